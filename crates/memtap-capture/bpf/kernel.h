@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * The kernel's types, cut down to the fields that memtap reads. CO-RE relocates each access to where the field is in the
+ * running kernel (preserve_access_index), so the order and the rest of these structs do not matter.
+ */
+#ifndef MEMTAP_KERNEL_H
+#define MEMTAP_KERNEL_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_RB_NO_WAKEUP = 1,
+};
+
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+};
+
+#define NULL ((void *)0)
+#define CLONE_THREAD 0x00010000
+#define TS_COMPAT 0x0002
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* arch/x86/include/asm/ptrace.h */
+struct pt_regs {
+	unsigned long r10, r9, r8, r11, bx, bp, ax, cx, dx, si, di, orig_ax;
+};
+
+/* kernel 6.2 and later: a percpu_counter for each kind of page */
+struct percpu_counter {
+	__s64 count;
+	__s32 *counters;
+};
+
+struct mm_struct {
+	unsigned long total_vm;
+	unsigned long stack_vm;
+	unsigned long brk;
+	struct percpu_counter rss_stat[4];
+};
+
+/* kernel 6.1 and before: a struct of four atomics */
+struct mm_rss_stat___old {
+	__s64 count[4];
+};
+
+struct mm_struct___old {
+	struct mm_rss_stat___old rss_stat;
+};
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live;
+};
+
+struct cred {
+	struct {
+		__u32 val;
+	} uid;
+};
+
+struct thread_info {
+	__u32 status;
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	char comm[16];
+	struct mm_struct *mm;
+	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	struct signal_struct *signal;
+	const struct cred *real_cred;
+};
+
+struct linux_binprm {
+	char *buf;
+};
+
+struct seq_file {
+	void *private;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id;
+	__u64 seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+/* kernel/bpf/arraymap.c: a per-CPU array's per-CPU pointers */
+struct bpf_array {
+	void *pptrs[0];
+};
+
+#pragma clang attribute pop
+
+#endif

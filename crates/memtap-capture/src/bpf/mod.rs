@@ -1,0 +1,106 @@
+//! Source `bpf`: every request of every process, from the kernel's ring, decoded.
+
+mod driver;
+
+use std::collections::HashMap;
+
+use memtap_model::{Decoder, LossCause, Observation, PageSize, ProcessId, StartTime, Tgid};
+
+use crate::details::Details;
+use crate::{CaptureError, Settings, Source, SourceKind, clock};
+use driver::{Driver, Losses};
+
+/// The source.
+pub(crate) struct Bpf {
+    driver: Driver,
+    decoder: Decoder,
+    told: Losses,
+    undecodable: u64,
+    details: Details,
+    /// Processes whose command is new, until the next tick.
+    renewed: HashMap<Tgid, (ProcessId, u32)>,
+}
+
+/// Loads, attaches, and detaches again: what `doctor` tries.
+///
+/// # Errors
+/// What [`crate::open`] would fail with.
+pub fn trial() -> Result<(), CaptureError> {
+    Driver::open(Settings::default().ring_bytes)?.read_processes()
+}
+
+impl Bpf {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, CaptureError> {
+        if cfg!(not(target_arch = "x86_64")) {
+            let reason = "this build follows system calls of x86-64 only".to_owned();
+            return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
+        }
+        let page = clock::page_size().and_then(PageSize::new).ok_or_else(|| CaptureError::Unsupported {
+            step: "page size".to_owned(),
+            reason: "the kernel does not tell it".to_owned(),
+        })?;
+        Ok(Self {
+            driver: Driver::open(settings.ring_bytes)?,
+            decoder: Decoder { page, boot: clock::boot() },
+            told: Losses::default(),
+            undecodable: 0,
+            details: Details::default(),
+            renewed: HashMap::new(),
+        })
+    }
+
+    fn losses(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+        let losses = self.driver.losses()?;
+        for (cause, count) in [
+            (LossCause::RingFull, losses.requests - self.told.requests),
+            (LossCause::LifecycleRingFull, losses.lifecycle - self.told.lifecycle),
+            (LossCause::Undecodable, std::mem::take(&mut self.undecodable)),
+        ] {
+            if count > 0 {
+                out.push(Observation::Lost { cause, count });
+            }
+        }
+        self.told = losses;
+        Ok(())
+    }
+}
+
+impl Source for Bpf {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Bpf
+    }
+
+    fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize {
+        let Self { driver, decoder, undecodable, details, renewed, .. } = self;
+        driver.drain(room, |record| {
+            let observation = record.and_then(|record| decoder.decode(&record).ok());
+            match &observation {
+                None => *undecodable += 1,
+                Some(Observation::Exec(state)) => {
+                    renewed.insert(state.tgid, (state.process(), state.uid));
+                }
+                Some(Observation::Snapshot(state)) if details.is_new(state.process()) => {
+                    renewed.insert(state.tgid, (state.process(), state.uid));
+                }
+                Some(Observation::Exit { process, .. }) => {
+                    renewed.remove(&process.tgid);
+                    details.forget(*process);
+                }
+                Some(_) => {}
+            }
+            out.extend(observation);
+        })
+    }
+
+    fn tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+        self.decoder.boot = clock::boot();
+        self.details.read(&mut self.renewed, out);
+        self.losses(out)?;
+        self.driver.read_processes()
+    }
+}
+
+/// The start as /proc tells it, in its unit: ticks of `CLOCK_BOOTTIME`.
+pub(crate) fn start_of_ticks(ticks: u64) -> StartTime {
+    StartTime(ticks.saturating_mul(1_000_000_000 / clock::ticks_per_second()))
+}

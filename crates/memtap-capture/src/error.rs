@@ -1,0 +1,83 @@
+//! What can go wrong with a source, each with the mend.
+
+use std::io;
+
+/// Why a source cannot be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The kernel denies eBPF to this process.
+    #[error("eBPF is not permitted ({step}: {reason}); to mend it, run: {mend}")]
+    NotPermitted {
+        /// What was denied.
+        step: String,
+        /// The kernel's words.
+        reason: String,
+        /// The command that mends it.
+        mend: String,
+    },
+    /// The kernel cannot do what is needed.
+    #[error("this kernel cannot run memtap's eBPF programs ({step}: {reason}); `memtap doctor` says what is missing")]
+    Unsupported {
+        /// What failed.
+        step: String,
+        /// The kernel's words.
+        reason: String,
+    },
+    /// A file of the kernel could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl CaptureError {
+    /// Whether a permission is missing, rather than an ability.
+    #[must_use]
+    pub fn not_permitted(&self) -> bool {
+        matches!(self, Self::NotPermitted { .. })
+    }
+
+    /// A failure of `step`, sorted by what is at its root.
+    pub(crate) fn of_step(step: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
+        let step = step.into();
+        let reason = chain(error);
+        if denied(error) { Self::NotPermitted { step, reason, mend: mend() } } else { Self::Unsupported { step, reason } }
+    }
+
+    pub(crate) fn read(path: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Read { path, source }
+    }
+}
+
+/// The command that gives this very program what it needs.
+pub(crate) fn mend() -> String {
+    let program = std::env::current_exe().map_or_else(|_| "memtap".to_owned(), |path| path.display().to_string());
+    format!("sudo {program} (or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep {program})")
+}
+
+fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+fn denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        // The verifier's log can be thousands of lines; its end has the reason.
+        let text = cause.to_string();
+        let tail = text.char_indices().rev().nth(600).map_or(0, |(at, _)| at);
+        if !words.iter().any(|word| word.contains(&text[tail..])) {
+            words.push(text[tail..].to_owned());
+        }
+    }
+    words.join(": ")
+}

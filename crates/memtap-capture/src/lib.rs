@@ -1,0 +1,27 @@
+//! Sources of observations, behind the port [`Source`]: the kernel by eBPF, or what /proc shows to an ordinary user.
+//!
+//! [`open`] chooses and opens a source, [`spawn`] reads it in one OS thread and hands over [`Batch`]es through a bounded
+//! channel. The thread never waits for anything above it: what cannot be handed on stays in the kernel's ring, and what no
+//! longer fits there is counted by the kernel side. So requests are lost in one place only.
+//!
+//! Architecture Invariant: nothing here knows of ledger, store or server. `bpf/driver.rs` alone touches aya; `probe.rs`
+//! judges facts and is pure; decoding is in memtap-model.
+
+mod bpf;
+mod clock;
+mod details;
+mod error;
+mod facts;
+mod host;
+mod probe;
+mod procfs;
+mod reader;
+mod source;
+
+pub use bpf::trial;
+pub use error::CaptureError;
+pub use facts::{Facts, facts};
+pub use host::read_host;
+pub use probe::{Check, checks};
+pub use reader::{Batch, ReaderHandle, spawn};
+pub use source::{Notice, Opened, Settings, Source, SourceChoice, SourceKind, open};

@@ -1,0 +1,132 @@
+//! The port: what a source must do, and which one is opened.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use memtap_model::Observation;
+
+use crate::{CaptureError, bpf, error, procfs};
+
+/// A source of observations; one thread owns it.
+pub trait Source: Send {
+    /// Which one it is.
+    fn kind(&self) -> SourceKind;
+
+    /// Takes up to `room` observations that are there already, without waiting; gives how many.
+    fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize;
+
+    /// Reads the state of all processes. A source whose readings come through its stream gives them at the next
+    /// [`Source::poll`]; what it gives here is in order after everything polled before.
+    ///
+    /// # Errors
+    /// When the kernel denies or lacks what is needed.
+    fn tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError>;
+}
+
+/// What may be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceChoice {
+    /// eBPF, else /proc with a notice.
+    Auto,
+    /// eBPF or nothing.
+    Bpf,
+    /// What /proc shows.
+    Procfs,
+}
+
+impl FromStr for SourceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "bpf" => Ok(Self::Bpf),
+            "procfs" => Ok(Self::Procfs),
+            other => Err(format!("'{other}' is no source; choose auto, bpf or procfs")),
+        }
+    }
+}
+
+/// Which source it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// The kernel, by eBPF.
+    Bpf,
+    /// Usage from /proc, no requests.
+    Procfs,
+}
+
+impl SourceKind {
+    /// Its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bpf => "bpf",
+            Self::Procfs => "procfs",
+        }
+    }
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Size of the kernel's ring, bytes: a power of two and a multiple of the page size.
+    pub ring_bytes: u32,
+    /// Time between two readings of all processes.
+    pub tick: Duration,
+    /// Sleep when the ring was empty.
+    pub poll: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ring_bytes: 16 << 20, tick: Duration::from_secs(1), poll: Duration::from_millis(1) }
+    }
+}
+
+/// Something that the user should know, with its mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What is missing.
+    pub what: String,
+    /// What mends it.
+    pub mend: String,
+}
+
+/// An opened source.
+pub struct Opened {
+    /// The source.
+    pub source: Box<dyn Source>,
+    /// What is missing.
+    pub notices: Vec<Notice>,
+}
+
+/// Opens the chosen source.
+///
+/// # Errors
+/// When it is denied or not possible; with [`SourceChoice::Auto`] only when not even /proc can be read.
+pub fn open(choice: SourceChoice, settings: &Settings) -> Result<Opened, CaptureError> {
+    let without_notices = |source| Opened { source, notices: Vec::new() };
+    match choice {
+        SourceChoice::Bpf => Ok(without_notices(Box::new(bpf::Bpf::open(settings)?))),
+        SourceChoice::Procfs => Ok(without_notices(Box::new(procfs::Procfs::open()?))),
+        SourceChoice::Auto => match bpf::Bpf::open(settings) {
+            Ok(source) => Ok(without_notices(Box::new(source))),
+            Err(reason) => {
+                Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: vec![requests_are_missing(&reason)] })
+            }
+        },
+    }
+}
+
+fn requests_are_missing(reason: &CaptureError) -> Notice {
+    let mend = match reason {
+        CaptureError::NotPermitted { .. } => error::mend(),
+        _ => "memtap doctor".to_owned(),
+    };
+    let why = match reason {
+        CaptureError::NotPermitted { step, reason, .. } => format!("eBPF is not permitted ({step}: {reason})"),
+        other => other.to_string(),
+    };
+    Notice { what: format!("requests are not visible, only the usage that /proc shows: {why}"), mend }
+}

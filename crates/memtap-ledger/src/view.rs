@@ -1,0 +1,130 @@
+//! The read model: immutable, made once a tick, read by everything above the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use memtap_model::{Comm, HostReading, LossCause, ProcessId, Resident, Tgid, WallClock};
+
+use crate::{BookedRequest, Books};
+
+/// One process as the views show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessSummary {
+    /// Which process life.
+    pub process: ProcessId,
+    /// When it started.
+    pub started_at: WallClock,
+    /// Its name now.
+    pub name: Comm,
+    /// Its command line; empty while unknown.
+    pub command: String,
+    /// Its user's name; the number as text while the name is unknown.
+    pub user: String,
+    /// Its parent.
+    pub parent: Tgid,
+    /// When it ended; `None` while it lives.
+    pub ended_at: Option<WallClock>,
+    /// Virtual size, bytes.
+    pub virtual_bytes: u64,
+    /// Resident memory at the last reading.
+    pub resident: Resident,
+    /// Why it has what it has.
+    pub books: Books,
+    /// Sum of what was asked for and granted, by the calls that ask, bytes.
+    pub requested_bytes: u64,
+    /// Granted mmap lengths under its name as it is now, bytes (the original system's measure).
+    pub named_mmap_bytes: u64,
+    /// Granted munmap lengths under its name as it is now, bytes (the original system's measure).
+    pub named_munmap_bytes: u64,
+    /// The first request.
+    pub first_request: Option<WallClock>,
+    /// The latest request.
+    pub last_request: Option<WallClock>,
+}
+
+/// One name's part of what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// The name.
+    pub name: Comm,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Who asked for most: the ten largest names and the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Share {
+    /// The sum over all names, bytes.
+    pub total_bytes: u64,
+    /// The ten largest, largest first.
+    pub slices: Vec<Slice>,
+    /// How many more names there are.
+    pub other_names: u64,
+    /// What they asked for together, bytes.
+    pub other_bytes: u64,
+}
+
+/// Sums over everything since the start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Totals {
+    /// Requests that reached the books.
+    pub seen: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// Requests that did not reach the books, by cause.
+    pub lost: BTreeMap<LossCause, u64>,
+    /// Requests per second over the last tick.
+    pub per_second: f64,
+    /// Refused requests per second over the last tick.
+    pub refused_per_second: f64,
+    /// What no cause explains, over all processes alive, without sign.
+    pub unexplained_bytes: u64,
+}
+
+/// Everything that the views need, at one moment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LiveView {
+    /// When it was made.
+    pub at: WallClock,
+    /// How many views were made before: a reader that finds a gap has missed a tick.
+    pub tick: u64,
+    /// The machine's memory.
+    pub host: HostReading,
+    /// Processes alive, by pid.
+    pub living: Arc<[Arc<ProcessSummary>]>,
+    /// Processes that ended, latest last; bounded.
+    pub ended: Arc<[Arc<ProcessSummary>]>,
+    /// Those that are new or changed since the last tick, ended ones among them.
+    pub changed: Vec<Arc<ProcessSummary>>,
+    /// Those that are no longer kept.
+    pub removed: Vec<(ProcessId, WallClock)>,
+    /// The latest requests, newest last; bounded.
+    pub latest: Arc<[BookedRequest]>,
+    /// How many requests at the end of `latest` came since the last tick.
+    pub fresh: usize,
+    /// How many more came since the last tick than `latest` holds.
+    pub skipped: u64,
+    /// Share of requested bytes by name.
+    pub requested: Share,
+    /// Share of granted mmap lengths by name (the original system's measure).
+    pub mapped: Share,
+    /// Sums.
+    pub totals: Totals,
+}
+
+impl LiveView {
+    /// The process of that pid: the one alive, else the one that ended last.
+    #[must_use]
+    pub fn process(&self, pid: Tgid) -> Option<&Arc<ProcessSummary>> {
+        match self.living.binary_search_by_key(&pid, |summary| summary.process.tgid) {
+            Ok(index) => self.living.get(index),
+            Err(_) => self.ended.iter().rev().find(|summary| summary.process.tgid == pid),
+        }
+    }
+
+    /// The requests since the last tick, newest last; bounded.
+    #[must_use]
+    pub fn fresh_requests(&self) -> &[BookedRequest] {
+        &self.latest[self.latest.len().saturating_sub(self.fresh)..]
+    }
+}

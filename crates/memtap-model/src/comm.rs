@@ -1,0 +1,59 @@
+//! The kernel's name of a task: up to 15 bytes from a stranger.
+
+use std::fmt;
+
+/// A task's `comm`: at most 15 bytes, any value but NUL. It is not text until [`Comm::to_text`] made it so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Comm([u8; 16]);
+
+impl Comm {
+    /// A name from bytes: what stands before the first NUL, cut at 15 bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut comm = [0; 16];
+        let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        let length = name.len().min(15);
+        comm[..length].copy_from_slice(&name[..length]);
+        Self(comm)
+    }
+
+    /// The bytes without the padding.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        &self.0[..end]
+    }
+
+    /// The name as text: valid UTF-8 as it is (control characters too: whoever shows it escapes them), every other
+    /// byte as `\xNN`.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for chunk in self.bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            for byte in chunk.invalid() {
+                text.push_str(&format!("\\x{byte:02x}"));
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_bytes_become_text_without_loss() {
+        assert_eq!(Comm::new(b"a,\"b\"\n\0rest").to_text(), "a,\"b\"\n");
+        assert_eq!(Comm::new(b"\xff\xfeok").to_text(), "\\xff\\xfeok");
+        assert_eq!(Comm::new("<img src=x onerror=alert(1)>".as_bytes()).bytes().len(), 15);
+        assert_eq!(Comm::new("ñandú".as_bytes()).to_text(), "ñandú");
+    }
+}

@@ -1,0 +1,60 @@
+//! What can go wrong with a store, each with the mend.
+
+use std::path::PathBuf;
+
+/// Why a store cannot be opened, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names no store.
+    #[error("'{0}' is no store of this version; write --store sqlite:PATH or --store none")]
+    Url(String),
+    /// The folder or the file cannot be made or written.
+    #[error("cannot keep the history in {path}: {reason}; choose a writable place with --store sqlite:PATH, or --store none")]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file is something else.
+    #[error("{path} is no database of memtap ({reason}); nothing in it was changed: move it away, or choose another with --store sqlite:PATH")]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The file was written by a newer memtap.
+    #[error("{path} has schema version {found}, newer than this memtap's {known}; use that newer memtap, or choose another file with --store sqlite:PATH")]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The highest that we know.
+        known: i64,
+    },
+    /// The database could not do it now.
+    #[error("the history database failed: {0}{mend}", mend = mend(.0))]
+    Sqlite(#[from] rusqlite::Error),
+    /// A cursor that no page gave.
+    #[error("'{0}' is no cursor: use next_cursor of the page before")]
+    Cursor(String),
+    /// The system gives no thread.
+    #[error("cannot start the store's thread")]
+    Thread(#[from] std::io::Error),
+}
+
+fn mend(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "; free some space: what waits is written then",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "; make the file and its folder writable for memtap's user"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds the database: end it",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "; move the file away and start memtap again",
+        Some(ErrorCode::OperationInterrupted) => "; the query took too long: narrow it by pid or time",
+        _ => "",
+    }
+}

@@ -1,0 +1,19 @@
+//! History: the port that every store implements, and the stores.
+//!
+//! What goes in are [`Batch`]es of booked requests and changed processes; what comes out are pages of requests and the
+//! store's [`Status`]. Writing happens in one thread of its own ([`spawn`]), which may lag or fail without slowing the
+//! capture; what it has to drop is counted.
+//!
+//! Architecture Invariant: nothing here knows of sources, of the server, or of the ledger's inner workings; the ledger's
+//! read model is the only input.
+
+mod error;
+mod port;
+mod sqlite;
+mod url;
+mod writer;
+
+pub use error::StoreError;
+pub use port::{Batch, HostRow, Reader, RequestPage, RequestQuery, Settings, Status, Store, StoredRequest};
+pub use url::{StoreUrl, open};
+pub use writer::{Handle, Limits, spawn};

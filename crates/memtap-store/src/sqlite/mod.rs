@@ -1,0 +1,83 @@
+//! SQLite: the embedded store and the default.
+
+mod reader;
+mod retention;
+mod schema;
+mod writer;
+
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memtap_model::WallClock;
+use rusqlite::Connection;
+
+use crate::{Batch, HostRow, Reader, Settings, Store, StoreError};
+use reader::SqliteReader;
+use retention::Retention;
+use writer::Writer;
+
+/// The writing side.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    connection: Connection,
+    writer: Writer,
+    retention: Retention,
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, StoreError> {
+        make_file(path).map_err(|error| StoreError::Unwritable { path: path.into(), reason: error.to_string() })?;
+        let connection = Connection::open(path)?;
+        schema::prepare(&connection, path)?;
+        let writer = Writer::open(&connection)?;
+        Ok(Self { path: path.into(), connection, writer, retention: Retention::new(settings) })
+    }
+}
+
+/// The file and its folder, for their owner only: what processes do is nobody else's business.
+fn make_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent()
+        && !folder.as_os_str().is_empty()
+        && !folder.exists()
+    {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    std::fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).mode(0o600).open(path).map(drop)
+}
+
+impl Store for Sqlite {
+    fn note_host(&mut self, host: &HostRow, now: WallClock) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO host (hostname, kernel, page_size, last_seen_ns) VALUES (?1, ?2, ?3, ?4)";
+        let page_size = host.page_size.cast_signed();
+        self.connection.execute(sql, rusqlite::params![host.hostname, host.kernel, page_size, now.0])?;
+        Ok(())
+    }
+
+    fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+        self.writer.append(&mut self.connection, batches)
+    }
+
+    fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {
+        let deleted = self.retention.step(&self.connection, now)?;
+        self.writer.deleted(deleted);
+        Ok(())
+    }
+
+    fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
+        Ok(Arc::new(SqliteReader::open(&self.path)?))
+    }
+
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn size(&self) -> (u64, u64) {
+        let bytes = |suffix: &str| {
+            let mut path = self.path.clone().into_os_string();
+            path.push(suffix);
+            std::fs::metadata(path).map_or(0, |file| file.len())
+        };
+        (self.writer.rows(), bytes("") + bytes("-wal"))
+    }
+}

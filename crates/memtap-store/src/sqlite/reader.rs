@@ -1,0 +1,131 @@
+//! Pages of requests, through a connection of its own that cannot write.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
+
+use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+
+/// A query that takes longer is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, request.tid, name.bytes, request.call_id, request.size, \
+    request.address, request.delta_bytes, request.errno, request.virtual_bytes, request.protection, request.flags \
+    FROM request JOIN process ON process.id = request.process_id JOIN name ON name.id = request.name_id WHERE 1";
+
+pub(super) struct SqliteReader {
+    connection: Mutex<Connection>,
+}
+
+impl SqliteReader {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(Duration::from_secs(2))?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+}
+
+impl Reader for SqliteReader {
+    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+        // One that panicked left no half-done work behind: reading changes nothing.
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = Instant::now();
+        connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
+        let (sql, values) = Filter::of(query)?.finish(query.limit);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
+        let more = rows.len() > query.limit;
+        rows.truncate(query.limit);
+        let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
+        Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
+    }
+}
+
+/// Conditions and their values; values are always bound.
+struct Filter {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    fn of(query: &RequestQuery) -> Result<Self, StoreError> {
+        let mut filter = Self { sql: COLUMNS.to_owned(), values: Vec::new() };
+        if let Some(pid) = query.pid {
+            filter.add("request.process_id IN (SELECT id FROM process WHERE pid = ?)", i64::from(pid.0));
+        }
+        if let Some(name) = &query.name {
+            let pattern = format!("%{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+            filter.add("request.name_id IN (SELECT id FROM name WHERE text LIKE ? ESCAPE '\\')", pattern);
+        }
+        if !query.calls.is_empty() {
+            let ids: Vec<String> = query.calls.iter().map(|call| call.index().to_string()).collect();
+            filter.sql.push_str(&format!(" AND request.call_id IN ({})", ids.join(", ")));
+        }
+        if let Some(size) = query.min_size {
+            // A negative size is one above 2^63: larger than any that was asked for.
+            filter.add("(request.size >= ? OR request.size < 0)", i64::try_from(size).unwrap_or(i64::MAX));
+        }
+        match query.refused {
+            Some(true) => filter.sql.push_str(" AND request.errno IS NOT NULL"),
+            Some(false) => filter.sql.push_str(" AND request.errno IS NULL"),
+            None => {}
+        }
+        filter.times(query);
+        if let Some(cursor) = &query.cursor {
+            let before: i64 = cursor.parse().map_err(|_| StoreError::Cursor(cursor.clone()))?;
+            filter.add("request.id < ?", before);
+        }
+        Ok(filter)
+    }
+
+    /// The marks say where in the table the times are; the rows' own times decide.
+    fn times(&mut self, query: &RequestQuery) {
+        if let Some(from) = query.from {
+            self.add("request.id >= coalesce((SELECT min(first_id) FROM batch WHERE to_ns >= ?), 9223372036854775807)", from.0);
+            self.add("request.time_ns >= ?", from.0);
+        }
+        if let Some(to) = query.to {
+            let end = "request.id < coalesce((SELECT first_id FROM batch WHERE first_id > \
+                (SELECT max(first_id) FROM batch WHERE from_ns < ?) ORDER BY first_id LIMIT 1), 9223372036854775807)";
+            self.add(end, to.0);
+            self.add("request.time_ns < ?", to.0);
+        }
+    }
+
+    fn add(&mut self, condition: &str, value: impl Into<Value>) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+        self.values.push(value.into());
+    }
+
+    /// One row more than asked for tells whether there is a next page.
+    fn finish(mut self, limit: usize) -> (String, Vec<Value>) {
+        self.sql.push_str(" ORDER BY request.id DESC LIMIT ?");
+        self.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1));
+        (self.sql, self.values)
+    }
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, StoredRequest)> {
+    let unsigned = |index: usize| Ok::<u64, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.unwrap_or(0).cast_unsigned());
+    let call: i64 = row.get(5)?;
+    let call = usize::try_from(call).ok().and_then(Call::from_index).ok_or(rusqlite::Error::IntegralValueOutOfRange(5, call))?;
+    let request = StoredRequest {
+        time: WallClock(row.get(1)?),
+        pid: Tgid(row.get(2)?),
+        tid: Tid(row.get(3)?),
+        name: Comm::new(&row.get::<_, Vec<u8>>(4)?),
+        call,
+        arguments: [0, 0, unsigned(11)?, unsigned(12)?, 0],
+        requested_bytes: unsigned(6)?,
+        address: unsigned(7)?,
+        delta_bytes: row.get(8)?,
+        errno: row.get::<_, Option<u16>>(9)?.map(Errno),
+        virtual_bytes: unsigned(10)?,
+    };
+    Ok((row.get(0)?, request))
+}

@@ -1,0 +1,144 @@
+//! The tables, and how an older file becomes a newer one.
+//!
+//! Amounts are bytes, times nanoseconds since 1970-01-01 UTC. SQLite's integers are signed: addresses and lengths above
+//! 2^63, which only hostile arguments have, are stored as the same 64 bits and read back unchanged; the view `memory_usage`
+//! shows such a length as the largest integer.
+
+use std::path::Path;
+
+use memtap_model::CALLS;
+use rusqlite::{Connection, params};
+
+use crate::StoreError;
+
+/// "mtap", so that `file` and we can tell whose database it is.
+const APPLICATION: i64 = 0x6d74_6170;
+
+/// Each brings a database from its index to the next version.
+const MIGRATIONS: &[&str] = &["
+    -- The machine, a row per kernel that it ran.
+    CREATE TABLE host (hostname TEXT NOT NULL, kernel TEXT NOT NULL, page_size INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
+        PRIMARY KEY (hostname, kernel)) WITHOUT ROWID;
+
+    -- One row per process life.
+    CREATE TABLE process (
+        id INTEGER PRIMARY KEY,
+        pid INTEGER NOT NULL,
+        start_ns INTEGER NOT NULL,          -- since boot: with the pid the identity within one boot
+        started_at_ns INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        command TEXT NOT NULL DEFAULT '',
+        user TEXT NOT NULL DEFAULT '',
+        parent_pid INTEGER,
+        ended_at_ns INTEGER,
+        virtual_bytes INTEGER NOT NULL DEFAULT 0,
+        resident_bytes INTEGER NOT NULL DEFAULT 0,
+        swap_bytes INTEGER NOT NULL DEFAULT 0,
+        requests INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0,
+        requested_bytes INTEGER NOT NULL DEFAULT 0,
+        granted_bytes INTEGER NOT NULL DEFAULT 0,
+        released_bytes INTEGER NOT NULL DEFAULT 0,
+        unexplained_bytes INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX process_pid ON process (pid);
+    CREATE INDEX process_ended ON process (ended_at_ns) WHERE ended_at_ns IS NOT NULL;
+
+    CREATE TABLE name (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
+    CREATE INDEX name_text ON name (text);
+    CREATE TABLE call (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+    -- One row per request, in the stream's order; read it through memory_usage.
+    CREATE TABLE request (
+        id INTEGER PRIMARY KEY,
+        time_ns INTEGER NOT NULL,
+        process_id INTEGER NOT NULL,
+        name_id INTEGER NOT NULL,
+        tid INTEGER NOT NULL,
+        call_id INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        address INTEGER NOT NULL,
+        delta_bytes INTEGER NOT NULL,
+        errno INTEGER,
+        virtual_bytes INTEGER NOT NULL,
+        protection INTEGER,
+        flags INTEGER
+    );
+    CREATE INDEX request_process ON request (process_id, time_ns);
+    CREATE INDEX request_name ON request (name_id, time_ns);
+
+    -- One row per transaction: where in request a time is, without an index on every row's time.
+    CREATE TABLE batch (first_id INTEGER PRIMARY KEY, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL);
+
+    -- One row per process and interval in which something changed.
+    CREATE TABLE usage_sample (
+        process_id INTEGER NOT NULL,
+        time_ns INTEGER NOT NULL,
+        virtual_bytes INTEGER NOT NULL,
+        anonymous_bytes INTEGER NOT NULL,
+        file_bytes INTEGER NOT NULL,
+        shmem_bytes INTEGER NOT NULL,
+        swap_bytes INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        requested_bytes INTEGER NOT NULL,
+        PRIMARY KEY (process_id, time_ns)
+    ) WITHOUT ROWID;
+
+    -- The original system's table, its columns first and under their names.
+    CREATE VIEW memory_usage AS SELECT
+        process.pid AS pid,
+        name.text AS process_name,
+        call.name AS my_call,
+        CASE WHEN request.size < 0 THEN 9223372036854775807 ELSE request.size END AS memory_size,
+        strftime('%Y-%m-%d %H:%M:%f', request.time_ns / 1000000000.0, 'unixepoch') AS timestamp,
+        request.tid AS tid,
+        request.address AS address,
+        request.delta_bytes AS delta_bytes,
+        request.errno AS errno,
+        request.virtual_bytes AS virtual_bytes,
+        request.time_ns AS time_ns,
+        request.process_id AS process_id,
+        request.id AS id
+    FROM request
+    JOIN process ON process.id = request.process_id
+    JOIN name ON name.id = request.name_id
+    JOIN call ON call.id = request.call_id;
+"];
+
+/// Makes or migrates the tables and sets the connection up for writing.
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let version = version(connection, path)?;
+    let known = MIGRATIONS.len() as i64;
+    if version > known {
+        return Err(StoreError::Newer { path: path.into(), found: version, known });
+    }
+    connection.execute_batch(
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         PRAGMA busy_timeout = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
+    )?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}COMMIT;"))?;
+    }
+    connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known};"))?;
+    for row in CALLS {
+        let id = row.call.index() as i64;
+        connection.execute("INSERT OR REPLACE INTO call (id, name) VALUES (?1, ?2)", params![id, row.name])?;
+    }
+    Ok(())
+}
+
+/// The schema version of our own database; 0 when it is empty.
+fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let application = number("application_id").map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => foreign(error.to_string()),
+        _ => error.into(),
+    })?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match application {
+        APPLICATION => Ok(number("user_version")?),
+        0 if tables == 0 => Ok(0),
+        _ => Err(foreign("another program's SQLite database".to_owned())),
+    }
+}

@@ -1,0 +1,67 @@
+//! Which store: the URL of `--store`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::sqlite::Sqlite;
+use crate::{Settings, Store, StoreError};
+
+/// A store's URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite:PATH`.
+    Sqlite(PathBuf),
+    /// `none`: no history.
+    None,
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "none" => Ok(Self::None),
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            // Of another kind only the scheme is repeated: the rest may hold a password.
+            Some((scheme, _)) => Err(StoreError::Url(format!("{scheme}:..."))),
+            None => Err(StoreError::Url(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+/// Opens the store; `None` for [`StoreUrl::None`].
+///
+/// # Errors
+/// When it cannot be opened for writing, or is something else.
+pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Some(Box::new(Sqlite::open(path, settings)?))),
+        StoreUrl::None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        assert_eq!("none".parse::<StoreUrl>().unwrap(), StoreUrl::None);
+        let url: StoreUrl = "sqlite:/tmp/a b.db".parse().unwrap();
+        assert_eq!(url.to_string(), "sqlite:/tmp/a b.db");
+        for wrong in ["", "sqlite:", "sqlite", "mysql://root:secret@host/db"] {
+            let error = wrong.parse::<StoreUrl>().unwrap_err().to_string();
+            assert!(error.contains("--store sqlite:PATH") && !error.contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A program that makes known memory requests, for the tests and the benchmark. It speaks on stdin and stdout: it prints
+//! `ready`, waits for a line, makes its requests, prints `done`, and stays until stdin ends.
+//!
+//!     fixture known            one request of each kind that the books must tell apart
+//!     fixture pairs N          N pairs of mmap and munmap of 64 KiB
+//!     fixture named HEX SIZE   takes the bytes as its name and maps SIZE bytes
+//!     fixture loop KIND N      N rounds of `pair`, `brk` or `other` (an unrelated call); prints nanoseconds
+//!     fixture child SIZE       maps SIZE bytes and ends at once
+
+use std::io::{BufRead as _, Write as _};
+use std::time::Instant;
+
+/// Sizes of `known`, each unlike any other, so that a test finds its request by size.
+mod size {
+    pub const PLAIN: usize = 1_234_567;
+    pub const REFUSED: usize = 1 << 50;
+    pub const NEVER_MAPPED: usize = 7 * 4096;
+    pub const OVERLAID: usize = 64 * 4096;
+    pub const OVERLAY: usize = 16 * 4096;
+    pub const GROWS_FROM: usize = 33 * 4096;
+    pub const GROWS_TO: usize = 333 * 4096;
+    pub const BRK: usize = 1 << 20;
+    pub const THREADS: [usize; 2] = [41 * 4096, 43 * 4096];
+    pub const CHILD: usize = 555 * 4096;
+}
+
+const PAIR: usize = 64 << 10;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["known"] => told(known),
+        ["pairs", count] => {
+            let count: u64 = count.parse()?;
+            told(|| (0..count).for_each(|_| pair()))
+        }
+        ["named", hex, size] => {
+            let size = size.parse()?;
+            rename(hex)?;
+            told(|| {
+                map(size);
+            })
+        }
+        ["loop", kind, count] => measured(kind, count.parse()?),
+        ["child", size] => {
+            map(size.parse()?);
+            Ok(())
+        }
+        _ => Err("usage: fixture known | pairs N | named HEX SIZE | loop KIND N | child SIZE".into()),
+    }
+}
+
+/// `ready`, a line, the work, `done`, the end of stdin.
+fn told(work: impl FnOnce()) -> Result<(), Box<dyn std::error::Error>> {
+    let mut lines = std::io::stdin().lock().lines();
+    say("ready")?;
+    lines.next().transpose()?;
+    work();
+    say("done")?;
+    for line in lines {
+        line?;
+    }
+    Ok(())
+}
+
+fn say(word: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{word}")?;
+    out.flush()
+}
+
+fn known() {
+    map(size::PLAIN);
+    refused(size::REFUSED);
+    never_mapped(size::NEVER_MAPPED);
+    overlay();
+    grow_and_move();
+    brk_up_and_down();
+    let threads = size::THREADS.map(|size| std::thread::spawn(move || map(size)));
+    for thread in threads {
+        thread.join().expect("the thread only maps");
+    }
+    fork_exec_exit();
+}
+
+fn rename(hex: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let mut name: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16)).collect::<Result<_, _>>()?;
+    name.push(0);
+    // SAFETY: the name ends with NUL and lives until the call returns.
+    let done = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
+}
+
+fn request(address: usize, length: usize, flags: i32) -> *mut libc::c_void {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
+    // SAFETY: anonymous memory; a fixed address is only ever given inside a mapping that `overlay` made itself.
+    unsafe { libc::mmap(address as *mut libc::c_void, length, protection, flags, -1, 0) }
+}
+
+fn map(length: usize) -> usize {
+    let address = request(0, length, 0);
+    assert_ne!(address, libc::MAP_FAILED, "mmap of {length} bytes");
+    address as usize
+}
+
+fn unmap(address: usize, length: usize) {
+    // SAFETY: the range is one that this program mapped and uses no more, or one that nothing is mapped in.
+    let done = unsafe { libc::munmap(address as *mut libc::c_void, length) };
+    assert_eq!(done, 0, "munmap of {length} bytes");
+}
+
+fn pair() {
+    unmap(map(PAIR), PAIR);
+}
+
+fn refused(length: usize) {
+    assert_eq!(request(0, length, 0), libc::MAP_FAILED, "no machine has so much address space");
+}
+
+/// A range in a hole that was just made: nothing is mapped there any more.
+fn never_mapped(length: usize) {
+    let hole = map(size::OVERLAID);
+    unmap(hole, size::OVERLAID);
+    unmap(hole, length);
+}
+
+fn overlay() {
+    let below = map(size::OVERLAID);
+    let over = request(below + size::OVERLAY, size::OVERLAY, libc::MAP_FIXED);
+    assert_eq!(over as usize, below + size::OVERLAY);
+}
+
+/// A mapping that cannot grow in place, since its second half is in use.
+fn grow_and_move() {
+    let from = map(2 * size::GROWS_FROM);
+    // SAFETY: the range is this function's own and holds nothing.
+    let moved = unsafe {
+        libc::mremap(from as *mut libc::c_void, size::GROWS_FROM, size::GROWS_TO, libc::MREMAP_MAYMOVE)
+    };
+    assert_ne!(moved, libc::MAP_FAILED);
+    assert_ne!(moved as usize, from, "it had to move");
+}
+
+fn brk_up_and_down() {
+    // SAFETY: brk(0) only asks; the C library's heap is below the break that is moved up and back to where it was.
+    let (before, up, down) = unsafe {
+        let before = libc::syscall(libc::SYS_brk, 0);
+        let up = libc::syscall(libc::SYS_brk, before + size::BRK as i64);
+        (before, up, libc::syscall(libc::SYS_brk, before))
+    };
+    assert_eq!((up, down), (before + size::BRK as i64, before));
+}
+
+fn fork_exec_exit() {
+    let program = std::env::current_exe().expect("own path");
+    let status = std::process::Command::new(program).args(["child", &size::CHILD.to_string()]).status();
+    assert!(status.expect("the child starts").success());
+}
+
+/// Rounds as fast as can be; prints the nanoseconds that they took.
+fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let round: fn() = match kind {
+        "pair" => pair,
+        // SAFETY: brk(0) only asks.
+        "brk" => || { let _ = unsafe { libc::syscall(libc::SYS_brk, 0) }; },
+        // SAFETY: getppid takes nothing and cannot fail.
+        "other" => || { let _ = unsafe { libc::syscall(libc::SYS_getppid) }; },
+        _ => return Err("KIND is pair, brk or other".into()),
+    };
+    let start = Instant::now();
+    for _ in 0..count {
+        round();
+    }
+    say(&start.elapsed().as_nanos().to_string())?;
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What may be typed. These types stop here; `config.rs` says what they mean.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use memtap_capture::SourceChoice;
+use memtap_store::StoreUrl;
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo memtap                                watch everything; dashboard on http://127.0.0.1:3000
+  memtap                                     without root: what /proc lets you see
+  sudo memtap serve --listen 127.0.0.1:8080  another port
+  sudo memtap serve --store none             no history
+  memtap doctor                              what this kernel and your permissions allow";
+
+/// Every memory request of every Linux process, live and in history: what was asked for, what the kernel
+/// answered, where the memory went.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch, keep the history, and serve the dashboard (the default command)
+    #[command(after_help = EXAMPLES)]
+    Serve(ServeArguments),
+    /// Say what this kernel and these permissions allow, each line with its mend
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Address and port of the dashboard [default: 127.0.0.1:3000]
+    #[arg(long, env = "MEMTAP_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where the history is kept: sqlite:PATH or none
+    /// [default: sqlite:/var/lib/memtap/memtap.db for root, else below ~/.local/share]
+    #[arg(long, env = "MEMTAP_STORE", value_name = "URL")]
+    pub(crate) store: Option<StoreUrl>,
+
+    /// Where observations come from: auto, bpf or procfs
+    #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
+    pub(crate) source: SourceChoice,
+
+    /// Further settings, as KEY=VALUE lines (PORT, MEMTAP_LISTEN, MEMTAP_STORE) [default: .env, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+
+    /// Size of the kernel's ring buffer, a power of two: more rides out longer bursts
+    #[arg(long, env = "MEMTAP_RING_SIZE", value_name = "SIZE", default_value = "16MiB", value_parser = ring_size)]
+    pub(crate) ring_size: u32,
+
+    /// An origin that browsers may call from; may be given several times
+    #[arg(long, env = "MEMTAP_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', default_value = "http://localhost:5173")]
+    pub(crate) cors_origin: Vec<String>,
+}
+
+/// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
+fn ring_size(text: &str) -> Result<u32, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is not a size; write for example 16MiB"))?;
+    let unit = match text[digits.len()..].trim() {
+        "" | "B" => 1,
+        "KiB" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        other => return Err(format!("unknown unit '{other}'; use KiB, MiB or GiB")),
+    };
+    let bytes = number.saturating_mul(unit);
+    let fits = bytes.is_power_of_two() && (256 << 10..=1 << 30).contains(&bytes);
+    if !fits {
+        return Err("the ring must be a power of two from 256KiB to 1GiB".to_owned());
+    }
+    u32::try_from(bytes).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ring_sizes() {
+        assert_eq!(ring_size("16MiB"), Ok(16 << 20));
+        assert_eq!(ring_size("256K"), Ok(256 << 10));
+        assert!(ring_size("3MiB").is_err(), "no power of two");
+        assert!(ring_size("lots").is_err());
+        assert!(ring_size("99999999999999999999GiB").is_err());
+        assert!(ring_size("4TiB").is_err());
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let cli = Cli::try_parse_from(["memtap", "--listen", "127.0.0.1:1", "--source", "procfs"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.listen, Some("127.0.0.1:1".parse().unwrap()));
+        assert!(Cli::try_parse_from(["memtap", "--source", "magic"]).is_err());
+    }
+}

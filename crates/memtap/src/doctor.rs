@@ -1,0 +1,29 @@
+//! `memtap doctor`: what this kernel and these permissions allow, each line with its mend.
+
+use std::io::Write as _;
+
+use memtap_capture::{checks, facts, trial};
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for check in checks(&facts()) {
+        line(&mut out, check.ok, check.name, &check.found, check.mend.as_deref())?;
+    }
+    match trial() {
+        Ok(()) => line(&mut out, true, "trial", "the eBPF programs load and attach: every request can be seen", None)?,
+        Err(error) => {
+            line(&mut out, false, "trial", &error.to_string(), None)?;
+            writeln!(out, "\nWithout eBPF, `memtap serve` shows what /proc lets you see: usage of processes, no requests.")?;
+        }
+    }
+    Ok(())
+}
+
+fn line(out: &mut impl std::io::Write, ok: bool, name: &str, found: &str, mend: Option<&str>) -> std::io::Result<()> {
+    let mark = if ok { "ok  " } else { "no  " };
+    writeln!(out, "{mark}{name:<22} {found}")?;
+    match mend {
+        Some(mend) => writeln!(out, "      {:<20} mend: {mend}", ""),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,48 @@
+//! The binary `memtap`: what was typed becomes settings, and the parts are wired. No logic of its own.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("memtap asks the Linux kernel; it builds and runs on Linux only");
+
+mod cli;
+mod config;
+mod doctor;
+mod pipeline;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Exit codes beyond success and clap's own 2 for wrong usage.
+const FAILED: u8 = 1;
+const NOT_PERMITTED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    start_log();
+    let done = match cli.command {
+        Some(cli::Command::Doctor) => doctor::run(),
+        Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        None => serve::run(&cli.serve),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("memtap: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let not_permitted =
+        error.chain().filter_map(|cause| cause.downcast_ref::<memtap_capture::CaptureError>()).any(|e| e.not_permitted());
+    if not_permitted { NOT_PERMITTED } else { FAILED }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MEMTAP_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).with_target(false).init();
+}

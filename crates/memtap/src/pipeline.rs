@@ -1,0 +1,26 @@
+//! The ledger's task: batches in; views, and what the store shall keep, out.
+
+use std::sync::Arc;
+
+use memtap_ledger::{Ledger, LiveView};
+use tokio::sync::{mpsc, watch};
+
+/// Runs until the source has ended and all its batches are booked.
+pub(crate) async fn run(
+    mut batches: mpsc::Receiver<memtap_capture::Batch>,
+    mut ledger: Ledger,
+    views: watch::Sender<Arc<LiveView>>,
+    store: Option<Arc<memtap_store::Handle>>,
+) {
+    while let Some(batch) = batches.recv().await {
+        let requests = batch.observations.iter().filter_map(|observation| ledger.apply(observation)).collect();
+        let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));
+        if let Some(store) = &store {
+            let processes = view.as_ref().map(|view| view.changed.clone()).unwrap_or_default();
+            store.send(memtap_store::Batch { requests, processes, tick: batch.tick });
+        }
+        if let Some(view) = view {
+            views.send_replace(view);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `memtap serve`: opens the parts from the top down, so that what can fail fails before anything is captured, and
+//! closes them in the order in which data flow.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use memtap_ledger::{Ledger, LiveView};
+use memtap_model::PageSize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cli::ServeArguments;
+use crate::config::Config;
+use crate::pipeline;
+
+/// Batches between the capture thread and the ledger: with at most 8,192 observations each, tens of megabytes.
+const BATCHES: usize = 16;
+
+pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
+    let config = Config::resolve(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let settings = memtap_server::Settings {
+        listen: config.listen,
+        cors_origins: config.cors_origins.clone(),
+        legacy_tick: Duration::from_secs(1),
+    };
+    let listener = memtap_server::bind(&settings).await?;
+    let address = listener.local_addr()?;
+    let store = open_store(config)?;
+
+    let capture = memtap_capture::Settings { ring_bytes: config.ring_bytes, ..memtap_capture::Settings::default() };
+    let opened = memtap_capture::open(config.source, &capture)?;
+    let kind = opened.source.kind();
+    for notice in &opened.notices {
+        tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
+    }
+    let info = info(kind, opened.notices)?;
+    let ledger = Ledger::new(memtap_ledger::Settings::new(
+        PageSize::new(info.host.page_size).context("the kernel's page size is no power of two")?,
+        kind == memtap_capture::SourceKind::Bpf,
+    ));
+
+    let (views, view) = watch::channel(Arc::new(LiveView::default()));
+    let (sender, batches) = mpsc::channel(BATCHES);
+    let reader = memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+    let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone()));
+    let (stop_server, stopped) = oneshot::channel::<()>();
+    let state = server_state(view, store.as_ref(), info);
+    let mut server = tokio::spawn(memtap_server::serve(listener, settings, state, async {
+        let _ = stopped.await;
+    }));
+    tracing::info!("watching with {}; dashboard on http://{address}; history in {}", kind.name(), config.store);
+
+    let ended = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        done = &mut server => done?.map_err(anyhow::Error::from).and_then(|()| Err(anyhow::anyhow!("the server ended by itself"))),
+        _ = &mut ledger_task => Err(anyhow::anyhow!("the source ended by itself; see the log above")),
+    };
+    tracing::info!("ending: what was captured is booked and written first");
+    tokio::task::spawn_blocking(move || reader.stop()).await?;
+    if !ledger_task.is_finished() {
+        ledger_task.await?;
+    }
+    if let Some(store) = store {
+        let status = tokio::task::spawn_blocking(move || store.finish()).await?;
+        if status.dropped > 0 || status.spooled > 0 {
+            tracing::warn!("{} requests are not in the history", status.dropped + status.spooled);
+        }
+    }
+    let _ = stop_server.send(());
+    if !server.is_finished() {
+        server.await??;
+    }
+    ended
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
+    let Some(store) = memtap_store::open(&config.store, &memtap_store::Settings::default())? else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(memtap_store::spawn(store, memtap_store::Limits::default())?)))
+}
+
+fn server_state(
+    view: watch::Receiver<Arc<LiveView>>,
+    store: Option<&Arc<memtap_store::Handle>>,
+    info: memtap_server::Info,
+) -> memtap_server::State {
+    let reader = store.map(|store| store.reader());
+    let status: Arc<dyn Fn() -> memtap_store::Status + Send + Sync> = match store {
+        Some(store) => {
+            let store = Arc::clone(store);
+            Arc::new(move || store.status())
+        }
+        None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
+    };
+    memtap_server::State::new(view, reader, status, info)
+}
+
+fn info(
+    kind: memtap_capture::SourceKind,
+    notices: Vec<memtap_capture::Notice>,
+) -> anyhow::Result<memtap_server::Info> {
+    let name = nix::sys::utsname::uname()?;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("the page size is unknown")?;
+    Ok(memtap_server::Info {
+        version: env!("CARGO_PKG_VERSION"),
+        source: kind.name(),
+        notices: notices.into_iter().map(|notice| memtap_server::Notice { what: notice.what, mend: notice.mend }).collect(),
+        host: memtap_server::HostFacts {
+            hostname: name.nodename().to_string_lossy().into_owned(),
+            kernel: name.release().to_string_lossy().into_owned(),
+            page_size: u64::try_from(page)?,
+            cpus: std::thread::available_parallelism()?.get(),
+        },
+        started: Instant::now(),
+    })
+}

@@ -1,0 +1,237 @@
+//! A memtap of the test's own: free port, temporary folder, ended at the end. And fixtures that wait to be told.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Programs that load BPF run one at a time.
+static SERIAL: Mutex<()> = Mutex::new(());
+
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The user `nobody`, who may do nothing.
+pub const NOBODY: u32 = 65534;
+
+/// A running memtap.
+pub struct Memtap {
+    pub port: u16,
+    pub folder: PathBuf,
+    child: Child,
+    _temporary: Option<tempfile::TempDir>,
+    _serial: MutexGuard<'static, ()>,
+}
+
+impl Memtap {
+    /// Starts with eBPF and a fresh store, and waits until it serves.
+    pub fn start() -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "these tests ask the real kernel: run them as root");
+        let temporary = tempfile::tempdir().unwrap();
+        let mut memtap = Self::start_in(temporary.path(), &["--source", "bpf"], None);
+        memtap._temporary = Some(temporary);
+        memtap
+    }
+
+    pub fn start_in(folder: &Path, arguments: &[&str], user: Option<u32>) -> Self {
+        let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let port = free_port();
+        let mut command = command(folder, port, arguments);
+        if let Some(user) = user {
+            use std::os::unix::process::CommandExt as _;
+            command.uid(user).gid(user);
+        }
+        let child = command.stderr(log(folder)).spawn().unwrap();
+        let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };
+        memtap.wait_until_it_serves();
+        memtap
+    }
+
+    fn wait_until_it_serves(&mut self) {
+        let begin = Instant::now();
+        loop {
+            let process = self.child.id();
+            if let Some(health) = self.try_get("/api/v1/health")
+                && health["uptime_s"].is_number()
+                && self.try_get(&format!("/api/v1/processes/{process}")).is_some_and(|own| own["pid"] == process)
+            {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && begin.elapsed() < PATIENCE, "memtap does not serve: {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    pub fn database(&self) -> rusqlite::Connection {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        rusqlite::Connection::open_with_flags(self.folder.join("memtap.db"), flags).unwrap()
+    }
+
+    fn try_get(&self, path: &str) -> Option<Value> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let text = ureq::get(&url).call().ok()?.body_mut().read_to_string().ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        self.try_get(path).unwrap_or_else(|| panic!("no answer from {path}: {}", self.log()))
+    }
+
+    pub fn process(&self, pid: u32) -> Value {
+        self.get(&format!("/api/v1/processes/{pid}"))
+    }
+
+    /// Asks until the answer satisfies.
+    pub fn wait_for(&self, path: &str, what: &str, satisfied: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let answer = self.try_get(path);
+            if let Some(answer) = &answer
+                && satisfied(answer)
+            {
+                return answer.clone();
+            }
+            assert!(begin.elapsed() < PATIENCE, "{what}: {path} says {answer:?}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Two ticks: whatever came before is in the views.
+    pub fn settle(&self) {
+        let begin = self.get("/api/v1/health")["uptime_s"].as_f64().unwrap();
+        self.wait_for("/api/v1/health", "time passes", |health| health["uptime_s"].as_f64().unwrap() > begin + 2.2);
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ctrl-C; gives how long the end took, and whether it ended well.
+    pub fn interrupt(mut self) -> (Duration, bool) {
+        let begin = Instant::now();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        let status = self.child.wait().unwrap();
+        (begin.elapsed(), status.success())
+    }
+}
+
+impl Drop for Memtap {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("memtap's log:\n{}", self.log());
+        }
+    }
+}
+
+/// `memtap serve` with its store in `folder`.
+pub fn command(folder: &Path, port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command
+        .current_dir(folder)
+        .env_remove("PORT")
+        .arg("serve")
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .arg(format!("--store=sqlite:{}", folder.join("memtap.db").display()))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn log(folder: &Path) -> std::fs::File {
+    std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap()
+}
+
+/// A fixture that waits to be told.
+pub struct Fixture {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Fixture {
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(fixture_path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the fixture is built: cargo test builds examples");
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut fixture = Self { child, stdin, stdout };
+        fixture.hear("ready");
+        fixture
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn go(&mut self) {
+        self.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        self.hear("done");
+    }
+
+    fn hear(&mut self, word: &str) {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), word);
+    }
+
+    pub fn end(mut self) {
+        self.stdin = None;
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn fixture_path() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_memtap")).with_file_name("examples").join("fixture")
+}
+
+/// `VmSize` of a process, bytes; `None` when it is gone or has no memory.
+pub fn vm_size(pid: u64) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+}
+
+/// Runs a command to its end and gives exit code and stderr; a command that does not end is ended.
+pub fn run(mut command: Command) -> (Option<i32>, String) {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    while child.try_wait().unwrap().is_none() && begin.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    (child.wait().unwrap().code(), text)
+}
