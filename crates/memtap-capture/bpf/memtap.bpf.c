@@ -29,6 +29,7 @@ const volatile __u32 cpus = 0;
 /* Distance from a per-CPU pointer to its value on each CPU; 0 where it is not known. */
 #define CPUS 1024
 __u64 cpu_offset[CPUS];
+__u64 lost_map;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -71,11 +72,10 @@ static __always_inline void read_space(struct memtap_record *record, struct mm_s
 
 /*
  * The per-CPU offsets are no symbol that programs may use on every kernel, but a per-CPU map shows them: its value's address on a CPU
- * less its per-CPU pointer. (The verifier knows an address from a map as such; on the way through memory it becomes a number.)
+ * less its per-CPU pointer. (The verifier knows addresses of maps and values as such; on the way through memory they become numbers.)
  */
-static long find_offset(__u32 cpu, void *context)
+static long find_offset(__u32 cpu, __u64 *per_cpu_pointer)
 {
-	struct bpf_array *array = (struct bpf_array *)&lost;
 	__u32 key = 0;
 	void *value = bpf_map_lookup_percpu_elem(&lost, &key, cpu);
 
@@ -83,8 +83,19 @@ static long find_offset(__u32 cpu, void *context)
 		return 1;
 	*(void **)&cpu_offset[cpu] = value;
 	barrier();
-	cpu_offset[cpu] -= (__u64)array->pptrs[0];
+	cpu_offset[cpu] -= *per_cpu_pointer;
 	return 0;
+}
+
+static __always_inline void find_offsets(void)
+{
+	__u64 per_cpu_pointer = 0;
+
+	*(void **)&lost_map = &lost;
+	barrier();
+	bpf_probe_read_kernel(&per_cpu_pointer, sizeof(per_cpu_pointer),
+			      (void *)(lost_map + bpf_core_field_offset(struct bpf_array, pptrs)));
+	bpf_loop(cpus, find_offset, &per_cpu_pointer, 0);
 }
 
 struct pages {
@@ -275,7 +286,7 @@ int read_processes(struct bpf_iter__task *context)
 	struct mm_struct *mm;
 
 	if (context->meta->seq_num == 0)
-		bpf_loop(cpus, find_offset, NULL, 0);
+		find_offsets();
 	if (!task || task->pid != task->tgid)
 		return 0;
 	mm = task->mm;

@@ -27,5 +27,10 @@ pub(crate) fn page_size() -> Option<u64> {
 
 /// The unit of times in /proc/PID/stat.
 pub(crate) fn ticks_per_second() -> u64 {
-    sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(100).max(1)
+    sysconf(SysconfVar::CLK_TCK)
+        .ok()
+        .flatten()
+        .and_then(|ticks| u64::try_from(ticks).ok())
+        .unwrap_or(100)
+        .max(1)
 }

@@ -88,6 +88,8 @@ mod tests {
         let mut details = Details::default();
         details.read(&mut waiting, &mut out);
         assert!(waiting.is_empty() && !details.is_new(process));
-        assert!(matches!(&out[..], [Observation::Details(found)] if found.user == "root" && !found.command.is_empty()));
+        assert!(
+            matches!(&out[..], [Observation::Details(found)] if found.user == "root" && !found.command.is_empty())
+        );
     }
 }

@@ -16,7 +16,9 @@ pub enum CaptureError {
         mend: String,
     },
     /// The kernel cannot do what is needed.
-    #[error("this kernel cannot run memtap's eBPF programs ({step}: {reason}); `memtap doctor` says what is missing")]
+    #[error(
+        "this kernel cannot run memtap's eBPF programs ({step}: {reason}); `memtap doctor` says what is missing"
+    )]
     Unsupported {
         /// What failed.
         step: String,
@@ -44,7 +46,11 @@ impl CaptureError {
     pub(crate) fn of_step(step: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
         let step = step.into();
         let reason = chain(error);
-        if denied(error) { Self::NotPermitted { step, reason, mend: mend() } } else { Self::Unsupported { step, reason } }
+        if denied(error) {
+            Self::NotPermitted { step, reason, mend: mend() }
+        } else {
+            Self::Unsupported { step, reason }
+        }
     }
 
     pub(crate) fn read(path: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
@@ -55,18 +61,22 @@ impl CaptureError {
 
 /// The command that gives this very program what it needs.
 pub(crate) fn mend() -> String {
-    let program = std::env::current_exe().map_or_else(|_| "memtap".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or_else(|_| "memtap".to_owned(), |path| path.display().to_string());
     format!("sudo {program} (or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep {program})")
 }
 
-fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())
 }
 
 fn denied(error: &(dyn std::error::Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+        // EPERM alone: the verifier says EACCES of a program that it does not accept, and no permission mends that.
+        .any(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -76,7 +86,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         let text = cause.to_string();
         let tail = text.char_indices().rev().nth(600).map_or(0, |(at, _)| at);
         if !words.iter().any(|word| word.contains(&text[tail..])) {
-            words.push(text[tail..].to_owned());
+            words.push(text[tail..].replace('\n', "; "));
         }
     }
     words.join(": ")

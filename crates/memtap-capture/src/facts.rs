@@ -26,7 +26,9 @@ pub struct Facts {
 #[must_use]
 pub fn facts() -> Facts {
     let name = nix::sys::utsname::uname().ok();
-    let text = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = |part: Option<&std::ffi::OsStr>| {
+        part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     Facts {
         release: text(name.as_ref().map(nix::sys::utsname::UtsName::release)),
         machine: text(name.as_ref().map(nix::sys::utsname::UtsName::machine)),

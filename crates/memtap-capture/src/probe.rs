@@ -26,7 +26,15 @@ pub struct Check {
 /// Judges the facts.
 #[must_use]
 pub fn checks(facts: &Facts) -> Vec<Check> {
-    vec![kernel(facts), machine(facts), btf(facts), permission(facts), lockdown(facts), others(facts), pressure(facts)]
+    vec![
+        kernel(facts),
+        machine(facts),
+        btf(facts),
+        permission(facts),
+        lockdown(facts),
+        others(facts),
+        pressure(facts),
+    ]
 }
 
 fn check(name: &'static str, ok: bool, found: String, mend: &str) -> Check {
@@ -35,7 +43,8 @@ fn check(name: &'static str, ok: bool, found: String, mend: &str) -> Check {
 
 fn kernel(facts: &Facts) -> Check {
     let ok = version(&facts.release).is_some_and(|version| version >= MINIMUM);
-    let mend = format!("requests need Linux {}.{} or later; usage from /proc works on any", MINIMUM.0, MINIMUM.1);
+    let mend =
+        format!("requests need Linux {}.{} or later; usage from /proc works on any", MINIMUM.0, MINIMUM.1);
     check("kernel", ok, facts.release.clone(), &mend)
 }
 
@@ -46,33 +55,53 @@ fn machine(facts: &Facts) -> Check {
 
 fn btf(facts: &Facts) -> Check {
     let found = if facts.has_btf { "/sys/kernel/btf/vmlinux is there" } else { "no /sys/kernel/btf/vmlinux" };
-    check("kernel types (BTF)", facts.has_btf, found.to_owned(), "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' are)")
+    check(
+        "kernel types (BTF)",
+        facts.has_btf,
+        found.to_owned(),
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' are)",
+    )
 }
 
 fn permission(facts: &Facts) -> Check {
     let has = |bit: u32| facts.capabilities.is_some_and(|set| set >> bit & 1 == 1);
-    let missing: Vec<&str> =
-        [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")].into_iter().filter(|(bit, _)| !has(*bit)).map(|(_, name)| name).collect();
+    let missing: Vec<&str> = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
+        .into_iter()
+        .filter(|(bit, _)| !has(*bit))
+        .map(|(_, name)| name)
+        .collect();
     let ok = missing.is_empty() || has(CAP_SYS_ADMIN);
-    let found = if ok { "CAP_BPF and CAP_PERFMON".to_owned() } else { format!("{} missing", missing.join(" and ")) };
+    let found =
+        if ok { "CAP_BPF and CAP_PERFMON".to_owned() } else { format!("{} missing", missing.join(" and ")) };
     check("permission for eBPF", ok, found, &error::mend())
 }
 
 fn lockdown(facts: &Facts) -> Check {
     let mode = facts.lockdown.as_deref().unwrap_or("not told (securityfs is not mounted)");
-    let mend = "boot without lockdown=confidentiality: that mode denies reading kernel memory, which tracing needs";
+    let mend =
+        "boot without lockdown=confidentiality: that mode denies reading kernel memory, which tracing needs";
     check("kernel lockdown", mode != "confidentiality", mode.to_owned(), mend)
 }
 
 fn others(facts: &Facts) -> Check {
     let ok = facts.capabilities.is_some_and(|set| set >> CAP_SYS_PTRACE & 1 == 1);
-    let found = if ok { "CAP_SYS_PTRACE" } else { "CAP_SYS_PTRACE missing: with hidepid, others' command lines stay hidden" };
+    let found = if ok {
+        "CAP_SYS_PTRACE"
+    } else {
+        "CAP_SYS_PTRACE missing: with hidepid, others' command lines stay hidden"
+    };
     check("others' /proc", ok, found.to_owned(), &error::mend())
 }
 
 fn pressure(facts: &Facts) -> Check {
-    let found = if facts.has_pressure { "/proc/pressure/memory is there" } else { "no /proc/pressure/memory" };
-    check("memory pressure (PSI)", facts.has_pressure, found.to_owned(), "boot with psi=1; without it the page shows no pressure")
+    let found =
+        if facts.has_pressure { "/proc/pressure/memory is there" } else { "no /proc/pressure/memory" };
+    check(
+        "memory pressure (PSI)",
+        facts.has_pressure,
+        found.to_owned(),
+        "boot with psi=1; without it the page shows no pressure",
+    )
 }
 
 /// `6.18.44-fc` as (6, 18).
@@ -104,7 +133,11 @@ mod tests {
 
     #[test]
     fn every_lack_has_its_mend() {
-        let bad = Facts { release: "4.19.0".to_owned(), lockdown: Some("confidentiality".to_owned()), ..Facts::default() };
+        let bad = Facts {
+            release: "4.19.0".to_owned(),
+            lockdown: Some("confidentiality".to_owned()),
+            ..Facts::default()
+        };
         let checks = checks(&bad);
         assert!(checks.iter().all(|check| !check.ok && check.mend.is_some()), "{checks:?}");
     }

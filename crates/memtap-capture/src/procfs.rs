@@ -36,9 +36,7 @@ impl Source for Procfs {
         let boot = clock::boot();
         let mut seen = HashSet::new();
         let mut renewed = HashMap::new();
-        for entry in fs::read_dir("/proc").map_err(CaptureError::read("/proc"))?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let Some(state) = state(pid, boot) else { continue };
+        for state in pids().filter_map(|pid| state(pid, boot)) {
             seen.insert(state.process());
             if self.details.is_new(state.process()) {
                 renewed.insert(state.tgid, (state.process(), state.uid));
@@ -55,8 +53,14 @@ impl Source for Procfs {
     }
 }
 
+/// The processes that /proc lists.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// One process; `None` when it has gone or has no memory of its own.
-fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
+pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
     let folder = format!("/proc/{pid}");
     let status = fs::read_to_string(format!("{folder}/status")).ok()?;
     let stat = fs::read(format!("{folder}/stat")).ok()?;

@@ -43,11 +43,16 @@ impl ReaderHandle {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn spawn(source: Box<dyn Source>, settings: Settings, batches: Sender<Batch>) -> std::io::Result<ReaderHandle> {
+pub fn spawn(
+    source: Box<dyn Source>,
+    settings: Settings,
+    batches: Sender<Batch>,
+) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
     let reader = Reader { source, settings, batches, pending: Batch::default(), opened: false };
     let told = Arc::clone(&stop);
-    let thread = std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
+    let thread =
+        std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
     Ok(ReaderHandle { stop, thread })
 }
 

@@ -112,9 +112,10 @@ pub fn open(choice: SourceChoice, settings: &Settings) -> Result<Opened, Capture
         SourceChoice::Procfs => Ok(without_notices(Box::new(procfs::Procfs::open()?))),
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
             Ok(source) => Ok(without_notices(Box::new(source))),
-            Err(reason) => {
-                Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: vec![requests_are_missing(&reason)] })
-            }
+            Err(reason) => Ok(Opened {
+                source: Box::new(procfs::Procfs::open()?),
+                notices: vec![requests_are_missing(&reason)],
+            }),
         },
     }
 }
@@ -125,7 +126,9 @@ fn requests_are_missing(reason: &CaptureError) -> Notice {
         _ => "memtap doctor".to_owned(),
     };
     let why = match reason {
-        CaptureError::NotPermitted { step, reason, .. } => format!("eBPF is not permitted ({step}: {reason})"),
+        CaptureError::NotPermitted { step, reason, .. } => {
+            format!("eBPF is not permitted ({step}: {reason})")
+        }
         other => other.to_string(),
     };
     Notice { what: format!("requests are not visible, only the usage that /proc shows: {why}"), mend }

@@ -1,1 +1,22 @@
+//! REST, live events and the dashboard, from the read model and the store.
+//!
+//! [`bind`] takes the address, [`serve`] answers until it is told to stop. `docs/api.md` describes the interface; `dto/` is
+//! its source of truth.
+//!
+//! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView) and the store's
+//! [`Reader`](memtap_store::Reader) are the only inputs; a slow client costs itself, never the capture.
 
+mod access;
+mod dto;
+mod error;
+mod feed;
+mod page;
+mod params;
+mod rest;
+mod run;
+mod self_usage;
+mod state;
+
+pub use error::ServerError;
+pub use run::{bind, router, serve};
+pub use state::{HostFacts, Info, Notice, Settings, State, StoreStatus};

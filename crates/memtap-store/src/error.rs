@@ -9,7 +9,9 @@ pub enum StoreError {
     #[error("'{0}' is no store of this version; write --store sqlite:PATH or --store none")]
     Url(String),
     /// The folder or the file cannot be made or written.
-    #[error("cannot keep the history in {path}: {reason}; choose a writable place with --store sqlite:PATH, or --store none")]
+    #[error(
+        "cannot keep the history in {path}: {reason}; choose a writable place with --store sqlite:PATH, or --store none"
+    )]
     Unwritable {
         /// Where.
         path: PathBuf,
@@ -17,7 +19,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The file is something else.
-    #[error("{path} is no database of memtap ({reason}); nothing in it was changed: move it away, or choose another with --store sqlite:PATH")]
+    #[error(
+        "{path} is no database of memtap ({reason}); nothing in it was changed: move it away, or choose another with --store sqlite:PATH"
+    )]
     Foreign {
         /// Which file.
         path: PathBuf,
@@ -25,7 +29,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The file was written by a newer memtap.
-    #[error("{path} has schema version {found}, newer than this memtap's {known}; use that newer memtap, or choose another file with --store sqlite:PATH")]
+    #[error(
+        "{path} has schema version {found}, newer than this memtap's {known}; use that newer memtap, or choose another file with --store sqlite:PATH"
+    )]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -52,8 +58,12 @@ fn mend(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "; make the file and its folder writable for memtap's user"
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds the database: end it",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "; move the file away and start memtap again",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "; another program holds the database: end it"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "; move the file away and start memtap again"
+        }
         Some(ErrorCode::OperationInterrupted) => "; the query took too long: narrow it by pid or time",
         _ => "",
     }

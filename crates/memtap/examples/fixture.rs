@@ -85,8 +85,10 @@ fn known() {
 }
 
 fn rename(hex: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let mut name: Vec<u8> =
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16)).collect::<Result<_, _>>()?;
+    let mut name: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16))
+        .collect::<Result<_, _>>()?;
     name.push(0);
     // SAFETY: the name ends with NUL and lives until the call returns.
     let done = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
@@ -165,9 +167,13 @@ fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     let round: fn() = match kind {
         "pair" => pair,
         // SAFETY: brk(0) only asks.
-        "brk" => || { let _ = unsafe { libc::syscall(libc::SYS_brk, 0) }; },
+        "brk" => || {
+            let _ = unsafe { libc::syscall(libc::SYS_brk, 0) };
+        },
         // SAFETY: getppid takes nothing and cannot fail.
-        "other" => || { let _ = unsafe { libc::syscall(libc::SYS_getppid) }; },
+        "other" => || {
+            let _ = unsafe { libc::syscall(libc::SYS_getppid) };
+        },
         _ => return Err("KIND is pair, brk or other".into()),
     };
     let start = Instant::now();

@@ -59,14 +59,21 @@ pub(crate) struct ServeArguments {
     pub(crate) ring_size: u32,
 
     /// An origin that browsers may call from; may be given several times
-    #[arg(long, env = "MEMTAP_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', default_value = "http://localhost:5173")]
+    #[arg(
+        long,
+        env = "MEMTAP_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        default_value = "http://localhost:5173"
+    )]
     pub(crate) cors_origin: Vec<String>,
 }
 
 /// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
 fn ring_size(text: &str) -> Result<u32, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is not a size; write for example 16MiB"))?;
+    let number: u64 =
+        digits.parse().map_err(|_| format!("'{text}' is not a size; write for example 16MiB"))?;
     let unit = match text[digits.len()..].trim() {
         "" | "B" => 1,
         "KiB" | "K" => 1 << 10,

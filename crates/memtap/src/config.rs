@@ -56,9 +56,9 @@ impl EnvFile {
             return Ok(Self::default());
         }
         // The crate's own error would quote the line, which may hold a password.
-        let lines = dotenvy::from_path_iter(&path)
-            .ok()
-            .with_context(|| format!("cannot read the settings file {}; name another with --env-file", path.display()))?;
+        let lines = dotenvy::from_path_iter(&path).ok().with_context(|| {
+            format!("cannot read the settings file {}; name another with --env-file", path.display())
+        })?;
         let mut values = HashMap::new();
         for (index, line) in lines.enumerate() {
             let Ok((key, value)) = line else {
@@ -71,7 +71,9 @@ impl EnvFile {
 
     fn listen(&self) -> anyhow::Result<SocketAddr> {
         if let Some(listen) = self.values.get("MEMTAP_LISTEN") {
-            return listen.parse().with_context(|| self.wrong("MEMTAP_LISTEN", "an address such as 127.0.0.1:3000"));
+            return listen
+                .parse()
+                .with_context(|| self.wrong("MEMTAP_LISTEN", "an address such as 127.0.0.1:3000"));
         }
         // PORT is the original system's key, from its environment or its .env file.
         let port = match std::env::var("PORT").ok().as_ref().or(self.values.get("PORT")) {
@@ -87,7 +89,11 @@ impl EnvFile {
     }
 
     fn wrong(&self, key: &str, expected: &str) -> String {
-        let place = if self.values.contains_key(key) { self.path.display().to_string() } else { "environment".to_owned() };
+        let place = if self.values.contains_key(key) {
+            self.path.display().to_string()
+        } else {
+            "environment".to_owned()
+        };
         format!("{place}: {key} must be {expected}")
     }
 }

@@ -10,16 +10,31 @@ pub(crate) fn run() -> anyhow::Result<()> {
         line(&mut out, check.ok, check.name, &check.found, check.mend.as_deref())?;
     }
     match trial() {
-        Ok(()) => line(&mut out, true, "trial", "the eBPF programs load and attach: every request can be seen", None)?,
+        Ok(()) => line(
+            &mut out,
+            true,
+            "trial",
+            "the eBPF programs load and attach: every request can be seen",
+            None,
+        )?,
         Err(error) => {
             line(&mut out, false, "trial", &error.to_string(), None)?;
-            writeln!(out, "\nWithout eBPF, `memtap serve` shows what /proc lets you see: usage of processes, no requests.")?;
+            writeln!(
+                out,
+                "\nWithout eBPF, `memtap serve` shows what /proc lets you see: usage of processes, no requests."
+            )?;
         }
     }
     Ok(())
 }
 
-fn line(out: &mut impl std::io::Write, ok: bool, name: &str, found: &str, mend: Option<&str>) -> std::io::Result<()> {
+fn line(
+    out: &mut impl std::io::Write,
+    ok: bool,
+    name: &str,
+    found: &str,
+    mend: Option<&str>,
+) -> std::io::Result<()> {
     let mark = if ok { "ok  " } else { "no  " };
     writeln!(out, "{mark}{name:<22} {found}")?;
     match mend {

@@ -35,8 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let not_permitted =
-        error.chain().filter_map(|cause| cause.downcast_ref::<memtap_capture::CaptureError>()).any(|e| e.not_permitted());
+    let not_permitted = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<memtap_capture::CaptureError>())
+        .any(|e| e.not_permitted());
     if not_permitted { NOT_PERMITTED } else { FAILED }
 }
 
@@ -44,5 +46,10 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MEMTAP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .init();
 }

@@ -13,7 +13,8 @@ pub(crate) async fn run(
     store: Option<Arc<memtap_store::Handle>>,
 ) {
     while let Some(batch) = batches.recv().await {
-        let requests = batch.observations.iter().filter_map(|observation| ledger.apply(observation)).collect();
+        let requests =
+            batch.observations.iter().filter_map(|observation| ledger.apply(observation)).collect();
         let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));
         if let Some(store) = &store {
             let processes = view.as_ref().map(|view| view.changed.clone()).unwrap_or_default();

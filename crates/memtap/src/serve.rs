@@ -2,7 +2,7 @@
 //! closes them in the order in which data flow.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use memtap_ledger::{Ledger, LiveView};
@@ -26,16 +26,14 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let settings = memtap_server::Settings {
-        listen: config.listen,
-        cors_origins: config.cors_origins.clone(),
-        legacy_tick: Duration::from_secs(1),
-    };
+    let settings =
+        memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
     let store = open_store(config)?;
 
-    let capture = memtap_capture::Settings { ring_bytes: config.ring_bytes, ..memtap_capture::Settings::default() };
+    let capture =
+        memtap_capture::Settings { ring_bytes: config.ring_bytes, ..memtap_capture::Settings::default() };
     let opened = memtap_capture::open(config.source, &capture)?;
     let kind = opened.source.kind();
     for notice in &opened.notices {
@@ -49,14 +47,20 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(BATCHES);
-    let reader = memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+    let reader =
+        memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
     let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone()));
     let (stop_server, stopped) = oneshot::channel::<()>();
     let state = server_state(view, store.as_ref(), info);
-    let mut server = tokio::spawn(memtap_server::serve(listener, settings, state, async {
-        let _ = stopped.await;
-    }));
-    tracing::info!("watching with {}; dashboard on http://{address}; history in {}", kind.name(), config.store);
+    let mut server = tokio::spawn(async move {
+        let stop = async { drop(stopped.await) };
+        memtap_server::serve(listener, &settings, state, stop).await
+    });
+    tracing::info!(
+        "watching with {}; dashboard on http://{address}; history in {}",
+        kind.name(),
+        config.store
+    );
 
     let ended = tokio::select! {
         _ = interrupt.recv() => Ok(()),
@@ -110,11 +114,15 @@ fn info(
     notices: Vec<memtap_capture::Notice>,
 ) -> anyhow::Result<memtap_server::Info> {
     let name = nix::sys::utsname::uname()?;
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("the page size is unknown")?;
+    let page =
+        nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("the page size is unknown")?;
     Ok(memtap_server::Info {
         version: env!("CARGO_PKG_VERSION"),
         source: kind.name(),
-        notices: notices.into_iter().map(|notice| memtap_server::Notice { what: notice.what, mend: notice.mend }).collect(),
+        notices: notices
+            .into_iter()
+            .map(|notice| memtap_server::Notice { what: notice.what, mend: notice.mend })
+            .collect(),
         host: memtap_server::HostFacts {
             hostname: name.nodename().to_string_lossy().into_owned(),
             kernel: name.release().to_string_lossy().into_owned(),

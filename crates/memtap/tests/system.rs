@@ -21,7 +21,10 @@ fn sized(requests: &[Value], size: u64) -> Vec<(i64, Option<&str>)> {
 fn this_machine_can_do_bpf() {
     let memtap = Memtap::start();
     let health = memtap.get("/api/v1/health");
-    assert_eq!((health["source"].as_str(), health["notices"].as_array().map(Vec::len)), (Some("bpf"), Some(0)));
+    assert_eq!(
+        (health["source"].as_str(), health["notices"].as_array().map(Vec::len)),
+        (Some("bpf"), Some(0))
+    );
     let seen = health["requests"]["seen"].as_u64().unwrap();
     std::process::Command::new("/bin/true").status().unwrap();
     memtap.wait_for("/api/v1/health", "requests are seen", |health| {
@@ -34,7 +37,9 @@ fn known_requests_are_booked_to_the_byte() {
     let memtap = Memtap::start();
     let mut fixture = Fixture::start(&["known"]);
     let pid = fixture.pid();
-    memtap.wait_for(&format!("/api/v1/processes/{pid}"), "the fixture is seen", |process| process["name"] == "fixture");
+    memtap.wait_for(&format!("/api/v1/processes/{pid}"), "the fixture is seen", |process| {
+        process["name"] == "fixture"
+    });
     memtap.settle();
     let before = memtap.process(pid);
     fixture.go();
@@ -52,7 +57,8 @@ fn known_requests_are_booked_to_the_byte() {
     assert_eq!(sized(&munmaps, 7 * 4096), [(0, None)], "nothing was mapped there, nothing is released");
     let mremaps = requests_of(&memtap, pid, "mremap");
     assert_eq!(sized(&mremaps, 333 * 4096), [(300 * 4096, None)]);
-    let mut brks = sized(&requests_of(&memtap, pid, "brk"), 1 << 20).iter().map(|found| found.0).collect::<Vec<_>>();
+    let mut brks =
+        sized(&requests_of(&memtap, pid, "brk"), 1 << 20).iter().map(|found| found.0).collect::<Vec<_>>();
     brks.sort_unstable();
     assert_eq!(brks, [-(1 << 20), 1 << 20], "up and down");
 
@@ -67,13 +73,18 @@ fn known_requests_are_booked_to_the_byte() {
         memtap.database().query_row(table, [pid], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!(row, ("mmap".to_owned(), 1_236_992), "the view has it under the original's names");
     fixture.end();
-    let ended = memtap.wait_for(&format!("/api/v1/processes/{pid}"), "its end is seen", |p| p["state"] == "ended");
+    let ended =
+        memtap.wait_for(&format!("/api/v1/processes/{pid}"), "its end is seen", |p| p["state"] == "ended");
     assert_eq!(ended["virtual_bytes"], 0);
     the_books_balance(&ended);
     let child = memtap.get("/api/v1/processes?ended=true&name=fixture&limit=1000");
-    let child = child["processes"].as_array().unwrap().iter().find(|process| process["parent_pid"] == pid).cloned();
+    let child =
+        child["processes"].as_array().unwrap().iter().find(|process| process["parent_pid"] == pid).cloned();
     let child = child.expect("the child's life is kept");
-    assert_eq!(sized(&requests_of(&memtap, child["pid"].as_u64().unwrap() as u32, "mmap"), 555 * 4096).len(), 1);
+    assert_eq!(
+        sized(&requests_of(&memtap, child["pid"].as_u64().unwrap() as u32, "mmap"), 555 * 4096).len(),
+        1
+    );
     the_books_balance(&child);
 }
 
@@ -119,7 +130,8 @@ fn virtual_bytes_agree_with_the_kernel_for_every_idle_process() {
     let mut fixture = Fixture::start(&["known"]);
     fixture.go();
     memtap.settle();
-    let before: std::collections::HashMap<u64, Option<u64>> = ids(&memtap).map(|pid| (pid, vm_size(pid))).collect();
+    let before: std::collections::HashMap<u64, Option<u64>> =
+        ids(&memtap).map(|pid| (pid, vm_size(pid))).collect();
     memtap.settle();
     let answer = memtap.get("/api/v1/processes?limit=10000");
     let mut compared = 0;
@@ -166,12 +178,15 @@ fn what_was_committed_survives_a_kill_in_the_middle_of_a_load() {
     let mut fixture = Fixture::start(&["pairs", "200000"]);
     let load = std::thread::spawn(move || fixture.go());
     let rows = |memtap: &Memtap| memtap.get("/api/v1/health")["store"]["rows"].as_u64().unwrap();
-    memtap.wait_for("/api/v1/health", "rows are committed", |health| health["store"]["rows"].as_u64() > Some(20_000));
+    memtap.wait_for("/api/v1/health", "rows are committed", |health| {
+        health["store"]["rows"].as_u64() > Some(20_000)
+    });
     let committed = rows(&memtap);
     memtap.kill();
     load.join().unwrap();
     let memtap = Memtap::start_in(folder.path(), &["--source", "bpf"], None);
-    let stored: i64 = memtap.database().query_row("select count(*) from memory_usage", [], |row| row.get(0)).unwrap();
+    let stored: i64 =
+        memtap.database().query_row("select count(*) from memory_usage", [], |row| row.get(0)).unwrap();
     assert!(stored as u64 >= committed, "{stored} of {committed}");
     let check: String = memtap.database().query_row("pragma integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
@@ -214,7 +229,11 @@ fn what_cannot_start_says_why_and_how_to_mend_it() {
     std::fs::write(&file, "").unwrap();
     let store = format!("--store=sqlite:{}", file.join("memtap.db").display());
     let mut unwritable = std::process::Command::new(env!("CARGO_BIN_EXE_memtap"));
-    unwritable.current_dir(folder.path()).args(["--source=procfs", &store, &format!("--listen=127.0.0.1:{}", free_port())]);
+    unwritable.current_dir(folder.path()).args([
+        "--source=procfs",
+        &store,
+        &format!("--listen=127.0.0.1:{}", free_port()),
+    ]);
     let (code, text) = run(unwritable);
     assert_eq!(code, Some(1));
     assert!(text.contains("memtap.db") && text.contains("--store"), "{text}");

@@ -40,7 +40,8 @@ pub(crate) struct Driver {
 impl Driver {
     /// Loads and attaches with a ring of `ring_bytes`.
     pub(crate) fn open(ring_bytes: u32) -> Result<Self, CaptureError> {
-        let btf = Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
+        let btf =
+            Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
         let mut ebpf = load(&btf, ring_bytes)?;
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
@@ -66,7 +67,8 @@ impl Driver {
 
     /// Makes the kernel put the state of every process into the ring.
     pub(crate) fn read_processes(&mut self) -> Result<(), CaptureError> {
-        let failed = |error: &(dyn std::error::Error + 'static)| CaptureError::of_step("reading all processes", error);
+        let failed =
+            |error: &(dyn std::error::Error + 'static)| CaptureError::of_step("reading all processes", error);
         let iterator: &mut Iter = program(&mut self.ebpf, ITERATOR)?;
         let link = iterator.attach().map_err(|error| failed(&error))?;
         let link = iterator.take_link(link).map_err(|error| failed(&error))?;
@@ -139,7 +141,9 @@ where
 }
 
 fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<(), CaptureError> {
-    let step = |error: &(dyn std::error::Error + 'static)| CaptureError::of_step(format!("attaching to {tracepoint}"), error);
+    let step = |error: &(dyn std::error::Error + 'static)| {
+        CaptureError::of_step(format!("attaching to {tracepoint}"), error)
+    };
     let program: &mut BtfTracePoint = program(ebpf, name)?;
     program.load(tracepoint, btf).map_err(|error| step(&error))?;
     program.attach().map_err(|error| step(&error))?;

@@ -1,6 +1,7 @@
 //! Source `bpf`: every request of every process, from the kernel's ring, decoded.
 
 mod driver;
+mod hidden;
 
 use std::collections::HashMap;
 
@@ -9,6 +10,7 @@ use memtap_model::{Decoder, LossCause, Observation, PageSize, ProcessId, StartTi
 use crate::details::Details;
 use crate::{CaptureError, Settings, Source, SourceKind, clock};
 use driver::{Driver, Losses};
+use hidden::Hidden;
 
 /// The source.
 pub(crate) struct Bpf {
@@ -17,6 +19,7 @@ pub(crate) struct Bpf {
     told: Losses,
     undecodable: u64,
     details: Details,
+    hidden: Hidden,
     /// Processes whose command is new, until the next tick.
     renewed: HashMap<Tgid, (ProcessId, u32)>,
 }
@@ -45,6 +48,7 @@ impl Bpf {
             told: Losses::default(),
             undecodable: 0,
             details: Details::default(),
+            hidden: Hidden::new(),
             renewed: HashMap::new(),
         })
     }
@@ -71,16 +75,21 @@ impl Source for Bpf {
     }
 
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize {
-        let Self { driver, decoder, undecodable, details, renewed, .. } = self;
+        let Self { driver, decoder, undecodable, details, hidden, renewed, .. } = self;
         driver.drain(room, |record| {
             let observation = record.and_then(|record| decoder.decode(&record).ok());
             match &observation {
                 None => *undecodable += 1,
                 Some(Observation::Exec(state)) => {
+                    hidden.told(state.tgid);
                     renewed.insert(state.tgid, (state.process(), state.uid));
                 }
-                Some(Observation::Snapshot(state)) if details.is_new(state.process()) => {
-                    renewed.insert(state.tgid, (state.process(), state.uid));
+                Some(Observation::Fork(state)) => hidden.told(state.tgid),
+                Some(Observation::Snapshot(state)) => {
+                    hidden.told(state.tgid);
+                    if details.is_new(state.process()) {
+                        renewed.insert(state.tgid, (state.process(), state.uid));
+                    }
                 }
                 Some(Observation::Exit { process, .. }) => {
                     renewed.remove(&process.tgid);
@@ -95,6 +104,7 @@ impl Source for Bpf {
     fn tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         self.decoder.boot = clock::boot();
         self.details.read(&mut self.renewed, out);
+        self.hidden.read(self.decoder.boot, out);
         self.losses(out)?;
         self.driver.read_processes()
     }

@@ -27,7 +27,8 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, StoreError> {
-        make_file(path).map_err(|error| StoreError::Unwritable { path: path.into(), reason: error.to_string() })?;
+        make_file(path)
+            .map_err(|error| StoreError::Unwritable { path: path.into(), reason: error.to_string() })?;
         let connection = Connection::open(path)?;
         schema::prepare(&connection, path)?;
         let writer = Writer::open(&connection)?;
@@ -43,12 +44,20 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    std::fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).mode(0o600).open(path).map(drop)
+    std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .read(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
 }
 
 impl Store for Sqlite {
     fn note_host(&mut self, host: &HostRow, now: WallClock) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO host (hostname, kernel, page_size, last_seen_ns) VALUES (?1, ?2, ?3, ?4)";
+        let sql =
+            "INSERT OR REPLACE INTO host (hostname, kernel, page_size, last_seen_ns) VALUES (?1, ?2, ?3, ?4)";
         let page_size = host.page_size.cast_signed();
         self.connection.execute(sql, rusqlite::params![host.hostname, host.kernel, page_size, now.0])?;
         Ok(())

@@ -32,12 +32,13 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
         // One that panicked left no half-done work behind: reading changes nothing.
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
         let (sql, values) = Filter::of(query)?.finish(query.limit);
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
+        let mut rows =
+            statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
         let more = rows.len() > query.limit;
         rows.truncate(query.limit);
         let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
@@ -111,9 +112,14 @@ impl Filter {
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, StoredRequest)> {
-    let unsigned = |index: usize| Ok::<u64, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.unwrap_or(0).cast_unsigned());
+    let unsigned = |index: usize| {
+        Ok::<u64, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.unwrap_or(0).cast_unsigned())
+    };
     let call: i64 = row.get(5)?;
-    let call = usize::try_from(call).ok().and_then(Call::from_index).ok_or(rusqlite::Error::IntegralValueOutOfRange(5, call))?;
+    let call = usize::try_from(call)
+        .ok()
+        .and_then(Call::from_index)
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, call))?;
     let request = StoredRequest {
         time: WallClock(row.get(1)?),
         pid: Tgid(row.get(2)?),

@@ -41,7 +41,8 @@ impl Retention {
 fn too_old(connection: &Connection, horizon: i64) -> Result<Option<i64>, StoreError> {
     let next = "SELECT first_id FROM batch WHERE first_id > (SELECT max(first_id) FROM batch WHERE to_ns < ?1) ORDER BY first_id LIMIT 1";
     let any = "SELECT 1 FROM batch WHERE to_ns < ?1 ORDER BY first_id LIMIT 1";
-    let oldest_is_old = connection.prepare_cached(any)?.query_row([horizon], |_| Ok(())).optional()?.is_some();
+    let oldest_is_old =
+        connection.prepare_cached(any)?.query_row([horizon], |_| Ok(())).optional()?.is_some();
     if !oldest_is_old {
         return Ok(None);
     }

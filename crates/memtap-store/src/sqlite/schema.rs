@@ -119,10 +119,12 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
     for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
         connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}COMMIT;"))?;
     }
-    connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known};"))?;
+    connection
+        .execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known};"))?;
     for row in CALLS {
         let id = row.call.index() as i64;
-        connection.execute("INSERT OR REPLACE INTO call (id, name) VALUES (?1, ?2)", params![id, row.name])?;
+        connection
+            .execute("INSERT OR REPLACE INTO call (id, name) VALUES (?1, ?2)", params![id, row.name])?;
     }
     Ok(())
 }
@@ -132,7 +134,9 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => foreign(error.to_string()),
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            foreign(error.to_string())
+        }
         _ => error.into(),
     })?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;

@@ -61,7 +61,11 @@ impl Writer {
     }
 
     /// Writes the batches in one transaction; when it fails, nothing has changed here either.
-    pub(super) fn append(&mut self, connection: &mut Connection, batches: &[Batch]) -> Result<(), StoreError> {
+    pub(super) fn append(
+        &mut self,
+        connection: &mut Connection,
+        batches: &[Batch],
+    ) -> Result<(), StoreError> {
         let before = (self.next_request, self.rows, self.ids.next_process);
         let transaction = connection.transaction()?;
         let done = self.write(&transaction, batches).and_then(|()| Ok(transaction.commit()?));
@@ -184,7 +188,12 @@ impl Ids {
     }
 
     /// The row of a process life, made when it has none.
-    fn row(&mut self, transaction: &Transaction<'_>, process: ProcessId, name: &str) -> Result<i64, StoreError> {
+    fn row(
+        &mut self,
+        transaction: &Transaction<'_>,
+        process: ProcessId,
+        name: &str,
+    ) -> Result<i64, StoreError> {
         if let Some(id) = self.processes.get(&process) {
             return Ok(*id);
         }
@@ -202,8 +211,9 @@ impl Ids {
             return Ok(*id);
         }
         let sql = "INSERT INTO name (bytes, text) VALUES (?1, ?2) ON CONFLICT (bytes) DO UPDATE SET text = text RETURNING id";
-        let id =
-            transaction.prepare_cached(sql)?.query_row(params![name.bytes(), name.to_text()], |row| row.get(0))?;
+        let id = transaction
+            .prepare_cached(sql)?
+            .query_row(params![name.bytes(), name.to_text()], |row| row.get(0))?;
         self.names.insert(name, id);
         Ok(id)
     }

@@ -56,7 +56,9 @@ impl Memtap {
             let process = self.child.id();
             if let Some(health) = self.try_get("/api/v1/health")
                 && health["uptime_s"].is_number()
-                && self.try_get(&format!("/api/v1/processes/{process}")).is_some_and(|own| own["pid"] == process)
+                && self
+                    .try_get(&format!("/api/v1/processes/{process}"))
+                    .is_some_and(|own| own["pid"] == process)
             {
                 return;
             }
@@ -111,7 +113,9 @@ impl Memtap {
     /// Two ticks: whatever came before is in the views.
     pub fn settle(&self) {
         let begin = self.get("/api/v1/health")["uptime_s"].as_f64().unwrap();
-        self.wait_for("/api/v1/health", "time passes", |health| health["uptime_s"].as_f64().unwrap() > begin + 2.2);
+        self.wait_for("/api/v1/health", "time passes", |health| {
+            health["uptime_s"].as_f64().unwrap() > begin + 2.2
+        });
     }
 
     pub fn kill(mut self) {

@@ -1,0 +1,56 @@
+//! Processes that the kernel's iterator passes over although they have memory: some virtual machines guard their first process so.
+//! /proc still tells their sizes. Looked for once, since such a guard stands from the beginning.
+
+use std::collections::{HashMap, HashSet};
+
+use memtap_model::{Observation, ProcessId, Tgid, WallClock};
+
+use crate::{clock, procfs};
+
+/// The search and what it found.
+#[derive(Debug)]
+pub(super) enum Hidden {
+    /// The first reading: who is in it.
+    Looking(HashSet<Tgid>),
+    /// Who was not, and still lives.
+    Found(HashMap<Tgid, ProcessId>),
+}
+
+impl Hidden {
+    pub(super) fn new() -> Self {
+        Self::Looking(HashSet::new())
+    }
+
+    /// The kernel told of this process.
+    pub(super) fn told(&mut self, tgid: Tgid) {
+        if let Self::Looking(told) = self {
+            told.insert(tgid);
+        }
+    }
+
+    /// Reads the hidden ones from /proc.
+    pub(super) fn read(&mut self, boot: WallClock, out: &mut Vec<Observation>) {
+        if let Self::Looking(told) = self {
+            if told.is_empty() {
+                return;
+            }
+            *self = Self::Found(search(told, boot));
+        }
+        let Self::Found(hidden) = self else { return };
+        hidden.retain(|tgid, process| match procfs::state(tgid.0, boot) {
+            Some(state) if state.process() == *process => {
+                out.push(Observation::Snapshot(state));
+                true
+            }
+            _ => {
+                out.push(Observation::Exit { process: *process, time: clock::now() });
+                false
+            }
+        });
+    }
+}
+
+fn search(told: &HashSet<Tgid>, boot: WallClock) -> HashMap<Tgid, ProcessId> {
+    let others = procfs::pids().filter(|pid| !told.contains(&Tgid(*pid)));
+    others.filter_map(|pid| procfs::state(pid, boot)).map(|state| (state.tgid, state.process())).collect()
+}

@@ -1,0 +1,50 @@
+//! What can go wrong: at the start for the operator, in a request for the client.
+
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why the server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Another program listens there.
+    #[error(
+        "{0} is in use by another program; choose another with --listen 127.0.0.1:PORT (is memtap running already?)"
+    )]
+    InUse(SocketAddr),
+    /// Beyond this machine.
+    #[error(
+        "{0} can be reached from other machines; this version serves loopback addresses only: --listen 127.0.0.1:PORT, and reach it through ssh -L"
+    )]
+    NotLoopback(SocketAddr),
+    /// The system refuses the address.
+    #[error("cannot listen on {address}; choose another with --listen 127.0.0.1:PORT")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Serving failed.
+    #[error("the server failed")]
+    Serve(#[from] std::io::Error),
+}
+
+/// An answer that is an error: a status and what to do about it.
+#[derive(Debug)]
+pub(crate) struct ApiError(pub(crate) StatusCode, pub(crate) String);
+
+impl ApiError {
+    pub(crate) fn wrong(what: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, what.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}

@@ -1,0 +1,170 @@
+//! The REST handlers.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::StatusCode;
+use memtap_ledger::LiveView;
+use memtap_model::{CALLS, Call, Tgid};
+use memtap_store::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+use serde_json::{Value, json};
+
+use crate::State;
+use crate::dto::{Health, Host, Process, Request, Share};
+use crate::error::ApiError;
+use crate::params::Params;
+
+type Given = Query<HashMap<String, String>>;
+type Answer = Result<Json<Value>, ApiError>;
+
+pub(crate) async fn health(Shared(state): Shared<State>) -> Json<Health> {
+    Json(Health::of(&state, &state.now()))
+}
+
+pub(crate) async fn host(Shared(state): Shared<State>) -> Json<Host> {
+    Json(Host::of(&state.info.host, &state.now().host))
+}
+
+pub(crate) async fn share(Shared(state): Shared<State>) -> Json<Share> {
+    Json(Share::from(&state.now().requested))
+}
+
+pub(crate) async fn process(
+    Shared(state): Shared<State>,
+    Path(pid): Path<String>,
+) -> Result<Json<Process>, ApiError> {
+    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
+    let view = state.now();
+    let unknown =
+        || ApiError(StatusCode::NOT_FOUND, format!("no process {pid} is known, alive or recently ended"));
+    let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
+    Ok(Json(Process::of(summary, view.host.total_bytes)))
+}
+
+pub(crate) async fn processes(Shared(state): Shared<State>, Query(given): Given) -> Answer {
+    let params = Params::new(given, &["sort", "order", "limit", "name", "ended"])?;
+    let sort = params.text("sort").unwrap_or("virtual_bytes");
+    let ascending = match params.text("order").unwrap_or("desc") {
+        "asc" => true,
+        "desc" => false,
+        other => return Err(ApiError::wrong(format!("order must be asc or desc, not '{other}'"))),
+    };
+    let view = state.now();
+    let mut found = matching(&view, params.text("name"), params.flag("ended")?.unwrap_or(false));
+    let by = order_of(sort)?;
+    found.sort_by(|a, b| if ascending { by(a, b) } else { by(b, a) }.then(a.pid.cmp(&b.pid)));
+    found.truncate(params.limit(10_000)?);
+    Ok(Json(json!({ "processes": found })))
+}
+
+fn matching(view: &LiveView, name: Option<&str>, ended: bool) -> Vec<Process> {
+    let name = name.map(str::to_lowercase);
+    let kept = view.ended.iter().filter(|_| ended);
+    let all = view.living.iter().chain(kept).map(|summary| Process::of(summary, view.host.total_bytes));
+    all.filter(|process| name.as_ref().is_none_or(|name| process.name.to_lowercase().contains(name)))
+        .collect()
+}
+
+/// The comparison for a field's name.
+fn order_of(field: &str) -> Result<fn(&Process, &Process) -> Ordering, ApiError> {
+    macro_rules! fields {
+        ($($name:ident),*) => {
+            match field {
+                $(stringify!($name) => |a: &Process, b: &Process| a.$name.cmp(&b.$name),)*
+                "memory_percentage" => |a: &Process, b: &Process| a.memory_percentage.total_cmp(&b.memory_percentage),
+                other => {
+                    let known = [$(stringify!($name),)* "memory_percentage"].join(", ");
+                    return Err(ApiError::wrong(format!("cannot sort by '{other}'; there are {known}")));
+                }
+            }
+        };
+    }
+    Ok(fields!(
+        pid,
+        start_time,
+        name,
+        command,
+        user,
+        parent_pid,
+        state,
+        end_time,
+        virtual_bytes,
+        resident_bytes,
+        unexplained_bytes,
+        requests,
+        requested_bytes,
+        refused,
+        granted_bytes,
+        released_bytes,
+        opening_bytes,
+        exec_bytes,
+        stack_bytes,
+        shared_bytes,
+        ended_bytes,
+        first_request,
+        last_request
+    ))
+}
+
+pub(crate) async fn requests(Shared(state): Shared<State>, Query(given): Given) -> Answer {
+    let allowed = ["pid", "name", "call", "min_size", "refused", "from", "to", "limit", "cursor"];
+    let query = query_of(&Params::new(given, &allowed)?)?;
+    let page = match &state.reader {
+        Some(reader) => stored(Arc::clone(reader), query).await?,
+        None => live(&state.now(), &query),
+    };
+    let requests: Vec<_> = page.requests.iter().map(Request::from).collect();
+    Ok(Json(json!({ "requests": requests, "next_cursor": page.next_cursor })))
+}
+
+fn query_of(params: &Params) -> Result<RequestQuery, ApiError> {
+    Ok(RequestQuery {
+        pid: params.parse("pid", "a number")?.map(Tgid),
+        name: params.text("name").map(str::to_owned),
+        calls: params.text("call").map(calls).transpose()?.unwrap_or_default(),
+        min_size: params.parse("min_size", "a number of bytes")?,
+        refused: params.flag("refused")?,
+        from: params.time("from")?,
+        to: params.time("to")?,
+        limit: params.limit(100)?,
+        cursor: params.text("cursor").map(str::to_owned),
+    })
+}
+
+fn calls(list: &str) -> Result<Vec<Call>, ApiError> {
+    let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    let unknown = |name: &str| ApiError::wrong(format!("unknown call '{name}'; there are {}", known()));
+    list.split(',').map(|name| Call::from_name(name.trim()).ok_or_else(|| unknown(name))).collect()
+}
+
+async fn stored(reader: Arc<dyn Reader>, query: RequestQuery) -> Result<RequestPage, ApiError> {
+    let answer = tokio::task::spawn_blocking(move || reader.requests(&query)).await;
+    let answer = answer.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    answer.map_err(|error| match error {
+        StoreError::Cursor(_) => ApiError::wrong(error.to_string()),
+        _ => ApiError(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    })
+}
+
+/// Without a store: the latest requests that the view holds.
+fn live(view: &LiveView, query: &RequestQuery) -> RequestPage {
+    let newest_first = view.latest.iter().rev().map(StoredRequest::from);
+    RequestPage {
+        requests: newest_first.filter(|request| wanted(request, query)).take(query.limit).collect(),
+        next_cursor: None,
+    }
+}
+
+fn wanted(request: &StoredRequest, query: &RequestQuery) -> bool {
+    let name = || request.name.to_text().to_lowercase();
+    query.pid.is_none_or(|pid| request.pid == pid)
+        && query.name.as_ref().is_none_or(|part| name().contains(&part.to_lowercase()))
+        && (query.calls.is_empty() || query.calls.contains(&request.call))
+        && query.min_size.is_none_or(|size| request.requested_bytes >= size)
+        && query.refused.is_none_or(|refused| request.errno.is_some() == refused)
+        && query.from.is_none_or(|from| request.time >= from)
+        && query.to.is_none_or(|to| request.time < to)
+}

@@ -1,0 +1,141 @@
+//! From the address to the end: binding, the router, serving.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::routing::get;
+use socketioxide::SocketIo;
+use socketioxide::extract::SocketRef;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tower_http::cors::CorsLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::feed::{self, Feed};
+use crate::{ServerError, Settings, State, access, page, rest};
+
+/// How long the end waits for connections.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// A view older than this: the pipeline stands still.
+const STALE_S: f64 = 5.0;
+
+const SECURITY: [(HeaderName, &str); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self' ws: wss:; \
+         frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+/// Takes the address.
+///
+/// # Errors
+/// When it is in use, not a loopback address, or the system refuses it.
+pub async fn bind(settings: &Settings) -> Result<TcpListener, ServerError> {
+    let address = settings.listen;
+    if !address.ip().is_loopback() {
+        return Err(ServerError::NotLoopback(address));
+    }
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => ServerError::InUse(address),
+        _ => ServerError::Listen { address, source },
+    })
+}
+
+/// Answers until `stop` is done, and then for a moment longer.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    settings: &Settings,
+    state: State,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
+    let (router, io) = build(settings, state);
+    let (told, ending) = tokio::sync::oneshot::channel();
+    let stop = async move {
+        stop.await;
+        io.close().await;
+        let _ = told.send(());
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
+    tokio::select! {
+        done = async { serving.await } => Ok(done?),
+        () = async {
+            let _ = ending.await;
+            tokio::time::sleep(FAREWELL).await;
+        } => Ok(()),
+    }
+}
+
+/// The whole service, for a test that needs no socket.
+#[must_use]
+pub fn router(settings: &Settings, state: State) -> Router {
+    build(settings, state).0
+}
+
+fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
+    let (sockets, io) =
+        SocketIo::builder().max_buffer_size(16).max_payload(4096).ws_max_message_size(4096).build_layer();
+    namespace(&io, "/", feed::start(Feed::Original, state.clone()));
+    namespace(&io, "/live", feed::start(Feed::Live, state.clone()));
+    let api = Router::new()
+        .route("/health", get(rest::health))
+        .route("/host", get(rest::host))
+        .route("/processes", get(rest::processes))
+        .route("/processes/{pid}", get(rest::process))
+        .route("/requests", get(rest::requests))
+        .route("/share", get(rest::share));
+    let origins: Arc<[String]> = settings.cors_origins.clone().into();
+    let mut router = Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(healthz))
+        .fallback(page::file)
+        .with_state(state)
+        .layer(sockets)
+        .layer(cors(&origins))
+        .layer(axum::middleware::from_fn_with_state(origins, access::check));
+    for (name, value) in SECURITY {
+        router = router.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)));
+    }
+    (router, io)
+}
+
+fn namespace(io: &SocketIo, path: &'static str, arrivals: mpsc::Sender<SocketRef>) {
+    let arrive = move |socket: SocketRef| {
+        let arrivals = arrivals.clone();
+        async move {
+            if let Err(refused) = arrivals.try_send(socket) {
+                let _ = refused.into_inner().disconnect();
+            }
+        }
+    };
+    io.ns(path, arrive);
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok());
+    CorsLayer::new()
+        .allow_origin(allowed.collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE])
+}
+
+async fn healthz(axum::extract::State(state): axum::extract::State<State>) -> (StatusCode, String) {
+    let view = state.now();
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let age = (now - i128::from(view.at.0)) as f64 / 1e9;
+    if view.tick > 0 && age < STALE_S {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the books are not being brought up to date; see memtap's log\n".to_owned(),
+        )
+    }
+}

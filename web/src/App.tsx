@@ -1,0 +1,39 @@
+/** Which view is shown. */
+import { useLive } from "./model/store";
+import { Frame } from "./ui/Frame";
+import { useRoute } from "./ui/router";
+import { Say } from "./ui/Say";
+import { useSettings } from "./ui/settings";
+import { HealthView } from "./views/HealthView";
+import { OverviewView } from "./views/OverviewView";
+import { ProcessesView } from "./views/ProcessesView";
+import { RequestsView } from "./views/RequestsView";
+
+export function App() {
+  const isLoaded = useLive((state) => state.live !== null);
+  return <Frame>{isLoaded ? <CurrentView /> : <Loading />}</Frame>;
+}
+
+function CurrentView() {
+  const route = useRoute();
+  switch (route.view) {
+    case "overview":
+      return <OverviewView />;
+    case "processes":
+      return <ProcessesView route={route} />;
+    case "requests":
+      return <RequestsView query={route.query} />;
+    case "health":
+      return <HealthView />;
+  }
+}
+
+function Loading() {
+  const { words } = useSettings();
+  const problem = useLive((state) => state.problem);
+  return (
+    <Say what={words.connection.connectingTitle} next={words.connection.connectingHint} code="memtap serve">
+      {problem !== null && <p className="muted">{words.connection.problem(problem)}</p>}
+    </Say>
+  );
+}

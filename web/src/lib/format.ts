@@ -1,0 +1,103 @@
+/** Numbers and times as text, in the reader's language. Pure. */
+
+export type Lang = "en" | "es";
+
+const LOCALE: Record<Lang, string> = { en: "en-GB", es: "es-ES" };
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
+const MINUS = "−";
+const formats = new Map<string, Intl.NumberFormat>();
+
+function numberFormat(lang: Lang, digits: number): Intl.NumberFormat {
+  const key = `${lang}${digits}`;
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.NumberFormat(LOCALE[lang], {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+      useGrouping: "always",
+    });
+    formats.set(key, format);
+  }
+  return format;
+}
+
+export function fixed(value: number, digits: number, lang: Lang): string {
+  const text = numberFormat(lang, digits).format(Math.abs(value));
+  const isZero = !/[1-9]/.test(text);
+  return value < 0 && !isZero ? MINUS + text : text;
+}
+
+export function count(value: number, lang: Lang): string {
+  return fixed(value, 0, lang);
+}
+
+/** `412 MiB`, `1.50 GiB`: three digits that matter, so that columns compare at a glance. */
+export function bytes(value: number, lang: Lang): string {
+  let size = Math.abs(value);
+  let unit = 0;
+  // 1023.5 and not 1024: what would be rounded to 1024 belongs to the next unit.
+  while (size >= 1023.5 && unit < UNITS.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
+  return `${fixed(Math.sign(value) * size, digits, lang)} ${UNITS[unit] ?? ""}`;
+}
+
+/** With a plus where it grew. */
+export function signedBytes(value: number, lang: Lang): string {
+  return value > 0 ? `+${bytes(value, lang)}` : bytes(value, lang);
+}
+
+export function exactBytes(value: number, lang: Lang): string {
+  return `${count(value, lang)} B`;
+}
+
+/** A rate or small amount: whole from 10 on, one decimal below. */
+export function rate(value: number, lang: Lang): string {
+  return fixed(value, value === 0 || value >= 9.95 ? 0 : 1, lang);
+}
+
+export function percent(value: number, lang: Lang): string {
+  return fixed(value, value >= 9.95 ? 1 : 2, lang);
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+/** The time of day where the reader is, `13:47:21`. */
+export function clock(time: string): string {
+  const date = new Date(time);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+export function clockMs(time: string): string {
+  return `${clock(time)}.${String(new Date(time).getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** The time of day, and the date before it unless that is today. */
+export function moment(time: string, now: Date): string {
+  const date = new Date(time);
+  if (date.toDateString() === now.toDateString()) return clock(time);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(time)}`;
+}
+
+/** `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
+export function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}
+
+const SIZE = /^(\d+(?:[.,]\d+)?)\s*([kmgt]?)(?:i?b)?$/i;
+
+/** `1MiB`, `64k`, `4096` as bytes; null when it is no size. */
+export function parseSize(text: string): number | null {
+  const match = SIZE.exec(text.trim());
+  if (match === null) return null;
+  const power = "kmgt".indexOf((match[2] ?? "").toLowerCase() || "-") + 1;
+  return Math.round(Number((match[1] ?? "").replace(",", ".")) * 1024 ** power);
+}

@@ -1,0 +1,19 @@
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { connect } from "./live/connect";
+import { SettingsProvider } from "./ui/settings";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/table.css";
+import "./styles/views.css";
+
+const root = document.getElementById("root");
+if (root !== null) {
+  createRoot(root).render(
+    <SettingsProvider>
+      <App />
+    </SettingsProvider>,
+  );
+  connect();
+}

@@ -1,0 +1,117 @@
+/** All that the page knows, and how a message of the server changes it. Pure: no clock, no socket. */
+import { assignColours, type Colours } from "./colours";
+import { withTick, type RatePoint } from "./rates";
+import { appended, emptyStream, restarted, type Stream } from "./stream";
+import type { Health, Host, Process, ProcessId, Share, Snapshot, Tick } from "./wire";
+
+/** More processes than this are not kept: the ended ones go first, the longest ended before the others. */
+export const PROCESS_LIMIT = 50_000;
+
+export type ProcessKey = string;
+export type Processes = ReadonlyMap<ProcessKey, Process>;
+
+export interface LiveData {
+  host: Host;
+  health: Health;
+  share: Share;
+  time: string;
+}
+
+export interface LiveState {
+  connected: boolean;
+  /** Why the last attempt to connect failed, in the transport's words. */
+  problem: string | null;
+  /** When the last message came, by the browser's clock; null before the first. */
+  heardAt: number | null;
+  live: LiveData | null;
+  processes: Processes;
+  stream: Stream;
+  rates: readonly RatePoint[];
+  refusedPerSecond: number;
+  colours: Colours;
+}
+
+export type LiveEvent =
+  | { type: "connected" }
+  | { type: "disconnected"; problem: string | null }
+  | { type: "snapshot"; at: number; snapshot: Snapshot }
+  | { type: "tick"; at: number; tick: Tick };
+
+export const initialState: LiveState = {
+  connected: false,
+  problem: null,
+  heardAt: null,
+  live: null,
+  processes: new Map(),
+  stream: emptyStream,
+  rates: [],
+  refusedPerSecond: 0,
+  colours: new Map(),
+};
+
+export function processKey(id: ProcessId): ProcessKey {
+  return `${id.pid}@${id.start_time}`;
+}
+
+export function reduce(state: LiveState, event: LiveEvent): LiveState {
+  switch (event.type) {
+    case "connected":
+      return { ...state, connected: true, problem: null };
+    case "disconnected":
+      return { ...state, connected: false, problem: event.problem };
+    case "snapshot":
+      return afterSnapshot(state, event.snapshot, event.at);
+    case "tick":
+      // Without a snapshot there is nothing that the differences of a tick could be added to.
+      return state.live === null ? state : afterTick(state, event.tick, event.at);
+  }
+}
+
+function afterSnapshot(state: LiveState, snapshot: Snapshot, at: number): LiveState {
+  return {
+    ...withCommon(state, snapshot, at),
+    processes: new Map(snapshot.processes.map((process) => [processKey(process), process])),
+    stream: restarted(state.stream, snapshot.time, snapshot.requests),
+  };
+}
+
+function afterTick(state: LiveState, tick: Tick, at: number): LiveState {
+  return {
+    ...withCommon(state, tick, at),
+    processes: merged(state.processes, tick),
+    stream: appended(state.stream, tick.time, tick.requests, tick.skipped),
+  };
+}
+
+/** What snapshot and tick have in common. */
+function withCommon(state: LiveState, message: Snapshot | Tick, at: number): LiveState {
+  const { host, health, share, time } = message;
+  const rates = withTick(state.rates, time, health, state.live?.health ?? null);
+  return {
+    ...state,
+    connected: true,
+    problem: null,
+    heardAt: at,
+    live: { host, health, share, time },
+    rates,
+    refusedPerSecond: rates.at(-1)?.refused ?? 0,
+    colours: assignColours(
+      state.colours,
+      share.slices.map((slice) => slice.name),
+    ),
+  };
+}
+
+function merged(before: Processes, tick: Tick): Processes {
+  if (tick.changed.length === 0 && tick.removed.length === 0) return before;
+  const after = new Map(before);
+  for (const process of tick.changed) after.set(processKey(process), process);
+  for (const id of tick.removed) after.delete(processKey(id));
+  return after.size > PROCESS_LIMIT ? bounded(after) : after;
+}
+
+function bounded(processes: Map<ProcessKey, Process>): Processes {
+  const age = ([, process]: [ProcessKey, Process]) => process.end_time ?? "9999";
+  const oldestFirst = [...processes].toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
+  return new Map(oldestFirst.slice(-PROCESS_LIMIT));
+}

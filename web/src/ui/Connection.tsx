@@ -1,0 +1,36 @@
+/** Whether the page is live, said with a word. */
+import { duration } from "../lib/format";
+import { useLive } from "../model/store";
+import { useNow } from "./media";
+import { useSettings } from "./settings";
+
+/** Without a tick for this long, what is shown is old. */
+const STALE_MS = 3_000;
+
+export interface ConnectionState {
+  state: "live" | "stale" | "connecting";
+  /** Seconds since the last data. */
+  age: number;
+}
+
+export function useConnection(): ConnectionState {
+  const heardAt = useLive((state) => state.heardAt);
+  const connected = useLive((state) => state.connected);
+  const now = useNow(500);
+  if (heardAt === null) return { state: "connecting", age: 0 };
+  const silence = Math.max(0, now - heardAt);
+  const state = connected && silence <= STALE_MS ? "live" : "stale";
+  return { state, age: Math.floor(silence / 1000) };
+}
+
+export function Connection({ connection }: { connection: ConnectionState }) {
+  const { words } = useSettings();
+  const { state, age } = connection;
+  return (
+    <span className="connection" data-testid="connection" data-state={state} role="status">
+      <span className="dot" aria-hidden="true" />
+      {words.connection[state]}
+      {state === "stale" && <span aria-hidden="true"> {duration(age)}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,24 @@
+/** What memtap itself found missing on this machine, each with its mend. */
+import type { Notice } from "../model/wire";
+import { visible } from "../lib/visible";
+import { useSettings } from "./settings";
+import { Code } from "./Text";
+
+export function Notices({ notices }: { notices: readonly Notice[] }) {
+  const { words } = useSettings();
+  if (notices.length === 0) return null;
+  return (
+    <section className="notices" aria-label={words.health.notices}>
+      {notices.map((notice) => (
+        <div className="notice" key={notice.what}>
+          <p>{visible(notice.what)}</p>
+          {notice.mend !== "" && (
+            <p className="mend">
+              <span>{words.health.mend}</span> <Code text={notice.mend} />
+            </p>
+          )}
+        </div>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,21 @@
+/** What a view says when it has nothing to show: what is so, and what to do next. */
+import type { ReactNode } from "react";
+import { Code } from "./Text";
+
+interface SayProps {
+  what: string;
+  next: string;
+  code?: string | undefined;
+  children?: ReactNode;
+}
+
+export function Say({ what, next, code, children }: SayProps) {
+  return (
+    <div className="say" role="status">
+      <p className="say-what">{what}</p>
+      <p>{next}</p>
+      {code !== undefined && <Code text={code} />}
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,63 @@
+/** The books of one process as one sum: what it opened with, and every cause since, make its virtual size. */
+import type { Term as TermName } from "../i18n/en";
+import type { Process } from "../model/wire";
+import { useSettings } from "../ui/settings";
+import { Term } from "../ui/Term";
+import { Bytes } from "../ui/Text";
+
+interface Entry {
+  sign: "" | "+" | "−";
+  term: TermName;
+  word: string;
+  value: number;
+}
+
+export function Books({ process }: { process: Process }) {
+  const { words } = useSettings();
+  const names = words.process;
+  const entries: Entry[] = [
+    { sign: "", term: "opening", word: names.opening, value: process.opening_bytes },
+    { sign: "+", term: "granted", word: names.granted, value: process.granted_bytes },
+    { sign: "−", term: "released", word: names.released, value: process.released_bytes },
+    { sign: "+", term: "exec", word: names.exec, value: process.exec_bytes },
+    { sign: "+", term: "stack", word: names.stack, value: process.stack_bytes },
+    { sign: "+", term: "unexplained", word: names.unexplained, value: process.unexplained_bytes },
+    { sign: "−", term: "ended", word: names.ended_, value: process.ended_bytes },
+  ];
+  const sum = entries.reduce((total, { sign, value }) => (sign === "−" ? total - value : total + value), 0);
+  const balances = sum === process.virtual_bytes;
+  return (
+    <section className="books">
+      <h3>
+        <Term term="ledger">{names.books}</Term>
+      </h3>
+      <div className="sum">
+        {entries.map((entry) => (
+          <BookEntry key={entry.term} {...entry} />
+        ))}
+        <span className="entry entry-total">
+          <span className="sign">=</span>
+          <b>
+            <Bytes value={process.virtual_bytes} />
+          </b>
+          <Term term="virtual">{names.virtual}</Term>
+        </span>
+      </div>
+      <p className={balances ? "muted" : "bad"}>{balances ? names.balanced : names.unbalanced}</p>
+    </section>
+  );
+}
+
+/** A signed cause that is negative is written as a subtraction, not as `+ −`. */
+function BookEntry({ sign, term, word, value }: Entry) {
+  const isTurned = sign === "+" && value < 0;
+  return (
+    <span className="entry">
+      {sign !== "" && <span className="sign">{isTurned ? "−" : sign}</span>}
+      <b>
+        <Bytes value={isTurned ? -value : value} />
+      </b>
+      <Term term={term}>{word}</Term>
+    </span>
+  );
+}

@@ -1,0 +1,39 @@
+/** The head of the process table: a button for each column, which sorts by it. */
+import { COLUMNS, clicked, type Column, type Sort } from "../lib/processes";
+import { useSettings } from "../ui/settings";
+import { useTip } from "../ui/Term";
+import { COLUMN_VIEWS } from "./columns";
+
+export function ProcessHead({ sort, onSort }: { sort: Sort; onSort: (sort: Sort) => void }) {
+  return (
+    <div role="rowgroup" className="head">
+      <div role="row" className="row-head" aria-rowindex={1}>
+        {COLUMNS.map((column) => (
+          <HeadCell key={column} column={column} sort={sort} onSort={onSort} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function HeadCell({ column, sort, onSort }: { column: Column; sort: Sort; onSort: (sort: Sort) => void }) {
+  const { words } = useSettings();
+  const view = COLUMN_VIEWS[column];
+  const meaning = view.term === undefined ? words.table.sortHint : `${words.terms[view.term]} ${words.table.sortHint}.`;
+  const { attributes, tip } = useTip(meaning);
+  const at = sort.findIndex((key) => key.column === column);
+  const key = sort[at];
+  const state = key === undefined ? "none" : key.descending ? "descending" : "ascending";
+  return (
+    <div role="columnheader" aria-sort={state} className={`cell cell-${column}${view.isNumber ? " number" : ""}`}>
+      <button type="button" onClick={(event) => onSort(clicked(sort, column, event.shiftKey))} {...attributes}>
+        <span className={view.term === undefined ? "" : "term"}>{words.columns[column]}</span>
+        <span className="arrow" aria-hidden="true">
+          {state === "none" ? "" : state === "descending" ? "▼" : "▲"}
+          {at === 1 ? "2" : ""}
+        </span>
+      </button>
+      {tip}
+    </div>
+  );
+}

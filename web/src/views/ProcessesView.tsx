@@ -1,0 +1,141 @@
+/** All processes: search, order, table, and the panel of the one that is open. */
+import { useMemo, type ChangeEvent, type KeyboardEvent } from "react";
+import { count } from "../lib/format";
+import { DEFAULT_SORT, found, parseSort, sorted, sortText, type Sort } from "../lib/processes";
+import { routeHash, type Route } from "../lib/route";
+import type { ProcessKey } from "../model/state";
+import { useLive } from "../model/store";
+import { useKeys } from "../ui/keys";
+import { navigate, replaceHash } from "../ui/router";
+import { Say } from "../ui/Say";
+import { useSettings } from "../ui/settings";
+import { ProcessPanel } from "./ProcessPanel";
+import { ProcessTable } from "./ProcessTable";
+
+/** What the address says of the table. */
+interface TableQuery {
+  search: string;
+  sort: Sort;
+  ended: boolean;
+}
+
+export function ProcessesView({ route }: { route: Route }) {
+  const query = useTableQuery(route);
+  const processes = useLive((state) => state.processes);
+  const matching = useMemo(
+    () => found(processes.values(), query.search, query.ended),
+    [processes, query.search, query.ended],
+  );
+  const rows = useMemo(() => sorted(matching, query.sort), [matching, query.sort]);
+
+  const show = (process: ProcessKey | null) => routeHash({ view: "processes", process, query: queryText(query) });
+  const open = (key: ProcessKey) => navigate(show(key));
+  const close = () => {
+    navigate(show(null));
+    focusTable();
+  };
+  const change = (part: Partial<TableQuery>) =>
+    replaceHash(routeHash({ view: "processes", process: route.process, query: queryText({ ...query, ...part }) }));
+  useKeys({ Escape: () => route.process !== null && close() });
+
+  return (
+    <div className={route.process === null ? "split" : "split split-open"}>
+      <section className="list">
+        <Toolbar query={query} shown={rows.length} onChange={change} />
+        {rows.length > 0 ? (
+          <ProcessTable
+            rows={rows}
+            sort={query.sort}
+            onSort={(sort) => change({ sort })}
+            opened={route.process}
+            onOpen={open}
+          />
+        ) : (
+          <NoRows search={query.search} onClear={() => change({ search: "" })} />
+        )}
+      </section>
+      {route.process !== null && <ProcessPanel key={route.process} id={route.process} onClose={close} />}
+    </div>
+  );
+}
+
+function useTableQuery(route: Route): TableQuery {
+  const search = route.query.get("q") ?? "";
+  const sort = route.query.get("sort");
+  const ended = route.query.get("ended") === "true";
+  return useMemo(() => ({ search, sort: parseSort(sort), ended }), [search, sort, ended]);
+}
+
+function queryText(query: TableQuery): Record<string, string> {
+  const sort = sortText(query.sort);
+  return {
+    q: query.search,
+    sort: sort === sortText(DEFAULT_SORT) ? "" : sort,
+    ended: query.ended ? "true" : "",
+  };
+}
+
+function focusTable(): void {
+  document.querySelector<HTMLElement>("[data-testid=process-table]")?.focus();
+}
+
+interface ToolbarProps {
+  query: TableQuery;
+  shown: number;
+  onChange: (part: Partial<TableQuery>) => void;
+}
+
+function Toolbar({ query, shown, onChange }: ToolbarProps) {
+  const { words, lang } = useSettings();
+  const all = useLive((state) => state.processes.size);
+  const alive = useLive(countAlive);
+  const pressed = (event: KeyboardEvent) => {
+    if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+    event.preventDefault();
+    focusTable();
+  };
+  return (
+    <div className="toolbar">
+      <input
+        type="search"
+        data-search=""
+        data-testid="process-search"
+        placeholder={`${words.table.search}  /`}
+        aria-label={words.table.search}
+        value={query.search}
+        onChange={(event: ChangeEvent<HTMLInputElement>) => onChange({ search: event.target.value })}
+        onKeyDown={pressed}
+      />
+      <label className="check">
+        <input
+          type="checkbox"
+          data-testid="show-ended"
+          checked={query.ended}
+          onChange={(event) => onChange({ ended: event.target.checked })}
+        />
+        {words.table.showEnded}
+      </label>
+      <span className="muted toolbar-end">
+        {words.table.shown(count(shown, lang), count(query.ended ? all : alive, lang))}
+      </span>
+    </div>
+  );
+}
+
+function countAlive(state: { processes: ReadonlyMap<string, { state: string }> }): number {
+  let alive = 0;
+  for (const process of state.processes.values()) if (process.state === "alive") alive += 1;
+  return alive;
+}
+
+function NoRows({ search, onClear }: { search: string; onClear: () => void }) {
+  const { words } = useSettings();
+  if (search === "") return <Say what={words.table.empty} next={words.table.emptyHint} />;
+  return (
+    <Say what={words.table.noMatch(search)} next={words.table.noMatchHint}>
+      <button type="button" onClick={onClear}>
+        {words.table.clearSearch}
+      </button>
+    </Say>
+  );
+}

@@ -1,0 +1,124 @@
+/** The log of requests, newest at the bottom. Only the lines in sight are in the document. */
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useLayoutEffect, useMemo, useRef } from "react";
+import { count } from "../lib/format";
+import { passing } from "../lib/requests";
+import { useLive } from "../model/store";
+import { STREAM_LIMIT, type Stream, type StreamItem } from "../model/stream";
+import type { MemoryRequest } from "../model/wire";
+import { useKeys } from "../ui/keys";
+import { useNarrow } from "../ui/media";
+import { Say } from "../ui/Say";
+import { useSettings } from "../ui/settings";
+import { useFollow, type Follow } from "./follow";
+import { RequestRow, StreamHead } from "./RequestRow";
+
+interface StreamProps {
+  test: (request: MemoryRequest) => boolean;
+  /** Whether `test` may hide something. */
+  filtered: boolean;
+  /** In the panel of a process its name and pid need not be repeated. */
+  ofProcess?: boolean;
+}
+
+export function RequestStream({ test, filtered, ofProcess = false }: StreamProps) {
+  const stream = useLive((state) => state.stream);
+  const follow = useFollow(stream);
+  const items = useMemo(() => passing(follow.shown.items, test), [follow.shown, test]);
+  const toggle = () => (follow.mode === "following" ? follow.pause() : follow.resume());
+  useKeys({ " ": toggle });
+
+  const isEmpty = items.every((item) => item.kind !== "request");
+  return (
+    <div className={ofProcess ? "stream stream-of-process" : "stream"}>
+      <StreamBar follow={follow} fresh={freshText(stream, follow.shown, filtered ? test : null)} shown={items} onToggle={toggle} />
+      {isEmpty ? <NothingYet filtered={filtered} ofProcess={ofProcess} /> : <Log items={items} follow={follow} />}
+    </div>
+  );
+}
+
+/** How many came since the stream was stopped; a plus where the buffer no longer holds all of them. */
+function freshText(stream: Stream, shown: Stream, test: StreamProps["test"] | null): { n: number; more: boolean } {
+  if (stream === shown) return { n: 0, more: false };
+  if (test === null) return { n: stream.received - shown.received, more: false };
+  const fresh = stream.items.filter((item) => item.seq > shown.lastSeq && item.kind === "request" && test(item.request));
+  return { n: fresh.length, more: (stream.items[0]?.seq ?? 0) > shown.lastSeq + 1 };
+}
+
+interface BarProps {
+  follow: Follow;
+  fresh: { n: number; more: boolean };
+  shown: readonly StreamItem[];
+  onToggle: () => void;
+}
+
+function StreamBar({ follow, fresh, shown, onToggle }: BarProps) {
+  const { words, lang } = useSettings();
+  const isFollowing = follow.mode === "following";
+  return (
+    <div className="stream-bar">
+      <button type="button" data-testid="pause" data-mode={follow.mode} onClick={onToggle} aria-keyshortcuts="Space">
+        {isFollowing ? words.stream.pause : words.stream.resume}
+      </button>
+      <span className="muted">{words.stream[follow.mode]}</span>
+      {!isFollowing && (
+        <button type="button" className="fresh" data-testid="fresh" onClick={follow.resume}>
+          {words.stream.fresh(count(fresh.n, lang) + (fresh.more ? "+" : ""))} · {words.stream.toNewest}
+        </button>
+      )}
+      <span className="muted toolbar-end">
+        {words.stream.shown(count(shown.length, lang), count(STREAM_LIMIT, lang))}
+      </span>
+    </div>
+  );
+}
+
+function NothingYet({ filtered, ofProcess }: { filtered: boolean; ofProcess: boolean }) {
+  const { words } = useSettings();
+  if (ofProcess) return <Say what={words.stream.emptyProcess} next={words.stream.emptyProcessHint} />;
+  if (filtered) return <Say what={words.stream.noMatch} next={words.stream.noMatchHint} />;
+  return <Say what={words.stream.empty} next={words.stream.emptyHint} />;
+}
+
+function Log({ items, follow }: { items: readonly StreamItem[]; follow: Follow }) {
+  const { words } = useSettings();
+  const height = useNarrow() ? 42 : 22;
+  const scroller = useRef<HTMLDivElement>(null);
+  const lastTop = useRef(0);
+  const isFollowing = follow.mode === "following";
+  const virtual = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => height,
+    getItemKey: (index) => items[index]?.seq ?? index,
+    overscan: 16,
+  });
+  useLayoutEffect(() => virtual.measure(), [virtual, height]);
+  useLayoutEffect(() => {
+    const log = scroller.current;
+    if (log !== null && isFollowing) log.scrollTop = log.scrollHeight;
+  }, [items, isFollowing, height]);
+
+  const scrolled = () => {
+    const log = scroller.current;
+    if (log === null) return;
+    const fromEnd = log.scrollHeight - log.scrollTop - log.clientHeight;
+    const wentBack = log.scrollTop < lastTop.current - 1;
+    lastTop.current = log.scrollTop;
+    if (fromEnd < 4) follow.scrolledToEnd();
+    else if (wentBack && fromEnd > height) follow.scrolledBack();
+  };
+  return (
+    // The log scrolls by keys, so it must be able to have the focus.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div ref={scroller} className="log" role="log" aria-live="off" aria-label={words.stream.title} tabIndex={0} onScroll={scrolled}>
+      <StreamHead />
+      <div className="rows" style={{ height: virtual.getTotalSize() }}>
+        {virtual.getVirtualItems().map(({ index, key, start }) => {
+          const item = items[index];
+          return item === undefined ? null : <RequestRow key={key} item={item} top={start} />;
+        })}
+      </div>
+    </div>
+  );
+}

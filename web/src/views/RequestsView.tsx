@@ -1,0 +1,120 @@
+/** The live stream of all requests, with its filters, which the address keeps. */
+import { useMemo } from "react";
+import { parseSize } from "../lib/format";
+import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, requestTest, type RequestFilter } from "../lib/requests";
+import { routeHash } from "../lib/route";
+import { visible } from "../lib/visible";
+import { useLive } from "../model/store";
+import type { LiveState } from "../model/state";
+import { replaceHash } from "../ui/router";
+import { Say } from "../ui/Say";
+import { useSettings } from "../ui/settings";
+import { RequestStream } from "./RequestStream";
+
+const CALLS = ["mmap", "munmap", "mremap", "brk"];
+
+export function RequestsView({ query }: { query: URLSearchParams }) {
+  const { words } = useSettings();
+  const filter = useMemo(() => filterFromQuery(query), [query]);
+  const test = useMemo(() => requestTest(filter), [filter]);
+  const source = useLive((state) => state.live?.health.source);
+  const mend = useLive(firstMend);
+  const change = (part: Partial<RequestFilter>) =>
+    replaceHash(routeHash({ view: "requests", query: filterToQuery({ ...filter, ...part }) }));
+
+  if (source === "procfs") {
+    return <Say what={words.stream.noSource} next={words.stream.noSourceHint} code={mend ?? "sudo memtap serve"} />;
+  }
+  return (
+    <section className="list">
+      <Filters filter={filter} onChange={change} />
+      <RequestStream test={test} filtered={isFiltered(filter)} />
+    </section>
+  );
+}
+
+function firstMend(state: LiveState): string | undefined {
+  return state.live?.health.notices.find((notice) => notice.mend !== "")?.mend;
+}
+
+interface FiltersProps {
+  filter: RequestFilter;
+  onChange: (part: Partial<RequestFilter>) => void;
+}
+
+function Filters({ filter, onChange }: FiltersProps) {
+  const { words } = useSettings();
+  return (
+    <div className="toolbar">
+      <input
+        type="search"
+        data-search=""
+        data-testid="request-filter-name"
+        placeholder={`${words.stream.name}  /`}
+        aria-label={words.stream.name}
+        value={filter.name}
+        onChange={(event) => onChange({ name: event.target.value })}
+      />
+      <CallFilter call={filter.call} onChange={onChange} />
+      <SizeFilter size={filter.size} onChange={onChange} />
+      <label className="check">
+        <input
+          type="checkbox"
+          data-testid="request-filter-refused"
+          checked={filter.refused}
+          onChange={(event) => onChange({ refused: event.target.checked })}
+        />
+        {words.stream.refusedOnly}
+      </label>
+      {isFiltered(filter) && (
+        <button type="button" onClick={() => onChange(NO_FILTER)}>
+          {words.stream.clear}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function CallFilter({ call, onChange }: { call: string; onChange: FiltersProps["onChange"] }) {
+  const { words } = useSettings();
+  const items = useLive((state) => state.stream.items);
+  const calls = useMemo(() => {
+    const seen = items.map((item) => (item.kind === "request" ? item.request.call : ""));
+    return [...new Set([...CALLS, call, ...seen])].filter((one) => one !== "");
+  }, [items, call]);
+  return (
+    <select
+      data-testid="request-filter-call"
+      aria-label={words.stream.call}
+      value={call}
+      onChange={(event) => onChange({ call: event.target.value })}
+    >
+      <option value="">{words.stream.anyCall}</option>
+      {calls.map((one) => (
+        <option key={one} value={one}>
+          {visible(one)}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function SizeFilter({ size, onChange }: { size: string; onChange: FiltersProps["onChange"] }) {
+  const { words } = useSettings();
+  const isBad = size !== "" && parseSize(size) === null;
+  return (
+    <span className="field">
+      <input
+        type="text"
+        className="size"
+        data-testid="request-filter-size"
+        placeholder={words.stream.minSize}
+        aria-label={words.stream.minSize}
+        aria-invalid={isBad}
+        value={size}
+        onChange={(event) => onChange({ size: event.target.value })}
+      />
+      {isBad && <span className="bad" role="alert">{words.stream.badSize}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,89 @@
+/** The cells of the process table, one for each column. */
+import type { ReactNode } from "react";
+import type { Term } from "../i18n/en";
+import { clock, count, percent } from "../lib/format";
+import type { Column } from "../lib/processes";
+import type { Process } from "../model/wire";
+import type { Settings } from "../ui/settings";
+import { Bytes, ProgramName, Strange } from "../ui/Text";
+
+/** What a cell is drawn with, besides its process. */
+export interface CellContext {
+  settings: Settings;
+  totalMemory: number;
+  /** False where the source shows no requests. */
+  seesRequests: boolean;
+}
+
+export interface ColumnView {
+  term?: Term;
+  isNumber: boolean;
+  /** Comes from requests, so that there is nothing to show without them. */
+  fromRequests: boolean;
+  cell: (process: Process, context: CellContext) => ReactNode;
+}
+
+function amount(column: Column & `${string}_bytes`, term: Term, signed = false): ColumnView {
+  return {
+    term,
+    isNumber: true,
+    fromRequests: column !== "virtual_bytes" && column !== "resident_bytes",
+    cell: (process) => <Bytes value={process[column]} signed={signed} />,
+  };
+}
+
+export const COLUMN_VIEWS: Record<Column, ColumnView> = {
+  name: { isNumber: false, fromRequests: false, cell: (process, { settings }) => <NameCell process={process} settings={settings} /> },
+  pid: { isNumber: true, fromRequests: false, cell: (process) => process.pid },
+  user: { isNumber: false, fromRequests: false, cell: (process) => <Strange text={process.user} limit={14} /> },
+  virtual_bytes: amount("virtual_bytes", "virtual"),
+  resident_bytes: { ...amount("resident_bytes", "resident"), cell: residentCell },
+  memory_percentage: {
+    term: "share",
+    isNumber: true,
+    fromRequests: false,
+    cell: (process, { settings }) => percent(process.memory_percentage, settings.lang),
+  },
+  requests: {
+    term: "request",
+    isNumber: true,
+    fromRequests: true,
+    cell: (process, { settings }) => count(process.requests, settings.lang),
+  },
+  requested_bytes: amount("requested_bytes", "requested"),
+  granted_bytes: amount("granted_bytes", "granted"),
+  released_bytes: amount("released_bytes", "released"),
+  refused: { term: "refused", isNumber: true, fromRequests: true, cell: refusedCell },
+  unexplained_bytes: amount("unexplained_bytes", "unexplained", true),
+  last_request: { isNumber: true, fromRequests: true, cell: lastCell },
+};
+
+function NameCell({ process, settings }: { process: Process; settings: Settings }) {
+  const { words } = settings;
+  return (
+    <>
+      <ProgramName name={process.name} limit={22} />
+      {process.end_time !== null && <span className="ended-at">{words.table.endedAt(clock(process.end_time))}</span>}
+    </>
+  );
+}
+
+function residentCell(process: Process, { totalMemory }: CellContext): ReactNode {
+  const share = totalMemory > 0 ? Math.min(100, (100 * process.resident_bytes) / totalMemory) : 0;
+  return (
+    <>
+      <span className="bar" style={{ width: `${share}%` }} aria-hidden="true" />
+      <Bytes value={process.resident_bytes} />
+    </>
+  );
+}
+
+function refusedCell(process: Process, { settings }: CellContext): ReactNode {
+  const text = count(process.refused, settings.lang);
+  return process.refused > 0 ? <span className="bad">{text}</span> : text;
+}
+
+function lastCell(process: Process, { settings }: CellContext): ReactNode {
+  if (process.last_request === null) return <span className="muted">{settings.words.table.never}</span>;
+  return <time dateTime={process.last_request} title={process.last_request}>{clock(process.last_request)}</time>;
+}
