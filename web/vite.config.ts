@@ -1,8 +1,8 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, loadEnv } from "vite";
 
 // A running memtap; another one with MEMTAP_URL=http://host:port npm run dev.
-const memtap = process.env["MEMTAP_URL"] ?? "http://127.0.0.1:3000";
+const memtap = loadEnv("", ".", "MEMTAP_")["MEMTAP_URL"] ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
   plugins: [react()],

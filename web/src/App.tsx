@@ -1,5 +1,6 @@
 /** Which view is shown. */
 import { useLive } from "./model/store";
+import { Failure } from "./ui/Failure";
 import { Frame } from "./ui/Frame";
 import { useRoute } from "./ui/router";
 import { Say } from "./ui/Say";
@@ -11,7 +12,11 @@ import { RequestsView } from "./views/RequestsView";
 
 export function App() {
   const isLoaded = useLive((state) => state.live !== null);
-  return <Frame>{isLoaded ? <CurrentView /> : <Loading />}</Frame>;
+  return (
+    <Frame>
+      <Failure>{isLoaded ? <CurrentView /> : <Loading />}</Failure>
+    </Frame>
+  );
 }
 
 function CurrentView() {

@@ -73,6 +73,7 @@ pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
     let start = bpf::start_of_ticks(stat.start_ticks);
     Some(ProcessState {
         time: clock::now(),
+        followed: false,
         tgid: Tgid(pid),
         start,
         started_at: WallClock::after_boot(boot, start.0),

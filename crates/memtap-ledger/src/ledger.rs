@@ -19,8 +19,6 @@ use crate::{BookedRequest, LiveView, ProcessSummary, Totals};
 pub struct Settings {
     /// The machine's page size.
     pub page: PageSize,
-    /// Whether the source sees requests. Without them nothing explains a change, so each reading reopens the books.
-    pub sees_requests: bool,
     /// How many of the latest requests are kept for the views.
     pub latest_kept: usize,
     /// How many ended processes are kept for the views.
@@ -32,8 +30,8 @@ pub struct Settings {
 impl Settings {
     /// The default bounds.
     #[must_use]
-    pub fn new(page: PageSize, sees_requests: bool) -> Self {
-        Self { page, sees_requests, latest_kept: 1000, ended_kept: 1000, names_kept: 4096 }
+    pub fn new(page: PageSize) -> Self {
+        Self { page, latest_kept: 1000, ended_kept: 1000, names_kept: 4096 }
     }
 }
 
@@ -114,11 +112,9 @@ impl Ledger {
             }
             return None;
         };
-        if let Some(space) = self.spaces.get(account.space)
-            && space.virtual_bytes != account.virtual_bytes
-        {
-            account.catch_up(space.virtual_bytes);
-        }
+        account.catch_up(
+            self.spaces.get(account.space).map_or(account.virtual_bytes, |space| space.virtual_bytes),
+        );
         let (change, brk_before) = match request.outcome {
             Outcome::Granted(_) => self.spaces.granted(request),
             Outcome::Refused(_) => (self.spaces.refused(request), request.brk),
@@ -160,19 +156,16 @@ impl Ledger {
         }
         let change = self.spaces.reading(state);
         let Some(account) = self.living.get_mut(&state.tgid) else { return };
-        if self.settings.sees_requests {
+        if state.followed {
             account.books.stack_bytes += change.stack;
             account.books.unexplained_bytes += change.rest;
             account.virtual_bytes = account.virtual_bytes.saturating_add_signed(change.stack + change.rest);
+            account.catch_up(
+                self.spaces.get(account.space).map_or(account.virtual_bytes, |space| space.virtual_bytes),
+            );
         } else {
             account.virtual_bytes = state.virtual_bytes;
             account.books.opening_bytes = state.virtual_bytes;
-        }
-        if let Some(space) = self.spaces.get(account.space)
-            && space.virtual_bytes != account.virtual_bytes
-            && self.settings.sees_requests
-        {
-            account.catch_up(space.virtual_bytes);
         }
         account.reading(state);
         self.touch(state.tgid);

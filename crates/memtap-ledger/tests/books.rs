@@ -10,12 +10,13 @@ use proptest::prelude::*;
 const PAGE: u64 = 4096;
 
 fn ledger() -> Ledger {
-    Ledger::new(Settings::new(PageSize::new(PAGE).unwrap(), true))
+    Ledger::new(Settings::new(PageSize::new(PAGE).unwrap()))
 }
 
 fn state(pid: u32, space: u64, pages: u64) -> ProcessState {
     ProcessState {
         time: WallClock(1),
+        followed: true,
         tgid: Tgid(pid),
         start: StartTime(u64::from(pid) * 10),
         started_at: WallClock(1),
@@ -226,6 +227,17 @@ fn what_a_reading_finds_is_unexplained_only_when_it_stays() {
     ledger.apply(&Observation::Snapshot(state(7, 1, 16)));
     ledger.apply(&Observation::Snapshot(state(7, 1, 16)));
     assert_eq!(view(&mut ledger).totals.unexplained_bytes, 2 * PAGE);
+}
+
+#[test]
+fn without_requests_each_reading_reopens_the_books() {
+    let mut ledger = ledger();
+    for pages in [10, 14, 12] {
+        ledger.apply(&Observation::Snapshot(ProcessState { followed: false, ..state(7, 7, pages) }));
+        let now = view(&mut ledger);
+        assert_eq!(now.process(Tgid(7)).unwrap().virtual_bytes, pages * PAGE);
+        assert_eq!(now.totals.unexplained_bytes, 0);
+    }
 }
 
 #[test]

@@ -76,6 +76,7 @@ impl Decoder {
         let [start, parent, file, anonymous, swap, shmem] = record.payload;
         ProcessState {
             time: self.wall(record.time_ns),
+            followed: true,
             tgid: Tgid(record.tgid),
             start: StartTime(start),
             started_at: self.wall(start),

@@ -123,6 +123,8 @@ impl Resident {
 pub struct ProcessState {
     /// When it was read.
     pub time: WallClock,
+    /// Whether the source sees its requests too. Without them nothing explains a change, so each reading reopens its books.
+    pub followed: bool,
     /// The process.
     pub tgid: Tgid,
     /// Its start, for its identity.

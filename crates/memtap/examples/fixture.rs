@@ -12,16 +12,16 @@ use std::time::Instant;
 
 /// Sizes of `known`, each unlike any other, so that a test finds its request by size.
 mod size {
-    pub const PLAIN: usize = 1_234_567;
-    pub const REFUSED: usize = 1 << 50;
-    pub const NEVER_MAPPED: usize = 7 * 4096;
-    pub const OVERLAID: usize = 64 * 4096;
-    pub const OVERLAY: usize = 16 * 4096;
-    pub const GROWS_FROM: usize = 33 * 4096;
-    pub const GROWS_TO: usize = 333 * 4096;
-    pub const BRK: usize = 1 << 20;
-    pub const THREADS: [usize; 2] = [41 * 4096, 43 * 4096];
-    pub const CHILD: usize = 555 * 4096;
+    pub(crate) const PLAIN: usize = 1_234_567;
+    pub(crate) const REFUSED: usize = 1 << 50;
+    pub(crate) const NEVER_MAPPED: usize = 7 * 4096;
+    pub(crate) const OVERLAID: usize = 64 * 4096;
+    pub(crate) const OVERLAY: usize = 16 * 4096;
+    pub(crate) const GROWS_FROM: usize = 33 * 4096;
+    pub(crate) const GROWS_TO: usize = 333 * 4096;
+    pub(crate) const BRK: usize = 1 << 20;
+    pub(crate) const THREADS: [usize; 2] = [41 * 4096, 43 * 4096];
+    pub(crate) const CHILD: usize = 555 * 4096;
 }
 
 const PAIR: usize = 64 << 10;

@@ -40,10 +40,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
     }
     let info = info(kind, opened.notices)?;
-    let ledger = Ledger::new(memtap_ledger::Settings::new(
-        PageSize::new(info.host.page_size).context("the kernel's page size is no power of two")?,
-        kind == memtap_capture::SourceKind::Bpf,
-    ));
+    let page = PageSize::new(info.host.page_size).context("the kernel's page size is no power of two")?;
+    let ledger = Ledger::new(memtap_ledger::Settings::new(page));
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(BATCHES);

@@ -26,6 +26,12 @@ export const en = {
     problem: (text: string) => `The last attempt failed: ${text}`,
   },
 
+  failure: {
+    what: "This view failed to draw.",
+    next: "memtap itself goes on. Load the page again; if it happens again, please report this message:",
+    reload: "Load again",
+  },
+
   strip: {
     label: "The machine at a glance",
     memory: "Memory of the machine",
@@ -134,7 +140,7 @@ export const en = {
     exec: "exec",
     stack: "stack",
     unexplained: "unexplained",
-    ended_: "ended",
+    atEnd: "ended",
     virtual: "virtual",
     resident: "resident",
     balanced: "The books balance: every byte has a cause.",

@@ -27,6 +27,12 @@ export const es: Words = {
     problem: (text) => `El último intento falló: ${text}`,
   },
 
+  failure: {
+    what: "Esta vista no se pudo dibujar.",
+    next: "memtap sigue funcionando. Vuelva a cargar la página; si se repite, avísenos con este mensaje:",
+    reload: "Volver a cargar",
+  },
+
   strip: {
     label: "La máquina de un vistazo",
     memory: "Memoria de la máquina",
@@ -135,7 +141,7 @@ export const es: Words = {
     exec: "exec",
     stack: "pila",
     unexplained: "sin explicar",
-    ended_: "al terminar",
+    atEnd: "al terminar",
     virtual: "virtual",
     resident: "residente",
     balanced: "El libro cuadra: cada byte tiene su causa.",

@@ -77,9 +77,9 @@ export function clockMs(time: string): string {
 }
 
 /** The time of day, and the date before it unless that is today. */
-export function moment(time: string, now: Date): string {
+export function moment(time: string, nowMs: number): string {
   const date = new Date(time);
-  if (date.toDateString() === now.toDateString()) return clock(time);
+  if (date.toDateString() === new Date(nowMs).toDateString()) return clock(time);
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(time)}`;
 }
 

@@ -22,7 +22,7 @@ export function Books({ process }: { process: Process }) {
     { sign: "+", term: "exec", word: names.exec, value: process.exec_bytes },
     { sign: "+", term: "stack", word: names.stack, value: process.stack_bytes },
     { sign: "+", term: "unexplained", word: names.unexplained, value: process.unexplained_bytes },
-    { sign: "−", term: "ended", word: names.ended_, value: process.ended_bytes },
+    { sign: "−", term: "ended", word: names.atEnd, value: process.ended_bytes },
   ];
   const sum = entries.reduce((total, { sign, value }) => (sign === "−" ? total - value : total + value), 0);
   const balances = sum === process.virtual_bytes;

@@ -7,6 +7,7 @@ import { visible } from "../lib/visible";
 import { processKey, type ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
 import type { MemoryRequest, Process } from "../model/wire";
+import { useNow } from "../ui/media";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { CopyButton, ProgramName, Strange } from "../ui/Text";
@@ -72,8 +73,9 @@ function ofProcess({ pid, start_time, end_time }: Process): (request: MemoryRequ
 
 function Identity({ process }: { process: Process }) {
   const { words } = useSettings();
+  const now = useNow(60_000);
   const isAlive = process.state === "alive" || process.end_time === null;
-  const ended = `${words.process.ended} ${moment(process.end_time ?? "", new Date())}`;
+  const ended = `${words.process.ended} ${moment(process.end_time ?? "", now)}`;
   return (
     <>
       <p className="identity">
@@ -82,7 +84,7 @@ function Identity({ process }: { process: Process }) {
           {words.process.user} <b><Strange text={process.user} /></b>
         </span>
         <span>
-          {words.process.started} <b title={process.start_time}>{moment(process.start_time, new Date())}</b>
+          {words.process.started} <b title={process.start_time}>{moment(process.start_time, now)}</b>
         </span>
         {process.container !== null && (
           <span>

@@ -12,7 +12,7 @@ export function StreamHead() {
   const { words } = useSettings();
   const names = words.stream;
   return (
-    <div className="log-head" aria-hidden="true">
+    <div className="log-head">
       <span>{names.time}</span>
       <span>{names.process}</span>
       <span className="number">{names.pid}</span>

@@ -18,10 +18,38 @@ pub(crate) struct Bpf {
     decoder: Decoder,
     told: Losses,
     undecodable: u64,
+    notes: Notes,
+}
+
+/// What the stream tells of processes that /proc must add to.
+struct Notes {
     details: Details,
     hidden: Hidden,
     /// Processes whose command is new, until the next tick.
     renewed: HashMap<Tgid, (ProcessId, u32)>,
+}
+
+impl Notes {
+    fn take(&mut self, observation: &Observation) {
+        match observation {
+            Observation::Exec(state) => {
+                self.hidden.told(state.tgid);
+                self.renewed.insert(state.tgid, (state.process(), state.uid));
+            }
+            Observation::Fork(state) => self.hidden.told(state.tgid),
+            Observation::Snapshot(state) => {
+                self.hidden.told(state.tgid);
+                if self.details.is_new(state.process()) {
+                    self.renewed.insert(state.tgid, (state.process(), state.uid));
+                }
+            }
+            Observation::Exit { process, .. } => {
+                self.renewed.remove(&process.tgid);
+                self.details.forget(*process);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Loads, attaches, and detaches again: what `doctor` tries.
@@ -47,9 +75,7 @@ impl Bpf {
             decoder: Decoder { page, boot: clock::boot() },
             told: Losses::default(),
             undecodable: 0,
-            details: Details::default(),
-            hidden: Hidden::new(),
-            renewed: HashMap::new(),
+            notes: Notes { details: Details::default(), hidden: Hidden::new(), renewed: HashMap::new() },
         })
     }
 
@@ -75,36 +101,25 @@ impl Source for Bpf {
     }
 
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize {
-        let Self { driver, decoder, undecodable, details, hidden, renewed, .. } = self;
+        let Self { driver, decoder, undecodable, notes, .. } = self;
         driver.drain(room, |record| {
-            let observation = record.and_then(|record| decoder.decode(&record).ok());
-            match &observation {
-                None => *undecodable += 1,
-                Some(Observation::Exec(state)) => {
-                    hidden.told(state.tgid);
-                    renewed.insert(state.tgid, (state.process(), state.uid));
-                }
-                Some(Observation::Fork(state)) => hidden.told(state.tgid),
-                Some(Observation::Snapshot(state)) => {
-                    hidden.told(state.tgid);
-                    if details.is_new(state.process()) {
-                        renewed.insert(state.tgid, (state.process(), state.uid));
-                    }
-                }
-                Some(Observation::Exit { process, .. }) => {
-                    renewed.remove(&process.tgid);
-                    details.forget(*process);
-                }
-                Some(_) => {}
-            }
-            out.extend(observation);
+            let Some(observation) = record.and_then(|record| decoder.decode(&record).ok()) else {
+                *undecodable += 1;
+                return;
+            };
+            notes.take(&observation);
+            out.push(observation);
         })
     }
 
     fn tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         self.decoder.boot = clock::boot();
-        self.details.read(&mut self.renewed, out);
-        self.hidden.read(self.decoder.boot, out);
+        self.notes.details.read(&mut self.notes.renewed, out);
+        let before = out.len();
+        self.notes.hidden.read(self.decoder.boot, out);
+        for observation in &out[before..] {
+            self.notes.take(observation);
+        }
         self.losses(out)?;
         self.driver.read_processes()
     }

@@ -12,15 +12,15 @@ use serde_json::Value;
 /// Programs that load BPF run one at a time.
 static SERIAL: Mutex<()> = Mutex::new(());
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The user `nobody`, who may do nothing.
-pub const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// A running memtap.
-pub struct Memtap {
-    pub port: u16,
-    pub folder: PathBuf,
+pub(crate) struct Memtap {
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
     child: Child,
     _temporary: Option<tempfile::TempDir>,
     _serial: MutexGuard<'static, ()>,
@@ -28,7 +28,7 @@ pub struct Memtap {
 
 impl Memtap {
     /// Starts with eBPF and a fresh store, and waits until it serves.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         assert!(nix::unistd::geteuid().is_root(), "these tests ask the real kernel: run them as root");
         let temporary = tempfile::tempdir().unwrap();
         let mut memtap = Self::start_in(temporary.path(), &["--source", "bpf"], None);
@@ -36,7 +36,7 @@ impl Memtap {
         memtap
     }
 
-    pub fn start_in(folder: &Path, arguments: &[&str], user: Option<u32>) -> Self {
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], user: Option<u32>) -> Self {
         let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let port = free_port();
         let mut command = command(folder, port, arguments);
@@ -68,15 +68,15 @@ impl Memtap {
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    pub fn database(&self) -> rusqlite::Connection {
+    pub(crate) fn database(&self) -> rusqlite::Connection {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         rusqlite::Connection::open_with_flags(self.folder.join("memtap.db"), flags).unwrap()
     }
@@ -87,16 +87,16 @@ impl Memtap {
         serde_json::from_str(&text).ok()
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.try_get(path).unwrap_or_else(|| panic!("no answer from {path}: {}", self.log()))
     }
 
-    pub fn process(&self, pid: u32) -> Value {
+    pub(crate) fn process(&self, pid: u32) -> Value {
         self.get(&format!("/api/v1/processes/{pid}"))
     }
 
     /// Asks until the answer satisfies.
-    pub fn wait_for(&self, path: &str, what: &str, satisfied: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for(&self, path: &str, what: &str, satisfied: impl Fn(&Value) -> bool) -> Value {
         let begin = Instant::now();
         loop {
             let answer = self.try_get(path);
@@ -111,20 +111,20 @@ impl Memtap {
     }
 
     /// Two ticks: whatever came before is in the views.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let begin = self.get("/api/v1/health")["uptime_s"].as_f64().unwrap();
         self.wait_for("/api/v1/health", "time passes", |health| {
             health["uptime_s"].as_f64().unwrap() > begin + 2.2
         });
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Ctrl-C; gives how long the end took, and whether it ended well.
-    pub fn interrupt(mut self) -> (Duration, bool) {
+    pub(crate) fn interrupt(mut self) -> (Duration, bool) {
         let begin = Instant::now();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
@@ -144,7 +144,7 @@ impl Drop for Memtap {
 }
 
 /// `memtap serve` with its store in `folder`.
-pub fn command(folder: &Path, port: u16, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command
         .current_dir(folder)
@@ -158,7 +158,7 @@ pub fn command(folder: &Path, port: u16, arguments: &[&str]) -> Command {
     command
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -167,14 +167,14 @@ fn log(folder: &Path) -> std::fs::File {
 }
 
 /// A fixture that waits to be told.
-pub struct Fixture {
+pub(crate) struct Fixture {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Fixture {
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(fixture_path())
             .args(arguments)
             .stdin(Stdio::piped())
@@ -188,11 +188,11 @@ impl Fixture {
         fixture
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn go(&mut self) {
+    pub(crate) fn go(&mut self) {
         self.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
         self.hear("done");
     }
@@ -203,7 +203,7 @@ impl Fixture {
         assert_eq!(line.trim(), word);
     }
 
-    pub fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.stdin = None;
         assert!(self.child.wait().unwrap().success());
     }
@@ -216,19 +216,19 @@ impl Drop for Fixture {
     }
 }
 
-pub fn fixture_path() -> PathBuf {
+pub(crate) fn fixture_path() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_memtap")).with_file_name("examples").join("fixture")
 }
 
 /// `VmSize` of a process, bytes; `None` when it is gone or has no memory.
-pub fn vm_size(pid: u64) -> Option<u64> {
+pub(crate) fn vm_size(pid: u64) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
 /// Runs a command to its end and gives exit code and stderr; a command that does not end is ended.
-pub fn run(mut command: Command) -> (Option<i32>, String) {
+pub(crate) fn run(mut command: Command) -> (Option<i32>, String) {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
     while child.try_wait().unwrap().is_none() && begin.elapsed() < PATIENCE {

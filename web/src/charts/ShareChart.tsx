@@ -1,0 +1,87 @@
+/** Top 10 programs and Others by requested bytes: a chart, and the same as a list. */
+import { useMemo, useState } from "react";
+import { percent } from "../lib/format";
+import { routeHash } from "../lib/route";
+import { useLive } from "../model/store";
+import type { Share } from "../model/wire";
+import { navigate } from "../ui/router";
+import { Say } from "../ui/Say";
+import { recalled, remember, useSettings } from "../ui/settings";
+import { Bytes, Strange } from "../ui/Text";
+import { Chart } from "./Chart";
+import { shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
+
+const KINDS = ["treemap", "pie"] as const;
+
+export function ShareChart({ share, seesRequests }: { share: Share; seesRequests: boolean }) {
+  const { words } = useSettings();
+  const [kind, setKind] = useState<ShareKind>(() => recalled("share", KINDS) ?? "treemap");
+  const choose = (value: ShareKind) => {
+    remember("share", value);
+    setKind(value);
+  };
+  const isEmpty = share.total_bytes === 0;
+  return (
+    <section className="card share">
+      <header className="card-head">
+        <h2>{words.share.title}</h2>
+        <span className="muted">{words.share.since}</span>
+        <div className="choice" role="group" aria-label={words.share.title}>
+          {KINDS.map((one) => (
+            <button key={one} type="button" aria-pressed={one === kind} onClick={() => choose(one)}>
+              {words.share[one]}
+            </button>
+          ))}
+        </div>
+      </header>
+      {!isEmpty && <Drawing share={share} kind={kind} />}
+      {isEmpty && seesRequests && <Say what={words.share.empty} next={words.share.emptyHint} />}
+      {isEmpty && !seesRequests && <Say what={words.share.noSource} next={words.share.noSourceHint} />}
+    </section>
+  );
+}
+
+function Drawing({ share, kind }: { share: Share; kind: ShareKind }) {
+  const { words, theme, lang } = useSettings();
+  const colours = useLive((state) => state.colours);
+  const slices = useMemo(() => slicesOf(share, colours, theme, lang, words.share), [share, colours, theme, lang, words]);
+  const option = useMemo(() => shareOption(slices, kind, theme, lang, words.share), [slices, kind, theme, lang, words]);
+  const pick = (label: string) => {
+    const slice = slices.find((one) => one.label === label);
+    if (slice?.program) navigate(processesOf(slice.program));
+  };
+  return (
+    <div className="share-body">
+      <Chart option={option} testId="share-chart" onPick={pick} />
+      <ol className="share-list">
+        {slices.map((slice) => (
+          <SliceLine key={slice.program ?? ""} slice={slice} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function processesOf(program: string): string {
+  return routeHash({ view: "processes", query: { q: program, ended: "true" } });
+}
+
+function SliceLine({ slice }: { slice: Slice }) {
+  const { lang } = useSettings();
+  return (
+    <li>
+      <span className="swatch" style={{ background: slice.colour }} aria-hidden="true" />
+      {slice.program === null ? (
+        <span className="slice-name muted">{slice.label}</span>
+      ) : (
+        <a className="slice-name" href={processesOf(slice.program)}>
+          <Strange text={slice.program} limit={22} />
+        </a>
+      )}
+      <span className="number">
+        <Bytes value={slice.bytes} />
+      </span>
+      <span className="number muted">{percent(slice.percent, lang)} %</span>
+    </li>
+  );
+}

@@ -1,0 +1,58 @@
+/** What all charts have in common. ECharts draws on a canvas, where the style sheets do not reach. */
+import type { Theme } from "../lib/palette";
+import { visible } from "../lib/visible";
+
+interface Look {
+  ink: string;
+  muted: string;
+  line: string;
+  surface: string;
+  accent: string;
+  area: string;
+  bad: string;
+  badArea: string;
+}
+
+/** The same values as in styles/tokens.css. */
+export const LOOK: Record<Theme, Look> = {
+  light: {
+    ink: "#15202b",
+    muted: "#52606d",
+    line: "#dfe5ea",
+    surface: "#ffffff",
+    accent: "#1f5f8b",
+    area: "rgba(31, 95, 139, 0.16)",
+    bad: "#b3261e",
+    badArea: "rgba(179, 38, 30, 0.14)",
+  },
+  dark: {
+    ink: "#e3e9ee",
+    muted: "#9aa8b5",
+    line: "#28323c",
+    surface: "#151c23",
+    accent: "#7db8e8",
+    area: "rgba(125, 184, 232, 0.18)",
+    bad: "#ff8a80",
+    badArea: "rgba(255, 138, 128, 0.2)",
+  },
+};
+
+export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+
+/** A tooltip drawn as text on the canvas: never HTML, as names are strangers' bytes. */
+export function tooltip(theme: Theme): Record<string, unknown> {
+  const look = LOOK[theme];
+  return {
+    renderMode: "richText",
+    confine: true,
+    backgroundColor: look.surface,
+    borderColor: look.line,
+    textStyle: { color: look.ink, fontFamily: FONT, fontSize: 12 },
+    transitionDuration: 0,
+  };
+}
+
+/** Rich text takes `{style|text}` for markup, so a name's braces are drawn with look-alikes. */
+export function chartText(text: string): string {
+  return visible(text).replaceAll("{", "❴").replaceAll("}", "❵");
+}

@@ -1,0 +1,115 @@
+/** Requests per second as an ECharts option. Pure. */
+import type { EChartsCoreOption } from "echarts/core";
+import { clock, count, rate, type Lang } from "../lib/format";
+import type { Theme } from "../lib/palette";
+import { RATE_SECONDS, type RatePoint } from "../model/rates";
+import type { Words } from "../i18n/en";
+import { FONT, LOOK, tooltip } from "./look";
+
+/** The axis shows at least this much, so that the first seconds are no steep mountains. */
+const LEAST_SECONDS = 60;
+
+export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]): EChartsCoreOption {
+  const look = LOOK[theme];
+  const last = points.at(-1)?.time ?? 0;
+  const first = Math.min(points[0]?.time ?? last, last - LEAST_SECONDS * 1000);
+  const label = { color: look.muted, fontFamily: FONT, fontSize: 11 };
+  const top = Math.max(0, ...points.map((point) => point.requests ?? 0));
+  return {
+    animation: false,
+    aria: { enabled: true, label: { description: words.aria(rate(points.at(-1)?.requests ?? 0, lang), rate(top, lang)) } },
+    grid: { left: 8, right: 12, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    tooltip: {
+      ...tooltip(theme),
+      trigger: "axis",
+      axisPointer: { lineStyle: { color: look.muted } },
+      formatter: (hits: { dataIndex: number }[]) => pointText(points[hits[0]?.dataIndex ?? -1], lang, words),
+    },
+    xAxis: {
+      type: "time",
+      min: Math.max(first, last - RATE_SECONDS * 1000),
+      max: last,
+      axisLine: { lineStyle: { color: look.line } },
+      axisTick: { show: false },
+      splitNumber: 5,
+      axisLabel: { ...label, hideOverlap: true, formatter: (time: number) => clock(new Date(time).toISOString()) },
+    },
+    yAxis: {
+      type: "value",
+      min: 0,
+      minInterval: 1,
+      splitNumber: 4,
+      splitLine: { lineStyle: { color: look.line } },
+      axisLabel: { ...label, formatter: (value: number) => count(value, lang) },
+    },
+    series: [
+      {
+        type: "line",
+        name: words.requests,
+        showSymbol: false,
+        connectNulls: false,
+        data: points.map((point) => [point.time, point.requests]),
+        lineStyle: { color: look.accent, width: 1.5 },
+        itemStyle: { color: look.accent },
+        areaStyle: { color: look.area },
+        markArea: lostAreas(points, theme, lang, words),
+      },
+      {
+        type: "line",
+        name: words.refused,
+        showSymbol: false,
+        connectNulls: false,
+        data: points.map((point) => [point.time, point.refused]),
+        lineStyle: { color: look.bad, width: 1.5 },
+        itemStyle: { color: look.bad },
+      },
+    ],
+  };
+}
+
+function pointText(point: RatePoint | undefined, lang: Lang, words: Words["rates"]): string {
+  if (point === undefined || point.requests === null) return "";
+  const lines = [
+    clock(new Date(point.time).toISOString()),
+    `${rate(point.requests, lang)} ${words.requests}`,
+    `${rate(point.refused ?? 0, lang)} ${words.refused}`,
+  ];
+  if (point.lost > 0) lines.push(words.lost(count(point.lost, lang)));
+  return lines.join("\n");
+}
+
+/** The seconds in which records were lost, neighbours joined, each with how many. */
+function lostAreas(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]) {
+  const look = LOOK[theme];
+  return {
+    silent: true,
+    itemStyle: { color: look.badArea, borderColor: look.bad, borderWidth: 1, borderType: "dashed" },
+    label: { color: look.bad, fontFamily: FONT, fontSize: 11, position: "insideTop" },
+    data: lostSpans(points).map((span) => [
+      { name: words.lost(count(span.lost, lang)), xAxis: span.from },
+      { xAxis: span.to },
+    ]),
+  };
+}
+
+export interface LostSpan {
+  from: number;
+  to: number;
+  lost: number;
+}
+
+export function lostSpans(points: readonly RatePoint[]): LostSpan[] {
+  const spans: LostSpan[] = [];
+  for (const [i, point] of points.entries()) {
+    if (point.lost === 0) continue;
+    const from = points[i - 1]?.time ?? point.time - 1000;
+    const before = spans.at(-1);
+    if (before !== undefined && before.to >= from) {
+      before.to = point.time;
+      before.lost += point.lost;
+    } else {
+      spans.push({ from, to: point.time, lost: point.lost });
+    }
+  }
+  return spans;
+}

@@ -1,0 +1,31 @@
+/** Catches what no view expected, so that the page says so instead of going blank. */
+import { Component, type ReactNode } from "react";
+import { Say } from "./Say";
+import { useSettings } from "./settings";
+
+interface Props {
+  children: ReactNode;
+}
+
+export class Failure extends Component<Props, { error: Error | null }> {
+  override state: { error: Error | null } = { error: null };
+
+  static getDerivedStateFromError(error: unknown): { error: Error } {
+    return { error: error instanceof Error ? error : new Error(String(error)) };
+  }
+
+  override render(): ReactNode {
+    return this.state.error === null ? this.props.children : <Sorry error={this.state.error} />;
+  }
+}
+
+function Sorry({ error }: { error: Error }) {
+  const { words } = useSettings();
+  return (
+    <Say what={words.failure.what} next={words.failure.next} code={error.message}>
+      <button type="button" onClick={() => location.reload()}>
+        {words.failure.reload}
+      </button>
+    </Say>
+  );
+}
