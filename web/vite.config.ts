@@ -12,6 +12,8 @@ export default defineConfig({
     // memtap embeds dist, and dist is committed: plain names keep its diffs small.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // The licences of what is bundled travel with it.
+    license: { fileName: "licenses.md" },
     chunkSizeWarningLimit: 1000,
     rolldownOptions: {
       output: {

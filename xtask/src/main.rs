@@ -1,1 +1,53 @@
-fn main() {}
+//! The developer's commands. `cargo xtask test` is the whole gate; CI calls nothing else.
+
+mod bench;
+mod bpf;
+mod browser;
+mod run;
+mod test;
+mod tools;
+mod web;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test    the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
+  bpf     rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
+  web     rebuild the committed page from web/ (needs Node 20 or later)
+  bench   measure on this machine and write BENCHMARKS.md (needs root)
+
+Tools that are missing are installed with apt-get when you are root; else you are told which.";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1);
+    let done = match command.as_deref() {
+        Some("test") => test::run_gate(),
+        Some("bpf") => bpf::rebuild(),
+        Some("web") => web::rebuild(),
+        Some("bench") => bench::run_bench(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default()
+}
+
+/// Where everything that is built or fetched goes.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}

@@ -1,6 +1,6 @@
 //! Facts about time and units that the kernel gives.
 
-use memtap_model::WallClock;
+use memtap_model::{StartTime, WallClock};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -13,6 +13,11 @@ pub(crate) fn now() -> WallClock {
 /// so is this.
 pub(crate) fn boot() -> WallClock {
     WallClock(nanoseconds(ClockId::CLOCK_REALTIME) - nanoseconds(ClockId::CLOCK_BOOTTIME))
+}
+
+/// `CLOCK_BOOTTIME` now, in the unit of processes' starts.
+pub(crate) fn since_boot() -> StartTime {
+    StartTime(nanoseconds(ClockId::CLOCK_BOOTTIME).unsigned_abs())
 }
 
 fn nanoseconds(clock: ClockId) -> i64 {

@@ -18,7 +18,7 @@ mod procfs;
 mod reader;
 mod source;
 
-pub use bpf::trial;
+pub use bpf::{trial, without_calls};
 pub use error::CaptureError;
 pub use facts::{Facts, facts};
 pub use host::read_host;

@@ -49,7 +49,8 @@ pub fn spawn(
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
-    let reader = Reader { source, settings, batches, pending: Batch::default(), opened: false };
+    let mut reader =
+        Reader { source, settings, batches, pending: Batch::default(), readings: None, opened: false };
     let told = Arc::clone(&stop);
     let thread =
         std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
@@ -62,6 +63,8 @@ struct Reader {
     batches: Sender<Batch>,
     /// What is not handed on yet. While the channel is full it waits here, and further records wait in the kernel's ring.
     pending: Batch,
+    /// While readings are on their way through the stream: how many observations may stand before their end.
+    readings: Option<usize>,
     opened: bool,
 }
 
@@ -69,31 +72,49 @@ struct Reader {
 struct Closed;
 
 impl Reader {
-    fn run(mut self, stop: &AtomicBool) {
+    fn run(&mut self, stop: &AtomicBool) {
+        if let Err(error) = self.read(stop) {
+            tracing::error!("{error}");
+        }
+    }
+
+    fn read(&mut self, stop: &AtomicBool) -> Result<(), CaptureError> {
         let mut next_tick = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            if Instant::now() >= next_tick {
+            // A tick that finds the one before not yet handed on is left out: the next reads all anew.
+            if Instant::now() >= next_tick && self.readings.is_none() && self.pending.tick.is_none() {
                 next_tick = self.after(next_tick);
-                match self.tick() {
-                    Ok(()) => {}
-                    Err(error) => return tracing::error!("{error}"),
-                }
+                self.readings = Some(self.source.tick()?);
             }
-            let count = self.poll();
+            let count = self.poll()?;
             if self.hand_on().is_err() {
-                return;
+                return Ok(());
             }
             if count == 0 {
                 std::thread::sleep(self.settings.poll);
             }
         }
-        if let Err(error) = self.tick() {
-            tracing::error!("{error}");
+        self.end()
+    }
+
+    /// The last tick, with everything that is still there. It may wait for room: nothing comes after it.
+    fn end(&mut self) -> Result<(), CaptureError> {
+        loop {
+            let batch = std::mem::take(&mut self.pending);
+            if self.batches.blocking_send(batch).is_err() {
+                return Ok(());
+            }
+            match self.readings {
+                None => self.readings = Some(self.source.tick()?),
+                Some(_) => {
+                    self.poll()?;
+                }
+            }
+            if self.pending.tick.is_some() {
+                let _ = self.batches.blocking_send(std::mem::take(&mut self.pending));
+                return Ok(());
+            }
         }
-        while self.poll() > 0 {}
-        self.pending.tick = Some(clock::now());
-        // The end may wait: nothing comes after it.
-        let _ = self.batches.blocking_send(self.pending);
     }
 
     /// The time of the next tick; ticks that were missed (a suspended machine) are not made up for.
@@ -102,33 +123,27 @@ impl Reader {
         if next > Instant::now() { next } else { Instant::now() + self.settings.tick }
     }
 
-    /// Takes what is there, as far as the pending batch has room and is not complete.
-    fn poll(&mut self) -> usize {
+    /// Takes what is there, as far as the pending batch has room and is not a tick's last.
+    fn poll(&mut self) -> Result<usize, CaptureError> {
         if self.pending.tick.is_some() {
-            return 0;
+            return Ok(0);
         }
         let room = BATCH.saturating_sub(self.pending.observations.len());
-        self.source.poll(room, &mut self.pending.observations)
+        let count = self.source.poll(room, &mut self.pending.observations);
+        if let Some(left) = self.readings {
+            let left = left.saturating_sub(count);
+            self.readings = Some(left);
+            if count < room || left == 0 {
+                self.readings = None;
+                self.end_tick()?;
+            }
+        }
+        Ok(count)
     }
 
-    /// Reads all processes; the batch with the readings at its end becomes the tick's.
-    fn tick(&mut self) -> Result<(), CaptureError> {
-        if self.pending.tick.is_some() {
-            // The ledger is a whole tick behind: this tick is left out, the next one reads all anew.
-            return Ok(());
-        }
-        self.source.tick(&mut self.pending.observations)?;
-        // The readings come through the ring, behind the records that were there: all of these belong to the tick.
-        let mut last = usize::MAX;
-        while last > 0 {
-            last = self.source.poll(BATCH, &mut self.pending.observations);
-            if last == BATCH && self.hand_on().is_err() {
-                return Ok(());
-            }
-            if self.pending.observations.len() > 4 * BATCH || last < BATCH {
-                break;
-            }
-        }
+    /// All readings are in: the pending batch becomes the tick's last.
+    fn end_tick(&mut self) -> Result<(), CaptureError> {
+        self.source.end_tick(&mut self.pending.observations)?;
         match read_host() {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
             Err(error) => tracing::warn!("cannot read the machine's memory: {error}"),
@@ -153,5 +168,66 @@ impl Reader {
             }
             Err(TrySendError::Closed(_)) => Err(Closed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SourceKind;
+    use memtap_model::LossCause;
+
+    /// A stream of numbered losses, with one reading of ten thousand observations in it.
+    struct Stream {
+        sent: u64,
+        left: usize,
+    }
+
+    impl Source for Stream {
+        fn kind(&self) -> SourceKind {
+            SourceKind::Bpf
+        }
+
+        fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize {
+            let count = room.min(self.left);
+            self.left -= count;
+            for _ in 0..count {
+                self.sent += 1;
+                out.push(Observation::Lost { cause: LossCause::RingFull, count: self.sent });
+            }
+            count
+        }
+
+        fn tick(&mut self) -> Result<usize, CaptureError> {
+            self.left += 10_000;
+            Ok(self.left)
+        }
+    }
+
+    fn sequence(batch: &Batch) -> impl Iterator<Item = u64> {
+        batch.observations.iter().filter_map(|observation| match observation {
+            Observation::Lost { count, .. } => Some(*count),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_full_channel_loses_nothing_keeps_order_and_bounds_and_the_end_brings_the_rest() {
+        let (sender, mut batches) = tokio::sync::mpsc::channel(2);
+        let stream = Stream { sent: 0, left: 90_000 };
+        let reader = spawn(Box::new(stream), Settings::default(), sender).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let end = std::thread::spawn(move || reader.stop());
+        let (mut all, mut opened_after) = (Vec::new(), None);
+        while let Some(batch) = batches.blocking_recv() {
+            assert!(batch.observations.len() <= BATCH + 2, "the host and the opening may come on top");
+            all.extend(sequence(&batch));
+            if batch.observations.contains(&Observation::Opened) {
+                opened_after = Some(all.len());
+            }
+        }
+        end.join().unwrap();
+        assert!(all.len() >= 100_000 && all.iter().copied().eq(1..=all.len() as u64), "{}", all.len());
+        assert_eq!(opened_after, Some(100_000), "the opening stands after the whole first reading");
     }
 }

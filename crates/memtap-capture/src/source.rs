@@ -15,12 +15,20 @@ pub trait Source: Send {
     /// Takes up to `room` observations that are there already, without waiting; gives how many.
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize;
 
-    /// Reads the state of all processes. A source whose readings come through its stream gives them at the next
-    /// [`Source::poll`]; what it gives here is in order after everything polled before.
+    /// Begins a reading of all processes; it comes through [`Source::poll`], in order with everything else. Gives how many
+    /// observations may at most stand before its end.
     ///
     /// # Errors
     /// When the kernel denies or lacks what is needed.
-    fn tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError>;
+    fn tick(&mut self) -> Result<usize, CaptureError>;
+
+    /// Adds what belongs to the tick and comes from elsewhere, when the reading has come through.
+    ///
+    /// # Errors
+    /// As [`Source::tick`].
+    fn end_tick(&mut self, _out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+        Ok(())
+    }
 }
 
 /// What may be chosen.

@@ -10,12 +10,11 @@ static SERIAL: Mutex<()> = Mutex::new(());
 
 /// Everything that a source gives as it opens.
 fn opening(settings: &Settings) -> Vec<Observation> {
-    let mut source = open(SourceChoice::Bpf, settings).unwrap().source;
+    let mut source = open(SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source;
     let mut out = Vec::new();
-    source.tick(&mut out).unwrap();
+    source.tick().expect("the kernel reads all processes");
     while source.poll(10_000, &mut out) > 0 {}
-    // What the kernel's iterator hides comes with the second.
-    source.tick(&mut out).unwrap();
+    source.end_tick(&mut out).expect("what /proc adds");
     out
 }
 

@@ -1,5 +1,7 @@
 //! The books against hand-made streams: what each observation must do, and properties that hold for every stream.
 
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
 use memtap_ledger::{Ledger, LiveView, Settings};
 use memtap_model::{
     Call, Comm, Errno, LossCause, MemoryRequest, Observation, Outcome, PageSize, ProcessId, ProcessState,

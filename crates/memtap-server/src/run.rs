@@ -74,7 +74,6 @@ pub async fn serve(
 }
 
 /// The whole service, for a test that needs no socket.
-#[must_use]
 pub fn router(settings: &Settings, state: State) -> Router {
     build(settings, state).0
 }

@@ -166,12 +166,12 @@ fn fork_exec_exit() {
 fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     let round: fn() = match kind {
         "pair" => pair,
-        // SAFETY: brk(0) only asks.
         "brk" => || {
+            // SAFETY: brk(0) only asks.
             let _ = unsafe { libc::syscall(libc::SYS_brk, 0) };
         },
-        // SAFETY: getppid takes nothing and cannot fail.
         "other" => || {
+            // SAFETY: getppid takes nothing and cannot fail.
             let _ = unsafe { libc::syscall(libc::SYS_getppid) };
         },
         _ => return Err("KIND is pair, brk or other".into()),

@@ -1,6 +1,8 @@
 //! The whole of it on the real kernel: real programs make known requests, and memtap's answers are compared with what
 //! they did and with the kernel's own books.
 
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
 mod support;
 
 use serde_json::Value;

@@ -2,12 +2,13 @@
 import { useMemo, useState } from "react";
 import { percent } from "../lib/format";
 import { routeHash } from "../lib/route";
+import { cutMiddle, visibleName } from "../lib/visible";
 import { useLive } from "../model/store";
 import type { Share } from "../model/wire";
 import { navigate } from "../ui/router";
 import { Say } from "../ui/Say";
 import { recalled, remember, useSettings } from "../ui/settings";
-import { Bytes, Strange } from "../ui/Text";
+import { Bytes } from "../ui/Text";
 import { Chart } from "./Chart";
 import { shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
 
@@ -75,7 +76,7 @@ function SliceLine({ slice }: { slice: Slice }) {
         <span className="slice-name muted">{slice.label}</span>
       ) : (
         <a className="slice-name" href={processesOf(slice.program)}>
-          <Strange text={slice.program} limit={22} />
+          <bdi title={visibleName(slice.program)}>{cutMiddle(visibleName(slice.program), 22)}</bdi>
         </a>
       )}
       <span className="number">

@@ -1,6 +1,6 @@
 /** What all charts have in common. ECharts draws on a canvas, where the style sheets do not reach. */
 import type { Theme } from "../lib/palette";
-import { visible } from "../lib/visible";
+import { visibleName } from "../lib/visible";
 
 interface Look {
   ink: string;
@@ -54,5 +54,5 @@ export function tooltip(theme: Theme): Record<string, unknown> {
 
 /** Rich text takes `{style|text}` for markup, so a name's braces are drawn with look-alikes. */
 export function chartText(text: string): string {
-  return visible(text).replaceAll("{", "❴").replaceAll("}", "❵");
+  return visibleName(text).replaceAll("{", "❴").replaceAll("}", "❵");
 }

@@ -59,6 +59,7 @@ export function shareOption(slices: readonly Slice[], kind: ShareKind, theme: Th
 function treemap(slices: readonly Slice[], theme: Theme, lang: Lang) {
   return {
     type: "treemap",
+    animation: false,
     roam: false,
     nodeClick: false,
     breadcrumb: { show: false },
@@ -75,6 +76,7 @@ function treemap(slices: readonly Slice[], theme: Theme, lang: Lang) {
         color: inkOn(slice.colour),
         fontFamily: FONT,
         fontSize: 12,
+        lineHeight: 16,
         overflow: "truncate",
         formatter: () => `${cutMiddle(slice.label, 24)}\n${bytes(slice.bytes, lang)}`,
       },

@@ -87,7 +87,8 @@ export const en = {
     fresh: (n: string) => `${n} new`,
     toNewest: "go to the newest",
     shown: (shown: string, limit: string) => `${shown} shown; the page keeps the latest ${limit}`,
-    skipped: (n: string) => `${n} more requests in this second are not shown here (they are in the history)`,
+    skipped: (n: string, seconds: number) =>
+      `${n} more requests in ${seconds === 1 ? "this second" : `these ${seconds} seconds`} are not shown here (they are in the history)`,
     gap: "Connected again; the requests before this line are in the history",
     name: "Process or PID",
     anyCall: "any call",

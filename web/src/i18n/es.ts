@@ -60,7 +60,7 @@ export const es: Words = {
     virtual_bytes: "Virtual",
     resident_bytes: "Residente",
     memory_percentage: "%",
-    requests: "Pedidos",
+    requests: "N.º pedidos",
     requested_bytes: "Pedido",
     granted_bytes: "Concedido",
     released_bytes: "Liberado",
@@ -88,7 +88,8 @@ export const es: Words = {
     fresh: (n) => `${n} nuevos`,
     toNewest: "ir al más reciente",
     shown: (shown, limit) => `${shown} a la vista; la página guarda los últimos ${limit}`,
-    skipped: (n) => `otros ${n} pedidos de este segundo no se muestran aquí (están en el historial)`,
+    skipped: (n, seconds) =>
+      `otros ${n} pedidos de ${seconds === 1 ? "este segundo" : `estos ${seconds} segundos`} no se muestran aquí (están en el historial)`,
     gap: "Conectado de nuevo; los pedidos anteriores a esta línea están en el historial",
     name: "Proceso o PID",
     anyCall: "cualquier llamada",

@@ -39,7 +39,21 @@ export function passing(
   items: readonly StreamItem[],
   test: (request: MemoryRequest) => boolean,
 ): readonly StreamItem[] {
-  return items.filter((item) => item.kind !== "request" || test(item.request));
+  const passed: StreamItem[] = [];
+  for (const item of items) {
+    if (item.kind === "request" && !test(item.request)) continue;
+    const before = passed.at(-1);
+    if (item.kind === "skipped" && before?.kind === "skipped") passed[passed.length - 1] = joined(before, item);
+    else passed.push(item);
+  }
+  return passed;
+}
+
+type Skipped = Extract<StreamItem, { kind: "skipped" }>;
+
+/** One line instead of many where no request stands between them. It keeps the first one's number and so its place. */
+function joined(before: Skipped, item: Skipped): Skipped {
+  return { ...item, seq: before.seq, count: before.count + item.count, seconds: before.seconds + item.seconds };
 }
 
 export function filterFromQuery(query: URLSearchParams): RequestFilter {

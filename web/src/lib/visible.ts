@@ -21,6 +21,11 @@ function escaped(character: string): string {
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
+/** A program's name; one that is empty or only spaces is put in quotes, as it could not be seen. */
+export function visibleName(name: string): string {
+  return name.trim() === "" ? `"${visible(name)}"` : visible(name);
+}
+
 /** At most `limit` characters, cut in the middle: both ends of a name tell programs apart. */
 export function cutMiddle(text: string, limit: number): string {
   const characters = [...text];

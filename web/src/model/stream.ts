@@ -6,7 +6,7 @@ export const STREAM_LIMIT = 10_000;
 export type StreamItem =
   | { kind: "request"; seq: number; request: MemoryRequest }
   /** Requests of one second that the server did not send, only counted. */
-  | { kind: "skipped"; seq: number; time: string; count: number }
+  | { kind: "skipped"; seq: number; time: string; count: number; seconds: number }
   /** The connection was away; what came between is not here. */
   | { kind: "gap"; seq: number; time: string };
 
@@ -37,7 +37,7 @@ export function appended(
   if (requests.length === 0 && skipped === 0) return before;
   let seq = before.lastSeq;
   const fresh: StreamItem[] = requests.map((request) => ({ kind: "request", seq: (seq += 1), request }));
-  if (skipped > 0) fresh.push({ kind: "skipped", seq: (seq += 1), time, count: skipped });
+  if (skipped > 0) fresh.push({ kind: "skipped", seq: (seq += 1), time, count: skipped, seconds: 1 });
 
   const room = Math.max(0, STREAM_LIMIT - fresh.length);
   const kept = room === 0 ? [] : before.items.slice(-room);

@@ -15,6 +15,7 @@ export function Frame({ children }: { children: ReactNode }) {
   const [help, setHelp] = useState(false);
   const live = useLive((state) => state.live);
   const connection = useConnection();
+  const { view } = useRoute();
   useKeys(useMemo(() => pageKeys(() => setHelp(true)), []));
 
   return (
@@ -33,7 +34,8 @@ export function Frame({ children }: { children: ReactNode }) {
         </div>
         {live && <Strip live={live} connection={connection} />}
       </header>
-      {live && <Notices notices={live.health.notices} />}
+      {/* Health has them in a card of its own. */}
+      {live && view !== "health" && <Notices notices={live.health.notices} />}
       <main id="content" tabIndex={-1}>
         {children}
       </main>

@@ -57,13 +57,26 @@ function MemoryBar({ live }: { live: LiveData }) {
   );
 }
 
+interface StatProps {
+  href: string;
+  value: ReactNode;
+  label: ReactNode;
+  bad?: boolean;
+  /** The word that stands beside a bad number. */
+  warning?: string | undefined;
+  title?: string;
+  testId?: string;
+}
+
 /** One number with its word; a link to the view that explains it. */
-function Stat(props: { href: string; value: ReactNode; label: ReactNode; warning?: string | undefined; title?: string; testId?: string }) {
+function Stat(props: StatProps) {
   return (
-    <div className={props.warning ? "stat stat-bad" : "stat"} data-testid={props.testId} title={props.title}>
+    <div className={props.bad || props.warning ? "stat stat-bad" : "stat"} data-testid={props.testId} title={props.title}>
       <a href={props.href}>{props.value}</a>
-      <span className="stat-label">{props.label}</span>
-      {props.warning && <span className="stat-warning">{props.warning}</span>}
+      <span className="stat-label">
+        {props.label}
+        {props.warning && <b> · {props.warning}</b>}
+      </span>
     </div>
   );
 }
@@ -90,7 +103,7 @@ function Rates({ live }: { live: LiveData }) {
         href={routeHash({ view: "requests", query: { refused: "true" } })}
         value={live.health.source === "procfs" ? "–" : rate(refused, lang)}
         label={<Term term="refused">{words.strip.refusedPerSecond}</Term>}
-        warning={refused > 0 ? words.columns.refused.toLowerCase() : undefined}
+        bad={refused > 0}
       />
     </>
   );

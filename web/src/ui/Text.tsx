@@ -2,13 +2,16 @@
 import { useState } from "react";
 import { bytes, count, exactBytes, signedBytes } from "../lib/format";
 import { programColour } from "../lib/palette";
-import { cutMiddle, visible } from "../lib/visible";
+import { cutMiddle, visible, visibleName } from "../lib/visible";
 import { useLive } from "../model/store";
 import { useSettings } from "./settings";
 
 /** A stranger's text, control characters written out, cut in the middle, the whole of it on hover. */
 export function Strange({ text, limit = 48 }: { text: string; limit?: number }) {
-  const whole = visible(text);
+  return <Cut whole={visible(text)} limit={limit} />;
+}
+
+function Cut({ whole, limit }: { whole: string; limit: number }) {
   return <bdi title={whole}>{cutMiddle(whole, limit)}</bdi>;
 }
 
@@ -23,7 +26,7 @@ export function ProgramName({ name, limit = 24 }: { name: string; limit?: number
   return (
     <span className="program">
       <span className="swatch" style={{ background: colour ?? "transparent" }} aria-hidden="true" />
-      <Strange text={name} limit={limit} />
+      <Cut whole={visibleName(name)} limit={limit} />
     </span>
   );
 }

@@ -37,10 +37,12 @@ export function Books({ process }: { process: Process }) {
         ))}
         <span className="entry entry-total">
           <span className="sign">=</span>
-          <b>
-            <Bytes value={process.virtual_bytes} />
-          </b>
-          <Term term="virtual">{names.virtual}</Term>
+          <span className="amount">
+            <b>
+              <Bytes value={process.virtual_bytes} />
+            </b>
+            <Term term="virtual">{names.virtual}</Term>
+          </span>
         </span>
       </div>
       <p className={balances ? "muted" : "bad"}>{balances ? names.balanced : names.unbalanced}</p>
@@ -54,10 +56,12 @@ function BookEntry({ sign, term, word, value }: Entry) {
   return (
     <span className="entry">
       {sign !== "" && <span className="sign">{isTurned ? "−" : sign}</span>}
-      <b>
-        <Bytes value={isTurned ? -value : value} />
-      </b>
-      <Term term={term}>{word}</Term>
+      <span className="amount">
+        <b>
+          <Bytes value={isTurned ? -value : value} />
+        </b>
+        <Term term={term}>{word}</Term>
+      </span>
     </span>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef } from "react";
 import { moment } from "../lib/format";
 import { parentOf } from "../lib/processes";
 import { routeHash } from "../lib/route";
-import { visible } from "../lib/visible";
+import { cutMiddle, visible, visibleName } from "../lib/visible";
 import { processKey, type ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
 import type { MemoryRequest, Process } from "../model/wire";
@@ -26,7 +26,7 @@ export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => v
       ref={panel}
       className="panel"
       tabIndex={-1}
-      aria-label={words.process.label(visible(process?.name ?? id))}
+      aria-label={words.process.label(process ? visibleName(process.name) : visible(id))}
       data-testid="process-panel"
     >
       {process ? (
@@ -114,7 +114,7 @@ function Parent({ process }: { process: Process }) {
         </b>
       ) : (
         <a href={routeHash({ view: "processes", process: processKey(parent) })}>
-          <Strange text={parent.name} limit={20} /> {parent.pid}
+          {cutMiddle(visibleName(parent.name), 20)} {parent.pid}
         </a>
       )}
     </span>

@@ -1,6 +1,6 @@
 /** The table of processes: only the rows in sight are in the document, however many there are. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { COLUMNS, type Sort } from "../lib/processes";
 import { processKey, type ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
@@ -82,10 +82,10 @@ function useCellContext(): CellContext {
 
 /** The row that the arrow keys are on. It stays with its process when the order changes. */
 function useSelection(rows: readonly Process[], opened: ProcessKey | null, scrollTo: (index: number) => void) {
-  const [selected, setSelected] = useState<ProcessKey | null>(opened);
-  useEffect(() => {
-    if (opened !== null) setSelected(opened);
-  }, [opened]);
+  const [{ selected, wasOpened }, setSelection] = useState({ selected: opened, wasOpened: opened });
+  const setSelected = (key: ProcessKey | null) => setSelection({ selected: key, wasOpened: opened });
+  // Opening a process, by a click or by an address, selects its row.
+  if (wasOpened !== opened) setSelected(opened ?? selected);
 
   const moved = (key: string, page: number): boolean => {
     const from = rows.findIndex((process) => processKey(process) === selected);

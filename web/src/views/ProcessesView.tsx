@@ -79,6 +79,13 @@ function focusTable(): void {
   document.querySelector<HTMLElement>("[data-testid=process-table]")?.focus();
 }
 
+/** From the search field the arrows lead on into what it found. */
+function toTable(event: KeyboardEvent): void {
+  if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+  event.preventDefault();
+  focusTable();
+}
+
 interface ToolbarProps {
   query: TableQuery;
   shown: number;
@@ -89,11 +96,6 @@ function Toolbar({ query, shown, onChange }: ToolbarProps) {
   const { words, lang } = useSettings();
   const all = useLive((state) => state.processes.size);
   const alive = useLive(countAlive);
-  const pressed = (event: KeyboardEvent) => {
-    if (event.key !== "ArrowDown" && event.key !== "Enter") return;
-    event.preventDefault();
-    focusTable();
-  };
   return (
     <div className="toolbar">
       <input
@@ -104,7 +106,7 @@ function Toolbar({ query, shown, onChange }: ToolbarProps) {
         aria-label={words.table.search}
         value={query.search}
         onChange={(event: ChangeEvent<HTMLInputElement>) => onChange({ search: event.target.value })}
-        onKeyDown={pressed}
+        onKeyDown={toTable}
       />
       <label className="check">
         <input

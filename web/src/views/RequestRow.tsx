@@ -34,11 +34,11 @@ export const RequestRow = memo(function RequestRow({ item, top }: { item: Stream
 
 function Remark({ item, place }: { item: Exclude<StreamItem, { kind: "request" }>; place: { transform: string } }) {
   const { words, lang } = useSettings();
-  const text = item.kind === "gap" ? words.stream.gap : words.stream.skipped(count(item.count, lang));
+  const text = item.kind === "gap" ? words.stream.gap : words.stream.skipped(count(item.count, lang), item.seconds);
   return (
     <div className="log-row log-remark" style={place} data-testid={`stream-${item.kind}`}>
       <span>{clockMs(item.time)}</span>
-      <span className="remark">{text}</span>
+      <span className="remark" title={text}>{text}</span>
     </div>
   );
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
-use memtap_model::{CALLS, RawRecord};
+use memtap_model::{CallRow, RawRecord};
 
 use crate::CaptureError;
 
@@ -38,11 +38,11 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Loads and attaches with a ring of `ring_bytes`.
-    pub(crate) fn open(ring_bytes: u32) -> Result<Self, CaptureError> {
+    /// Loads and attaches with a ring of `ring_bytes`, following `calls`.
+    pub(crate) fn open(ring_bytes: u32, calls: &[CallRow]) -> Result<Self, CaptureError> {
         let btf =
             Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-        let mut ebpf = load(&btf, ring_bytes)?;
+        let mut ebpf = load(&btf, ring_bytes, calls)?;
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
         for (program, tracepoint) in TRACEPOINTS {
@@ -88,8 +88,8 @@ impl Driver {
     }
 }
 
-fn load(btf: &Btf, ring_bytes: u32) -> Result<Ebpf, CaptureError> {
-    let (calls_64, calls_32) = call_tables();
+fn load(btf: &Btf, ring_bytes: u32, calls: &[CallRow]) -> Result<Ebpf, CaptureError> {
+    let (calls_64, calls_32) = call_tables(calls);
     let cpus = possible_cpus()?;
     // The last eighth is for fork, exec, exit and readings.
     let room_for_requests = u64::from(ring_bytes) / 8 * 7;
@@ -105,9 +105,9 @@ fn load(btf: &Btf, ring_bytes: u32) -> Result<Ebpf, CaptureError> {
 }
 
 /// Row + 1 by system call number, for 64-bit and for 32-bit callers: the table in memtap-model is the only list.
-fn call_tables() -> ([u8; NUMBERS], [u8; NUMBERS]) {
+fn call_tables(calls: &[CallRow]) -> ([u8; NUMBERS], [u8; NUMBERS]) {
     let (mut calls_64, mut calls_32) = ([0; NUMBERS], [0; NUMBERS]);
-    for (row, call) in (1..).zip(CALLS) {
+    for (row, call) in (1..).zip(calls) {
         calls_64[usize::from(call.number_x86_64)] = row;
         for number in call.numbers_i386 {
             calls_32[usize::from(*number)] = row;

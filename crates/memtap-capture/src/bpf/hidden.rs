@@ -3,38 +3,38 @@
 
 use std::collections::{HashMap, HashSet};
 
-use memtap_model::{Observation, ProcessId, Tgid, WallClock};
+use memtap_model::{Observation, ProcessId, StartTime, Tgid, WallClock};
 
 use crate::{clock, procfs};
 
 /// The search and what it found.
 #[derive(Debug)]
 pub(super) enum Hidden {
-    /// The first reading: who is in it.
-    Looking(HashSet<Tgid>),
+    /// The first reading: who is in it. What started after `since` was seen being born, or will be.
+    Looking { told: HashSet<Tgid>, since: StartTime },
     /// Who was not, and still lives.
     Found(HashMap<Tgid, ProcessId>),
 }
 
 impl Hidden {
     pub(super) fn new() -> Self {
-        Self::Looking(HashSet::new())
+        Self::Looking { told: HashSet::new(), since: clock::since_boot() }
     }
 
     /// The kernel told of this process.
     pub(super) fn told(&mut self, tgid: Tgid) {
-        if let Self::Looking(told) = self {
+        if let Self::Looking { told, .. } = self {
             told.insert(tgid);
         }
     }
 
     /// Reads the hidden ones from /proc.
     pub(super) fn read(&mut self, boot: WallClock, out: &mut Vec<Observation>) {
-        if let Self::Looking(told) = self {
+        if let Self::Looking { told, since } = self {
             if told.is_empty() {
                 return;
             }
-            *self = Self::Found(search(told, boot));
+            *self = Self::Found(search(told, *since, boot));
         }
         let Self::Found(hidden) = self else { return };
         hidden.retain(|tgid, process| match procfs::state(tgid.0, boot) {
@@ -50,7 +50,8 @@ impl Hidden {
     }
 }
 
-fn search(told: &HashSet<Tgid>, boot: WallClock) -> HashMap<Tgid, ProcessId> {
+fn search(told: &HashSet<Tgid>, since: StartTime, boot: WallClock) -> HashMap<Tgid, ProcessId> {
     let others = procfs::pids().filter(|pid| !told.contains(&Tgid(*pid)));
-    others.filter_map(|pid| procfs::state(pid, boot)).map(|state| (state.tgid, state.process())).collect()
+    let older = others.filter_map(|pid| procfs::state(pid, boot)).filter(|state| state.start < since);
+    older.map(|state| (state.tgid, state.process())).collect()
 }

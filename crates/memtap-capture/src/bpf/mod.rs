@@ -5,7 +5,9 @@ mod hidden;
 
 use std::collections::HashMap;
 
-use memtap_model::{Decoder, LossCause, Observation, PageSize, ProcessId, StartTime, Tgid};
+use memtap_model::{
+    CALLS, CallRow, Decoder, LossCause, Observation, PageSize, ProcessId, RawRecord, StartTime, Tgid,
+};
 
 use crate::details::Details;
 use crate::{CaptureError, Settings, Source, SourceKind, clock};
@@ -18,6 +20,8 @@ pub(crate) struct Bpf {
     decoder: Decoder,
     told: Losses,
     undecodable: u64,
+    /// How many records the ring can hold.
+    ring_records: usize,
     notes: Notes,
 }
 
@@ -57,11 +61,23 @@ impl Notes {
 /// # Errors
 /// What [`crate::open`] would fail with.
 pub fn trial() -> Result<(), CaptureError> {
-    Driver::open(Settings::default().ring_bytes)?.read_processes()
+    Driver::open(Settings::default().ring_bytes, CALLS)?.read_processes()
+}
+
+/// The same programs with no call to follow: what merely being attached costs. For the benchmark.
+///
+/// # Errors
+/// As [`crate::open`].
+pub fn without_calls(settings: &Settings) -> Result<Box<dyn Source>, CaptureError> {
+    Ok(Box::new(Bpf::with_calls(settings, &[])?))
 }
 
 impl Bpf {
     pub(crate) fn open(settings: &Settings) -> Result<Self, CaptureError> {
+        Self::with_calls(settings, CALLS)
+    }
+
+    fn with_calls(settings: &Settings, calls: &[CallRow]) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
             let reason = "this build follows system calls of x86-64 only".to_owned();
             return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
@@ -71,10 +87,11 @@ impl Bpf {
             reason: "the kernel does not tell it".to_owned(),
         })?;
         Ok(Self {
-            driver: Driver::open(settings.ring_bytes)?,
+            driver: Driver::open(settings.ring_bytes, calls)?,
             decoder: Decoder { page, boot: clock::boot() },
             told: Losses::default(),
             undecodable: 0,
+            ring_records: settings.ring_bytes as usize / size_of::<RawRecord>(),
             notes: Notes { details: Details::default(), hidden: Hidden::new(), renewed: HashMap::new() },
         })
     }
@@ -112,16 +129,20 @@ impl Source for Bpf {
         })
     }
 
-    fn tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+    fn tick(&mut self) -> Result<usize, CaptureError> {
         self.decoder.boot = clock::boot();
-        self.notes.details.read(&mut self.notes.renewed, out);
+        self.driver.read_processes()?;
+        Ok(self.ring_records)
+    }
+
+    fn end_tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         let before = out.len();
         self.notes.hidden.read(self.decoder.boot, out);
         for observation in &out[before..] {
             self.notes.take(observation);
         }
-        self.losses(out)?;
-        self.driver.read_processes()
+        self.notes.details.read(&mut self.notes.renewed, out);
+        self.losses(out)
     }
 }
 

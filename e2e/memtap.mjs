@@ -1,0 +1,72 @@
+// A memtap and fixtures of the tests' own; all of it is ended at the end, by pid.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
+/** Asks until the answer is truthy. */
+export async function until(what, ask, patience = 15_000) {
+  const end = Date.now() + patience;
+  while (Date.now() < end) {
+    const answer = await ask().catch(() => undefined);
+    if (answer) return answer;
+    await sleep(50);
+  }
+  throw new Error(`timed out: ${what}`);
+}
+
+export async function startMemtap(port) {
+  port ??= await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "memtap-e2e-"));
+  const store = `sqlite:${join(folder, "memtap.db")}`;
+  const args = ["serve", "--source=bpf", `--listen=127.0.0.1:${port}`, `--store=${store}`];
+  const child = spawn(process.env.MEMTAP, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  const url = `http://127.0.0.1:${port}`;
+  await until("memtap serves", async () => {
+    const answer = await fetch(`${url}/api/v1/processes/${child.pid}`);
+    return answer.ok;
+  });
+  return {
+    url,
+    port,
+    async stop() {
+      if (child.exitCode === null) {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      }
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A fixture that is ready and waits to be told. */
+export async function startFixture(...args) {
+  const child = spawn(process.env.FIXTURE, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  return {
+    pid: child.pid,
+    async go() {
+      child.stdin.write("go\n");
+      await lines.next();
+    },
+    async end() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+export const hex = (text) => Buffer.from(text, "latin1").toString("hex");

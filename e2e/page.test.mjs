@@ -1,0 +1,108 @@
+// The page in a real browser, with the real memtap behind it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { hex, startFixture, startMemtap } from "./memtap.mjs";
+
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+let memtap;
+let browser;
+before(async () => {
+  memtap = await startMemtap();
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+});
+after(async () => {
+  await browser?.close();
+  await memtap.stop();
+});
+
+async function open(hash, options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: "en-US", ...options });
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("dialog", (dialog) => faults.push(`dialog: ${dialog.message()}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(memtap.url) && !request.url().startsWith("data:")) faults.push(request.url());
+  });
+  await page.goto(`${memtap.url}/${hash}`);
+  await page.getByTestId("connection").and(page.locator('[data-state="live"]')).waitFor({ timeout: 10_000 });
+  return { page, faults };
+}
+
+const artefact = (name) => join(process.env.ARTEFACTS ?? ".", name);
+
+test("a new process appears within three seconds, with its requests and their sizes", async () => {
+  const { page, faults } = await open("#/processes");
+  const fixture = await startFixture("named", hex("seen-by-page"), "2345678");
+  const begin = Date.now();
+  await page.getByTestId("process-search").fill(String(fixture.pid));
+  await page.locator(`[data-testid="process-row"][data-pid="${fixture.pid}"]`).waitFor({ timeout: 3000 });
+  assert.ok(Date.now() - begin < 3000);
+  await fixture.go();
+  await page.screenshot({ path: artefact("processes.png") });
+
+  await page.goto(`${memtap.url}/#/requests`);
+  await page.getByTestId("request-filter-name").fill("seen-by-page");
+  const row = page.locator(`[data-testid="request-row"][data-pid="${fixture.pid}"][data-call="mmap"][data-size="2347008"]`);
+  await row.waitFor({ timeout: 5000 });
+  await page.screenshot({ path: artefact("requests.png") });
+  assert.deepEqual(faults, [], "no error, no dialog, nothing asked of other machines");
+  await page.close();
+  await fixture.end();
+});
+
+test("a hostile name is text", async () => {
+  const { page, faults } = await open("#/processes");
+  const names = ["<img src=x onerror=alert(1)>", 'a,"b"\n\x1b[31m'];
+  const fixtures = [];
+  for (const name of names) {
+    const fixture = await startFixture("named", hex(name), "1111111");
+    await fixture.go();
+    fixtures.push(fixture);
+    await page.getByTestId("process-search").fill(String(fixture.pid));
+    const row = page.locator(`[data-testid="process-row"][data-pid="${fixture.pid}"]`);
+    await row.waitFor({ timeout: 5000 });
+    await page.waitForFunction((pid) => !document.querySelector(`[data-pid="${pid}"]`)?.textContent.includes("fixture"), fixture.pid, { timeout: 5000 }).catch(() => {});
+    const text = await row.textContent();
+    assert.ok(text.includes(name.startsWith("<") ? "<img src=x oner" : 'a,"b"\\n\\x1b[31m'), text);
+  }
+  assert.equal(await page.locator("img[src=x]").count(), 0);
+  assert.deepEqual(faults, []);
+  await page.close();
+  for (const fixture of fixtures) await fixture.end();
+});
+
+test("it looks as it should: wide and narrow, light and dark, English and Spanish", async () => {
+  for (const [name, options] of [
+    ["overview-light.png", { colorScheme: "light" }],
+    ["overview-dark.png", { colorScheme: "dark" }],
+    ["overview-narrow-es.png", { colorScheme: "light", locale: "es-ES", viewport: { width: 400, height: 800 } }],
+  ]) {
+    const { page, faults } = await open("#/", options);
+    await page.getByTestId("share-chart").waitFor();
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: artefact(name) });
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(wider <= 1, `${name}: the page itself does not scroll sideways`);
+    assert.equal(await page.locator("html").getAttribute("lang"), name.includes("-es") ? "es" : "en");
+    assert.deepEqual(faults, []);
+    await page.close();
+  }
+});
+
+test("when memtap goes away the page says so, and when it comes back the page goes on by itself", async () => {
+  const own = await startMemtap();
+  const page = await browser.newPage();
+  await page.goto(`${own.url}/`);
+  const live = page.getByTestId("connection").and(page.locator('[data-state="live"]'));
+  await live.waitFor();
+  await own.stop();
+  await page.getByTestId("connection").and(page.locator('[data-state="stale"]')).waitFor({ timeout: 8000 });
+  const again = await startMemtap(own.port);
+  await live.waitFor({ timeout: 15_000 });
+  await page.close();
+  await again.stop();
+});

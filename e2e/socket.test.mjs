@@ -1,0 +1,104 @@
+// The original system's clients keep working, and the page's events are as documented.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { io } from "socket.io-client";
+import { startFixture, startMemtap } from "./memtap.mjs";
+
+let memtap;
+before(async () => {
+  memtap = await startMemtap();
+});
+after(() => memtap.stop());
+
+/** The next events of a name, as many as asked for. */
+function events(socket, name, count) {
+  return new Promise((resolve, reject) => {
+    const seen = [];
+    const timer = setTimeout(() => reject(new Error(`${seen.length} of ${count} ${name} events`)), 8000);
+    socket.on("connect_error", reject);
+    socket.on(name, (event) => {
+      seen.push({ event, at: Date.now() });
+      if (seen.length === count) {
+        clearTimeout(timer);
+        resolve(seen);
+      }
+    });
+  });
+}
+
+for (const transports of [["websocket"], ["polling"]]) {
+  test(`update by ${transports}: at once, then every second, in the original's shape`, async () => {
+    const fixture = await startFixture("named", Buffer.from('a,"b"\n').toString("hex"), "7654321");
+    await fixture.go();
+    const begin = Date.now();
+    const socket = io(memtap.url, { transports, forceNew: true });
+    const seen = await events(socket, "update", 4);
+    socket.disconnect();
+    assert.ok(seen[0].at - begin < 900, "at once");
+    assert.ok(seen[3].at - seen[1].at > 1500 && seen[3].at - seen[1].at < 2900, "every second");
+    const update = seen[3].event;
+    assert.deepEqual(Object.keys(update).sort(), ["memoryRequests", "pieChartData", "processes"]);
+    const request = update.memoryRequests.find((row) => row.pid === fixture.pid && row.memory_size === 7655424);
+    assert.deepEqual(
+      { ...request, timestamp: undefined },
+      { pid: fixture.pid, process_name: 'a,"b"\n', my_call: "mmap", memory_size: 7655424, timestamp: undefined },
+    );
+    assert.match(request.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    const process = update.processes.find((row) => row.pid === fixture.pid);
+    assert.equal(process.memory_used, "7655424", "what it mapped under this name");
+    assert.match(process.memory_percentage, /^\d+\.\d{4}$/);
+    assert.ok(update.pieChartData.length <= 11 && update.memoryRequests.length <= 1000);
+    assert.ok(update.pieChartData.every((slice) => /^\d+$/.test(slice.total_memory)));
+    await fixture.end();
+  });
+}
+
+test("/live: a snapshot, then ticks that carry a new process and its requests", async () => {
+  const socket = io(`${memtap.url}/live`, { transports: ["websocket"], forceNew: true });
+  const [{ event: snapshot }] = await events(socket, "snapshot", 1);
+  assert.ok(snapshot.processes.length > 0 && snapshot.host.memory.total_bytes > 0);
+  assert.equal(snapshot.health.source, "bpf");
+  const ticks = events(socket, "tick", 3);
+  const fixture = await startFixture("named", Buffer.from("ticker").toString("hex"), "3456789");
+  await fixture.go();
+  const seen = (await ticks).map(({ event }) => event);
+  socket.disconnect();
+  const requests = seen.flatMap((tick) => tick.requests).filter((request) => request.pid === fixture.pid);
+  assert.ok(requests.some((request) => request.memory_size === 3457024 && request.delta_bytes === 3457024));
+  const changed = seen.flatMap((tick) => tick.changed).filter((process) => process.pid === fixture.pid);
+  assert.equal(changed.at(-1).name, "ticker");
+  await fixture.end();
+});
+
+test("strangers are refused: a foreign Host, a foreign Origin, also for WebSockets", async () => {
+  const status = async (headers) => (await raw(memtap.port, headers)).split(" ")[1];
+  assert.equal(await status({ Host: "evil.example" }), "421");
+  assert.equal(await status({ Host: `127.0.0.1:${memtap.port}`, Origin: "http://evil.example" }), "403");
+  assert.equal(await status({ Host: `127.0.0.1:${memtap.port}`, Origin: "http://localhost:5173" }), "200");
+  const socket = io(memtap.url, {
+    transports: ["websocket"],
+    extraHeaders: { Origin: "http://evil.example" },
+    reconnection: false,
+    forceNew: true,
+  });
+  await new Promise((resolve, reject) => {
+    socket.on("connect_error", resolve);
+    socket.on("connect", () => reject(new Error("a stranger's page got in")));
+  });
+  socket.disconnect();
+});
+
+/** fetch() does not let a caller set Host; a socket does. */
+async function raw(port, headers) {
+  const { connect } = await import("node:net");
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.write(`GET /api/v1/health HTTP/1.1\r\n${lines.join("")}Connection: close\r\n\r\n`);
+    });
+    let text = "";
+    socket.on("data", (data) => (text += data));
+    socket.on("end", () => resolve(text));
+    socket.on("error", reject);
+  });
+}

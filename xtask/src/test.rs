@@ -1,0 +1,70 @@
+//! The gate, quick things first.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+use crate::run::{cargo, run};
+use crate::{bpf, browser, tools, web};
+
+type Step = (&'static str, fn() -> anyhow::Result<()>);
+
+const STEPS: &[Step] = &[
+    ("tools", tools::all),
+    ("format", || run(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("eBPF object is what its source gives", bpf::check),
+    ("page: lints, types, tests, and its build is what its source gives", web::check),
+    ("lints", || {
+        run(&mut cargo(&[
+            "clippy",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
+    ("tests, those on the real kernel among them", tests),
+    ("docs", || {
+        run(cargo(&["doc", "--release", "--locked", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("licences and sources", licences),
+    ("Socket.IO client and browser", browser::check),
+];
+
+fn run_step((name, step): &Step) -> anyhow::Result<()> {
+    eprintln!("== {name}");
+    let begin = Instant::now();
+    step().with_context(|| format!("step failed: {name}"))?;
+    eprintln!("== {name}: {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// `cargo xtask test`
+pub(crate) fn run_gate() -> anyhow::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!(
+            "the tests ask the real kernel, which needs root; run: sudo -E env PATH=\"$PATH\" cargo xtask test"
+        );
+    }
+    STEPS.iter().try_for_each(run_step)?;
+    println!("gate: {} passed, 0 failed", STEPS.len());
+    Ok(())
+}
+
+fn tests() -> anyhow::Result<()> {
+    // Each test binary runs by itself, and those that load BPF take turns inside.
+    run(&mut cargo(&["test", "--release", "--locked", "--workspace"]))
+}
+
+/// Advisories need their database from the network and are asked for in `cargo deny check` by hand (CONTRIBUTING.md).
+fn licences() -> anyhow::Result<()> {
+    let deny = tools::cargo_deny()?;
+    run(Command::new(deny)
+        .args(["--offline", "check", "licenses", "bans", "sources"])
+        .current_dir(crate::root()))
+}

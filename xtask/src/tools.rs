@@ -1,0 +1,102 @@
+//! Tools that the developer's commands need beyond the Rust toolchain: found, installed, or named.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::run::{cargo, output, run};
+
+/// A tool: how to see that it is there, and the packages of Debian and its kin that bring it.
+struct Tool {
+    name: &'static str,
+    is_there: fn() -> bool,
+    packages: &'static [&'static str],
+}
+
+const CLANG: Tool = Tool {
+    name: "clang-14, llvm-strip-14 and libbpf's headers",
+    is_there: || {
+        output("clang-14", &["--version"]).is_some()
+            && output("llvm-strip-14", &["--version"]).is_some()
+            && PathBuf::from("/usr/include/bpf/bpf_helpers.h").exists()
+    },
+    packages: &["clang-14", "llvm-14", "libbpf-dev"],
+};
+
+const NODE: Tool = Tool {
+    name: "Node 20.19 or later with npm",
+    is_there: || {
+        node_version().is_some_and(|version| version >= (20, 19)) && output("npm", &["--version"]).is_some()
+    },
+    packages: &["nodejs", "npm"],
+};
+
+const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    is_there: || output("chromium", &["--version"]).is_some(),
+    packages: &["chromium"],
+};
+
+fn node_version() -> Option<(u32, u32)> {
+    let text = output("node", &["--version"])?;
+    let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// What the eBPF object is built with.
+pub(crate) fn clang() -> anyhow::Result<()> {
+    provide(&[CLANG])
+}
+
+/// What the page is built with.
+pub(crate) fn node() -> anyhow::Result<()> {
+    provide(&[NODE])
+}
+
+/// What the whole gate needs.
+pub(crate) fn all() -> anyhow::Result<()> {
+    provide(&[CLANG, NODE, CHROMIUM])
+}
+
+fn provide(tools: &[Tool]) -> anyhow::Result<()> {
+    let missing = |tools: &[Tool]| -> Vec<String> {
+        let absent = tools.iter().filter(|tool| !(tool.is_there)());
+        absent.map(|tool| format!("{} (Debian packages: {})", tool.name, tool.packages.join(" "))).collect()
+    };
+    if missing(tools).is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> =
+        tools.iter().filter(|tool| !(tool.is_there)()).flat_map(|tool| tool.packages).copied().collect();
+    if nix::unistd::geteuid().is_root() && output("apt-get", &["--version"]).is_some() {
+        run(Command::new("apt-get").args(["update", "-qq"]))?;
+        let mut install = Command::new("apt-get");
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+        run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    let still = missing(tools);
+    if !still.is_empty() {
+        bail!(
+            "missing on this machine:\n  {}\ninstall them, or run this as root where apt-get is",
+            still.join("\n  ")
+        );
+    }
+    Ok(())
+}
+
+/// cargo-deny: the one in the path, else one built once below target/.
+pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
+    if output("cargo-deny", &["--version"]).is_some() {
+        return Ok("cargo-deny".into());
+    }
+    let folder = crate::target().join("tools");
+    let program = folder.join("bin/cargo-deny");
+    if !program.exists() {
+        eprintln!("building cargo-deny once; this takes some minutes");
+        let root = folder.display().to_string();
+        // Unoptimised: it is quick enough, and is built much sooner.
+        run(&mut cargo(&["install", "--debug", "--locked", "--root", &root, "cargo-deny@0.20.2"]))?;
+    }
+    Ok(program)
+}

@@ -1,0 +1,58 @@
+//! The committed build of the page: its rebuild, its own checks, and the check that it is what its source gives.
+//! All of it happens in a copy below target/, so that nothing is written into the source.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::run::{copy, files, run};
+use crate::tools;
+
+/// `cargo xtask web`
+pub(crate) fn rebuild() -> anyhow::Result<()> {
+    tools::node()?;
+    let built = build()?;
+    let dist = crate::root().join("web/dist");
+    if dist.exists() {
+        std::fs::remove_dir_all(&dist)?;
+    }
+    copy(&built, &dist, &[])
+}
+
+/// Lints, types, unit tests; fails when the committed build differs from a rebuild.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let built = build()?;
+    run(npm(&workplace("web")).args(["run", "check"]))?;
+    if files(&built)? != files(&crate::root().join("web/dist"))? {
+        bail!("the committed web/dist is not what its source gives; run: cargo xtask web");
+    }
+    Ok(())
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let place = install("web", &["node_modules", "dist"])?;
+    run(npm(&place).args(["run", "build"]))?;
+    Ok(place.join("dist"))
+}
+
+/// A copy of a folder of ours with the packages of its lock file.
+pub(crate) fn install(name: &str, without: &[&str]) -> anyhow::Result<PathBuf> {
+    let place = workplace(name);
+    if place.exists() {
+        std::fs::remove_dir_all(&place)?;
+    }
+    copy(&crate::root().join(name), &place, without)?;
+    run(npm(&place).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    Ok(place)
+}
+
+fn workplace(name: &str) -> PathBuf {
+    crate::target().join("node").join(name)
+}
+
+fn npm(place: &Path) -> Command {
+    let mut npm = Command::new("npm");
+    npm.current_dir(place);
+    npm
+}
