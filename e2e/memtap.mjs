@@ -51,10 +51,11 @@ export async function startMemtap(port) {
   };
 }
 
-/** A fixture that is ready and waits to be told. */
-export async function startFixture(...args) {
+/** A fixture that is ready and waits to be told; ended with the test `t`, however that ends. */
+export async function startFixture(t, ...args) {
   const child = spawn(process.env.FIXTURE, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  t.after(() => child.kill("SIGKILL"));
   await lines.next();
   return {
     pid: child.pid,

@@ -32,34 +32,44 @@ async function open(hash, options = {}) {
   return { page, faults };
 }
 
+/** A second's stream shows its latest 1,000: beside a busy neighbour it may take another request. */
+async function requestIsShown(t, page) {
+  for (let tries = 0; tries < 5; tries++) {
+    const fixture = await startFixture(t, "named", hex("seen-by-page"), "2345678");
+    await fixture.go();
+    const row = `[data-testid="request-row"][data-pid="${fixture.pid}"][data-call="mmap"][data-size="2347008"]`;
+    const shown = await page.locator(row).waitFor({ timeout: 3000 }).then(() => true, () => false);
+    if (shown) return;
+  }
+  throw new Error("the page shows none of five requests");
+}
+
 const artefact = (name) => join(process.env.ARTEFACTS ?? ".", name);
 
-test("a new process appears within three seconds, with its requests and their sizes", async () => {
+test("a new process appears within three seconds, with its requests and their sizes", async (t) => {
   const { page, faults } = await open("#/processes");
-  const fixture = await startFixture("named", hex("seen-by-page"), "2345678");
+  const fixture = await startFixture(t, "named", hex("seen-by-page"), "2345678");
   const begin = Date.now();
   await page.getByTestId("process-search").fill(String(fixture.pid));
   await page.locator(`[data-testid="process-row"][data-pid="${fixture.pid}"]`).waitFor({ timeout: 3000 });
   assert.ok(Date.now() - begin < 3000);
-  await fixture.go();
   await page.screenshot({ path: artefact("processes.png") });
 
   await page.goto(`${memtap.url}/#/requests`);
   await page.getByTestId("request-filter-name").fill("seen-by-page");
-  const row = page.locator(`[data-testid="request-row"][data-pid="${fixture.pid}"][data-call="mmap"][data-size="2347008"]`);
-  await row.waitFor({ timeout: 5000 });
+  await requestIsShown(t, page);
   await page.screenshot({ path: artefact("requests.png") });
   assert.deepEqual(faults, [], "no error, no dialog, nothing asked of other machines");
   await page.close();
   await fixture.end();
 });
 
-test("a hostile name is text", async () => {
+test("a hostile name is text", async (t) => {
   const { page, faults } = await open("#/processes");
   const names = ["<img src=x onerror=alert(1)>", 'a,"b"\n\x1b[31m'];
   const fixtures = [];
   for (const name of names) {
-    const fixture = await startFixture("named", hex(name), "1111111");
+    const fixture = await startFixture(t, "named", hex(name), "1111111");
     await fixture.go();
     fixtures.push(fixture);
     await page.getByTestId("process-search").fill(String(fixture.pid));

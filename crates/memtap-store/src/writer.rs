@@ -158,8 +158,11 @@ impl Loop {
             }
             let Some(end_by) = end_by else { continue };
             let empty = self.held.is_empty() && self.shared.lock().batches.is_empty();
-            if empty || Instant::now() > end_by || !done {
+            if empty || Instant::now() > end_by {
                 return;
+            }
+            if !done {
+                std::thread::sleep(RETRY[0]);
             }
         }
     }

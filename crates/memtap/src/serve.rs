@@ -2,11 +2,11 @@
 //! closes them in the order in which data flow.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use memtap_ledger::{Ledger, LiveView};
-use memtap_model::PageSize;
+use memtap_model::{PageSize, WallClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,7 +30,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
-    let store = open_store(config)?;
+    let host = host_facts()?;
+    let store = open_store(config, &host)?;
 
     let capture =
         memtap_capture::Settings { ring_bytes: config.ring_bytes, ..memtap_capture::Settings::default() };
@@ -39,7 +40,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
     }
-    let info = info(kind, opened.notices)?;
+    let info = info(kind, opened.notices, host);
     let page = PageSize::new(info.host.page_size).context("the kernel's page size is no power of two")?;
     let ledger = Ledger::new(memtap_ledger::Settings::new(page));
 
@@ -84,10 +85,20 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     ended
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
-    let Some(store) = memtap_store::open(&config.store, &memtap_store::Settings::default())? else {
+fn open_store(
+    config: &Config,
+    host: &memtap_server::HostFacts,
+) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
+    let Some(mut store) = memtap_store::open(&config.store, &memtap_store::Settings::default())? else {
         return Ok(None);
     };
+    let row = memtap_store::HostRow {
+        hostname: host.hostname.clone(),
+        kernel: host.kernel.clone(),
+        page_size: host.page_size,
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    store.note_host(&row, WallClock(i64::try_from(now.as_nanos())?))?;
     Ok(Some(Arc::new(memtap_store::spawn(store, memtap_store::Limits::default())?)))
 }
 
@@ -110,23 +121,27 @@ fn server_state(
 fn info(
     kind: memtap_capture::SourceKind,
     notices: Vec<memtap_capture::Notice>,
-) -> anyhow::Result<memtap_server::Info> {
+    host: memtap_server::HostFacts,
+) -> memtap_server::Info {
+    let notice =
+        |notice: memtap_capture::Notice| memtap_server::Notice { what: notice.what, mend: notice.mend };
+    memtap_server::Info {
+        version: env!("CARGO_PKG_VERSION"),
+        source: kind.name(),
+        notices: notices.into_iter().map(notice).collect(),
+        host,
+        started: Instant::now(),
+    }
+}
+
+fn host_facts() -> anyhow::Result<memtap_server::HostFacts> {
     let name = nix::sys::utsname::uname()?;
     let page =
         nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("the page size is unknown")?;
-    Ok(memtap_server::Info {
-        version: env!("CARGO_PKG_VERSION"),
-        source: kind.name(),
-        notices: notices
-            .into_iter()
-            .map(|notice| memtap_server::Notice { what: notice.what, mend: notice.mend })
-            .collect(),
-        host: memtap_server::HostFacts {
-            hostname: name.nodename().to_string_lossy().into_owned(),
-            kernel: name.release().to_string_lossy().into_owned(),
-            page_size: u64::try_from(page)?,
-            cpus: std::thread::available_parallelism()?.get(),
-        },
-        started: Instant::now(),
+    Ok(memtap_server::HostFacts {
+        hostname: name.nodename().to_string_lossy().into_owned(),
+        kernel: name.release().to_string_lossy().into_owned(),
+        page_size: u64::try_from(page)?,
+        cpus: std::thread::available_parallelism()?.get(),
     })
 }

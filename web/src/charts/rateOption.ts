@@ -81,12 +81,18 @@ function pointText(point: RatePoint | undefined, lang: Lang, words: Words["rates
 /** The seconds in which records were lost, neighbours joined, each with how many. */
 function lostAreas(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]) {
   const look = LOOK[theme];
+  const middle = ((points[0]?.time ?? 0) + (points.at(-1)?.time ?? 0)) / 2;
   return {
     silent: true,
     itemStyle: { color: look.badArea, borderColor: look.bad, borderWidth: 1, borderType: "dashed" },
-    label: { color: look.bad, fontFamily: FONT, fontSize: 11, position: "insideTop" },
+    label: { color: look.bad, fontFamily: FONT, fontSize: 11 },
     data: lostSpans(points).map((span) => [
-      { name: words.lost(count(span.lost, lang)), xAxis: span.from },
+      {
+        name: words.lost(count(span.lost, lang)),
+        xAxis: span.from,
+        // Towards the middle of the chart, where there is room for the words.
+        label: { position: span.from > middle ? "insideTopRight" : "insideTopLeft" },
+      },
       { xAxis: span.to },
     ]),
   };

@@ -3,7 +3,6 @@
 export const en = {
   views: { overview: "Overview", processes: "Processes", requests: "Requests", health: "Health" },
   skip: "Skip to the content",
-  languageName: "English",
   otherLanguage: "Español",
   switchLanguage: "Cambiar a español",
   toDark: "Switch to the dark theme",
@@ -176,7 +175,6 @@ export const en = {
     requests: "requests/s",
     refused: "refused/s",
     lost: (n: string) => `${n} lost`,
-    waiting: "The line starts with the second tick.",
     aria: (now: string, top: string) => `Requests per second since this page was opened: now ${now}, at most ${top}.`,
   },
 

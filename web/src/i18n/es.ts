@@ -4,7 +4,6 @@ import type { Words } from "./en";
 export const es: Words = {
   views: { overview: "Resumen", processes: "Procesos", requests: "Pedidos", health: "Estado" },
   skip: "Ir al contenido",
-  languageName: "Español",
   otherLanguage: "English",
   switchLanguage: "Switch to English",
   toDark: "Usar el tema oscuro",
@@ -177,7 +176,6 @@ export const es: Words = {
     requests: "pedidos/s",
     refused: "rechazados/s",
     lost: (n) => `${n} perdidos`,
-    waiting: "La línea empieza con el segundo dato.",
     aria: (now, top) => `Pedidos por segundo desde que se abrió esta página: ahora ${now}, como máximo ${top}.`,
   },
 

@@ -3,10 +3,13 @@ import { SLOTS, type Colours } from "../model/colours";
 
 export type Theme = "light" | "dark";
 
-/** Ten hues that stay apart for colour-blind eyes (after Paul Tol's "muted"); no red, which is kept for what went wrong. */
+/**
+ * Ten colours that stay apart for colour-blind eyes too (test/palette.test.ts measures it). Started from Paul Tol's
+ * "muted" and moved apart within a calm chroma. No red, which is kept for what went wrong.
+ */
 const CATEGORICAL: Record<Theme, readonly string[]> = {
-  light: ["#4477aa", "#ddaa33", "#117733", "#88ccee", "#882255", "#44aa99", "#aa4499", "#999933", "#332288", "#b07d62"],
-  dark: ["#5b95cf", "#d9ac45", "#2e9455", "#9ad7f5", "#b3588a", "#55bfae", "#c673b9", "#b3b34d", "#7f74d6", "#c49a80"],
+  light: ["#6577c9", "#edc661", "#3c5301", "#4fdfff", "#5e0639", "#22a578", "#aa4499", "#b48b1a", "#332288", "#7b664d"],
+  dark: ["#acbdff", "#e6e47c", "#1f7636", "#8bf0ff", "#a562a9", "#58d5ab", "#d1809f", "#87972f", "#6f97e8", "#ebac53"],
 };
 const OTHERS: Record<Theme, string> = { light: "#a3a9b1", dark: "#666e79" };
 
@@ -27,7 +30,7 @@ export function programColour(colours: Colours, name: string, theme: Theme): str
 export function inkOn(colour: string): string {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => linear(Number.parseInt(colour.slice(at, at + 2), 16)));
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  return luminance > 0.179 ? "#0b0e12" : "#ffffff";
+  return luminance > 0.179 ? "#000000" : "#ffffff";
 }
 
 function linear(channel: number): number {

@@ -28,11 +28,11 @@ export function RequestStream({ test, filtered, ofProcess = false }: StreamProps
   const toggle = () => (follow.mode === "following" ? follow.pause() : follow.resume());
   useKeys({ " ": toggle });
 
-  const isEmpty = items.every((item) => item.kind !== "request");
+  const requests = items.filter((item) => item.kind === "request").length;
   return (
     <div className={ofProcess ? "stream stream-of-process" : "stream"}>
-      <StreamBar follow={follow} fresh={freshText(stream, follow.shown, filtered ? test : null)} shown={items} onToggle={toggle} />
-      {isEmpty ? <NothingYet filtered={filtered} ofProcess={ofProcess} /> : <Log items={items} follow={follow} />}
+      <StreamBar follow={follow} fresh={freshText(stream, follow.shown, filtered ? test : null)} shown={requests} onToggle={toggle} />
+      {requests === 0 ? <NothingYet filtered={filtered} ofProcess={ofProcess} /> : <Log items={items} follow={follow} />}
     </div>
   );
 }
@@ -48,7 +48,8 @@ function freshText(stream: Stream, shown: Stream, test: StreamProps["test"] | nu
 interface BarProps {
   follow: Follow;
   fresh: { n: number; more: boolean };
-  shown: readonly StreamItem[];
+  /** How many requests are in the log. */
+  shown: number;
   onToggle: () => void;
 }
 
@@ -67,7 +68,7 @@ function StreamBar({ follow, fresh, shown, onToggle }: BarProps) {
         </button>
       )}
       <span className="muted toolbar-end">
-        {words.stream.shown(count(shown.length, lang), count(STREAM_LIMIT, lang))}
+        {words.stream.shown(count(shown, lang), count(STREAM_LIMIT, lang))}
       </span>
     </div>
   );

@@ -10,7 +10,8 @@ export function useHeldOrder(ordered: readonly Process[]): { rows: readonly Proc
 
   useEffect(() => {
     if (held === null) return undefined;
-    const release = () => setHeld(null);
+    // Not at once: the click comes after pointerup, and must still find the row that was pressed.
+    const release = () => setTimeout(() => setHeld(null));
     addEventListener("pointerup", release);
     addEventListener("pointercancel", release);
     addEventListener("blur", release);

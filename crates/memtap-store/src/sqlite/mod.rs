@@ -68,8 +68,8 @@ impl Store for Sqlite {
     }
 
     fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {
-        let deleted = self.retention.step(&self.connection, now)?;
-        self.writer.deleted(deleted);
+        let gone = self.retention.step(&self.connection, now, self.writer.take_written())?;
+        self.writer.deleted(&gone);
         Ok(())
     }
 

@@ -13,6 +13,9 @@ use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// As many rows are sorted in a moment.
+const FEW: i64 = 10_000;
+
 const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, request.tid, name.bytes, request.call_id, request.size, \
     request.address, request.delta_bytes, request.errno, request.virtual_bytes, request.protection, request.flags \
     FROM request JOIN process ON process.id = request.process_id JOIN name ON name.id = request.name_id WHERE 1";
@@ -35,7 +38,7 @@ impl Reader for SqliteReader {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
-        let (sql, values) = Filter::of(query)?.finish(query.limit);
+        let (sql, values) = Filter::of(query, &connection)?.finish(query.limit);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows =
             statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
@@ -53,14 +56,16 @@ struct Filter {
 }
 
 impl Filter {
-    fn of(query: &RequestQuery) -> Result<Self, StoreError> {
+    fn of(query: &RequestQuery, connection: &Connection) -> Result<Self, StoreError> {
         let mut filter = Self { sql: COLUMNS.to_owned(), values: Vec::new() };
         if let Some(pid) = query.pid {
-            filter.add("request.process_id IN (SELECT id FROM process WHERE pid = ?)", i64::from(pid.0));
+            let these = "process_id IN (SELECT id FROM process WHERE pid = ?)";
+            filter.narrow(connection, these, i64::from(pid.0).into())?;
         }
         if let Some(name) = &query.name {
             let pattern = format!("%{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-            filter.add("request.name_id IN (SELECT id FROM name WHERE text LIKE ? ESCAPE '\\')", pattern);
+            let these = "name_id IN (SELECT id FROM name WHERE text LIKE ? ESCAPE '\\')";
+            filter.narrow(connection, these, pattern.into())?;
         }
         if !query.calls.is_empty() {
             let ids: Vec<String> = query.calls.iter().map(|call| call.index().to_string()).collect();
@@ -95,6 +100,16 @@ impl Filter {
             self.add(end, to.0);
             self.add("request.time_ns < ?", to.0);
         }
+    }
+
+    /// Few rows are found by their index and then sorted. Where there are many, the newest are near the end of the table: the
+    /// `+` keeps SQLite from collecting and sorting them all.
+    fn narrow(&mut self, connection: &Connection, these: &str, value: Value) -> Result<(), StoreError> {
+        let probe = format!("SELECT count(*) FROM (SELECT 1 FROM request WHERE {these} LIMIT {FEW})");
+        let found: i64 = connection.prepare_cached(&probe)?.query_row([&value], |row| row.get(0))?;
+        let plan = if found < FEW { "" } else { "+" };
+        self.add(&format!("{plan}request.{these}"), value);
+        Ok(())
     }
 
     fn add(&mut self, condition: &str, value: impl Into<Value>) {

@@ -1,5 +1,7 @@
 //! What is too old or too much goes, a bounded piece at a time.
 
+use std::time::Duration;
+
 use memtap_model::WallClock;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -7,6 +9,8 @@ use crate::{Settings, StoreError};
 
 /// Rows deleted in one step, at most.
 const ROWS_AT_ONCE: i64 = 20_000;
+/// How long to wait for another program, as `schema::prepare` sets it.
+const BUSY: Duration = Duration::from_secs(2);
 /// Pages given back to the file system in one step, at most.
 const PAGES_AT_ONCE: i64 = 2_000;
 
@@ -16,38 +20,57 @@ pub(super) struct Retention {
     max_bytes: i64,
 }
 
+/// What a step deleted.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    pub(super) requests: u64,
+    /// Rows of processes.
+    pub(super) processes: Vec<i64>,
+}
+
 impl Retention {
     pub(super) fn new(settings: &Settings) -> Self {
         let age = i64::try_from(settings.max_age.as_nanos()).unwrap_or(i64::MAX);
         Self { max_age_ns: age, max_bytes: i64::try_from(settings.max_bytes).unwrap_or(i64::MAX) }
     }
 
-    /// One step; gives how many requests went.
-    pub(super) fn step(self, connection: &Connection, now: WallClock) -> Result<u64, StoreError> {
+    /// One step, after `written` requests came since the last one: deletes faster than what comes.
+    pub(super) fn step(
+        self,
+        connection: &Connection,
+        now: WallClock,
+        written: u64,
+    ) -> Result<Gone, StoreError> {
         let horizon = now.0.saturating_sub(self.max_age_ns);
-        let mut deleted = delete_requests(connection, too_old(connection, horizon)?)?;
-        if used_bytes(connection)? > self.max_bytes {
-            deleted += delete_requests(connection, Some(i64::MAX))?;
-            delete_oldest_samples(connection, i64::MAX)?;
+        let chunks = 1 + 2 * written / ROWS_AT_ONCE.unsigned_abs();
+        let mut gone = Gone::default();
+        for _ in 0..chunks {
+            let much = used_bytes(connection)? > self.max_bytes;
+            let end = if much { Some(i64::MAX) } else { too_old(connection, horizon)? };
+            let deleted = delete_requests(connection, end)?;
+            let old = if much { i64::MAX } else { horizon };
+            let samples = delete_oldest_samples(connection, old)?;
+            gone.processes.extend(delete_processes(connection, old, horizon)?);
+            give_back(connection)?;
+            gone.requests += deleted;
+            if deleted == 0 && samples == 0 {
+                break;
+            }
         }
-        delete_oldest_samples(connection, horizon)?;
-        delete_processes(connection)?;
-        connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
-        Ok(deleted)
+        if gone.requests > 0 {
+            shorten_log(connection)?;
+        }
+        Ok(gone)
     }
 }
 
-/// The first request that is young enough; `None` when none is too old.
+/// The first request that is young enough; `None` when none is too old. Only what comes before every younger one counts as
+/// old: the clock may have been set, or an old recording imported, and nothing younger may go with those.
 fn too_old(connection: &Connection, horizon: i64) -> Result<Option<i64>, StoreError> {
-    let next = "SELECT first_id FROM batch WHERE first_id > (SELECT max(first_id) FROM batch WHERE to_ns < ?1) ORDER BY first_id LIMIT 1";
-    let any = "SELECT 1 FROM batch WHERE to_ns < ?1 ORDER BY first_id LIMIT 1";
-    let oldest_is_old =
-        connection.prepare_cached(any)?.query_row([horizon], |_| Ok(())).optional()?.is_some();
-    if !oldest_is_old {
-        return Ok(None);
-    }
-    let first = connection.prepare_cached(next)?.query_row([horizon], |row| row.get(0)).optional()?;
-    Ok(Some(first.unwrap_or(i64::MAX)))
+    let young = "SELECT first_id FROM batch WHERE to_ns >= ?1 ORDER BY first_id LIMIT 1";
+    let young: Option<i64> =
+        connection.prepare_cached(young)?.query_row([horizon], |row| row.get(0)).optional()?;
+    Ok(Some(young.unwrap_or(i64::MAX)))
 }
 
 /// Deletes requests before `end`, oldest first, a bounded number.
@@ -56,6 +79,9 @@ fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, Sto
     let first: Option<i64> = connection.query_row("SELECT min(id) FROM request", [], |row| row.get(0))?;
     let Some(first) = first else { return Ok(0) };
     let end = end.min(first.saturating_add(ROWS_AT_ONCE));
+    if end <= first {
+        return Ok(0);
+    }
     let deleted = connection.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
     // The mark whose rows are only partly gone stays.
     let marks = "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
@@ -63,20 +89,45 @@ fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, Sto
     Ok(deleted as u64)
 }
 
-fn delete_oldest_samples(connection: &Connection, before: i64) -> Result<(), StoreError> {
+fn delete_oldest_samples(connection: &Connection, before: i64) -> Result<usize, StoreError> {
     let sql = "DELETE FROM usage_sample WHERE (process_id, time_ns) IN \
-        (SELECT process_id, time_ns FROM usage_sample WHERE time_ns < ?1 ORDER BY process_id LIMIT ?2)";
-    connection.prepare_cached(sql)?.execute(params![before, ROWS_AT_ONCE / 10])?;
+        (SELECT process_id, time_ns FROM usage_sample WHERE time_ns < ?1 ORDER BY time_ns LIMIT ?2)";
+    Ok(connection.prepare_cached(sql)?.execute(params![before, ROWS_AT_ONCE / 10])?)
+}
+
+/// Lives of which nothing is left: those that ended before `old`, and those that nobody has told of since `horizon` (their
+/// end was not seen, as when memtap itself was ended).
+fn delete_processes(connection: &Connection, old: i64, horizon: i64) -> Result<Vec<i64>, StoreError> {
+    let nothing_left = "NOT EXISTS (SELECT 1 FROM request WHERE process_id = process.id) \
+        AND NOT EXISTS (SELECT 1 FROM usage_sample WHERE process_id = process.id)";
+    let mut gone = Vec::new();
+    for (which, before) in [("ended_at_ns < ?1", old), ("ended_at_ns IS NULL AND seen_ns < ?1", horizon)] {
+        let sql = format!(
+            "DELETE FROM process WHERE id IN \
+            (SELECT id FROM process WHERE {which} AND {nothing_left} ORDER BY ended_at_ns LIMIT ?2) RETURNING id"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        for id in statement.query_map(params![before, ROWS_AT_ONCE / 100], |row| row.get(0))? {
+            gone.push(id?);
+        }
+    }
+    Ok(gone)
+}
+
+/// Gives free pages back to the file system. The pragma gives back one page per step, so all its rows must be read.
+fn give_back(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
     Ok(())
 }
 
-/// Lives that ended and of which nothing is left.
-fn delete_processes(connection: &Connection) -> Result<(), StoreError> {
-    let sql = "DELETE FROM process WHERE id IN (SELECT id FROM process WHERE ended_at_ns IS NOT NULL \
-        AND NOT EXISTS (SELECT 1 FROM request WHERE process_id = process.id) \
-        AND NOT EXISTS (SELECT 1 FROM usage_sample WHERE process_id = process.id) ORDER BY ended_at_ns LIMIT ?1)";
-    connection.prepare_cached(sql)?.execute([ROWS_AT_ONCE / 100])?;
-    Ok(())
+/// Moves the log into the file and cuts it to nothing, unless someone reads just now: then at another time.
+fn shorten_log(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY)?;
+    Ok(done?)
 }
 
 fn used_bytes(connection: &Connection) -> Result<i64, StoreError> {

@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &["
         user TEXT NOT NULL DEFAULT '',
         parent_pid INTEGER,
         ended_at_ns INTEGER,
+        seen_ns INTEGER NOT NULL DEFAULT 0, -- the last tick or request batch that told of it
         virtual_bytes INTEGER NOT NULL DEFAULT 0,
         resident_bytes INTEGER NOT NULL DEFAULT 0,
         swap_bytes INTEGER NOT NULL DEFAULT 0,
@@ -84,6 +85,8 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (process_id, time_ns)
     ) WITHOUT ROWID;
 
+    CREATE INDEX usage_sample_time ON usage_sample (time_ns);
+
     -- The original system's table, its columns first and under their names.
     CREATE VIEW memory_usage AS SELECT
         process.pid AS pid,
@@ -116,11 +119,15 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
          PRAGMA busy_timeout = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
     )?;
-    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}COMMIT;"))?;
+    // The header is marked in the transaction that makes the tables: an opening that is cut short leaves neither.
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {};", index + 1);
+        let done = connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}{mark}COMMIT;"));
+        if done.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        done?;
     }
-    connection
-        .execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {known};"))?;
     for row in CALLS {
         let id = row.call.index() as i64;
         connection

@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Call, Comm, Outcome, ProcessId, WallClock};
-use rusqlite::{Connection, Statement, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params};
 
+use super::retention::Gone;
 use crate::{Batch, StoreError};
 
 const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, process_id, name_id, tid, call_id, size, address, \
     delta_bytes, errno, virtual_bytes, protection, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const UPDATE_PROCESS: &str = "UPDATE process SET name = ?2, command = ?3, user = ?4, parent_pid = ?5, ended_at_ns = ?6, \
     virtual_bytes = ?7, resident_bytes = ?8, swap_bytes = ?9, requests = ?10, refused = ?11, requested_bytes = ?12, \
-    granted_bytes = ?13, released_bytes = ?14, unexplained_bytes = ?15, started_at_ns = ?16 WHERE id = ?1";
+    granted_bytes = ?13, released_bytes = ?14, unexplained_bytes = ?15, started_at_ns = ?16, seen_ns = max(seen_ns, ?17) WHERE id = ?1";
+const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
+    coalesce((SELECT max(first_id) FROM batch), 0))";
+const NEXT_PROCESS: &str = "SELECT 1 + coalesce(max(id), 0) FROM process";
 const INSERT_SAMPLE: &str = "INSERT OR REPLACE INTO usage_sample (process_id, time_ns, virtual_bytes, anonymous_bytes, file_bytes, \
     shmem_bytes, swap_bytes, requests, requested_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
@@ -27,6 +31,8 @@ const SAMPLE_EVERY_NS: i64 = 10_000_000_000;
 pub(super) struct Writer {
     next_request: i64,
     rows: u64,
+    /// Since housekeeping asked last.
+    written: u64,
     ids: Ids,
     /// When each process was sampled last.
     sampled: HashMap<i64, i64>,
@@ -37,17 +43,21 @@ struct Ids {
     processes: HashMap<ProcessId, i64>,
     names: HashMap<Comm, i64>,
     next_process: i64,
+    /// Rows from here on are of this run.
+    run: i64,
 }
 
 impl Writer {
     pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         // Processes of an earlier run get new rows: within one run the identity is exact, and lives are not mixed up.
-        let next_process = number("SELECT coalesce(max(id), 0) + 1 FROM process")?;
+        let next_process = number(NEXT_PROCESS)?;
         Ok(Self {
-            next_request: number("SELECT coalesce(max(id), 0) + 1 FROM request")?,
+            // The last mark stays when all requests have gone, so that no id is given twice.
+            next_request: number(NEXT_REQUEST)?,
             rows: number("SELECT count(*) FROM request")?.cast_unsigned(),
-            ids: Ids { next_process, ..Ids::default() },
+            written: 0,
+            ids: Ids { next_process, run: next_process, ..Ids::default() },
             sampled: HashMap::new(),
         })
     }
@@ -56,8 +66,15 @@ impl Writer {
         self.rows
     }
 
-    pub(super) fn deleted(&mut self, rows: u64) {
-        self.rows = self.rows.saturating_sub(rows);
+    pub(super) fn take_written(&mut self) -> u64 {
+        std::mem::take(&mut self.written)
+    }
+
+    pub(super) fn deleted(&mut self, gone: &Gone) {
+        self.rows = self.rows.saturating_sub(gone.requests);
+        if !gone.processes.is_empty() {
+            self.ids.processes.retain(|_, id| !gone.processes.contains(id));
+        }
     }
 
     /// Writes the batches in one transaction; when it fails, nothing has changed here either.
@@ -67,17 +84,22 @@ impl Writer {
         batches: &[Batch],
     ) -> Result<(), StoreError> {
         let before = (self.next_request, self.rows, self.ids.next_process);
-        let transaction = connection.transaction()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = self.write(&transaction, batches).and_then(|()| Ok(transaction.commit()?));
         if done.is_err() {
             (self.next_request, self.rows) = (before.0, before.1);
-            self.ids = Ids { next_process: before.2, ..Ids::default() };
+            self.ids = Ids { next_process: before.2, run: self.ids.run, ..Ids::default() };
             self.sampled.clear();
+        } else {
+            self.written += self.rows - before.1;
         }
         done
     }
 
     fn write(&mut self, transaction: &Transaction<'_>, batches: &[Batch]) -> Result<(), StoreError> {
+        // Another program (an import) may have written since.
+        self.next_request = transaction.prepare_cached(NEXT_REQUEST)?.query_row([], |row| row.get(0))?;
+        self.ids.next_process = transaction.prepare_cached(NEXT_PROCESS)?.query_row([], |row| row.get(0))?;
         self.mark(transaction, batches)?;
         let mut insert = transaction.prepare_cached(INSERT_REQUEST)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
@@ -119,7 +141,7 @@ impl Writer {
         tick: Option<WallClock>,
     ) -> Result<(), StoreError> {
         let name = summary.name.to_text();
-        let id = self.ids.row(transaction, summary.process, &name)?;
+        let id = self.ids.row(transaction, summary.process, &name, tick.unwrap_or_default())?;
         let books = &summary.books;
         transaction.prepare_cached(UPDATE_PROCESS)?.execute(params![
             id,
@@ -138,6 +160,7 @@ impl Writer {
             books.released_bytes.cast_signed(),
             books.unexplained_bytes,
             summary.started_at.0,
+            tick.map_or(0, |time| time.0),
         ])?;
         if summary.ended_at.is_some() {
             self.ids.processes.remove(&summary.process);
@@ -183,7 +206,10 @@ impl Ids {
     fn process(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Result<i64, StoreError> {
         match self.processes.get(&booked.process) {
             Some(id) => Ok(*id),
-            None => self.row(transaction, booked.process, &booked.request.name.to_text()),
+            None => {
+                let request = &booked.request;
+                self.row(transaction, booked.process, &request.name.to_text(), request.time)
+            }
         }
     }
 
@@ -193,14 +219,22 @@ impl Ids {
         transaction: &Transaction<'_>,
         process: ProcessId,
         name: &str,
+        seen: WallClock,
     ) -> Result<i64, StoreError> {
         if let Some(id) = self.processes.get(&process) {
             return Ok(*id);
         }
         let (pid, start) = (process.tgid.0, process.start.0.cast_signed());
+        // Forgotten here (a failed transaction, a flood of processes), but this run has made its row already.
+        let known = "SELECT id FROM process WHERE pid = ?1 AND start_ns = ?2 AND id >= ?3";
+        let mut known = transaction.prepare_cached(known)?;
+        if let Some(id) = known.query_row(params![pid, start, self.run], |row| row.get(0)).optional()? {
+            self.processes.insert(process, id);
+            return Ok(id);
+        }
         let id = self.next_process;
-        let sql = "INSERT INTO process (id, pid, start_ns, started_at_ns, name) VALUES (?1, ?2, ?3, 0, ?4)";
-        transaction.prepare_cached(sql)?.execute(params![id, pid, start, name])?;
+        let sql = "INSERT INTO process (id, pid, start_ns, started_at_ns, name, seen_ns) VALUES (?1, ?2, ?3, 0, ?4, ?5)";
+        transaction.prepare_cached(sql)?.execute(params![id, pid, start, name, seen.0])?;
         self.next_process += 1;
         self.processes.insert(process, id);
         Ok(id)

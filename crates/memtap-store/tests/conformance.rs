@@ -1,0 +1,297 @@
+//! What every store must do: one suite, run on each backend through a factory.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+mod support;
+
+use std::path::Path;
+
+use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
+use memtap_store::{Batch, HostRow, RequestQuery, Settings, Store, StoredRequest};
+use support::{SECOND, T0, batch, mmap, process};
+
+type Factory = fn(&Path, &Settings) -> Box<dyn Store>;
+
+macro_rules! conformance {
+    ($backend:ident, $factory:expr; $($case:ident)*) => {
+        mod $backend {
+            $(#[test] fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$case($factory, folder.path());
+            })*
+        }
+    };
+}
+
+conformance!(sqlite, crate::support::store;
+    every_field_comes_back filters_narrow a_name_filter_has_no_wildcards pages_have_no_gaps_and_no_doubles
+    a_foreign_cursor_is_refused the_limit_is_kept times_beyond_the_history_are_empty a_reopened_store_goes_on
+    strangers_names_are_only_names extremes_come_back a_process_may_come_after_its_requests the_host_is_noted_twice
+    what_is_too_old_goes what_is_too_much_goes an_emptied_store_takes_more_after_a_reopening
+    nothing_is_deleted_before_its_time
+    an_old_import_takes_nothing_younger_with_it);
+
+/// The same as [`mmap`], refused.
+fn refused(pid: u32, name: &[u8], n: u64) -> memtap_ledger::BookedRequest {
+    let mut booked = mmap(pid, name, n);
+    booked.request.outcome = Outcome::Refused(Errno::ENOMEM);
+    booked.delta_bytes = 0;
+    booked
+}
+
+fn all() -> RequestQuery {
+    RequestQuery { limit: 1_000_000, ..RequestQuery::default() }
+}
+
+fn read(store: &dyn Store, query: &RequestQuery) -> Vec<StoredRequest> {
+    store.reader().unwrap().requests(query).unwrap().requests
+}
+
+fn count(store: &dyn Store, query: RequestQuery) -> usize {
+    read(store, &RequestQuery { limit: 1_000_000, ..query }).len()
+}
+
+fn every_field_comes_back(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let mut sent = vec![mmap(7, b"perl", 0), refused(7, b"perl", 1)];
+    for (n, call) in [Call::Munmap, Call::Mremap, Call::Brk].into_iter().enumerate() {
+        let mut booked = mmap(8, b"sh", 2 + n as u64);
+        booked.request.call = call;
+        booked.request.arguments = [0x5000, 4096, 8192, 1, 0];
+        booked.delta_bytes = -4096;
+        sent.push(booked);
+    }
+    store.append(&[batch(sent.clone())]).unwrap();
+    let got = read(&*store, &all());
+    assert_eq!(got.len(), sent.len());
+    for (got, sent) in got.iter().rev().zip(&sent) {
+        let mut want = StoredRequest::from(sent);
+        // Of the arguments, what `Call::describe` reads is kept.
+        assert_eq!(got.call.describe(&got.arguments), want.call.describe(&want.arguments));
+        want.arguments = got.arguments;
+        assert_eq!(*got, want);
+    }
+    assert_eq!(store.size().0, 5);
+}
+
+fn filters_narrow(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let mut requests: Vec<_> = (0..50).map(|n| mmap(7, b"perl", n)).collect();
+    requests.extend((50..100).map(|n| mmap(8, b"Bash", n)));
+    requests.extend((100..110).map(|n| refused(8, b"Bash", n)));
+    requests[3].request.call = Call::Munmap;
+    for part in requests.chunks(20) {
+        store.append(&[batch(part.to_vec())]).unwrap();
+    }
+    let at = |n: i64| Some(WallClock(T0 + n * 1_000_000));
+    let none = RequestQuery::default;
+    assert_eq!(count(&*store, none()), 110);
+    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..none() }), 50);
+    assert_eq!(count(&*store, RequestQuery { name: Some("bAS".into()), ..none() }), 60);
+    assert_eq!(count(&*store, RequestQuery { calls: vec![Call::Munmap], ..none() }), 1);
+    assert_eq!(count(&*store, RequestQuery { calls: vec![Call::Munmap, Call::Mmap], ..none() }), 110);
+    assert_eq!(count(&*store, RequestQuery { min_size: Some(4096 + 100), ..none() }), 10);
+    assert_eq!(count(&*store, RequestQuery { refused: Some(true), ..none() }), 10);
+    assert_eq!(count(&*store, RequestQuery { refused: Some(false), ..none() }), 100);
+    assert_eq!(count(&*store, RequestQuery { from: at(30), to: at(40), ..none() }), 10);
+    assert_eq!(count(&*store, RequestQuery { from: at(105), ..none() }), 5);
+    assert_eq!(count(&*store, RequestQuery { to: at(5), ..none() }), 5);
+    let query = RequestQuery { pid: Some(Tgid(8)), refused: Some(true), to: at(105), ..none() };
+    assert_eq!(count(&*store, query), 5);
+}
+
+fn a_name_filter_has_no_wildcards(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch(vec![mmap(1, b"a%b", 0), mmap(2, b"a_b", 1), mmap(3, b"a\\b", 2)])]).unwrap();
+    for name in ["%", "_", "\\", "a%b", "a_b", "a\\b"] {
+        assert_eq!(
+            count(&*store, RequestQuery { name: Some(name.into()), ..Default::default() }),
+            1,
+            "{name}"
+        );
+    }
+    let hostile = RequestQuery { name: Some("' OR 1=1 --".into()), ..Default::default() };
+    assert_eq!(count(&*store, hostile), 0);
+}
+
+fn pages_have_no_gaps_and_no_doubles(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch((0..95).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    let reader = store.reader().unwrap();
+    let mut query = RequestQuery { limit: 10, ..RequestQuery::default() };
+    let mut sizes = Vec::new();
+    loop {
+        let page = reader.requests(&query).unwrap();
+        assert!(page.requests.len() <= 10);
+        sizes.extend(page.requests.iter().map(|request| request.requested_bytes - 4096));
+        store.append(&[batch((1000..1007).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(sizes, (0..95).rev().collect::<Vec<u64>>());
+}
+
+fn a_foreign_cursor_is_refused(open: Factory, folder: &Path) {
+    let store = open(folder, &Settings::default());
+    let query = RequestQuery { cursor: Some("1; drop table request".into()), ..all() };
+    let error = store.reader().unwrap().requests(&query).unwrap_err().to_string();
+    assert!(error.contains("next_cursor"), "{error}");
+}
+
+fn the_limit_is_kept(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch((0..5).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    for (limit, want, more) in
+        [(0, 0, None), (4, 4, Some(true)), (5, 5, Some(false)), (usize::MAX, 5, Some(false))]
+    {
+        let query = RequestQuery { limit, ..RequestQuery::default() };
+        let page = store.reader().unwrap().requests(&query).unwrap();
+        assert_eq!(page.requests.len(), want);
+        assert!(more.is_none_or(|more| more == page.next_cursor.is_some()), "limit {limit}");
+    }
+}
+
+fn times_beyond_the_history_are_empty(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch((0..5).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    let none = RequestQuery::default;
+    assert_eq!(count(&*store, RequestQuery { to: Some(WallClock(T0)), ..none() }), 0);
+    assert_eq!(count(&*store, RequestQuery { from: Some(WallClock(T0 + SECOND)), ..none() }), 0);
+    assert_eq!(
+        count(
+            &*store,
+            RequestQuery { from: Some(WallClock(i64::MIN)), to: Some(WallClock(i64::MAX)), ..none() }
+        ),
+        5
+    );
+}
+
+fn a_reopened_store_goes_on(open: Factory, folder: &Path) {
+    for round in 0..3 {
+        let mut store = open(folder, &Settings::default());
+        let requests = (0..10).map(|n| mmap(7, b"perl", round * 10 + n)).collect();
+        store.append(&[batch(requests)]).unwrap();
+        assert_eq!(store.size().0, (round + 1) * 10);
+        let sizes: Vec<_> = read(&*store, &all()).iter().map(|r| r.requested_bytes - 4096).collect();
+        assert_eq!(sizes, (0..(round + 1) * 10).rev().collect::<Vec<_>>());
+    }
+}
+
+fn strangers_names_are_only_names(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let names: [&[u8]; 8] = [
+        b"",
+        b"'",
+        b"\"\n\t",
+        b"'; drop table",
+        b"\xff\xfe",
+        b"%_",
+        b"a,b \"c\" %s",
+        "\u{f1}and\u{fa}".as_bytes(),
+    ];
+    let requests = names.iter().enumerate().map(|(n, name)| mmap(n as u32 + 1, name, n as u64)).collect();
+    let processes = names.iter().enumerate().map(|(n, name)| process(n as u32 + 1, name, None)).collect();
+    store.append(&[Batch { requests, processes, tick: Some(WallClock(T0)) }]).unwrap();
+    let got: Vec<Comm> = read(&*store, &all()).iter().rev().map(|request| request.name).collect();
+    assert_eq!(got, names.map(Comm::new));
+}
+
+fn extremes_come_back(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let mut booked = mmap(u32::MAX - 1, b"hostile", 0);
+    booked.process.start.0 = u64::MAX;
+    booked.request.arguments = [u64::MAX; 5];
+    booked.request.outcome = Outcome::Refused(Errno(4095));
+    booked.requested_bytes = u64::MAX;
+    booked.delta_bytes = i64::MIN;
+    booked.request.virtual_bytes = u64::MAX;
+    store.append(&[batch(vec![booked, mmap(1, b"small", 1)])]).unwrap();
+    let got = read(&*store, &RequestQuery { min_size: Some(1 << 40), ..all() });
+    assert_eq!(got.len(), 1);
+    let want = StoredRequest::from(&booked);
+    assert_eq!((got[0].requested_bytes, got[0].address), (want.requested_bytes, want.address));
+    assert_eq!((got[0].delta_bytes, got[0].virtual_bytes), (want.delta_bytes, want.virtual_bytes));
+    assert_eq!(got[0].errno, want.errno);
+    assert_eq!(got[0].call.describe(&got[0].arguments), want.call.describe(&want.arguments));
+}
+
+fn a_process_may_come_after_its_requests(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    let tick = Some(WallClock(T0 + SECOND));
+    let living = Batch { processes: vec![process(7, b"perl", None)], tick, ..Batch::default() };
+    let ended = Batch { processes: vec![process(7, b"perl", tick)], tick, ..Batch::default() };
+    store.append(&[living.clone(), batch(vec![mmap(7, b"perl", 1)]), living, ended]).unwrap();
+    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 2);
+}
+
+fn the_host_is_noted_twice(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let host = HostRow { hostname: "vm".into(), kernel: "6.18".into(), page_size: 4096 };
+    store.note_host(&host, WallClock(T0)).unwrap();
+    store.note_host(&host, WallClock(T0 + SECOND)).unwrap();
+}
+
+fn what_is_too_old_goes(open: Factory, folder: &Path) {
+    let settings = Settings { max_age: std::time::Duration::from_secs(60), ..Settings::default() };
+    let mut store = open(folder, &settings);
+    for n in 0..10 {
+        store.append(&[batch((0..10).map(|i| mmap(7, b"perl", n * 10_000 + i)).collect())]).unwrap();
+    }
+    for _ in 0..5 {
+        store.housekeeping(WallClock(T0 + 115 * SECOND)).unwrap();
+    }
+    let left = read(&*store, &all());
+    assert_eq!(left.len(), 40, "those of 60, 70, 80 and 90 s are younger than a minute");
+    assert_eq!(store.size().0, 40);
+}
+
+fn what_is_too_much_goes(open: Factory, folder: &Path) {
+    let settings = Settings { max_bytes: 2 << 20, ..Settings::default() };
+    let mut store = open(folder, &settings);
+    for n in 0..10 {
+        store.append(&[batch((0..10_000).map(|i| mmap(7, b"perl", n * 10_000 + i)).collect())]).unwrap();
+    }
+    for _ in 0..20 {
+        store.housekeeping(WallClock(T0 + 200 * SECOND)).unwrap();
+    }
+    let left = read(&*store, &all());
+    assert!(left.len() > 1000 && left.len() < 60_000, "{} left", left.len());
+    assert_eq!(left[0].requested_bytes, 4096 + 99_999, "the newest stay");
+    let bytes = store.size().1;
+    assert!(bytes < 8 << 20, "the file and its log have {bytes} bytes, 2 MiB are allowed");
+}
+
+fn an_emptied_store_takes_more_after_a_reopening(open: Factory, folder: &Path) {
+    let settings = Settings { max_age: std::time::Duration::from_secs(60), ..Settings::default() };
+    let mut store = open(folder, &settings);
+    store.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
+    assert_eq!(store.size().0, 0);
+    drop(store);
+    let mut store = open(folder, &settings);
+    store.append(&[batch(vec![mmap(7, b"perl", 3_600_000)])]).unwrap();
+    assert_eq!(store.size().0, 1);
+}
+
+fn nothing_is_deleted_before_its_time(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch((0..100).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    for _ in 0..5 {
+        store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
+    }
+    assert_eq!(count(&*store, RequestQuery::default()), 100);
+}
+
+fn an_old_import_takes_nothing_younger_with_it(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    store.append(&[batch((0..100).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    let mut old = mmap(9, b"imported", 0);
+    old.request.time = WallClock(T0 - 365 * 86_400 * SECOND);
+    store.append(&[batch(vec![old])]).unwrap();
+    store.append(&[batch(vec![mmap(7, b"perl", 100)])]).unwrap();
+    store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
+    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 101);
+}

@@ -1,0 +1,374 @@
+//! What only the SQLite store has: its file, its tables, its life beside other programs.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use memtap_model::WallClock;
+use memtap_store::{Batch, Limits, RequestQuery, Settings, StoreUrl, open, spawn};
+use rusqlite::Connection;
+use support::{SECOND, T0, batch, mmap, process, store};
+
+fn error_at(path: &Path) -> String {
+    match open(&StoreUrl::Sqlite(path.into()), &Settings::default()) {
+        Ok(_) => panic!("{} was opened", path.display()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn number(folder: &Path, sql: &str) -> i64 {
+    Connection::open(folder.join("memtap.db")).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn the_file_is_its_owners_and_has_the_settings_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("new");
+    let mut store = store(&below, &Settings::default());
+    store.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    assert_eq!(below.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    for file in ["memtap.db", "memtap.db-wal", "memtap.db-shm"] {
+        assert_eq!(below.join(file).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    assert_eq!(number(&below, "PRAGMA auto_vacuum"), 2);
+    assert_eq!(number(&below, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
+    assert_eq!(number(&below, "PRAGMA user_version"), 1);
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(store(folder.path(), &Settings::default()));
+    let path = folder.path().join("memtap.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = error_at(&path);
+    assert!(
+        error.contains("99") && error.contains("memtap.db") && error.contains("--store sqlite:"),
+        "{error}"
+    );
+    assert_eq!(number(folder.path(), "PRAGMA user_version"), 99);
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let garbage = b"not a database at all\n".repeat(1000);
+    std::fs::write(&path, &garbage).unwrap();
+    let error = error_at(&path);
+    assert!(error.contains("notes.txt") && error.contains("move it away"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), garbage);
+    let other = folder.path().join("other.db");
+    Connection::open(&other)
+        .unwrap()
+        .execute_batch("CREATE TABLE mine (x); INSERT INTO mine VALUES (1)")
+        .unwrap();
+    let before = std::fs::read(&other).unwrap();
+    assert!(error_at(&other).contains("another program"));
+    assert_eq!(std::fs::read(&other).unwrap(), before);
+}
+
+#[test]
+fn a_cut_database_is_named_with_the_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = store(folder.path(), &Settings::default());
+    written.append(&[batch((0..1000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    drop(written);
+    let path = folder.path().join("memtap.db");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(6000).unwrap();
+    let error = error_at(&path);
+    assert!(error.contains("memtap.db") && error.contains("move"), "{error}");
+}
+
+#[test]
+fn an_unwritable_place_is_named_with_the_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    for path in [file.join("memtap.db"), file.join("deep/memtap.db"), folder.path().into()] {
+        let error = error_at(&path);
+        assert!(error.contains(&*path.to_string_lossy()) && error.contains("--store"), "{error}");
+    }
+}
+
+#[test]
+fn openings_that_are_cut_short_are_mended() {
+    for microseconds in (0..100).map(|n| n * 150) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "victim"])
+            .env(VICTIM, folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let path = folder.path().join("memtap.db");
+        for _ in 0..1000 {
+            if path.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::thread::sleep(Duration::from_micros(microseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let opened = open(&StoreUrl::Sqlite(path), &Settings::default());
+        assert_eq!(opened.err().map(|error| error.to_string()), None, "killed after {microseconds} us");
+    }
+}
+
+#[test]
+fn the_view_answers_a_shell_while_the_writer_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let handle = spawn(store(folder.path(), &Settings::default()), Limits::default()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as i64;
+    let path = folder.path().join("memtap.db");
+    let sql = "select count(*), min(my_call), min(memory_size), max(timestamp) like '____-__-__ __:__:__.___' \
+        from memory_usage where process_name='perl' and timestamp > datetime('now','-1 hour')";
+    let mut last = 0;
+    for round in 0..20 {
+        let mut request = mmap(7, b"perl", 0);
+        request.request.time = WallClock(now);
+        handle.send(batch(vec![request; 5000]));
+        std::thread::sleep(Duration::from_millis(60));
+        let output = Command::new("sqlite3").arg(&path).arg(sql).output();
+        let Ok(output) = output else { return eprintln!("skipped: no sqlite3 here") };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{round}: {}", String::from_utf8_lossy(&output.stderr));
+        let rows: i64 = text.split('|').next().unwrap().parse().unwrap();
+        assert!(rows >= last && (rows == 0 || text.trim_end().ends_with("|mmap|4096|1")), "{text}");
+        last = rows;
+    }
+    let status = handle.finish();
+    assert_eq!((status.rows, status.spooled, status.dropped, status.error), (100_000, 0, 0, None));
+}
+
+#[test]
+fn the_view_uses_the_index_for_a_pid_and_clamps_hostile_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = store(folder.path(), &Settings::default());
+    let mut hostile = mmap(7, b"perl", 0);
+    hostile.requested_bytes = u64::MAX;
+    written.append(&[batch(vec![hostile])]).unwrap();
+    assert_eq!(number(folder.path(), "SELECT memory_size FROM memory_usage WHERE pid = 7"), i64::MAX);
+    let connection = Connection::open(folder.path().join("memtap.db")).unwrap();
+    let mut plan = connection.prepare("EXPLAIN QUERY PLAN SELECT * FROM memory_usage WHERE pid = 7").unwrap();
+    let plan: Vec<String> = plan.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+    assert!(plan.iter().any(|line| line.contains("USING INDEX request_process")), "{plan:?}");
+    assert!(!plan.iter().any(|line| line.starts_with("SCAN")), "{plan:?}");
+}
+
+#[test]
+fn one_life_has_one_row_in_a_run() {
+    // Of each run one: the start counts from boot, so after a reboot another life may have the same pid and start.
+    let folder = tempfile::tempdir().unwrap();
+    let tick = Some(WallClock(T0));
+    let living = Batch { processes: vec![process(7, b"perl", None)], tick, ..Batch::default() };
+    for run in 1..=3 {
+        let mut store = store(folder.path(), &Settings::default());
+        store.append(std::slice::from_ref(&living)).unwrap();
+        store.append(std::slice::from_ref(&living)).unwrap();
+        assert_eq!(number(folder.path(), "SELECT count(*) FROM process WHERE pid = 7"), run);
+    }
+}
+
+#[test]
+fn a_failed_transaction_leaves_nothing_and_makes_no_second_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = store(folder.path(), &Settings::default());
+    written.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    let other = Connection::open(folder.path().join("memtap.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(written.append(&[batch(vec![mmap(7, b"perl", 1), mmap(8, b"sh", 2)])]).is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM request"), 1);
+    written.append(&[batch(vec![mmap(7, b"perl", 1), mmap(8, b"sh", 2)])]).unwrap();
+    assert_eq!(written.size().0, 3);
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM request"), 3);
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM process WHERE pid = 7"), 1);
+}
+
+#[test]
+fn two_writers_on_one_file_do_not_block_each_other_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = store(folder.path(), &Settings::default());
+    let second = open(&StoreUrl::Sqlite(folder.path().join("memtap.db")), &Settings::default());
+    let Ok(Some(mut second)) = second else { return };
+    first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    second.append(&[batch(vec![mmap(8, b"import", 1)])]).unwrap();
+    first.append(&[batch(vec![mmap(7, b"perl", 2)])]).unwrap();
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM request"), 3);
+}
+
+#[test]
+fn the_file_shrinks_when_the_history_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
+    let mut written = store(folder.path(), &settings);
+    written.append(&[batch((0..60_000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    let path = folder.path().join("memtap.db");
+    number(folder.path(), "PRAGMA wal_checkpoint(TRUNCATE)");
+    let before = path.metadata().unwrap().size();
+    for _ in 0..10 {
+        written.housekeeping(WallClock(T0 + 7200 * SECOND)).unwrap();
+    }
+    drop(written);
+    let after = path.metadata().unwrap().size();
+    assert!(after < before / 4, "{before} bytes before, {after} after");
+}
+
+#[test]
+fn processes_and_samples_without_history_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
+    let mut written = store(folder.path(), &settings);
+    let tick = Some(WallClock(T0));
+    let processes = vec![process(7, b"ended", tick), process(8, b"never seen to end", None)];
+    written.append(&[Batch { requests: vec![mmap(7, b"ended", 0)], processes, tick }]).unwrap();
+    drop(written);
+    // After a restart nobody will say that 8 has ended.
+    let mut written = store(folder.path(), &settings);
+    for _ in 0..5 {
+        written.housekeeping(WallClock(T0 + 7200 * SECOND)).unwrap();
+    }
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM usage_sample"), 0);
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM process WHERE pid = 7"), 0);
+    assert_eq!(
+        number(folder.path(), "SELECT count(*) FROM process"),
+        0,
+        "those of an earlier run must go too"
+    );
+}
+
+#[test]
+fn the_size_limit_holds_against_a_fast_stream() {
+    // 100,000 requests between two calls of housekeeping: a second's worth on a busy machine.
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_bytes: 16 << 20, ..Settings::default() };
+    let mut written = store(folder.path(), &settings);
+    for second in 0..12 {
+        let requests = (0..100_000).map(|n| mmap(7, b"perl", second * 100_000 + n)).collect();
+        written.append(&[batch(requests)]).unwrap();
+        written.housekeeping(WallClock(T0 + 1000 * SECOND)).unwrap();
+    }
+    let bytes = folder.path().join("memtap.db").metadata().unwrap().size();
+    assert!(bytes < 40 << 20, "{} MiB where 16 are allowed and one second brings about 8", bytes >> 20);
+}
+
+#[test]
+fn a_queue_that_is_full_drops_and_counts_requests_and_keeps_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { queue_requests: 10, commit_every: Duration::from_millis(20), ..Limits::default() };
+    let handle = spawn(store(folder.path(), &Settings::default()), limits).unwrap();
+    let processes = vec![process(7, b"perl", None)];
+    let requests = (0..11).map(|n| mmap(7, b"perl", n)).collect();
+    handle.send(Batch { requests, processes, tick: Some(WallClock(T0)) });
+    let status = handle.finish();
+    assert_eq!((status.dropped, status.rows, status.spooled), (11, 0, 0));
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM process WHERE pid = 7"), 1);
+}
+
+#[test]
+fn a_locked_database_is_reported_and_caught_up_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { commit_every: Duration::from_millis(20), ..Limits::default() };
+    let handle = spawn(store(folder.path(), &Settings::default()), limits).unwrap();
+    let other = Connection::open(folder.path().join("memtap.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
+    wait(|| handle.status().error.is_some());
+    let status = handle.status();
+    assert!(
+        status.error.unwrap().contains("another program holds") && status.spooled == 10 && status.lag_s > 0.5
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    wait(|| handle.status().rows == 10);
+    let status = handle.finish();
+    assert_eq!((status.rows, status.spooled, status.error), (10, 0, None));
+}
+
+fn wait(done: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("not within 10 s");
+}
+
+const VICTIM: &str = "MEMTAP_TEST_VICTIM";
+
+/// In the child only: commits and reports until it is killed.
+#[test]
+fn victim() {
+    let Some(folder) = std::env::var_os(VICTIM) else { return };
+    let mut store = store(Path::new(&folder), &Settings::default());
+    for n in 0.. {
+        store.append(&[batch((0..500).map(|i| mmap(7, b"perl", n * 500 + i)).collect())]).unwrap();
+        println!("\ncommitted {}", store.size().0);
+    }
+}
+
+#[test]
+fn what_was_committed_survives_kill() {
+    for round in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "victim", "--nocapture"])
+            .env(VICTIM, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut counts = lines.filter_map(|line| line.strip_prefix("committed ")?.parse::<i64>().ok());
+        let mut committed = 0;
+        for _ in 0..20 + round * 7 {
+            committed = counts.next().unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        committed = counts.last().unwrap_or(committed);
+        let store = store(folder.path(), &Settings::default());
+        assert!(store.size().0 >= committed.unsigned_abs(), "{} < {committed}", store.size().0);
+        assert_eq!(store.size().0 % 500, 0, "whole transactions only");
+        assert_eq!(
+            number(folder.path(), "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
+            1
+        );
+        let query = RequestQuery { limit: 1, ..RequestQuery::default() };
+        assert_eq!(store.reader().unwrap().requests(&query).unwrap().requests.len(), 1);
+    }
+}
+
+#[test]
+fn frequent_and_rare_processes_give_the_same_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = store(folder.path(), &Settings::default());
+    let one = |n| if n % 10_000 == 0 { mmap(8, b"rare", n) } else { mmap(7, b"frequent", n) };
+    written.append(&[batch((0..60_000).map(one).collect())]).unwrap();
+    let reader = written.reader().unwrap();
+    for (pid, name, count) in [(7, "freq", 59_994), (8, "rar", 6)] {
+        let base = RequestQuery { limit: 7_000, ..RequestQuery::default() };
+        let of_pid = RequestQuery { pid: Some(memtap_model::Tgid(pid)), ..base.clone() };
+        for mut query in [of_pid, RequestQuery { name: Some(name.into()), ..base }] {
+            let mut sizes = Vec::new();
+            loop {
+                let page = reader.requests(&query).unwrap();
+                sizes.extend(page.requests.iter().map(|request| request.requested_bytes));
+                query.cursor = page.next_cursor;
+                if query.cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(sizes.len(), count, "{query:?}");
+            assert!(sizes.is_sorted_by(|a, b| a > b));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Makes requests and processes for the tests of the stores.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use memtap_ledger::{BookedRequest, Books, ProcessSummary};
+use memtap_model::{
+    Call, Comm, MemoryRequest, Outcome, ProcessId, Resident, SpaceId, StartTime, Tgid, Tid, WallClock,
+};
+use memtap_store::{Batch, Settings, Store, StoreUrl, open};
+
+/// 2026-01-01 00:00:00 UTC.
+pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
+
+/// The store in `folder`.
+pub(crate) fn store(folder: &Path, settings: &Settings) -> Box<dyn Store> {
+    open(&StoreUrl::Sqlite(folder.join("memtap.db")), settings).unwrap().unwrap()
+}
+
+/// The `n`th granted mmap of process `pid`.
+pub(crate) fn mmap(pid: u32, name: &[u8], n: u64) -> BookedRequest {
+    let time = WallClock(T0 + n.cast_signed() * 1_000_000);
+    BookedRequest {
+        process: ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid) * 10) },
+        request: MemoryRequest {
+            time,
+            tgid: Tgid(pid),
+            tid: Tid(pid + 1),
+            space: SpaceId(1),
+            name: Comm::new(name),
+            call: Call::Mmap,
+            arguments: [0, 4096, 3, 0x22, 0],
+            outcome: Outcome::Granted(0x7f00_0000_0000 + n * 4096),
+            virtual_bytes: 1 << 20,
+            stack_bytes: 0,
+            brk: 0,
+        },
+        requested_bytes: 4096 + n,
+        delta_bytes: 4096,
+    }
+}
+
+/// The process of [`mmap`].
+pub(crate) fn process(pid: u32, name: &[u8], ended_at: Option<WallClock>) -> Arc<ProcessSummary> {
+    Arc::new(ProcessSummary {
+        process: ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid) * 10) },
+        started_at: WallClock(T0),
+        name: Comm::new(name),
+        command: "a command".to_owned(),
+        user: "root".to_owned(),
+        parent: Tgid(1),
+        ended_at,
+        virtual_bytes: 1 << 20,
+        resident: Resident { anonymous_bytes: 8192, ..Resident::default() },
+        books: Books::default(),
+        requested_bytes: 4096,
+        named_mmap_bytes: 0,
+        named_munmap_bytes: 0,
+        first_request: None,
+        last_request: None,
+    })
+}
+
+/// A batch of requests alone.
+pub(crate) fn batch(requests: Vec<BookedRequest>) -> Batch {
+    Batch { requests, ..Batch::default() }
+}

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import { bytes, count, duration, exactBytes, parseSize, percent, rate, signedBytes } from "../src/lib/format";
+import { clicked, DEFAULT_SORT, found, parentOf, parseSort, sorted, sortText } from "../src/lib/processes";
+import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, passing, requestTest, type RequestFilter } from "../src/lib/requests";
+import { parseRoute, routeHash } from "../src/lib/route";
+import { cutMiddle, visible, visibleName } from "../src/lib/visible";
+import { chartText } from "../src/charts/look";
+import type { StreamItem } from "../src/model/stream";
+import type { MemoryRequest } from "../src/model/wire";
+import { processOf, requestOf } from "./samples";
+
+describe("strangers' text", () => {
+  it.each([
+    ["perl", "perl"],
+    ["a,\"b\"\n\x1b[31m", "a,\"b\"\\n\\x1b[31m"],
+    ["\t\r\0\x7f\x9b", "\\t\\r\\x00\\x7f\\x9b"],
+    ["\u202egnp.exe", "\\u{202e}gnp.exe"],
+    ["a\u200bb\u2066c\ufeff", "a\\u{200b}b\\u{2066}c\\u{feff}"],
+    ["x\u2028y\u00a0z", "x\\u{2028}y\\xa0z"],
+    ["\ud800", "\\u{d800}"],
+    ["\u{e0041}", "\\u{e0041}"],
+    ["العربية 日本 é 🦀", "العربية 日本 é 🦀"],
+    ["<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"],
+  ])("%j is shown as %j", (text, shown) => expect(visible(text)).toBe(shown));
+
+  it("quotes a name that could not be seen", () => {
+    expect(visibleName("")).toBe('""');
+    expect(visibleName("  ")).toBe('"  "');
+    expect(visibleName("sh")).toBe("sh");
+  });
+
+  it("is cut in the middle, by characters and not by halves of them", () => {
+    expect(cutMiddle("abcdefghij", 5)).toBe("ab…ij");
+    expect(cutMiddle("abcde", 5)).toBe("abcde");
+    expect(cutMiddle("🦀🦀🦀🦀", 3)).toBe("🦀…🦀");
+  });
+
+  it("cannot be taken for markup in a chart", () => expect(chartText("{a|b}")).toBe("❴a|b❵"));
+});
+
+describe("numbers", () => {
+  it.each([
+    [0, "0 B"],
+    [1023, "1,023 B"],
+    [1024, "1.00 KiB"],
+    [432_013_312, "412 MiB"],
+    [1_048_575, "1.00 MiB"],
+    [25_125_558_682, "23.4 GiB"],
+    [-4096, "−4.00 KiB"],
+  ])("%d bytes are %s", (value, text) => expect(bytes(value, "en")).toBe(text));
+
+  it("follow the language", () => {
+    expect(bytes(1_610_612_736, "es")).toBe("1,50 GiB");
+    expect(count(12_345, "en")).toBe("12,345");
+    expect(count(1_204, "es")).toBe("1.204");
+    expect(exactBytes(4096, "en")).toBe("4,096 B");
+  });
+
+  it("carry a sign where they are changes", () => {
+    expect(signedBytes(4096, "en")).toBe("+4.00 KiB");
+    expect(signedBytes(0, "en")).toBe("0 B");
+  });
+
+  it("are short where they are rates, shares and times", () => {
+    expect([rate(0, "en"), rate(0.5, "en"), rate(1204.3, "en")]).toEqual(["0", "0.5", "1,204"]);
+    expect([percent(0.014, "en"), percent(44.51, "en")]).toEqual(["0.01", "44.5"]);
+    expect([duration(9.7), duration(125), duration(3_720), duration(180_000)]).toEqual(["9 s", "2 min", "1 h 2 min", "2 d 2 h"]);
+  });
+
+  it.each([
+    ["4096", 4096],
+    ["64k", 65_536],
+    ["1 MiB", 1_048_576],
+    ["1,5gb", 1_610_612_736],
+    ["", null],
+    ["big", null],
+    ["-1", null],
+  ])("%j as a size is %j", (text, size) => expect(parseSize(text)).toBe(size));
+});
+
+function pids(processes: readonly { pid: number }[]): number[] {
+  return processes.map((process) => process.pid);
+}
+
+describe("the table", () => {
+  const list = [
+    { ...processOf(10), name: "bash", resident_bytes: 5, user: "ana" },
+    { ...processOf(20), name: "Perl", resident_bytes: 9 },
+    { ...processOf(30), name: "node", resident_bytes: 5, state: "ended" as const },
+  ];
+
+  it("finds by name, command, pid and user, all words of the search", () => {
+    expect(pids(found(list, "PERL 20", true))).toEqual([20]);
+    expect(pids(found(list, "ana", true))).toEqual([10]);
+    expect(pids(found(list, "", false))).toEqual([10, 20]);
+  });
+
+  it("sorts by two columns, and equal rows by pid", () => {
+    expect(pids(sorted(list, DEFAULT_SORT))).toEqual([20, 10, 30]);
+    const sort = [{ column: "resident_bytes" as const, descending: false }, { column: "name" as const, descending: true }];
+    expect(pids(sorted(list, sort))).toEqual([30, 10, 20]);
+    expect(pids(sorted(list, [{ column: "name", descending: false }]))).toEqual([10, 30, 20]);
+  });
+
+  it("turns the order at the second click; shift keeps the first column", () => {
+    const first = clicked(DEFAULT_SORT, "pid", false);
+    expect(sortText(first)).toBe("-pid");
+    expect(sortText(clicked(first, "pid", false))).toBe("pid");
+    expect(sortText(clicked(first, "name", true))).toBe("-pid,name");
+    expect(parseSort("-pid,name")).toEqual(clicked(first, "name", true));
+    expect(parseSort("constructor,__proto__")).toEqual(DEFAULT_SORT);
+  });
+
+  it("takes for a parent the one who lived when the child started", () => {
+    const old = processOf(1, "2026-11-23T08:00:00.000Z");
+    const later = processOf(1, "2026-11-23T12:00:00.000Z");
+    expect(parentOf([old, later], processOf(9))).toBe(old);
+    expect(parentOf([later], processOf(9))).toBeNull();
+  });
+});
+
+function passes(filter: Partial<RequestFilter>, request: Partial<MemoryRequest>): boolean {
+  return requestTest({ ...NO_FILTER, ...filter })(requestOf(request));
+}
+
+function skipped(seq: number): StreamItem {
+  return { kind: "skipped", seq, time: "t", count: 5, seconds: 1 };
+}
+
+describe("the filters of the stream", () => {
+  it("look at name or pid, call, size and outcome", () => {
+    expect(passes({ name: "PER" }, {})).toBe(true);
+    expect(passes({ name: "12" }, { pid: 12 })).toBe(true);
+    expect(passes({ name: "12" }, { pid: 123 })).toBe(false);
+    expect(passes({ call: "brk" }, {})).toBe(false);
+    expect(passes({ size: "8k" }, {})).toBe(false);
+    expect(passes({ size: "not a size" }, {})).toBe(true);
+    expect(passes({ refused: true }, {})).toBe(false);
+    expect(passes({ refused: true }, { errno: 12 })).toBe(true);
+  });
+
+  it("keep the lines about missing requests, joined where they meet", () => {
+    const request: StreamItem = { kind: "request", seq: 2, request: requestOf({}) };
+    const items = [skipped(1), request, skipped(3), skipped(4)];
+    expect(passing(items, () => true).map((item) => item.seq)).toEqual([1, 2, 3]);
+    expect(passing(items, () => false)).toMatchObject([{ seq: 1, count: 15, seconds: 3 }]);
+  });
+
+  it("go through the address and back", () => {
+    const filter = { name: "a&b #", call: "mmap", size: "1 MiB", refused: true };
+    const route = parseRoute(routeHash({ view: "requests", query: filterToQuery(filter) }));
+    expect(filterFromQuery(route.query)).toEqual(filter);
+    expect(isFiltered(filter)).toBe(true);
+    expect(routeHash({ view: "requests", query: filterToQuery(NO_FILTER) })).toBe("#/requests");
+  });
+});
+
+describe("the address", () => {
+  it("names a view, or a process by pid and start", () => {
+    expect(parseRoute("").view).toBe("overview");
+    expect(parseRoute("#/nonsense").view).toBe("overview");
+    const hash = routeHash({ view: "processes", process: "42@2026-11-23T10:00:00.000Z", query: { q: "perl" } });
+    expect(hash).toBe("#/process/42@2026-11-23T10:00:00.000Z?q=perl");
+    expect(parseRoute(hash)).toMatchObject({ view: "processes", process: "42@2026-11-23T10:00:00.000Z" });
+    expect(parseRoute("#/process/%E0%A4%A").process).toBe("%E0%A4%A");
+  });
+});

@@ -1,0 +1,85 @@
+/** Messages of the server for the tests, each as small as the types allow. */
+import type { Health, Host, MemoryRequest, Process, Share, Snapshot, Tick } from "../src/model/wire";
+
+export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"): Process {
+  return {
+    pid,
+    start_time,
+    name: "perl",
+    command: "perl -e 1",
+    user: "root",
+    parent_pid: 1,
+    container: null,
+    state: "alive",
+    end_time: null,
+    virtual_bytes: 4096,
+    resident_bytes: 4096,
+    memory_percentage: 0.01,
+    unexplained_bytes: 0,
+    requests: 1,
+    requested_bytes: 4096,
+    refused: 0,
+    calls: {},
+    granted_bytes: 4096,
+    released_bytes: 0,
+    opening_bytes: 0,
+    exec_bytes: 0,
+    stack_bytes: 0,
+    ended_bytes: 0,
+    first_request: null,
+    last_request: null,
+  };
+}
+
+export function requestOf(part: Partial<MemoryRequest>): MemoryRequest {
+  return {
+    timestamp: "2026-11-23T10:00:00.000Z",
+    pid: 1,
+    tid: 1,
+    process_name: "perl",
+    call: "mmap",
+    memory_size: 4096,
+    address: "0x7f0000000000",
+    delta_bytes: 4096,
+    errno: null,
+    error: null,
+    virtual_bytes: 4096,
+    arguments: "",
+    ...part,
+  };
+}
+
+export function health(part: { refused?: number; lost?: number }): Health {
+  const { refused = 0, lost = 0 } = part;
+  return {
+    version: "0.1.0",
+    source: "bpf",
+    uptime_s: 1,
+    requests: { seen: 1, per_second: 5, refused, lost, lost_by_cause: { ring_full: lost } },
+    unexplained_bytes: 0,
+    store: { kind: "none", rows: 0, lag_s: 0, spooled: 0, dropped: 0, bytes: 0, error: null },
+    self: { cpu_s: 0, resident_bytes: 0 },
+    notices: [],
+  };
+}
+
+const host: Host = {
+  hostname: "vm",
+  kernel: "6.18",
+  page_size: 4096,
+  cpus: 2,
+  memory: { total_bytes: 4, available_bytes: 1, free_bytes: 1, cached_bytes: 1, kernel_bytes: 1, programs_bytes: 1 },
+  swap: { total_bytes: 0, free_bytes: 0 },
+  pressure: null,
+};
+const share: Share = { by: "requested_bytes", total_bytes: 0, slices: [], others: null };
+
+export function snapshotOf(part: Partial<Snapshot>): Snapshot {
+  const time = "2026-11-23T10:00:00.000Z";
+  return { time, host, health: health({}), processes: [], requests: [], share, ...part };
+}
+
+export function tickOf(part: Partial<Tick>): Tick {
+  const time = "2026-11-23T10:00:01.000Z";
+  return { time, host, health: health({}), changed: [], removed: [], requests: [], skipped: 0, share, ...part };
+}
