@@ -6,6 +6,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/table.css";
+import "./styles/log.css";
 import "./styles/views.css";
 
 const root = document.getElementById("root");

@@ -43,7 +43,9 @@ pub(crate) fn install(name: &str, without: &[&str]) -> anyhow::Result<PathBuf> {
         std::fs::remove_dir_all(&place)?;
     }
     copy(&crate::root().join(name), &place, without)?;
-    run(npm(&place).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    // Not `npm ci`: it insists on the linter's binaries for every platform, some of which registries do not have. The lock file
+    // still decides every version.
+    run(npm(&place).args(["install", "--no-audit", "--no-fund", "--loglevel=error"]))?;
     Ok(place)
 }
 

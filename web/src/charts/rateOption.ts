@@ -11,8 +11,6 @@ const LEAST_SECONDS = 60;
 
 export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]): EChartsCoreOption {
   const look = LOOK[theme];
-  const last = points.at(-1)?.time ?? 0;
-  const first = Math.min(points[0]?.time ?? last, last - LEAST_SECONDS * 1000);
   const label = { color: look.muted, fontFamily: FONT, fontSize: 11 };
   const top = Math.max(0, ...points.map((point) => point.requests ?? 0));
   return {
@@ -27,8 +25,7 @@ export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lan
     },
     xAxis: {
       type: "time",
-      min: Math.max(first, last - RATE_SECONDS * 1000),
-      max: last,
+      ...axisOf(points),
       axisLine: { lineStyle: { color: look.line } },
       axisTick: { show: false },
       splitNumber: 5,
@@ -67,6 +64,12 @@ export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lan
   };
 }
 
+function axisOf(points: readonly RatePoint[]): { min: number; max: number } {
+  const max = points.at(-1)?.time ?? 0;
+  const first = Math.min(points[0]?.time ?? max, max - LEAST_SECONDS * 1000);
+  return { min: Math.max(first, max - RATE_SECONDS * 1000), max };
+}
+
 function pointText(point: RatePoint | undefined, lang: Lang, words: Words["rates"]): string {
   if (point === undefined || point.requests === null) return "";
   const lines = [
@@ -81,7 +84,8 @@ function pointText(point: RatePoint | undefined, lang: Lang, words: Words["rates
 /** The seconds in which records were lost, neighbours joined, each with how many. */
 function lostAreas(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]) {
   const look = LOOK[theme];
-  const middle = ((points[0]?.time ?? 0) + (points.at(-1)?.time ?? 0)) / 2;
+  const axis = axisOf(points);
+  const middle = (axis.min + axis.max) / 2;
   return {
     silent: true,
     itemStyle: { color: look.badArea, borderColor: look.bad, borderWidth: 1, borderType: "dashed" },

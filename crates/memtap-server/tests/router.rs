@@ -1,0 +1,241 @@
+//! The interface without sockets: a real ledger's view in, answers out.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use memtap_ledger::Ledger;
+use memtap_model::{
+    Call, Comm, Errno, HostReading, MemoryRequest, Observation, Outcome, PageSize, ProcessId, ProcessState,
+    Resident, SpaceId, StartTime, Tgid, Tid, WallClock,
+};
+use memtap_server::{HostFacts, Info, Notice, Settings, State, router};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+const NOON: i64 = 1_795_428_000_000_000_000;
+
+fn process(pid: u32, name: &[u8], virtual_bytes: u64) -> ProcessState {
+    ProcessState {
+        time: WallClock(NOON),
+        followed: true,
+        tgid: Tgid(pid),
+        start: StartTime(u64::from(pid)),
+        started_at: WallClock(NOON),
+        parent: Tgid(1),
+        uid: 0,
+        space: SpaceId(pid.into()),
+        name: Comm::new(name),
+        virtual_bytes,
+        stack_bytes: 0,
+        brk: 0,
+        resident: Resident { anonymous_bytes: virtual_bytes / 2, ..Resident::default() },
+    }
+}
+
+fn mmap(pid: u32, name: &[u8], length: u64, outcome: Outcome, virtual_bytes: u64) -> Observation {
+    Observation::Request(MemoryRequest {
+        time: WallClock(NOON + 1_000_000),
+        tgid: Tgid(pid),
+        tid: Tid(pid),
+        space: SpaceId(pid.into()),
+        name: Comm::new(name),
+        call: Call::Mmap,
+        arguments: [0, length, 3, 0x22, 0],
+        outcome,
+        virtual_bytes,
+        stack_bytes: 0,
+        brk: 0,
+    })
+}
+
+/// Three processes: perl asks and is refused, a hostile one, and one that has ended. No store.
+fn service() -> Router {
+    let mut ledger = Ledger::new(memtap_ledger::Settings::new(PageSize::new(4096).unwrap()));
+    let hostile = b"<img src=x\n\x1b\"\xff";
+    for observation in [
+        Observation::Host(HostReading { total_bytes: 1 << 20, ..HostReading::default() }),
+        Observation::Snapshot(process(7, b"perl", 8192)),
+        Observation::Snapshot(process(8, hostile, 4096)),
+        Observation::Snapshot(process(9, b"gone", 4096)),
+        mmap(7, b"perl", 5000, Outcome::Granted(0x7f00_0000_0000), 16384),
+        mmap(7, b"perl", u64::MAX, Outcome::Refused(Errno::ENOMEM), 16384),
+        mmap(8, hostile, 4096, Outcome::Granted(0x1000), 8192),
+        Observation::Exit {
+            process: ProcessId { tgid: Tgid(9), start: StartTime(9) },
+            time: WallClock(NOON + 5_000_000),
+        },
+    ] {
+        ledger.apply(&observation);
+    }
+    let (_, view) = tokio::sync::watch::channel(Arc::new(ledger.publish(WallClock(NOON))));
+    let info = Info {
+        version: "0.0.0",
+        source: "bpf",
+        notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
+        host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
+        started: Instant::now(),
+    };
+    let status = Arc::new(|| memtap_store::Status { kind: "none", ..memtap_store::Status::default() });
+    let settings = Settings {
+        listen: "127.0.0.1:3000".parse().unwrap(),
+        cors_origins: vec!["http://localhost:5173".to_owned()],
+    };
+    router(&settings, State::new(view, None, status, info))
+}
+
+async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, Vec<u8>) {
+    let answer = service().oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
+}
+
+fn request(path: &str) -> axum::http::request::Builder {
+    Request::builder().uri(path).header(header::HOST, "127.0.0.1:3000")
+}
+
+async fn get(path: &str) -> (StatusCode, Value) {
+    let (status, _, body) = ask(request(path).body(Body::empty()).unwrap()).await;
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn one_process_with_its_books() {
+    let (status, perl) = get("/api/v1/processes/7").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(perl["name"], "perl");
+    assert_eq!(perl["start_time"], "2026-11-23T10:00:00.000Z");
+    assert_eq!(
+        perl["calls"]["mmap"],
+        serde_json::json!({ "count": 2, "requested_bytes": 8192, "refused": 1 })
+    );
+    assert_eq!(
+        (&perl["virtual_bytes"], &perl["granted_bytes"], &perl["opening_bytes"]),
+        (&16384.into(), &8192.into(), &8192.into())
+    );
+    assert_eq!(perl["memory_percentage"].as_f64(), Some(4096.0 * 100.0 / f64::from(1 << 20)));
+    let (_, gone) = get("/api/v1/processes/9").await;
+    assert_eq!((&gone["state"], &gone["end_time"]), (&"ended".into(), &"2026-11-23T10:00:00.005Z".into()));
+    assert_eq!((&gone["virtual_bytes"], &gone["ended_bytes"]), (&0.into(), &4096.into()));
+    assert_eq!(get("/api/v1/processes/4711").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(get("/api/v1/processes/perl").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn processes_are_sorted_filtered_and_cut() {
+    let pids = |answer: &Value| -> Vec<u64> {
+        answer["processes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|process| process["pid"].as_u64().unwrap())
+            .collect()
+    };
+    for (query, expected) in [
+        ("", vec![7, 8]),
+        ("?sort=virtual_bytes&order=asc", vec![8, 7]),
+        ("?ended=true&sort=pid&order=asc", vec![7, 8, 9]),
+        ("?name=PER", vec![7]),
+        ("?limit=1", vec![7]),
+        ("?sort=memory_percentage", vec![7, 8]),
+    ] {
+        let (status, answer) = get(&format!("/api/v1/processes{query}")).await;
+        assert_eq!((status, pids(&answer)), (StatusCode::OK, expected), "{query}");
+    }
+    for wrong in ["?sort=magic", "?order=up", "?limit=0", "?limit=10001", "?ended=maybe", "?nmae=perl"] {
+        let (status, answer) = get(&format!("/api/v1/processes{wrong}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}");
+        assert!(answer["error"].as_str().unwrap().len() > 20, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn requests_without_a_store_are_the_latest() {
+    let (_, answer) = get("/api/v1/requests?pid=7").await;
+    let requests = answer["requests"].as_array().unwrap();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(
+        (&requests[0]["error"], &requests[0]["errno"]),
+        (&"ENOMEM".into(), &12.into()),
+        "newest first"
+    );
+    assert_eq!((&requests[0]["memory_size"], &requests[0]["delta_bytes"]), (&u64::MAX.into(), &0.into()));
+    assert_eq!(
+        (&requests[1]["memory_size"], &requests[1]["address"]),
+        (&8192.into(), &"0x7f0000000000".into())
+    );
+    assert_eq!(requests[1]["arguments"], "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS");
+    for (query, count) in [
+        ("?refused=true", 1),
+        ("?call=munmap", 0),
+        ("?name=img", 1),
+        ("?min_size=8192", 2),
+        ("?from=2027-01-01T00:00:00Z", 0),
+    ] {
+        let (_, answer) = get(&format!("/api/v1/requests{query}")).await;
+        assert_eq!(answer["requests"].as_array().unwrap().len(), count, "{query}");
+    }
+    for wrong in ["?call=mmao", "?from=noon", "?min_size=-1", "?pid=x"] {
+        assert_eq!(get(&format!("/api/v1/requests{wrong}")).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_names_are_json_strings() {
+    let (_, answer) = get("/api/v1/processes/8").await;
+    assert_eq!(answer["name"], "<img src=x\n\u{1b}\"\\xff");
+}
+
+#[tokio::test]
+async fn health_host_and_share() {
+    let (_, health) = get("/api/v1/health").await;
+    assert_eq!(
+        (&health["source"], &health["requests"]["seen"], &health["requests"]["lost"]),
+        (&"bpf".into(), &3.into(), &0.into())
+    );
+    assert_eq!(health["notices"][0]["mend"], "sudo mend");
+    assert!(health["self"]["resident_bytes"].as_u64().unwrap() > 0);
+    let (_, host) = get("/api/v1/host").await;
+    assert_eq!((&host["hostname"], &host["memory"]["total_bytes"]), (&"vm".into(), &(1 << 20).into()));
+    let (_, share) = get("/api/v1/share").await;
+    assert_eq!((&share["total_bytes"], &share["slices"][0]["name"]), (&12288.into(), &"perl".into()));
+    assert_eq!(share["others"], Value::Null);
+}
+
+#[tokio::test]
+async fn strangers_are_refused_and_configured_origins_are_not() {
+    let with = |name, value: &str| request("/api/v1/health").header(name, value).body(Body::empty()).unwrap();
+    assert_eq!(ask(with(header::ORIGIN, "http://evil.example")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask(with(header::ORIGIN, "null")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask(with(header::ORIGIN, "http://127.0.0.1:3000")).await.0, StatusCode::OK);
+    let (status, headers, _) = ask(with(header::ORIGIN, "http://localhost:5173")).await;
+    assert_eq!(
+        (status, headers[header::ACCESS_CONTROL_ALLOW_ORIGIN].to_str().unwrap()),
+        (StatusCode::OK, "http://localhost:5173")
+    );
+    let rebound =
+        Request::builder().uri("/").header(header::HOST, "evil.example:3000").body(Body::empty()).unwrap();
+    assert_eq!(ask(rebound).await.0, StatusCode::MISDIRECTED_REQUEST);
+    let post = request("/api/v1/health").method(Method::POST).body(Body::empty()).unwrap();
+    assert_eq!(ask(post).await.0, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn the_page_is_embedded_guarded_and_cached_by_content() {
+    let (status, headers, body) = ask(request("/").body(Body::empty()).unwrap()).await;
+    assert_eq!((status, headers[header::CONTENT_TYPE].to_str().unwrap()), (StatusCode::OK, "text/html"));
+    assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'self'"));
+    assert!(String::from_utf8(body).unwrap().contains("memtap"));
+    let tag = headers[header::ETAG].clone();
+    let again = request("/").header(header::IF_NONE_MATCH, tag).body(Body::empty()).unwrap();
+    assert_eq!(ask(again).await.0, StatusCode::NOT_MODIFIED);
+    assert_eq!(get("/api/v1/nothing").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(get("/../Cargo.toml").await.0, StatusCode::NOT_FOUND);
+    let (status, _, text) = ask(request("/healthz").body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "this view is no live one");
+    assert!(String::from_utf8(text).unwrap().contains("log"));
+}
