@@ -25,6 +25,7 @@ export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"):
     opening_bytes: 0,
     exec_bytes: 0,
     stack_bytes: 0,
+    shared_bytes: 0,
     ended_bytes: 0,
     first_request: null,
     last_request: null,

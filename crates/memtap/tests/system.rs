@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 use support::{Fixture, Memtap, NOBODY, command, free_port, run, vm_size};
 
@@ -132,20 +134,37 @@ fn virtual_bytes_agree_with_the_kernel_for_every_idle_process() {
     let mut fixture = Fixture::start(&["known"]);
     fixture.go();
     memtap.settle();
-    let before: std::collections::HashMap<u64, Option<u64>> =
-        ids(&memtap).map(|pid| (pid, vm_size(pid))).collect();
-    memtap.settle();
+    let idle: HashMap<u64, Option<u64>> = ids(&memtap).map(|pid| (pid, vm_size(pid))).collect();
+    // A process that works now and then may have been caught at it: a fault is what stays at every look.
+    let mut wrong: Option<HashSet<u64>> = None;
+    for _ in 0..4 {
+        memtap.settle();
+        let (found, compared) = disagreeing(&memtap, &idle);
+        assert!(compared > 3, "at least the test's own tree lived through it: {compared}");
+        let still = wrong.map_or(found.clone(), |before| before.intersection(&found).copied().collect());
+        if still.is_empty() {
+            return;
+        }
+        wrong = Some(still);
+    }
+    panic!("the books of {wrong:?} disagree with the kernel");
+}
+
+/// Processes whose size is as it was, but not what memtap says; and how many were compared.
+fn disagreeing(memtap: &Memtap, idle: &HashMap<u64, Option<u64>>) -> (HashSet<u64>, usize) {
     let answer = memtap.get("/api/v1/processes?limit=10000");
-    let mut compared = 0;
+    let (mut wrong, mut compared) = (HashSet::new(), 0);
     for process in answer["processes"].as_array().unwrap() {
         let pid = process["pid"].as_u64().unwrap();
         let now = vm_size(pid);
-        if now.is_some() && before.get(&pid) == Some(&now) {
-            assert_eq!(process["virtual_bytes"].as_u64(), now, "{process}");
+        if now.is_some() && idle.get(&pid) == Some(&now) {
             compared += 1;
+            if process["virtual_bytes"].as_u64() != now {
+                wrong.insert(pid);
+            }
         }
     }
-    assert!(compared > 3, "at least the test's own tree lived through it: {compared}");
+    (wrong, compared)
 }
 
 fn ids(memtap: &Memtap) -> impl Iterator<Item = u64> {

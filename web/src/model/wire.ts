@@ -76,6 +76,7 @@ export interface Process {
   opening_bytes: number;
   exec_bytes: number;
   stack_bytes: number;
+  shared_bytes: number;
   ended_bytes: number;
   first_request: string | null;
   last_request: string | null;

@@ -21,6 +21,7 @@ export function Books({ process }: { process: Process }) {
     { sign: "−", term: "released", word: names.released, value: process.released_bytes },
     { sign: "+", term: "exec", word: names.exec, value: process.exec_bytes },
     { sign: "+", term: "stack", word: names.stack, value: process.stack_bytes },
+    { sign: "+", term: "shared", word: names.shared, value: process.shared_bytes },
     { sign: "+", term: "unexplained", word: names.unexplained, value: process.unexplained_bytes },
     { sign: "−", term: "ended", word: names.atEnd, value: process.ended_bytes },
   ];
