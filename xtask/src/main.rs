@@ -3,9 +3,11 @@
 mod bench;
 mod bpf;
 mod browser;
+mod debian;
 mod run;
 mod test;
 mod tools;
+mod vm;
 mod web;
 
 use std::path::PathBuf;
@@ -14,10 +16,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test    the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
-  bpf     rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
-  web     rebuild the committed page from web/ (needs Node 20 or later)
-  bench   measure on this machine and write BENCHMARKS.md (needs root)
+  test     the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
+  vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, booted in qemu (kernels are fetched once)
+  bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
+  web      rebuild the committed page from web/ (needs Node 20 or later)
+  bench    measure on this machine and write BENCHMARKS.md (needs root)
 
 Tools that are missing are installed with apt-get when you are root; else you are told which.";
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let command = std::env::args().nth(1);
     let done = match command.as_deref() {
         Some("test") => test::run_gate(),
+        Some("vm-test") => vm::check(),
         Some("bpf") => bpf::rebuild(),
         Some("web") => web::rebuild(),
         Some("bench") => bench::run_bench(),

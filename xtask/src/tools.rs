@@ -38,6 +38,12 @@ const CHROMIUM: Tool = Tool {
     packages: &["chromium"],
 };
 
+const QEMU: Tool = Tool {
+    name: "qemu-system-x86_64",
+    is_there: || output("qemu-system-x86_64", &["--version"]).is_some(),
+    packages: &["qemu-system-x86"],
+};
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -54,9 +60,14 @@ pub(crate) fn node() -> anyhow::Result<()> {
     provide(&[NODE])
 }
 
+/// What other kernels are booted with.
+pub(crate) fn qemu() -> anyhow::Result<()> {
+    provide(&[QEMU])
+}
+
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {

@@ -1,0 +1,113 @@
+//! `cargo xtask vm-test`: the tests of memtap-capture on other kernels than this machine's. Debian's kernels are booted in qemu with
+//! nothing but busybox and the test program, linked statically; what comes out is the tests' own output, and an error when one fails.
+
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::run::{cargo, run};
+use crate::{debian, tools};
+
+/// The series that Debian 12 has, and the packages that stand for their newest kernels. They differ from later ones where memtap
+/// looks: in both sched_process_exit comes after exit_mm() (kernel/exit.c), and 6.1 keeps the resident set in plain counters.
+const KERNELS: [(&str, &str); 2] = [("6.1", "linux-image-amd64"), ("6.12", "linux-image-6.12-amd64")];
+
+/// A boot with the tests takes some seconds; a busy machine gets time, a guest that hangs does not.
+const SECONDS: &str = "180";
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+const BEGIN: &str = "vm-test: begin";
+
+/// `cargo xtask vm-test`
+pub(crate) fn check() -> anyhow::Result<()> {
+    tools::qemu()?;
+    let kernels = KERNELS.map(|(series, package)| Ok((series, debian::kernel(series, package)?)));
+    let kernels = kernels.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let initramfs = initramfs(&debian::busybox()?, &static_tests()?)?;
+    let mut failed = Vec::new();
+    for (series, kernel) in kernels {
+        eprintln!("== on kernel {series}");
+        let log = debian::folder().join(format!("{series}.log"));
+        if let Err(error) = boot(series, &kernel, &initramfs, &log) {
+            failed.push(format!("on kernel {series}: {error:#}; the whole log is {}", log.display()));
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{}", failed.join("\n"));
+    }
+    Ok(())
+}
+
+/// The tests as one file that needs no library in the guest. Other flags would throw away the main build: it has a folder of its own.
+fn static_tests() -> anyhow::Result<PathBuf> {
+    let mut build =
+        cargo(&["test", "--release", "--locked", "--no-run", "--package=memtap-capture", "--test=bpf"]);
+    build.args(["--target", TARGET, "--message-format=json-render-diagnostics"]);
+    build
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("CARGO_TARGET_DIR", debian::folder().join("build"));
+    eprintln!("+ {build:?}");
+    let built = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    if !built.status.success() {
+        bail!("the static build of the tests failed");
+    }
+    let text = String::from_utf8(built.stdout)?;
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next();
+    program.context("cargo names no test program")
+}
+
+/// The guest's only file system: busybox, the tests, and the script that runs them.
+fn initramfs(busybox: &Path, tests: &Path) -> anyhow::Result<PathBuf> {
+    let root = tempfile::tempdir_in(debian::folder())?;
+    std::fs::create_dir(root.path().join("bin"))?;
+    let copied = root.path().join("bin/busybox");
+    std::fs::copy(busybox, &copied)?;
+    std::fs::set_permissions(&copied, Permissions::from_mode(0o755))?;
+    std::fs::copy(tests, root.path().join("tests"))?;
+    std::fs::copy(crate::root().join("xtask/vm/init.sh"), root.path().join("init"))?;
+    let archive = debian::folder().join("initramfs");
+    let mut cpio = Command::new(std::path::absolute(&copied)?);
+    cpio.args(["cpio", "-o", "-H", "newc"]).current_dir(root.path());
+    let mut cpio = cpio.stdin(Stdio::piped()).stdout(File::create(&archive)?).spawn()?;
+    cpio.stdin.take().context("piped")?.write_all(b"bin\nbin/busybox\ntests\ninit\n")?;
+    if !cpio.wait()?.success() {
+        bail!("busybox cannot write {}", archive.display());
+    }
+    Ok(archive)
+}
+
+/// Boots a kernel, waits until the guest is off, and shows and judges what it has written.
+fn boot(series: &str, kernel: &Path, initramfs: &Path, log: &Path) -> anyhow::Result<()> {
+    let mut qemu = Command::new("timeout");
+    // Emulated, so that it is the same everywhere. `--foreground` lets an interrupt from the terminal reach it.
+    qemu.args(["--foreground", SECONDS, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"]);
+    qemu.args(["-smp", "2", "-m", "1G", "-nographic", "-nic", "none", "-no-reboot"]);
+    // The reboot that `panic=-1` asks for ends qemu. Mitigations only cost time here.
+    qemu.args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off", "-kernel"]).arg(kernel);
+    qemu.arg("-initrd").arg(initramfs).stdin(Stdio::null()).stdout(File::create(log)?);
+    let ended = run(&mut qemu);
+    let text = String::from_utf8_lossy(&std::fs::read(log)?).replace('\r', "");
+    let shown = text.find(BEGIN).map_or(text.as_str(), |begin| &text[begin..]);
+    println!("{}", shown.trim_end());
+    ended.with_context(|| format!("qemu failed, or the guest was not off after {SECONDS} s"))?;
+    judge(series, shown)
+}
+
+fn judge(series: &str, shown: &str) -> anyhow::Result<()> {
+    if !shown.starts_with(&format!("{BEGIN} on {series}.")) {
+        bail!("the tests did not begin");
+    }
+    let code = shown.lines().find_map(|line| line.strip_prefix("vm-test: exit code "));
+    match code {
+        Some("0") => Ok(()),
+        Some(code) => bail!("tests failed (exit code {code})"),
+        None => bail!("the guest ended before its tests did"),
+    }
+}

@@ -1,0 +1,13 @@
+#!/bin/busybox sh
+# The first process of the guest: runs the tests, says how they ended, and switches off.
+/bin/busybox mkdir -p /dev /proc /sys /tmp
+/bin/busybox --install -s /bin
+mount -t devtmpfs devtmpfs /dev
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /tmp
+mount -t tracefs tracefs /sys/kernel/tracing
+echo "vm-test: begin on $(uname -r)"
+/tests --test-threads=1
+echo "vm-test: exit code $?"
+poweroff -f
