@@ -44,6 +44,12 @@ const QEMU: Tool = Tool {
     packages: &["qemu-system-x86"],
 };
 
+const STRESS: Tool = Tool {
+    name: "stress-ng",
+    is_there: || output("stress-ng", &["--version"]).is_some(),
+    packages: &["stress-ng"],
+};
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -67,7 +73,7 @@ pub(crate) fn qemu() -> anyhow::Result<()> {
 
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM, QEMU])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {

@@ -20,11 +20,17 @@ typedef __u32 __wsum;
 typedef _Bool bool;
 
 enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
 };
 
@@ -33,8 +39,13 @@ enum {
 };
 
 #define NULL ((void *)0)
+#define true 1
+#define false 0
 #define CLONE_THREAD 0x00010000
 #define TS_COMPAT 0x0002
+#define MAP_ANONYMOUS 0x20
+/* include/linux/pid.h: the kinds of id that a process has */
+#define PIDTYPE_SID 3
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -52,8 +63,10 @@ struct percpu_counter {
 struct mm_struct {
 	unsigned long total_vm;
 	unsigned long stack_vm;
+	unsigned long hiwater_rss;
 	unsigned long brk;
 	struct percpu_counter rss_stat[4];
+	struct task_struct *owner;
 };
 
 /* kernel 6.1 and before: a struct of four atomics */
@@ -65,10 +78,58 @@ struct mm_struct___old {
 	struct mm_rss_stat___old rss_stat;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[0];
+};
+
 struct signal_struct {
 	struct {
 		int counter;
 	} live;
+	int nr_threads;
+	struct list_head thread_head;
+	struct pid *pids[4];
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	unsigned long maxrss;
+};
+
+struct css_set {
+	int nr_tasks;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct cred {
@@ -92,6 +153,12 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
 	const struct cred *real_cred;
+	struct pid *thread_pid;
+	struct list_head thread_node;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	struct css_set *cgroups;
+	struct files_struct *files;
 };
 
 struct linux_binprm {

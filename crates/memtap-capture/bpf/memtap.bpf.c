@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
- * memtap's kernel side: every memory request that comes back from the kernel, and every fork, exec and exit, as one record
- * in one ring; and the state of every process on demand, through the same ring, so that all of it is in one order.
+ * memtap's kernel side. It keeps an account for each process (account.h) and tells of it in one ring (ring.h, record.h): every
+ * memory request that comes back from the kernel; every fork, exec, exit and change of name; and, on demand, the state of every process
+ * (state.h), through the same ring, so that all of it is in one order.
  *
- * Three rules keep the books right:
- * - reserve the ring's slot first, read the state after: a record's state then contains every call that stands before it;
- * - requests leave the last part of the ring free, so that a full ring costs requests (counted) and never a fork, exec or exit;
+ * Four rules keep the books right:
+ * - the account is brought up to date first, the ring's slot reserved next, the state read last: a record's state then contains every
+ *   call that stands before it;
+ * - a change of the virtual size is booked by the thread that made it, while it holds the lock that guards it (on_locked, on_released),
+ *   or, where the kernel does not let us see the lock, by the next call that returns;
+ * - requests leave the last part of the ring free, so that a full ring costs requests (counted in the account) and never a fork, exec or exit;
  * - no wake-up: user space polls.
  */
 #include "kernel.h"
@@ -13,241 +17,176 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include "record.h"
+#include "ring.h"
+#include "resident.h"
+#include "account.h"
+#include "state.h"
+#include "call.h"
+#include "stream.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* Set by the loader from the call table in memtap-model: row + 1 by system call number, 0 for calls not followed. */
-#define NUMBERS 512
-const volatile __u8 calls_64[NUMBERS] = {};
-const volatile __u8 calls_32[NUMBERS] = {};
-/* i386's first mmap takes its arguments in memory (arch/x86/kernel/sys_ia32.c). */
-const volatile __u32 old_mmap_32 = 90;
-/* Bytes of unread records from which on requests are lost. */
-const volatile __u64 room_for_requests = 0;
-/* How many CPUs may ever run (the highest number + 1). */
-const volatile __u32 cpus = 0;
-/* Distance from a per-CPU pointer to its value on each CPU; 0 where it is not known. */
-#define CPUS 1024
-__u64 cpu_offset[CPUS];
-__u64 lost_map;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 * 1024 * 1024);
-} ring SEC(".maps");
-
-enum lost { LOST_REQUESTS, LOST_LIFECYCLE, LOST_CAUSES };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LOST_CAUSES);
-	__type(key, __u32);
-	__type(value, __u64);
-} lost SEC(".maps");
-
-static __always_inline void lose(__u32 cause)
-{
-	__u64 *count = bpf_map_lookup_elem(&lost, &cause);
-
-	if (count)
-		*count += 1;
-}
-
-static __always_inline struct memtap_record *reserve(__u32 cause)
-{
-	struct memtap_record *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-
-	if (!record)
-		lose(cause);
-	return record;
-}
-
-static __always_inline void read_space(struct memtap_record *record, struct mm_struct *mm)
-{
-	record->mm = (__u64)mm;
-	record->total_vm = mm->total_vm;
-	record->stack_vm = mm->stack_vm;
-	record->brk = mm->brk;
-}
+/* Whether on_locked and on_released are attached, so that each thread's own changes are known. */
+const volatile bool own_changes = false;
 
 /*
- * The per-CPU offsets are no symbol that programs may use on every kernel, but a per-CPU map shows them: its value's address on a CPU
- * less its per-CPU pointer. (The verifier knows addresses of maps and values as such; on the way through memory they become numbers.)
+ * Without the lock's hooks: whatever has changed since the last call came back is this one's, but for what the stack grew by.
+ * A refused call moves nothing: what else changed belongs to a call that is still to come back. Pages.
  */
-static long find_offset(__u32 cpu, __u64 *per_cpu_pointer)
+static __always_inline __s64 change_since_last(struct account *account, struct mm_struct *mm, bool moved)
 {
-	__u32 key = 0;
-	void *value = bpf_map_lookup_percpu_elem(&lost, &key, cpu);
+	__s64 stack, change;
+	__u64 total_vm = mm->total_vm;
 
-	if (cpu >= CPUS || !value)
-		return 1;
-	*(void **)&cpu_offset[cpu] = value;
-	barrier();
-	cpu_offset[cpu] -= *per_cpu_pointer;
-	return 0;
+	stack = mm->stack_vm - __sync_lock_test_and_set(&account->stack_vm, mm->stack_vm);
+	/* Of a shared space's stacks nobody knows whose they are: the next call that returns has them. */
+	if (stack && !account->shares)
+		book(account, BY_STACK, stack, total_vm);
+	if (!moved)
+		return 0;
+	change = total_vm - account->virtual - by_others(account);
+	if (change)
+		book(account, BY_REQUEST, change, total_vm);
+	return change;
 }
 
-static __always_inline void find_offsets(void)
+static __always_inline void returned(struct task_struct *task, struct account *account, struct call *call)
 {
-	__u64 per_cpu_pointer = 0;
-
-	*(void **)&lost_map = &lost;
-	barrier();
-	bpf_probe_read_kernel(&per_cpu_pointer, sizeof(per_cpu_pointer),
-			      (void *)(lost_map + bpf_core_field_offset(struct bpf_array, pptrs)));
-	bpf_loop(cpus, find_offset, &per_cpu_pointer, 0);
-}
-
-struct pages {
-	__s32 *counters;
-	__s64 count;
-};
-
-static long add_pending(__u32 cpu, struct pages *pages)
-{
-	__s32 pending = 0;
-
-	if (cpu >= CPUS || !cpu_offset[cpu])
-		return 1;
-	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)pages->counters + cpu_offset[cpu]);
-	pages->count += pending;
-	return 0;
-}
-
-/*
- * Pages of one kind. From 6.2 on the exact number is the shared count plus what each CPU has not yet added to it
- * (lib/percpu_counter.c, percpu_counter_sum); before, one atomic has it.
- */
-static __always_inline __u64 resident_pages(struct mm_struct *mm, int kind)
-{
-	struct pages pages = {};
-
-	if (bpf_core_type_exists(struct mm_rss_stat___old)) {
-		struct mm_struct___old *old = (void *)mm;
-		void *counters = __builtin_preserve_access_index(&old->rss_stat);
-
-		bpf_probe_read_kernel(&pages.count, sizeof(pages.count), counters + kind * sizeof(__s64));
-	} else {
-		/* The element's size is the kernel's, which only a relocation knows: no indexing of our own struct. */
-		void *counters = __builtin_preserve_access_index(&mm->rss_stat);
-		struct percpu_counter *counter = counters + kind * bpf_core_type_size(struct percpu_counter);
-
-		pages.count = BPF_CORE_READ(counter, count);
-		pages.counters = BPF_CORE_READ(counter, counters);
-		bpf_loop(cpus, add_pending, &pages, 0);
-	}
-	return pages.count > 0 ? pages.count : 0;
-}
-
-static __always_inline void read_process(struct memtap_record *record, __u8 kind, struct task_struct *task)
-{
-	struct task_struct *leader = task->group_leader;
-
-	record->kind = kind;
-	record->compat = 0;
-	record->call = 0;
-	record->tgid = task->tgid;
-	record->tid = task->pid;
-	record->uid = task->real_cred->uid.val;
-	record->time_ns = bpf_ktime_get_boot_ns();
-	record->mm = record->total_vm = record->stack_vm = record->brk = 0;
-	bpf_probe_read_kernel(record->comm, sizeof(record->comm), leader->comm);
-	record->state.start_ns = leader->start_boottime;
-	record->state.parent = leader->real_parent->tgid;
-	record->state.unused = 0;
-	__builtin_memset(record->state.resident, 0, sizeof(record->state.resident));
-}
-
-/* In the order of enum memtap_resident, which is the kernel's. */
-static __always_inline void read_resident(struct memtap_record *record, struct mm_struct *mm)
-{
-	record->state.resident[MEMTAP_FILE] = resident_pages(mm, MEMTAP_FILE);
-	record->state.resident[MEMTAP_ANON] = resident_pages(mm, MEMTAP_ANON);
-	record->state.resident[MEMTAP_SWAP] = resident_pages(mm, MEMTAP_SWAP);
-	record->state.resident[MEMTAP_SHMEM] = resident_pages(mm, MEMTAP_SHMEM);
-}
-
-static __always_inline void lifecycle(__u8 kind, struct task_struct *task)
-{
-	struct memtap_record *record = reserve(LOST_LIFECYCLE);
 	struct mm_struct *mm = task->mm;
+	struct thread *thread = NULL;
+	__u64 requested, brk_before = account->brk;
+	__s64 delta = 0;
+	__u8 size;
+	__u32 errno;
+	bool told = false;
 
-	if (!record)
+	if (call->row >= MEMTAP_CALLS)
 		return;
-	read_process(record, kind, task);
-	if (mm)
-		read_space(record, mm);
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-}
-
-static __always_inline void arguments_64(struct memtap_record *record, struct pt_regs *regs)
-{
-	record->request.args[0] = regs->di;
-	record->request.args[1] = regs->si;
-	record->request.args[2] = regs->dx;
-	record->request.args[3] = regs->r10;
-	record->request.args[4] = regs->r8;
-	record->request.ret = regs->ax;
-}
-
-static __always_inline void arguments_32(struct memtap_record *record, struct pt_regs *regs, __u32 number)
-{
-	__u32 in_memory[MEMTAP_ARGUMENTS] = {};
-
-	record->request.ret = (__s64)(__s32)regs->ax;
-	if (record->request.ret >= 0 || record->request.ret < -4095)
-		record->request.ret = (__u32)regs->ax;
-	if (number == old_mmap_32) {
-		bpf_probe_read_user(in_memory, sizeof(in_memory), (void *)(__u64)(__u32)regs->bx);
-		for (int i = 0; i < MEMTAP_ARGUMENTS; i++)
-			record->request.args[i] = in_memory[i];
-		return;
+	size = sizes[call->row];
+	errno = errno_of(call, size);
+	if (own_changes) {
+		thread = bpf_task_storage_get(&threads, task, NULL, 0);
+		if (thread) {
+			delta = thread->delta;
+			brk_before = thread->brk;
+			thread->delta = 0;
+		}
+	} else if (account->mm == (__u64)mm) {
+		delta = change_since_last(account, mm, !errno && moves[call->row]);
+		account->brk = mm->brk;
 	}
-	record->request.args[0] = (__u32)regs->bx;
-	record->request.args[1] = (__u32)regs->cx;
-	record->request.args[2] = (__u32)regs->dx;
-	record->request.args[3] = (__u32)regs->si;
-	record->request.args[4] = (__u32)regs->di;
+	requested = requested_bytes(call, size, errno && size == MEMTAP_SIZE_BREAK ? call->ret : brk_before, delta);
+	/* Of brk, only growth counts as asked for. */
+	count_request(account, call->row, errno, size == MEMTAP_SIZE_BREAK && delta < 0 ? 0 : requested);
+	if (requests_have_room()) {
+		if (call->row == row_mmap && !errno && !(call->args[3] & MAP_ANONYMOUS))
+			told = tell_file_request(task, call, account, delta, requested);
+		else
+			told = tell_request(task, call, account, delta, requested);
+	}
+	if (!told) {
+		add(&account->books.lost, 1);
+		lose(LOST_REQUESTS);
+	}
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task;
-	struct memtap_record *record;
+	struct account *account;
+	struct call call = {};
 	__u64 number = regs->orig_ax;
-	bool compat;
-	__u8 row;
+	__u32 row;
 
 	/* Most calls leave here: no table has their number. */
 	if (number >= NUMBERS || !(calls_64[number] | calls_32[number]))
 		return 0;
 	task = bpf_get_current_task_btf();
-	compat = task->thread_info.status & TS_COMPAT;
-	row = compat ? calls_32[number] : calls_64[number];
+	call.compat = is_compat(task);
+	row = row_of(regs, number, call.compat);
 	if (!row || !task->mm)
 		return 0;
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > room_for_requests) {
-		lose(LOST_REQUESTS);
+	account = account_of(task->tgid);
+	if (!account) {
+		lose(LOST_NO_ACCOUNT);
 		return 0;
 	}
-	record = reserve(LOST_REQUESTS);
-	if (!record)
-		return 0;
-	record->kind = MEMTAP_REQUEST;
-	record->compat = compat;
-	record->call = row - 1;
-	record->tgid = task->tgid;
-	record->tid = task->pid;
-	record->uid = 0;
-	record->time_ns = bpf_ktime_get_boot_ns();
-	read_space(record, task->mm);
-	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	if (compat)
-		arguments_32(record, regs, number);
+	call.row = row - 1;
+	if (call.compat)
+		arguments_32(&call, regs, number);
 	else
-		arguments_64(record, regs);
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+		arguments_64(&call, regs);
+	returned(task, account, &call);
+	return 0;
+}
+
+/*
+ * The lock of an address space, taken for writing: whoever holds it, and only that thread, may change the virtual size
+ * (include/linux/mmap_lock.h; this form of the tracepoint is from 6.14 on).
+ */
+SEC("tp_btf/mmap_lock_acquire_returned")
+int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
+{
+	struct thread *thread;
+
+	if (!write || !success)
+		return 0;
+	thread = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread)
+		return 0;
+	thread->mm = (__u64)mm;
+	thread->total_vm = mm->total_vm;
+	thread->stack_vm = mm->stack_vm;
+	thread->resident = resident_nearly(mm);
+	thread->brk = mm->brk;
+	return 0;
+}
+
+/* Whose books an address space is in: the thread's own process, or the owner when one reaches into another. */
+static __always_inline struct account *account_of_space(struct task_struct *task, struct mm_struct *mm)
+{
+	struct account *account;
+	__u32 tgid = task->tgid;
+
+	if (task->mm != mm && bpf_core_field_exists(mm->owner))
+		tgid = BPF_CORE_READ(mm, owner, tgid);
+	account = account_of(tgid);
+	/* Not that of a new image that exec is still making, nor that of a child that is not yet born. */
+	return account && account->mm == (__u64)mm ? account : NULL;
+}
+
+/* A downgraded lock is released as a reader's, and munmap changes the size only then: both kinds of release count. */
+SEC("tp_btf/mmap_lock_released")
+int BPF_PROG(on_released, struct mm_struct *mm, bool write)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct account *account;
+	struct pt_regs *regs;
+	__s64 change, stack;
+	__u32 row;
+
+	if (!thread || thread->mm != (__u64)mm)
+		return 0;
+	thread->mm = 0;
+	change = mm->total_vm - thread->total_vm;
+	stack = mm->stack_vm - thread->stack_vm;
+	if (!change)
+		return 0;
+	account = account_of_space(task, mm);
+	if (!account)
+		return 0;
+	if (change < 0)
+		raise(&account->peak_resident, thread->resident);
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	row = task->mm == mm ? row_of(regs, regs->orig_ax, is_compat(task)) : 0;
+	if (row && row <= MEMTAP_CALLS && moves[row - 1]) {
+		thread->delta += change;
+		book(account, BY_REQUEST, change, mm->total_vm);
+	} else {
+		book(account, stack == change ? BY_STACK : BY_KERNEL, change, mm->total_vm);
+	}
 	return 0;
 }
 
@@ -255,7 +194,25 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	lifecycle(MEMTAP_EXEC, task);
+	struct mm_struct *mm = task->mm;
+	struct account *account = account_of(task->tgid);
+	__s64 change;
+
+	if (!mm)
+		return 0;
+	if (account) {
+		leave(account);
+		change = mm->total_vm - account->virtual;
+		account->books.exec += change;
+		account->virtual = mm->total_vm;
+		account->stack_vm = mm->stack_vm;
+		account->brk = mm->brk;
+		account->mm = (__u64)mm;
+		raise(&account->peak_virtual, mm->total_vm);
+	} else {
+		account = open_account(task, mm);
+	}
+	tell_state(MEMTAP_EXEC, task, mm, account);
 	return 0;
 }
 
@@ -263,41 +220,147 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 {
-	if (!(clone_flags & CLONE_THREAD) && task->mm)
-		lifecycle(MEMTAP_FORK, task);
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct account *child, *account;
+
+	if ((clone_flags & CLONE_THREAD) || !mm)
+		return 0;
+	child = open_account(task, mm);
+	account = parent->mm == mm ? account_of(parent->tgid) : NULL;
+	if (child && account)
+		share(account, child);
+	tell_state(MEMTAP_FORK, task, mm, child);
 	return 0;
 }
 
-/* When the last thread of the group goes: the kernel has counted it down already (kernel/exit.c, do_exit). */
+/*
+ * When the last thread of the group goes: the kernel has counted it down already (kernel/exit.c, do_exit). The memory is still there
+ * from 6.13 on; before, it has gone by now.
+ */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	if (task->signal->live.counter == 0)
-		lifecycle(MEMTAP_EXIT, task);
+	__u32 tgid = task->tgid;
+	struct account *account;
+
+	if (task->signal->live.counter != 0)
+		return 0;
+	account = account_of(tgid);
+	if (!account && !task->mm)
+		return 0;
+	/* A thread that was killed in a call never came back from it. */
+	if (account && task->mm && !own_changes && account->mm == (__u64)task->mm)
+		change_since_last(account, task->mm, true);
+	tell_state(MEMTAP_EXIT, task, task->mm, account);
+	if (account)
+		leave(account);
+	bpf_map_delete_elem(&accounts, &tgid);
 	return 0;
 }
 
-/* All processes with memory of their own, into the same ring. */
+/*
+ * Before the name changes (fs/exec.c, __set_task_comm), by exec or by the program itself: what was asked for up to now is the old name's.
+ * A program may rename itself as often as it likes, so these have the room of requests.
+ */
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
+{
+	struct memtap_rename *rename;
+	struct account *account;
+
+	if (task->pid != task->tgid)
+		return 0;
+	account = account_of(task->tgid);
+	if (!account)
+		return 0;
+	if (!requests_have_room()) {
+		lose(LOST_NAMES);
+		return 0;
+	}
+	tell_tally(account, task->tgid);
+	rename = RESERVE(struct memtap_rename, LOST_NAMES);
+	if (!rename)
+		return 0;
+	rename->kind = MEMTAP_RENAME;
+	rename->tgid = task->tgid;
+	bpf_probe_read_kernel_str(rename->comm, sizeof(rename->comm), comm);
+	SUBMIT(rename);
+	return 0;
+}
+
+static __always_inline void tell_oom(struct task_struct *victim)
+{
+	struct memtap_oom *oom = RESERVE(struct memtap_oom, LOST_LIFECYCLE);
+	struct task_struct *asker;
+	struct mm_struct *mm;
+
+	/* At once: the verifier of 6.1 forgets what it is. */
+	if (!oom)
+		return;
+	asker = bpf_get_current_task_btf();
+	mm = victim->mm;
+	oom->kind = MEMTAP_OOM;
+	oom->tgid = victim->tgid;
+	oom->asker = asker->tgid;
+	oom->time_ns = bpf_ktime_get_boot_ns();
+	oom->total_vm = mm ? mm->total_vm : 0;
+	if (mm)
+		read_resident(oom->resident, mm);
+	else
+		__builtin_memset(oom->resident, 0, sizeof(oom->resident));
+	bpf_probe_read_kernel(oom->comm, sizeof(oom->comm), victim->group_leader->comm);
+	bpf_probe_read_kernel(oom->asker_comm, sizeof(oom->asker_comm), asker->group_leader->comm);
+	SUBMIT(oom);
+}
+
+/* In the context of the task that could not get a page (mm/oom_kill.c, mark_oom_victim; this form is from 6.9 on). */
+SEC("tp_btf/mark_victim")
+int BPF_PROG(on_oom, struct task_struct *victim, __u32 uid)
+{
+	tell_oom(victim);
+	return 0;
+}
+
+/* Without on_locked, stacks that grew since the last call came back are found here. */
+static __always_inline void find_stack_growth(struct account *account, struct mm_struct *mm)
+{
+	if (own_changes || account->mm != (__u64)mm)
+		return;
+	change_since_last(account, mm, false);
+}
+
+/* All processes with memory of their own, into the same ring. A byte a process is written, so that reading a few bytes reads a few. */
 SEC("iter/task")
 int read_processes(struct bpf_iter__task *context)
 {
-	struct task_struct *task = context->task;
-	struct memtap_record *record;
+	struct task_struct *task = context->task, *leader;
+	struct memtap_all_read *all_read;
+	struct account *account;
 	struct mm_struct *mm;
+	__u8 one = 1;
 
 	if (context->meta->seq_num == 0)
 		find_offsets();
-	if (!task || task->pid != task->tgid)
+	if (!task) {
+		all_read = RESERVE(struct memtap_all_read, LOST_LIFECYCLE);
+		if (all_read) {
+			all_read->kind = MEMTAP_ALL_READ;
+			SUBMIT(all_read);
+		}
 		return 0;
+	}
+	/* A first thread that has ended leaves the others, any of which then stands for the process. */
+	leader = task->group_leader;
 	mm = task->mm;
-	if (!mm)
+	if (!mm || (task != leader && leader->mm))
 		return 0;
-	record = reserve(LOST_LIFECYCLE);
-	if (!record)
-		return 0;
-	read_process(record, MEMTAP_SNAPSHOT, task);
-	read_space(record, mm);
-	read_resident(record, mm);
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	account = account_of(task->tgid);
+	if (!account)
+		account = open_account(task, mm);
+	if (account)
+		find_stack_growth(account, mm);
+	tell_state(MEMTAP_SNAPSHOT, task, mm, account);
+	bpf_seq_write(context->meta->seq, &one, sizeof(one));
 	return 0;
 }

@@ -1,27 +1,33 @@
-//! What only /proc tells of a process: its command line and its user's name. Read once a process and image, a bounded
-//! number at a tick.
+//! What only /proc tells of a process: its command line, its user's name, and where it runs. Read once a process and image (and
+//! again when it is moved to another cgroup), a bounded number at a tick.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::Read as _;
+use std::sync::Arc;
 
-use memtap_model::{Observation, ProcessDetails, ProcessId, Tgid};
+use memtap_model::{Observation, Placement, ProcessDetails, ProcessId, Tgid, to_text};
 
 /// Reads of /proc at one tick; the rest waits for the next.
 const AT_ONCE: usize = 256;
 const COMMAND_BYTES: u64 = 1024;
-const NAMES_KEPT: usize = 4096;
+const CGROUP_BYTES: u64 = 16 << 10;
+/// Names of users, and places, that are remembered.
+const KEPT: usize = 4096;
 
-/// Which processes are known, and users' names.
+/// Which processes are known, and what many of them share.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
-    known: HashSet<ProcessId>,
+    /// With the number that changes when a process is moved to another cgroup; `None` until a reading brought it.
+    known: HashMap<ProcessId, Option<u64>>,
     users: HashMap<u32, String>,
+    places: HashMap<Vec<u8>, Arc<Placement>>,
 }
 
 impl Details {
-    /// Whether nothing was read of the process yet.
-    pub(crate) fn is_new(&self, process: ProcessId) -> bool {
-        !self.known.contains(&process)
+    /// Whether nothing was read of the process yet, or not since it was moved.
+    pub(crate) fn is_new(&mut self, process: ProcessId, placement: u64) -> bool {
+        let Some(known) = self.known.get_mut(&process) else { return true };
+        *known.get_or_insert(placement) != placement
     }
 
     pub(crate) fn forget(&mut self, process: ProcessId) {
@@ -33,40 +39,49 @@ impl Details {
         let chosen: Vec<Tgid> = waiting.keys().copied().take(AT_ONCE).collect();
         for tgid in chosen {
             let Some((process, uid)) = waiting.remove(&tgid) else { continue };
-            if let Some(command) = command(tgid) {
-                self.known.insert(process);
-                out.push(Observation::Details(ProcessDetails { process, command, user: self.user(uid) }));
+            if let Some(command) = file_of(tgid, "cmdline", COMMAND_BYTES) {
+                self.known.insert(process, None);
+                let cgroup = file_of(tgid, "cgroup", CGROUP_BYTES).unwrap_or_default();
+                let (user, runs_in) = (self.user(uid), self.place(cgroup));
+                out.push(Observation::Details(ProcessDetails {
+                    process,
+                    command: words(&command),
+                    user,
+                    runs_in,
+                }));
             }
         }
     }
 
     fn user(&mut self, uid: u32) -> String {
-        if self.users.len() > NAMES_KEPT {
+        if self.users.len() > KEPT {
             self.users.clear();
         }
         let name = || nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
         self.users.entry(uid).or_insert_with(|| name().unwrap_or_else(|| uid.to_string())).clone()
     }
-}
 
-/// The command line of a process that still lives.
-fn command(tgid: Tgid) -> Option<String> {
-    let file = std::fs::File::open(format!("/proc/{}/cmdline", tgid.0)).ok()?;
-    let mut bytes = Vec::new();
-    file.take(COMMAND_BYTES).read_to_end(&mut bytes).ok()?;
-    Some(words(&bytes))
-}
-
-/// Arguments joined by blanks; bytes that are not UTF-8 as `\xNN`.
-fn words(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+    /// Processes of one cgroup share what it says.
+    fn place(&mut self, cgroup: Vec<u8>) -> Arc<Placement> {
+        if self.places.len() > KEPT {
+            self.places.clear();
         }
+        let place = self.places.entry(cgroup);
+        Arc::clone(place.or_insert_with_key(|cgroup| Arc::new(Placement::of(&to_text(cgroup)))))
     }
-    text.trim_end_matches('\0').replace('\0', " ")
+}
+
+/// The beginning of a file of a process that still lives.
+fn file_of(tgid: Tgid, name: &str, most: u64) -> Option<Vec<u8>> {
+    let file = std::fs::File::open(format!("/proc/{}/{name}", tgid.0)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Arguments joined by blanks.
+fn words(bytes: &[u8]) -> String {
+    to_text(bytes).trim_end_matches('\0').replace('\0', " ")
 }
 
 #[cfg(test)]
@@ -87,7 +102,8 @@ mod tests {
         let mut out = Vec::new();
         let mut details = Details::default();
         details.read(&mut waiting, &mut out);
-        assert!(waiting.is_empty() && !details.is_new(process));
+        assert!(waiting.is_empty() && !details.is_new(process, 7));
+        assert!(!details.is_new(process, 7) && details.is_new(process, 8), "it was moved");
         assert!(
             matches!(&out[..], [Observation::Details(found)] if found.user == "root" && !found.command.is_empty())
         );

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use memtap_model::{Comm, Observation, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
+use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
 
 use crate::details::Details;
 use crate::{CaptureError, Source, SourceKind, bpf, clock};
@@ -12,6 +12,8 @@ use crate::{CaptureError, Source, SourceKind, bpf, clock};
 /// The source.
 #[derive(Default)]
 pub(crate) struct Procfs {
+    /// A reading has been asked for.
+    due: bool,
     known: HashSet<ProcessId>,
     details: Details,
 }
@@ -28,34 +30,41 @@ impl Source for Procfs {
         SourceKind::Procfs
     }
 
-    fn poll(&mut self, _room: usize, _out: &mut Vec<Observation>) -> usize {
-        0
+    fn tick(&mut self) -> Result<(), CaptureError> {
+        self.due = true;
+        Ok(())
     }
 
-    fn tick(&mut self) -> Result<usize, CaptureError> {
-        Ok(0)
-    }
-
-    /// There is no stream: the whole reading comes here.
-    fn end_tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+    /// There is no stream: the whole reading comes at once.
+    fn poll(&mut self, _room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
+        if !std::mem::take(&mut self.due) {
+            return Ok(0);
+        }
+        let before = out.len();
         let boot = clock::boot();
         let mut seen = HashSet::new();
         let mut renewed = HashMap::new();
         for state in pids().filter_map(|pid| state(pid, boot)) {
             seen.insert(state.process());
-            if self.details.is_new(state.process()) {
+            if self.details.is_new(state.process(), state.placement) {
                 renewed.insert(state.tgid, (state.process(), state.uid));
             }
-            out.push(Observation::Snapshot(state));
+            out.push(Observation::Snapshot(Box::new(state)));
         }
         for process in self.known.difference(&seen) {
             self.details.forget(*process);
-            out.push(Observation::Exit { process: *process, time: clock::now() });
+            out.push(Observation::Exit(Box::new(ended(*process))));
         }
         self.known = seen;
         self.details.read(&mut renewed, out);
-        Ok(())
+        out.push(Observation::AllRead);
+        Ok(out.len() - before)
     }
+}
+
+/// The last state of a process that is no longer in /proc.
+pub(crate) fn ended(process: ProcessId) -> ProcessState {
+    ProcessState { time: clock::now(), tgid: process.tgid, start: process.start, ..ProcessState::default() }
 }
 
 /// The processes that /proc lists.
@@ -76,46 +85,65 @@ pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
         Some(fields.get(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
     };
     let start = bpf::start_of_ticks(stat.start_ticks);
+    let resident = Resident {
+        anonymous_bytes: bytes("RssAnon").unwrap_or(0),
+        file_bytes: bytes("RssFile").unwrap_or(0),
+        shmem_bytes: bytes("RssShmem").unwrap_or(0),
+        swap_bytes: bytes("VmSwap").unwrap_or(0),
+    };
+    let virtual_bytes = bytes("VmSize")?;
+    let process = ProcessId { tgid: Tgid(pid), start };
     Some(ProcessState {
-        time: clock::now(),
-        followed: false,
-        tgid: Tgid(pid),
-        start,
         started_at: WallClock::after_boot(boot, start.0),
         parent: Tgid(stat.parent),
         uid,
         // /proc does not tell spaces apart: each process counts as having its own.
         space: SpaceId(u64::from(pid)),
         name: stat.name,
-        virtual_bytes: bytes("VmSize")?,
-        stack_bytes: bytes("VmStk").unwrap_or(0),
-        brk: 0,
-        resident: Resident {
-            anonymous_bytes: bytes("RssAnon").unwrap_or(0),
-            file_bytes: bytes("RssFile").unwrap_or(0),
-            shmem_bytes: bytes("RssShmem").unwrap_or(0),
-            swap_bytes: bytes("VmSwap").unwrap_or(0),
-        },
+        virtual_bytes: Some(virtual_bytes),
+        resident,
+        peak_virtual_bytes: virtual_bytes,
+        peak_resident_bytes: resident.set_bytes(),
+        faults: stat.faults,
+        inner_pid: inner_pid(fields.get("NSpid")),
+        session: stat.session,
+        threads: fields.get("Threads").and_then(|text| text.trim().parse().ok()).unwrap_or(0),
+        ..ended(process)
     })
+}
+
+/// `NSpid: 4211 7`: the last is the one inside, when there is more than one.
+fn inner_pid(pids: Option<&&str>) -> Option<u32> {
+    pids?.split_whitespace().skip(1).last()?.parse().ok()
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     name: Comm,
     parent: u32,
+    session: u32,
+    faults: Faults,
     start_ticks: u64,
 }
 
 impl Stat {
-    /// `PID (NAME) STATE PPID ...`: the name may hold any byte, brackets too, so it ends at the last one.
+    /// `PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS MINFLT CMINFLT MAJFLT ...`: the name may hold any byte, brackets too, so
+    /// it ends at the last one.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let begin = bytes.iter().position(|byte| *byte == b'(')?;
         let end = bytes.iter().rposition(|byte| *byte == b')')?;
         let name = Comm::new(bytes.get(begin + 1..end)?);
         let rest = std::str::from_utf8(bytes.get(end + 1..)?).ok()?;
-        let mut words = rest.split_whitespace();
-        let parent = words.nth(1)?.parse().ok()?;
-        Some(Self { name, parent, start_ticks: words.nth(17)?.parse().ok()? })
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let number = |index: usize| words.get(index)?.parse::<u64>().ok();
+        Some(Self {
+            name,
+            parent: u32::try_from(number(1)?).ok()?,
+            // Of a process of another namespace it is 0 or less.
+            session: number(3).and_then(|session| u32::try_from(session).ok()).unwrap_or(0),
+            faults: Faults { minor: number(7)?, major: number(9)? },
+            start_ticks: number(19)?,
+        })
     }
 }
 
@@ -125,21 +153,31 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_brackets() {
-        let stat = b"7 (a) b (c) S 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 1234 100 10";
+        let stat = b"7 (a) b (c) S 3 7 6 0 -1 4194304 11 0 12 0 0 0 0 0 20 0 1 0 1234 100 10";
         let parsed = Stat::parse(stat).unwrap();
-        assert_eq!(parsed, Stat { name: Comm::new(b"a) b (c"), parent: 3, start_ticks: 1234 });
+        assert_eq!((parsed.name, parsed.parent, parsed.session), (Comm::new(b"a) b (c"), 3, 6));
+        assert_eq!((parsed.faults, parsed.start_ticks), (Faults { minor: 11, major: 12 }, 1234));
         assert_eq!(Stat::parse(b"7 (a"), None);
+    }
+
+    #[test]
+    fn the_pid_inside_is_the_last_of_several() {
+        assert_eq!(inner_pid(Some(&"\t4211\t7")), Some(7));
+        assert_eq!(inner_pid(Some(&"\t4211")), None);
     }
 
     #[test]
     fn sees_itself_with_its_real_size() {
         let mut out = Vec::new();
-        Procfs::open().unwrap().end_tick(&mut out).unwrap();
+        let mut source = Procfs::open().unwrap();
+        source.tick().unwrap();
+        assert!(source.poll(0, &mut out).unwrap() > 1);
         let own = out.iter().find_map(|observation| match observation {
             Observation::Snapshot(state) if state.tgid.0 == std::process::id() => Some(state),
             _ => None,
         });
         let own = own.unwrap();
-        assert!(own.virtual_bytes > 0 && own.resident.set_bytes() > 0 && own.start.0 > 0);
+        assert!(own.virtual_bytes > Some(0) && own.resident.set_bytes() > 0 && own.start.0 > 0);
+        assert_eq!(out.last(), Some(&Observation::AllRead));
     }
 }

@@ -49,8 +49,7 @@ pub fn spawn(
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut reader =
-        Reader { source, settings, batches, pending: Batch::default(), readings: None, opened: false };
+    let mut reader = Reader { source, settings, batches, pending: Batch::default(), reading: false };
     let told = Arc::clone(&stop);
     let thread =
         std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
@@ -63,9 +62,8 @@ struct Reader {
     batches: Sender<Batch>,
     /// What is not handed on yet. While the channel is full it waits here, and further records wait in the kernel's ring.
     pending: Batch,
-    /// While readings are on their way through the stream: how many observations may stand before their end.
-    readings: Option<usize>,
-    opened: bool,
+    /// A reading of all processes is on its way through the stream.
+    reading: bool,
 }
 
 /// The channel's other end is gone.
@@ -82,9 +80,10 @@ impl Reader {
         let mut next_tick = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             // A tick that finds the one before not yet handed on is left out: the next reads all anew.
-            if Instant::now() >= next_tick && self.readings.is_none() && self.pending.tick.is_none() {
+            if Instant::now() >= next_tick && !self.reading && self.pending.tick.is_none() {
                 next_tick = self.after(next_tick);
-                self.readings = Some(self.source.tick()?);
+                self.source.tick()?;
+                self.reading = true;
             }
             let count = self.poll()?;
             if self.hand_on().is_err() {
@@ -104,12 +103,11 @@ impl Reader {
             if self.batches.blocking_send(batch).is_err() {
                 return Ok(());
             }
-            match self.readings {
-                None => self.readings = Some(self.source.tick()?),
-                Some(_) => {
-                    self.poll()?;
-                }
+            if !self.reading {
+                self.source.tick()?;
+                self.reading = true;
             }
+            self.poll()?;
             if self.pending.tick.is_some() {
                 let _ = self.batches.blocking_send(std::mem::take(&mut self.pending));
                 return Ok(());
@@ -129,31 +127,21 @@ impl Reader {
             return Ok(0);
         }
         let room = BATCH.saturating_sub(self.pending.observations.len());
-        let count = self.source.poll(room, &mut self.pending.observations);
-        if let Some(left) = self.readings {
-            let left = left.saturating_sub(count);
-            self.readings = Some(left);
-            if count < room || left == 0 {
-                self.readings = None;
-                self.end_tick()?;
-            }
+        let count = self.source.poll(room, &mut self.pending.observations)?;
+        if self.reading && self.pending.observations.last() == Some(&Observation::AllRead) {
+            self.end_tick();
         }
         Ok(count)
     }
 
-    /// All readings are in: the pending batch becomes the tick's last.
-    fn end_tick(&mut self) -> Result<(), CaptureError> {
-        self.source.end_tick(&mut self.pending.observations)?;
+    /// All processes have been read: the pending batch becomes the tick's last.
+    fn end_tick(&mut self) {
+        self.reading = false;
         match read_host() {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
             Err(error) => tracing::warn!("cannot read the machine's memory: {error}"),
         }
-        if !self.opened {
-            self.opened = true;
-            self.pending.observations.push(Observation::Opened);
-        }
         self.pending.tick = Some(clock::now());
-        Ok(())
     }
 
     fn hand_on(&mut self) -> Result<(), Closed> {
@@ -177,10 +165,11 @@ mod tests {
     use crate::SourceKind;
     use memtap_model::LossCause;
 
-    /// A stream of numbered losses, with one reading of ten thousand observations in it.
+    /// A stream of numbered losses, with readings of ten thousand observations in it.
     struct Stream {
         sent: u64,
         left: usize,
+        reading: Option<usize>,
     }
 
     impl Source for Stream {
@@ -188,19 +177,24 @@ mod tests {
             SourceKind::Bpf
         }
 
-        fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize {
+        fn tick(&mut self) -> Result<(), CaptureError> {
+            self.left += 10_000;
+            self.reading = Some(self.left);
+            Ok(())
+        }
+
+        fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
             let count = room.min(self.left);
             self.left -= count;
             for _ in 0..count {
                 self.sent += 1;
                 out.push(Observation::Lost { cause: LossCause::RingFull, count: self.sent });
             }
-            count
-        }
-
-        fn tick(&mut self) -> Result<usize, CaptureError> {
-            self.left += 10_000;
-            Ok(self.left)
+            if self.reading.is_some() && self.left == 0 {
+                self.reading = None;
+                out.push(Observation::AllRead);
+            }
+            Ok(count)
         }
     }
 
@@ -214,20 +208,23 @@ mod tests {
     #[test]
     fn a_full_channel_loses_nothing_keeps_order_and_bounds_and_the_end_brings_the_rest() {
         let (sender, mut batches) = tokio::sync::mpsc::channel(2);
-        let stream = Stream { sent: 0, left: 90_000 };
+        let stream = Stream { sent: 0, left: 90_000, reading: None };
         let reader = spawn(Box::new(stream), Settings::default(), sender).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         let end = std::thread::spawn(move || reader.stop());
-        let (mut all, mut opened_after) = (Vec::new(), None);
+        let (mut all, mut first_tick_after) = (Vec::new(), None);
         while let Some(batch) = batches.blocking_recv() {
-            assert!(batch.observations.len() <= BATCH + 2, "the host and the opening may come on top");
+            assert!(
+                batch.observations.len() <= BATCH + 2,
+                "the host and the mark of the end may come on top"
+            );
             all.extend(sequence(&batch));
-            if batch.observations.contains(&Observation::Opened) {
-                opened_after = Some(all.len());
+            if batch.tick.is_some() {
+                first_tick_after.get_or_insert(all.len());
             }
         }
         end.join().unwrap();
         assert!(all.len() >= 100_000 && all.iter().copied().eq(1..=all.len() as u64), "{}", all.len());
-        assert_eq!(opened_after, Some(100_000), "the opening stands after the whole first reading");
+        assert_eq!(first_tick_after, Some(100_000), "the tick stands after the whole first reading");
     }
 }

@@ -5,30 +5,30 @@ use std::time::Duration;
 
 use memtap_model::Observation;
 
-use crate::{CaptureError, bpf, error, procfs};
+use crate::{CaptureError, Plan, bpf, error, procfs};
 
 /// A source of observations; one thread owns it.
 pub trait Source: Send {
     /// Which one it is.
     fn kind(&self) -> SourceKind;
 
-    /// Takes up to `room` observations that are there already, without waiting; gives how many.
-    fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize;
+    /// By which plan it sees requests; `None` when it sees none.
+    fn plan(&self) -> Option<Plan> {
+        None
+    }
 
-    /// Begins a reading of all processes; it comes through [`Source::poll`], in order with everything else. Gives how many
-    /// observations may at most stand before its end.
+    /// Begins a reading of all processes; it comes through [`Source::poll`], in order with everything else, and ends with
+    /// [`Observation::AllRead`].
     ///
     /// # Errors
     /// When the kernel denies or lacks what is needed.
-    fn tick(&mut self) -> Result<usize, CaptureError>;
+    fn tick(&mut self) -> Result<(), CaptureError>;
 
-    /// Adds what belongs to the tick and comes from elsewhere, when the reading has come through.
+    /// Takes about `room` observations that are there already, without waiting; gives how many. One that ends a reading is the last.
     ///
     /// # Errors
     /// As [`Source::tick`].
-    fn end_tick(&mut self, _out: &mut Vec<Observation>) -> Result<(), CaptureError> {
-        Ok(())
-    }
+    fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError>;
 }
 
 /// What may be chosen.
@@ -80,15 +80,37 @@ impl SourceKind {
 pub struct Settings {
     /// Size of the kernel's ring, bytes: a power of two and a multiple of the page size.
     pub ring_bytes: u32,
+    /// How much of it requests may fill, bytes; `None`: three quarters. The rest is for forks, execs, exits and readings.
+    pub ring_requests: Option<u32>,
+    /// How many processes may have accounts in the kernel.
+    pub accounts: u32,
+    /// How requests are seen; `None`: as the facts speak for.
+    pub plan: Option<Plan>,
     /// Time between two readings of all processes.
     pub tick: Duration,
     /// Sleep when the ring was empty.
     pub poll: Duration,
 }
 
+impl Settings {
+    /// What requests may fill of the ring, bytes.
+    #[must_use]
+    pub fn request_bytes(&self) -> u32 {
+        let most = self.ring_bytes / 4 * 3;
+        self.ring_requests.map_or(most, |bytes| bytes.min(most))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, tick: Duration::from_secs(1), poll: Duration::from_millis(1) }
+        Self {
+            ring_bytes: 16 << 20,
+            ring_requests: None,
+            accounts: 32_768,
+            plan: None,
+            tick: Duration::from_secs(1),
+            poll: Duration::from_millis(1),
+        }
     }
 }
 
@@ -114,12 +136,12 @@ pub struct Opened {
 /// # Errors
 /// When it is denied or not possible; with [`SourceChoice::Auto`] only when not even /proc can be read.
 pub fn open(choice: SourceChoice, settings: &Settings) -> Result<Opened, CaptureError> {
-    let without_notices = |source| Opened { source, notices: Vec::new() };
+    let with_bpf = |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source) };
     match choice {
-        SourceChoice::Bpf => Ok(without_notices(Box::new(bpf::Bpf::open(settings)?))),
-        SourceChoice::Procfs => Ok(without_notices(Box::new(procfs::Procfs::open()?))),
+        SourceChoice::Bpf => bpf::Bpf::open(settings).map(with_bpf),
+        SourceChoice::Procfs => Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new() }),
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
-            Ok(source) => Ok(without_notices(Box::new(source))),
+            Ok(source) => Ok(with_bpf(source)),
             Err(reason) => Ok(Opened {
                 source: Box::new(procfs::Procfs::open()?),
                 notices: vec![requests_are_missing(&reason)],

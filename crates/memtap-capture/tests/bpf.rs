@@ -3,25 +3,39 @@
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use memtap_capture::{Settings, Source, SourceChoice, open};
-use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tgid};
+use memtap_capture::{Plan, Settings, Source, SourceChoice, open};
+use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tally, Tgid};
 use nix::libc;
 
 static SERIAL: Mutex<()> = Mutex::new(());
 
-/// Everything that a source gives as it opens.
-fn opening(settings: &Settings) -> Vec<Observation> {
-    let mut source = open(SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source;
+/// What stands in the stream up to the end of a reading of all processes.
+fn read_all(source: &mut dyn Source) -> Vec<Observation> {
     let mut out = Vec::new();
-    source.tick().expect("the kernel reads all processes");
-    while source.poll(10_000, &mut out) > 0 {}
-    source.end_tick(&mut out).expect("what /proc adds");
+    source.tick().expect("a reading begins");
+    while out.last() != Some(&Observation::AllRead) {
+        source.poll(10_000, &mut out).expect("the kernel reads all processes");
+    }
     out
+}
+
+fn bpf(settings: &Settings) -> Box<dyn Source> {
+    open(SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source
+}
+
+/// The plans that work on this kernel, the best first.
+fn plans() -> Vec<Plan> {
+    let best = bpf(&Settings::default()).plan().expect("eBPF has a plan");
+    if best == Plan::Exit { vec![best] } else { vec![best, Plan::Exit] }
+}
+
+fn with_plan(plan: Plan) -> Settings {
+    Settings { plan: Some(plan), ..Settings::default() }
 }
 
 fn states(observations: &[Observation]) -> impl Iterator<Item = &ProcessState> {
     observations.iter().filter_map(|observation| match observation {
-        Observation::Snapshot(state) => Some(state),
+        Observation::Snapshot(state) => Some(&**state),
         _ => None,
     })
 }
@@ -41,11 +55,16 @@ fn the_snapshot_has_every_process_with_its_exact_sizes() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let mut idle = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(200));
-    let all = opening(&Settings::default());
+    let all = read_all(bpf(&Settings::default()).as_mut());
     let found = states(&all).find(|state| state.tgid == Tgid(idle.id())).expect("the idle child is read");
-    let kernels = status(idle.id()).unwrap();
-    assert_eq!((found.virtual_bytes, found.resident.set_bytes()), kernels);
+    let (virtual_bytes, resident_bytes) = status(idle.id()).unwrap();
+    assert_eq!((found.virtual_bytes, found.resident.set_bytes()), (Some(virtual_bytes), resident_bytes));
     assert_eq!((found.parent.0, found.name.bytes()), (std::process::id(), &b"cat"[..]));
+    assert_eq!((found.threads, found.inner_pid), (1, None));
+    assert!(found.faults.minor > 10 && found.peak_resident_bytes >= resident_bytes, "{found:?}");
+    let own =
+        states(&all).find(|state| state.tgid == Tgid(std::process::id())).expect("this process is read");
+    assert!(own.threads > 1, "a test runs in a thread of its own");
     let with_memory = std::fs::read_dir("/proc").unwrap().flatten();
     let with_memory = with_memory.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let long_lived = with_memory.filter(|pid| *pid < idle.id() && status(*pid).is_some());
@@ -56,19 +75,23 @@ fn the_snapshot_has_every_process_with_its_exact_sizes() {
     idle.wait().unwrap();
 }
 
-fn drained(source: &mut dyn Source) -> Vec<Observation> {
-    let mut out = Vec::new();
-    while source.poll(10_000, &mut out) > 0 {}
-    source.end_tick(&mut out).expect("losses are read");
-    out
-}
-
 /// The requests of this very process.
 fn own_requests(observations: &[Observation]) -> impl Iterator<Item = &MemoryRequest> {
     observations.iter().filter_map(|observation| match observation {
         Observation::Request(request) if request.tgid.0 == std::process::id() => Some(request),
         _ => None,
     })
+}
+
+/// The last state of this very process, and the last tally.
+fn own_books(observations: &[Observation]) -> (ProcessState, Option<Tally>) {
+    let own = Tgid(std::process::id());
+    let tally = observations.iter().rev().find_map(|observation| match observation {
+        Observation::Tally(tally) if tally.process.tgid == own => Some((**tally).clone()),
+        _ => None,
+    });
+    let state = states(observations).filter(|state| state.tgid == own).last();
+    (*state.expect("this process is read"), tally)
 }
 
 fn map(length: usize) -> *mut libc::c_void {
@@ -85,28 +108,125 @@ fn unmap(address: *mut libc::c_void, length: usize) {
 #[test]
 fn requests_arrive_with_their_arguments_and_outcomes_from_64_and_32_bit_callers() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut source = open(SourceChoice::Bpf, &Settings::default()).unwrap().source;
-    let address = map(123_457);
-    unmap(address, 123_457);
-    assert_eq!(map(1 << 50), libc::MAP_FAILED);
-    assert_eq!(
-        munmap_by_the_32_bit_entry(0x7000_0000, 5 * 4096),
-        0,
-        "nothing is mapped there, which is no error"
-    );
-    let all = drained(source.as_mut());
-    let find = |call: Call, length: u64| {
-        own_requests(&all).find(|one| one.call == call && one.arguments[1] == length)
-    };
-    let mapped = find(Call::Mmap, 123_457).unwrap();
-    assert_eq!(mapped.outcome, Outcome::Granted(address as u64));
-    assert_eq!((mapped.arguments[2], mapped.arguments[3]), (3, 0x22));
-    assert_ne!(mapped.tid.0, mapped.tgid.0, "a test runs in a thread of its own");
-    let unmapped = find(Call::Munmap, 123_457).unwrap();
-    assert_eq!((unmapped.outcome, unmapped.arguments[0]), (Outcome::Granted(0), address as u64));
-    assert_eq!(find(Call::Mmap, 1 << 50).unwrap().outcome, Outcome::Refused(Errno::ENOMEM));
-    let compat = find(Call::Munmap, 5 * 4096).expect("the 32-bit entry is followed too");
-    assert_eq!((compat.arguments[0], compat.outcome), (0x7000_0000, Outcome::Granted(0)));
+    for plan in plans() {
+        let mut source = bpf(&with_plan(plan));
+        read_all(source.as_mut());
+        let address = map(123_457);
+        unmap(address, 123_457);
+        assert_eq!(map(1 << 50), libc::MAP_FAILED);
+        let nothing = munmap_by_the_32_bit_entry(0x7000_0000, 5 * 4096);
+        assert_eq!(nothing, 0, "nothing is mapped there, which is no error");
+        let all = read_all(source.as_mut());
+        let find = |call: Call, length: u64| {
+            own_requests(&all).find(|one| one.call == call && one.arguments[1] == length)
+        };
+        let mapped = find(Call::Mmap, 123_457).unwrap();
+        assert_eq!(mapped.outcome, Outcome::Granted(address as u64));
+        assert_eq!((mapped.requested_bytes, mapped.delta_bytes), (126_976, 126_976), "{plan:?}");
+        assert_eq!((mapped.arguments[2], mapped.arguments[3]), (3, 0x22));
+        assert_ne!(mapped.tid.0, mapped.tgid.0, "a test runs in a thread of its own");
+        let unmapped = find(Call::Munmap, 123_457).unwrap();
+        assert_eq!((unmapped.outcome, unmapped.arguments[0]), (Outcome::Granted(0), address as u64));
+        assert_eq!(unmapped.delta_bytes, -126_976);
+        let refused = find(Call::Mmap, 1 << 50).unwrap();
+        assert_eq!((refused.outcome, refused.delta_bytes), (Outcome::Refused(Errno::ENOMEM), 0));
+        let compat = find(Call::Munmap, 5 * 4096).expect("the 32-bit entry is followed too");
+        assert_eq!((compat.arguments[0], compat.outcome), (0x7000_0000, Outcome::Granted(0)));
+        let (_, tally) = own_books(&all);
+        let refusals = tally.expect("requests were made").refusals;
+        assert!(
+            refusals.iter().any(|one| (one.call, one.errno) == (Call::Mmap, Errno::ENOMEM)),
+            "{refusals:?}"
+        );
+    }
+}
+
+#[test]
+fn calls_beyond_mmap_are_followed_with_their_words_and_file_names() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut source = bpf(&Settings::default());
+    read_all(source.as_mut());
+    let length = 9 * 4096;
+    let address = map(length);
+    let path = std::env::current_exe().unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&file);
+    // SAFETY: the range is one that `map` gave and nobody else uses; the file is mapped privately and released again; the segment
+    // is this test's own, attached once, detached, and marked to go.
+    unsafe {
+        assert_eq!(libc::mprotect(address, length, libc::PROT_READ), 0);
+        assert_eq!(libc::madvise(address, length, libc::MADV_DONTNEED), 0);
+        assert_eq!(libc::mlock(address, length), 0);
+        assert_eq!(libc::munlock(address, length), 0);
+        let mapped =
+            libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE, descriptor, 0);
+        assert_ne!(mapped, libc::MAP_FAILED);
+        libc::munmap(mapped, 4096);
+        let segment = libc::shmget(libc::IPC_PRIVATE, 11 * 4096, 0o600);
+        assert!(segment >= 0);
+        let attached = libc::shmat(segment, std::ptr::null(), 0);
+        assert_eq!(libc::shmdt(attached), 0);
+        libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut());
+    }
+    unmap(address, length);
+    let all = read_all(source.as_mut());
+    let find = |call: Call| own_requests(&all).filter(move |request| request.call == call);
+    let of_range =
+        |call: Call| find(call).find(|request| request.arguments[0] == address as u64).expect("it is told");
+    for (call, words) in [
+        (Call::Mprotect, "PROT_READ"),
+        (Call::Madvise, "MADV_DONTNEED"),
+        (Call::Mlock, ""),
+        (Call::Munlock, ""),
+    ] {
+        let request = of_range(call);
+        assert_eq!((request.requested_bytes, request.delta_bytes), (length as u64, 0), "{call:?}");
+        let (protection, flags) = call.words(&request.arguments);
+        assert_eq!(call.describe(protection, flags), words);
+    }
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let mapped = find(Call::Mmap).find(|request| request.arguments[4] == descriptor as u64).unwrap();
+    assert_eq!(mapped.file.as_deref(), Some(&name[..name.len().min(63)]));
+    let attached = find(Call::Shmat).next().unwrap();
+    assert_eq!((attached.requested_bytes, attached.delta_bytes), (11 * 4096, 11 * 4096));
+    assert_eq!(find(Call::Shmdt).next().unwrap().delta_bytes, -11 * 4096);
+}
+
+#[test]
+fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
+    const THREADS: u64 = 8;
+    const ROUNDS: u64 = 2_000;
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    for plan in plans() {
+        let mut source = bpf(&with_plan(plan));
+        let (before, _) = own_books(&read_all(source.as_mut()));
+        let stay = |thread: u64| (thread + 1) as usize * 4096;
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        let length = (1 + (round + thread) % 7) as usize * 4096;
+                        unmap(map(length), length);
+                    }
+                    map(stay(thread));
+                });
+            }
+        });
+        let all = read_all(source.as_mut());
+        let (after, _) = own_books(&all);
+        let deltas: i64 = own_requests(&all).map(|request| request.delta_bytes).sum();
+        let change = |state: &ProcessState| state.virtual_bytes.unwrap().cast_signed();
+        let stack = after.causes.unwrap().stack_bytes - before.causes.unwrap().stack_bytes;
+        assert_eq!(deltas + stack, change(&after) - change(&before), "{plan:?}");
+        if plan == Plan::Locks {
+            let own = |request: &&MemoryRequest| request.call == Call::Mmap && request.arguments[3] == 0x22;
+            let others = own_requests(&all).filter(own);
+            let wrong = others
+                .filter(|request| request.delta_bytes.unsigned_abs() != request.requested_bytes)
+                .count();
+            assert_eq!(wrong, 0, "each change is the thread's own");
+        }
+    }
 }
 
 /// `int 0x80`, as a 32-bit program calls the kernel.
@@ -126,35 +246,50 @@ fn munmap_by_the_32_bit_entry(address: u32, length: u32) -> i64 {
 }
 
 #[test]
-fn a_full_ring_costs_requests_which_are_counted_and_no_fork_exec_or_exit() {
-    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
-    let settings = Settings { ring_bytes: 256 << 10, ..Settings::default() };
-    let mut source = open(SourceChoice::Bpf, &settings).unwrap().source;
-    drained(source.as_mut());
+fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
     const PAIRS: u64 = 10_000;
-    for _ in 0..PAIRS {
-        unmap(map(7 * 4096), 7 * 4096);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    for plan in plans() {
+        let mut source = bpf(&Settings { ring_requests: Some(64 << 10), ..with_plan(plan) });
+        let before = own_books(&read_all(source.as_mut()));
+        for _ in 0..PAIRS {
+            unmap(map(7 * 4096), 7 * 4096);
+        }
+        let child = Command::new("/bin/true").spawn().unwrap();
+        let pid = Tgid(child.id());
+        assert!(child.wait_with_output().unwrap().status.success());
+        let all = read_all(source.as_mut());
+        let (after, tally) = own_books(&all);
+        let received = own_requests(&all).count() as u64;
+        let sum = |tally: &Tally| tally.calls.iter().map(|call| call.count).sum::<u64>();
+        let made = sum(tally.as_ref().unwrap()) - before.1.as_ref().map_or(0, sum);
+        let lost = after.lost - before.0.lost;
+        assert!(received < 2 * PAIRS && made >= 2 * PAIRS, "{received} came of {made}");
+        assert_eq!(received + lost, made, "every request is in the stream or counted as lost");
+        let told: u64 = all
+            .iter()
+            .map(|observation| match observation {
+                Observation::Lost { cause: LossCause::RingFull, count } => *count,
+                _ => 0,
+            })
+            .sum();
+        assert!(told >= lost, "{told} of all processes, {lost} of this one");
+        let causes = after.causes.unwrap();
+        assert_eq!(
+            causes.balance(),
+            after.virtual_bytes.unwrap().cast_signed(),
+            "the books are exact all the same"
+        );
+        assert!(causes.granted_bytes - before.0.causes.unwrap().granted_bytes >= PAIRS * 7 * 4096);
+        let none_lost = |cause| {
+            !all.iter().any(|one| matches!(one, Observation::Lost { cause: found, .. } if *found == cause))
+        };
+        assert!(none_lost(LossCause::LifecycleRingFull));
+        let forked = all.iter().any(|one| matches!(one, Observation::Fork(state) if state.tgid == pid));
+        let executed = all.iter().any(
+            |one| matches!(one, Observation::Exec(state) if state.tgid == pid && state.name.bytes() == b"true"),
+        );
+        let ended = all.iter().any(|one| matches!(one, Observation::Exit(state) if state.tgid == pid));
+        assert_eq!((forked, executed, ended), (true, true, true));
     }
-    let child = Command::new("/bin/true").spawn().unwrap();
-    let pid = Tgid(child.id());
-    assert!(child.wait_with_output().unwrap().status.success());
-    let all = drained(source.as_mut());
-    let received = own_requests(&all).filter(|request| request.arguments[1] == 7 * 4096).count() as u64;
-    let lost: u64 = all
-        .iter()
-        .map(|observation| match observation {
-            Observation::Lost { cause: LossCause::RingFull, count } => *count,
-            _ => 0,
-        })
-        .sum();
-    assert!(received < 2 * PAIRS && received + lost >= 2 * PAIRS, "{received} came, {lost} were lost");
-    let no_lifecycle_lost =
-        !all.iter().any(|one| matches!(one, Observation::Lost { cause: LossCause::LifecycleRingFull, .. }));
-    assert!(no_lifecycle_lost);
-    let forked = all.iter().any(|one| matches!(one, Observation::Fork(state) if state.tgid == pid));
-    let executed = all.iter().any(
-        |one| matches!(one, Observation::Exec(state) if state.tgid == pid && state.name.bytes() == b"true"),
-    );
-    let ended = all.iter().any(|one| matches!(one, Observation::Exit { process, .. } if process.tgid == pid));
-    assert_eq!((forked, executed, ended), (true, true, true));
 }

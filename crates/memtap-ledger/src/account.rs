@@ -2,114 +2,258 @@
 
 use std::sync::Arc;
 
-use memtap_model::{Call, Comm, ProcessDetails, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
+use memtap_model::{
+    CALLS, Call, CallTotals, Causes, Comm, Faults, Placement, ProcessDetails, ProcessId, ProcessState,
+    Resident, SpaceId, Tally, Tgid, WallClock,
+};
 
-use crate::{BookedRequest, Books, ProcessSummary};
+use crate::{BookedRequest, Books, Peaks, ProcessSummary};
+
+/// A process that ran before the start may have had a request under way when its account was opened. What a reading finds so soon after
+/// the opening is part of it.
+const OPENING_READINGS: u32 = 3;
 
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) process: ProcessId,
-    pub(crate) space: SpaceId,
-    pub(crate) virtual_bytes: u64,
+    space: SpaceId,
     pub(crate) books: Books,
     /// Listed among the accounts that changed since the last tick.
     pub(crate) dirty: bool,
+    /// The last reading of all processes that told of it.
+    pub(crate) pass: u64,
+    pub(crate) followed: bool,
     started_at: WallClock,
-    name: Comm,
+    pub(crate) name: Comm,
     command: String,
     user: String,
+    runs_in: Arc<Placement>,
     parent: Tgid,
+    inner_pid: Option<u32>,
+    session: u32,
+    threads: u32,
     resident: Resident,
-    requested_bytes: u64,
-    named_mmap_bytes: u64,
-    named_munmap_bytes: u64,
+    faults: Faults,
+    life_peaks: Peaks,
+    tick_peaks: Peaks,
+    /// What the calls had come to when it got its name.
+    named_from: (u64, u64),
     first_request: Option<WallClock>,
     last_request: Option<WallClock>,
+    /// As of the last request in the stream.
+    lost_told: u32,
+    /// A difference that the last reading found. It is most likely something in flight, which will be booked; only when the next reading
+    /// finds the same, and nothing was booked in between, is it no such thing.
+    in_flight: i64,
+    readings: u32,
     /// What the last view showed.
     shown: Option<Arc<ProcessSummary>>,
 }
 
 impl Account {
     /// Opens an account with what the process has.
-    pub(crate) fn open(state: &ProcessState, virtual_bytes: u64) -> Self {
-        Self {
+    pub(crate) fn open(state: &ProcessState) -> Self {
+        let causes = state
+            .causes
+            .unwrap_or(Causes { opening_bytes: state.virtual_bytes.unwrap_or(0), ..Causes::default() });
+        let mut account = Self {
             process: state.process(),
             space: state.space,
-            virtual_bytes,
-            books: Books { opening_bytes: virtual_bytes, ..Books::default() },
+            books: Books::open(causes.opening_bytes),
             dirty: false,
+            pass: 0,
+            followed: state.causes.is_some(),
             started_at: state.started_at,
             name: state.name,
             command: String::new(),
             user: state.uid.to_string(),
+            runs_in: Arc::default(),
             parent: state.parent,
+            inner_pid: state.inner_pid,
+            session: state.session,
+            threads: state.threads,
             resident: state.resident,
-            requested_bytes: 0,
-            named_mmap_bytes: 0,
-            named_munmap_bytes: 0,
+            faults: state.faults,
+            life_peaks: Peaks::default(),
+            tick_peaks: Peaks::default(),
+            named_from: (0, 0),
             first_request: None,
             last_request: None,
+            lost_told: state.lost as u32,
+            in_flight: 0,
+            readings: 0,
             shown: None,
-        }
+        };
+        account.books.take(&causes);
+        account.books.lost = state.lost;
+        account.note(state);
+        account
     }
 
-    /// A child runs its parent's command until it execs.
+    /// A child runs its parent's command, where its parent runs, until it execs.
     pub(crate) fn inherit(&mut self, parent: &Self) {
         self.command.clone_from(&parent.command);
         self.user.clone_from(&parent.user);
+        self.runs_in = Arc::clone(&parent.runs_in);
     }
 
-    pub(crate) fn exec(&mut self, state: &ProcessState, virtual_bytes: u64) {
-        self.books.exec_bytes += virtual_bytes.cast_signed() - self.virtual_bytes.cast_signed();
-        self.virtual_bytes = virtual_bytes;
-        self.space = state.space;
-        self.resident = state.resident;
-        self.rename(state.name);
+    /// A child is no process that ran before the start.
+    pub(crate) fn is_born(&mut self) {
+        self.readings = OPENING_READINGS;
     }
 
     pub(crate) fn reading(&mut self, state: &ProcessState) {
+        if state.space != self.space {
+            // Its exec was not told.
+            self.exec(state);
+            return;
+        }
+        self.readings = self.readings.saturating_add(1);
+        match &state.causes {
+            Some(causes) => {
+                let before = (self.books.balance(), self.books.requests());
+                self.take(causes, state.lost);
+                let quiet = before == (self.books.balance(), self.books.requests());
+                if let Some(found) = state.virtual_bytes {
+                    self.judge(found, quiet);
+                }
+            }
+            // Nothing explains a change.
+            None => self.books.opening_bytes = state.virtual_bytes.unwrap_or(0),
+        }
+        self.note(state);
+    }
+
+    fn take(&mut self, causes: &Causes, lost: u64) {
+        self.books.take(causes);
+        self.books.lost = lost;
+    }
+
+    /// A reading found this virtual size. What the books do not explain stands when it has stood before.
+    fn judge(&mut self, found: u64, quiet: bool) {
+        let difference = self.difference(found);
+        let stands = difference == 0 || (quiet && difference == self.in_flight);
+        self.in_flight = difference;
+        if !stands {
+            return;
+        }
+        if difference != 0 && self.readings < OPENING_READINGS {
+            self.books.opening_bytes = self.books.opening_bytes.saturating_add_signed(difference);
+            self.in_flight = 0;
+        } else {
+            self.books.unexplained_bytes = difference;
+        }
+    }
+
+    /// What the causes do not explain of a size.
+    fn difference(&self, found: u64) -> i64 {
+        let explained = self.books.balance() - i128::from(self.books.unexplained_bytes);
+        i64::try_from(i128::from(found) - explained).unwrap_or(i64::MAX)
+    }
+
+    /// A new image: whatever no cause explained stood in the old space and has gone with it.
+    pub(crate) fn exec(&mut self, state: &ProcessState) {
+        self.space = state.space;
+        match &state.causes {
+            Some(causes) => {
+                self.take(causes, state.lost);
+                self.books.opening_bytes = causes.opening_bytes;
+                self.books.unexplained_bytes = 0;
+            }
+            None => self.books.opening_bytes = state.virtual_bytes.unwrap_or(0),
+        }
+        self.in_flight = 0;
+        self.is_born();
+        self.note(state);
+    }
+
+    fn note(&mut self, state: &ProcessState) {
+        self.followed = state.causes.is_some();
         self.resident = state.resident;
         self.parent = state.parent;
+        self.inner_pid = state.inner_pid;
+        self.session = state.session;
+        self.threads = state.threads;
+        self.faults = state.faults;
         self.rename(state.name);
+        self.tick_peaks = self.tick_peaks.max(Peaks {
+            virtual_bytes: state.peak_virtual_bytes.max(state.virtual_bytes.unwrap_or(0)),
+            resident_bytes: state.peak_resident_bytes.max(state.resident.set_bytes()),
+        });
+        self.life_peaks = self.life_peaks.max(self.tick_peaks);
     }
 
     pub(crate) fn details(&mut self, details: &ProcessDetails) {
         self.command.clone_from(&details.command);
         self.user.clone_from(&details.user);
+        self.runs_in = Arc::clone(&details.runs_in);
     }
 
-    /// Another process changed the space that this one shares.
-    pub(crate) fn catch_up(&mut self, virtual_bytes: u64) {
-        self.books.shared_bytes += virtual_bytes.cast_signed() - self.virtual_bytes.cast_signed();
-        self.virtual_bytes = virtual_bytes;
-    }
-
+    /// A request in the stream; gives how many were lost before it. The sums are the tally's.
     pub(crate) fn request(&mut self, booked: &BookedRequest) {
-        let request = &booked.request;
-        if request.tid.0 == request.tgid.0 {
-            self.rename(request.name);
-        }
-        let call = &mut self.books.calls[request.call.index()];
-        call.count += 1;
-        call.refused += u64::from(booked.refused());
-        if !booked.refused() {
-            let counted = if request.call.asks() { booked.asked_bytes() } else { booked.requested_bytes };
-            call.requested_bytes = call.requested_bytes.saturating_add(counted);
-            match request.call {
-                Call::Mmap => self.named_mmap_bytes = self.named_mmap_bytes.saturating_add(counted),
-                Call::Munmap => self.named_munmap_bytes = self.named_munmap_bytes.saturating_add(counted),
-                Call::Mremap | Call::Brk => {}
-            }
-        }
-        self.requested_bytes = self.requested_bytes.saturating_add(booked.asked_bytes());
-        self.first_request.get_or_insert(request.time);
-        self.last_request = Some(request.time);
+        self.lost_told = booked.request.lost;
+        self.first_request.get_or_insert(booked.request.time);
+        self.last_request = Some(booked.request.time);
     }
 
-    /// The last summary: everything goes back.
-    pub(crate) fn end(mut self, at: WallClock) -> Arc<ProcessSummary> {
-        self.books.ended_bytes = self.virtual_bytes;
-        self.virtual_bytes = 0;
+    pub(crate) fn lost_before(&self, lost: u32) -> u32 {
+        lost.wrapping_sub(self.lost_told)
+    }
+
+    /// Gives the requests and the refused ones that are new, and what was asked for in them: by all calls, and by mmap.
+    pub(crate) fn tally(&mut self, tally: &Tally) -> News {
+        let before =
+            (self.books.requests(), self.books.refused(), self.requested_bytes(), self.mapped_bytes());
+        self.books.calls = tally.calls;
+        if self.books.refusals[..] != tally.refusals[..] {
+            self.books.refusals = tally.refusals.clone().into();
+        }
+        self.books.refusals_beyond = tally.refusals_beyond;
+        News {
+            requests: self.books.requests().saturating_sub(before.0),
+            refused: self.books.refused().saturating_sub(before.1),
+            requested_bytes: self.requested_bytes().saturating_sub(before.2),
+            mapped_bytes: self.mapped_bytes().saturating_sub(before.3),
+        }
+    }
+
+    pub(crate) fn rename(&mut self, name: Comm) {
+        if self.name != name {
+            self.name = name;
+            self.named_from = (self.mapped_bytes(), self.released_by_munmap());
+        }
+    }
+
+    /// Sum of what the calls that ask have asked for and been granted.
+    fn requested_bytes(&self) -> u64 {
+        let asking = CALLS.iter().zip(&self.books.calls).filter(|(row, _)| row.asks);
+        asking.fold(0, |sum, (_, call)| sum.saturating_add(call.requested_bytes))
+    }
+
+    fn mapped_bytes(&self) -> u64 {
+        self.call(Call::Mmap).requested_bytes
+    }
+
+    fn released_by_munmap(&self) -> u64 {
+        self.call(Call::Munmap).requested_bytes
+    }
+
+    fn call(&self, call: Call) -> CallTotals {
+        self.books.calls[call.index()]
+    }
+
+    /// The last summary: everything goes back. With its last state, what no cause explains can no longer be in flight.
+    pub(crate) fn end(mut self, last: Option<&ProcessState>, at: WallClock) -> Arc<ProcessSummary> {
+        if let Some(state) = last
+            && let Some(causes) = &state.causes
+        {
+            self.take(causes, state.lost);
+            if let Some(found) = state.virtual_bytes {
+                self.books.unexplained_bytes = self.difference(found);
+            }
+            self.note(state);
+        }
+        self.books.ended_bytes = self.books.virtual_bytes();
         self.resident = Resident::default();
         Arc::new(self.summary(Some(at)))
     }
@@ -117,6 +261,7 @@ impl Account {
     /// The summary for the view, and whether it differs from the one before.
     pub(crate) fn show(&mut self) -> (Arc<ProcessSummary>, bool) {
         let summary = self.summary(None);
+        self.tick_peaks = Peaks::default();
         match &self.shown {
             Some(shown) if **shown == summary => (Arc::clone(shown), false),
             _ => {
@@ -132,31 +277,39 @@ impl Account {
         self.shown.as_ref()
     }
 
-    fn rename(&mut self, name: Comm) {
-        if self.name != name {
-            self.name = name;
-            self.named_mmap_bytes = 0;
-            self.named_munmap_bytes = 0;
-        }
-    }
-
-    fn summary(&self, ended_at: Option<WallClock>) -> ProcessSummary {
+    pub(crate) fn summary(&self, ended_at: Option<WallClock>) -> ProcessSummary {
         ProcessSummary {
             process: self.process,
             started_at: self.started_at,
             name: self.name,
             command: self.command.clone(),
             user: self.user.clone(),
+            runs_in: Arc::clone(&self.runs_in),
             parent: self.parent,
+            inner_pid: self.inner_pid,
+            session: self.session,
+            threads: self.threads,
             ended_at,
-            virtual_bytes: self.virtual_bytes,
+            virtual_bytes: self.books.virtual_bytes(),
             resident: self.resident,
-            books: self.books,
-            requested_bytes: self.requested_bytes,
-            named_mmap_bytes: self.named_mmap_bytes,
-            named_munmap_bytes: self.named_munmap_bytes,
+            faults: self.faults,
+            peaks: self.life_peaks,
+            tick_peaks: self.tick_peaks,
+            books: self.books.clone(),
+            requested_bytes: self.requested_bytes(),
+            named_mmap_bytes: self.mapped_bytes().saturating_sub(self.named_from.0),
+            named_munmap_bytes: self.released_by_munmap().saturating_sub(self.named_from.1),
             first_request: self.first_request,
             last_request: self.last_request,
         }
     }
+}
+
+/// What a tally brought.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct News {
+    pub(crate) requests: u64,
+    pub(crate) refused: u64,
+    pub(crate) requested_bytes: u64,
+    pub(crate) mapped_bytes: u64,
 }

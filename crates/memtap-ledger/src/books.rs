@@ -1,21 +1,12 @@
 //! The books of one account: amounts by cause and by call. All amounts are bytes.
 
-use memtap_model::Call;
+use std::sync::Arc;
 
-/// What one call did for one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CallTotals {
-    /// Requests, refused ones too.
-    pub count: u64,
-    /// Sum of what the granted ones asked for.
-    pub requested_bytes: u64,
-    /// How many were refused.
-    pub refused: u64,
-}
+use memtap_model::{Call, CallTotals, Causes, Refusals};
 
-/// Why a process has the virtual size that it has. `opening + granted - released + exec + stack + shared +
+/// Why a process has the virtual size that it has. `opening + granted - released + exec + stack + kernel + shared +
 /// unexplained - ended` is its virtual size, always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Books {
     /// What it had when it was first known: read by the snapshot, or copied by fork.
     pub opening_bytes: u64,
@@ -25,28 +16,48 @@ pub struct Books {
     pub released_bytes: u64,
     /// New image less old image, over all execs.
     pub exec_bytes: i64,
-    /// Growth of the stack outside any call.
+    /// Growth of stacks outside any call.
     pub stack_bytes: i64,
+    /// By calls that are not followed (an AIO ring, a driver's ioctl), and by the kernel on its own.
+    pub kernel_bytes: i64,
     /// Changed by another process that shares the address space (between vfork and exec).
     pub shared_bytes: i64,
     /// Found at a reading and explained by no cause.
     pub unexplained_bytes: i64,
     /// What it still had when it ended.
     pub ended_bytes: u64,
-    /// By call, in the order of the call table.
+    /// By call, in the order of the call table; exact whatever the stream loses.
     pub calls: [CallTotals; Call::COUNT],
+    /// Refused requests by call and errno.
+    pub refusals: Arc<[Refusals]>,
+    /// Further ones, of pairs beyond those that are told apart.
+    pub refusals_beyond: u64,
+    /// Requests that are in these sums and missing in the stream.
+    pub lost: u64,
 }
 
 impl Books {
+    /// With what the process has.
+    pub(crate) fn open(opening_bytes: u64) -> Self {
+        Self { opening_bytes, ..Self::default() }
+    }
+
     /// The virtual size that the books explain.
     #[must_use]
     pub fn balance(&self) -> i128 {
         i128::from(self.opening_bytes) + i128::from(self.granted_bytes) - i128::from(self.released_bytes)
             + i128::from(self.exec_bytes)
             + i128::from(self.stack_bytes)
+            + i128::from(self.kernel_bytes)
             + i128::from(self.shared_bytes)
             + i128::from(self.unexplained_bytes)
             - i128::from(self.ended_bytes)
+    }
+
+    /// The balance as a size.
+    #[must_use]
+    pub fn virtual_bytes(&self) -> u64 {
+        u64::try_from(self.balance()).unwrap_or(0)
     }
 
     /// All requests, refused ones too.
@@ -61,11 +72,13 @@ impl Books {
         self.calls.iter().map(|call| call.refused).sum()
     }
 
-    pub(crate) fn book_delta(&mut self, delta: i64) {
-        if delta >= 0 {
-            self.granted_bytes += delta.unsigned_abs();
-        } else {
-            self.released_bytes += delta.unsigned_abs();
-        }
+    /// Takes over what the kernel side has booked since the account was opened.
+    pub(crate) fn take(&mut self, causes: &Causes) {
+        self.granted_bytes = causes.granted_bytes;
+        self.released_bytes = causes.released_bytes;
+        self.exec_bytes = causes.exec_bytes;
+        self.stack_bytes = causes.stack_bytes;
+        self.kernel_bytes = causes.kernel_bytes;
+        self.shared_bytes = causes.shared_bytes;
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use memtap_model::{Call, Comm};
+use memtap_model::Comm;
 
-use crate::{BookedRequest, Share, Slice};
+use crate::{Share, Slice};
 
 const SLICES: usize = 10;
 
@@ -27,22 +27,19 @@ impl ByName {
         Self { most_names, names: HashMap::new(), beyond: Sums::default() }
     }
 
-    pub(crate) fn add(&mut self, booked: &BookedRequest) {
-        let asked = booked.asked_bytes();
-        if asked == 0 {
+    /// What a process of that name has asked for, and what of it by mmap.
+    pub(crate) fn add(&mut self, name: Comm, requested: u64, mapped: u64) {
+        if requested == 0 {
             return;
         }
         let full = self.names.len() >= self.most_names;
-        let name = booked.request.name;
         let sums = match self.names.get_mut(&name) {
             Some(sums) => sums,
             None if full => &mut self.beyond,
             None => self.names.entry(name).or_default(),
         };
-        sums.requested = sums.requested.saturating_add(asked);
-        if booked.request.call == Call::Mmap {
-            sums.mapped = sums.mapped.saturating_add(asked);
-        }
+        sums.requested = sums.requested.saturating_add(requested);
+        sums.mapped = sums.mapped.saturating_add(mapped);
     }
 
     pub(crate) fn requested(&self) -> Share {

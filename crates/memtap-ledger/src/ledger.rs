@@ -4,21 +4,20 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use memtap_model::{
-    HostReading, LossCause, MemoryRequest, Observation, Outcome, PageSize, ProcessId, ProcessState, Tgid,
-    WallClock,
+    HostReading, LossCause, MemoryRequest, Observation, ProcessId, ProcessState, Tally, Tgid, WallClock,
 };
 
 use crate::account::Account;
 use crate::by_name::ByName;
-use crate::requests::requested_bytes;
-use crate::space::Spaces;
+use crate::oom::OomLog;
 use crate::{BookedRequest, LiveView, ProcessSummary, Totals};
 
-/// Bounds and facts that the ledger works with.
+/// Processes that may end within one tick without being lost to the history.
+const ENDS_A_TICK: usize = 20_000;
+
+/// Bounds that the ledger works with.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// The machine's page size.
-    pub page: PageSize,
     /// How many of the latest requests are kept for the views.
     pub latest_kept: usize,
     /// How many ended processes are kept for the views.
@@ -27,11 +26,9 @@ pub struct Settings {
     pub names_kept: usize,
 }
 
-impl Settings {
-    /// The default bounds.
-    #[must_use]
-    pub fn new(page: PageSize) -> Self {
-        Self { page, latest_kept: 1000, ended_kept: 1000, names_kept: 4096 }
+impl Default for Settings {
+    fn default() -> Self {
+        Self { latest_kept: 1000, ended_kept: 1000, names_kept: 4096 }
     }
 }
 
@@ -39,14 +36,17 @@ impl Settings {
 #[derive(Debug)]
 pub struct Ledger {
     settings: Settings,
-    spaces: Spaces,
     living: HashMap<Tgid, Account>,
     ended: VecDeque<Arc<ProcessSummary>>,
     latest: VecDeque<BookedRequest>,
     by_name: ByName,
+    oom: OomLog,
     host: HostReading,
     totals: Totals,
-    opened: bool,
+    /// Readings of all processes that are complete.
+    pass: u64,
+    /// Tallies of processes whose state has not come yet.
+    early: HashMap<Tgid, Tally>,
     dirty: Vec<Tgid>,
     since: Since,
 }
@@ -56,7 +56,10 @@ pub struct Ledger {
 struct Since {
     at: Option<WallClock>,
     tick: u64,
+    /// In the stream.
     requests: u64,
+    /// By the tallies.
+    made: u64,
     refused: u64,
     ended: Vec<Arc<ProcessSummary>>,
     removed: Vec<(ProcessId, WallClock)>,
@@ -68,120 +71,110 @@ impl Ledger {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            spaces: Spaces::default(),
             living: HashMap::new(),
             ended: VecDeque::new(),
             latest: VecDeque::new(),
             by_name: ByName::new(settings.names_kept),
+            oom: OomLog::default(),
             host: HostReading::default(),
             totals: Totals::default(),
-            opened: false,
+            pass: 0,
+            early: HashMap::new(),
             dirty: Vec::new(),
             since: Since::default(),
         }
     }
 
-    /// Books one observation; a request is also given out, with what the books add to it.
-    pub fn apply(&mut self, observation: &Observation) -> Option<BookedRequest> {
+    /// Books one observation; a request is given back with what the books add to it.
+    pub fn apply(&mut self, observation: Observation) -> Option<BookedRequest> {
         match observation {
             Observation::Request(request) => return self.request(request),
-            Observation::Snapshot(state) => self.snapshot(state),
-            Observation::Fork(state) => self.fork(state),
-            Observation::Exec(state) => self.exec(state),
-            Observation::Exit { process, time } => self.exit(*process, *time),
-            Observation::Details(details) => {
-                if let Some(account) = self.living.get_mut(&details.process.tgid)
-                    && account.process == details.process
-                {
-                    account.details(details);
-                    self.touch(details.process.tgid);
-                }
+            Observation::Tally(tally) => self.tally(*tally),
+            Observation::Snapshot(state) => self.snapshot(&state),
+            Observation::Fork(state) => self.fork(&state),
+            Observation::Exec(state) => self.exec(&state),
+            Observation::Exit(state) => self.exit(&state),
+            Observation::Rename { tgid, name } => self.change(tgid, |account| account.rename(name)),
+            Observation::Oom(kill) => {
+                let living = |tgid| self.living.get(&tgid).map(|account| Arc::new(account.summary(None)));
+                self.oom.kill(&kill, living);
             }
-            Observation::Host(host) => self.host = host.clone(),
-            Observation::Opened => self.opened = true,
-            Observation::Lost { cause, count } => self.lose(*cause, *count),
+            Observation::Details(details) => self.change(details.process.tgid, |account| {
+                if account.process == details.process {
+                    account.details(&details);
+                }
+            }),
+            Observation::Host(host) => self.host = host,
+            Observation::AllRead => self.all_read(),
+            Observation::Lost { cause, count } => self.lose(cause, count),
         }
         None
     }
 
-    fn request(&mut self, request: &MemoryRequest) -> Option<BookedRequest> {
+    fn request(&mut self, request: MemoryRequest) -> Option<BookedRequest> {
         let Some(account) = self.living.get_mut(&request.tgid) else {
             // Before the first reading is complete, what an unknown process did is part of its opening.
-            if self.opened {
+            if self.pass > 0 {
                 self.lose(LossCause::UnknownProcess, 1);
             }
             return None;
         };
-        account.catch_up(
-            self.spaces.get(account.space).map_or(account.virtual_bytes, |space| space.virtual_bytes),
-        );
-        let (change, brk_before) = match request.outcome {
-            Outcome::Granted(_) => self.spaces.granted(request),
-            Outcome::Refused(_) => (self.spaces.refused(request), request.brk),
-        };
-        account.books.stack_bytes += change.stack;
-        account.books.book_delta(change.rest);
-        account.virtual_bytes = account.virtual_bytes.saturating_add_signed(change.stack + change.rest);
-        let booked = BookedRequest {
-            process: account.process,
-            request: *request,
-            requested_bytes: requested_bytes(request, brk_before, change.rest, self.settings.page),
-            delta_bytes: change.rest,
-        };
+        let lost_before = account.lost_before(request.lost);
+        let booked = BookedRequest { process: account.process, request, lost_before };
         account.request(&booked);
-        self.touch(request.tgid);
-        self.keep(&booked);
-        Some(booked)
-    }
-
-    fn keep(&mut self, booked: &BookedRequest) {
-        self.by_name.add(booked);
+        self.touch(booked.request.tgid);
         self.totals.seen += 1;
         self.since.requests += 1;
-        if booked.refused() {
-            self.totals.refused += 1;
-            self.since.refused += 1;
-        }
         if self.latest.len() >= self.settings.latest_kept {
             self.latest.pop_front();
         }
-        self.latest.push_back(*booked);
+        self.latest.push_back(booked.clone());
+        Some(booked)
+    }
+
+    fn tally(&mut self, tally: Tally) {
+        let tgid = tally.process.tgid;
+        let Some(account) = self.living.get_mut(&tgid).filter(|account| account.process == tally.process)
+        else {
+            self.early.insert(tgid, tally);
+            return;
+        };
+        let news = account.tally(&tally);
+        self.by_name.add(account.name, news.requested_bytes, news.mapped_bytes);
+        self.totals.made += news.requests;
+        self.since.made += news.requests;
+        self.totals.refused += news.refused;
+        self.since.refused += news.refused;
+        self.touch(tgid);
     }
 
     fn snapshot(&mut self, state: &ProcessState) {
-        let known = self.living.get(&state.tgid).is_some_and(|account| account.process == state.process());
-        if !known {
-            self.open(state);
-            return;
+        match self.living.get_mut(&state.tgid) {
+            Some(account) if account.process == state.process() => {
+                account.reading(state);
+                account.pass = self.pass;
+                self.touch(state.tgid);
+            }
+            _ => self.open(state),
         }
-        let change = self.spaces.reading(state);
-        let Some(account) = self.living.get_mut(&state.tgid) else { return };
-        if state.followed {
-            account.books.stack_bytes += change.stack;
-            account.books.unexplained_bytes += change.rest;
-            account.virtual_bytes = account.virtual_bytes.saturating_add_signed(change.stack + change.rest);
-            account.catch_up(
-                self.spaces.get(account.space).map_or(account.virtual_bytes, |space| space.virtual_bytes),
-            );
-        } else {
-            account.virtual_bytes = state.virtual_bytes;
-            account.books.opening_bytes = state.virtual_bytes;
-        }
-        account.reading(state);
-        self.touch(state.tgid);
     }
 
     fn open(&mut self, state: &ProcessState) {
         // The pid may still be another process's, whose end was not seen.
-        self.close(state.tgid, state.time);
-        let virtual_bytes = self.spaces.enter(state).virtual_bytes;
-        self.living.insert(state.tgid, Account::open(state, virtual_bytes));
+        self.close(state.tgid, None, state.time);
+        let mut account = Account::open(state);
+        account.pass = self.pass;
+        self.living.insert(state.tgid, account);
         self.touch(state.tgid);
+        if let Some(tally) = self.early.remove(&state.tgid) {
+            self.tally(tally);
+        }
     }
 
     fn fork(&mut self, state: &ProcessState) {
         self.open(state);
         let Some(mut child) = self.living.remove(&state.tgid) else { return };
+        child.is_born();
         if let Some(parent) = self.living.get(&state.parent) {
             child.inherit(parent);
         }
@@ -189,35 +182,54 @@ impl Ledger {
     }
 
     fn exec(&mut self, state: &ProcessState) {
-        let Some(account) = self.living.get_mut(&state.tgid) else {
-            self.open(state);
-            return;
-        };
-        self.spaces.leave(account.space);
-        let virtual_bytes = self.spaces.enter(state).virtual_bytes;
-        account.exec(state, virtual_bytes);
-        self.touch(state.tgid);
-    }
-
-    fn exit(&mut self, process: ProcessId, time: WallClock) {
-        if self.living.get(&process.tgid).is_some_and(|account| account.process == process) {
-            self.close(process.tgid, time);
+        match self.living.get_mut(&state.tgid) {
+            Some(account) if account.process == state.process() => {
+                account.exec(state);
+                account.pass = self.pass;
+                self.touch(state.tgid);
+            }
+            _ => self.open(state),
         }
     }
 
-    fn close(&mut self, tgid: Tgid, time: WallClock) {
+    fn exit(&mut self, state: &ProcessState) {
+        if self.living.get(&state.tgid).is_some_and(|account| account.process == state.process()) {
+            self.close(state.tgid, Some(state), state.time);
+        }
+    }
+
+    /// Whoever was in neither this reading nor the one before has gone without being seen to.
+    fn all_read(&mut self) {
+        let now = self.since.at.unwrap_or_default();
+        let gone = self.living.values().filter(|account| account.followed && account.pass + 1 < self.pass);
+        let gone: Vec<(Tgid, WallClock)> = gone.map(|account| (account.process.tgid, now)).collect();
+        for (tgid, at) in gone {
+            self.close(tgid, None, at);
+        }
+        self.early.clear();
+        self.pass += 1;
+    }
+
+    fn close(&mut self, tgid: Tgid, last: Option<&ProcessState>, time: WallClock) {
         let Some(account) = self.living.remove(&tgid) else { return };
-        self.spaces.leave(account.space);
-        let summary = account.end(time);
-        // Of a storm of ends within one tick, the views get those that are kept.
-        if self.since.ended.len() < self.settings.ended_kept {
+        let summary = account.end(last, time);
+        if self.since.ended.len() < ENDS_A_TICK {
             self.since.ended.push(Arc::clone(&summary));
+        } else {
+            self.lose(LossCause::TooManyEnds, 1);
         }
         self.ended.push_back(summary);
         if self.ended.len() > self.settings.ended_kept
             && let Some(oldest) = self.ended.pop_front()
         {
             self.since.removed.push((oldest.process, oldest.started_at));
+        }
+    }
+
+    fn change(&mut self, tgid: Tgid, change: impl FnOnce(&mut Account)) {
+        if let Some(account) = self.living.get_mut(&tgid) {
+            change(account);
+            self.touch(tgid);
         }
     }
 
@@ -238,7 +250,10 @@ impl Ledger {
 
     /// The view as of `at`, with what changed since the last one.
     pub fn publish(&mut self, at: WallClock) -> LiveView {
-        let mut changed = std::mem::take(&mut self.since.ended);
+        let closed = std::mem::take(&mut self.since.ended);
+        // Of a storm of ends, the views get those that are kept.
+        let kept = closed.len().saturating_sub(self.settings.ended_kept);
+        let mut changed = closed[kept..].to_vec();
         for tgid in std::mem::take(&mut self.dirty) {
             let Some(account) = self.living.get_mut(&tgid) else { continue };
             account.dirty = false;
@@ -250,18 +265,23 @@ impl Ledger {
         self.since.at = Some(at);
         self.since.tick = since.tick + 1;
         self.rates(at, &since);
+        let living = self.living_by_pid();
+        self.oom.tick(at, &self.host, &living);
         let fresh = usize::try_from(since.requests).unwrap_or(usize::MAX).min(self.latest.len());
         LiveView {
             at,
             tick: since.tick,
             host: self.host.clone(),
-            living: self.living_by_pid(),
+            living,
             ended: self.ended.iter().cloned().collect(),
             changed,
+            closed,
             removed: since.removed,
-            latest: self.latest.iter().copied().collect(),
+            latest: self.latest.iter().cloned().collect(),
             fresh,
             skipped: since.requests - fresh as u64,
+            oom_kills: self.oom.kills(),
+            fresh_oom_kills: self.oom.take_fresh(),
             requested: self.by_name.requested(),
             mapped: self.by_name.mapped(),
             totals: self.totals.clone(),
@@ -271,8 +291,9 @@ impl Ledger {
     fn rates(&mut self, at: WallClock, since: &Since) {
         let seconds = since.at.map_or(0.0, |earlier| at.seconds_since(earlier));
         let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        self.totals.per_second = rate(since.requests);
+        self.totals.per_second = rate(since.made);
         self.totals.refused_per_second = rate(since.refused);
+        self.totals.oom_kills = self.oom.seen();
         self.totals.unexplained_bytes =
             self.living.values().map(|account| account.books.unexplained_bytes.unsigned_abs()).sum();
     }

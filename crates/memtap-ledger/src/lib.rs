@@ -4,18 +4,20 @@
 //! other in the order of the stream; [`Ledger::publish`] makes the immutable [`LiveView`] that everything above reads.
 //!
 //! Architecture Invariant: this crate is pure. No I/O, no clock (time comes in with the observations), no threads.
-//! Every change of a process's virtual size is booked under a cause, and the books always balance:
-//! `virtual = opening + granted - released + exec + stack + shared + unexplained - ended`.
+//! The sums are the kernel side's own (they come with each state and tally), so they do not depend on the stream; the ledger joins them to
+//! process lives and names. The books always balance:
+//! `virtual = opening + granted - released + exec + stack + kernel + shared + unexplained - ended`.
 
 mod account;
 mod books;
 mod by_name;
 mod ledger;
+mod oom;
 mod requests;
-mod space;
 mod view;
 
-pub use books::{Books, CallTotals};
+pub use books::Books;
 pub use ledger::{Ledger, Settings};
+pub use oom::{Moment, OomReport};
 pub use requests::BookedRequest;
-pub use view::{LiveView, ProcessSummary, Share, Slice, Totals};
+pub use view::{LiveView, Peaks, ProcessSummary, Share, Slice, Totals};

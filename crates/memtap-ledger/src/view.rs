@@ -3,12 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use memtap_model::{Comm, HostReading, LossCause, ProcessId, Resident, Tgid, WallClock};
+use memtap_model::{Comm, Faults, HostReading, LossCause, Placement, ProcessId, Resident, Tgid, WallClock};
 
-use crate::{BookedRequest, Books};
+use crate::{BookedRequest, Books, OomReport};
+
+/// Highest sizes within some time, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Peaks {
+    /// Virtual size.
+    pub virtual_bytes: u64,
+    /// Resident set.
+    pub resident_bytes: u64,
+}
+
+impl Peaks {
+    /// The higher of both, each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            virtual_bytes: self.virtual_bytes.max(other.virtual_bytes),
+            resident_bytes: self.resident_bytes.max(other.resident_bytes),
+        }
+    }
+}
 
 /// One process as the views show it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ProcessSummary {
     /// Which process life.
     pub process: ProcessId,
@@ -20,14 +40,28 @@ pub struct ProcessSummary {
     pub command: String,
     /// Its user's name; the number as text while the name is unknown.
     pub user: String,
+    /// Where it runs.
+    pub runs_in: Arc<Placement>,
     /// Its parent.
     pub parent: Tgid,
+    /// Its pid inside its own pid namespace, when that is not the machine's.
+    pub inner_pid: Option<u32>,
+    /// Its session id.
+    pub session: u32,
+    /// How many threads it had at the last reading.
+    pub threads: u32,
     /// When it ended; `None` while it lives.
     pub ended_at: Option<WallClock>,
     /// Virtual size, bytes.
     pub virtual_bytes: u64,
     /// Resident memory at the last reading.
     pub resident: Resident,
+    /// Page faults of all its life.
+    pub faults: Faults,
+    /// The highest sizes of all its life (as far as memtap has known it).
+    pub peaks: Peaks,
+    /// The highest sizes since the last tick.
+    pub tick_peaks: Peaks,
     /// Why it has what it has.
     pub books: Books,
     /// Sum of what was asked for and granted, by the calls that ask, bytes.
@@ -67,11 +101,13 @@ pub struct Share {
 /// Sums over everything since the start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Totals {
-    /// Requests that reached the books.
-    pub seen: u64,
+    /// Requests that were made, by the kernel's own count.
+    pub made: u64,
     /// Those of them that were refused.
     pub refused: u64,
-    /// Requests that did not reach the books, by cause.
+    /// Requests that came in the stream.
+    pub seen: u64,
+    /// Records that did not come, by cause. The books have what they were about.
     pub lost: BTreeMap<LossCause, u64>,
     /// Requests per second over the last tick.
     pub per_second: f64,
@@ -79,6 +115,16 @@ pub struct Totals {
     pub refused_per_second: f64,
     /// What no cause explains, over all processes alive, without sign.
     pub unexplained_bytes: u64,
+    /// OOM kills.
+    pub oom_kills: u64,
+}
+
+impl Totals {
+    /// Requests that did not come in the stream.
+    #[must_use]
+    pub fn lost_requests(&self) -> u64 {
+        self.lost.iter().filter(|(cause, _)| cause.is_requests()).map(|(_, count)| count).sum()
+    }
 }
 
 /// Everything that the views need, at one moment.
@@ -94,8 +140,10 @@ pub struct LiveView {
     pub living: Arc<[Arc<ProcessSummary>]>,
     /// Processes that ended, latest last; bounded.
     pub ended: Arc<[Arc<ProcessSummary>]>,
-    /// Those that are new or changed since the last tick, ended ones among them.
+    /// Those that are new or changed since the last tick, and those that ended as far as they are kept.
     pub changed: Vec<Arc<ProcessSummary>>,
+    /// All that ended since the last tick, for the history.
+    pub closed: Vec<Arc<ProcessSummary>>,
     /// Those that are no longer kept.
     pub removed: Vec<(ProcessId, WallClock)>,
     /// The latest requests, newest last; bounded.
@@ -104,6 +152,10 @@ pub struct LiveView {
     pub fresh: usize,
     /// How many more came since the last tick than `latest` holds.
     pub skipped: u64,
+    /// OOM kills, latest last; bounded.
+    pub oom_kills: Arc<[Arc<OomReport>]>,
+    /// How many at the end of `oom_kills` came since the last tick.
+    pub fresh_oom_kills: usize,
     /// Share of requested bytes by name.
     pub requested: Share,
     /// Share of granted mmap lengths by name (the original system's measure).
@@ -126,5 +178,11 @@ impl LiveView {
     #[must_use]
     pub fn fresh_requests(&self) -> &[BookedRequest] {
         &self.latest[self.latest.len().saturating_sub(self.fresh)..]
+    }
+
+    /// The OOM kills since the last tick.
+    #[must_use]
+    pub fn fresh_oom_kills(&self) -> &[Arc<OomReport>] {
+        &self.oom_kills[self.oom_kills.len().saturating_sub(self.fresh_oom_kills)..]
     }
 }

@@ -1,7 +1,38 @@
-//! The call table: every memory system call that memtap follows, in one place. Adding a call is one row here;
-//! the kernel's filter, the decoding, the names and the order in the wire record all come from it.
+//! The call table: every memory system call that memtap follows, in one place. Adding a call is one row here; the kernel's
+//! filter and sums, the decoding, the names, the API and the documents all come from it.
 
-use crate::flags;
+use crate::flags::Flags;
+
+/// Which of its arguments says for how much memory a call is. The numbers are `enum memtap_size` of `record.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SizeRule {
+    /// It is for no amount.
+    None = 0,
+    /// The second argument.
+    Second = 1,
+    /// The third argument.
+    Third = 2,
+    /// The distance that the break shall move by.
+    Break = 3,
+    /// No argument says it: what it changed.
+    Delta = 4,
+    /// The answer is a number of bytes.
+    Answer = 5,
+}
+
+/// Where a call says which memory it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In its first argument.
+    First,
+    /// In the answer, when it was granted; else in its first argument.
+    Answer,
+    /// In the answer, when it was granted; else in its second argument.
+    AnswerOrSecond,
+    /// Nowhere.
+    Nowhere,
+}
 
 /// A row of the call table.
 #[derive(Debug, Clone, Copy)]
@@ -14,31 +45,91 @@ pub struct CallRow {
     pub number_x86_64: u16,
     /// Its numbers for 32-bit callers on x86 (`int 0x80`, compat).
     pub numbers_i386: &'static [u16],
+    /// Which argument is its size.
+    pub size: SizeRule,
+    /// Where the memory is that it is about.
+    pub place: Place,
+    /// Whether it may change the virtual size.
+    pub moves: bool,
+    /// Whether it asks for memory, so that its requested bytes count for the process and for the share.
+    pub asks: bool,
+    /// Which argument is a protection.
+    pub protection: Option<usize>,
+    /// Which argument is a word of flags, and their names.
+    pub flags: Option<(usize, Flags)>,
+    /// What it does, in a few words.
+    pub about: &'static str,
 }
 
 macro_rules! calls {
-    ($($(#[$doc:meta])* $call:ident $name:literal $x86_64:literal $i386:expr;)*) => {
+    ($($call:ident $name:literal $x86_64:literal $i386:expr, $size:ident $place:ident, moves $moves:literal, asks $asks:literal,
+       protection $protection:expr, flags $flags:expr, $about:literal;)*) => {
         /// Which memory system call.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u16)]
-        pub enum Call { $($(#[$doc])* $call,)* }
+        pub enum Call { $(#[doc = $about] $call,)* }
 
-        /// All rows, in the order of [`Call::index`].
+        /// All rows, in the order of [`Call::index`]. Rows keep their place: databases know them by it.
         pub const CALLS: &[CallRow] = &[
-            $(CallRow { call: Call::$call, name: $name, number_x86_64: $x86_64, numbers_i386: &$i386 },)*
+            $(CallRow {
+                call: Call::$call,
+                name: $name,
+                number_x86_64: $x86_64,
+                numbers_i386: &$i386,
+                size: SizeRule::$size,
+                place: Place::$place,
+                moves: $moves,
+                asks: $asks,
+                protection: $protection,
+                flags: $flags,
+                about: $about,
+            },)*
         ];
     };
 }
 
+// Numbers: arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl. shmat and shmdt of 32-bit callers also come through ipc(),
+// number 117, which the kernel side takes apart.
+#[rustfmt::skip]
 calls! {
-    /// Map memory or a file.
-    Mmap "mmap" 9 [90, 192];
-    /// Release a range.
-    Munmap "munmap" 11 [91];
-    /// Grow, shrink or move a mapping.
-    Mremap "mremap" 25 [163];
-    /// Move the end of the heap.
-    Brk "brk" 12 [45];
+    Mmap "mmap" 9 [90, 192], Second Answer, moves true, asks true,
+        protection Some(2), flags Some((3, Flags::Mapping)), "Map memory or a file.";
+    Munmap "munmap" 11 [91], Second First, moves true, asks false,
+        protection None, flags None, "Release a range.";
+    Mremap "mremap" 25 [163], Third Answer, moves true, asks true,
+        protection None, flags Some((3, Flags::Remapping)), "Grow, shrink or move a mapping.";
+    Brk "brk" 12 [45], Break First, moves true, asks true,
+        protection None, flags None, "Move the end of the heap.";
+    Mprotect "mprotect" 10 [125], Second First, moves false, asks false,
+        protection Some(2), flags None, "Change what may be done with a range.";
+    PkeyMprotect "pkey_mprotect" 329 [380], Second First, moves false, asks false,
+        protection Some(2), flags Some((3, Flags::Key)), "The same, with a protection key.";
+    Madvise "madvise" 28 [219], Second First, moves false, asks false,
+        protection None, flags Some((2, Flags::Advice)), "Say how a range will be used, or give back its pages.";
+    ProcessMadvise "process_madvise" 440 [440], Answer Nowhere, moves false, asks false,
+        protection None, flags Some((3, Flags::Advice)), "The same for ranges of another process.";
+    Mlock "mlock" 149 [150], Second First, moves false, asks false,
+        protection None, flags None, "Keep a range in memory.";
+    Mlock2 "mlock2" 325 [376], Second First, moves false, asks false,
+        protection None, flags Some((2, Flags::Lock)), "The same, with flags.";
+    Munlock "munlock" 150 [151], Second First, moves false, asks false,
+        protection None, flags None, "No longer keep a range in memory.";
+    Mlockall "mlockall" 151 [152], None Nowhere, moves false, asks false,
+        protection None, flags Some((0, Flags::LockAll)), "Keep everything in memory.";
+    Munlockall "munlockall" 152 [153], None Nowhere, moves false, asks false,
+        protection None, flags None, "No longer keep everything in memory.";
+    Shmat "shmat" 30 [397], Delta AnswerOrSecond, moves true, asks true,
+        protection None, flags Some((2, Flags::SharedMemory)), "Attach a System V shared memory segment.";
+    Shmdt "shmdt" 67 [398], Delta First, moves true, asks false,
+        protection None, flags None, "Detach a System V shared memory segment.";
+    RemapFilePages "remap_file_pages" 216 [257], Second First, moves true, asks false,
+        protection Some(2), flags Some((4, Flags::Mapping)), "Rearrange the pages of a shared file mapping.";
+    MemfdCreate "memfd_create" 319 [356], None Nowhere, moves false, asks false,
+        protection None, flags Some((1, Flags::MemoryFile)), "Make a file that lives in memory.";
+    Userfaultfd "userfaultfd" 323 [374], None Nowhere, moves false, asks false,
+        protection None, flags Some((0, Flags::Userfault)), "Handle page faults in user space.";
+    Mseal "mseal" 462 [462], Second First, moves false, asks false,
+        protection None, flags None, "Forbid any further change of a range.";
 }
 
 impl Call {
@@ -51,6 +142,12 @@ impl Call {
         self as usize
     }
 
+    /// Its row.
+    #[must_use]
+    pub fn row(self) -> &'static CallRow {
+        &CALLS[self.index()]
+    }
+
     /// The call of a row's index.
     #[must_use]
     pub fn from_index(index: usize) -> Option<Self> {
@@ -60,7 +157,7 @@ impl Call {
     /// Its name, as in its manual page.
     #[must_use]
     pub fn name(self) -> &'static str {
-        CALLS[self.index()].name
+        self.row().name
     }
 
     /// The call of that name.
@@ -72,16 +169,24 @@ impl Call {
     /// Whether it asks for memory, so that its requested bytes count for the process and for the share.
     #[must_use]
     pub fn asks(self) -> bool {
-        !matches!(self, Self::Munmap)
+        self.row().asks
     }
 
-    /// The flag words of its arguments, decoded for people; empty when it has none.
+    /// The words among its arguments: protection and flags, where it has them.
     #[must_use]
-    pub fn describe(self, args: &[u64; 5]) -> String {
-        match self {
-            Self::Mmap => format!("{}, {}", flags::protection(args[2]), flags::mapping(args[3])),
-            Self::Mremap => flags::remapping(args[3]),
-            Self::Munmap | Self::Brk => String::new(),
+    pub fn words(self, arguments: &[u64; 5]) -> (Option<u64>, Option<u64>) {
+        let row = self.row();
+        (row.protection.map(|index| arguments[index]), row.flags.map(|(index, _)| arguments[index]))
+    }
+
+    /// Those words decoded for people; empty when it has none.
+    #[must_use]
+    pub fn describe(self, protection: Option<u64>, flags: Option<u64>) -> String {
+        let protection = protection.filter(|_| self.row().protection.is_some()).map(crate::flags::protection);
+        let flags = self.row().flags.and_then(|(_, names)| flags.map(|word| names.decode(word)));
+        match (protection, flags) {
+            (Some(protection), Some(flags)) => format!("{protection}, {flags}"),
+            (one, other) => one.or(other).unwrap_or_default(),
         }
     }
 }
@@ -89,13 +194,27 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
-    fn rows_stand_in_the_order_of_their_index() {
+    fn rows_stand_in_the_order_of_their_index_and_no_number_stands_twice() {
+        let (mut numbers_64, mut numbers_32) = (HashSet::new(), HashSet::new());
         for (index, row) in CALLS.iter().enumerate() {
             assert_eq!(row.call.index(), index);
             assert_eq!(Call::from_name(row.name), Some(row.call));
+            assert!(numbers_64.insert(row.number_x86_64), "{}", row.name);
+            assert!(row.numbers_i386.iter().all(|number| numbers_32.insert(*number)), "{}", row.name);
         }
         assert_eq!(Call::from_index(CALLS.len()), None);
+    }
+
+    #[test]
+    fn words_are_found_and_decoded() {
+        let arguments = [0, 4096, 3, 0x22, 0];
+        let (protection, flags) = Call::Mmap.words(&arguments);
+        assert_eq!(Call::Mmap.describe(protection, flags), "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS");
+        assert_eq!(Call::Madvise.describe(None, Some(4)), "MADV_DONTNEED");
+        assert_eq!(Call::Mprotect.describe(Some(0), None), "PROT_NONE");
+        assert_eq!(Call::Munmap.describe(Some(1), Some(1)), "");
     }
 }

@@ -24,19 +24,25 @@ impl Comm {
         &self.0[..end]
     }
 
-    /// The name as text: valid UTF-8 as it is (control characters too: whoever shows it escapes them), every other
-    /// byte as `\xNN`.
+    /// The name as text, by [`to_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for chunk in self.bytes().utf8_chunks() {
-            text.push_str(chunk.valid());
-            for byte in chunk.invalid() {
-                text.push_str(&format!("\\x{byte:02x}"));
-            }
-        }
-        text
+        to_text(self.bytes())
     }
+}
+
+/// Strangers' bytes as text: valid UTF-8 as it is (control characters too: whoever shows it escapes them), every other byte
+/// as `\xNN`.
+#[must_use]
+pub fn to_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
 }
 
 impl fmt::Debug for Comm {

@@ -1,15 +1,15 @@
 //! Decoding: a pure function from the wire record to an observation.
 
+use crate::record::{RawOom, RawRequest, RawState, RawTally};
 use crate::{
-    Call, Comm, Errno, MemoryRequest, Observation, Outcome, PageSize, ProcessId, ProcessState, RawRecord,
-    Resident, SpaceId, StartTime, Tgid, Tid, WallClock,
+    CALLS, Call, CallTotals, Causes, Comm, Errno, Faults, MemoryRequest, Observation, OomKill, Outcome,
+    PageSize, ProcessId, ProcessState, RawRecord, Refusals, Resident, SizeRule, SpaceId, StartTime, Tally,
+    Tgid, Tid, WallClock, to_text,
 };
 
 /// Why a record is not an observation: the two sides of the wire disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
-    /// No such kind of record.
-    Kind(u8),
     /// No such row in the call table.
     Call(u16),
 }
@@ -17,7 +17,6 @@ pub enum DecodeError {
 impl std::fmt::Display for DecodeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Kind(kind) => write!(f, "unknown record kind {kind}"),
             Self::Call(call) => write!(f, "unknown call row {call}"),
         }
     }
@@ -38,62 +37,117 @@ impl Decoder {
     /// The observation in `record`.
     ///
     /// # Errors
-    /// When the kind or the call is unknown.
-    pub fn decode(&self, record: &RawRecord) -> Result<Observation, DecodeError> {
-        Ok(match record.kind {
-            RawRecord::REQUEST => Observation::Request(self.request(record)?),
-            RawRecord::SNAPSHOT => Observation::Snapshot(self.state(record)),
-            RawRecord::FORK => Observation::Fork(self.state(record)),
-            RawRecord::EXEC => Observation::Exec(self.state(record)),
-            RawRecord::EXIT => {
-                let process = ProcessId { tgid: Tgid(record.tgid), start: StartTime(record.payload[0]) };
-                Observation::Exit { process, time: self.wall(record.time_ns) }
+    /// When the call is unknown.
+    pub fn decode(&self, record: &RawRecord<'_>) -> Result<Observation, DecodeError> {
+        Ok(match record {
+            RawRecord::Request(request, file) => Observation::Request(self.request(request, file)?),
+            RawRecord::Snapshot(state) => Observation::Snapshot(Box::new(self.state(state))),
+            RawRecord::Fork(state) => Observation::Fork(Box::new(self.state(state))),
+            RawRecord::Exec(state) => Observation::Exec(Box::new(self.state(state))),
+            RawRecord::Exit(state) => Observation::Exit(Box::new(self.state(state))),
+            RawRecord::Rename(rename) => {
+                Observation::Rename { tgid: Tgid(rename.tgid), name: Comm::new(&rename.comm) }
             }
-            kind => return Err(DecodeError::Kind(kind)),
+            RawRecord::Tally(tally) => Observation::Tally(Box::new(Self::tally(tally))),
+            RawRecord::Oom(oom) => Observation::Oom(self.oom(oom)),
+            RawRecord::AllRead => Observation::AllRead,
         })
     }
 
-    fn request(&self, record: &RawRecord) -> Result<MemoryRequest, DecodeError> {
+    fn request(&self, record: &RawRequest, file: &[u8]) -> Result<MemoryRequest, DecodeError> {
         let call = Call::from_index(record.call.into()).ok_or(DecodeError::Call(record.call))?;
-        let [a, b, c, d, e, ret] = record.payload;
-        let arguments = [a, b, c, d, e];
+        let file = file.split(|byte| *byte == 0).next().filter(|name| !name.is_empty());
         Ok(MemoryRequest {
             time: self.wall(record.time_ns),
             tgid: Tgid(record.tgid),
             tid: Tid(record.tid),
-            space: SpaceId(record.mm),
             name: Comm::new(&record.comm),
             call,
-            arguments,
-            outcome: outcome(call, &arguments, ret),
+            arguments: record.args,
+            outcome: outcome(call, &record.args, record.ret),
+            requested_bytes: record.requested,
+            delta_bytes: self.signed(record.delta),
             virtual_bytes: self.page.to_bytes(record.total_vm),
-            stack_bytes: self.page.to_bytes(record.stack_vm),
-            brk: record.brk,
+            file: file.map(|name| to_text(name).into()),
+            lost: record.lost,
         })
     }
 
-    fn state(&self, record: &RawRecord) -> ProcessState {
-        let [start, parent, file, anonymous, swap, shmem] = record.payload;
+    fn state(&self, record: &RawState) -> ProcessState {
+        let books = &record.books;
+        let causes = Causes {
+            opening_bytes: self.page.to_bytes(books.opening),
+            granted_bytes: self.page.to_bytes(books.granted),
+            released_bytes: self.page.to_bytes(books.released),
+            exec_bytes: self.signed(books.exec),
+            stack_bytes: self.signed(books.stack),
+            kernel_bytes: self.signed(books.kernel),
+            shared_bytes: self.signed(books.shared),
+        };
         ProcessState {
             time: self.wall(record.time_ns),
-            followed: true,
+            causes: (record.followed != 0).then_some(causes),
+            lost: books.lost,
             tgid: Tgid(record.tgid),
-            start: StartTime(start),
-            started_at: self.wall(start),
-            parent: Tgid((parent & u64::from(u32::MAX)) as u32),
+            start: StartTime(record.start_ns),
+            started_at: self.wall(record.start_ns),
+            parent: Tgid(record.parent),
             uid: record.uid,
             space: SpaceId(record.mm),
             name: Comm::new(&record.comm),
-            virtual_bytes: self.page.to_bytes(record.total_vm),
-            stack_bytes: self.page.to_bytes(record.stack_vm),
-            brk: record.brk,
-            resident: Resident {
-                anonymous_bytes: self.page.to_bytes(anonymous),
-                file_bytes: self.page.to_bytes(file),
-                shmem_bytes: self.page.to_bytes(shmem),
-                swap_bytes: self.page.to_bytes(swap),
-            },
+            virtual_bytes: (record.mm != 0).then_some(self.page.to_bytes(record.total_vm)),
+            resident: self.resident(&record.resident),
+            peak_virtual_bytes: self.page.to_bytes(record.peak_virtual),
+            peak_resident_bytes: self.page.to_bytes(record.peak_resident),
+            faults: Faults { minor: record.minor_faults, major: record.major_faults },
+            placement: record.placement,
+            inner_pid: (record.depth > 0).then_some(record.inner_pid),
+            session: record.session,
+            threads: record.threads,
         }
+    }
+
+    fn tally(record: &RawTally) -> Tally {
+        let mut calls = [CallTotals::default(); Call::COUNT];
+        for (row, call) in calls.iter_mut().zip(&record.calls) {
+            *row = CallTotals { count: call.count, requested_bytes: call.requested, refused: call.refused };
+        }
+        let refusals = record.refusals.iter().filter_map(|refusal| {
+            let row = CALLS.get(usize::from(refusal.call).checked_sub(1)?)?;
+            Some(Refusals { call: row.call, errno: Errno(refusal.errno), count: refusal.count.into() })
+        });
+        Tally {
+            process: ProcessId { tgid: Tgid(record.tgid), start: StartTime(record.start_ns) },
+            calls,
+            refusals: refusals.collect(),
+            refusals_beyond: record.refusals_beyond,
+        }
+    }
+
+    fn oom(&self, record: &RawOom) -> OomKill {
+        OomKill {
+            time: self.wall(record.time_ns),
+            victim: Tgid(record.tgid),
+            victim_name: Comm::new(&record.comm),
+            virtual_bytes: self.page.to_bytes(record.total_vm),
+            resident: self.resident(&record.resident),
+            asker: Tgid(record.asker),
+            asker_name: Comm::new(&record.asker_comm),
+        }
+    }
+
+    /// In the order of the kernel's counters.
+    fn resident(&self, [file, anonymous, swap, shmem]: &[u64; 4]) -> Resident {
+        Resident {
+            anonymous_bytes: self.page.to_bytes(*anonymous),
+            file_bytes: self.page.to_bytes(*file),
+            shmem_bytes: self.page.to_bytes(*shmem),
+            swap_bytes: self.page.to_bytes(*swap),
+        }
+    }
+
+    fn signed(&self, pages: i64) -> i64 {
+        pages.saturating_mul(self.page.bytes().cast_signed())
     }
 
     fn wall(&self, boot_ns: u64) -> WallClock {
@@ -104,7 +158,7 @@ impl Decoder {
 /// What the kernel answered. brk has no errno: it returns the break as it is now, so it was refused when that is not
 /// what was asked for; brk(0) only asks where the break is (`mm/mmap.c`, all versions).
 fn outcome(call: Call, arguments: &[u64; 5], ret: u64) -> Outcome {
-    if call == Call::Brk {
+    if call.row().size == SizeRule::Break {
         let asked = arguments[0];
         return if asked == 0 || asked == ret {
             Outcome::Granted(ret)
@@ -124,31 +178,30 @@ fn outcome(call: Call, arguments: &[u64; 5], ret: u64) -> Outcome {
 mod tests {
     use super::*;
 
-    fn record() -> RawRecord {
-        RawRecord {
-            kind: RawRecord::REQUEST,
+    fn record() -> RawRequest {
+        RawRequest {
+            kind: 1,
             compat: 0,
             call: Call::Mmap as u16,
             tgid: 7,
             tid: 8,
-            uid: 0,
+            lost: 3,
             time_ns: 5,
-            mm: 1,
             total_vm: 10,
-            stack_vm: 1,
-            brk: 0,
+            delta: -2,
+            requested: 8192,
             comm: *b"perl\0garbage\0\0\0\0",
-            payload: [0, 8192, 3, 0x22, u64::MAX, 0x7000],
+            args: [0, 8192, 3, 0x22, u64::MAX],
+            ret: 0x7000,
         }
     }
 
-    fn decode(record: &RawRecord) -> Observation {
-        let decoder = Decoder { page: PageSize::new(4096).unwrap(), boot: WallClock(1000) };
-        decoder.decode(record).unwrap()
+    fn decoder() -> Decoder {
+        Decoder { page: PageSize::new(4096).unwrap(), boot: WallClock(1000) }
     }
 
-    fn request(record: &RawRecord) -> MemoryRequest {
-        match decode(record) {
+    fn request(record: RawRequest, file: &[u8]) -> MemoryRequest {
+        match decoder().decode(&RawRecord::Request(record, file)).unwrap() {
             Observation::Request(request) => request,
             other => panic!("not a request: {other:?}"),
         }
@@ -156,18 +209,23 @@ mod tests {
 
     #[test]
     fn a_granted_mmap() {
-        let request = request(&record());
+        let request = request(record(), b"lib\xff.so\0\0");
         assert_eq!(request.outcome, Outcome::Granted(0x7000));
-        assert_eq!(request.virtual_bytes, 40960);
-        assert_eq!(request.time, WallClock(1005));
+        assert_eq!(
+            (request.virtual_bytes, request.delta_bytes, request.requested_bytes),
+            (40960, -8192, 8192)
+        );
+        assert_eq!((request.time, request.lost), (WallClock(1005), 3));
         assert_eq!(request.name.to_text(), "perl");
+        assert_eq!(request.file.as_deref(), Some("lib\\xff.so"));
     }
 
     #[test]
     fn a_refused_mmap_carries_its_errno() {
         let mut raw = record();
-        raw.payload[5] = (-12_i64) as u64;
-        assert_eq!(request(&raw).outcome, Outcome::Refused(Errno::ENOMEM));
+        raw.ret = (-12_i64) as u64;
+        assert_eq!(request(raw, b"").outcome, Outcome::Refused(Errno::ENOMEM));
+        assert_eq!(request(raw, b"").file, None);
     }
 
     #[test]
@@ -175,28 +233,16 @@ mod tests {
         for (asked, ret, granted) in [(0, 0x5000, true), (0x6000, 0x6000, true), (0x9000, 0x6000, false)] {
             let mut raw = record();
             raw.call = Call::Brk as u16;
-            raw.payload = [asked, 0, 0, 0, 0, ret];
-            assert_eq!(
-                matches!(request(&raw).outcome, Outcome::Granted(_)),
-                granted,
-                "brk({asked:#x}) = {ret:#x}"
-            );
+            raw.args = [asked, 0, 0, 0, 0];
+            raw.ret = ret;
+            let granted_now = matches!(request(raw, b"").outcome, Outcome::Granted(_));
+            assert_eq!(granted_now, granted, "brk({asked:#x}) = {ret:#x}");
         }
     }
 
     #[test]
-    fn unknown_kinds_and_calls_are_errors() {
-        let decoder = Decoder { page: PageSize::new(4096).unwrap(), boot: WallClock(0) };
-        let mut raw = record();
-        raw.call = 999;
-        assert_eq!(decoder.decode(&raw), Err(DecodeError::Call(999)));
-        raw.kind = 77;
-        assert_eq!(decoder.decode(&raw), Err(DecodeError::Kind(77)));
-    }
-
-    #[test]
-    fn a_record_of_another_length_is_none() {
-        assert!(RawRecord::read(&[0; 119]).is_none());
-        assert_eq!(RawRecord::read(bytemuck::bytes_of(&record())), Some(record()));
+    fn an_unknown_call_is_an_error() {
+        let raw = RawRequest { call: 999, ..record() };
+        assert_eq!(decoder().decode(&RawRecord::Request(raw, b"")), Err(DecodeError::Call(999)));
     }
 }

@@ -27,11 +27,97 @@ const MAPPING: &[(u64, &str)] = &[
 
 const REMAPPING: &[(u64, &str)] = &[(1, "MREMAP_MAYMOVE"), (2, "MREMAP_FIXED"), (4, "MREMAP_DONTUNMAP")];
 
+const LOCK: &[(u64, &str)] = &[(1, "MLOCK_ONFAULT")];
+
+const LOCK_ALL: &[(u64, &str)] = &[(1, "MCL_CURRENT"), (2, "MCL_FUTURE"), (4, "MCL_ONFAULT")];
+
+const SHARED_MEMORY: &[(u64, &str)] =
+    &[(0x1000, "SHM_RDONLY"), (0x2000, "SHM_RND"), (0x4000, "SHM_REMAP"), (0x8000, "SHM_EXEC")];
+
+const MEMORY_FILE: &[(u64, &str)] = &[
+    (1, "MFD_CLOEXEC"),
+    (2, "MFD_ALLOW_SEALING"),
+    (4, "MFD_HUGETLB"),
+    (8, "MFD_NOEXEC_SEAL"),
+    (0x10, "MFD_EXEC"),
+];
+
+const USERFAULT: &[(u64, &str)] =
+    &[(1, "UFFD_USER_MODE_ONLY"), (0x800, "O_NONBLOCK"), (0x8_0000, "O_CLOEXEC")];
+
+/// Advice is a number, not a set.
+const ADVICE: &[(u64, &str)] = &[
+    (0, "MADV_NORMAL"),
+    (1, "MADV_RANDOM"),
+    (2, "MADV_SEQUENTIAL"),
+    (3, "MADV_WILLNEED"),
+    (4, "MADV_DONTNEED"),
+    (8, "MADV_FREE"),
+    (9, "MADV_REMOVE"),
+    (10, "MADV_DONTFORK"),
+    (11, "MADV_DOFORK"),
+    (12, "MADV_MERGEABLE"),
+    (13, "MADV_UNMERGEABLE"),
+    (14, "MADV_HUGEPAGE"),
+    (15, "MADV_NOHUGEPAGE"),
+    (16, "MADV_DONTDUMP"),
+    (17, "MADV_DODUMP"),
+    (18, "MADV_WIPEONFORK"),
+    (19, "MADV_KEEPONFORK"),
+    (20, "MADV_COLD"),
+    (21, "MADV_PAGEOUT"),
+    (22, "MADV_POPULATE_READ"),
+    (23, "MADV_POPULATE_WRITE"),
+    (24, "MADV_DONTNEED_LOCKED"),
+    (25, "MADV_COLLAPSE"),
+    (100, "MADV_HWPOISON"),
+    (101, "MADV_SOFT_OFFLINE"),
+    (102, "MADV_GUARD_INSTALL"),
+    (103, "MADV_GUARD_REMOVE"),
+];
+
+/// Whose names a word of flags is decoded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the flags of the call that its row names")]
+pub enum Flags {
+    Mapping,
+    Remapping,
+    Lock,
+    LockAll,
+    SharedMemory,
+    MemoryFile,
+    Userfault,
+    Advice,
+    Key,
+}
+
+impl Flags {
+    /// The word in C's names.
+    #[must_use]
+    pub fn decode(self, word: u64) -> String {
+        match self {
+            Self::Mapping => mapping(word),
+            Self::Remapping => names(word, REMAPPING),
+            Self::Lock => names(word, LOCK),
+            Self::LockAll => names(word, LOCK_ALL),
+            Self::SharedMemory => names(word, SHARED_MEMORY),
+            Self::MemoryFile => names(word, MEMORY_FILE),
+            Self::Userfault => names(word, USERFAULT),
+            Self::Advice => {
+                let known = ADVICE.iter().find(|(advice, _)| *advice == word);
+                known.map_or_else(|| format!("advice {}", word as i32), |(_, name)| (*name).to_owned())
+            }
+            // An int: -1 says no key.
+            Self::Key => format!("key {}", word as i32),
+        }
+    }
+}
+
 pub(crate) fn protection(word: u64) -> String {
     if word == 0 { "PROT_NONE".to_owned() } else { names(word, PROTECTION) }
 }
 
-pub(crate) fn mapping(word: u64) -> String {
+fn mapping(word: u64) -> String {
     // The low four bits are a number (the sharing), not a set.
     let sharing = match word & 0xf {
         1 => "MAP_SHARED",
@@ -42,10 +128,6 @@ pub(crate) fn mapping(word: u64) -> String {
     };
     let rest = names(word & !0xf, MAPPING);
     if rest == "0" { sharing.to_owned() } else { format!("{sharing}|{rest}") }
-}
-
-pub(crate) fn remapping(word: u64) -> String {
-    names(word, REMAPPING)
 }
 
 /// The names of the set bits joined by `|`; bits without a name as one hexadecimal number.
@@ -74,7 +156,11 @@ mod tests {
         assert_eq!(protection(0), "PROT_NONE");
         assert_eq!(mapping(0x22), "MAP_PRIVATE|MAP_ANONYMOUS");
         assert_eq!(mapping(0x32), "MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS");
-        assert_eq!(remapping(1), "MREMAP_MAYMOVE");
+        assert_eq!(Flags::Remapping.decode(1), "MREMAP_MAYMOVE");
+        assert_eq!(Flags::Advice.decode(4), "MADV_DONTNEED");
+        assert_eq!(Flags::Advice.decode(77), "advice 77");
+        assert_eq!(Flags::Key.decode(u64::MAX), "key -1");
+        assert_eq!(Flags::LockAll.decode(3), "MCL_CURRENT|MCL_FUTURE");
         assert_eq!(mapping(0x8000_0002), "MAP_PRIVATE|0x80000000");
     }
 }

@@ -10,16 +10,22 @@ mod errno;
 mod flags;
 mod host;
 mod observation;
+mod placement;
 mod record;
 mod units;
 
-pub use call::{CALLS, Call, CallRow};
-pub use comm::Comm;
+pub use call::{CALLS, Call, CallRow, Place, SizeRule};
+pub use comm::{Comm, to_text};
 pub use decode::{DecodeError, Decoder};
 pub use errno::Errno;
+pub use flags::Flags;
 pub use host::{HostReading, Pressure, SwapReading};
 pub use observation::{
-    LossCause, MemoryRequest, Observation, Outcome, ProcessDetails, ProcessState, Resident,
+    CallTotals, Causes, Faults, LossCause, MemoryRequest, Observation, OomKill, Outcome, ProcessDetails,
+    ProcessState, Refusals, Resident, Tally,
 };
-pub use record::RawRecord;
+pub use placement::{Container, Placement, Runtime};
+pub use record::{
+    CALL_ROWS, REFUSALS, RawBooks, RawOom, RawRecord, RawRename, RawRequest, RawState, RawTally,
+};
 pub use units::{PageSize, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};

@@ -1,32 +1,40 @@
 //! What a source observes, decoded: the ledger's input.
 
-use crate::{Call, Comm, Errno, HostReading, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};
+use std::sync::Arc;
+
+use crate::{Call, Comm, Errno, HostReading, Placement, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};
 
 /// One thing that a source saw. A stream of these, in the order given, is all that the ledger needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
     /// A memory request came back from the kernel.
     Request(MemoryRequest),
+    /// What a process's calls have come to; stands before the state that it belongs to, or before a new name.
+    Tally(Box<Tally>),
     /// The state of a process as read now; opens its account when it has none.
-    Snapshot(ProcessState),
+    Snapshot(Box<ProcessState>),
     /// A process was born as the copy of its parent (or, after vfork, sharing its space).
-    Fork(ProcessState),
+    Fork(Box<ProcessState>),
     /// A process replaced its image; the state is that of the new one.
-    Exec(ProcessState),
-    /// A process ended.
-    Exit {
+    Exec(Box<ProcessState>),
+    /// A process ended; the state is its last.
+    Exit(Box<ProcessState>),
+    /// A process has another name from here on.
+    Rename {
         /// Which process.
-        process: ProcessId,
-        /// When.
-        time: WallClock,
+        tgid: Tgid,
+        /// The new name.
+        name: Comm,
     },
+    /// The kernel killed a process for want of memory.
+    Oom(OomKill),
     /// What only /proc tells of a process.
     Details(ProcessDetails),
     /// The machine's memory.
     Host(HostReading),
-    /// The source has read all processes once: from now on a request of an unknown process is a loss.
-    Opened,
-    /// Requests that did not reach user space since the last such observation.
+    /// All processes have been read: one that was not has gone.
+    AllRead,
+    /// Records that did not reach user space since the last such observation.
     Lost {
         /// Why.
         cause: LossCause,
@@ -35,17 +43,23 @@ pub enum Observation {
     },
 }
 
-/// Why request records were lost.
+/// Why records were lost. What was lost is missing in the stream only: the books are kept by the kernel side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LossCause {
-    /// The kernel's ring had no room: user space did not read fast enough.
+    /// Requests: the kernel's ring had no room, user space did not read fast enough.
     RingFull,
-    /// The same for a fork, exec, exit or reading, although the last part of the ring is theirs.
+    /// The same for a fork, exec, exit or reading, although the last part of the ring is theirs. The next reading makes it good.
     LifecycleRingFull,
+    /// The same for a change of name: the share by name is then less exact.
+    NamesRingFull,
+    /// Requests of processes for which there was no room among the accounts.
+    NoAccount,
     /// The record did not decode: kernel side and user space disagree.
     Undecodable,
-    /// The process had no account.
+    /// Requests whose process had no account here.
     UnknownProcess,
+    /// Processes that ended, of too many within one tick: they are missing in the history.
+    TooManyEnds,
 }
 
 impl LossCause {
@@ -55,9 +69,18 @@ impl LossCause {
         match self {
             Self::RingFull => "ring_full",
             Self::LifecycleRingFull => "lifecycle_ring_full",
+            Self::NamesRingFull => "names_ring_full",
+            Self::NoAccount => "no_account",
             Self::Undecodable => "undecodable",
             Self::UnknownProcess => "unknown_process",
+            Self::TooManyEnds => "too_many_ends",
         }
+    }
+
+    /// Whether what is lost are requests.
+    #[must_use]
+    pub fn is_requests(self) -> bool {
+        !matches!(self, Self::LifecycleRingFull | Self::NamesRingFull | Self::TooManyEnds)
     }
 }
 
@@ -71,7 +94,7 @@ pub enum Outcome {
 }
 
 /// One memory system call of one thread, with its arguments and its outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryRequest {
     /// When the call returned.
     pub time: WallClock,
@@ -79,8 +102,6 @@ pub struct MemoryRequest {
     pub tgid: Tgid,
     /// The thread.
     pub tid: Tid,
-    /// The address space it acted on.
-    pub space: SpaceId,
     /// The thread's name at that moment.
     pub name: Comm,
     /// Which call.
@@ -89,12 +110,16 @@ pub struct MemoryRequest {
     pub arguments: [u64; 5],
     /// What the kernel answered.
     pub outcome: Outcome,
+    /// What it asked for, rounded up to pages as the kernel does, bytes.
+    pub requested_bytes: u64,
+    /// What it changed the virtual size by, bytes.
+    pub delta_bytes: i64,
     /// Virtual size after the call, bytes.
     pub virtual_bytes: u64,
-    /// The part of it that is stack, bytes.
-    pub stack_bytes: u64,
-    /// End of the heap after the call, an address.
-    pub brk: u64,
+    /// Of a mapped file, its own name without folders, as text.
+    pub file: Option<Arc<str>>,
+    /// How many requests of this process were lost before this one, modulo 2^32.
+    pub lost: u32,
 }
 
 /// Resident memory and swap, bytes.
@@ -118,13 +143,57 @@ impl Resident {
     }
 }
 
+/// Why a process has what it has, as the kernel side has booked it since it opened the account. Bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Causes {
+    /// What it had when the account was opened.
+    pub opening_bytes: u64,
+    /// What requests added.
+    pub granted_bytes: u64,
+    /// What requests took away.
+    pub released_bytes: u64,
+    /// New images less old images, over all execs.
+    pub exec_bytes: i64,
+    /// Growth of stacks outside any call.
+    pub stack_bytes: i64,
+    /// By calls that are not followed, and by the kernel on its own.
+    pub kernel_bytes: i64,
+    /// By other processes with the same address space.
+    pub shared_bytes: i64,
+}
+
+impl Causes {
+    /// What the process has by these.
+    #[must_use]
+    pub fn balance(&self) -> i64 {
+        self.opening_bytes.cast_signed() + self.granted_bytes.cast_signed()
+            - self.released_bytes.cast_signed()
+            + self.exec_bytes
+            + self.stack_bytes
+            + self.kernel_bytes
+            + self.shared_bytes
+    }
+}
+
+/// Page faults of all threads of a process in all its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// Those that needed no disk.
+    pub minor: u64,
+    /// Those that did.
+    pub major: u64,
+}
+
 /// A process as the kernel has it at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProcessState {
     /// When it was read.
     pub time: WallClock,
-    /// Whether the source sees its requests too. Without them nothing explains a change, so each reading reopens its books.
-    pub followed: bool,
+    /// What the kernel side has booked. `None` when the source does not follow the process: nothing explains a change then, so each
+    /// reading reopens its books.
+    pub causes: Option<Causes>,
+    /// Requests of it that are missing in the stream.
+    pub lost: u64,
     /// The process.
     pub tgid: Tgid,
     /// Its start, for its identity.
@@ -139,14 +208,24 @@ pub struct ProcessState {
     pub space: SpaceId,
     /// Its name.
     pub name: Comm,
-    /// Virtual size, bytes.
-    pub virtual_bytes: u64,
-    /// The part of it that is stack, bytes.
-    pub stack_bytes: u64,
-    /// End of the heap, an address; 0 when the source cannot tell.
-    pub brk: u64,
+    /// Virtual size, bytes; `None` when the memory had gone already.
+    pub virtual_bytes: Option<u64>,
     /// Resident memory.
     pub resident: Resident,
+    /// The highest virtual size since the last reading, bytes.
+    pub peak_virtual_bytes: u64,
+    /// The highest resident set since the last reading, bytes.
+    pub peak_resident_bytes: u64,
+    /// Page faults.
+    pub faults: Faults,
+    /// A number that changes when the process is moved to another cgroup.
+    pub placement: u64,
+    /// Its pid inside its own pid namespace, when that is not the machine's.
+    pub inner_pid: Option<u32>,
+    /// Its session id.
+    pub session: u32,
+    /// How many threads it has.
+    pub threads: u32,
 }
 
 impl ProcessState {
@@ -155,6 +234,60 @@ impl ProcessState {
     pub fn process(&self) -> ProcessId {
         ProcessId { tgid: self.tgid, start: self.start }
     }
+}
+
+/// Refused requests of one call with one errno.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusals {
+    /// Which call.
+    pub call: Call,
+    /// Why.
+    pub errno: Errno,
+    /// How many.
+    pub count: u64,
+}
+
+/// What one call has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallTotals {
+    /// Requests, refused ones too.
+    pub count: u64,
+    /// Sum of what the granted ones asked for, bytes (of brk, growth only).
+    pub requested_bytes: u64,
+    /// How many were refused.
+    pub refused: u64,
+}
+
+/// What a process's calls have come to since its account was opened; exact whatever the stream loses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Which process.
+    pub process: ProcessId,
+    /// By call, in the order of the call table.
+    pub calls: [CallTotals; Call::COUNT],
+    /// Refused requests by call and errno.
+    pub refusals: Vec<Refusals>,
+    /// Further ones, of pairs beyond those that are told apart.
+    pub refusals_beyond: u64,
+}
+
+/// An OOM kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OomKill {
+    /// When.
+    pub time: WallClock,
+    /// Who was killed.
+    pub victim: Tgid,
+    /// Its name.
+    pub victim_name: Comm,
+    /// Its virtual size, bytes.
+    pub virtual_bytes: u64,
+    /// What it had in memory.
+    pub resident: Resident,
+    /// Whose request for a page came too many.
+    pub asker: Tgid,
+    /// Its name.
+    pub asker_name: Comm,
 }
 
 /// What /proc tells of a process beyond the records.
@@ -166,4 +299,6 @@ pub struct ProcessDetails {
     pub command: String,
     /// Its user's name, or the number where there is none.
     pub user: String,
+    /// Where it runs.
+    pub runs_in: Arc<Placement>,
 }

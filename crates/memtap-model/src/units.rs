@@ -65,13 +65,6 @@ impl PageSize {
     pub fn to_bytes(self, pages: u64) -> u64 {
         pages.saturating_mul(self.0)
     }
-
-    /// `bytes` rounded up to whole pages as the kernel's `PAGE_ALIGN` does, except that a length so large
-    /// that the kernel's sum wraps (it refuses such a request) is given back as it is.
-    #[must_use]
-    pub fn round_up(self, bytes: u64) -> u64 {
-        bytes.checked_next_multiple_of(self.0).unwrap_or(bytes)
-    }
 }
 
 #[cfg(test)]
@@ -79,12 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_like_the_kernel_and_keeps_what_would_wrap() {
+    fn a_page_is_a_power_of_two_and_sums_saturate() {
         let page = PageSize::new(4096).unwrap();
-        assert_eq!(page.round_up(0), 0);
-        assert_eq!(page.round_up(1), 4096);
-        assert_eq!(page.round_up(4096), 4096);
-        assert_eq!(page.round_up(u64::MAX), u64::MAX);
+        assert_eq!(page.to_bytes(2), 8192);
+        assert_eq!(page.to_bytes(u64::MAX), u64::MAX);
         assert_eq!(PageSize::new(4095), None);
     }
 }

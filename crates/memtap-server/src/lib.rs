@@ -3,8 +3,8 @@
 //! [`bind`] takes the address, [`serve`] answers until it is told to stop. `docs/api.md` describes the interface; `dto/` is
 //! its source of truth.
 //!
-//! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView) and the store's
-//! [`Reader`](memtap_store::Reader) are the only inputs; a slow client costs itself, never the capture.
+//! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView), the store's
+//! [`Reader`](memtap_store::Reader), and what is asked of the kernel for one process ([`AskProportional`]) are the only inputs; a slow client costs itself, never the capture.
 
 mod access;
 mod dto;
@@ -19,4 +19,4 @@ mod state;
 
 pub use error::ServerError;
 pub use run::{bind, router, serve};
-pub use state::{HostFacts, Info, Notice, Settings, State, StoreStatus};
+pub use state::{AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus};

@@ -12,10 +12,10 @@ use memtap_model::{CALLS, Call, Tgid};
 use memtap_store::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
 use serde_json::{Value, json};
 
-use crate::State;
-use crate::dto::{Health, Host, Process, Request, Share};
+use crate::dto::{Health, Host, OomKill, Process, Request, Share};
 use crate::error::ApiError;
 use crate::params::Params;
+use crate::{Proportional, State};
 
 type Given = Query<HashMap<String, String>>;
 type Answer = Result<Json<Value>, ApiError>;
@@ -35,13 +35,40 @@ pub(crate) async fn share(Shared(state): Shared<State>) -> Json<Share> {
 pub(crate) async fn process(
     Shared(state): Shared<State>,
     Path(pid): Path<String>,
-) -> Result<Json<Process>, ApiError> {
+    Query(given): Given,
+) -> Answer {
+    let with_pss = Params::new(given, &["pss"])?.flag("pss")?.unwrap_or(false);
     let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
     let view = state.now();
     let unknown =
         || ApiError(StatusCode::NOT_FOUND, format!("no process {pid} is known, alive or recently ended"));
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
-    Ok(Json(Process::of(summary, view.host.total_bytes)))
+    let mut answer = json!(Process::of(summary, view.host.total_bytes));
+    if with_pss && summary.ended_at.is_none() {
+        let pss = proportional(&state, pid).await?;
+        answer["pss_bytes"] = pss.pss_bytes.into();
+        answer["uss_bytes"] = pss.uss_bytes.into();
+        answer["swap_pss_bytes"] = pss.swap_pss_bytes.into();
+    }
+    Ok(Json(answer))
+}
+
+async fn proportional(state: &State, pid: u32) -> Result<Proportional, ApiError> {
+    let ask = Arc::clone(&state.proportional);
+    let answer = tokio::task::spawn_blocking(move || ask(pid)).await;
+    let failed = |what: String| {
+        let what = format!(
+            "PSS of process {pid} cannot be read: {what}; it may have ended, or memtap lacks CAP_SYS_PTRACE"
+        );
+        ApiError(StatusCode::SERVICE_UNAVAILABLE, what)
+    };
+    answer.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+/// OOM kills since memtap started, latest first, each with who had most in the seconds before.
+pub(crate) async fn oom_kills(Shared(state): Shared<State>) -> Json<Value> {
+    let kills: Vec<_> = state.now().oom_kills.iter().rev().map(|report| OomKill::from(&**report)).collect();
+    Json(json!({ "oom_kills": kills }))
 }
 
 pub(crate) async fn processes(Shared(state): Shared<State>, Query(given): Given) -> Answer {
@@ -89,19 +116,29 @@ fn order_of(field: &str) -> Result<fn(&Process, &Process) -> Ordering, ApiError>
         command,
         user,
         parent_pid,
+        container,
+        unit,
+        threads,
         state,
         end_time,
         virtual_bytes,
         resident_bytes,
+        swap_bytes,
+        peak_virtual_bytes,
+        peak_resident_bytes,
+        minor_faults,
+        major_faults,
         unexplained_bytes,
         requests,
         requested_bytes,
         refused,
+        lost,
         granted_bytes,
         released_bytes,
         opening_bytes,
         exec_bytes,
         stack_bytes,
+        kernel_bytes,
         shared_bytes,
         ended_bytes,
         first_request,

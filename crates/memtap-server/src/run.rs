@@ -89,6 +89,7 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
         .route("/processes", get(rest::processes))
         .route("/processes/{pid}", get(rest::process))
         .route("/requests", get(rest::requests))
+        .route("/oom", get(rest::oom_kills))
         .route("/share", get(rest::share));
     let origins: Arc<[String]> = settings.cors_origins.clone().into();
     let mut router = Router::new()

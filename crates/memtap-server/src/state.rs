@@ -24,6 +24,10 @@ pub struct Info {
     pub version: &'static str,
     /// The source's name.
     pub source: &'static str,
+    /// By which plan requests are seen; `None` when they are not.
+    pub plan: Option<&'static str>,
+    /// What that plan does and costs.
+    pub plan_about: Option<&'static str>,
     /// What the user should know.
     pub notices: Vec<Notice>,
     /// The machine.
@@ -57,12 +61,27 @@ pub struct HostFacts {
 /// Asks the store how it is doing.
 pub type StoreStatus = Arc<dyn Fn() -> Status + Send + Sync>;
 
+/// What one process has of memory when shared pages are split among those that share them, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proportional {
+    /// Its pages, each divided by how many processes have it.
+    pub pss_bytes: u64,
+    /// Pages that it alone has.
+    pub uss_bytes: u64,
+    /// Swapped pages, divided likewise.
+    pub swap_pss_bytes: u64,
+}
+
+/// Asks the kernel for one process's [`Proportional`] memory. It walks the process's pages, which may take a while.
+pub type AskProportional = Arc<dyn Fn(u32) -> std::io::Result<Proportional> + Send + Sync>;
+
 /// What the handlers read.
 #[derive(Clone)]
 pub struct State {
     pub(crate) view: watch::Receiver<Arc<LiveView>>,
     pub(crate) reader: Option<Arc<dyn Reader>>,
     pub(crate) store_status: StoreStatus,
+    pub(crate) proportional: AskProportional,
     pub(crate) info: Arc<Info>,
 }
 
@@ -73,9 +92,10 @@ impl State {
         view: watch::Receiver<Arc<LiveView>>,
         reader: Option<Arc<dyn Reader>>,
         store_status: StoreStatus,
+        proportional: AskProportional,
         info: Info,
     ) -> Self {
-        Self { view, reader, store_status, info: Arc::new(info) }
+        Self { view, reader, store_status, proportional, info: Arc::new(info) }
     }
 
     /// The latest view.

@@ -10,72 +10,103 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use memtap_ledger::Ledger;
 use memtap_model::{
-    Call, Comm, Errno, HostReading, MemoryRequest, Observation, Outcome, PageSize, ProcessId, ProcessState,
-    Resident, SpaceId, StartTime, Tgid, Tid, WallClock,
+    Call, CallTotals, Causes, Comm, Errno, HostReading, MemoryRequest, Observation, OomKill, Outcome,
+    ProcessId, ProcessState, Refusals, Resident, SpaceId, StartTime, Tally, Tgid, Tid, WallClock,
 };
-use memtap_server::{HostFacts, Info, Notice, Settings, State, router};
+use memtap_server::{HostFacts, Info, Notice, Proportional, Settings, State, router};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 const NOON: i64 = 1_795_428_000_000_000_000;
 
-fn process(pid: u32, name: &[u8], virtual_bytes: u64) -> ProcessState {
-    ProcessState {
+/// A process that opened with `opening` bytes and was granted `granted` more.
+fn process(pid: u32, name: &[u8], opening: u64, granted: u64) -> Box<ProcessState> {
+    Box::new(ProcessState {
         time: WallClock(NOON),
-        followed: true,
+        causes: Some(Causes { opening_bytes: opening, granted_bytes: granted, ..Causes::default() }),
         tgid: Tgid(pid),
         start: StartTime(u64::from(pid)),
         started_at: WallClock(NOON),
         parent: Tgid(1),
-        uid: 0,
         space: SpaceId(pid.into()),
         name: Comm::new(name),
-        virtual_bytes,
-        stack_bytes: 0,
-        brk: 0,
-        resident: Resident { anonymous_bytes: virtual_bytes / 2, ..Resident::default() },
-    }
+        virtual_bytes: Some(opening + granted),
+        resident: Resident { anonymous_bytes: opening / 2, ..Resident::default() },
+        ..ProcessState::default()
+    })
+}
+
+/// What its mmaps have come to.
+fn tally(pid: u32, mmap: CallTotals) -> Observation {
+    let mut calls = [CallTotals::default(); Call::COUNT];
+    calls[Call::Mmap.index()] = mmap;
+    let refusals = Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count: mmap.refused };
+    Observation::Tally(Box::new(Tally {
+        process: ProcessId { tgid: Tgid(pid), start: StartTime(pid.into()) },
+        calls,
+        refusals: if mmap.refused > 0 { vec![refusals] } else { Vec::new() },
+        refusals_beyond: 0,
+    }))
 }
 
 fn mmap(pid: u32, name: &[u8], length: u64, outcome: Outcome, virtual_bytes: u64) -> Observation {
+    let refused = matches!(outcome, Outcome::Refused(_));
+    let requested_bytes = length.checked_next_multiple_of(4096).unwrap_or(length);
     Observation::Request(MemoryRequest {
         time: WallClock(NOON + 1_000_000),
         tgid: Tgid(pid),
         tid: Tid(pid),
-        space: SpaceId(pid.into()),
         name: Comm::new(name),
         call: Call::Mmap,
         arguments: [0, length, 3, 0x22, 0],
         outcome,
+        requested_bytes,
+        delta_bytes: if refused { 0 } else { requested_bytes.cast_signed() },
         virtual_bytes,
-        stack_bytes: 0,
-        brk: 0,
+        file: None,
+        lost: 0,
     })
 }
 
 /// Three processes: perl asks and is refused, a hostile one, and one that has ended. No store.
 fn service() -> Router {
-    let mut ledger = Ledger::new(memtap_ledger::Settings::new(PageSize::new(4096).unwrap()));
+    let mut ledger = Ledger::new(memtap_ledger::Settings::default());
     let hostile = b"<img src=x\n\x1b\"\xff";
+    let kill = OomKill {
+        time: WallClock(NOON),
+        victim: Tgid(8),
+        victim_name: Comm::new(hostile),
+        virtual_bytes: 8192,
+        resident: Resident::default(),
+        asker: Tgid(7),
+        asker_name: Comm::new(b"perl"),
+    };
     for observation in [
         Observation::Host(HostReading { total_bytes: 1 << 20, ..HostReading::default() }),
-        Observation::Snapshot(process(7, b"perl", 8192)),
-        Observation::Snapshot(process(8, hostile, 4096)),
-        Observation::Snapshot(process(9, b"gone", 4096)),
+        Observation::Snapshot(process(7, b"perl", 8192, 0)),
+        Observation::Snapshot(process(8, hostile, 4096, 0)),
+        Observation::Snapshot(process(9, b"gone", 4096, 0)),
         mmap(7, b"perl", 5000, Outcome::Granted(0x7f00_0000_0000), 16384),
         mmap(7, b"perl", u64::MAX, Outcome::Refused(Errno::ENOMEM), 16384),
         mmap(8, hostile, 4096, Outcome::Granted(0x1000), 8192),
-        Observation::Exit {
-            process: ProcessId { tgid: Tgid(9), start: StartTime(9) },
+        tally(7, CallTotals { count: 2, requested_bytes: 8192, refused: 1 }),
+        Observation::Snapshot(process(7, b"perl", 8192, 8192)),
+        tally(8, CallTotals { count: 1, requested_bytes: 4096, refused: 0 }),
+        Observation::Snapshot(process(8, hostile, 4096, 4096)),
+        Observation::Exit(Box::new(ProcessState {
             time: WallClock(NOON + 5_000_000),
-        },
+            ..*process(9, b"gone", 4096, 0)
+        })),
+        Observation::Oom(kill),
     ] {
-        ledger.apply(&observation);
+        ledger.apply(observation);
     }
     let (_, view) = tokio::sync::watch::channel(Arc::new(ledger.publish(WallClock(NOON))));
     let info = Info {
         version: "0.0.0",
         source: "bpf",
+        plan: Some("locks"),
+        plan_about: Some("exactly"),
         notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),
@@ -85,7 +116,11 @@ fn service() -> Router {
         listen: "127.0.0.1:3000".parse().unwrap(),
         cors_origins: vec!["http://localhost:5173".to_owned()],
     };
-    router(&settings, State::new(view, None, status, info))
+    let proportional = Arc::new(|pid| match pid {
+        7 => Ok(Proportional { pss_bytes: 3, uss_bytes: 2, swap_pss_bytes: 1 }),
+        _ => Err(std::io::ErrorKind::PermissionDenied.into()),
+    });
+    router(&settings, State::new(view, None, status, proportional, info))
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, Vec<u8>) {
@@ -118,11 +153,34 @@ async fn one_process_with_its_books() {
         (&16384.into(), &8192.into(), &8192.into())
     );
     assert_eq!(perl["memory_percentage"].as_f64(), Some(4096.0 * 100.0 / f64::from(1 << 20)));
+    let refusals = serde_json::json!([{ "call": "mmap", "errno": 12, "error": "ENOMEM", "count": 1 }]);
+    assert_eq!((&perl["refusals"], &perl["lost"]), (&refusals, &0.into()));
+    assert!(perl.get("pss_bytes").is_none(), "PSS is told when it is asked for");
     let (_, gone) = get("/api/v1/processes/9").await;
     assert_eq!((&gone["state"], &gone["end_time"]), (&"ended".into(), &"2026-11-23T10:00:00.005Z".into()));
     assert_eq!((&gone["virtual_bytes"], &gone["ended_bytes"]), (&0.into(), &4096.into()));
     assert_eq!(get("/api/v1/processes/4711").await.0, StatusCode::NOT_FOUND);
     assert_eq!(get("/api/v1/processes/perl").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn pss_is_asked_for_one_process() {
+    let (status, perl) = get("/api/v1/processes/7?pss=true").await;
+    assert_eq!((status, &perl["pss_bytes"], &perl["uss_bytes"]), (StatusCode::OK, &3.into(), &2.into()));
+    let (status, denied) = get("/api/v1/processes/8?pss=true").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(denied["error"].as_str().unwrap().contains("CAP_SYS_PTRACE"), "{denied}");
+}
+
+#[tokio::test]
+async fn oom_kills_tell_victim_and_asker() {
+    let (_, answer) = get("/api/v1/oom").await;
+    let kill = &answer["oom_kills"][0];
+    assert_eq!(
+        (&kill["pid"], &kill["asker_pid"], &kill["asker_name"]),
+        (&8.into(), &7.into(), &"perl".into())
+    );
+    assert_eq!(kill["process_name"], "<img src=x\n\u{1b}\"\\xff");
 }
 
 #[tokio::test]

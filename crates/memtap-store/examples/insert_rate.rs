@@ -37,7 +37,7 @@ fn main() {
         let requests = (0..250).map(|n| mmap(of(n), b"sh", 2_000_000 + u64::from(round))).collect();
         let tick = Some(WallClock(T0 + 2000 * SECOND));
         let processes = (0..250).map(|n| process(of(n), b"sh", tick)).collect();
-        store.append(&[Batch { requests, processes, tick }]).expect("appended");
+        store.append(&[Batch { requests, processes, tick, ..Batch::default() }]).expect("appended");
     }
     let one = [batch(vec![mmap(5, b"cron", 2_100_000)])];
     let marks = Instant::now();

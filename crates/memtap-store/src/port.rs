@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_ledger::{BookedRequest, ProcessSummary};
+use memtap_ledger::{BookedRequest, OomReport, ProcessSummary};
 use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 
 use crate::StoreError;
@@ -42,6 +42,8 @@ pub struct Batch {
     pub requests: Vec<BookedRequest>,
     /// Processes that are new or changed, at the end of a tick.
     pub processes: Vec<Arc<ProcessSummary>>,
+    /// OOM kills since the tick before.
+    pub oom_kills: Vec<Arc<OomReport>>,
     /// When the tick was that `processes` belong to.
     pub tick: Option<WallClock>,
 }
@@ -129,32 +131,39 @@ pub struct StoredRequest {
     pub tid: Tid,
     pub name: Comm,
     pub call: Call,
-    pub arguments: [u64; 5],
+    pub protection: Option<u64>,
+    pub flags: Option<u64>,
+    pub file: Option<Arc<str>>,
     pub requested_bytes: u64,
     pub address: u64,
     pub delta_bytes: i64,
     pub errno: Option<Errno>,
     pub virtual_bytes: u64,
+    pub lost_before: u32,
 }
 
 impl From<&BookedRequest> for StoredRequest {
     fn from(booked: &BookedRequest) -> Self {
         let request = &booked.request;
+        let (protection, flags) = request.call.words(&request.arguments);
         Self {
             time: request.time,
             pid: request.tgid,
             tid: request.tid,
             name: request.name,
             call: request.call,
-            arguments: request.arguments,
-            requested_bytes: booked.requested_bytes,
+            protection,
+            flags,
+            file: request.file.clone(),
+            requested_bytes: request.requested_bytes,
             address: booked.address(),
-            delta_bytes: booked.delta_bytes,
+            delta_bytes: request.delta_bytes,
             errno: match request.outcome {
                 memtap_model::Outcome::Refused(errno) => Some(errno),
                 memtap_model::Outcome::Granted(_) => None,
             },
             virtual_bytes: request.virtual_bytes,
+            lost_before: booked.lost_before,
         }
     }
 }

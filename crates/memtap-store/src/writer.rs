@@ -12,7 +12,7 @@ use crate::{Batch, Reader, Status, Store, StoreError};
 /// Bounds of the queue and the pace of the thread.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Requests that may wait; what comes beyond is dropped and counted.
+    /// Requests that may wait, about 180 bytes each; what comes beyond is dropped and counted.
     pub queue_requests: usize,
     /// Between two transactions.
     pub commit_every: Duration,
@@ -23,7 +23,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            queue_requests: 1_000_000,
+            queue_requests: 300_000,
             commit_every: Duration::from_millis(200),
             finish_within: Duration::from_secs(5),
         }
@@ -31,7 +31,7 @@ impl Default for Limits {
 }
 
 /// Requests in one transaction, at most (and at least one batch).
-const TRANSACTION: usize = 100_000;
+const TRANSACTION: usize = 50_000;
 /// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
 const BATCHES: usize = 10_000;
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
@@ -90,7 +90,7 @@ impl Handle {
             queue.waiting -= oldest.requests.len();
             queue.status.dropped += oldest.requests.len() as u64;
         }
-        if batch.requests.is_empty() && batch.processes.is_empty() {
+        if batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty() {
             return;
         }
         queue.waiting += batch.requests.len();

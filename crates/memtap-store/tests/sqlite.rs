@@ -38,7 +38,7 @@ fn the_file_is_its_owners_and_has_the_settings_it_needs() {
     }
     assert_eq!(number(&below, "PRAGMA auto_vacuum"), 2);
     assert_eq!(number(&below, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    assert_eq!(number(&below, "PRAGMA user_version"), 1);
+    assert_eq!(number(&below, "PRAGMA user_version"), 2);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_view_uses_the_index_for_a_pid_and_clamps_hostile_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let mut written = store(folder.path(), &Settings::default());
     let mut hostile = mmap(7, b"perl", 0);
-    hostile.requested_bytes = u64::MAX;
+    hostile.request.requested_bytes = u64::MAX;
     written.append(&[batch(vec![hostile])]).unwrap();
     assert_eq!(number(folder.path(), "SELECT memory_size FROM memory_usage WHERE pid = 7"), i64::MAX);
     let connection = Connection::open(folder.path().join("memtap.db")).unwrap();
@@ -230,7 +230,9 @@ fn processes_and_samples_without_history_go() {
     let mut written = store(folder.path(), &settings);
     let tick = Some(WallClock(T0));
     let processes = vec![process(7, b"ended", tick), process(8, b"never seen to end", None)];
-    written.append(&[Batch { requests: vec![mmap(7, b"ended", 0)], processes, tick }]).unwrap();
+    written
+        .append(&[Batch { requests: vec![mmap(7, b"ended", 0)], processes, tick, ..Batch::default() }])
+        .unwrap();
     drop(written);
     // After a restart nobody will say that 8 has ended.
     let mut written = store(folder.path(), &settings);
@@ -268,7 +270,7 @@ fn a_queue_that_is_full_drops_and_counts_requests_and_keeps_processes() {
     let handle = spawn(store(folder.path(), &Settings::default()), limits).unwrap();
     let processes = vec![process(7, b"perl", None)];
     let requests = (0..11).map(|n| mmap(7, b"perl", n)).collect();
-    handle.send(Batch { requests, processes, tick: Some(WallClock(T0)) });
+    handle.send(Batch { requests, processes, tick: Some(WallClock(T0)), ..Batch::default() });
     let status = handle.finish();
     assert_eq!((status.dropped, status.rows, status.spooled), (11, 0, 0));
     assert_eq!(number(folder.path(), "SELECT count(*) FROM process WHERE pid = 7"), 1);

@@ -6,6 +6,9 @@
 //!     fixture named HEX SIZE   takes the bytes as its name and maps SIZE bytes
 //!     fixture loop KIND N      N rounds of `pair`, `brk` or `other` (an unrelated call); prints nanoseconds
 //!     fixture child SIZE       maps SIZE bytes and ends at once
+//!     fixture children N       N children, one after the other, that run /bin/true
+//!     fixture spike SIZE       maps SIZE bytes, touches all of it, and releases it, in one go
+//!     fixture beyond           makes the kernel change the size outside any followed call: a stack that grows, an AIO ring
 
 use std::io::{BufRead as _, Write as _};
 use std::time::Instant;
@@ -43,11 +46,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             })
         }
         ["loop", kind, count] => measured(kind, count.parse()?),
+        ["children", count] => {
+            let count: u32 = count.parse()?;
+            told(|| (0..count).for_each(|_| true_child()))
+        }
+        ["spike", size] => {
+            let size = size.parse()?;
+            told(|| spike(size))
+        }
+        ["beyond"] => told(beyond),
         ["child", size] => {
             map(size.parse()?);
             Ok(())
         }
-        _ => Err("usage: fixture known | pairs N | named HEX SIZE | loop KIND N | child SIZE".into()),
+        _ => Err("usage: fixture known | pairs N | named HEX SIZE | loop KIND N | child SIZE | children N | spike SIZE | beyond".into()),
     }
 }
 
@@ -182,4 +194,37 @@ fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     }
     say(&start.elapsed().as_nanos().to_string())?;
     Ok(())
+}
+
+fn true_child() {
+    let status = std::process::Command::new("/bin/true").status();
+    assert!(status.expect("/bin/true starts").success());
+}
+
+fn spike(length: usize) {
+    let address = map(length);
+    for page in (0..length).step_by(4096) {
+        // SAFETY: inside the mapping that was just made, which nobody else uses.
+        unsafe { ((address + page) as *mut u8).write_volatile(1) };
+    }
+    // SAFETY: the whole mapping, of which nothing is used any more.
+    let done = unsafe { libc::munmap(address as *mut libc::c_void, length) };
+    assert_eq!(done, 0);
+}
+
+fn beyond() {
+    // The first thread's stack is the one that grows; a test program's main is in it.
+    assert!(deep(200) > 0);
+    let mut ring: libc::c_ulong = 0;
+    // SAFETY: the kernel writes the ring's address; the ring is used for nothing.
+    let done = unsafe { libc::syscall(libc::SYS_io_setup, 64, &raw mut ring) };
+    assert_eq!(done, 0, "io_setup");
+}
+
+/// Uses 8 KiB of stack for each level.
+#[inline(never)]
+fn deep(levels: u32) -> u64 {
+    let room = std::hint::black_box([1_u8; 8192]);
+    let below = if levels == 0 { 0 } else { deep(levels - 1) };
+    below + u64::from(room[usize::try_from(levels).unwrap_or(0)])
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use memtap_capture::SourceChoice;
+use memtap_capture::{Plan, SourceChoice};
 use memtap_store::StoreUrl;
 
 const EXAMPLES: &str = "\
@@ -58,6 +58,19 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_RING_SIZE", value_name = "SIZE", default_value = "16MiB", value_parser = ring_size)]
     pub(crate) ring_size: u32,
 
+    /// How much of the ring requests may fill [default: three quarters]. The rest is for forks, execs, exits and readings,
+    /// which are never lost; a request that finds no room is missing in the stream and counted, and in the sums all the same
+    #[arg(long, env = "MEMTAP_RING_REQUESTS", value_name = "SIZE", value_parser = size)]
+    pub(crate) ring_requests: Option<u32>,
+
+    /// How many processes may have accounts in the kernel, about 1 KiB each
+    #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    pub(crate) accounts: u32,
+
+    /// How requests are seen: locks (each thread's own changes, exactly) or exit [default: the best for this kernel]
+    #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]
+    pub(crate) plan: Option<Plan>,
+
     /// An origin that browsers may call from; may be given several times
     #[arg(
         long,
@@ -71,6 +84,16 @@ pub(crate) struct ServeArguments {
 
 /// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
 fn ring_size(text: &str) -> Result<u32, String> {
+    let bytes = size(text)?;
+    if bytes.is_power_of_two() && (256 << 10..=1 << 30).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("the ring must be a power of two from 256KiB to 1GiB".to_owned())
+    }
+}
+
+/// A size such as `64KiB`, below 4 GiB.
+fn size(text: &str) -> Result<u32, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 =
         digits.parse().map_err(|_| format!("'{text}' is not a size; write for example 16MiB"))?;
@@ -81,12 +104,7 @@ fn ring_size(text: &str) -> Result<u32, String> {
         "GiB" | "G" => 1 << 30,
         other => return Err(format!("unknown unit '{other}'; use KiB, MiB or GiB")),
     };
-    let bytes = number.saturating_mul(unit);
-    let fits = bytes.is_power_of_two() && (256 << 10..=1 << 30).contains(&bytes);
-    if !fits {
-        return Err("the ring must be a power of two from 256KiB to 1GiB".to_owned());
-    }
-    u32::try_from(bytes).map_err(|error| error.to_string())
+    u32::try_from(number.saturating_mul(unit)).map_err(|_| format!("'{text}' is too much: less than 4GiB"))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) store: StoreUrl,
     pub(crate) source: SourceChoice,
-    pub(crate) ring_bytes: u32,
+    pub(crate) capture: memtap_capture::Settings,
     pub(crate) cors_origins: Vec<String>,
 }
 
@@ -35,7 +35,13 @@ impl Config {
                 None => file.store()?.map_or_else(default_store, Ok)?,
             },
             source: arguments.source,
-            ring_bytes: arguments.ring_size,
+            capture: memtap_capture::Settings {
+                ring_bytes: arguments.ring_size,
+                ring_requests: arguments.ring_requests,
+                accounts: arguments.accounts,
+                plan: arguments.plan,
+                ..memtap_capture::Settings::default()
+            },
             cors_origins: arguments.cors_origin.clone(),
         })
     }

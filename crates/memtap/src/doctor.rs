@@ -10,13 +10,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
         line(&mut out, check.ok, check.name, &check.found, check.mend.as_deref())?;
     }
     match trial() {
-        Ok(()) => line(
-            &mut out,
-            true,
-            "trial",
-            "the eBPF programs load and attach: every request can be seen",
-            None,
-        )?,
+        Ok(plan) => {
+            line(
+                &mut out,
+                true,
+                "trial",
+                "the eBPF programs load and attach: every request can be seen",
+                None,
+            )?;
+            line(&mut out, true, "plan", &format!("{}: {}", plan.name(), plan.about()), None)?;
+        }
         Err(error) => {
             line(&mut out, false, "trial", &error.to_string(), None)?;
             writeln!(

@@ -17,7 +17,19 @@ use clap::Parser;
 const FAILED: u8 = 1;
 const NOT_PERMITTED: u8 = 3;
 
+/// One heap for all threads. Batches are made in one thread and freed in another, which leaves a heap for each thread as large as the
+/// largest backlog that it has ever had a part in.
+#[cfg(target_env = "gnu")]
+fn share_one_heap() {
+    // SAFETY: no other thread is there yet, and the value is one that the C library knows.
+    unsafe { nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn share_one_heap() {}
+
 fn main() -> ExitCode {
+    share_one_heap();
     let cli = cli::Cli::parse();
     start_log();
     let done = match cli.command {

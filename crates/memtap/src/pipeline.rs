@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memtap_ledger::{Ledger, LiveView};
+use memtap_ledger::{Ledger, LiveView, ProcessSummary};
 use tokio::sync::{mpsc, watch};
 
 /// Runs until the source has ended and all its batches are booked.
@@ -14,14 +14,21 @@ pub(crate) async fn run(
 ) {
     while let Some(batch) = batches.recv().await {
         let requests =
-            batch.observations.iter().filter_map(|observation| ledger.apply(observation)).collect();
+            batch.observations.into_iter().filter_map(|observation| ledger.apply(observation)).collect();
         let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));
         if let Some(store) = &store {
-            let processes = view.as_ref().map(|view| view.changed.clone()).unwrap_or_default();
-            store.send(memtap_store::Batch { requests, processes, tick: batch.tick });
+            let processes = view.as_deref().map(for_history).unwrap_or_default();
+            let oom_kills = view.as_ref().map(|view| view.fresh_oom_kills().to_vec()).unwrap_or_default();
+            store.send(memtap_store::Batch { requests, processes, oom_kills, tick: batch.tick });
         }
         if let Some(view) = view {
             views.send_replace(view);
         }
     }
+}
+
+/// Those that live and have changed, and all that have ended.
+fn for_history(view: &LiveView) -> Vec<Arc<ProcessSummary>> {
+    let living = view.changed.iter().filter(|summary| summary.ended_at.is_none());
+    living.chain(&view.closed).cloned().collect()
 }

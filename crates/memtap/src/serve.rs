@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use memtap_ledger::{Ledger, LiveView};
-use memtap_model::{PageSize, WallClock};
+use memtap_model::WallClock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,16 +33,14 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let host = host_facts()?;
     let store = open_store(config, &host)?;
 
-    let capture =
-        memtap_capture::Settings { ring_bytes: config.ring_bytes, ..memtap_capture::Settings::default() };
+    let capture = config.capture;
     let opened = memtap_capture::open(config.source, &capture)?;
-    let kind = opened.source.kind();
+    let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
     }
-    let info = info(kind, opened.notices, host);
-    let page = PageSize::new(info.host.page_size).context("the kernel's page size is no power of two")?;
-    let ledger = Ledger::new(memtap_ledger::Settings::new(page));
+    let info = info(kind, plan, opened.notices, host);
+    let ledger = Ledger::new(memtap_ledger::Settings::default());
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(BATCHES);
@@ -56,8 +54,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         memtap_server::serve(listener, &settings, state, stop).await
     });
     tracing::info!(
-        "watching with {}; dashboard on http://{address}; history in {}",
+        "watching with {}{}; dashboard on http://{address}; history in {}",
         kind.name(),
+        plan.map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default(),
         config.store
     );
 
@@ -115,11 +114,21 @@ fn server_state(
         }
         None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
     };
-    memtap_server::State::new(view, reader, status, info)
+    memtap_server::State::new(view, reader, status, Arc::new(proportional), info)
+}
+
+fn proportional(pid: u32) -> std::io::Result<memtap_server::Proportional> {
+    let found = memtap_capture::read_proportional(pid)?;
+    Ok(memtap_server::Proportional {
+        pss_bytes: found.pss_bytes,
+        uss_bytes: found.uss_bytes,
+        swap_pss_bytes: found.swap_pss_bytes,
+    })
 }
 
 fn info(
     kind: memtap_capture::SourceKind,
+    plan: Option<memtap_capture::Plan>,
     notices: Vec<memtap_capture::Notice>,
     host: memtap_server::HostFacts,
 ) -> memtap_server::Info {
@@ -128,6 +137,8 @@ fn info(
     memtap_server::Info {
         version: env!("CARGO_PKG_VERSION"),
         source: kind.name(),
+        plan: plan.map(memtap_capture::Plan::name),
+        plan_about: plan.map(memtap_capture::Plan::about),
         notices: notices.into_iter().map(notice).collect(),
         host,
         started: Instant::now(),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
+#[expect(dead_code, reason = "each test program uses its part")]
 mod support;
 
 use std::collections::{HashMap, HashSet};

@@ -1,33 +1,47 @@
 //! The kernel side loaded and attached. This file alone touches aya.
 
+use std::fs::File;
 use std::io::Read as _;
+use std::ops::ControlFlow;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
-use memtap_model::{CallRow, RawRecord};
+use memtap_model::{CALL_ROWS, Call, CallRow, RawRecord};
 
-use crate::CaptureError;
+use crate::{CaptureError, Plan, Settings};
 
 /// The committed object: `cargo xtask bpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/memtap.bpf.o");
 
 /// `NUMBERS` of memtap.bpf.c.
 const NUMBERS: usize = 512;
+/// i386's ipc(), many calls in one.
+const IPC_I386: usize = 117;
 const ITERATOR: &str = "read_processes";
+/// Processes put into the ring by one step of a reading.
+const STEP: usize = 64;
+
 /// Program and the tracepoint it is for. Exit comes first: what is born while we attach is then never missed in going.
-const TRACEPOINTS: [(&str, &str); 4] = [
+const TRACEPOINTS: [(&str, &str); 5] = [
     ("on_exit", "sched_process_exit"),
     ("on_exec", "sched_process_exec"),
     ("on_fork", "task_newtask"),
+    ("on_rename", "task_rename"),
     ("on_sys_exit", "sys_exit"),
 ];
+/// A lock that was taken before we came is then never taken for one that has just been taken.
+const LOCKS: [(&str, &str); 2] =
+    [("on_released", "mmap_lock_released"), ("on_locked", "mmap_lock_acquire_returned")];
+const OOM: (&str, &str) = ("on_oom", "mark_victim");
 
-/// Records that did not fit into the ring, since the start.
+/// What did not fit, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Losses {
     pub(crate) requests: u64,
     pub(crate) lifecycle: u64,
+    pub(crate) names: u64,
+    pub(crate) no_account: u64,
 }
 
 /// The programs in the kernel; dropping it detaches them.
@@ -35,48 +49,70 @@ pub(crate) struct Driver {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, u64>,
+    /// A reading under way.
+    reading: Option<File>,
+    /// Why OOM kills are not seen.
+    pub(crate) without_oom: Option<CaptureError>,
 }
 
 impl Driver {
-    /// Loads and attaches with a ring of `ring_bytes`, following `calls`.
-    pub(crate) fn open(ring_bytes: u32, calls: &[CallRow]) -> Result<Self, CaptureError> {
+    /// Loads and attaches, following `calls`.
+    pub(crate) fn open(settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result<Self, CaptureError> {
+        plan.possible(&crate::facts())?;
         let btf =
             Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-        let mut ebpf = load(&btf, ring_bytes, calls)?;
+        let mut ebpf = load(&btf, settings, plan, calls)?;
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
+        // Before anything follows calls: the first call must find the locks watched.
+        for (program, tracepoint) in LOCKS.iter().filter(|_| plan == Plan::Locks) {
+            attach(&mut ebpf, &btf, program, tracepoint)?;
+        }
         for (program, tracepoint) in TRACEPOINTS {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
+        let without_oom = attach(&mut ebpf, &btf, OOM.0, OOM.1).err();
         let iterator: &mut Iter = program(&mut ebpf, ITERATOR)?;
         iterator.load("task", &btf).map_err(|error| CaptureError::of_step(ITERATOR, &error))?;
-        Ok(Self { ebpf, ring, lost })
+        Ok(Self { ebpf, ring, lost, reading: None, without_oom })
     }
 
-    /// Hands up to `room` records, oldest first, to `take`; gives how many.
-    pub(crate) fn drain(&mut self, room: usize, mut take: impl FnMut(Option<RawRecord>)) -> usize {
+    /// Hands up to `room` records, oldest first, to `take`, until that breaks; gives how many.
+    pub(crate) fn drain(
+        &mut self,
+        room: usize,
+        mut take: impl FnMut(Option<RawRecord<'_>>) -> ControlFlow<()>,
+    ) -> usize {
         let mut count = 0;
         while count < room
             && let Some(item) = self.ring.next()
         {
-            take(RawRecord::read(&item));
             count += 1;
+            if take(RawRecord::read(&item)).is_break() {
+                break;
+            }
         }
         count
     }
 
-    /// Makes the kernel put the state of every process into the ring.
-    pub(crate) fn read_processes(&mut self) -> Result<(), CaptureError> {
-        let failed =
-            |error: &(dyn std::error::Error + 'static)| CaptureError::of_step("reading all processes", error);
+    /// Begins a reading of all processes.
+    pub(crate) fn begin_reading(&mut self) -> Result<(), CaptureError> {
         let iterator: &mut Iter = program(&mut self.ebpf, ITERATOR)?;
-        let link = iterator.attach().map_err(|error| failed(&error))?;
-        let link = iterator.take_link(link).map_err(|error| failed(&error))?;
-        let mut file = link.into_file().map_err(|error| failed(&error))?;
-        // The program writes nothing here: reading to the end is what runs it.
-        let mut nothing = [0; 64];
-        while file.read(&mut nothing).map_err(|error| failed(&error))? > 0 {}
+        let link = iterator.attach().map_err(|error| reading_failed(&error))?;
+        let link = iterator.take_link(link).map_err(|error| reading_failed(&error))?;
+        self.reading = Some(link.into_file().map_err(|error| reading_failed(&error))?);
         Ok(())
+    }
+
+    /// Makes the kernel put the states of the next few processes into the ring. The program writes a byte for each, so that a
+    /// short read takes a short step. Gives whether a reading is under way still.
+    pub(crate) fn read_on(&mut self) -> Result<bool, CaptureError> {
+        let Some(file) = &mut self.reading else { return Ok(false) };
+        let mut bytes = [0; STEP];
+        if file.read(&mut bytes).map_err(|error| reading_failed(&error))? == 0 {
+            self.reading = None;
+        }
+        Ok(self.reading.is_some())
     }
 
     pub(crate) fn losses(&self) -> Result<Losses, CaptureError> {
@@ -84,24 +120,50 @@ impl Driver {
             let values = self.lost.get(&index, 0);
             Ok(values.map_err(|error| CaptureError::of_step("reading losses", &error))?.iter().sum())
         };
-        Ok(Losses { requests: sum(0)?, lifecycle: sum(1)? })
+        Ok(Losses { requests: sum(0)?, lifecycle: sum(1)?, names: sum(2)?, no_account: sum(3)? })
     }
 }
 
-fn load(btf: &Btf, ring_bytes: u32, calls: &[CallRow]) -> Result<Ebpf, CaptureError> {
+fn reading_failed(error: &(dyn std::error::Error + 'static)) -> CaptureError {
+    CaptureError::of_step("reading all processes", error)
+}
+
+fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result<Ebpf, CaptureError> {
     let (calls_64, calls_32) = call_tables(calls);
+    let (sizes, moves) = row_tables(calls);
     let cpus = possible_cpus()?;
-    // The last eighth is for fork, exec, exit and readings.
-    let room_for_requests = u64::from(ring_bytes) / 8 * 7;
+    let page = crate::clock::page_size().unwrap_or(4096);
+    let row = |call: Call| call.index() as u32;
     EbpfLoader::new()
         .btf(Some(btf))
-        .map_max_entries("ring", ring_bytes)
+        // User space never reads what threads have under way.
+        .allow_unsupported_maps()
+        .map_max_entries("ring", settings.ring_bytes)
+        .map_max_entries("accounts", settings.accounts)
+        .map_max_entries("spaces", settings.accounts)
         .override_global("calls_64", &calls_64[..], true)
         .override_global("calls_32", &calls_32[..], true)
-        .override_global("room_for_requests", &room_for_requests, true)
+        .override_global("sizes", &sizes[..], true)
+        .override_global("moves", &moves[..], true)
+        .override_global("row_mmap", &row(Call::Mmap), true)
+        .override_global("row_shmat", &row(Call::Shmat), true)
+        .override_global("row_shmdt", &row(Call::Shmdt), true)
+        .override_global("page_size", &page, true)
+        .override_global("own_changes", &u8::from(plan == Plan::Locks), true)
+        .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
         .override_global("cpus", &cpus, true)
         .load(OBJECT)
         .map_err(|error| CaptureError::of_step("loading the eBPF object", &error))
+}
+
+/// How large a call is, and whether it may change the virtual size, by row.
+fn row_tables(calls: &[CallRow]) -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
+    let (mut sizes, mut moves) = ([0; CALL_ROWS], [0; CALL_ROWS]);
+    for (index, row) in calls.iter().enumerate() {
+        sizes[index] = row.size as u8;
+        moves[index] = row.moves.into();
+    }
+    (sizes, moves)
 }
 
 /// Row + 1 by system call number, for 64-bit and for 32-bit callers: the table in memtap-model is the only list.
@@ -111,6 +173,10 @@ fn call_tables(calls: &[CallRow]) -> ([u8; NUMBERS], [u8; NUMBERS]) {
         calls_64[usize::from(call.number_x86_64)] = row;
         for number in call.numbers_i386 {
             calls_32[usize::from(*number)] = row;
+        }
+        // Of the many calls in i386's ipc() the kernel side picks these two; the number must pass its first filter.
+        if call.call == Call::Shmat {
+            calls_32[IPC_I386] = row;
         }
     }
     (calls_64, calls_32)

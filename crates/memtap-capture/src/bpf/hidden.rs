@@ -39,11 +39,11 @@ impl Hidden {
         let Self::Found(hidden) = self else { return };
         hidden.retain(|tgid, process| match procfs::state(tgid.0, boot) {
             Some(state) if state.process() == *process => {
-                out.push(Observation::Snapshot(state));
+                out.push(Observation::Snapshot(Box::new(state)));
                 true
             }
             _ => {
-                out.push(Observation::Exit { process: *process, time: clock::now() });
+                out.push(Observation::Exit(Box::new(procfs::ended(*process))));
                 false
             }
         });

@@ -4,24 +4,28 @@ mod driver;
 mod hidden;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use memtap_model::{
-    CALLS, CallRow, Decoder, LossCause, Observation, PageSize, ProcessId, RawRecord, StartTime, Tgid,
+    CALLS, CallRow, Decoder, LossCause, Observation, PageSize, ProcessId, ProcessState, RawRecord, StartTime,
+    Tgid,
 };
 
 use crate::details::Details;
-use crate::{CaptureError, Settings, Source, SourceKind, clock};
+use crate::{CaptureError, Notice, Plan, Settings, Source, SourceKind, clock, facts, probe};
 use driver::{Driver, Losses};
 use hidden::Hidden;
 
 /// The source.
 pub(crate) struct Bpf {
     driver: Driver,
+    plan: Plan,
     decoder: Decoder,
-    told: Losses,
+    /// Losses as last told; `None` before the first reading, up to which processes without accounts are no loss.
+    told: Option<Losses>,
     undecodable: u64,
-    /// How many records the ring can hold.
-    ring_records: usize,
+    /// A reading has been begun and its end was not told yet.
+    reading: bool,
     notes: Notes,
 }
 
@@ -29,39 +33,44 @@ pub(crate) struct Bpf {
 struct Notes {
     details: Details,
     hidden: Hidden,
-    /// Processes whose command is new, until the next tick.
+    /// Processes whose command or cgroup is new, until the next tick.
     renewed: HashMap<Tgid, (ProcessId, u32)>,
 }
 
 impl Notes {
     fn take(&mut self, observation: &Observation) {
         match observation {
-            Observation::Exec(state) => {
-                self.hidden.told(state.tgid);
-                self.renewed.insert(state.tgid, (state.process(), state.uid));
-            }
+            Observation::Exec(state) => self.renew(state),
             Observation::Fork(state) => self.hidden.told(state.tgid),
             Observation::Snapshot(state) => {
                 self.hidden.told(state.tgid);
-                if self.details.is_new(state.process()) {
-                    self.renewed.insert(state.tgid, (state.process(), state.uid));
+                if self.details.is_new(state.process(), state.placement) {
+                    self.renew(state);
                 }
             }
-            Observation::Exit { process, .. } => {
-                self.renewed.remove(&process.tgid);
-                self.details.forget(*process);
+            Observation::Exit(state) => {
+                self.renewed.remove(&state.tgid);
+                self.details.forget(state.process());
             }
             _ => {}
         }
     }
+
+    fn renew(&mut self, state: &ProcessState) {
+        self.hidden.told(state.tgid);
+        self.renewed.insert(state.tgid, (state.process(), state.uid));
+    }
 }
 
-/// Loads, attaches, and detaches again: what `doctor` tries.
+/// Loads, attaches, reads all processes, and detaches again: what `doctor` tries. Gives the plan that works.
 ///
 /// # Errors
 /// What [`crate::open`] would fail with.
-pub fn trial() -> Result<(), CaptureError> {
-    Driver::open(Settings::default().ring_bytes, CALLS)?.read_processes()
+pub fn trial() -> Result<Plan, CaptureError> {
+    let (mut driver, plan) = open_driver(&Settings::default(), CALLS)?;
+    driver.begin_reading()?;
+    while driver.read_on()? {}
+    Ok(plan)
 }
 
 /// The same programs with no call to follow: what merely being attached costs. For the benchmark.
@@ -70,6 +79,22 @@ pub fn trial() -> Result<(), CaptureError> {
 /// As [`crate::open`].
 pub fn without_calls(settings: &Settings) -> Result<Box<dyn Source>, CaptureError> {
     Ok(Box::new(Bpf::with_calls(settings, &[])?))
+}
+
+/// By the plan of the settings, else by the best that the facts speak for; where the kernel then refuses it, by the next.
+fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan), CaptureError> {
+    let plan = settings.plan.unwrap_or_else(|| probe::plan(&facts()));
+    match Driver::open(settings, plan, calls) {
+        Err(CaptureError::Unsupported { step, reason }) if plan != Plan::Exit && settings.plan.is_none() => {
+            tracing::warn!(
+                "{} is not possible here ({step}: {reason}); going on with {}",
+                plan.name(),
+                Plan::Exit.name()
+            );
+            Ok((Driver::open(settings, Plan::Exit, calls)?, Plan::Exit))
+        }
+        driver => Ok((driver?, plan)),
+    }
 }
 
 impl Bpf {
@@ -86,28 +111,77 @@ impl Bpf {
             step: "page size".to_owned(),
             reason: "the kernel does not tell it".to_owned(),
         })?;
+        let (driver, plan) = open_driver(settings, calls)?;
         Ok(Self {
-            driver: Driver::open(settings.ring_bytes, calls)?,
+            driver,
+            plan,
             decoder: Decoder { page, boot: clock::boot() },
-            told: Losses::default(),
+            told: None,
             undecodable: 0,
-            ring_records: settings.ring_bytes as usize / size_of::<RawRecord>(),
+            reading: false,
             notes: Notes { details: Details::default(), hidden: Hidden::new(), renewed: HashMap::new() },
         })
     }
 
+    /// What the user should know of it.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        let without_oom = self.driver.without_oom.iter().map(|error| Notice {
+            what: format!("OOM kills are not seen: {error}"),
+            mend: "use Linux 6.9 or later".to_owned(),
+        });
+        without_oom.collect()
+    }
+
+    /// Takes from the ring; gives how many, and whether the end of a reading was the last.
+    fn drain(&mut self, room: usize, out: &mut Vec<Observation>) -> (usize, bool) {
+        let Self { driver, decoder, undecodable, notes, .. } = self;
+        let mut all_read = false;
+        let count = driver.drain(room, |record| {
+            if record == Some(RawRecord::AllRead) {
+                all_read = true;
+                return ControlFlow::Break(());
+            }
+            match record.and_then(|record| decoder.decode(&record).ok()) {
+                Some(observation) => {
+                    notes.take(&observation);
+                    out.push(observation);
+                }
+                None => *undecodable += 1,
+            }
+            ControlFlow::Continue(())
+        });
+        (count, all_read)
+    }
+
+    /// Adds what belongs to a reading and comes from elsewhere.
+    fn end_reading(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+        self.reading = false;
+        let before = out.len();
+        self.notes.hidden.read(self.decoder.boot, out);
+        for observation in &out[before..] {
+            self.notes.take(observation);
+        }
+        self.notes.details.read(&mut self.notes.renewed, out);
+        self.losses(out)?;
+        out.push(Observation::AllRead);
+        Ok(())
+    }
+
     fn losses(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         let losses = self.driver.losses()?;
+        let told = self.told.unwrap_or(Losses { no_account: losses.no_account, ..Losses::default() });
         for (cause, count) in [
-            (LossCause::RingFull, losses.requests - self.told.requests),
-            (LossCause::LifecycleRingFull, losses.lifecycle - self.told.lifecycle),
+            (LossCause::RingFull, losses.requests - told.requests),
+            (LossCause::LifecycleRingFull, losses.lifecycle - told.lifecycle),
+            (LossCause::NamesRingFull, losses.names - told.names),
+            (LossCause::NoAccount, losses.no_account - told.no_account),
             (LossCause::Undecodable, std::mem::take(&mut self.undecodable)),
         ] {
             if count > 0 {
                 out.push(Observation::Lost { cause, count });
             }
         }
-        self.told = losses;
+        self.told = Some(losses);
         Ok(())
     }
 }
@@ -117,32 +191,26 @@ impl Source for Bpf {
         SourceKind::Bpf
     }
 
-    fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> usize {
-        let Self { driver, decoder, undecodable, notes, .. } = self;
-        driver.drain(room, |record| {
-            let Some(observation) = record.and_then(|record| decoder.decode(&record).ok()) else {
-                *undecodable += 1;
-                return;
-            };
-            notes.take(&observation);
-            out.push(observation);
-        })
+    fn plan(&self) -> Option<Plan> {
+        Some(self.plan)
     }
 
-    fn tick(&mut self) -> Result<usize, CaptureError> {
+    fn tick(&mut self) -> Result<(), CaptureError> {
         self.decoder.boot = clock::boot();
-        self.driver.read_processes()?;
-        Ok(self.ring_records)
+        self.reading = true;
+        self.driver.begin_reading()
     }
 
-    fn end_tick(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
-        let before = out.len();
-        self.notes.hidden.read(self.decoder.boot, out);
-        for observation in &out[before..] {
-            self.notes.take(observation);
+    fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
+        // Step by step, so that the ring has room for it.
+        let more = room > 0 && self.driver.read_on()?;
+        let (count, all_read) = self.drain(room, out);
+        // The record that marks the end may have been lost: then the end is where the ring has been emptied.
+        let emptied = !more && count < room;
+        if self.reading && (all_read || emptied) {
+            self.end_reading(out)?;
         }
-        self.notes.details.read(&mut self.notes.renewed, out);
-        self.losses(out)
+        Ok(count)
     }
 }
 

@@ -12,9 +12,12 @@ use crate::{State, self_usage};
 pub(crate) struct Health {
     version: &'static str,
     source: &'static str,
+    plan: Option<&'static str>,
+    plan_about: Option<&'static str>,
     uptime_s: f64,
     requests: Requests,
     unexplained_bytes: u64,
+    oom_kills: u64,
     store: Store,
     #[serde(rename = "self")]
     own: Own,
@@ -23,6 +26,7 @@ pub(crate) struct Health {
 
 #[derive(Debug, Serialize)]
 struct Requests {
+    made: u64,
     seen: u64,
     per_second: f64,
     refused: u64,
@@ -62,16 +66,20 @@ impl Health {
         Self {
             version: info.version,
             source: info.source,
+            plan: info.plan,
+            plan_about: info.plan_about,
             uptime_s: info.started.elapsed().as_secs_f64(),
             requests: Requests {
+                made: totals.made,
                 seen: totals.seen,
                 per_second: totals.per_second,
                 refused: totals.refused,
                 refused_per_second: totals.refused_per_second,
-                lost: totals.lost.values().sum(),
+                lost: totals.lost_requests(),
                 lost_by_cause: totals.lost.iter().map(|(cause, count)| (cause.name(), *count)).collect(),
             },
             unexplained_bytes: totals.unexplained_bytes,
+            oom_kills: totals.oom_kills,
             store: Store {
                 kind: status.kind,
                 rows: status.rows,

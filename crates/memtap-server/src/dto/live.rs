@@ -1,11 +1,11 @@
 //! The events of the namespace `/live`.
 
-use memtap_ledger::{BookedRequest, LiveView, ProcessSummary};
+use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
 use memtap_model::{ProcessId, WallClock};
 use memtap_store::StoredRequest;
 use serde::Serialize;
 
-use super::{Health, Host, Process, Request, Share, time};
+use super::{Health, Host, OomKill, Process, Request, Share, time};
 use crate::State;
 
 /// The whole state.
@@ -16,6 +16,7 @@ pub(crate) struct Snapshot {
     health: Health,
     processes: Vec<Process>,
     requests: Vec<Request>,
+    oom_kills: Vec<OomKill>,
     share: Share,
 }
 
@@ -29,6 +30,7 @@ pub(crate) struct Tick {
     removed: Vec<Removed>,
     requests: Vec<Request>,
     skipped: u64,
+    oom_kills: Vec<OomKill>,
     share: Share,
 }
 
@@ -46,6 +48,7 @@ impl Snapshot {
             health: Health::of(state, view),
             processes: processes(view, view.living.iter().chain(view.ended.iter())),
             requests: requests(&view.latest),
+            oom_kills: oom_kills(&view.oom_kills),
             share: Share::from(&view.requested),
         }
     }
@@ -61,6 +64,7 @@ impl Tick {
             removed: view.removed.iter().map(removed).collect(),
             requests: requests(view.fresh_requests()),
             skipped: view.skipped,
+            oom_kills: oom_kills(view.fresh_oom_kills()),
             share: Share::from(&view.requested),
         }
     }
@@ -75,6 +79,10 @@ fn processes<'a>(
 
 fn requests(booked: &[BookedRequest]) -> Vec<Request> {
     booked.iter().map(|booked| Request::from(&StoredRequest::from(booked))).collect()
+}
+
+fn oom_kills(reports: &[std::sync::Arc<OomReport>]) -> Vec<OomKill> {
+    reports.iter().map(|report| OomKill::from(&**report)).collect()
 }
 
 fn removed((process, started_at): &(ProcessId, WallClock)) -> Removed {

@@ -3,6 +3,7 @@
 mod health;
 mod host;
 mod live;
+mod oom;
 mod process;
 mod request;
 mod share;
@@ -11,6 +12,7 @@ mod update;
 pub(crate) use health::Health;
 pub(crate) use host::Host;
 pub(crate) use live::{Snapshot, Tick};
+pub(crate) use oom::OomKill;
 pub(crate) use process::Process;
 pub(crate) use request::Request;
 pub(crate) use share::Share;

@@ -1,5 +1,7 @@
 //! One request.
 
+use std::sync::Arc;
+
 use memtap_store::StoredRequest;
 use serde::Serialize;
 
@@ -20,6 +22,8 @@ pub(crate) struct Request {
     error: Option<String>,
     virtual_bytes: u64,
     arguments: String,
+    file: Option<Arc<str>>,
+    lost_before: u32,
 }
 
 impl From<&StoredRequest> for Request {
@@ -36,7 +40,9 @@ impl From<&StoredRequest> for Request {
             errno: request.errno.map(|errno| errno.0),
             error: request.errno.map(|errno| errno.to_string()),
             virtual_bytes: request.virtual_bytes,
-            arguments: request.call.describe(&request.arguments),
+            arguments: request.call.describe(request.protection, request.flags),
+            file: request.file.clone(),
+            lost_before: request.lost_before,
         }
     }
 }

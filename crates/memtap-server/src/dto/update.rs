@@ -76,7 +76,7 @@ fn request(booked: &BookedRequest) -> Request {
         pid: booked.request.tgid.0,
         process_name: booked.request.name.to_text(),
         my_call: booked.request.call.name(),
-        memory_size: booked.requested_bytes,
+        memory_size: booked.request.requested_bytes,
         timestamp: time(booked.request.time),
     }
 }

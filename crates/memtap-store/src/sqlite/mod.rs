@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+mod processes;
 mod reader;
 mod retention;
 mod schema;

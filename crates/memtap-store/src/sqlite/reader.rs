@@ -17,8 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FEW: i64 = 10_000;
 
 const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, request.tid, name.bytes, request.call_id, request.size, \
-    request.address, request.delta_bytes, request.errno, request.virtual_bytes, request.protection, request.flags \
-    FROM request JOIN process ON process.id = request.process_id JOIN name ON name.id = request.name_id WHERE 1";
+    request.address, request.delta_bytes, request.errno, request.virtual_bytes, request.protection, request.flags, \
+    file.text, request.lost_before FROM request JOIN process ON process.id = request.process_id \
+    JOIN name ON name.id = request.name_id LEFT JOIN name AS file ON file.id = request.file_id WHERE 1";
 
 pub(super) struct SqliteReader {
     connection: Mutex<Connection>,
@@ -127,9 +128,9 @@ impl Filter {
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, StoredRequest)> {
-    let unsigned = |index: usize| {
-        Ok::<u64, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.unwrap_or(0).cast_unsigned())
-    };
+    let word =
+        |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned));
+    let unsigned = |index: usize| Ok::<_, rusqlite::Error>(word(index)?.unwrap_or(0));
     let call: i64 = row.get(5)?;
     let call = usize::try_from(call)
         .ok()
@@ -141,12 +142,15 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, StoredRequest)> {
         tid: Tid(row.get(3)?),
         name: Comm::new(&row.get::<_, Vec<u8>>(4)?),
         call,
-        arguments: [0, 0, unsigned(11)?, unsigned(12)?, 0],
+        protection: word(11)?,
+        flags: word(12)?,
+        file: row.get::<_, Option<String>>(13)?.map(Into::into),
         requested_bytes: unsigned(6)?,
         address: unsigned(7)?,
         delta_bytes: row.get(8)?,
         errno: row.get::<_, Option<u16>>(9)?.map(Errno),
         virtual_bytes: unsigned(10)?,
+        lost_before: row.get(14)?,
     };
     Ok((row.get(0)?, request))
 }

@@ -51,6 +51,7 @@ impl Retention {
             let old = if much { i64::MAX } else { horizon };
             let samples = delete_oldest_samples(connection, old)?;
             gone.processes.extend(delete_processes(connection, old, horizon)?);
+            delete_oom_kills(connection, horizon)?;
             give_back(connection)?;
             gone.requests += deleted;
             if deleted == 0 && samples == 0 {
@@ -111,7 +112,21 @@ fn delete_processes(connection: &Connection, old: i64, horizon: i64) -> Result<V
             gone.push(id?);
         }
     }
+    let mut calls = connection.prepare_cached("DELETE FROM process_call WHERE process_id = ?1")?;
+    for id in &gone {
+        calls.execute([id])?;
+    }
     Ok(gone)
+}
+
+/// Kills are few and small: only their age counts.
+fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
+    let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
+    connection
+        .prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?
+        .execute([before])?;
+    connection.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute([before])?;
+    Ok(())
 }
 
 /// Gives free pages back to the file system. The pragma gives back one page per step, so all its rows must be read.

@@ -106,6 +106,87 @@ const MIGRATIONS: &[&str] = &["
     JOIN process ON process.id = request.process_id
     JOIN name ON name.id = request.name_id
     JOIN call ON call.id = request.call_id;
+", "
+    ALTER TABLE request ADD COLUMN file_id INTEGER;                         -- name of the mapped file, in name
+    ALTER TABLE request ADD COLUMN lost_before INTEGER NOT NULL DEFAULT 0;  -- requests of this process missing before this row
+    DROP VIEW memory_usage;
+    CREATE VIEW memory_usage AS SELECT
+        process.pid AS pid,
+        name.text AS process_name,
+        call.name AS my_call,
+        CASE WHEN request.size < 0 THEN 9223372036854775807 ELSE request.size END AS memory_size,
+        strftime('%Y-%m-%d %H:%M:%f', request.time_ns / 1000000000.0, 'unixepoch') AS timestamp,
+        request.tid AS tid,
+        request.address AS address,
+        request.delta_bytes AS delta_bytes,
+        request.errno AS errno,
+        request.virtual_bytes AS virtual_bytes,
+        file.text AS file,
+        request.lost_before AS lost_before,
+        request.time_ns AS time_ns,
+        request.process_id AS process_id,
+        request.id AS id
+    FROM request
+    JOIN process ON process.id = request.process_id
+    JOIN name ON name.id = request.name_id
+    JOIN call ON call.id = request.call_id
+    LEFT JOIN name AS file ON file.id = request.file_id;
+
+    -- The rest of the books, where a process ran, and its peaks.
+    ALTER TABLE process ADD COLUMN opening_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN exec_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN stack_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN kernel_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN shared_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN ended_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;         -- requests that are in the sums and have no row
+    ALTER TABLE process ADD COLUMN peak_virtual_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN peak_resident_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN minor_faults INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN major_faults INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE process ADD COLUMN cgroup TEXT NOT NULL DEFAULT '';
+    ALTER TABLE process ADD COLUMN container TEXT;
+    ALTER TABLE process ADD COLUMN pod TEXT;
+    ALTER TABLE process ADD COLUMN unit TEXT;
+    ALTER TABLE process ADD COLUMN session TEXT;
+    ALTER TABLE process ADD COLUMN inner_pid INTEGER;
+
+    -- Highest sizes since the sample before; faults since the process began.
+    ALTER TABLE usage_sample ADD COLUMN peak_virtual_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE usage_sample ADD COLUMN peak_resident_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE usage_sample ADD COLUMN minor_faults INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE usage_sample ADD COLUMN major_faults INTEGER NOT NULL DEFAULT 0;
+
+    -- What each process's calls came to.
+    CREATE TABLE process_call (process_id INTEGER NOT NULL, call_id INTEGER NOT NULL, count INTEGER NOT NULL,
+        requested_bytes INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (process_id, call_id)) WITHOUT ROWID;
+
+    -- Who was killed for want of memory, whose request for a page came too many, and who had most in the seconds before.
+    CREATE TABLE oom_kill (
+        id INTEGER PRIMARY KEY,
+        time_ns INTEGER NOT NULL,
+        process_id INTEGER,
+        victim_pid INTEGER NOT NULL,
+        victim_name TEXT NOT NULL,
+        asker_pid INTEGER NOT NULL,
+        asker_name TEXT NOT NULL,
+        virtual_bytes INTEGER NOT NULL,
+        anonymous_bytes INTEGER NOT NULL,
+        file_bytes INTEGER NOT NULL,
+        shmem_bytes INTEGER NOT NULL,
+        swap_bytes INTEGER NOT NULL
+    );
+    CREATE INDEX oom_kill_time ON oom_kill (time_ns);
+    CREATE TABLE oom_before (
+        oom_id INTEGER NOT NULL,
+        time_ns INTEGER NOT NULL,
+        available_bytes INTEGER NOT NULL,   -- of the machine
+        pid INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        virtual_bytes INTEGER NOT NULL,
+        resident_bytes INTEGER NOT NULL
+    );
+    CREATE INDEX oom_before_oom ON oom_before (oom_id, time_ns);
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.
@@ -151,5 +232,35 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
         APPLICATION => Ok(number("user_version")?),
         0 if tables == 0 => Ok(0),
         _ => Err(foreign("another program's SQLite database".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_becomes_one_of_this_with_its_rows() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1;
+                 INSERT INTO call VALUES (0, 'mmap'); INSERT INTO name VALUES (1, x'7065726c', 'perl');
+                 INSERT INTO process (id, pid, start_ns, started_at_ns, name) VALUES (1, 7, 1, 1, 'perl');
+                 INSERT INTO request VALUES (1, 1767225600000000000, 1, 1, 7, 0, 4096, 28672, 4096, NULL, 8192, 3, 34);"
+            ))
+            .unwrap();
+        prepare(&connection, Path::new("memory")).unwrap();
+        assert_eq!(version(&connection, Path::new("memory")).unwrap(), MIGRATIONS.len() as i64);
+        let sql = "SELECT process_name, my_call, memory_size, timestamp, file, lost_before FROM memory_usage";
+        let row: (String, String, i64, String, Option<String>, i64) = connection
+            .query_row(sql, [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })
+            .unwrap();
+        let expected =
+            ("perl".to_owned(), "mmap".to_owned(), 4096, "2026-01-01 00:00:00.000".to_owned(), None, 0);
+        assert_eq!(row, expected);
     }
 }

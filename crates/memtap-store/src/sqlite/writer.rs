@@ -1,31 +1,24 @@
 //! Batches in, rows out: one transaction at a time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use memtap_ledger::{BookedRequest, ProcessSummary};
-use memtap_model::{Call, Comm, Outcome, ProcessId, WallClock};
+use memtap_ledger::BookedRequest;
+use memtap_model::{Outcome, ProcessId, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params};
 
+use super::processes::Sampled;
 use super::retention::Gone;
 use crate::{Batch, StoreError};
 
 const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, process_id, name_id, tid, call_id, size, address, \
-    delta_bytes, errno, virtual_bytes, protection, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const UPDATE_PROCESS: &str = "UPDATE process SET name = ?2, command = ?3, user = ?4, parent_pid = ?5, ended_at_ns = ?6, \
-    virtual_bytes = ?7, resident_bytes = ?8, swap_bytes = ?9, requests = ?10, refused = ?11, requested_bytes = ?12, \
-    granted_bytes = ?13, released_bytes = ?14, unexplained_bytes = ?15, started_at_ns = ?16, seen_ns = max(seen_ns, ?17) WHERE id = ?1";
+    delta_bytes, errno, virtual_bytes, protection, flags, file_id, lost_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+    ?14, ?15)";
 const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
     coalesce((SELECT max(first_id) FROM batch), 0))";
 const NEXT_PROCESS: &str = "SELECT 1 + coalesce(max(id), 0) FROM process";
-const INSERT_SAMPLE: &str = "INSERT OR REPLACE INTO usage_sample (process_id, time_ns, virtual_bytes, anonymous_bytes, file_bytes, \
-    shmem_bytes, swap_bytes, requests, requested_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Ids kept in memory; beyond that they are looked up anew.
 const IDS_KEPT: usize = 100_000;
-/// Between two samples of a process that lives.
-const SAMPLE_EVERY_NS: i64 = 10_000_000_000;
-
 /// What the writer knows between two transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
@@ -33,15 +26,15 @@ pub(super) struct Writer {
     rows: u64,
     /// Since housekeeping asked last.
     written: u64,
-    ids: Ids,
-    /// When each process was sampled last.
-    sampled: HashMap<i64, i64>,
+    pub(super) ids: Ids,
+    /// When each process was sampled last, and its peaks since.
+    pub(super) sampled: HashMap<i64, Sampled>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Ids {
-    processes: HashMap<ProcessId, i64>,
-    names: HashMap<Comm, i64>,
+pub(super) struct Ids {
+    pub(super) processes: HashMap<ProcessId, i64>,
+    names: HashMap<Vec<u8>, i64>,
     next_process: i64,
     /// Rows from here on are of this run.
     run: i64,
@@ -104,14 +97,19 @@ impl Writer {
         let mut insert = transaction.prepare_cached(INSERT_REQUEST)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
             let process = self.ids.process(transaction, booked)?;
-            let name = self.ids.name(transaction, booked.request.name)?;
-            insert_request(&mut insert, self.next_request, process, name, booked)?;
+            let name = self.ids.name(transaction, booked.request.name.bytes())?;
+            let file = booked.request.file.as_ref();
+            let file = file.map(|file| self.ids.name(transaction, file.as_bytes())).transpose()?;
+            insert_request(&mut insert, [self.next_request, process, name], file, booked)?;
             self.next_request += 1;
             self.rows += 1;
         }
         for batch in batches {
             for summary in &batch.processes {
                 self.update(transaction, summary, batch.tick)?;
+            }
+            for report in &batch.oom_kills {
+                self.oom_kill(transaction, report)?;
             }
         }
         self.ids.bound();
@@ -133,73 +131,6 @@ impl Writer {
         }
         Ok(())
     }
-
-    fn update(
-        &mut self,
-        transaction: &Transaction<'_>,
-        summary: &Arc<ProcessSummary>,
-        tick: Option<WallClock>,
-    ) -> Result<(), StoreError> {
-        let name = summary.name.to_text();
-        let id = self.ids.row(transaction, summary.process, &name, tick.unwrap_or_default())?;
-        let books = &summary.books;
-        transaction.prepare_cached(UPDATE_PROCESS)?.execute(params![
-            id,
-            name,
-            summary.command,
-            summary.user,
-            summary.parent.0,
-            summary.ended_at.map(|time| time.0),
-            summary.virtual_bytes.cast_signed(),
-            summary.resident.set_bytes().cast_signed(),
-            summary.resident.swap_bytes.cast_signed(),
-            books.requests().cast_signed(),
-            books.refused().cast_signed(),
-            summary.requested_bytes.cast_signed(),
-            books.granted_bytes.cast_signed(),
-            books.released_bytes.cast_signed(),
-            books.unexplained_bytes,
-            summary.started_at.0,
-            tick.map_or(0, |time| time.0),
-        ])?;
-        if summary.ended_at.is_some() {
-            self.ids.processes.remove(&summary.process);
-            self.sampled.remove(&id);
-        }
-        match summary.ended_at.or(tick) {
-            Some(at) => self.sample(transaction, id, summary, at),
-            None => Ok(()),
-        }
-    }
-
-    fn sample(
-        &mut self,
-        transaction: &Transaction<'_>,
-        id: i64,
-        summary: &ProcessSummary,
-        at: WallClock,
-    ) -> Result<(), StoreError> {
-        let ended = summary.ended_at.is_some();
-        if !ended {
-            let last = self.sampled.entry(id).or_insert(i64::MIN);
-            if at.0.saturating_sub(*last) < SAMPLE_EVERY_NS && at.0 >= *last {
-                return Ok(());
-            }
-            *last = at.0;
-        }
-        transaction.prepare_cached(INSERT_SAMPLE)?.execute(params![
-            id,
-            at.0,
-            summary.virtual_bytes.cast_signed(),
-            summary.resident.anonymous_bytes.cast_signed(),
-            summary.resident.file_bytes.cast_signed(),
-            summary.resident.shmem_bytes.cast_signed(),
-            summary.resident.swap_bytes.cast_signed(),
-            summary.books.requests().cast_signed(),
-            summary.requested_bytes.cast_signed(),
-        ])?;
-        Ok(())
-    }
 }
 
 impl Ids {
@@ -214,7 +145,7 @@ impl Ids {
     }
 
     /// The row of a process life, made when it has none.
-    fn row(
+    pub(super) fn row(
         &mut self,
         transaction: &Transaction<'_>,
         process: ProcessId,
@@ -240,15 +171,15 @@ impl Ids {
         Ok(id)
     }
 
-    fn name(&mut self, transaction: &Transaction<'_>, name: Comm) -> Result<i64, StoreError> {
-        if let Some(id) = self.names.get(&name) {
+    /// The row of a name: a process's, as its bytes, or a file's.
+    fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Result<i64, StoreError> {
+        if let Some(id) = self.names.get(name) {
             return Ok(*id);
         }
         let sql = "INSERT INTO name (bytes, text) VALUES (?1, ?2) ON CONFLICT (bytes) DO UPDATE SET text = text RETURNING id";
-        let id = transaction
-            .prepare_cached(sql)?
-            .query_row(params![name.bytes(), name.to_text()], |row| row.get(0))?;
-        self.names.insert(name, id);
+        let id =
+            transaction.prepare_cached(sql)?.query_row(params![name, to_text(name)], |row| row.get(0))?;
+        self.names.insert(name.to_vec(), id);
         Ok(id)
     }
 
@@ -265,9 +196,8 @@ impl Ids {
 
 fn insert_request(
     insert: &mut Statement<'_>,
-    id: i64,
-    process: i64,
-    name: i64,
+    [id, process, name]: [i64; 3],
+    file: Option<i64>,
     booked: &BookedRequest,
 ) -> Result<(), StoreError> {
     let request = &booked.request;
@@ -276,11 +206,7 @@ fn insert_request(
         Outcome::Granted(_) => None,
     };
     // Kept of the arguments: what `Call::describe` reads.
-    let (protection, flags) = match request.call {
-        Call::Mmap => (Some(request.arguments[2]), Some(request.arguments[3])),
-        Call::Mremap => (None, Some(request.arguments[3])),
-        Call::Munmap | Call::Brk => (None, None),
-    };
+    let (protection, flags) = request.call.words(&request.arguments);
     insert.execute(params![
         id,
         request.time.0,
@@ -288,13 +214,15 @@ fn insert_request(
         name,
         request.tid.0,
         request.call.index() as i64,
-        booked.requested_bytes.cast_signed(),
+        request.requested_bytes.cast_signed(),
         booked.address().cast_signed(),
-        booked.delta_bytes,
+        request.delta_bytes,
         errno,
         request.virtual_bytes.cast_signed(),
         protection.map(u64::cast_signed),
         flags.map(u64::cast_signed),
+        file,
+        booked.lost_before,
     ])?;
     Ok(())
 }

@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use memtap_ledger::{BookedRequest, Books, ProcessSummary};
+use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{
-    Call, Comm, MemoryRequest, Outcome, ProcessId, Resident, SpaceId, StartTime, Tgid, Tid, WallClock,
+    Call, Comm, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock,
 };
 use memtap_store::{Batch, Settings, Store, StoreUrl, open};
 
@@ -29,17 +29,17 @@ pub(crate) fn mmap(pid: u32, name: &[u8], n: u64) -> BookedRequest {
             time,
             tgid: Tgid(pid),
             tid: Tid(pid + 1),
-            space: SpaceId(1),
             name: Comm::new(name),
             call: Call::Mmap,
             arguments: [0, 4096, 3, 0x22, 0],
             outcome: Outcome::Granted(0x7f00_0000_0000 + n * 4096),
+            requested_bytes: 4096 + n,
+            delta_bytes: 4096,
             virtual_bytes: 1 << 20,
-            stack_bytes: 0,
-            brk: 0,
+            file: None,
+            lost: 0,
         },
-        requested_bytes: 4096 + n,
-        delta_bytes: 4096,
+        lost_before: 0,
     }
 }
 
@@ -55,12 +55,8 @@ pub(crate) fn process(pid: u32, name: &[u8], ended_at: Option<WallClock>) -> Arc
         ended_at,
         virtual_bytes: 1 << 20,
         resident: Resident { anonymous_bytes: 8192, ..Resident::default() },
-        books: Books::default(),
         requested_bytes: 4096,
-        named_mmap_bytes: 0,
-        named_munmap_bytes: 0,
-        first_request: None,
-        last_request: None,
+        ..ProcessSummary::default()
     })
 }
 

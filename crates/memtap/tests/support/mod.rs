@@ -29,9 +29,14 @@ pub(crate) struct Memtap {
 impl Memtap {
     /// Starts with eBPF and a fresh store, and waits until it serves.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "these tests ask the real kernel: run them as root");
         let temporary = tempfile::tempdir().unwrap();
-        let mut memtap = Self::start_in(temporary.path(), &["--source", "bpf"], None);
+        let arguments = [&["--source", "bpf"], arguments].concat();
+        let mut memtap = Self::start_in(temporary.path(), &arguments, None);
         memtap._temporary = Some(temporary);
         memtap
     }
@@ -118,6 +123,20 @@ impl Memtap {
         });
     }
 
+    /// Stops it where it stands, as a machine does that has no time for it.
+    pub(crate) fn pause(&self) {
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(nix::sys::signal::Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -126,8 +145,7 @@ impl Memtap {
     /// Ctrl-C; gives how long the end took, and whether it ended well.
     pub(crate) fn interrupt(mut self) -> (Duration, bool) {
         let begin = Instant::now();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        self.signal(nix::sys::signal::Signal::SIGINT);
         let status = self.child.wait().unwrap();
         (begin.elapsed(), status.success())
     }
@@ -195,6 +213,12 @@ impl Fixture {
     pub(crate) fn go(&mut self) {
         self.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
         self.hear("done");
+    }
+
+    /// Sends it to work that it does not survive.
+    pub(crate) fn go_and_die(&mut self) {
+        self.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        assert!(!self.child.wait().unwrap().success());
     }
 
     fn hear(&mut self, word: &str) {

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * The accounts: one for each process, with its books and what its calls have come to. They are exact whatever the ring loses,
+ * because nothing in them depends on the ring.
+ */
+#ifndef MEMTAP_ACCOUNT_H
+#define MEMTAP_ACCOUNT_H
+
+struct account {
+	__u64 start_ns;
+	__u64 mm;		/* the address space that the books are about */
+	__s64 virtual;		/* what the process has by its books, pages; without what others have done in a space still shared */
+	__s64 own;		/* of that, what it has itself done to address spaces */
+	__s64 others_base;	/* in a shared space: what had been moved there, less its own, when it came */
+	__u8 shares;		/* whether the space is, or was lately, that of other processes too */
+	__u64 stack_vm;		/* as last booked; only where threads' own changes are not known */
+	__u64 brk;		/* as after the last call; ditto */
+	__u64 peak_virtual;	/* since the last reading */
+	__u64 peak_resident;	/* since the last reading */
+	__u64 highest_told;	/* of the kernel's own high-water mark of the resident set, as of the last reading */
+	__u64 requests;
+	__u64 requests_told;	/* as of the last tally */
+	__u64 refusals_beyond;
+	struct memtap_books books;
+	struct memtap_refusal refusals[MEMTAP_REFUSALS];
+	struct memtap_call calls[MEMTAP_CALLS];
+};
+
+/* By tgid. Entries come with a process and go with it; the loader sets how many there may be. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct account);
+} accounts SEC(".maps");
+
+/* Too large for a program's stack. */
+const struct account fresh = {};
+
+/* What a thread has under way. */
+struct thread {
+	__u64 mm;		/* locked by it for writing; 0: none */
+	__u64 total_vm;		/* as it found it */
+	__u64 stack_vm;
+	__u64 resident;
+	__u64 brk;		/* as its last write lock found it */
+	__s64 delta;		/* what its request has changed so far, pages */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+static __always_inline struct account *account_of(__u32 tgid)
+{
+	return bpf_map_lookup_elem(&accounts, &tgid);
+}
+
+/* With what the process has now. */
+static __always_inline struct account *open_account(struct task_struct *task, struct mm_struct *mm)
+{
+	struct account *account;
+	__u32 tgid = task->tgid;
+
+	bpf_map_update_elem(&accounts, &tgid, &fresh, BPF_ANY);
+	account = account_of(tgid);
+	if (!account)
+		return NULL;
+	account->start_ns = task->group_leader->start_boottime;
+	account->mm = (__u64)mm;
+	account->brk = mm->brk;
+	account->stack_vm = mm->stack_vm;
+	account->virtual = account->books.opening = account->peak_virtual = mm->total_vm;
+	return account;
+}
+
+/*
+ * An address space that several processes have: between vfork and exec, or for good by clone(CLONE_VM). Entries are there only for such.
+ */
+struct space {
+	__s64 moved;	/* what all its processes have changed it by, pages */
+	__s32 users;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, struct space);
+} spaces SEC(".maps");
+
+static __always_inline struct space *space_of(struct account *account)
+{
+	__u64 mm = account->mm;
+
+	return account->shares ? bpf_map_lookup_elem(&spaces, &mm) : NULL;
+}
+
+static __always_inline void add(void *amount, __s64 change)
+{
+	__sync_fetch_and_add((__s64 *)amount, change);
+}
+
+/* What others have done in the space that the process is in. */
+static __always_inline __s64 by_others(struct account *account)
+{
+	struct space *space = space_of(account);
+
+	return space ? space->moved - account->own - account->others_base : 0;
+}
+
+static __always_inline void enter(struct account *account, struct space *space)
+{
+	account->shares = 1;
+	account->others_base = space->moved - account->own;
+	__sync_fetch_and_add(&space->users, 1);
+}
+
+/* A child has its parent's address space. */
+static __always_inline void share(struct account *parent, struct account *child)
+{
+	__u64 mm = child->mm;
+	struct space none = {}, *space;
+
+	if (!parent->shares)
+		bpf_map_update_elem(&spaces, &mm, &none, BPF_ANY);
+	space = bpf_map_lookup_elem(&spaces, &mm);
+	if (!space)
+		return;
+	if (!parent->shares)
+		enter(parent, space);
+	enter(child, space);
+}
+
+/* The process leaves its address space, by exec or exit: what others did in it stands in its books from now on. */
+static __always_inline void leave(struct account *account)
+{
+	struct space *space = space_of(account);
+	__s64 others = by_others(account);
+	__u64 mm = account->mm;
+
+	account->books.shared += others;
+	account->virtual += others;
+	account->shares = 0;
+	if (space && __sync_fetch_and_add(&space->users, -1) == 1)
+		bpf_map_delete_elem(&spaces, &mm);
+}
+
+static __always_inline void raise(__u64 *peak, __u64 value)
+{
+	/* Two threads that race here are both near the peak. */
+	if (value > *peak)
+		*peak = value;
+}
+
+enum cause { BY_REQUEST, BY_STACK, BY_KERNEL };
+
+/* `total_vm` is what the address space has after the change. */
+static __always_inline void book(struct account *account, enum cause cause, __s64 change, __u64 total_vm)
+{
+	struct space *space = space_of(account);
+
+	if (cause == BY_STACK)
+		add(&account->books.stack, change);
+	else if (cause == BY_KERNEL)
+		add(&account->books.kernel, change);
+	else if (change >= 0)
+		add(&account->books.granted, change);
+	else
+		add(&account->books.released, -change);
+	add(&account->virtual, change);
+	add(&account->own, change);
+	if (space)
+		add(&space->moved, change);
+	raise(&account->peak_virtual, total_vm);
+}
+
+/* A slot of its own for each pair of call and errno, as long as there are any. */
+static __always_inline void count_refusal(struct account *account, __u32 row, __u32 errno)
+{
+	__u32 key = (row + 1) | errno << 16;
+
+	for (int i = 0; i < MEMTAP_REFUSALS; i++) {
+		__u32 *slot = (__u32 *)&account->refusals[i];
+		__u32 found = *slot;
+
+		if (!found)
+			found = __sync_val_compare_and_swap(slot, 0, key) ?: key;
+		if (found == key) {
+			__sync_fetch_and_add(&account->refusals[i].count, 1);
+			return;
+		}
+	}
+	add(&account->refusals_beyond, 1);
+}
+
+static __always_inline void count_request(struct account *account, __u32 row, __u32 errno, __u64 requested)
+{
+	struct memtap_call *call;
+
+	if (row >= MEMTAP_CALLS)
+		return;
+	call = &account->calls[row];
+	add(&account->requests, 1);
+	add(&call->count, 1);
+	if (errno) {
+		add(&call->refused, 1);
+		count_refusal(account, row, errno);
+	} else {
+		add(&call->requested, requested);
+	}
+}
+
+#endif

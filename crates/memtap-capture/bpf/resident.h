@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Resident memory of an address space, exact to the page. */
+#ifndef MEMTAP_RESIDENT_H
+#define MEMTAP_RESIDENT_H
+
+/* How many CPUs may ever run (the highest number + 1). */
+const volatile __u32 cpus = 0;
+/* Distance from a per-CPU pointer to its value on each CPU; 0 where it is not known. */
+#define CPUS 1024
+__u64 cpu_offset[CPUS];
+__u64 lost_map;
+
+/*
+ * The per-CPU offsets are no symbol that programs may use on every kernel, but a per-CPU map shows them: its value's address on a CPU
+ * less its per-CPU pointer. (The verifier knows addresses of maps and values as such; on the way through memory they become numbers.)
+ */
+static long find_offset(__u32 cpu, __u64 *per_cpu_pointer)
+{
+	__u32 key = 0;
+	void *value = bpf_map_lookup_percpu_elem(&lost, &key, cpu);
+
+	if (cpu >= CPUS || !value)
+		return 1;
+	*(void **)&cpu_offset[cpu] = value;
+	barrier();
+	cpu_offset[cpu] -= *per_cpu_pointer;
+	return 0;
+}
+
+static __always_inline void find_offsets(void)
+{
+	__u64 per_cpu_pointer = 0;
+
+	*(void **)&lost_map = &lost;
+	barrier();
+	bpf_probe_read_kernel(&per_cpu_pointer, sizeof(per_cpu_pointer),
+			      (void *)(lost_map + bpf_core_field_offset(struct bpf_array, pptrs)));
+	bpf_loop(cpus, find_offset, &per_cpu_pointer, 0);
+}
+
+struct pages {
+	__s32 *counters;
+	__s64 count;
+};
+
+static long add_pending(__u32 cpu, struct pages *pages)
+{
+	__s32 pending = 0;
+
+	if (cpu >= CPUS || !cpu_offset[cpu])
+		return 1;
+	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)pages->counters + cpu_offset[cpu]);
+	pages->count += pending;
+	return 0;
+}
+
+/*
+ * Pages of one kind. From 6.2 on the exact number is the shared count plus what each CPU has not yet added to it
+ * (lib/percpu_counter.c, percpu_counter_sum); before, one atomic has it. Without `exact` it is the shared count alone, which is off by
+ * at most max(32, 2 * CPUs) pages for each CPU (percpu_counter_batch).
+ */
+static __always_inline __u64 resident_pages(struct mm_struct *mm, int kind, bool exact)
+{
+	struct pages pages = {};
+
+	if (bpf_core_type_exists(struct mm_rss_stat___old)) {
+		struct mm_struct___old *old = (void *)mm;
+		void *counters = __builtin_preserve_access_index(&old->rss_stat);
+
+		bpf_probe_read_kernel(&pages.count, sizeof(pages.count), counters + kind * sizeof(__s64));
+	} else {
+		/* The element's size is the kernel's, which only a relocation knows: no indexing of our own struct. */
+		void *counters = __builtin_preserve_access_index(&mm->rss_stat);
+		struct percpu_counter *counter = counters + kind * bpf_core_type_size(struct percpu_counter);
+
+		pages.count = BPF_CORE_READ(counter, count);
+		if (exact) {
+			pages.counters = BPF_CORE_READ(counter, counters);
+			bpf_loop(cpus, add_pending, &pages, 0);
+		}
+	}
+	return pages.count > 0 ? pages.count : 0;
+}
+
+/* In the order of enum memtap_resident, which is the kernel's. */
+static __always_inline void read_resident(__u64 *resident, struct mm_struct *mm)
+{
+	resident[MEMTAP_FILE] = resident_pages(mm, MEMTAP_FILE, true);
+	resident[MEMTAP_ANON] = resident_pages(mm, MEMTAP_ANON, true);
+	resident[MEMTAP_SWAP] = resident_pages(mm, MEMTAP_SWAP, true);
+	resident[MEMTAP_SHMEM] = resident_pages(mm, MEMTAP_SHMEM, true);
+}
+
+/* The resident set, nearly: cheap enough for every call that gives memory back. */
+static __always_inline __u64 resident_nearly(struct mm_struct *mm)
+{
+	return resident_pages(mm, MEMTAP_FILE, false) + resident_pages(mm, MEMTAP_ANON, false) +
+	       resident_pages(mm, MEMTAP_SHMEM, false);
+}
+
+#endif

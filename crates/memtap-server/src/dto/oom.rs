@@ -1,0 +1,72 @@
+//! One OOM kill.
+
+use memtap_ledger::{Moment, OomReport, ProcessSummary};
+use serde::Serialize;
+
+use super::time;
+
+/// Who was killed, whose request for a page came too many, and who had most in the seconds before.
+#[derive(Debug, Serialize)]
+pub(crate) struct OomKill {
+    timestamp: String,
+    pid: u32,
+    process_name: String,
+    command: String,
+    container: Option<String>,
+    virtual_bytes: u64,
+    resident_bytes: u64,
+    swap_bytes: u64,
+    asker_pid: u32,
+    asker_name: String,
+    before: Vec<Before>,
+}
+
+#[derive(Debug, Serialize)]
+struct Before {
+    timestamp: String,
+    available_bytes: u64,
+    largest: Vec<Large>,
+}
+
+#[derive(Debug, Serialize)]
+struct Large {
+    pid: u32,
+    name: String,
+    virtual_bytes: u64,
+    resident_bytes: u64,
+}
+
+impl From<&OomReport> for OomKill {
+    fn from(report: &OomReport) -> Self {
+        let kill = &report.kill;
+        let victim = report.victim.as_deref();
+        let container = victim.and_then(|victim| victim.runs_in.container.as_ref());
+        Self {
+            timestamp: time(kill.time),
+            pid: kill.victim.0,
+            process_name: kill.victim_name.to_text(),
+            command: victim.map(|victim| victim.command.clone()).unwrap_or_default(),
+            container: container.map(memtap_model::Container::label),
+            virtual_bytes: kill.virtual_bytes,
+            resident_bytes: kill.resident.set_bytes(),
+            swap_bytes: kill.resident.swap_bytes,
+            asker_pid: kill.asker.0,
+            asker_name: kill.asker_name.to_text(),
+            before: report.before.iter().map(|moment| before(moment)).collect(),
+        }
+    }
+}
+
+fn before(moment: &Moment) -> Before {
+    let large = |summary: &std::sync::Arc<ProcessSummary>| Large {
+        pid: summary.process.tgid.0,
+        name: summary.name.to_text(),
+        virtual_bytes: summary.virtual_bytes,
+        resident_bytes: summary.resident.set_bytes(),
+    };
+    Before {
+        timestamp: time(moment.at),
+        available_bytes: moment.host.available_bytes,
+        largest: moment.largest.iter().map(large).collect(),
+    }
+}

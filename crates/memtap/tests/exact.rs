@@ -1,0 +1,424 @@
+//! The books under torture, compared with the kernel's own: every byte explained, whatever the stream loses.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+#[expect(dead_code, reason = "each test program uses its part")]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::{Fixture, Memtap, fixture_path, vm_size};
+
+/// Looks at the books while stress-ng runs.
+const MOMENTS: u64 = 10;
+
+/// How long stress-ng runs, about; `STRESS_SECONDS=60` for the long run.
+fn stress_seconds() -> u64 {
+    std::env::var("STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+}
+
+const LONG: u64 = 60;
+
+/// stress-ng with everything that moves memory, ended with the test.
+struct Stress {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Stress {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stress = Command::new("stress-ng");
+        stress
+            .arg("--temp-path")
+            .arg(folder.path())
+            .args(["--timeout", &format!("{}s", 10 * stress_seconds())]);
+        for (stressor, size) in
+            [("mmap", Some("32M")), ("mremap", Some("16M")), ("vm", Some("32M")), ("shm-sysv", Some("8M"))]
+        {
+            stress.args([&format!("--{stressor}"), "1"]);
+            stress.args(size.map(|size| format!("--{stressor}-bytes={size}")));
+        }
+        for stressor in [
+            "brk",
+            "fork",
+            "vfork",
+            "clone",
+            "pthread",
+            "stack",
+            "munmap",
+            "mlock",
+            "madvise",
+            "memfd",
+            "stackmmap",
+            "aio",
+            "userfaultfd",
+        ] {
+            stress.args([&format!("--{stressor}"), "1"]);
+        }
+        // It takes most of the machine's memory, and long to end.
+        if stress_seconds() >= LONG {
+            stress.args(["--mmapfork", "1"]);
+        }
+        stress.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = stress.spawn().expect("stress-ng is installed: cargo xtask test sees to it");
+        Self { child, _folder: folder }
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Stress {
+    fn drop(&mut self) {
+        // Its signal handler ends its children.
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+fn processes(memtap: &Memtap) -> Vec<Value> {
+    memtap.get("/api/v1/processes?ended=true&limit=10000")["processes"].as_array().unwrap().clone()
+}
+
+fn pid(process: &Value) -> u64 {
+    process["pid"].as_u64().unwrap()
+}
+
+fn assert_all_is_explained(memtap: &Memtap, when: &str) {
+    let health = memtap.get("/api/v1/health");
+    assert_eq!(health["unexplained_bytes"], 0, "{when}: {health}");
+    let unexplained: Vec<_> =
+        processes(memtap).into_iter().filter(|process| process["unexplained_bytes"] != 0).collect();
+    assert!(unexplained.is_empty(), "{when}: {unexplained:?}");
+}
+
+/// Every process in /proc that has memory is in the books with its true size, and no other is.
+fn assert_the_books_are_those_of_proc(memtap: &Memtap) {
+    let begin = Instant::now();
+    loop {
+        memtap.settle();
+        let living: Vec<(u64, u64)> = processes(memtap)
+            .iter()
+            .filter(|process| process["state"] == "alive")
+            .map(|process| (pid(process), process["virtual_bytes"].as_u64().unwrap()))
+            .collect();
+        let in_proc = std::fs::read_dir("/proc").unwrap().flatten();
+        let in_proc: Vec<u64> =
+            in_proc.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let missing: Vec<_> = in_proc
+            .iter()
+            .filter(|pid| vm_size(**pid).is_some() && !living.iter().any(|(known, _)| known == *pid))
+            .collect();
+        let lingering: Vec<_> = living.iter().filter(|(known, _)| vm_size(*known).is_none()).collect();
+        let wrong: Vec<_> =
+            living.iter().filter(|(known, bytes)| vm_size(*known).is_some_and(|now| now != *bytes)).collect();
+        if missing.is_empty() && lingering.is_empty() && wrong.is_empty() {
+            return;
+        }
+        // Programs of the machine's own may come and go while one looks.
+        let patience = begin.elapsed() < support::PATIENCE;
+        assert!(patience, "missing {missing:?}, lingering {lingering:?}, wrong {wrong:?}");
+    }
+}
+
+/// Looks at moments that fall anywhere, and ends the torture.
+fn moments(memtap: &Memtap, mut stress: Stress) {
+    for moment in 0..MOMENTS {
+        let share = 50 + moment * 137 % 100;
+        std::thread::sleep(Duration::from_millis(stress_seconds() * 1000 / MOMENTS * share / 100));
+        assert!(!stress.is_over(), "moment {moment} is one of torture");
+        assert_all_is_explained(memtap, &format!("moment {moment}"));
+    }
+}
+
+#[test]
+fn every_byte_is_explained_on_a_machine_under_torture() {
+    let memtap = Memtap::start();
+    moments(&memtap, Stress::start());
+    memtap.settle();
+    assert_all_is_explained(&memtap, "afterwards");
+    assert_the_books_are_those_of_proc(&memtap);
+    let health = memtap.get("/api/v1/health");
+    assert!(health["requests"]["made"].as_u64() > Some(10_000), "{health}");
+    eprintln!("{} requests, {} lost", health["requests"]["made"], health["requests"]["lost"]);
+}
+
+#[test]
+fn a_stream_that_overflows_costs_no_byte_and_no_count() {
+    const PAIRS: u64 = 200_000;
+    let memtap = Memtap::start_with(&["--ring-requests", "64KiB"]);
+    let mut fixtures =
+        [Fixture::start(&["pairs", &PAIRS.to_string()]), Fixture::start(&["pairs", &PAIRS.to_string()])];
+    memtap.settle();
+    let before = fixtures.each_ref().map(|fixture| memtap.process(fixture.pid()));
+    let stress = Stress::start();
+    // Whoever does not read loses, however fast the machine is.
+    memtap.pause();
+    std::thread::scope(|scope| {
+        for fixture in &mut fixtures {
+            scope.spawn(|| fixture.go());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        memtap.go_on();
+    });
+    moments(&memtap, stress);
+    memtap.settle();
+    let health = memtap.get("/api/v1/health");
+    assert!(health["requests"]["lost_by_cause"]["ring_full"].as_u64() > Some(0), "{health}");
+    assert_eq!(health["requests"]["lost_by_cause"].get("lifecycle_ring_full"), None, "{health}");
+    for (fixture, before) in fixtures.iter().zip(&before) {
+        let after = memtap.process(fixture.pid());
+        for call in ["mmap", "munmap"] {
+            let count = |process: &Value| process["calls"][call]["count"].as_u64().unwrap();
+            let bytes = |process: &Value| process["calls"][call]["requested_bytes"].as_u64().unwrap();
+            assert_eq!(count(&after) - count(before), PAIRS, "{call}: {after}");
+            assert_eq!(bytes(&after) - bytes(before), PAIRS * 65_536, "{call}: {after}");
+        }
+        assert!(after["lost"].as_u64() > Some(0), "the loss is told for each process: {after}");
+        assert_eq!(after["virtual_bytes"].as_u64(), vm_size(fixture.pid().into()));
+        let stream = memtap.get(&format!("/api/v1/requests?pid={}&limit=10000", fixture.pid()));
+        let gaps: u64 =
+            stream["requests"].as_array().unwrap().iter().filter_map(|one| one["lost_before"].as_u64()).sum();
+        let whole: i64 = memtap
+            .database()
+            .query_row("select sum(lost_before) from memory_usage where pid = ?1", [fixture.pid()], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert!(whole.cast_unsigned() >= gaps && whole > 0, "the stream says where the gaps are");
+    }
+    assert_all_is_explained(&memtap, "afterwards");
+    assert_the_books_are_those_of_proc(&memtap);
+}
+
+#[test]
+fn ten_thousand_short_processes_have_closed_accounts_with_their_peaks() {
+    const CHILDREN: i64 = 10_000;
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["children", &CHILDREN.to_string()]);
+    memtap.settle();
+    let resident = |memtap: &Memtap| memtap.get("/api/v1/health")["self"]["resident_bytes"].as_u64().unwrap();
+    let before = resident(&memtap);
+    fixture.go();
+    memtap.settle();
+    memtap.wait_for("/api/v1/health", "the store has caught up", |health| health["store"]["spooled"] == 0);
+    // Of a storm within one tick the views (and with them the store) keep the last thousand; the counts keep all.
+    let (kept, closed, with_peak): (i64, i64, i64) = memtap
+        .database()
+        .query_row(
+            "select count(*), sum(ended_at_ns is not null), sum(peak_virtual_bytes > 0 and peak_resident_bytes > 0) \
+             from process where name = 'true' and parent_pid = ?1",
+            [fixture.pid()],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .unwrap();
+    assert_eq!((kept, closed, with_peak), (CHILDREN, CHILDREN, CHILDREN));
+    let living = processes(&memtap)
+        .iter()
+        .filter(|process| process["state"] == "alive" && process["name"] == "true")
+        .count();
+    assert_eq!(living, 0);
+    let grown = resident(&memtap).saturating_sub(before);
+    assert!(grown < 64 << 20, "memtap has grown by {grown} bytes");
+    assert_all_is_explained(&memtap, "afterwards");
+    fixture.end();
+}
+
+#[test]
+fn a_spike_between_two_ticks_is_in_the_history() {
+    const SPIKE: u64 = 200 << 20;
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["spike", &SPIKE.to_string()]);
+    memtap.settle();
+    let before = memtap.process(fixture.pid());
+    fixture.go();
+    memtap.settle();
+    let after = memtap.process(fixture.pid());
+    let bytes = |process: &Value, field: &str| process[field].as_u64().unwrap();
+    assert!(bytes(&after, "peak_virtual_bytes") >= bytes(&before, "virtual_bytes") + SPIKE, "{after}");
+    assert!(bytes(&after, "peak_resident_bytes") >= SPIKE, "{after}");
+    assert!(bytes(&after, "resident_bytes") < SPIKE / 4, "{after}");
+    let faults = bytes(&after, "minor_faults") - bytes(&before, "minor_faults");
+    assert!(faults >= SPIKE / (2 << 20), "at least one for each huge page: {faults}");
+    fixture.end();
+    let sql = "select max(usage_sample.peak_resident_bytes), max(anonymous_bytes) from usage_sample join process on process.id = process_id \
+        where pid = ?1";
+    memtap.wait_for("/api/v1/processes?name=fixture", "its end is seen", |answer| {
+        answer["processes"][0].is_null()
+    });
+    memtap.wait_for("/api/v1/health", "the store has caught up", |health| health["store"]["spooled"] == 0);
+    let fixture_pid = after["pid"].as_i64().unwrap();
+    let sample = || memtap.database().query_row(sql, [fixture_pid], |row| Ok((row.get(0)?, row.get(1)?)));
+    let begin = Instant::now();
+    loop {
+        let (peak, sampled): (i64, i64) = sample().unwrap();
+        if peak >= SPIKE.cast_signed() {
+            assert!(sampled < SPIKE.cast_signed() / 4, "{sampled}: the spike fell between two ticks");
+            return;
+        }
+        assert!(begin.elapsed() < support::PATIENCE, "the highest peak in the history is {peak}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn what_the_kernel_does_outside_the_followed_calls_has_its_causes() {
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["beyond"]);
+    memtap.settle();
+    let before = memtap.process(fixture.pid());
+    fixture.go();
+    memtap.settle();
+    let after = memtap.process(fixture.pid());
+    let moved = |field: &str| after[field].as_i64().unwrap() - before[field].as_i64().unwrap();
+    assert!(moved("stack_bytes") >= 1 << 20, "the stack grew: {after}");
+    assert!(moved("kernel_bytes") > 0, "the AIO ring is the kernel's doing: {after}");
+    assert_eq!(after["unexplained_bytes"], 0);
+    assert_eq!(after["virtual_bytes"].as_u64(), vm_size(fixture.pid().into()));
+}
+
+#[test]
+fn pss_and_uss_are_told_for_one_process() {
+    let memtap = Memtap::start();
+    let fixture = Fixture::start(&["known"]);
+    memtap.settle();
+    let answer = memtap.get(&format!("/api/v1/processes/{}?pss=true", fixture.pid()));
+    let bytes = |field: &str| answer[field].as_u64().unwrap();
+    assert!(bytes("uss_bytes") > 0 && bytes("uss_bytes") <= bytes("pss_bytes"), "{answer}");
+    assert!(bytes("pss_bytes") <= bytes("resident_bytes"), "{answer}");
+}
+
+#[test]
+fn a_process_in_a_pid_namespace_has_its_pid_inside() {
+    let memtap = Memtap::start();
+    let mut inside = Command::new("unshare");
+    inside.args(["--pid", "--fork", "--kill-child"]).arg(fixture_path()).arg("known");
+    let mut inside = inside.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let answer = memtap.wait_for("/api/v1/processes?name=fixture", "the process inside is seen", |answer| {
+        answer["processes"][0]["inner_pid"] == 1
+    });
+    assert_ne!(answer["processes"][0]["pid"], 1);
+    inside.kill().unwrap();
+    inside.wait().unwrap();
+}
+
+/// A 32-bit program without a C library: mmap2 of 77 pages, munmap of it, exit.
+const PROGRAM_32: &str = r#"
+static int call(int number, unsigned a, unsigned b, unsigned c, unsigned d, int e)
+{
+	int answer;
+
+	__asm__ volatile("int $0x80" : "=a"(answer) : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+	return answer;
+}
+
+void _start(void)
+{
+	unsigned address = call(192, 0, 77 * 4096, 3, 0x22, -1);
+
+	call(91, address, 77 * 4096, 0, 0, 0);
+	call(1, 0, 0, 0, 0, 0);
+}
+"#;
+
+#[test]
+fn requests_of_a_32_bit_program_are_in_the_books() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("small.c"), folder.path().join("small32"));
+    std::fs::write(&source, PROGRAM_32).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args([
+        "-m32",
+        "-static",
+        "-nostdlib",
+        "-fno-pie",
+        "-no-pie",
+        "-fno-stack-protector",
+        "-O1",
+        "-o",
+    ]);
+    let built = compiler.arg(&program).arg(&source).status();
+    if !built.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this C compiler makes no 32-bit programs");
+        return;
+    }
+    let memtap = Memtap::start();
+    match Command::new(&program).status() {
+        Ok(status) if status.success() => {}
+        other => {
+            eprintln!("skipped: this kernel runs no 32-bit programs ({other:?})");
+            return;
+        }
+    }
+    let path = "/api/v1/processes?ended=true&name=small32";
+    let answer =
+        memtap.wait_for(path, "its end is seen", |answer| answer["processes"][0]["state"] == "ended");
+    let process = &answer["processes"][0];
+    assert_eq!(process["calls"]["mmap"]["requested_bytes"], 77 * 4096, "{process}");
+    assert_eq!((&process["calls"]["munmap"]["count"], &process["unexplained_bytes"]), (&1.into(), &0.into()));
+}
+
+/// A memory cgroup of the test's own, version 1 or 2.
+struct Group(PathBuf);
+
+impl Group {
+    fn limited_to(bytes: u64) -> Option<Self> {
+        let version_1 = Path::new("/sys/fs/cgroup/memory");
+        let parent = if version_1.is_dir() { version_1 } else { Path::new("/sys/fs/cgroup") };
+        let path = parent.join(format!("memtap-test-{}", std::process::id()));
+        std::fs::create_dir(&path).ok()?;
+        let group = Self(path);
+        let file = if version_1.is_dir() { "memory.limit_in_bytes" } else { "memory.max" };
+        std::fs::write(group.0.join(file), bytes.to_string()).ok()?;
+        Some(group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn an_oom_kill_is_kept_with_victim_asker_and_the_seconds_before() {
+    let Some(group) = Group::limited_to(64 << 20) else {
+        eprintln!("skipped: no memory cgroup can be made here");
+        return;
+    };
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["spike", &(256_u64 << 20).to_string()]);
+    std::fs::write(group.0.join("cgroup.procs"), fixture.pid().to_string()).unwrap();
+    memtap.settle();
+    fixture.go_and_die();
+    let answer =
+        memtap.wait_for("/api/v1/oom", "the kill is told", |answer| answer["oom_kills"][0].is_object());
+    let kill = &answer["oom_kills"][0];
+    assert_eq!((&kill["pid"], &kill["process_name"]), (&fixture.pid().into(), &"fixture".into()));
+    assert_eq!((&kill["asker_pid"], &kill["asker_name"]), (&fixture.pid().into(), &"fixture".into()));
+    assert!(kill["resident_bytes"].as_u64() > Some(32 << 20), "{kill}");
+    let before = kill["before"].as_array().unwrap();
+    assert!(!before.is_empty() && before.iter().all(|moment| moment["largest"][0].is_object()), "{kill}");
+    assert_eq!(memtap.get("/api/v1/health")["oom_kills"], 1);
+    let path = format!("/api/v1/processes/{}", fixture.pid());
+    let ended = memtap.wait_for(&path, "its end is seen", |process| process["state"] == "ended");
+    assert_eq!(ended["unexplained_bytes"], 0, "{ended}");
+    let stored = || {
+        let sql = "select victim_name, (select count(*) from oom_before where oom_id = oom_kill.id) from oom_kill where victim_pid = ?1";
+        memtap
+            .database()
+            .query_row(sql, [fixture.pid()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+    };
+    let begin = Instant::now();
+    while stored().is_err() && begin.elapsed() < support::PATIENCE {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (name, moments) = stored().unwrap();
+    assert!(name == "fixture" && moments > 0);
+}
