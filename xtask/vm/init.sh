@@ -8,6 +8,6 @@ mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing
 echo "vm-test: begin on $(uname -r)"
-/tests --test-threads=1
+/tests --test-threads=1 --nocapture
 echo "vm-test: exit code $?"
 poweroff -f

@@ -25,23 +25,23 @@ struct call {
 	__s64 ret;
 };
 
-static __always_inline void arguments_64(struct call *call, struct pt_regs *regs)
+static __always_inline void arguments_64(struct call *call, struct pt_regs *regs, __s64 answer)
 {
 	call->args[0] = regs->di;
 	call->args[1] = regs->si;
 	call->args[2] = regs->dx;
 	call->args[3] = regs->r10;
 	call->args[4] = regs->r8;
-	call->ret = regs->ax;
+	call->ret = answer;
 }
 
-static __always_inline void arguments_32(struct call *call, struct pt_regs *regs, __u32 number)
+static __always_inline void arguments_32(struct call *call, struct pt_regs *regs, __u32 number, __s64 answer)
 {
 	__u32 in_memory[MEMTAP_ARGUMENTS] = {};
 
-	call->ret = (__s64)(__s32)regs->ax;
+	call->ret = (__s64)(__s32)answer;
 	if (call->ret >= 0 || call->ret < -4095)
-		call->ret = (__u32)regs->ax;
+		call->ret = (__u32)answer;
 	if (number == old_mmap_32) {
 		bpf_probe_read_user(in_memory, sizeof(in_memory), (void *)(__u64)(__u32)regs->bx);
 		for (int i = 0; i < MEMTAP_ARGUMENTS; i++)

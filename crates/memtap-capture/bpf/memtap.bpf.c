@@ -90,8 +90,7 @@ static __always_inline void returned(struct task_struct *task, struct account *a
 	}
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 {
 	struct task_struct *task;
 	struct account *account;
@@ -114,12 +113,62 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	}
 	call.row = row - 1;
 	if (call.compat)
-		arguments_32(&call, regs, number);
+		arguments_32(&call, regs, number, answer);
 	else
-		arguments_64(&call, regs);
+		arguments_64(&call, regs, answer);
 	returned(task, account, &call);
 	return 0;
 }
+
+/* Every system call of every task passes here, those that are none of ours as well. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+{
+	return came_back(regs, regs->ax);
+}
+
+/* One program for all functions: it is verified with each. */
+static __noinline int function_came_back(struct pt_regs *regs, __s64 answer)
+{
+	return came_back(regs, answer);
+}
+
+/*
+ * Where the kernel lets us hook the memory calls' own functions, no other call pays. The functions of the table of calls
+ * (arch/x86/include/asm/syscall_wrapper.h); the loader passes over those that the running kernel does not have.
+ */
+#define FUNCTION(name) \
+	SEC("fexit/" #name) \
+	int BPF_PROG(fx_##name, struct pt_regs *regs, long ret) \
+	{ \
+		return function_came_back(regs, ret); \
+	}
+#define BOTH(name) FUNCTION(__x64_sys_##name) FUNCTION(__ia32_sys_##name)
+
+FUNCTION(__x64_sys_mmap)
+FUNCTION(__ia32_sys_mmap_pgoff)
+FUNCTION(__ia32_compat_sys_ia32_mmap)
+BOTH(munmap)
+BOTH(mremap)
+BOTH(brk)
+BOTH(mprotect)
+BOTH(pkey_mprotect)
+BOTH(madvise)
+BOTH(process_madvise)
+BOTH(mlock)
+BOTH(mlock2)
+BOTH(munlock)
+BOTH(mlockall)
+/* Without arguments it is one function for both kinds of callers. */
+FUNCTION(__x64_sys_munlockall)
+FUNCTION(__x64_sys_shmat)
+FUNCTION(__ia32_compat_sys_shmat)
+FUNCTION(__ia32_compat_sys_ipc)
+BOTH(shmdt)
+BOTH(remap_file_pages)
+BOTH(memfd_create)
+BOTH(userfaultfd)
+BOTH(mseal)
 
 /*
  * The lock of an address space, taken for writing: whoever holds it, and only that thread, may change the virtual size

@@ -10,50 +10,74 @@ const CAP_BPF: u32 = 39;
 /// The first kernel with every feature that the programs use: `bpf_map_lookup_percpu_elem` came last.
 const MINIMUM: (u32, u32) = (5, 19);
 
+/// Where requests are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// At the exit of every system call, filtered: each other call pays for the look.
+    Exit,
+    /// At the exit of the memory calls' own functions: no other call pays. Kernels may forbid it, and each of the forty hooks waits for the
+    /// kernel to be at rest when it comes and when it goes, which takes some seconds in all: it runs when it is asked for.
+    Functions,
+}
+
 /// How requests, and what they change, are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plan {
-    /// Every system call's exit, filtered; and the lock of the address space, so that each change is booked by the thread that made it,
-    /// in the moment it makes it.
-    Locks,
-    /// Every system call's exit, filtered. What has changed since the last call came back is booked to the call; stacks that grew, and
-    /// what is in flight, are found at every reading.
-    Exit,
+pub struct Plan {
+    /// Where requests are seen.
+    pub hook: Hook,
+    /// Whether the lock of the address space is watched, so that each change is booked by the thread that made it, in the moment it makes
+    /// it. Without, what has changed since the last call came back is booked to the call; stacks that grew, and what is in flight, are
+    /// found at every reading.
+    pub locks: bool,
 }
 
 impl Plan {
+    /// All plans, in the order in which they are tried.
+    pub const ALL: [Self; 4] = [
+        Self { hook: Hook::Exit, locks: true },
+        Self { hook: Hook::Exit, locks: false },
+        Self { hook: Hook::Functions, locks: true },
+        Self { hook: Hook::Functions, locks: false },
+    ];
+
     /// Its name in the API and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Locks => "locks",
-            Self::Exit => "exit",
+        match (self.hook, self.locks) {
+            (Hook::Functions, true) => "functions+locks",
+            (Hook::Exit, true) => "exit+locks",
+            (Hook::Functions, false) => "functions",
+            (Hook::Exit, false) => "exit",
         }
     }
 
     /// What it does and what it costs others, for people. The figures are those of BENCHMARKS.md.
     #[must_use]
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Locks => {
-                "each change is booked by the thread that made it, exactly; costs a memory call about 0.5 us, any other system call about 0.1 us"
-            }
-            Self::Exit => {
-                "sums are exact, but threads of one process that change its memory in the same instant may be booked for each other; \
-                 costs a memory call about 0.4 us, any other system call about 0.1 us"
-            }
-        }
+    pub fn about(self) -> String {
+        let (others, seen) = match self.hook {
+            Hook::Functions => (
+                "other system calls pay nothing",
+                "the memory calls alone are hooked (start and end take some seconds)",
+            ),
+            Hook::Exit => ("other system calls pay about 0.1 us", "every system call's exit is looked at"),
+        };
+        let (cost, books) = match self.locks {
+            true => ("0.6", "each change is booked by the very thread that made it"),
+            false => (
+                "0.4",
+                "sums are exact, but threads of one process that change its memory in the same instant may be booked for each other",
+            ),
+        };
+        format!("{seen}; {books}; a memory call pays about {cost} us, {others}")
     }
-}
 
-impl Plan {
     /// # Errors
     /// When the kernel is none for it. To attach would not fail there: the tracepoints of older kernels have one argument more, which our
     /// programs would take for another.
     pub(crate) fn possible(self, facts: &Facts) -> Result<(), CaptureError> {
-        if self == Self::Locks && plan(facts) != Self::Locks {
+        if self.locks && !locks_are_cheap(facts) {
             let reason = format!("Linux {} is older than 6.14; go on with --plan exit", facts.release);
-            return Err(CaptureError::Unsupported { step: "plan locks".to_owned(), reason });
+            return Err(CaptureError::Unsupported { step: format!("plan {}", self.name()), reason });
         }
         Ok(())
     }
@@ -63,10 +87,11 @@ impl std::str::FromStr for Plan {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Locks, Self::Exit]
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL
             .into_iter()
             .find(|plan| plan.name() == text)
-            .ok_or_else(|| format!("'{text}' is no plan; choose locks or exit"))
+            .ok_or_else(|| format!("'{text}' is no plan; there are {}", names()))
     }
 }
 
@@ -74,13 +99,15 @@ impl std::str::FromStr for Plan {
 /// fault takes the lock up to 6.3.
 const CHEAP_LOCKS: (u32, u32) = (6, 14);
 
-/// The best plan that the facts speak for.
+fn locks_are_cheap(facts: &Facts) -> bool {
+    version(&facts.release).is_some_and(|version| version >= CHEAP_LOCKS)
+}
+
+/// The plans to try, the best first.
 #[must_use]
-pub(crate) fn plan(facts: &Facts) -> Plan {
-    match version(&facts.release) {
-        Some(version) if version >= CHEAP_LOCKS => Plan::Locks,
-        _ => Plan::Exit,
-    }
+pub(crate) fn plans(facts: &Facts) -> Vec<Plan> {
+    let by_itself = |plan: &Plan| plan.hook == Hook::Exit && plan.possible(facts).is_ok();
+    Plan::ALL.into_iter().filter(by_itself).collect()
 }
 
 /// One line of `memtap doctor`.
@@ -217,18 +244,18 @@ mod tests {
 
     #[test]
     fn the_locks_are_watched_where_that_is_cheap() {
-        for (release, expected) in [
-            ("6.18.44-fc", Plan::Locks),
-            ("6.14.0", Plan::Locks),
-            ("6.12.95", Plan::Exit),
-            ("7.2", Plan::Locks),
-            ("?", Plan::Exit),
-        ] {
-            assert_eq!(plan(&Facts { release: release.to_owned(), ..good() }), expected, "{release}");
+        for (release, locks) in
+            [("6.18.44-fc", true), ("6.14.0", true), ("6.12.95", false), ("7.2", true), ("?", false)]
+        {
+            let facts = Facts { release: release.to_owned(), ..good() };
+            let plans = plans(&facts);
+            assert_eq!((plans[0].hook, plans[0].locks), (Hook::Exit, locks), "{release}");
+            assert_eq!(plans.last().map(|plan| plan.name()), Some("exit"), "{release}");
         }
-        assert_eq!("exit".parse(), Ok(Plan::Exit));
-        let older = Facts { release: "6.12.95".to_owned(), ..good() };
-        assert!(Plan::Locks.possible(&older).is_err() && Plan::Exit.possible(&older).is_ok());
+        for plan in Plan::ALL {
+            assert_eq!(plan.name().parse(), Ok(plan));
+        }
+        assert!("magic".parse::<Plan>().is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use memtap_capture::{Plan, Settings, Source, SourceChoice, open};
+use memtap_capture::{Hook, Plan, Settings, Source, SourceChoice, allows_functions, open};
 use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tally, Tgid};
 use nix::libc;
 
@@ -23,10 +23,23 @@ fn bpf(settings: &Settings) -> Box<dyn Source> {
     open(SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source
 }
 
-/// The plans that work on this kernel, the best first.
+/// The plans that memtap runs by itself, as far as they work here. The last works on all kernels.
 fn plans() -> Vec<Plan> {
-    let best = bpf(&Settings::default()).plan().expect("eBPF has a plan");
-    if best == Plan::Exit { vec![best] } else { vec![best, Plan::Exit] }
+    let tracepoints = Plan::ALL.into_iter().filter(|plan| plan.hook == Hook::Exit);
+    let possible: Vec<_> =
+        tracepoints.filter(|plan| open(SourceChoice::Bpf, &with_plan(*plan)).is_ok()).collect();
+    assert_eq!(possible.last().map(|plan| plan.name()), Some("exit"));
+    possible
+}
+
+/// With that for which functions are hooked, where the kernel allows it.
+fn all_plans() -> Vec<Plan> {
+    let mut plans = plans();
+    if allows_functions() {
+        plans.push(Plan { hook: Hook::Functions, locks: plans[0].locks });
+    }
+    eprintln!("plans: {}", plans.iter().map(|plan| plan.name()).collect::<Vec<_>>().join(", "));
+    plans
 }
 
 fn with_plan(plan: Plan) -> Settings {
@@ -108,7 +121,7 @@ fn unmap(address: *mut libc::c_void, length: usize) {
 #[test]
 fn requests_arrive_with_their_arguments_and_outcomes_from_64_and_32_bit_callers() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
-    for plan in plans() {
+    for plan in all_plans() {
         let mut source = bpf(&with_plan(plan));
         read_all(source.as_mut());
         let address = map(123_457);
@@ -218,7 +231,7 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
         let change = |state: &ProcessState| state.virtual_bytes.unwrap().cast_signed();
         let stack = after.causes.unwrap().stack_bytes - before.causes.unwrap().stack_bytes;
         assert_eq!(deltas + stack, change(&after) - change(&before), "{plan:?}");
-        if plan == Plan::Locks {
+        if plan.locks {
             let own = |request: &&MemoryRequest| request.call == Call::Mmap && request.arguments[3] == 0x22;
             let others = own_requests(&all).filter(own);
             let wrong = others

@@ -27,7 +27,7 @@ pub struct Info {
     /// By which plan requests are seen; `None` when they are not.
     pub plan: Option<&'static str>,
     /// What that plan does and costs.
-    pub plan_about: Option<&'static str>,
+    pub plan_about: Option<String>,
     /// What the user should know.
     pub notices: Vec<Notice>,
     /// The machine.

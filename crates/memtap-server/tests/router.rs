@@ -105,8 +105,8 @@ fn service() -> Router {
     let info = Info {
         version: "0.0.0",
         source: "bpf",
-        plan: Some("locks"),
-        plan_about: Some("exactly"),
+        plan: Some("exit+locks"),
+        plan_about: Some("exactly".to_owned()),
         notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),

@@ -67,7 +67,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) accounts: u32,
 
-    /// How requests are seen: locks (each thread's own changes, exactly) or exit [default: the best for this kernel]
+    /// How requests are seen: functions+locks, exit+locks, functions or exit (memtap doctor explains them)
+    /// [default: the best that this kernel allows]
     #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]
     pub(crate) plan: Option<Plan>,
 

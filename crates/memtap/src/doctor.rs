@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use memtap_capture::{checks, facts, trial};
+use memtap_capture::{Hook, Plan, allows_functions, checks, facts, trial};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -19,6 +19,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 None,
             )?;
             line(&mut out, true, "plan", &format!("{}: {}", plan.name(), plan.about()), None)?;
+            functions(&mut out, plan)?;
         }
         Err(error) => {
             line(&mut out, false, "trial", &error.to_string(), None)?;
@@ -29,6 +30,21 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The plan that runs only when it is asked for.
+fn functions(out: &mut impl std::io::Write, plan: Plan) -> std::io::Result<()> {
+    let other = Plan { hook: Hook::Functions, ..plan };
+    match allows_functions() {
+        true => line(out, true, "other plan", &format!("--plan {}: {}", other.name(), other.about()), None),
+        false => {
+            let found = format!(
+                "{}: this kernel lets no function be hooked (fexit), so other calls pay as well",
+                other.name()
+            );
+            line(out, false, "other plan", &found, None)
+        }
+    }
 }
 
 fn line(

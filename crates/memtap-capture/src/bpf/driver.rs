@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::ops::ControlFlow;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::programs::{BtfTracePoint, Iter};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
+use aya::{Btf, BtfError, Ebpf, EbpfLoader};
 use memtap_model::{CALL_ROWS, Call, CallRow, RawRecord};
 
-use crate::{CaptureError, Plan, Settings};
+use crate::{CaptureError, Hook, Plan, Settings};
 
 /// The committed object: `cargo xtask bpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/memtap.bpf.o");
@@ -23,13 +23,17 @@ const ITERATOR: &str = "read_processes";
 const STEP: usize = 64;
 
 /// Program and the tracepoint it is for. Exit comes first: what is born while we attach is then never missed in going.
-const TRACEPOINTS: [(&str, &str); 5] = [
+const TRACEPOINTS: [(&str, &str); 4] = [
     ("on_exit", "sched_process_exit"),
     ("on_exec", "sched_process_exec"),
     ("on_fork", "task_newtask"),
     ("on_rename", "task_rename"),
-    ("on_sys_exit", "sys_exit"),
 ];
+const CALLS_EXIT: (&str, &str) = ("on_sys_exit", "sys_exit");
+/// Programs for the exit of one function each: this and the function's name.
+const FUNCTION: &str = "fx_";
+/// Without these there is no following of requests.
+const ESSENTIAL: [Call; 4] = [Call::Mmap, Call::Munmap, Call::Mremap, Call::Brk];
 /// A lock that was taken before we came is then never taken for one that has just been taken.
 const LOCKS: [(&str, &str); 2] =
     [("on_released", "mmap_lock_released"), ("on_locked", "mmap_lock_acquire_returned")];
@@ -65,16 +69,31 @@ impl Driver {
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
         // Before anything follows calls: the first call must find the locks watched.
-        for (program, tracepoint) in LOCKS.iter().filter(|_| plan == Plan::Locks) {
+        for (program, tracepoint) in LOCKS.iter().filter(|_| plan.locks) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
         for (program, tracepoint) in TRACEPOINTS {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
+        match plan.hook {
+            Hook::Exit => attach(&mut ebpf, &btf, CALLS_EXIT.0, CALLS_EXIT.1)?,
+            Hook::Functions => attach_functions(&mut ebpf, &btf)?,
+        }
         let without_oom = attach(&mut ebpf, &btf, OOM.0, OOM.1).err();
         let iterator: &mut Iter = program(&mut ebpf, ITERATOR)?;
         iterator.load("task", &btf).map_err(|error| CaptureError::of_step(ITERATOR, &error))?;
         Ok(Self { ebpf, ring, lost, reading: None, without_oom })
+    }
+
+    /// Hooks one function and lets it go again.
+    pub(crate) fn try_function(settings: &Settings) -> Result<(), CaptureError> {
+        let plan = Plan { hook: Hook::Functions, locks: false };
+        let btf =
+            Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
+        let mut ebpf = load(&btf, settings, plan, &[])?;
+        let function = function_of(Call::Brk);
+        let program = program(&mut ebpf, &format!("{FUNCTION}{function}"))?;
+        hook(program, &function, &btf).map(drop)
     }
 
     /// Hands up to `room` records, oldest first, to `take`, until that breaks; gives how many.
@@ -149,7 +168,7 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result
         .override_global("row_shmat", &row(Call::Shmat), true)
         .override_global("row_shmdt", &row(Call::Shmdt), true)
         .override_global("page_size", &page, true)
-        .override_global("own_changes", &u8::from(plan == Plan::Locks), true)
+        .override_global("own_changes", &u8::from(plan.locks), true)
         .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
         .override_global("cpus", &cpus, true)
         .load(OBJECT)
@@ -216,6 +235,58 @@ fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<()
     Ok(())
 }
 
+/// Hooks the exit of each function that the kernel has.
+fn attach_functions(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), CaptureError> {
+    let mut hooked = Vec::new();
+    for (name, program) in ebpf.programs_mut() {
+        let Some(function) = name.strip_prefix(FUNCTION) else { continue };
+        let program: &mut FExit = program
+            .try_into()
+            .map_err(|error: ProgramError| CaptureError::of_step(format!("program {name}"), &error))?;
+        if hook(program, function, btf)? {
+            hooked.push(function.to_owned());
+        }
+    }
+    match ESSENTIAL.into_iter().map(function_of).find(|function| !hooked.contains(function)) {
+        Some(function) => {
+            let reason = "the kernel has no such function".to_owned();
+            Err(CaptureError::Unsupported { step: function, reason })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Gives whether the kernel has the function: one that is older than the call, or has no 32-bit callers, has not.
+fn hook(program: &mut FExit, function: &str, btf: &Btf) -> Result<bool, CaptureError> {
+    let step = |error: ProgramError| CaptureError::of_step(format!("hooking the exit of {function}"), &error);
+    match program.load(function, btf) {
+        Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. })) => return Ok(false),
+        loaded => loaded.map_err(step)?,
+    }
+    program.attach().map_err(step)?;
+    Ok(true)
+}
+
+/// The function behind a call of a 64-bit caller.
+fn function_of(call: Call) -> String {
+    format!("__x64_sys_{}", call.name())
+}
+
 fn missing(name: &str) -> CaptureError {
     CaptureError::Unsupported { step: name.to_owned(), reason: "not in the committed eBPF object".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtap_model::CALLS;
+
+    #[test]
+    fn every_call_of_the_table_has_a_program_for_its_function() {
+        for row in CALLS {
+            let name = format!("{FUNCTION}{}\0", function_of(row.call));
+            let found = OBJECT.windows(name.len()).any(|window| window == name.as_bytes());
+            assert!(found, "{name}: add it to the functions of memtap.bpf.c");
+        }
+    }
 }

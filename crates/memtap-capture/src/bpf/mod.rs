@@ -73,6 +73,12 @@ pub fn trial() -> Result<Plan, CaptureError> {
     Ok(plan)
 }
 
+/// Whether this kernel lets functions be hooked: what the plans with [`crate::Hook::Functions`] need. Tries one.
+#[must_use]
+pub fn allows_functions() -> bool {
+    Driver::try_function(&Settings::default()).is_ok()
+}
+
 /// The same programs with no call to follow: what merely being attached costs. For the benchmark.
 ///
 /// # Errors
@@ -81,20 +87,24 @@ pub fn without_calls(settings: &Settings) -> Result<Box<dyn Source>, CaptureErro
     Ok(Box::new(Bpf::with_calls(settings, &[])?))
 }
 
-/// By the plan of the settings, else by the best that the facts speak for; where the kernel then refuses it, by the next.
+/// By the plan of the settings, else by the best that the facts allow and the kernel then accepts.
 fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan), CaptureError> {
-    let plan = settings.plan.unwrap_or_else(|| probe::plan(&facts()));
-    match Driver::open(settings, plan, calls) {
-        Err(CaptureError::Unsupported { step, reason }) if plan != Plan::Exit && settings.plan.is_none() => {
-            tracing::warn!(
-                "{} is not possible here ({step}: {reason}); going on with {}",
-                plan.name(),
-                Plan::Exit.name()
-            );
-            Ok((Driver::open(settings, Plan::Exit, calls)?, Plan::Exit))
-        }
-        driver => Ok((driver?, plan)),
+    if let Some(plan) = settings.plan {
+        return Ok((Driver::open(settings, plan, calls)?, plan));
     }
+    let mut failed = None;
+    for plan in probe::plans(&facts()) {
+        match Driver::open(settings, plan, calls) {
+            Ok(driver) => return Ok((driver, plan)),
+            Err(error) => {
+                tracing::debug!("plan {} is not possible here: {error}", plan.name());
+                failed = Some(error);
+            }
+        }
+    }
+    // The last has asked for least.
+    Err(failed
+        .unwrap_or_else(|| CaptureError::Unsupported { step: "plans".to_owned(), reason: "none".to_owned() }))
 }
 
 impl Bpf {

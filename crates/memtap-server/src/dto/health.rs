@@ -13,7 +13,7 @@ pub(crate) struct Health {
     version: &'static str,
     source: &'static str,
     plan: Option<&'static str>,
-    plan_about: Option<&'static str>,
+    plan_about: Option<String>,
     uptime_s: f64,
     requests: Requests,
     unexplained_bytes: u64,
@@ -67,7 +67,7 @@ impl Health {
             version: info.version,
             source: info.source,
             plan: info.plan,
-            plan_about: info.plan_about,
+            plan_about: info.plan_about.clone(),
             uptime_s: info.started.elapsed().as_secs_f64(),
             requests: Requests {
                 made: totals.made,
