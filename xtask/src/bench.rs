@@ -23,8 +23,12 @@ const LOOPS: [(&str, &str, u64, u64); 3] = [
 ];
 
 /// What may be attached while the loops run.
-const MODES: [(&str, Option<&str>); 3] =
-    [("nothing", None), ("empty programs", Some("empty")), ("memtap", Some("full"))];
+const MODES: [(&str, Option<&str>); 4] = [
+    ("nothing", None),
+    ("empty programs", Some("empty")),
+    ("plan exit", Some("exit")),
+    ("plan exit+locks", Some("exit+locks")),
+];
 
 pub(crate) fn run_bench() -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
@@ -34,6 +38,7 @@ pub(crate) fn run_bench() -> anyhow::Result<()> {
     let mut text = heading();
     overhead(&mut text)?;
     pipeline(&mut text)?;
+    collector(&mut text)?;
     std::fs::write(crate::root().join("BENCHMARKS.md"), &text)?;
     println!("{text}");
     Ok(())
@@ -65,7 +70,7 @@ fn overhead(text: &mut String) -> anyhow::Result<()> {
             }
         }
     }
-    text.push_str("\n## What it costs others, ns per call\n\n| loop | nothing attached | empty programs | memtap |\n| --- | --- | --- | --- |\n");
+    text.push_str("\n## What it costs others, ns per call\n\n| loop | nothing attached | empty programs | plan exit | plan exit+locks |\n| --- | --- | --- | --- | --- |\n");
     for ((name, ..), modes) in LOOPS.iter().zip(times) {
         write!(text, "| {name} |")?;
         let base = median(&modes[0]);
@@ -75,7 +80,7 @@ fn overhead(text: &mut String) -> anyhow::Result<()> {
         }
         text.push('\n');
     }
-    text.push_str("\n\"Empty programs\": the same tracepoints with programs that return at once, the floor for any tracer of this kind.\n");
+    text.push_str("\n\"Empty programs\": the tracepoints of plan exit with programs that return at once, the floor for any tracer of this kind.\n");
     Ok(())
 }
 
@@ -86,7 +91,7 @@ fn measure(kind: &str, rounds: u64) -> anyhow::Result<f64> {
 }
 
 fn pipeline(text: &mut String) -> anyhow::Result<()> {
-    let memtap = Serving::start()?;
+    let memtap = Serving::start(true)?;
     let before = memtap.health()?;
     let begin = Instant::now();
     measure("pair", LOAD_PAIRS)?;
@@ -107,19 +112,55 @@ fn pipeline(text: &mut String) -> anyhow::Result<()> {
          | rows written | {rows:.0}, {:.0} per second until the last was on disk |\n\
          | dropped before the store | {:.0} |\n\
          | memtap's own CPU | {:.2} us per request, written to disk |\n\
-         | memtap's resident set after it | {:.0} MiB (the ring, up to 16 MiB of it, is mapped twice) |\n",
+         | memtap's own memory after it (PSS) | {:.0} MiB |\n",
         (LOAD_PAIRS * 2) as f64 / made_s,
         gained("requests", "lost"),
         rows / written_s,
         gained("store", "dropped"),
         gained("self", "cpu_s") * 1e6 / seen,
-        count(&after, "self", "resident_bytes") / f64::from(1 << 20),
+        memtap.pss()? / f64::from(1 << 20),
     )?;
     let begin = memtap.health()?;
     std::thread::sleep(Duration::from_secs(10));
     let end = memtap.health()?;
     let idle = (count(&end, "self", "cpu_s") - count(&begin, "self", "cpu_s")) / 10.0 * 100.0;
     writeln!(text, "| memtap's own CPU on this idle machine | {idle:.1} % of one CPU |")?;
+    Ok(())
+}
+
+/// The collector alone, at the highest rate that the machine can make: a caller for each CPU, and no store.
+fn collector(text: &mut String) -> anyhow::Result<()> {
+    let memtap = Serving::start(false)?;
+    let callers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let begin = Instant::now();
+    std::thread::scope(|scope| -> anyhow::Result<()> {
+        let all: Vec<_> = (0..callers).map(|_| scope.spawn(|| measure("pair", LOAD_PAIRS))).collect();
+        for caller in all {
+            caller.join().map_err(|_| anyhow::anyhow!("a caller has panicked"))??;
+        }
+        Ok(())
+    })?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let (highest, now) = (memtap.highest_resident()?, memtap.pss()?);
+    std::thread::sleep(Duration::from_secs(3));
+    let health = memtap.health()?;
+    let mib = f64::from(1 << 20);
+    write!(
+        text,
+        "\n## The collector at the highest rate: {callers} processes make {LOAD_PAIRS} pairs each, no store\n\n\
+         | | |\n| --- | --- |\n\
+         | requests made | {:.0} per second for {seconds:.1} s |\n\
+         | counted in the books | {} |\n\
+         | lost in the stream | {} |\n\
+         | unexplained | {} bytes |\n\
+         | memtap's own memory (PSS) | {:.0} MiB; the highest resident set was {:.0} MiB, which counts the ring of 16 MiB twice |\n",
+        callers as f64 * (LOAD_PAIRS * 2) as f64 / seconds,
+        health["requests"]["made"],
+        health["requests"]["lost"],
+        health["unexplained_bytes"],
+        now / mib,
+        highest / mib,
+    )?;
     Ok(())
 }
 
@@ -171,10 +212,11 @@ struct Serving {
 }
 
 impl Serving {
-    fn start() -> anyhow::Result<Self> {
+    fn start(with_store: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let store = format!("sqlite:{}", Path::new(folder.path()).join("memtap.db").display());
+        let file = format!("sqlite:{}", Path::new(folder.path()).join("memtap.db").display());
+        let store = if with_store { file } else { "none".to_owned() };
         let listen = format!("127.0.0.1:{port}");
         let mut command = Command::new(crate::target().join("release/memtap"));
         command
@@ -191,6 +233,21 @@ impl Serving {
         }
         std::thread::sleep(Duration::from_secs(2));
         Ok(serving)
+    }
+
+    /// A field of one of its files in /proc, in bytes.
+    fn field(&self, file: &str, name: &str) -> anyhow::Result<f64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+    }
+
+    fn pss(&self) -> anyhow::Result<f64> {
+        self.field("smaps_rollup", "Pss:")
+    }
+
+    fn highest_resident(&self) -> anyhow::Result<f64> {
+        self.field("status", "VmHWM:")
     }
 
     fn health(&self) -> anyhow::Result<Value> {

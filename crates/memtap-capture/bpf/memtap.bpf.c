@@ -107,6 +107,9 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	if (!row || !task->mm)
 		return 0;
 	account = account_of(task->tgid);
+	/* Of processes that ran before us, and that the first reading has not come to yet or that it is not shown. */
+	if (!account)
+		account = open_account(task, task->mm);
 	if (!account) {
 		lose(LOST_NO_ACCOUNT);
 		return 0;

@@ -1,16 +1,17 @@
-//! For `cargo xtask bench`: attaches and stays until stdin ends. `attach full` is the source as memtap runs it, read by its thread;
-//! `attach empty` has programs on the same tracepoints that return at once, as the table of calls is empty.
+//! For `cargo xtask bench`: attaches and stays until stdin ends. `attach PLAN` is the source as memtap runs it by that plan, read by its
+//! thread; `attach empty` has programs on the tracepoints of plan exit that return at once, as the table of calls is empty.
 
 use std::io::Read as _;
 
 use memtap_capture::{Settings, SourceChoice, open, spawn, without_calls};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings::default();
-    let source = match std::env::args().nth(1).as_deref() {
-        Some("full") => open(SourceChoice::Bpf, &settings)?.source,
-        Some("empty") => without_calls(&settings)?,
-        _ => return Err("usage: attach full | empty".into()),
+    let what = std::env::args().nth(1).ok_or("usage: attach PLAN | empty")?;
+    let plan = if what == "empty" { "exit" } else { &what };
+    let settings = Settings { plan: Some(plan.parse()?), ..Settings::default() };
+    let source = match what.as_str() {
+        "empty" => without_calls(&settings)?,
+        _ => open(SourceChoice::Bpf, &settings)?.source,
     };
     let (sender, mut batches) = tokio::sync::mpsc::channel(16);
     let reader = spawn(source, settings, sender)?;

@@ -110,6 +110,11 @@ impl Account {
         }
         self.readings = self.readings.saturating_add(1);
         match &state.causes {
+            // The kernel side has found room for an account meanwhile.
+            Some(causes) if !self.followed => {
+                self.books = Books { calls: self.books.calls, ..Books::open(causes.opening_bytes) };
+                self.take(causes, state.lost);
+            }
             Some(causes) => {
                 let before = (self.books.balance(), self.books.requests());
                 self.take(causes, state.lost);

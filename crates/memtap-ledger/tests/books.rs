@@ -176,6 +176,21 @@ fn without_requests_each_reading_reopens_the_books() {
 }
 
 #[test]
+fn an_account_that_the_kernel_opens_later_takes_over() {
+    let mut one = Process::new(7, 10);
+    let mut ledger = ledger();
+    let without = memtap_model::ProcessState { causes: None, ..*one.state() };
+    ledger.apply(Observation::Fork(Box::new(without)));
+    one = Process { start: one.start, ..Process::new(7, 30) };
+    ledger.apply(one.mmap(2));
+    for _ in 0..3 {
+        apply(&mut ledger, one.read());
+        let now = view(&mut ledger);
+        assert_eq!((now.living[0].virtual_bytes, now.totals.unexplained_bytes), (32 * PAGE, 0));
+    }
+}
+
+#[test]
 fn requests_of_unknown_processes_are_lost_only_after_the_opening() {
     let mut one = Process::new(7, 10);
     let mut ledger = ledger();

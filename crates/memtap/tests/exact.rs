@@ -231,6 +231,31 @@ fn ten_thousand_short_processes_have_closed_accounts_with_their_peaks() {
 }
 
 #[test]
+fn processes_beyond_the_accounts_are_told_and_keep_their_true_sizes() {
+    let memtap = Memtap::start_with(&["--accounts", "64"]);
+    let mut idle: Vec<Fixture> = (0..70).map(|_| Fixture::start(&["known"])).collect();
+    let mut beyond = Fixture::start(&["pairs", "1000"]);
+    memtap.settle();
+    beyond.go();
+    memtap.settle();
+    let health = memtap.get("/api/v1/health");
+    let lost = &health["requests"]["lost_by_cause"]["no_account"];
+    assert!(lost.as_u64() >= Some(2000), "what has no room is counted: {health}");
+    let path = format!("/api/v1/processes/{}", beyond.pid());
+    assert_eq!(memtap.get(&path)["virtual_bytes"].as_u64(), vm_size(beyond.pid().into()));
+    assert_all_is_explained(&memtap, "with accounts for 64");
+    idle.clear();
+    memtap.settle();
+    // There is room now.
+    let mut again = Fixture::start(&["pairs", "1000"]);
+    again.go();
+    memtap.settle();
+    let after = memtap.process(again.pid());
+    assert!(after["calls"]["mmap"]["count"].as_u64() >= Some(1000), "{after}");
+    assert_all_is_explained(&memtap, "with room for all");
+}
+
+#[test]
 fn a_spike_between_two_ticks_is_in_the_history() {
     const SPIKE: u64 = 200 << 20;
     let memtap = Memtap::start();

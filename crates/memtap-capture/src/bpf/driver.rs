@@ -1,7 +1,7 @@
 //! The kernel side loaded and attached. This file alone touches aya.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::ops::ControlFlow;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
@@ -128,8 +128,12 @@ impl Driver {
     pub(crate) fn read_on(&mut self) -> Result<bool, CaptureError> {
         let Some(file) = &mut self.reading else { return Ok(false) };
         let mut bytes = [0; STEP];
-        if file.read(&mut bytes).map_err(|error| reading_failed(&error))? == 0 {
-            self.reading = None;
+        match file.read(&mut bytes) {
+            Ok(0) => self.reading = None,
+            Ok(_) => {}
+            // A million threads in a row that stand for no process of their own, or a signal.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(reading_failed(&error)),
         }
         Ok(self.reading.is_some())
     }
