@@ -19,7 +19,7 @@ const KEPT: usize = 4096;
 pub(crate) struct Details {
     /// With the number that changes when a process is moved to another cgroup; `None` until a reading brought it.
     known: HashMap<ProcessId, Option<u64>>,
-    users: HashMap<u32, String>,
+    users: HashMap<u32, Arc<str>>,
     places: HashMap<Vec<u8>, Arc<Placement>>,
 }
 
@@ -45,7 +45,7 @@ impl Details {
                 let (user, runs_in) = (self.user(uid), self.place(cgroup));
                 out.push(Observation::Details(ProcessDetails {
                     process,
-                    command: words(&command),
+                    command: words(&command).into(),
                     user,
                     runs_in,
                 }));
@@ -53,12 +53,12 @@ impl Details {
         }
     }
 
-    fn user(&mut self, uid: u32) -> String {
+    fn user(&mut self, uid: u32) -> Arc<str> {
         if self.users.len() > KEPT {
             self.users.clear();
         }
         let name = || nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
-        self.users.entry(uid).or_insert_with(|| name().unwrap_or_else(|| uid.to_string())).clone()
+        self.users.entry(uid).or_insert_with(|| name().unwrap_or_else(|| uid.to_string()).into()).clone()
     }
 
     /// Processes of one cgroup share what it says.
@@ -105,7 +105,7 @@ mod tests {
         assert!(waiting.is_empty() && !details.is_new(process, 7));
         assert!(!details.is_new(process, 7) && details.is_new(process, 8), "it was moved");
         assert!(
-            matches!(&out[..], [Observation::Details(found)] if found.user == "root" && !found.command.is_empty())
+            matches!(&out[..], [Observation::Details(found)] if &*found.user == "root" && !found.command.is_empty())
         );
     }
 }

@@ -25,8 +25,8 @@ pub(crate) struct Account {
     pub(crate) followed: bool,
     started_at: WallClock,
     pub(crate) name: Comm,
-    command: String,
-    user: String,
+    command: Arc<str>,
+    user: Arc<str>,
     runs_in: Arc<Placement>,
     parent: Tgid,
     inner_pid: Option<u32>,
@@ -65,8 +65,8 @@ impl Account {
             followed: state.causes.is_some(),
             started_at: state.started_at,
             name: state.name,
-            command: String::new(),
-            user: state.uid.to_string(),
+            command: Arc::default(),
+            user: state.uid.to_string().into(),
             runs_in: Arc::default(),
             parent: state.parent,
             inner_pid: state.inner_pid,
@@ -92,8 +92,8 @@ impl Account {
 
     /// A child runs its parent's command, where its parent runs, until it execs.
     pub(crate) fn inherit(&mut self, parent: &Self) {
-        self.command.clone_from(&parent.command);
-        self.user.clone_from(&parent.user);
+        self.command = Arc::clone(&parent.command);
+        self.user = Arc::clone(&parent.user);
         self.runs_in = Arc::clone(&parent.runs_in);
     }
 
@@ -189,8 +189,8 @@ impl Account {
     }
 
     pub(crate) fn details(&mut self, details: &ProcessDetails) {
-        self.command.clone_from(&details.command);
-        self.user.clone_from(&details.user);
+        self.command = Arc::clone(&details.command);
+        self.user = Arc::clone(&details.user);
         self.runs_in = Arc::clone(&details.runs_in);
     }
 
@@ -287,8 +287,8 @@ impl Account {
             process: self.process,
             started_at: self.started_at,
             name: self.name,
-            command: self.command.clone(),
-            user: self.user.clone(),
+            command: Arc::clone(&self.command),
+            user: Arc::clone(&self.user),
             runs_in: Arc::clone(&self.runs_in),
             parent: self.parent,
             inner_pid: self.inner_pid,

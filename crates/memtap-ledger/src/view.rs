@@ -37,9 +37,9 @@ pub struct ProcessSummary {
     /// Its name now.
     pub name: Comm,
     /// Its command line; empty while unknown.
-    pub command: String,
+    pub command: Arc<str>,
     /// Its user's name; the number as text while the name is unknown.
-    pub user: String,
+    pub user: Arc<str>,
     /// Where it runs.
     pub runs_in: Arc<Placement>,
     /// Its parent.

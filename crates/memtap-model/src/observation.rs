@@ -296,9 +296,9 @@ pub struct ProcessDetails {
     /// Which process.
     pub process: ProcessId,
     /// Its command line, arguments joined by blanks; at most 1 KiB, bytes that are not UTF-8 as `\xNN`.
-    pub command: String,
+    pub command: Arc<str>,
     /// Its user's name, or the number where there is none.
-    pub user: String,
+    pub user: Arc<str>,
     /// Where it runs.
     pub runs_in: Arc<Placement>,
 }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use memtap_ledger::LiveView;
 use memtap_model::{CALLS, Call, Tgid};
 use memtap_store::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::dto::{Health, Host, OomKill, Process, Request, Share};
 use crate::error::ApiError;
@@ -18,7 +18,32 @@ use crate::params::Params;
 use crate::{Proportional, State};
 
 type Given = Query<HashMap<String, String>>;
-type Answer = Result<Json<Value>, ApiError>;
+/// An answer that is serialised as it stands: one of many thousand processes would be many times as large as a tree of values.
+type Answer<T> = Result<Json<T>, ApiError>;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Processes {
+    processes: Vec<Process>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct OneProcess {
+    #[serde(flatten)]
+    process: Process,
+    #[serde(flatten)]
+    proportional: Option<Proportional>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Requests {
+    requests: Vec<Request>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct OomKills {
+    oom_kills: Vec<OomKill>,
+}
 
 pub(crate) async fn health(Shared(state): Shared<State>) -> Json<Health> {
     Json(Health::of(&state, &state.now()))
@@ -36,21 +61,17 @@ pub(crate) async fn process(
     Shared(state): Shared<State>,
     Path(pid): Path<String>,
     Query(given): Given,
-) -> Answer {
+) -> Answer<OneProcess> {
     let with_pss = Params::new(given, &["pss"])?.flag("pss")?.unwrap_or(false);
     let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
     let view = state.now();
     let unknown =
         || ApiError(StatusCode::NOT_FOUND, format!("no process {pid} is known, alive or recently ended"));
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
-    let mut answer = json!(Process::of(summary, view.host.total_bytes));
-    if with_pss && summary.ended_at.is_none() {
-        let pss = proportional(&state, pid).await?;
-        answer["pss_bytes"] = pss.pss_bytes.into();
-        answer["uss_bytes"] = pss.uss_bytes.into();
-        answer["swap_pss_bytes"] = pss.swap_pss_bytes.into();
-    }
-    Ok(Json(answer))
+    let process = Process::of(summary, view.host.total_bytes);
+    let living = summary.ended_at.is_none();
+    let proportional = if with_pss && living { Some(proportional(&state, pid).await?) } else { None };
+    Ok(Json(OneProcess { process, proportional }))
 }
 
 async fn proportional(state: &State, pid: u32) -> Result<Proportional, ApiError> {
@@ -66,12 +87,13 @@ async fn proportional(state: &State, pid: u32) -> Result<Proportional, ApiError>
 }
 
 /// OOM kills since memtap started, latest first, each with who had most in the seconds before.
-pub(crate) async fn oom_kills(Shared(state): Shared<State>) -> Json<Value> {
-    let kills: Vec<_> = state.now().oom_kills.iter().rev().map(|report| OomKill::from(&**report)).collect();
-    Json(json!({ "oom_kills": kills }))
+pub(crate) async fn oom_kills(Shared(state): Shared<State>) -> Json<OomKills> {
+    Json(OomKills {
+        oom_kills: state.now().oom_kills.iter().rev().map(|report| OomKill::from(&**report)).collect(),
+    })
 }
 
-pub(crate) async fn processes(Shared(state): Shared<State>, Query(given): Given) -> Answer {
+pub(crate) async fn processes(Shared(state): Shared<State>, Query(given): Given) -> Answer<Processes> {
     let params = Params::new(given, &["sort", "order", "limit", "name", "ended"])?;
     let sort = params.text("sort").unwrap_or("virtual_bytes");
     let ascending = match params.text("order").unwrap_or("desc") {
@@ -84,7 +106,7 @@ pub(crate) async fn processes(Shared(state): Shared<State>, Query(given): Given)
     let by = order_of(sort)?;
     found.sort_by(|a, b| if ascending { by(a, b) } else { by(b, a) }.then(a.pid.cmp(&b.pid)));
     found.truncate(params.limit(10_000)?);
-    Ok(Json(json!({ "processes": found })))
+    Ok(Json(Processes { processes: found }))
 }
 
 fn matching(view: &LiveView, name: Option<&str>, ended: bool) -> Vec<Process> {
@@ -146,15 +168,15 @@ fn order_of(field: &str) -> Result<fn(&Process, &Process) -> Ordering, ApiError>
     ))
 }
 
-pub(crate) async fn requests(Shared(state): Shared<State>, Query(given): Given) -> Answer {
+pub(crate) async fn requests(Shared(state): Shared<State>, Query(given): Given) -> Answer<Requests> {
     let allowed = ["pid", "name", "call", "min_size", "refused", "from", "to", "limit", "cursor"];
     let query = query_of(&Params::new(given, &allowed)?)?;
     let page = match &state.reader {
         Some(reader) => stored(Arc::clone(reader), query).await?,
         None => live(&state.now(), &query),
     };
-    let requests: Vec<_> = page.requests.iter().map(Request::from).collect();
-    Ok(Json(json!({ "requests": requests, "next_cursor": page.next_cursor })))
+    let requests = page.requests.iter().map(Request::from).collect();
+    Ok(Json(Requests { requests, next_cursor: page.next_cursor }))
 }
 
 fn query_of(params: &Params) -> Result<RequestQuery, ApiError> {

@@ -11,7 +11,7 @@ pub(crate) struct OomKill {
     timestamp: String,
     pid: u32,
     process_name: String,
-    command: String,
+    command: std::sync::Arc<str>,
     container: Option<String>,
     virtual_bytes: u64,
     resident_bytes: u64,

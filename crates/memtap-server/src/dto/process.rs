@@ -1,6 +1,7 @@
 //! One process.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use memtap_ledger::ProcessSummary;
 use memtap_model::{CALLS, Container, Refusals};
@@ -14,8 +15,8 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) start_time: String,
     pub(crate) name: String,
-    pub(crate) command: String,
-    pub(crate) user: String,
+    pub(crate) command: Arc<str>,
+    pub(crate) user: Arc<str>,
     pub(crate) parent_pid: u32,
     pub(crate) container: Option<String>,
     pub(crate) pod: Option<String>,
