@@ -85,6 +85,25 @@ test("a hostile name is text", async (t) => {
   for (const fixture of fixtures) await fixture.end();
 });
 
+test("the panel of one process tells its books, its refused requests and its PSS", async (t) => {
+  const fixture = await startFixture(t, "known");
+  await fixture.go();
+  const { page, faults } = await open("#/processes");
+  await page.getByTestId("process-search").fill(String(fixture.pid));
+  await page.locator(`[data-testid="process-row"][data-pid="${fixture.pid}"]`).click({ timeout: 5000 });
+  await page.getByText("every byte has a cause").waitFor({ timeout: 5000 });
+  await page.getByText("ENOMEM", { exact: true }).first().waitFor({ timeout: 5000 });
+  await page.getByRole("button", { name: /PSS/ }).click();
+  await page.getByText("USS", { exact: true }).waitFor({ timeout: 5000 });
+  await page.screenshot({ path: artefact("process.png") });
+  await page.goto(`${memtap.url}/#/health`);
+  await page.getByText("OOM kills", { exact: true }).first().waitFor({ timeout: 5000 });
+  await page.screenshot({ path: artefact("health.png") });
+  assert.deepEqual(faults, []);
+  await page.close();
+  await fixture.end();
+});
+
 test("it looks as it should: wide and narrow, light and dark, English and Spanish", async () => {
   for (const [name, options] of [
     ["overview-light.png", { colorScheme: "light" }],

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { bytes, count, duration, exactBytes, parseSize, percent, rate, signedBytes } from "../src/lib/format";
-import { clicked, DEFAULT_SORT, found, parentOf, parseSort, sorted, sortText } from "../src/lib/processes";
-import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, passing, requestTest, type RequestFilter } from "../src/lib/requests";
+import { clicked, columnValue, DEFAULT_SORT, found, hasContainers, parentOf, parseSort, shownColumns, sorted, sortText } from "../src/lib/processes";
+import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, passes as itemPasses, passing, requestTest, type RequestFilter } from "../src/lib/requests";
 import { parseRoute, routeHash } from "../src/lib/route";
 import { cutMiddle, visible, visibleName } from "../src/lib/visible";
 import { chartText } from "../src/charts/look";
 import type { StreamItem } from "../src/model/stream";
 import type { MemoryRequest } from "../src/model/wire";
+import { en } from "../src/i18n/en";
+import { es } from "../src/i18n/es";
 import { processOf, requestOf } from "./samples";
 
 describe("strangers' text", () => {
@@ -119,8 +121,52 @@ describe("the table", () => {
   });
 });
 
+describe("places and faults in the table", () => {
+  it("finds by container, pod and unit too", () => {
+    const placed = [
+      { ...processOf(1), container: "docker:0123456789ab", pod: "web-7f" },
+      { ...processOf(2), unit: "cron.service" },
+    ];
+    expect(pids(found(placed, "docker", false))).toEqual([1]);
+    expect(pids(found(placed, "WEB-7F", false))).toEqual([1]);
+    expect(pids(found(placed, "cron.service", false))).toEqual([2]);
+    expect(pids(found(placed, "null", false))).toEqual([]);
+  });
+
+  it("has a column of places only where something runs in a container", () => {
+    const contained = { ...processOf(1), container: "docker:0123456789ab", unit: "docker.service" };
+    const service = { ...processOf(2), unit: "cron.service" };
+    expect([hasContainers([service]), hasContainers([service, contained])]).toEqual([false, true]);
+    expect([contained, service, processOf(3)].map((one) => columnValue(one, "place"))).toEqual([
+      "docker:0123456789ab",
+      "cron.service",
+      null,
+    ]);
+    expect(shownColumns(false, false)).not.toContain("place");
+    expect(shownColumns(false, false)).toContain("faults");
+    expect(shownColumns(true, false)).not.toContain("faults");
+    expect(shownColumns(true, true)).toEqual(expect.arrayContaining(["place", "faults"]));
+  });
+
+  it("sorts by faults of both kinds, and those without a place first", () => {
+    const few = { ...processOf(1), minor_faults: 5, major_faults: 2, unit: "b.service" };
+    const many = { ...processOf(2), minor_faults: 3, major_faults: 9, unit: "a.service" };
+    expect(pids(sorted([few, many, processOf(3)], parseSort("-faults")))).toEqual([2, 1, 3]);
+    expect(pids(sorted([few, many, processOf(3)], parseSort("place")))).toEqual([3, 2, 1]);
+  });
+});
+
 function passes(filter: Partial<RequestFilter>, request: Partial<MemoryRequest>): boolean {
-  return requestTest({ ...NO_FILTER, ...filter })(requestOf(request));
+  const item: StreamItem = { kind: "request", seq: 1, request: requestOf(request) };
+  return itemPasses(item, requestTest({ ...NO_FILTER, ...filter }));
+}
+
+const ALL = requestTest(NO_FILTER);
+const NOTHING = { ...ALL, request: () => false };
+
+function lost(seq: number, pid: number, many: number): StreamItem {
+  const { process_name, timestamp } = requestOf({});
+  return { kind: "lost", seq, time: timestamp, count: many, owner: { pid, process_name, timestamp } };
 }
 
 function skipped(seq: number): StreamItem {
@@ -142,8 +188,16 @@ describe("the filters of the stream", () => {
   it("keep the lines about missing requests, joined where they meet", () => {
     const request: StreamItem = { kind: "request", seq: 2, request: requestOf({}) };
     const items = [skipped(1), request, skipped(3), skipped(4)];
-    expect(passing(items, () => true).map((item) => item.seq)).toEqual([1, 2, 3]);
-    expect(passing(items, () => false)).toMatchObject([{ seq: 1, count: 15, seconds: 3 }]);
+    expect(passing(items, ALL).map((item) => item.seq)).toEqual([1, 2, 3]);
+    expect(passing(items, NOTHING)).toMatchObject([{ seq: 1, count: 15, seconds: 3 }]);
+  });
+
+  it("keep the lines about lost requests of those processes that pass", () => {
+    const request: StreamItem = { kind: "request", seq: 2, request: requestOf({ pid: 1, call: "brk" }) };
+    const items = [lost(1, 1, 10), request, lost(3, 1, 5), lost(4, 2, 7)];
+    expect(passing(items, ALL).map((item) => item.seq)).toEqual([1, 2, 3, 4]);
+    const mmaps = passing(items, requestTest({ ...NO_FILTER, name: "1", call: "mmap" }));
+    expect(mmaps).toMatchObject([{ kind: "lost", seq: 1, count: 15 }]);
   });
 
   it("go through the address and back", () => {
@@ -163,5 +217,19 @@ describe("the address", () => {
     expect(hash).toBe("#/process/42@2026-11-23T10:00:00.000Z?q=perl");
     expect(parseRoute(hash)).toMatchObject({ view: "processes", process: "42@2026-11-23T10:00:00.000Z" });
     expect(parseRoute("#/process/%E0%A4%A").process).toBe("%E0%A4%A");
+  });
+});
+
+describe("the words", () => {
+  it("explain the same errnos and causes in both languages", () => {
+    expect(Object.keys(es.errors)).toEqual(Object.keys(en.errors));
+    expect(Object.keys(es.health.causes)).toEqual(Object.keys(en.health.causes));
+    expect(Object.keys(es.health.plans)).toEqual(Object.keys(en.health.plans));
+  });
+
+  it("know one from many", () => {
+    expect(en.stream.lost("1", "perl")).toBe("1 request of perl was lost here (the sums have it)");
+    expect(en.stream.lost("1,234", "perl")).toBe("1,234 requests of perl were lost here (the sums have them)");
+    expect(es.process.threads(1, "1")).toBe("1 hilo");
   });
 });

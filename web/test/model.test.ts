@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { lostSpans } from "../src/charts/rateOption";
 import { assignColours, SLOTS } from "../src/model/colours";
 import type { RatePoint } from "../src/model/rates";
-import { initialState, processKey, reduce, type LiveState } from "../src/model/state";
+import { initialState, KILL_LIMIT, processKey, reduce, type LiveState } from "../src/model/state";
 import { appended, emptyStream, restarted, STREAM_LIMIT } from "../src/model/stream";
-import { health, processOf, requestOf, snapshotOf, tickOf } from "./samples";
+import { health, killSample, processOf, requestOf, snapshotOf, tickOf } from "./samples";
 
 function started(): LiveState {
   const snapshot = snapshotOf({ processes: [processOf(1), processOf(2)], requests: [requestOf({ pid: 1 })] });
@@ -72,6 +72,19 @@ describe("the state", () => {
   });
 });
 
+describe("the OOM kills", () => {
+  it("are added to those of the run, at most the latest are kept, and a snapshot starts anew", () => {
+    const first = killSample(1, "2026-11-23T10:00:00.000Z");
+    const before = reduce(initialState, { type: "snapshot", at: 1, snapshot: snapshotOf({ oom_kills: [first] }) });
+    const quiet = reduce(before, { type: "tick", at: 2, tick: tickOf({}) });
+    expect(quiet.oomKills).toBe(before.oomKills);
+    const many = Array.from({ length: KILL_LIMIT }, (_, i) => killSample(i + 2, "2026-11-23T10:00:01.000Z"));
+    const after = reduce(quiet, { type: "tick", at: 3, tick: tickOf({ oom_kills: many }) });
+    expect([after.oomKills.length, after.oomKills[0]?.pid]).toEqual([KILL_LIMIT, 2]);
+    expect(reduce(after, { type: "snapshot", at: 4, snapshot: snapshotOf({}) }).oomKills).toEqual([]);
+  });
+});
+
 describe("the stream", () => {
   it("keeps the latest of more than it holds", () => {
     const many = Array.from({ length: STREAM_LIMIT + 5 }, (_, i) => requestOf({ pid: i }));
@@ -85,6 +98,14 @@ describe("the stream", () => {
     const stream = appended(emptyStream, "t", [requestOf({})], 40);
     expect(stream.items.at(-1)).toMatchObject({ kind: "skipped", count: 40 });
     expect(stream.received).toBe(41);
+  });
+
+  it("says in a line what was lost just before a request, and whose", () => {
+    const requests = [requestOf({ pid: 1 }), requestOf({ pid: 2, lost_before: 1234 })];
+    const stream = appended(emptyStream, "t", requests, 0);
+    expect(stream.items.map((item) => item.kind)).toEqual(["request", "lost", "request"]);
+    expect(stream.items[1]).toMatchObject({ seq: 2, count: 1234, owner: { pid: 2, process_name: "perl" } });
+    expect([stream.lastSeq, stream.received]).toEqual([3, 2]);
   });
 
   it("starts anew after a reconnect, with a line that says what is missing", () => {

@@ -1,5 +1,5 @@
 /** Messages of the server for the tests, each as small as the types allow. */
-import type { Health, Host, MemoryRequest, Process, Share, Snapshot, Tick } from "../src/model/wire";
+import type { Health, Host, MemoryRequest, OomKill, Process, Share, Snapshot, Tick } from "../src/model/wire";
 
 export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"): Process {
   return {
@@ -10,21 +10,36 @@ export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"):
     user: "root",
     parent_pid: 1,
     container: null,
+    pod: null,
+    unit: null,
+    session: null,
+    cgroup: "/",
+    inner_pid: null,
+    threads: 1,
     state: "alive",
     end_time: null,
     virtual_bytes: 4096,
     resident_bytes: 4096,
+    resident: { anonymous_bytes: 4096, file_bytes: 0, shmem_bytes: 0 },
+    swap_bytes: 0,
+    peak_virtual_bytes: 4096,
+    peak_resident_bytes: 4096,
+    minor_faults: 1,
+    major_faults: 0,
     memory_percentage: 0.01,
     unexplained_bytes: 0,
     requests: 1,
     requested_bytes: 4096,
     refused: 0,
+    refusals: [],
+    lost: 0,
     calls: {},
     granted_bytes: 4096,
     released_bytes: 0,
     opening_bytes: 0,
     exec_bytes: 0,
     stack_bytes: 0,
+    kernel_bytes: 0,
     shared_bytes: 0,
     ended_bytes: 0,
     first_request: null,
@@ -46,7 +61,25 @@ export function requestOf(part: Partial<MemoryRequest>): MemoryRequest {
     error: null,
     virtual_bytes: 4096,
     arguments: "",
+    file: null,
+    lost_before: 0,
     ...part,
+  };
+}
+
+export function killSample(pid: number, timestamp: string, before: OomKill["before"] = []): OomKill {
+  return {
+    timestamp,
+    pid,
+    process_name: "perl",
+    command: "perl -e 1",
+    container: null,
+    virtual_bytes: 4096,
+    resident_bytes: 4096,
+    swap_bytes: 0,
+    asker_pid: pid,
+    asker_name: "perl",
+    before,
   };
 }
 
@@ -55,9 +88,12 @@ export function health(part: { refused?: number; lost?: number }): Health {
   return {
     version: "0.1.0",
     source: "bpf",
+    plan: "exit+locks",
+    plan_about: null,
     uptime_s: 1,
-    requests: { seen: 1, per_second: 5, refused, lost, lost_by_cause: { ring_full: lost } },
+    requests: { made: 1, seen: 1, per_second: 5, refused, lost, lost_by_cause: { ring_full: lost } },
     unexplained_bytes: 0,
+    oom_kills: 0,
     store: { kind: "none", rows: 0, lag_s: 0, spooled: 0, dropped: 0, bytes: 0, error: null },
     self: { cpu_s: 0, resident_bytes: 0 },
     notices: [],
@@ -77,10 +113,10 @@ const share: Share = { by: "requested_bytes", total_bytes: 0, slices: [], others
 
 export function snapshotOf(part: Partial<Snapshot>): Snapshot {
   const time = "2026-11-23T10:00:00.000Z";
-  return { time, host, health: health({}), processes: [], requests: [], share, ...part };
+  return { time, host, health: health({}), processes: [], requests: [], oom_kills: [], share, ...part };
 }
 
 export function tickOf(part: Partial<Tick>): Tick {
   const time = "2026-11-23T10:00:01.000Z";
-  return { time, host, health: health({}), changed: [], removed: [], requests: [], skipped: 0, share, ...part };
+  return { time, host, health: health({}), changed: [], removed: [], requests: [], skipped: 0, oom_kills: [], share, ...part };
 }

@@ -5,9 +5,12 @@ export const COLUMNS = [
   "name",
   "pid",
   "user",
+  "place",
   "virtual_bytes",
   "resident_bytes",
+  "peak_resident_bytes",
   "memory_percentage",
+  "faults",
   "requests",
   "requested_bytes",
   "granted_bytes",
@@ -26,17 +29,49 @@ export interface SortKey {
 export type Sort = readonly SortKey[];
 
 export const DEFAULT_SORT: Sort = [{ column: "resident_bytes", descending: true }];
-const TEXT: ReadonlySet<Column> = new Set(["name", "user"]);
+const TEXT: ReadonlySet<Column> = new Set(["name", "user", "place"]);
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
 export function isColumn(text: string): text is Column {
   return (COLUMNS as readonly string[]).includes(text);
 }
 
-/** The part of each process that a search looks at: name, command, pid, user. Every word must be found. */
+/** What a column shows of a process. */
+export function columnValue(process: Process, column: Column): string | number | null {
+  switch (column) {
+    case "place":
+      return placeOf(process);
+    case "faults":
+      return process.minor_faults + process.major_faults;
+    default:
+      return process[column];
+  }
+}
+
+/** Where it runs: its container, else its unit. */
+export function placeOf(process: Process): string | null {
+  return process.container ?? process.unit;
+}
+
+/** Which columns there is room for: the one of faults makes way for the one of places on an ordinary screen. */
+export function shownColumns(withPlaces: boolean, isRoomy: boolean): readonly Column[] {
+  return COLUMNS.filter((column) => {
+    if (column === "place") return withPlaces;
+    return column !== "faults" || isRoomy || !withPlaces;
+  });
+}
+
+/** Without a container in sight the column of places says nothing that one looks for. */
+export function hasContainers(processes: Iterable<Process>): boolean {
+  for (const process of processes) if (process.container !== null) return true;
+  return false;
+}
+
+/** The part of each process that a search looks at. Every word must be found. */
 export function matches(process: Process, words: readonly string[]): boolean {
   if (words.length === 0) return true;
-  const text = `${process.name}\0${process.command}\0${process.pid}\0${process.user}`.toLowerCase();
+  const { name, command, pid, user, container, pod, unit } = process;
+  const text = [name, command, pid, user, container, pod, unit].join("\0").toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
@@ -65,9 +100,9 @@ export function sorted(processes: readonly Process[], sort: Sort): Process[] {
 }
 
 function compare(a: Process, b: Process, column: Column): number {
-  if (TEXT.has(column)) return collator.compare(String(a[column]), String(b[column]));
-  const left = a[column] ?? "";
-  const right = b[column] ?? "";
+  const left = columnValue(a, column) ?? "";
+  const right = columnValue(b, column) ?? "";
+  if (TEXT.has(column)) return collator.compare(String(left), String(right));
   return left === right ? 0 : left < right ? -1 : 1;
 }
 

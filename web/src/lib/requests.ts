@@ -1,5 +1,5 @@
 /** Filters of the request stream. Pure; they are kept in the address, so that a link carries them. */
-import type { StreamItem } from "../model/stream";
+import type { Owner, StreamItem } from "../model/stream";
 import type { MemoryRequest } from "../model/wire";
 import { parseSize } from "./format";
 
@@ -23,37 +23,59 @@ function minimum(filter: RequestFilter): number {
   return parseSize(filter.size) ?? 0;
 }
 
-/** The test for one request. Built once per filter, as it runs over the whole buffer. */
-export function requestTest(filter: RequestFilter): (request: MemoryRequest) => boolean {
-  const name = filter.name.trim().toLowerCase();
-  const least = minimum(filter);
-  return (request) =>
-    (!filter.refused || request.errno !== null) &&
-    (filter.call === "" || request.call === filter.call) &&
-    request.memory_size >= least &&
-    (name === "" || String(request.pid) === name || request.process_name.toLowerCase().includes(name));
+/** A test in two parts, as of lost requests only the owner is known. */
+export interface RequestTest {
+  owner: (owner: Owner) => boolean;
+  request: (request: MemoryRequest) => boolean;
 }
 
-/** The items that pass. Lines about missing requests stay: what is missing might have passed. */
-export function passing(
-  items: readonly StreamItem[],
-  test: (request: MemoryRequest) => boolean,
-): readonly StreamItem[] {
+/** The test for one request. Built once per filter, as it runs over the whole buffer. */
+export function requestTest(filter: RequestFilter): RequestTest {
+  const name = filter.name.trim().toLowerCase();
+  const least = minimum(filter);
+  return {
+    owner: ({ pid, process_name }) =>
+      name === "" || String(pid) === name || process_name.toLowerCase().includes(name),
+    request: (request) =>
+      (!filter.refused || request.errno !== null) &&
+      (filter.call === "" || request.call === filter.call) &&
+      request.memory_size >= least,
+  };
+}
+
+/** The items that pass. Lines about missing requests stay where what is missing might have passed. */
+export function passing(items: readonly StreamItem[], test: RequestTest): readonly StreamItem[] {
   const passed: StreamItem[] = [];
   for (const item of items) {
-    if (item.kind === "request" && !test(item.request)) continue;
+    if (!passes(item, test)) continue;
     const before = passed.at(-1);
-    if (item.kind === "skipped" && before?.kind === "skipped") passed[passed.length - 1] = joined(before, item);
+    const one = before && joined(before, item);
+    if (one) passed[passed.length - 1] = one;
     else passed.push(item);
   }
   return passed;
 }
 
-type Skipped = Extract<StreamItem, { kind: "skipped" }>;
+export function passes(item: StreamItem, test: RequestTest): boolean {
+  switch (item.kind) {
+    case "request":
+      return test.owner(item.request) && test.request(item.request);
+    case "lost":
+      return test.owner(item.owner);
+    default:
+      return true;
+  }
+}
 
-/** One line instead of many where no request stands between them. It keeps the first one's number and so its place. */
-function joined(before: Skipped, item: Skipped): Skipped {
-  return { ...item, seq: before.seq, count: before.count + item.count, seconds: before.seconds + item.seconds };
+/** One line instead of two where no request stands between them. It keeps the first one's number and so its place. */
+function joined(before: StreamItem, item: StreamItem): StreamItem | null {
+  if (before.kind === "skipped" && item.kind === "skipped") {
+    return { ...item, seq: before.seq, count: before.count + item.count, seconds: before.seconds + item.seconds };
+  }
+  if (before.kind === "lost" && item.kind === "lost" && before.owner.pid === item.owner.pid) {
+    return { ...item, seq: before.seq, count: before.count + item.count };
+  }
+  return null;
 }
 
 export function filterFromQuery(query: URLSearchParams): RequestFilter {

@@ -2,10 +2,12 @@
 import { assignColours, type Colours } from "./colours";
 import { withTick, type RatePoint } from "./rates";
 import { appended, emptyStream, restarted, type Stream } from "./stream";
-import type { Health, Host, Process, ProcessId, Share, Snapshot, Tick } from "./wire";
+import type { Health, Host, OomKill, Process, ProcessId, Share, Snapshot, Tick } from "./wire";
 
 /** More processes than this are not kept: the ended ones go first, the longest ended before the others. */
 export const PROCESS_LIMIT = 50_000;
+/** As many as the server keeps. */
+export const KILL_LIMIT = 100;
 
 export type ProcessKey = string;
 export type Processes = ReadonlyMap<ProcessKey, Process>;
@@ -26,6 +28,8 @@ export interface LiveState {
   live: LiveData | null;
   processes: Processes;
   stream: Stream;
+  /** Earliest first. */
+  oomKills: readonly OomKill[];
   rates: readonly RatePoint[];
   refusedPerSecond: number;
   colours: Colours;
@@ -44,6 +48,7 @@ export const initialState: LiveState = {
   live: null,
   processes: new Map(),
   stream: emptyStream,
+  oomKills: [],
   rates: [],
   refusedPerSecond: 0,
   colours: new Map(),
@@ -72,6 +77,7 @@ function afterSnapshot(state: LiveState, snapshot: Snapshot, at: number): LiveSt
     ...withCommon(state, snapshot, at),
     processes: new Map(snapshot.processes.map((process) => [processKey(process), process])),
     stream: restarted(state.stream, snapshot.time, snapshot.requests),
+    oomKills: snapshot.oom_kills,
   };
 }
 
@@ -80,6 +86,7 @@ function afterTick(state: LiveState, tick: Tick, at: number): LiveState {
     ...withCommon(state, tick, at),
     processes: merged(state.processes, tick),
     stream: appended(state.stream, tick.time, tick.requests, tick.skipped),
+    oomKills: tick.oom_kills.length === 0 ? state.oomKills : [...state.oomKills, ...tick.oom_kills].slice(-KILL_LIMIT),
   };
 }
 

@@ -3,10 +3,15 @@ import type { MemoryRequest } from "./wire";
 
 export const STREAM_LIMIT = 10_000;
 
+/** Whose request it is, by pid and time, as pids are used again. */
+export type Owner = Pick<MemoryRequest, "pid" | "process_name" | "timestamp">;
+
 export type StreamItem =
   | { kind: "request"; seq: number; request: MemoryRequest }
   /** Requests of one second that the server did not send, only counted. */
   | { kind: "skipped"; seq: number; time: string; count: number; seconds: number }
+  /** Requests of one process that did not reach memtap; just before the next one of it that did. */
+  | { kind: "lost"; seq: number; time: string; count: number; owner: Owner }
   /** The connection was away; what came between is not here. */
   | { kind: "gap"; seq: number; time: string };
 
@@ -36,7 +41,13 @@ export function appended(
 ): Stream {
   if (requests.length === 0 && skipped === 0) return before;
   let seq = before.lastSeq;
-  const fresh: StreamItem[] = requests.map((request) => ({ kind: "request", seq: (seq += 1), request }));
+  const fresh: StreamItem[] = [];
+  for (const request of requests) {
+    if (request.lost_before > 0) {
+      fresh.push({ kind: "lost", seq: (seq += 1), time: request.timestamp, count: request.lost_before, owner: ownerOf(request) });
+    }
+    fresh.push({ kind: "request", seq: (seq += 1), request });
+  }
   if (skipped > 0) fresh.push({ kind: "skipped", seq: (seq += 1), time, count: skipped, seconds: 1 });
 
   const room = Math.max(0, STREAM_LIMIT - fresh.length);
@@ -46,4 +57,8 @@ export function appended(
     lastSeq: seq,
     received: before.received + requests.length + skipped,
   };
+}
+
+function ownerOf({ pid, process_name, timestamp }: MemoryRequest): Owner {
+  return { pid, process_name, timestamp };
 }

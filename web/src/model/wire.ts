@@ -1,10 +1,38 @@
 /** What memtap sends, as docs/api.md says it. Sizes are bytes, times RFC 3339 UTC. No logic here. */
 
+/** The calls that are followed. */
+export const CALLS = [
+  "mmap",
+  "munmap",
+  "mremap",
+  "brk",
+  "mprotect",
+  "pkey_mprotect",
+  "madvise",
+  "process_madvise",
+  "mlock",
+  "mlock2",
+  "munlock",
+  "mlockall",
+  "munlockall",
+  "shmat",
+  "shmdt",
+  "remap_file_pages",
+  "memfd_create",
+  "userfaultfd",
+  "mseal",
+] as const;
+
 export interface Health {
   version: string;
   source: string;
+  /** How the kernel side keeps the books; null where no requests are seen. */
+  plan: string | null;
+  plan_about: string | null;
   uptime_s: number;
   requests: {
+    /** By the kernel's own count, whether they came or not. */
+    made: number;
     seen: number;
     per_second: number;
     refused: number;
@@ -12,6 +40,7 @@ export interface Health {
     lost_by_cause: Record<string, number>;
   };
   unexplained_bytes: number;
+  oom_kills: number;
   store: {
     kind: string;
     rows: number;
@@ -53,6 +82,15 @@ export interface CallTotals {
   refused: number;
 }
 
+/** Refused requests of one call with one errno. */
+export interface Refusals {
+  call: string;
+  errno: number;
+  /** The errno's name, `ENOMEM`. */
+  error: string;
+  count: number;
+}
+
 export interface Process {
   pid: number;
   start_time: string;
@@ -60,26 +98,51 @@ export interface Process {
   command: string;
   user: string;
   parent_pid: number;
+  /** `docker:0123456789ab`. */
   container: string | null;
+  pod: string | null;
+  unit: string | null;
+  session: string | null;
+  cgroup: string;
+  /** Its pid inside its own namespace. */
+  inner_pid: number | null;
+  threads: number;
   state: "alive" | "ended";
   end_time: string | null;
   virtual_bytes: number;
   resident_bytes: number;
+  resident: { anonymous_bytes: number; file_bytes: number; shmem_bytes: number };
+  swap_bytes: number;
+  peak_virtual_bytes: number;
+  peak_resident_bytes: number;
+  minor_faults: number;
+  major_faults: number;
   memory_percentage: number;
   unexplained_bytes: number;
   requests: number;
   requested_bytes: number;
   refused: number;
+  refusals: Refusals[];
+  /** Requests of it that are missing in the stream; the sums have them. */
+  lost: number;
   calls: Record<string, CallTotals>;
   granted_bytes: number;
   released_bytes: number;
   opening_bytes: number;
   exec_bytes: number;
   stack_bytes: number;
+  kernel_bytes: number;
   shared_bytes: number;
   ended_bytes: number;
   first_request: string | null;
   last_request: string | null;
+}
+
+/** What `?pss=true` adds to a process that is alive. */
+export interface Proportional {
+  pss_bytes: number;
+  uss_bytes: number;
+  swap_pss_bytes: number;
 }
 
 export interface MemoryRequest {
@@ -95,6 +158,33 @@ export interface MemoryRequest {
   error: string | null;
   virtual_bytes: number;
   arguments: string;
+  /** Name of the file that was mapped. */
+  file: string | null;
+  /** So many requests of its process are missing just before this one. */
+  lost_before: number;
+}
+
+export interface OomKill {
+  timestamp: string;
+  pid: number;
+  process_name: string;
+  command: string;
+  container: string | null;
+  virtual_bytes: number;
+  resident_bytes: number;
+  swap_bytes: number;
+  /** Whose request for a page came too many. */
+  asker_pid: number;
+  asker_name: string;
+  /** The last seconds before, earliest first. */
+  before: OomMoment[];
+}
+
+export interface OomMoment {
+  timestamp: string;
+  available_bytes: number;
+  /** The processes with the largest resident sets, largest first. */
+  largest: { pid: number; name: string; virtual_bytes: number; resident_bytes: number }[];
 }
 
 export interface Share {
@@ -115,6 +205,8 @@ export interface Snapshot {
   health: Health;
   processes: Process[];
   requests: MemoryRequest[];
+  /** Of this run, the latest hundred, earliest first. */
+  oom_kills: OomKill[];
   share: Share;
 }
 
@@ -126,5 +218,7 @@ export interface Tick {
   removed: ProcessId[];
   requests: MemoryRequest[];
   skipped: number;
+  /** New ones. */
+  oom_kills: OomKill[];
   share: Share;
 }

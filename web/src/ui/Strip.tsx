@@ -1,10 +1,10 @@
 /** The strip under the title, always there: the machine's memory, and whether something is wrong. */
 import type { ReactNode } from "react";
-import { bytes, count, duration, exactBytes, fixed, percent, rate } from "../lib/format";
+import { bytes, clock, count, duration, exactBytes, fixed, percent, rate } from "../lib/format";
 import { routeHash } from "../lib/route";
 import { useLive } from "../model/store";
 import type { LiveData } from "../model/state";
-import { visible } from "../lib/visible";
+import { visible, visibleName } from "../lib/visible";
 import type { ConnectionState } from "./Connection";
 import { useSettings } from "./settings";
 import { Term } from "./Term";
@@ -19,6 +19,7 @@ export function Strip({ live, connection }: { live: LiveData; connection: Connec
       <div className="stats">
         <Rates live={live} />
         <Losses live={live} />
+        <OomKills kills={live.health.oom_kills} />
         <Where live={live} />
       </div>
     </section>
@@ -132,6 +133,24 @@ function Losses({ live }: { live: LiveData }) {
         title={exactBytes(live.health.unexplained_bytes, lang)}
       />
     </>
+  );
+}
+
+/** Only where there was one: it is the first thing to look at. */
+function OomKills({ kills }: { kills: number }) {
+  const { words, lang } = useSettings();
+  const latest = useLive((state) => state.oomKills).at(-1);
+  if (kills === 0) return null;
+  const title = latest && `${words.strip.oomWord(visibleName(latest.process_name))} (${latest.pid}), ${clock(latest.timestamp)}`;
+  return (
+    <Stat
+      testId="oom-kills"
+      href={routeHash({ view: "health" })}
+      value={count(kills, lang)}
+      label={<Term term="oomKill">{words.strip.oomKills}</Term>}
+      title={title ?? ""}
+      bad
+    />
   );
 }
 

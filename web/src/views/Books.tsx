@@ -1,6 +1,7 @@
 /** The books of one process as one sum: what it opened with, and every cause since, make its virtual size. */
 import type { Term as TermName } from "../i18n/en";
 import type { Process } from "../model/wire";
+import { Amount } from "../ui/Amount";
 import { useSettings } from "../ui/settings";
 import { Term } from "../ui/Term";
 import { Bytes } from "../ui/Text";
@@ -21,6 +22,7 @@ export function Books({ process }: { process: Process }) {
     { sign: "−", term: "released", word: names.released, value: process.released_bytes },
     { sign: "+", term: "exec", word: names.exec, value: process.exec_bytes },
     { sign: "+", term: "stack", word: names.stack, value: process.stack_bytes },
+    { sign: "+", term: "kernel", word: names.kernel, value: process.kernel_bytes },
     { sign: "+", term: "shared", word: names.shared, value: process.shared_bytes },
     { sign: "+", term: "unexplained", word: names.unexplained, value: process.unexplained_bytes },
     { sign: "−", term: "ended", word: names.atEnd, value: process.ended_bytes },
@@ -36,15 +38,9 @@ export function Books({ process }: { process: Process }) {
         {entries.map((entry) => (
           <BookEntry key={entry.term} {...entry} />
         ))}
-        <span className="entry entry-total">
-          <span className="sign">=</span>
-          <span className="amount">
-            <b>
-              <Bytes value={process.virtual_bytes} />
-            </b>
-            <Term term="virtual">{names.virtual}</Term>
-          </span>
-        </span>
+        <Amount sign="=" term="virtual" word={names.virtual} total>
+          <Bytes value={process.virtual_bytes} />
+        </Amount>
       </div>
       <p className={balances ? "muted" : "bad"}>{balances ? names.balanced : names.unbalanced}</p>
     </section>
@@ -55,14 +51,8 @@ export function Books({ process }: { process: Process }) {
 function BookEntry({ sign, term, word, value }: Entry) {
   const isTurned = sign === "+" && value < 0;
   return (
-    <span className="entry">
-      {sign !== "" && <span className="sign">{isTurned ? "−" : sign}</span>}
-      <span className="amount">
-        <b>
-          <Bytes value={isTurned ? -value : value} />
-        </b>
-        <Term term={term}>{word}</Term>
-      </span>
-    </span>
+    <Amount sign={isTurned ? "−" : sign} term={term} word={word}>
+      <Bytes value={isTurned ? -value : value} />
+    </Amount>
   );
 }

@@ -1,5 +1,6 @@
 /** How memtap itself is: what it captures, what it lost, what it keeps, and what it costs. */
 import type { ReactNode } from "react";
+import type { Words } from "../i18n/en";
 import { bytes, count, duration, exactBytes, fixed, percent, rate } from "../lib/format";
 import { visible } from "../lib/visible";
 import { useLive } from "../model/store";
@@ -7,6 +8,7 @@ import type { Health, Host } from "../model/wire";
 import { Notices } from "../ui/Notices";
 import { useSettings, type Settings } from "../ui/settings";
 import { Term } from "../ui/Term";
+import { OomKills } from "./OomKills";
 
 /** One line of a card: what it is, how it is, and whether that is bad. */
 interface Fact {
@@ -27,6 +29,7 @@ export function HealthView() {
         <h2>{words.health.notices}</h2>
         {health.notices.length > 0 ? <Notices notices={health.notices} /> : <p>{words.health.noNotices}</p>}
       </section>
+      <OomKills total={health.oom_kills} />
       <Facts title={words.health.capture} facts={captureFacts(health, settings)} />
       <Facts title={<Term term="store">{words.health.store}</Term>} facts={storeFacts(health, settings)} />
       <Facts title={words.health.self} facts={selfFacts(health, settings)} />
@@ -53,24 +56,37 @@ function Facts({ title, facts }: { title: ReactNode; facts: readonly Fact[] }) {
   );
 }
 
-function captureFacts({ version, source, uptime_s, requests, unexplained_bytes }: Health, { words, lang }: Settings): Fact[] {
+function captureFacts(health: Health, { words, lang }: Settings): Fact[] {
+  const { version, source, uptime_s, requests, unexplained_bytes } = health;
   const names = words.health;
+  const isIncomplete = Object.values(requests.lost_by_cause).some((n) => n > 0);
   return [
     { name: names.version, value: visible(version) },
     { name: <Term term="source">{names.source}</Term>, value: names.sources[source] ?? visible(source) },
+    ...planFacts(health, words),
     { name: names.uptime, value: duration(uptime_s) },
+    { name: <Term term="made">{names.made}</Term>, value: count(requests.made, lang) },
     { name: <Term term="request">{names.seen}</Term>, value: count(requests.seen, lang) },
     { name: names.perSecond, value: rate(requests.per_second, lang) },
     { name: <Term term="refused">{names.refused}</Term>, value: count(requests.refused, lang), bad: requests.refused > 0 },
     { name: <Term term="lost">{names.lost}</Term>, value: count(requests.lost, lang), bad: requests.lost > 0 },
-    { name: names.lostByCause, value: <Causes causes={requests.lost_by_cause} />, bad: requests.lost > 0 },
+    { name: names.lostByCause, value: <Causes causes={requests.lost_by_cause} />, bad: isIncomplete },
     { name: <Term term="unexplained">{names.unexplained}</Term>, value: size(unexplained_bytes, lang) },
   ];
 }
 
+/** The title says in memtap's own words what it costs. */
+function planFacts({ plan, plan_about }: Health, words: Words): Fact[] {
+  if (plan === null) return [];
+  const value = <span title={visible(plan_about ?? "")}>{words.health.plans[plan] ?? visible(plan)}</span>;
+  return [{ name: <Term term="plan">{words.health.plan}</Term>, value }];
+}
+
 function Causes({ causes }: { causes: Record<string, number> }) {
   const { words, lang } = useSettings();
-  const some = Object.entries(causes).filter(([, n]) => n > 0);
+  const some = Object.entries(causes)
+    .filter(([, n]) => n > 0)
+    .toSorted(([, a], [, b]) => b - a);
   if (some.length === 0) return words.health.nothingLost;
   return (
     <ul className="causes">

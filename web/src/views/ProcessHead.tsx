@@ -1,14 +1,20 @@
 /** The head of the process table: a button for each column, which sorts by it. */
-import { COLUMNS, clicked, type Column, type Sort } from "../lib/processes";
+import { clicked, type Column, type Sort } from "../lib/processes";
 import { useSettings } from "../ui/settings";
 import { useTip } from "../ui/Term";
 import { COLUMN_VIEWS } from "./columns";
 
-export function ProcessHead({ sort, onSort }: { sort: Sort; onSort: (sort: Sort) => void }) {
+interface HeadProps {
+  columns: readonly Column[];
+  sort: Sort;
+  onSort: (sort: Sort) => void;
+}
+
+export function ProcessHead({ columns, sort, onSort }: HeadProps) {
   return (
     <div role="rowgroup" className="head">
       <div role="row" className="row-head" aria-rowindex={1}>
-        {COLUMNS.map((column) => (
+        {columns.map((column) => (
           <HeadCell key={column} column={column} sort={sort} onSort={onSort} />
         ))}
       </div>

@@ -1,18 +1,19 @@
-/** One process: who it is, its books, its requests by call, and its stream. */
+/** One process: who it is, its memory, its books, its requests by call, what was refused, and its stream. */
 import { useEffect, useMemo, useRef } from "react";
-import { moment } from "../lib/format";
-import { parentOf } from "../lib/processes";
-import { routeHash } from "../lib/route";
-import { cutMiddle, visible, visibleName } from "../lib/visible";
-import { processKey, type ProcessKey } from "../model/state";
+import { count } from "../lib/format";
+import type { RequestTest } from "../lib/requests";
+import { visible, visibleName } from "../lib/visible";
+import type { ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
-import type { MemoryRequest, Process } from "../model/wire";
-import { useNow } from "../ui/media";
+import type { Process } from "../model/wire";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
-import { CopyButton, ProgramName, Strange } from "../ui/Text";
+import { CopyButton, ProgramName } from "../ui/Text";
 import { Books } from "./Books";
 import { CallTable } from "./CallTable";
+import { Identity } from "./Identity";
+import { Memory } from "./Memory";
+import { Refusals } from "./Refusals";
 import { RequestStream } from "./RequestStream";
 
 export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => void }) {
@@ -43,7 +44,7 @@ export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => v
 }
 
 function Details({ process, onClose }: { process: Process; onClose: () => void }) {
-  const { words } = useSettings();
+  const { words, lang } = useSettings();
   const test = useMemo(() => ofProcess(process), [process]);
   return (
     <>
@@ -57,66 +58,28 @@ function Details({ process, onClose }: { process: Process; onClose: () => void }
         </button>
       </header>
       <Identity process={process} />
+      <Memory process={process} />
       <Books process={process} />
       <CallTable calls={process.calls} />
-      <h3>{words.process.itsStream}</h3>
+      <Refusals refusals={process.refusals} />
+      <section className="stream-head">
+        <h3>{words.process.itsStream}</h3>
+        {process.lost > 0 && (
+          <p className="bad" data-testid="process-lost">
+            {words.process.lost(count(process.lost, lang))}
+          </p>
+        )}
+      </section>
       <RequestStream test={test} filtered ofProcess />
     </>
   );
 }
 
 /** Its requests, told by pid and by its time of life, as pids are used again. */
-function ofProcess({ pid, start_time, end_time }: Process): (request: MemoryRequest) => boolean {
-  return (request) =>
-    request.pid === pid && request.timestamp >= start_time && (end_time === null || request.timestamp <= end_time);
-}
-
-function Identity({ process }: { process: Process }) {
-  const { words } = useSettings();
-  const now = useNow(60_000);
-  const isAlive = process.state === "alive" || process.end_time === null;
-  const ended = `${words.process.ended} ${moment(process.end_time ?? "", now)}`;
-  return (
-    <>
-      <p className="identity">
-        <span className={isAlive ? "" : "muted"}>{isAlive ? words.process.alive : ended}</span>
-        <span>
-          {words.process.user} <b><Strange text={process.user} /></b>
-        </span>
-        <span>
-          {words.process.started} <b title={process.start_time}>{moment(process.start_time, now)}</b>
-        </span>
-        {process.container !== null && (
-          <span>
-            {words.process.container} <b><Strange text={process.container} limit={24} /></b>
-          </span>
-        )}
-        <Parent process={process} />
-      </p>
-      <pre className="command" aria-label={words.process.command}>
-        {process.command === "" ? <span className="muted">{words.process.noCommand}</span> : visible(process.command)}
-      </pre>
-    </>
-  );
-}
-
-function Parent({ process }: { process: Process }) {
-  const { words } = useSettings();
-  const processes = useLive((state) => state.processes);
-  const parent = useMemo(() => parentOf(processes.values(), process), [processes, process]);
-  if (process.parent_pid === 0) return null;
-  return (
-    <span>
-      {words.process.parent}{" "}
-      {parent === null ? (
-        <b>
-          {process.parent_pid} ({words.process.unknownParent})
-        </b>
-      ) : (
-        <a href={routeHash({ view: "processes", process: processKey(parent) })}>
-          {cutMiddle(visibleName(parent.name), 20)} {parent.pid}
-        </a>
-      )}
-    </span>
-  );
+function ofProcess({ pid, start_time, end_time }: Process): RequestTest {
+  return {
+    owner: (owner) =>
+      owner.pid === pid && owner.timestamp >= start_time && (end_time === null || owner.timestamp <= end_time),
+    request: () => true,
+  };
 }

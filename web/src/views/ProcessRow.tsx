@@ -1,11 +1,12 @@
 /** One row of the process table. */
 import { memo, useState, type ReactNode } from "react";
-import { COLUMNS, type Column } from "../lib/processes";
+import { columnValue, type Column } from "../lib/processes";
 import { processKey, type ProcessKey } from "../model/state";
 import type { Process } from "../model/wire";
 import { COLUMN_VIEWS, type CellContext } from "./columns";
 
 interface RowProps {
+  columns: readonly Column[];
   process: Process;
   context: CellContext;
   index: number;
@@ -18,7 +19,7 @@ export function rowId(key: ProcessKey): string {
   return `row-${key}`;
 }
 
-export const ProcessRow = memo(function ProcessRow({ process, context, index, top, selected, onOpen }: RowProps) {
+export const ProcessRow = memo(function ProcessRow({ columns, process, context, index, top, selected, onOpen }: RowProps) {
   const key = processKey(process);
   const ended = process.state === "ended" ? " row-ended" : "";
   return (
@@ -36,7 +37,7 @@ export const ProcessRow = memo(function ProcessRow({ process, context, index, to
       data-state={process.state}
       onClick={() => onOpen(key)}
     >
-      {COLUMNS.map((column) => (
+      {columns.map((column) => (
         <Cell key={column} column={column} process={process} context={context} />
       ))}
     </div>
@@ -46,7 +47,7 @@ export const ProcessRow = memo(function ProcessRow({ process, context, index, to
 function Cell({ column, process, context }: { column: Column; process: Process; context: CellContext }) {
   const view = COLUMN_VIEWS[column];
   const isHidden = view.fromRequests && !context.seesRequests;
-  const tint = useTint(isHidden ? null : process[column]);
+  const tint = useTint(isHidden ? null : columnValue(process, column));
   return (
     <div role="gridcell" className={`cell cell-${column}${view.isNumber ? " number" : ""}${tint}`}>
       {isHidden ? <Hidden why={context.settings.words.table.notSeen} /> : view.cell(process, context)}

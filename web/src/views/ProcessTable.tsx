@@ -1,10 +1,11 @@
 /** The table of processes: only the rows in sight are in the document, however many there are. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef, useState, type KeyboardEvent } from "react";
-import { COLUMNS, type Sort } from "../lib/processes";
+import { hasContainers, shownColumns, type Column, type Sort } from "../lib/processes";
 import { processKey, type ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
 import type { Process } from "../model/wire";
+import { useMedia } from "../ui/media";
 import { useSettings } from "../ui/settings";
 import type { CellContext } from "./columns";
 import { ProcessHead } from "./ProcessHead";
@@ -28,6 +29,7 @@ interface TableProps {
 export function ProcessTable({ rows: ordered, sort, onSort, opened, onOpen, whole = false }: TableProps) {
   const { words } = useSettings();
   const context = useCellContext();
+  const columns = useColumns();
   const scroller = useRef<HTMLDivElement>(null);
   const { rows, hold } = useHeldOrder(ordered);
   const virtual = useVirtualizer({
@@ -51,26 +53,39 @@ export function ProcessTable({ rows: ordered, sort, onSort, opened, onOpen, whol
       ref={scroller}
       role="grid"
       tabIndex={0}
-      className={whole ? "table table-whole" : "table"}
+      className={tableClass(columns, whole)}
       data-testid="process-table"
       aria-label={words.table.label}
       aria-rowcount={rows.length + 1}
-      aria-colcount={COLUMNS.length}
+      aria-colcount={columns.length}
       aria-activedescendant={selected === null ? undefined : rowId(selected)}
       onKeyDown={pressed}
       onPointerDown={hold}
     >
-      <ProcessHead sort={sort} onSort={onSort} />
+      <ProcessHead columns={columns} sort={sort} onSort={onSort} />
       <div role="rowgroup" className="rows" style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map(({ index, key, start }) => {
           const process = rows[index];
           if (process === undefined) return null;
           const isSelected = selected === key;
-          return <ProcessRow key={key} top={start} {...{ process, context, index, onOpen }} selected={isSelected} />;
+          return <ProcessRow key={key} top={start} {...{ columns, process, context, index, onOpen }} selected={isSelected} />;
         })}
       </div>
     </div>
   );
+}
+
+function useColumns(): readonly Column[] {
+  const withPlaces = useLive((state) => hasContainers(state.processes.values()));
+  const isRoomy = useMedia("(min-width: 1500px)");
+  return useMemo(() => shownColumns(withPlaces, isRoomy), [withPlaces, isRoomy]);
+}
+
+/** The style sheet knows the width of each column; it is told which of them are there. */
+function tableClass(columns: readonly Column[], whole: boolean): string {
+  const places = columns.includes("place") ? " with-places" : "";
+  const faults = columns.includes("faults") ? " with-faults" : "";
+  return `table${whole ? " table-whole" : ""}${places}${faults}`;
 }
 
 function useCellContext(): CellContext {

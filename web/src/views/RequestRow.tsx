@@ -1,7 +1,8 @@
 /** One line of the log. */
 import { memo } from "react";
-import { clockMs, count } from "../lib/format";
-import { visible } from "../lib/visible";
+import { clockMs, count, type Lang } from "../lib/format";
+import { cutMiddle, visible, visibleName } from "../lib/visible";
+import type { Words } from "../i18n/en";
 import type { StreamItem } from "../model/stream";
 import type { MemoryRequest } from "../model/wire";
 import { useSettings } from "../ui/settings";
@@ -32,15 +33,29 @@ export const RequestRow = memo(function RequestRow({ item, top }: { item: Stream
   return <Remark item={item} place={place} />;
 });
 
-function Remark({ item, place }: { item: Exclude<StreamItem, { kind: "request" }>; place: { transform: string } }) {
+type RemarkItem = Exclude<StreamItem, { kind: "request" }>;
+
+function Remark({ item, place }: { item: RemarkItem; place: { transform: string } }) {
   const { words, lang } = useSettings();
-  const text = item.kind === "gap" ? words.stream.gap : words.stream.skipped(count(item.count, lang), item.seconds);
+  const text = remarkText(item, words, lang);
+  const lost = item.kind === "lost" ? " log-lost" : "";
   return (
-    <div className="log-row log-remark" style={place} data-testid={`stream-${item.kind}`}>
+    <div className={`log-row log-remark${lost}`} style={place} data-testid={`stream-${item.kind}`}>
       <span>{clockMs(item.time)}</span>
       <span className="remark" title={text}>{text}</span>
     </div>
   );
+}
+
+function remarkText(item: RemarkItem, { stream }: Words, lang: Lang): string {
+  switch (item.kind) {
+    case "gap":
+      return stream.gap;
+    case "skipped":
+      return stream.skipped(count(item.count, lang), item.seconds);
+    case "lost":
+      return stream.lost(count(item.count, lang), cutMiddle(visibleName(item.owner.process_name), 32));
+  }
 }
 
 function Line({ request, place }: { request: MemoryRequest; place: { transform: string } }) {
@@ -62,11 +77,14 @@ function Line({ request, place }: { request: MemoryRequest; place: { transform: 
       <span className="l-call">{visible(request.call)}</span>
       <span className="l-size number"><Bytes value={request.memory_size} /></span>
       <span className="l-delta number"><Bytes value={request.delta_bytes} signed /></span>
-      <span className={refused ? "l-result bad" : "l-result muted"}>
+      <span className={refused ? "l-result bad" : "l-result muted"} title={words.errors[request.error ?? ""]}>
         {refused ? visible(request.error ?? `errno ${request.errno}`) : words.stream.granted}
       </span>
       <span className="l-address">{visible(request.address)}</span>
-      <span className="l-arguments muted"><Strange text={request.arguments} limit={120} /></span>
+      <span className="l-arguments">
+        <span className="muted"><Strange text={request.arguments} limit={120} /></span>
+        {request.file !== null && <span className="l-file"><Strange text={request.file} /></span>}
+      </span>
     </div>
   );
 }

@@ -2,10 +2,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef } from "react";
 import { count } from "../lib/format";
-import { passing } from "../lib/requests";
+import { passes, passing, type RequestTest } from "../lib/requests";
 import { useLive } from "../model/store";
 import { STREAM_LIMIT, type Stream, type StreamItem } from "../model/stream";
-import type { MemoryRequest } from "../model/wire";
 import { useKeys } from "../ui/keys";
 import { useNarrow } from "../ui/media";
 import { Say } from "../ui/Say";
@@ -14,7 +13,7 @@ import { useFollow, type Follow } from "./follow";
 import { RequestRow, StreamHead } from "./RequestRow";
 
 interface StreamProps {
-  test: (request: MemoryRequest) => boolean;
+  test: RequestTest;
   /** Whether `test` may hide something. */
   filtered: boolean;
   /** In the panel of a process its name and pid need not be repeated. */
@@ -41,7 +40,7 @@ export function RequestStream({ test, filtered, ofProcess = false }: StreamProps
 function freshText(stream: Stream, shown: Stream, test: StreamProps["test"] | null): { n: number; more: boolean } {
   if (stream === shown) return { n: 0, more: false };
   if (test === null) return { n: stream.received - shown.received, more: false };
-  const fresh = stream.items.filter((item) => item.seq > shown.lastSeq && item.kind === "request" && test(item.request));
+  const fresh = stream.items.filter((item) => item.seq > shown.lastSeq && item.kind === "request" && passes(item, test));
   return { n: fresh.length, more: (stream.items[0]?.seq ?? 0) > shown.lastSeq + 1 };
 }
 

@@ -6,12 +6,11 @@ import { routeHash } from "../lib/route";
 import { visible } from "../lib/visible";
 import { useLive } from "../model/store";
 import type { LiveState } from "../model/state";
+import { CALLS } from "../model/wire";
 import { replaceHash } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { RequestStream } from "./RequestStream";
-
-const CALLS = ["mmap", "munmap", "mremap", "brk"];
 
 export function RequestsView({ query }: { query: URLSearchParams }) {
   const { words } = useSettings();
@@ -77,11 +76,8 @@ function Filters({ filter, onChange }: FiltersProps) {
 
 function CallFilter({ call, onChange }: { call: string; onChange: FiltersProps["onChange"] }) {
   const { words } = useSettings();
-  const items = useLive((state) => state.stream.items);
-  const calls = useMemo(() => {
-    const seen = items.map((item) => (item.kind === "request" ? item.request.call : ""));
-    return [...new Set([...CALLS, call, ...seen])].filter((one) => one !== "");
-  }, [items, call]);
+  // An address may name one that this page does not know.
+  const calls = [...new Set<string>([...CALLS, call])].filter((one) => one !== "");
   return (
     <select
       data-testid="request-filter-call"

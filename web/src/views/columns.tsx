@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import type { Term } from "../i18n/en";
 import { clock, count, percent } from "../lib/format";
-import type { Column } from "../lib/processes";
+import { placeOf, type Column } from "../lib/processes";
 import type { Process } from "../model/wire";
 import type { Settings } from "../ui/settings";
 import { Bytes, ProgramName, Strange } from "../ui/Text";
@@ -23,11 +23,14 @@ export interface ColumnView {
   cell: (process: Process, context: CellContext) => ReactNode;
 }
 
+/** Read from /proc, requests or none. */
+const WITHOUT_REQUESTS: ReadonlySet<Column> = new Set(["virtual_bytes", "resident_bytes", "peak_resident_bytes"]);
+
 function amount(column: Column & `${string}_bytes`, term: Term, signed = false): ColumnView {
   return {
     term,
     isNumber: true,
-    fromRequests: column !== "virtual_bytes" && column !== "resident_bytes",
+    fromRequests: !WITHOUT_REQUESTS.has(column),
     cell: (process) => <Bytes value={process[column]} signed={signed} />,
   };
 }
@@ -36,14 +39,17 @@ export const COLUMN_VIEWS: Record<Column, ColumnView> = {
   name: { isNumber: false, fromRequests: false, cell: (process, { settings }) => <NameCell process={process} settings={settings} /> },
   pid: { isNumber: true, fromRequests: false, cell: (process) => process.pid },
   user: { isNumber: false, fromRequests: false, cell: (process) => <Strange text={process.user} limit={14} /> },
+  place: { term: "place", isNumber: false, fromRequests: false, cell: placeCell },
   virtual_bytes: amount("virtual_bytes", "virtual"),
   resident_bytes: { ...amount("resident_bytes", "resident"), cell: residentCell },
+  peak_resident_bytes: amount("peak_resident_bytes", "peakResident"),
   memory_percentage: {
     term: "share",
     isNumber: true,
     fromRequests: false,
     cell: (process, { settings }) => percent(process.memory_percentage, settings.lang),
   },
+  faults: { term: "faults", isNumber: true, fromRequests: false, cell: faultsCell },
   requests: {
     term: "request",
     isNumber: true,
@@ -76,6 +82,15 @@ function residentCell(process: Process, { totalMemory }: CellContext): ReactNode
       <Bytes value={process.resident_bytes} />
     </>
   );
+}
+
+function placeCell(process: Process): ReactNode {
+  return <Strange text={placeOf(process) ?? ""} limit={18} />;
+}
+
+function faultsCell({ minor_faults, major_faults }: Process, { settings: { words, lang } }: CellContext): ReactNode {
+  const title = words.table.faults(count(minor_faults, lang), count(major_faults, lang));
+  return <span title={title}>{count(minor_faults + major_faults, lang)}</span>;
 }
 
 function refusedCell(process: Process, { settings }: CellContext): ReactNode {

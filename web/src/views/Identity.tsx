@@ -1,0 +1,107 @@
+/** Who a process is: whose, since when, where it runs, and who started it. */
+import { useMemo, type ReactNode } from "react";
+import type { Term as TermName } from "../i18n/en";
+import { count, moment } from "../lib/format";
+import { killOf } from "../lib/oom";
+import { parentOf } from "../lib/processes";
+import { routeHash } from "../lib/route";
+import { cutMiddle, visible, visibleName } from "../lib/visible";
+import { processKey } from "../model/state";
+import { useLive } from "../model/store";
+import type { Process } from "../model/wire";
+import { useNow } from "../ui/media";
+import { useSettings } from "../ui/settings";
+import { Term } from "../ui/Term";
+import { Strange } from "../ui/Text";
+
+export function Identity({ process }: { process: Process }) {
+  const { words, lang } = useSettings();
+  const now = useNow(60_000);
+  const names = words.process;
+  return (
+    <>
+      <p className="identity">
+        <Life process={process} now={now} />
+        <span>
+          {names.user} <b><Strange text={process.user} /></b>
+        </span>
+        <span>
+          {names.started} <b title={process.start_time}>{moment(process.start_time, now)}</b>
+        </span>
+        {process.state === "alive" && <b>{names.threads(process.threads, count(process.threads, lang))}</b>}
+        <Places process={process} />
+        {process.inner_pid !== null && <Item term="innerPid" word={names.innerPid}>{process.inner_pid}</Item>}
+        <Parent process={process} />
+      </p>
+      <pre className="command" aria-label={names.command}>
+        {process.command === "" ? <span className="muted">{names.noCommand}</span> : visible(process.command)}
+      </pre>
+    </>
+  );
+}
+
+/** Alive, ended, or killed by the kernel. */
+function Life({ process, now }: { process: Process; now: number }) {
+  const { words } = useSettings();
+  const kill = killOf(process, useLive((state) => state.oomKills));
+  const isAlive = process.state === "alive" || process.end_time === null;
+  return (
+    <>
+      <span>{isAlive ? words.process.alive : `${words.process.ended} ${moment(process.end_time ?? "", now)}`}</span>
+      {kill && (
+        <a className="bad" href={routeHash({ view: "health" })}>
+          {words.process.killed}
+        </a>
+      )}
+    </>
+  );
+}
+
+/** The cgroup only where nothing shorter says it. */
+function Places({ process }: { process: Process }) {
+  const { words } = useSettings();
+  const names = words.process;
+  const { container, pod, unit, session, cgroup } = process;
+  const places: [TermName, string, string | null][] = [
+    ["container", names.container, container],
+    ["pod", names.pod, pod],
+    ["unit", names.unit, unit],
+    ["session", names.session, session],
+  ];
+  const known = places.filter(([, , place]) => place !== null);
+  const shown = known.length > 0 || cgroup === "" || cgroup === "/" ? known : [["cgroup", names.cgroup, cgroup] as const];
+  return shown.map(([term, word, place]) => (
+    <Item key={term} term={term} word={word}>
+      <Strange text={place ?? ""} limit={36} />
+    </Item>
+  ));
+}
+
+function Item({ term, word, children }: { term: TermName; word: string; children: ReactNode }) {
+  return (
+    <span>
+      <Term term={term}>{word}</Term> <b>{children}</b>
+    </span>
+  );
+}
+
+function Parent({ process }: { process: Process }) {
+  const { words } = useSettings();
+  const processes = useLive((state) => state.processes);
+  const parent = useMemo(() => parentOf(processes.values(), process), [processes, process]);
+  if (process.parent_pid === 0) return null;
+  return (
+    <span>
+      {words.process.parent}{" "}
+      {parent === null ? (
+        <b>
+          {process.parent_pid} ({words.process.unknownParent})
+        </b>
+      ) : (
+        <a href={routeHash({ view: "processes", process: processKey(parent) })}>
+          {cutMiddle(visibleName(parent.name), 20)} {parent.pid}
+        </a>
+      )}
+    </span>
+  );
+}

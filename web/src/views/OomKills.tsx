@@ -1,0 +1,141 @@
+/** The kernel's OOM kills: who was killed, whose request came too many, and who had most in the seconds before. */
+import { bytes, clock, count, moment } from "../lib/format";
+import { growth } from "../lib/oom";
+import { routeHash } from "../lib/route";
+import { visible } from "../lib/visible";
+import { useLive } from "../model/store";
+import type { OomKill } from "../model/wire";
+import { useNow } from "../ui/media";
+import { useSettings } from "../ui/settings";
+import { Term } from "../ui/Term";
+import { Bytes, ProgramName, Strange } from "../ui/Text";
+
+export function OomKills({ total }: { total: number }) {
+  const { words, lang } = useSettings();
+  const names = words.health;
+  const kills = useLive((state) => state.oomKills);
+  const newest = kills.toReversed();
+  return (
+    <section className="card oom" data-testid="oom-section">
+      <header className="oom-title">
+        <h2>
+          <Term term="oomKill">{names.oom}</Term>
+        </h2>
+        {total > 0 && <span className="bad">{names.oomSince(count(total, lang))}</span>}
+        {total > kills.length && <span className="muted">{names.oomShown(count(kills.length, lang))}</span>}
+      </header>
+      {newest.length === 0 ? (
+        <p>{names.noOom}</p>
+      ) : (
+        <div>
+          <div className="oom-row oom-head" aria-hidden="true">
+            <span>{names.oomTime}</span>
+            <span className="oom-program">{names.oomVictim}</span>
+            <span className="number">{words.columns.resident_bytes}</span>
+            <span className="oom-program">{names.oomAsker}</span>
+          </div>
+          {newest.map((kill) => (
+            <Kill key={`${kill.timestamp} ${kill.pid}`} kill={kill} />
+          ))}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Kill({ kill }: { kill: OomKill }) {
+  const { words } = useSettings();
+  const now = useNow(60_000);
+  const isItself = kill.asker_pid === kill.pid;
+  return (
+    <details className="oom-kill" data-testid="oom-kill" data-pid={kill.pid}>
+      <summary className="oom-row">
+        <time dateTime={kill.timestamp} title={kill.timestamp}>{moment(kill.timestamp, now)}</time>
+        <Who name={kill.process_name} pid={kill.pid} />
+        <b className="number bad"><Bytes value={kill.resident_bytes} /></b>
+        <span>
+          <span className="oom-asker muted">{words.health.oomAsker}: </span>
+          {isItself ? <span className="oom-itself">{words.health.oomItself}</span> : <Who name={kill.asker_name} pid={kill.asker_pid} />}
+        </span>
+      </summary>
+      <Details kill={kill} />
+    </details>
+  );
+}
+
+function Who({ name, pid }: { name: string; pid: number }) {
+  return (
+    <span className="oom-who">
+      <ProgramName name={name} limit={22} /> <span className="muted">{pid}</span>
+    </span>
+  );
+}
+
+function Details({ kill }: { kill: OomKill }) {
+  const { words, lang } = useSettings();
+  const names = words.health;
+  const query = { q: String(kill.pid), ended: "true" };
+  return (
+    <div className="oom-details">
+      <p className="identity">
+        {kill.container !== null && (
+          <span>
+            {words.process.container} <b><Strange text={kill.container} /></b>
+          </span>
+        )}
+        <span>
+          {names.oomVirtual} <b>{bytes(kill.virtual_bytes, lang)}</b>
+        </span>
+        <span>
+          {names.oomSwap} <b>{bytes(kill.swap_bytes, lang)}</b>
+        </span>
+        <a href={routeHash({ view: "processes", query })}>{names.oomFind}</a>
+      </p>
+      {kill.command !== "" && <pre className="command">{visible(kill.command)}</pre>}
+      <Before kill={kill} />
+    </div>
+  );
+}
+
+function Before({ kill }: { kill: OomKill }) {
+  const { words } = useSettings();
+  const names = words.health;
+  if (kill.before.length === 0) return <p className="muted">{names.oomNoBefore}</p>;
+  return (
+    <>
+      <h3>
+        {names.oomBefore} <span className="muted">{names.oomBeforeHint}</span>
+      </h3>
+      <div className="oom-scroll">
+        <table className="calls oom-before">
+          <thead>
+            <tr>
+              <th>{words.stream.process}</th>
+              {kill.before.map((one) => (
+                <th key={one.timestamp} className="number">{clock(one.timestamp)}</th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {growth(kill.before).map((row) => (
+              <tr key={row.pid} className={row.pid === kill.pid ? "bad" : ""}>
+                <td><Who name={row.name} pid={row.pid} /></td>
+                {row.sizes.map((size, i) => (
+                  // The moments of a kill never change.
+                  // oxlint-disable-next-line react/no-array-index-key
+                  <td key={i} className="number">{size === null ? "–" : <Bytes value={size} />}</td>
+                ))}
+              </tr>
+            ))}
+            <tr className="oom-available">
+              <td>{names.available}</td>
+              {kill.before.map((one) => (
+                <td key={one.timestamp} className="number"><Bytes value={one.available_bytes} /></td>
+              ))}
+            </tr>
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+/** What the kernel refused to one process, by call and errno, and what that errno means. */
+import { visible } from "../lib/visible";
+import type { Refusals as Refused } from "../model/wire";
+import { useSettings } from "../ui/settings";
+import { Term } from "../ui/Term";
+import { Count } from "../ui/Text";
+
+export function Refusals({ refusals }: { refusals: readonly Refused[] }) {
+  const { words } = useSettings();
+  const names = words.process;
+  if (refusals.length === 0) return null;
+  const rows = refusals.toSorted((a, b) => b.count - a.count);
+  return (
+    <section data-testid="refusals">
+      <h3>
+        <Term term="refused">{names.refusals}</Term>
+      </h3>
+      <table className="calls refusals">
+        <thead>
+          <tr>
+            <th>{names.call}</th>
+            <th>{names.errno}</th>
+            <th className="number">{names.count}</th>
+            <th>{names.meaning}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ call, errno, error, count }) => (
+            <tr key={`${call} ${errno}`}>
+              <td>{visible(call)}</td>
+              <td className="bad" title={`errno ${errno}`}>{visible(error)}</td>
+              <td className="number"><Count value={count} /></td>
+              <td className="meaning">{words.errors[error] ?? ""}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
