@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "each test program uses its part")]
 mod support;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -98,33 +99,42 @@ fn assert_all_is_explained(memtap: &Memtap, when: &str) {
     assert!(unexplained.is_empty(), "{when}: {unexplained:?}");
 }
 
-/// Every process in /proc that has memory is in the books with its true size, and no other is.
+/// `VmSize` of every process that has one, bytes.
+fn sizes_in_proc() -> HashMap<u64, u64> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, vm_size(pid)?))).collect()
+}
+
+/// What is wrong with the books at one look: processes that are missing, that linger, that have another size. Those that change
+/// while one looks cannot be judged.
+fn faults(memtap: &Memtap) -> HashSet<(&'static str, u64)> {
+    let before = sizes_in_proc();
+    memtap.settle();
+    let all = processes(memtap);
+    let after = sizes_in_proc();
+    let living = all.iter().filter(|process| process["state"] == "alive");
+    let books: HashMap<u64, u64> =
+        living.map(|process| (pid(process), process["virtual_bytes"].as_u64().unwrap())).collect();
+    let idle = || after.iter().filter(|(pid, bytes)| before.get(pid) == Some(bytes));
+    let missing = idle().filter(|(pid, _)| !books.contains_key(pid)).map(|(pid, _)| ("missing", *pid));
+    let wrong = idle().filter(|(pid, bytes)| books.get(pid).is_some_and(|found| found != *bytes));
+    let lingers = books.keys().filter(|pid| !before.contains_key(pid) && !after.contains_key(pid));
+    let wrong = wrong.map(|(pid, _)| ("wrong", *pid));
+    missing.chain(wrong).chain(lingers.map(|pid| ("lingering", *pid))).collect()
+}
+
+/// Every process in /proc that has memory is in the books with its true size, and no other is. The machine's own programs may have
+/// been caught at work: a fault is what stays at every look.
 fn assert_the_books_are_those_of_proc(memtap: &Memtap) {
-    let begin = Instant::now();
-    loop {
-        memtap.settle();
-        let living: Vec<(u64, u64)> = processes(memtap)
-            .iter()
-            .filter(|process| process["state"] == "alive")
-            .map(|process| (pid(process), process["virtual_bytes"].as_u64().unwrap()))
-            .collect();
-        let in_proc = std::fs::read_dir("/proc").unwrap().flatten();
-        let in_proc: Vec<u64> =
-            in_proc.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-        let missing: Vec<_> = in_proc
-            .iter()
-            .filter(|pid| vm_size(**pid).is_some() && !living.iter().any(|(known, _)| known == *pid))
-            .collect();
-        let lingering: Vec<_> = living.iter().filter(|(known, _)| vm_size(*known).is_none()).collect();
-        let wrong: Vec<_> =
-            living.iter().filter(|(known, bytes)| vm_size(*known).is_some_and(|now| now != *bytes)).collect();
-        if missing.is_empty() && lingering.is_empty() && wrong.is_empty() {
+    let mut stays = faults(memtap);
+    for _ in 0..5 {
+        if stays.is_empty() {
             return;
         }
-        // Programs of the machine's own may come and go while one looks.
-        let patience = begin.elapsed() < support::PATIENCE;
-        assert!(patience, "missing {missing:?}, lingering {lingering:?}, wrong {wrong:?}");
+        stays = stays.intersection(&faults(memtap)).copied().collect();
     }
+    assert!(stays.is_empty(), "{stays:?}");
 }
 
 /// Looks at moments that fall anywhere, and ends the torture.
@@ -221,7 +231,7 @@ fn ten_thousand_short_processes_have_closed_accounts_with_their_peaks() {
     assert_eq!((kept, closed, with_peak), (CHILDREN, CHILDREN, CHILDREN));
     let living = processes(&memtap)
         .iter()
-        .filter(|process| process["state"] == "alive" && process["name"] == "true")
+        .filter(|process| process["state"] == "alive" && process["parent_pid"] == fixture.pid())
         .count();
     assert_eq!(living, 0);
     let grown = resident(&memtap).saturating_sub(before);
@@ -255,10 +265,17 @@ fn processes_beyond_the_accounts_are_told_and_keep_their_true_sizes() {
     assert_all_is_explained(&memtap, "with room for all");
 }
 
+const SPIKE: u64 = 200 << 20;
+
 #[test]
 fn a_spike_between_two_ticks_is_in_the_history() {
-    const SPIKE: u64 = 200 << 20;
     let memtap = Memtap::start();
+    // A spike may fall on a tick, which then sees it itself; of five one does not.
+    assert!((0..5).any(|_| !spike_on_a_tick(&memtap)), "no spike of five fell between two ticks");
+}
+
+/// Makes one, checks that its peak is told and kept, and gives whether a reading fell into it.
+fn spike_on_a_tick(memtap: &Memtap) -> bool {
     let mut fixture = Fixture::start(&["spike", &SPIKE.to_string()]);
     memtap.settle();
     let before = memtap.process(fixture.pid());
@@ -271,21 +288,19 @@ fn a_spike_between_two_ticks_is_in_the_history() {
     assert!(bytes(&after, "resident_bytes") < SPIKE / 4, "{after}");
     let faults = bytes(&after, "minor_faults") - bytes(&before, "minor_faults");
     assert!(faults >= SPIKE / (2 << 20), "at least one for each huge page: {faults}");
+    let pid = fixture.pid();
     fixture.end();
-    let sql = "select max(usage_sample.peak_resident_bytes), max(anonymous_bytes) from usage_sample join process on process.id = process_id \
-        where pid = ?1";
-    memtap.wait_for("/api/v1/processes?name=fixture", "its end is seen", |answer| {
-        answer["processes"][0].is_null()
-    });
-    memtap.wait_for("/api/v1/health", "the store has caught up", |health| health["store"]["spooled"] == 0);
-    let fixture_pid = after["pid"].as_i64().unwrap();
-    let sample = || memtap.database().query_row(sql, [fixture_pid], |row| Ok((row.get(0)?, row.get(1)?)));
+    let path = format!("/api/v1/processes/{pid}");
+    memtap.wait_for(&path, "its end is seen", |process| process["state"] == "ended");
+    let sql = "select coalesce(max(usage_sample.peak_resident_bytes), 0), coalesce(max(anonymous_bytes), 0) \
+        from usage_sample join process on process.id = process_id where pid = ?1";
     let begin = Instant::now();
     loop {
-        let (peak, sampled): (i64, i64) = sample().unwrap();
+        let row =
+            memtap.database().query_row(sql, [pid], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        let (peak, sampled) = row.unwrap();
         if peak >= SPIKE.cast_signed() {
-            assert!(sampled < SPIKE.cast_signed() / 4, "{sampled}: the spike fell between two ticks");
-            return;
+            return sampled >= SPIKE.cast_signed() / 4;
         }
         assert!(begin.elapsed() < support::PATIENCE, "the highest peak in the history is {peak}");
         std::thread::sleep(Duration::from_millis(100));
@@ -325,10 +340,12 @@ fn a_process_in_a_pid_namespace_has_its_pid_inside() {
     let mut inside = Command::new("unshare");
     inside.args(["--pid", "--fork", "--kill-child"]).arg(fixture_path()).arg("known");
     let mut inside = inside.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let answer = memtap.wait_for("/api/v1/processes?name=fixture", "the process inside is seen", |answer| {
-        answer["processes"][0]["inner_pid"] == 1
+    let outside = inside.id();
+    memtap.wait_for("/api/v1/processes?name=fixture", "the process inside is seen", |answer| {
+        let all = answer["processes"].as_array().unwrap();
+        let child = all.iter().find(|process| process["parent_pid"] == outside);
+        child.is_some_and(|child| child["inner_pid"] == 1 && child["pid"] != 1)
     });
-    assert_ne!(answer["processes"][0]["pid"], 1);
     inside.kill().unwrap();
     inside.wait().unwrap();
 }
