@@ -34,6 +34,11 @@ impl Details {
         self.known.remove(&process);
     }
 
+    /// Lifecycle records were lost: whose account was closed for it lacks what was read once. All are read again, in time.
+    pub(crate) fn forget_all(&mut self) {
+        self.known.clear();
+    }
+
     /// Reads of those that wait as many as one tick may.
     pub(crate) fn read(&mut self, waiting: &mut HashMap<Tgid, (ProcessId, u32)>, out: &mut Vec<Observation>) {
         let chosen: Vec<Tgid> = waiting.keys().copied().take(AT_ONCE).collect();

@@ -110,11 +110,6 @@ impl Account {
         }
         self.readings = self.readings.saturating_add(1);
         match &state.causes {
-            // The kernel side has found room for an account meanwhile.
-            Some(causes) if !self.followed => {
-                self.books = Books { calls: self.books.calls, ..Books::open(causes.opening_bytes) };
-                self.take(causes, state.lost);
-            }
             Some(causes) => {
                 let before = (self.books.balance(), self.books.requests());
                 self.take(causes, state.lost);
@@ -130,6 +125,12 @@ impl Account {
     }
 
     fn take(&mut self, causes: &Causes, lost: u64) {
+        if !self.followed {
+            // The kernel side has found room for an account meanwhile.
+            self.followed = true;
+            self.books.opening_bytes = causes.opening_bytes;
+            self.books.unexplained_bytes = 0;
+        }
         self.books.take(causes);
         self.books.lost = lost;
     }
@@ -159,6 +160,8 @@ impl Account {
     /// A new image: whatever no cause explained stood in the old space and has gone with it.
     pub(crate) fn exec(&mut self, state: &ProcessState) {
         self.space = state.space;
+        // That of the old image; the new one's comes with the next details, unless the process is gone by then.
+        self.command = Arc::default();
         match &state.causes {
             Some(causes) => {
                 self.take(causes, state.lost);

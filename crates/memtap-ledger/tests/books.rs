@@ -191,6 +191,18 @@ fn an_account_that_the_kernel_opens_later_takes_over() {
 }
 
 #[test]
+fn an_account_that_the_kernel_opens_just_before_the_end_takes_over_too() {
+    let mut one = Process::new(7, 10);
+    let without = memtap_model::ProcessState { causes: None, ..*one.state() };
+    let mut stream = vec![Observation::Fork(Box::new(without))];
+    one = Process::new(7, 30);
+    stream.push(one.mmap(2));
+    stream.extend(one.exit());
+    let books = applied(stream).ended[0].books.clone();
+    assert_eq!((books.opening_bytes, books.ended_bytes, books.unexplained_bytes), (30 * PAGE, 32 * PAGE, 0));
+}
+
+#[test]
 fn requests_of_unknown_processes_are_lost_only_after_the_opening() {
     let mut one = Process::new(7, 10);
     let mut ledger = ledger();

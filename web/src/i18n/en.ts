@@ -151,7 +151,6 @@ export const en = {
     anonymous: "anonymous",
     file: "file",
     shmem: "shared memory",
-    untilPeak: "up to the peak",
     swap: "swap",
     peakVirtual: "peak virtual",
     peakResident: "peak resident",

@@ -152,7 +152,6 @@ export const es: Words = {
     anonymous: "anónima",
     file: "de archivos",
     shmem: "compartida",
-    untilPeak: "hasta el máximo",
     swap: "intercambio",
     peakVirtual: "máx. virtual",
     peakResident: "máx. residente",

@@ -74,7 +74,7 @@ function Line({ request, place }: { request: MemoryRequest; place: { transform: 
       <time className="l-time" dateTime={request.timestamp} title={request.timestamp}>{clockMs(request.timestamp)}</time>
       <span className="l-name"><ProgramName name={request.process_name} limit={20} /></span>
       <span className="l-pid number">{request.pid}</span>
-      <span className="l-call">{visible(request.call)}</span>
+      <span className="l-call" title={request.call}>{visible(request.call)}</span>
       <span className="l-size number"><Bytes value={request.memory_size} /></span>
       <span className="l-delta number"><Bytes value={request.delta_bytes} signed /></span>
       <span className={refused ? "l-result bad" : "l-result muted"} title={words.errors[request.error ?? ""]}>

@@ -69,7 +69,7 @@ function NameCell({ process, settings }: { process: Process; settings: Settings 
   return (
     <>
       <ProgramName name={process.name} limit={22} />
-      {process.end_time !== null && <span className="ended-at">{words.table.endedAt(clock(process.end_time))}</span>}
+      {process.end_time !== null && <span className="ended-at" title={process.end_time}>{words.table.endedAt(clock(process.end_time))}</span>}
     </>
   );
 }
@@ -85,7 +85,7 @@ function residentCell(process: Process, { totalMemory }: CellContext): ReactNode
 }
 
 function placeCell(process: Process): ReactNode {
-  return <Strange text={placeOf(process) ?? ""} limit={18} />;
+  return <Strange text={placeOf(process) ?? ""} limit={64} />;
 }
 
 function faultsCell({ minor_faults, major_faults }: Process, { settings: { words, lang } }: CellContext): ReactNode {

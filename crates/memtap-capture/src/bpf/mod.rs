@@ -180,6 +180,9 @@ impl Bpf {
     fn losses(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         let losses = self.driver.losses()?;
         let told = self.told.unwrap_or(Losses { no_account: losses.no_account, ..Losses::default() });
+        if losses.lifecycle > told.lifecycle {
+            self.notes.details.forget_all();
+        }
         for (cause, count) in [
             (LossCause::RingFull, losses.requests - told.requests),
             (LossCause::LifecycleRingFull, losses.lifecycle - told.lifecycle),
