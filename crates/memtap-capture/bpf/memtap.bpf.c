@@ -90,6 +90,9 @@ static __always_inline void returned(struct task_struct *task, struct account *a
 	}
 }
 
+/* A reading of all processes is complete. */
+bool all_read_once = false;
+
 static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 {
 	struct task_struct *task;
@@ -107,7 +110,9 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	if (!row || !task->mm)
 		return 0;
 	account = account_of(task->tgid);
-	/* Of processes that ran before us, and that the first reading has not come to yet or that it is not shown. */
+	/* Until the first reading has come to a process, what it does is part of its opening. Then there may be one that readings are not shown. */
+	if (!account && !all_read_once)
+		return 0;
 	if (!account)
 		account = open_account(task, task->mm);
 	if (!account) {
@@ -395,6 +400,7 @@ int read_processes(struct bpf_iter__task *context)
 	if (context->meta->seq_num == 0)
 		find_offsets();
 	if (!task) {
+		all_read_once = true;
 		all_read = RESERVE(struct memtap_all_read, LOST_LIFECYCLE);
 		if (all_read) {
 			all_read->kind = MEMTAP_ALL_READ;

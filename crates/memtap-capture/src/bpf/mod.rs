@@ -21,8 +21,7 @@ pub(crate) struct Bpf {
     driver: Driver,
     plan: Plan,
     decoder: Decoder,
-    /// Losses as last told; `None` before the first reading, up to which processes without accounts are no loss.
-    told: Option<Losses>,
+    told: Losses,
     undecodable: u64,
     /// A reading has been begun and its end was not told yet.
     reading: bool,
@@ -126,7 +125,7 @@ impl Bpf {
             driver,
             plan,
             decoder: Decoder { page, boot: clock::boot() },
-            told: None,
+            told: Losses::default(),
             undecodable: 0,
             reading: false,
             notes: Notes { details: Details::default(), hidden: Hidden::new(), renewed: HashMap::new() },
@@ -179,7 +178,7 @@ impl Bpf {
 
     fn losses(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         let losses = self.driver.losses()?;
-        let told = self.told.unwrap_or(Losses { no_account: losses.no_account, ..Losses::default() });
+        let told = self.told;
         if losses.lifecycle > told.lifecycle {
             self.notes.details.forget_all();
         }
@@ -194,7 +193,7 @@ impl Bpf {
                 out.push(Observation::Lost { cause, count });
             }
         }
-        self.told = Some(losses);
+        self.told = losses;
         Ok(())
     }
 }
