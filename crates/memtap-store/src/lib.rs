@@ -14,6 +14,9 @@ mod url;
 mod writer;
 
 pub use error::StoreError;
-pub use port::{Batch, HostRow, Reader, RequestPage, RequestQuery, Settings, Status, Store, StoredRequest};
+pub use port::{
+    Appended, Batch, Delivery, Reader, RequestPage, RequestQuery, Run, Settings, Status, Store,
+    StoredRequest, UsagePoint, UsageQuery,
+};
 pub use url::{StoreUrl, open};
 pub use writer::{Handle, Limits, spawn};

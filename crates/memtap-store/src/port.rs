@@ -1,5 +1,6 @@
 //! The port: what a store must do.
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,15 +24,55 @@ impl Default for Settings {
     }
 }
 
-/// The machine that the history is of.
+/// One run of memtap, or one import: rows of a store belong to a run, and a process is told by its run, pid and start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostRow {
-    /// Its name.
+pub struct Run {
+    /// Drawn at random, below 2^63.
+    pub id: u64,
+    /// The machine's name.
     pub hostname: String,
     /// Its kernel's release.
     pub kernel: String,
+    /// The kernel's name for this boot (/proc/sys/kernel/random/boot_id); empty for an import.
+    pub boot_id: String,
     /// Its page size, bytes.
     pub page_size: u64,
+    /// When the run began.
+    pub began: WallClock,
+}
+
+impl Run {
+    /// An id that no other run has.
+    #[must_use]
+    pub fn draw() -> u64 {
+        let mut bytes = [0; 8];
+        // The kernel's random numbers do not fail after boot; the time and the pid would do as well.
+        if std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).is_err() {
+            let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            bytes = (time.as_nanos() as u64 ^ u64::from(std::process::id()) << 40).to_ne_bytes();
+        }
+        (u64::from_ne_bytes(bytes) >> 1).max(1)
+    }
+}
+
+/// Batches that go into a store together: all of them or nothing, and never twice.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Who observed them.
+    pub run: &'a Run,
+    /// Counts the run's deliveries from 1. A store that has this one already (its answer was lost on the way) takes it as done.
+    pub sequence: u64,
+    /// What was observed.
+    pub batches: &'a [Batch],
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// Rows that the database refused for what is in them; all others are in.
+    pub refused: u64,
+    /// Why the first of them was refused.
+    pub reason: Option<String>,
 }
 
 /// What goes into a store at once. A request's process may come later: its
@@ -50,17 +91,11 @@ pub struct Batch {
 
 /// The writing side of a store; one thread owns it.
 pub trait Store: Send {
-    /// Notes the machine that the history is of.
+    /// Writes a delivery in one transaction; the run becomes known by its first.
     ///
     /// # Errors
-    /// When the database fails.
-    fn note_host(&mut self, host: &HostRow, now: WallClock) -> Result<(), StoreError>;
-
-    /// Writes the batches in one transaction: all of them or nothing.
-    ///
-    /// # Errors
-    /// When the database cannot take them now; the caller keeps them and tries again.
-    fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError>;
+    /// When the database cannot take it now; the caller keeps it and tries again.
+    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError>;
 
     /// Retention by age and by size, statistics, checkpoints: called about every second, does a bounded piece of work.
     ///
@@ -88,11 +123,20 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// When the database cannot answer, or the cursor is none of its own.
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError>;
+
+    /// What one process or all of them had, in steps of equal length, oldest first; steps without a sample are left out. The work
+    /// depends on the number of steps, not on how much history there is.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError>;
 }
 
 /// Which requests to read; every filter narrows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestQuery {
+    /// Of the machine of this name; `None`: of all.
+    pub host: Option<String>,
     /// Of this pid.
     pub pid: Option<Tgid>,
     /// Whose process name contains this (ASCII case folded).
@@ -113,6 +157,56 @@ pub struct RequestQuery {
     pub cursor: Option<String>,
 }
 
+/// Which usage to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// Of the machine of this name; `None`: of all (their sum).
+    pub host: Option<String>,
+    /// Of this pid; `None`: of all processes together.
+    pub pid: Option<Tgid>,
+    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    pub started_at: Option<WallClock>,
+    /// From this time on.
+    pub from: WallClock,
+    /// Before this time.
+    pub to: WallClock,
+    /// Length of a step; a store may widen it to the next that it keeps.
+    pub step: Duration,
+}
+
+/// What was had in one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UsagePoint {
+    /// Where the step begins.
+    pub from: WallClock,
+    /// Its length.
+    pub step: Duration,
+    /// Sizes at the step's end, bytes.
+    pub virtual_bytes: u64,
+    /// As above.
+    pub anonymous_bytes: u64,
+    /// As above.
+    pub file_bytes: u64,
+    /// As above.
+    pub shmem_bytes: u64,
+    /// As above.
+    pub swap_bytes: u64,
+    /// The highest virtual size within the step, bytes (of all processes: the highest sum at a sample).
+    pub peak_virtual_bytes: u64,
+    /// The highest resident set within the step, bytes.
+    pub peak_resident_bytes: u64,
+    /// Requests made within the step.
+    pub requests: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// What they asked for and were granted, bytes.
+    pub requested_bytes: u64,
+    /// Page faults within the step.
+    pub minor_faults: u64,
+    /// As above.
+    pub major_faults: u64,
+}
+
 /// A page of requests, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestPage {
@@ -126,6 +220,8 @@ pub struct RequestPage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of `BookedRequest`, whose docs hold")]
 pub struct StoredRequest {
+    /// The machine's name; empty where it is this one's live view.
+    pub host: Arc<str>,
     pub time: WallClock,
     pub pid: Tgid,
     pub tid: Tid,
@@ -147,6 +243,7 @@ impl From<&BookedRequest> for StoredRequest {
         let request = &booked.request;
         let (protection, flags) = request.call.words(&request.arguments);
         Self {
+            host: "".into(),
             time: request.time,
             pid: request.tgid,
             tid: request.tid,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use memtap_model::WallClock;
 
-use crate::{Batch, Reader, Status, Store, StoreError};
+use crate::{Batch, Delivery, Reader, Run, Status, Store, StoreError};
 
 /// Bounds of the queue and the pace of the thread.
 #[derive(Debug, Clone, Copy)]
@@ -64,15 +64,15 @@ struct Queue {
 ///
 /// # Errors
 /// When there is no reader or no thread to be had.
-pub fn spawn(store: Box<dyn Store>, limits: Limits) -> Result<Handle, StoreError> {
+pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, StoreError> {
     let reader = store.reader()?;
     let (rows, bytes) = store.size();
     let status = Status { kind: store.kind(), rows, bytes, ..Status::default() };
     let queue = Mutex::new(Queue { status, ..Queue::default() });
     let shared = Arc::new(Shared { queue, changed: Condvar::new() });
     let writing = Arc::clone(&shared);
-    let run = move || Loop { store, shared: writing, limits, held: Vec::new(), wait: RETRY[0] }.run();
-    let thread = std::thread::Builder::new().name("memtap-store".to_owned()).spawn(run)?;
+    let work = Loop { store, run, sequence: 1, shared: writing, limits, held: Vec::new(), wait: RETRY[0] };
+    let thread = std::thread::Builder::new().name("memtap-store".to_owned()).spawn(move || work.run())?;
     Ok(Handle { shared, reader, thread: Mutex::new(Some(thread)), limits })
 }
 
@@ -138,6 +138,9 @@ impl Shared {
 /// What the thread owns.
 struct Loop {
     store: Box<dyn Store>,
+    run: Run,
+    /// Of the delivery that is written next.
+    sequence: u64,
     shared: Arc<Shared>,
     limits: Limits,
     /// Batches of a transaction that failed: tried again until it goes.
@@ -203,11 +206,17 @@ impl Loop {
         if self.held.is_empty() {
             return true;
         }
-        let done = self.store.append(&self.held);
+        let delivery = Delivery { run: &self.run, sequence: self.sequence, batches: &self.held };
+        let done = self.store.append(delivery);
         let (rows, bytes) = self.store.size();
         let mut queue = self.shared.lock();
         match done {
-            Ok(()) => {
+            Ok(appended) => {
+                if let Some(reason) = appended.reason {
+                    tracing::error!("the database refused {} rows: {reason}", appended.refused);
+                }
+                queue.status.dropped += appended.refused;
+                self.sequence += 1;
                 queue.waiting -= self.held.iter().map(|batch| batch.requests.len()).sum::<usize>();
                 queue.oldest = None;
                 queue.status = Status { rows, bytes, error: None, ..queue.status.clone() };

@@ -7,10 +7,10 @@ mod support;
 use std::path::Path;
 
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
-use memtap_store::{Batch, HostRow, RequestQuery, Settings, Store, StoredRequest};
-use support::{SECOND, T0, batch, mmap, process};
+use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest};
+use support::{SECOND, T0, Written, batch, mmap, process, run};
 
-type Factory = fn(&Path, &Settings) -> Box<dyn Store>;
+type Factory = fn(&Path, &Settings) -> Written;
 
 macro_rules! conformance {
     ($backend:ident, $factory:expr; $($case:ident)*) => {
@@ -26,7 +26,7 @@ macro_rules! conformance {
 conformance!(sqlite, crate::support::store;
     every_field_comes_back filters_narrow a_name_filter_has_no_wildcards pages_have_no_gaps_and_no_doubles
     a_foreign_cursor_is_refused the_limit_is_kept times_beyond_the_history_are_empty a_reopened_store_goes_on
-    strangers_names_are_only_names extremes_come_back a_process_may_come_after_its_requests the_host_is_noted_twice
+    strangers_names_are_only_names extremes_come_back a_process_may_come_after_its_requests a_delivery_counts_once machines_are_told_apart
     what_is_too_old_goes what_is_too_much_goes an_emptied_store_takes_more_after_a_reopening
     nothing_is_deleted_before_its_time
     an_old_import_takes_nothing_younger_with_it);
@@ -67,7 +67,7 @@ fn every_field_comes_back(open: Factory, folder: &Path) {
     let got = read(&*store, &all());
     assert_eq!(got.len(), sent.len());
     for (got, sent) in got.iter().rev().zip(&sent) {
-        assert_eq!(*got, StoredRequest::from(sent));
+        assert_eq!(*got, StoredRequest { host: "vm".into(), ..StoredRequest::from(sent) });
     }
     assert_eq!(store.size().0, 5);
 }
@@ -225,11 +225,35 @@ fn a_process_may_come_after_its_requests(open: Factory, folder: &Path) {
     assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 2);
 }
 
-fn the_host_is_noted_twice(open: Factory, folder: &Path) {
+fn a_delivery_counts_once(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
-    let host = HostRow { hostname: "vm".into(), kernel: "6.18".into(), page_size: 4096 };
-    store.note_host(&host, WallClock(T0)).unwrap();
-    store.note_host(&host, WallClock(T0 + SECOND)).unwrap();
+    let run = store.run.clone();
+    let one = [batch(vec![mmap(7, b"perl", 0)])];
+    for sequence in [1, 1, 2, 1, 2, 3] {
+        store.store.append(Delivery { run: &run, sequence, batches: &one }).unwrap();
+    }
+    assert_eq!((count(&*store, RequestQuery::default()), store.size().0), (3, 3));
+    drop(store);
+    let mut store = open(folder, &Settings::default());
+    store.store.append(Delivery { run: &run, sequence: 3, batches: &one }).unwrap();
+    assert_eq!(count(&*store, RequestQuery::default()), 3, "after a restart as well");
+}
+
+fn machines_are_told_apart(open: Factory, folder: &Path) {
+    let mut first = open(folder, &Settings::default());
+    first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    let other = run("other");
+    let theirs = [batch(vec![mmap(7, b"perl", 1), mmap(7, b"perl", 2)])];
+    first.store.append(Delivery { run: &other, sequence: 1, batches: &theirs }).unwrap();
+    first.append(&[batch(vec![mmap(7, b"perl", 3)])]).unwrap();
+    let of = |host: Option<&str>| RequestQuery { host: host.map(str::to_owned), ..RequestQuery::default() };
+    assert_eq!(count(&*first, of(None)), 4);
+    assert_eq!(count(&*first, of(Some("vm"))), 2);
+    assert_eq!(count(&*first, of(Some("other"))), 2);
+    assert_eq!(count(&*first, of(Some("nobody"))), 0);
+    assert!(
+        read(&*first, &RequestQuery { limit: 10, ..of(Some("other")) }).iter().all(|r| &*r.host == "other")
+    );
 }
 
 fn what_is_too_old_goes(open: Factory, folder: &Path) {

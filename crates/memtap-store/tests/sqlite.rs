@@ -11,15 +11,20 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use memtap_store::{Batch, Limits, RequestQuery, Settings, StoreUrl, open, spawn};
+use memtap_store::{Batch, Handle, Limits, RequestQuery, Settings, StoreUrl, open, spawn};
 use rusqlite::Connection;
-use support::{SECOND, T0, batch, mmap, process, store};
+use support::{SECOND, T0, Written, batch, mmap, process, run, store};
 
 fn error_at(path: &Path) -> String {
     match open(&StoreUrl::Sqlite(path.into()), &Settings::default()) {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error.to_string(),
     }
+}
+
+fn spawned(folder: &Path, limits: Limits) -> Handle {
+    let Written { store, run, .. } = store(folder, &Settings::default());
+    spawn(store, run, limits).unwrap()
 }
 
 fn number(folder: &Path, sql: &str) -> i64 {
@@ -38,7 +43,7 @@ fn the_file_is_its_owners_and_has_the_settings_it_needs() {
     }
     assert_eq!(number(&below, "PRAGMA auto_vacuum"), 2);
     assert_eq!(number(&below, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    assert_eq!(number(&below, "PRAGMA user_version"), 2);
+    assert_eq!(number(&below, "PRAGMA user_version"), 3);
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn openings_that_are_cut_short_are_mended() {
 #[test]
 fn the_view_answers_a_shell_while_the_writer_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let handle = spawn(store(folder.path(), &Settings::default()), Limits::default()).unwrap();
+    let handle = spawned(folder.path(), Limits::default());
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as i64;
     let path = folder.path().join("memtap.db");
     let sql = "select count(*), min(my_call), min(memory_size), max(timestamp) like '____-__-__ __:__:__.___' \
@@ -199,7 +204,7 @@ fn two_writers_on_one_file_do_not_block_each_other_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = store(folder.path(), &Settings::default());
     let second = open(&StoreUrl::Sqlite(folder.path().join("memtap.db")), &Settings::default());
-    let Ok(Some(mut second)) = second else { return };
+    let mut second = Written::by(second.unwrap().unwrap(), run("vm"));
     first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
     second.append(&[batch(vec![mmap(8, b"import", 1)])]).unwrap();
     first.append(&[batch(vec![mmap(7, b"perl", 2)])]).unwrap();
@@ -267,7 +272,7 @@ fn the_size_limit_holds_against_a_fast_stream() {
 fn a_queue_that_is_full_drops_and_counts_requests_and_keeps_processes() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Limits { queue_requests: 10, commit_every: Duration::from_millis(20), ..Limits::default() };
-    let handle = spawn(store(folder.path(), &Settings::default()), limits).unwrap();
+    let handle = spawned(folder.path(), limits);
     let processes = vec![process(7, b"perl", None)];
     let requests = (0..11).map(|n| mmap(7, b"perl", n)).collect();
     handle.send(Batch { requests, processes, tick: Some(WallClock(T0)), ..Batch::default() });
@@ -280,7 +285,7 @@ fn a_queue_that_is_full_drops_and_counts_requests_and_keeps_processes() {
 fn a_locked_database_is_reported_and_caught_up_with() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Limits { commit_every: Duration::from_millis(20), ..Limits::default() };
-    let handle = spawn(store(folder.path(), &Settings::default()), limits).unwrap();
+    let handle = spawned(folder.path(), limits);
     let other = Connection::open(folder.path().join("memtap.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));

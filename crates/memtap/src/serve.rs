@@ -88,17 +88,20 @@ fn open_store(
     config: &Config,
     host: &memtap_server::HostFacts,
 ) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
-    let Some(mut store) = memtap_store::open(&config.store, &memtap_store::Settings::default())? else {
+    let Some(store) = memtap_store::open(&config.store, &memtap_store::Settings::default())? else {
         return Ok(None);
     };
-    let row = memtap_store::HostRow {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let run = memtap_store::Run {
+        id: memtap_store::Run::draw(),
         hostname: host.hostname.clone(),
         kernel: host.kernel.clone(),
+        boot_id: boot_id.trim().to_owned(),
         page_size: host.page_size,
+        began: WallClock(i64::try_from(now.as_nanos())?),
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    store.note_host(&row, WallClock(i64::try_from(now.as_nanos())?))?;
-    Ok(Some(Arc::new(memtap_store::spawn(store, memtap_store::Limits::default())?)))
+    Ok(Some(Arc::new(memtap_store::spawn(store, run, memtap_store::Limits::default())?)))
 }
 
 fn server_state(

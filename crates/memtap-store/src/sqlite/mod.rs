@@ -13,7 +13,7 @@ use std::sync::Arc;
 use memtap_model::WallClock;
 use rusqlite::Connection;
 
-use crate::{Batch, HostRow, Reader, Settings, Store, StoreError};
+use crate::{Appended, Delivery, Reader, Settings, Store, StoreError};
 use reader::SqliteReader;
 use retention::Retention;
 use writer::Writer;
@@ -56,16 +56,8 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 }
 
 impl Store for Sqlite {
-    fn note_host(&mut self, host: &HostRow, now: WallClock) -> Result<(), StoreError> {
-        let sql =
-            "INSERT OR REPLACE INTO host (hostname, kernel, page_size, last_seen_ns) VALUES (?1, ?2, ?3, ?4)";
-        let page_size = host.page_size.cast_signed();
-        self.connection.execute(sql, rusqlite::params![host.hostname, host.kernel, page_size, now.0])?;
-        Ok(())
-    }
-
-    fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        self.writer.append(&mut self.connection, batches)
+    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
+        self.writer.append(&mut self.connection, delivery)
     }
 
     fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
 
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,8 +18,8 @@ const FEW: i64 = 10_000;
 
 const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, request.tid, name.bytes, request.call_id, request.size, \
     request.address, request.delta_bytes, request.errno, request.virtual_bytes, request.protection, request.flags, \
-    file.text, request.lost_before FROM request JOIN process ON process.id = request.process_id \
-    JOIN name ON name.id = request.name_id LEFT JOIN name AS file ON file.id = request.file_id WHERE 1";
+    file.text, request.lost_before, run.hostname FROM request JOIN process ON process.id = request.process_id \
+    JOIN run ON run.id = process.run_id JOIN name ON name.id = request.name_id LEFT JOIN name AS file ON file.id = request.file_id WHERE 1";
 
 pub(super) struct SqliteReader {
     connection: Mutex<Connection>,
@@ -48,6 +48,10 @@ impl Reader for SqliteReader {
         let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
         Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
     }
+
+    fn usage(&self, _query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Conditions and their values; values are always bound.
@@ -59,6 +63,9 @@ struct Filter {
 impl Filter {
     fn of(query: &RequestQuery, connection: &Connection) -> Result<Self, StoreError> {
         let mut filter = Self { sql: COLUMNS.to_owned(), values: Vec::new() };
+        if let Some(host) = &query.host {
+            filter.add("run.hostname = ?", host.clone());
+        }
         if let Some(pid) = query.pid {
             let these = "process_id IN (SELECT id FROM process WHERE pid = ?)";
             filter.narrow(connection, these, i64::from(pid.0).into())?;
@@ -137,6 +144,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, StoredRequest)> {
         .and_then(Call::from_index)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, call))?;
     let request = StoredRequest {
+        host: row.get::<_, String>(15)?.into(),
         time: WallClock(row.get(1)?),
         pid: Tgid(row.get(2)?),
         tid: Tid(row.get(3)?),

@@ -187,6 +187,23 @@ const MIGRATIONS: &[&str] = &["
         resident_bytes INTEGER NOT NULL
     );
     CREATE INDEX oom_before_oom ON oom_before (oom_id, time_ns);
+", "
+    -- One row per run of memtap (or import): which machine and boot, and its last delivery that is here.
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        hostname TEXT NOT NULL,
+        kernel TEXT NOT NULL,
+        boot_id TEXT NOT NULL,
+        page_size INTEGER NOT NULL,
+        began_ns INTEGER NOT NULL,
+        last_sequence INTEGER NOT NULL
+    );
+    -- Rows of before, of which only the machine is known.
+    INSERT INTO run SELECT 0, hostname, kernel, '', page_size, 0, 0 FROM host ORDER BY last_seen_ns DESC LIMIT 1;
+    INSERT OR IGNORE INTO run VALUES (0, '', '', '', 0, 0, 0);
+    DROP TABLE host;
+    CREATE VIEW host AS SELECT hostname, kernel, page_size, max(began_ns) AS last_began_ns FROM run GROUP BY hostname, kernel;
+    ALTER TABLE process ADD COLUMN run_id INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.

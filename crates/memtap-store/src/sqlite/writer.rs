@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, Trans
 
 use super::processes::Sampled;
 use super::retention::Gone;
-use crate::{Batch, StoreError};
+use crate::{Appended, Batch, Delivery, Run, StoreError};
 
 const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, process_id, name_id, tid, call_id, size, address, \
     delta_bytes, errno, virtual_bytes, protection, flags, file_id, lost_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
@@ -36,21 +36,19 @@ pub(super) struct Ids {
     pub(super) processes: HashMap<ProcessId, i64>,
     names: HashMap<Vec<u8>, i64>,
     next_process: i64,
-    /// Rows from here on are of this run.
+    /// The run that all these are of.
     run: i64,
 }
 
 impl Writer {
     pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        // Processes of an earlier run get new rows: within one run the identity is exact, and lives are not mixed up.
-        let next_process = number(NEXT_PROCESS)?;
         Ok(Self {
             // The last mark stays when all requests have gone, so that no id is given twice.
             next_request: number(NEXT_REQUEST)?,
             rows: number("SELECT count(*) FROM request")?.cast_unsigned(),
             written: 0,
-            ids: Ids { next_process, run: next_process, ..Ids::default() },
+            ids: Ids::default(),
             sampled: HashMap::new(),
         })
     }
@@ -70,23 +68,35 @@ impl Writer {
         }
     }
 
-    /// Writes the batches in one transaction; when it fails, nothing has changed here either.
+    /// Writes a delivery in one transaction; when it fails, nothing has changed here either.
     pub(super) fn append(
         &mut self,
         connection: &mut Connection,
-        batches: &[Batch],
-    ) -> Result<(), StoreError> {
-        let before = (self.next_request, self.rows, self.ids.next_process);
+        delivery: Delivery<'_>,
+    ) -> Result<Appended, StoreError> {
+        let before = (self.next_request, self.rows);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = self.write(&transaction, batches).and_then(|()| Ok(transaction.commit()?));
+        let done = self.deliver(&transaction, delivery).and_then(|()| Ok(transaction.commit()?));
         if done.is_err() {
-            (self.next_request, self.rows) = (before.0, before.1);
-            self.ids = Ids { next_process: before.2, run: self.ids.run, ..Ids::default() };
+            (self.next_request, self.rows) = before;
+            self.ids = Ids::default();
             self.sampled.clear();
         } else {
             self.written += self.rows - before.1;
         }
-        done
+        done.map(|()| Appended::default())
+    }
+
+    fn deliver(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+        let run = delivery.run.id.cast_signed();
+        if self.ids.run != run {
+            self.ids = Ids { run, ..Ids::default() };
+            self.sampled.clear();
+        }
+        if !take(transaction, delivery.run, delivery.sequence)? {
+            return Ok(());
+        }
+        self.write(transaction, delivery.batches)
     }
 
     fn write(&mut self, transaction: &Transaction<'_>, batches: &[Batch]) -> Result<(), StoreError> {
@@ -156,16 +166,17 @@ impl Ids {
             return Ok(*id);
         }
         let (pid, start) = (process.tgid.0, process.start.0.cast_signed());
-        // Forgotten here (a failed transaction, a flood of processes), but this run has made its row already.
-        let known = "SELECT id FROM process WHERE pid = ?1 AND start_ns = ?2 AND id >= ?3";
+        // Forgotten here (a failed transaction, a flood of processes), but this run has made its row already. Another run's row is
+        // another life's: the start counts from boot.
+        let known = "SELECT id FROM process WHERE pid = ?1 AND start_ns = ?2 AND run_id = ?3";
         let mut known = transaction.prepare_cached(known)?;
         if let Some(id) = known.query_row(params![pid, start, self.run], |row| row.get(0)).optional()? {
             self.processes.insert(process, id);
             return Ok(id);
         }
         let id = self.next_process;
-        let sql = "INSERT INTO process (id, pid, start_ns, started_at_ns, name, seen_ns) VALUES (?1, ?2, ?3, 0, ?4, ?5)";
-        transaction.prepare_cached(sql)?.execute(params![id, pid, start, name, seen.0])?;
+        let sql = "INSERT INTO process (id, pid, start_ns, started_at_ns, name, seen_ns, run_id) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)";
+        transaction.prepare_cached(sql)?.execute(params![id, pid, start, name, seen.0, self.run])?;
         self.next_process += 1;
         self.processes.insert(process, id);
         Ok(id)
@@ -192,6 +203,28 @@ impl Ids {
             self.processes.clear();
         }
     }
+}
+
+/// Notes that the run's delivery is being written; `false` when it has been already.
+fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool, StoreError> {
+    let (id, sequence) = (run.id.cast_signed(), sequence.cast_signed());
+    let last: Option<i64> = transaction
+        .prepare_cached("SELECT last_sequence FROM run WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    match last {
+        Some(last) if last >= sequence => return Ok(false),
+        Some(_) => {}
+        None => {
+            let page_size = run.page_size.cast_signed();
+            transaction.execute(
+                "INSERT INTO run (id, hostname, kernel, boot_id, page_size, began_ns, last_sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+                params![id, run.hostname, run.kernel, run.boot_id, page_size, run.began.0],
+            )?;
+        }
+    }
+    transaction.prepare_cached("UPDATE run SET last_sequence = ?2 WHERE id = ?1")?.execute([id, sequence])?;
+    Ok(true)
 }
 
 fn insert_request(

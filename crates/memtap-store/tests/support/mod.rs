@@ -9,15 +9,62 @@ use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{
     Call, Comm, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock,
 };
-use memtap_store::{Batch, Settings, Store, StoreUrl, open};
+use memtap_store::{Appended, Batch, Delivery, Run, Settings, Store, StoreUrl, open};
 
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
-/// The store in `folder`.
-pub(crate) fn store(folder: &Path, settings: &Settings) -> Box<dyn Store> {
-    open(&StoreUrl::Sqlite(folder.join("memtap.db")), settings).unwrap().unwrap()
+/// The SQLite store in `folder`, written to by a new run.
+pub(crate) fn store(folder: &Path, settings: &Settings) -> Written {
+    let store = open(&StoreUrl::Sqlite(folder.join("memtap.db")), settings).unwrap().unwrap();
+    Written::by(store, run("vm"))
+}
+
+/// A new run of memtap on the machine `host`.
+pub(crate) fn run(host: &str) -> Run {
+    Run {
+        id: Run::draw(),
+        hostname: host.to_owned(),
+        kernel: "6.18".to_owned(),
+        boot_id: "a boot".to_owned(),
+        page_size: 4096,
+        began: WallClock(T0),
+    }
+}
+
+/// A store with the run that writes into it.
+pub(crate) struct Written {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) run: Run,
+    pub(crate) sequence: u64,
+}
+
+impl Written {
+    pub(crate) fn by(store: Box<dyn Store>, run: Run) -> Self {
+        Self { store, run, sequence: 0 }
+    }
+
+    pub(crate) fn append(&mut self, batches: &[Batch]) -> Result<Appended, memtap_store::StoreError> {
+        let delivery = Delivery { run: &self.run, sequence: self.sequence + 1, batches };
+        let done = self.store.append(delivery)?;
+        self.sequence += 1;
+        Ok(done)
+    }
+}
+
+impl std::ops::Deref for Written {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+impl std::ops::DerefMut for Written {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut *self.store
+    }
 }
 
 /// The `n`th granted mmap of process `pid`.
