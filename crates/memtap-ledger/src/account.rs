@@ -33,7 +33,7 @@ pub(crate) struct Account {
     session: u32,
     threads: u32,
     resident: Resident,
-    faults: Faults,
+    pub(crate) faults: Faults,
     life_peaks: Peaks,
     tick_peaks: Peaks,
     /// What the calls had come to when it got its name.

@@ -151,6 +151,7 @@ impl Ledger {
     fn snapshot(&mut self, state: &ProcessState) {
         match self.living.get_mut(&state.tgid) {
             Some(account) if account.process == state.process() => {
+                self.totals.faults += state.faults.since(account.faults);
                 account.reading(state);
                 account.pass = self.pass;
                 self.touch(state.tgid);
@@ -184,6 +185,7 @@ impl Ledger {
     fn exec(&mut self, state: &ProcessState) {
         match self.living.get_mut(&state.tgid) {
             Some(account) if account.process == state.process() => {
+                self.totals.faults += state.faults.since(account.faults);
                 account.exec(state);
                 account.pass = self.pass;
                 self.touch(state.tgid);
@@ -193,7 +195,10 @@ impl Ledger {
     }
 
     fn exit(&mut self, state: &ProcessState) {
-        if self.living.get(&state.tgid).is_some_and(|account| account.process == state.process()) {
+        if let Some(account) =
+            self.living.get(&state.tgid).filter(|account| account.process == state.process())
+        {
+            self.totals.faults += state.faults.since(account.faults);
             self.close(state.tgid, Some(state), state.time);
         }
     }

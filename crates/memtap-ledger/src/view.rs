@@ -117,6 +117,8 @@ pub struct Totals {
     pub unexplained_bytes: u64,
     /// OOM kills.
     pub oom_kills: u64,
+    /// Page faults of processes that memtap knew.
+    pub faults: Faults,
 }
 
 impl Totals {

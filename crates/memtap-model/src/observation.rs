@@ -184,6 +184,24 @@ pub struct Faults {
     pub major: u64,
 }
 
+impl Faults {
+    /// What came on top of `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            minor: self.minor.saturating_sub(before.minor),
+            major: self.major.saturating_sub(before.major),
+        }
+    }
+}
+
+impl std::ops::AddAssign for Faults {
+    fn add_assign(&mut self, more: Self) {
+        self.minor = self.minor.saturating_add(more.minor);
+        self.major = self.major.saturating_add(more.major);
+    }
+}
+
 /// A process as the kernel has it at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProcessState {

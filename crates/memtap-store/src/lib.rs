@@ -15,7 +15,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use port::{
-    Appended, Batch, Delivery, Reader, RequestPage, RequestQuery, Run, Settings, Status, Store,
+    AllProcesses, Appended, Batch, Delivery, Reader, RequestPage, RequestQuery, Run, Settings, Status, Store,
     StoredRequest, UsagePoint, UsageQuery,
 };
 pub use url::{StoreUrl, open};

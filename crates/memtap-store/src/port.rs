@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_ledger::{BookedRequest, OomReport, ProcessSummary};
-use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
+use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
+use memtap_model::{Call, Comm, Errno, Faults, Resident, Tgid, Tid, WallClock};
 
 use crate::StoreError;
 
@@ -75,6 +75,43 @@ pub struct Appended {
     pub reason: Option<String>,
 }
 
+/// What all living processes have together at a tick, and what all have done since memtap began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AllProcesses {
+    /// Sum of their virtual sizes, bytes.
+    pub virtual_bytes: u64,
+    /// Sums of their resident memory; what they share counts once for each.
+    pub resident: Resident,
+    /// Requests that were made.
+    pub requests: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// What was asked for and granted, bytes.
+    pub requested_bytes: u64,
+    /// Page faults.
+    pub faults: Faults,
+}
+
+impl From<&LiveView> for AllProcesses {
+    fn from(view: &LiveView) -> Self {
+        let begin = Self {
+            requests: view.totals.made,
+            refused: view.totals.refused,
+            requested_bytes: view.requested.total_bytes,
+            faults: view.totals.faults,
+            ..Self::default()
+        };
+        view.living.iter().fold(begin, |mut all, summary| {
+            all.virtual_bytes = all.virtual_bytes.saturating_add(summary.virtual_bytes);
+            all.resident.anonymous_bytes += summary.resident.anonymous_bytes;
+            all.resident.file_bytes += summary.resident.file_bytes;
+            all.resident.shmem_bytes += summary.resident.shmem_bytes;
+            all.resident.swap_bytes += summary.resident.swap_bytes;
+            all
+        })
+    }
+}
+
 /// What goes into a store at once. A request's process may come later: its
 /// row is then made from the request.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +124,8 @@ pub struct Batch {
     pub oom_kills: Vec<Arc<OomReport>>,
     /// When the tick was that `processes` belong to.
     pub tick: Option<WallClock>,
+    /// All processes together, at that tick.
+    pub all: Option<AllProcesses>,
 }
 
 /// The writing side of a store; one thread owns it.

@@ -19,7 +19,8 @@ pub(crate) async fn run(
         if let Some(store) = &store {
             let processes = view.as_deref().map(for_history).unwrap_or_default();
             let oom_kills = view.as_ref().map(|view| view.fresh_oom_kills().to_vec()).unwrap_or_default();
-            store.send(memtap_store::Batch { requests, processes, oom_kills, tick: batch.tick });
+            let all = view.as_deref().map(Into::into);
+            store.send(memtap_store::Batch { requests, processes, oom_kills, tick: batch.tick, all });
         }
         if let Some(view) = view {
             views.send_replace(view);
