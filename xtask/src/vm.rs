@@ -1,6 +1,7 @@
 //! `cargo xtask vm-test`: the tests of memtap-capture on other kernels than this machine's. Debian's kernels are booted in qemu with
 //! nothing but busybox and the test program, linked statically; what comes out is the tests' own output, and an error when one fails.
 
+use std::collections::HashMap;
 use std::fs::{File, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,6 +18,14 @@ use crate::{debian, tools};
 /// looks: in both sched_process_exit comes after exit_mm() (kernel/exit.c), and 6.1 keeps the resident set in plain counters.
 const KERNELS: [(&str, &str); 2] = [("6.1", "linux-image-amd64"), ("6.12", "linux-image-6.12-amd64")];
 
+/// What is booted: a kernel's series, its options beyond [`KERNEL_OPTIONS`], and which tests run (all, or those with this in their name).
+/// Lockdown is a security module (LSM): integrity must not hinder, confidentiality denies what tracing needs and must be named.
+const GUESTS: [(&str, &str, &str); 3] = [
+    ("6.1", "", ""),
+    ("6.12", "lsm=lockdown,yama,apparmor,bpf lockdown=integrity", ""),
+    ("6.1", "lsm=lockdown,yama,apparmor,bpf lockdown=confidentiality", "locked_down"),
+];
+
 /// A boot with the tests takes some seconds; a busy machine gets time, a guest that hangs does not.
 const SECONDS: &str = "180";
 
@@ -32,13 +41,15 @@ const BEGIN: &str = "vm-test: begin";
 pub(crate) fn check() -> anyhow::Result<()> {
     tools::qemu()?;
     let kernels = KERNELS.map(|(series, package)| Ok((series, debian::kernel(series, package)?)));
-    let kernels = kernels.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let kernels = kernels.into_iter().collect::<anyhow::Result<HashMap<_, _>>>()?;
     let initramfs = initramfs(&debian::busybox()?, &static_tests()?)?;
     let mut failed = Vec::new();
-    for (series, kernel) in kernels {
-        eprintln!("== on kernel {series}");
-        let log = debian::folder().join(format!("{series}.log"));
-        if let Err(error) = boot(series, &kernel, &initramfs, &log) {
+    for (number, (series, options, tests)) in GUESTS.into_iter().enumerate() {
+        eprintln!("== on kernel {series} {options}");
+        let kernel = kernels.get(series).context("a guest's kernel is none of ours")?;
+        let log = debian::folder().join(format!("guest-{number}.log"));
+        let options = format!("{KERNEL_OPTIONS} {options} memtap.tests={tests}");
+        if let Err(error) = boot(series, &options, kernel, &initramfs, &log) {
             failed.push(format!("on kernel {series}: {error:#}; the whole log is {}", log.display()));
         }
     }
@@ -88,12 +99,12 @@ fn initramfs(busybox: &Path, tests: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Boots a kernel, waits until the guest is off, and shows and judges what it has written.
-fn boot(series: &str, kernel: &Path, initramfs: &Path, log: &Path) -> anyhow::Result<()> {
+fn boot(series: &str, options: &str, kernel: &Path, initramfs: &Path, log: &Path) -> anyhow::Result<()> {
     let mut qemu = Command::new("timeout");
     // Emulated, so that it is the same everywhere. `--foreground` lets an interrupt from the terminal reach it.
     qemu.args(["--foreground", SECONDS, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"]);
     qemu.args(["-smp", "2", "-m", "1G", "-nographic", "-nic", "none", "-no-reboot"]);
-    qemu.args(["-append", KERNEL_OPTIONS, "-kernel"]).arg(kernel);
+    qemu.args(["-append", options, "-kernel"]).arg(kernel);
     qemu.arg("-initrd").arg(initramfs).stdin(Stdio::null()).stdout(File::create(log)?);
     let ended = run(&mut qemu);
     let text = String::from_utf8_lossy(&std::fs::read(log)?).replace('\r', "");

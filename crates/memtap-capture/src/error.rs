@@ -15,6 +15,11 @@ pub enum CaptureError {
         /// The command that mends it.
         mend: String,
     },
+    /// The kernel is locked down.
+    #[error(
+        "the kernel is locked down (lockdown=confidentiality), so that no program may read its memory; to mend it, {UNLOCK}"
+    )]
+    Locked,
     /// The kernel cannot do what is needed.
     #[error(
         "this kernel cannot run memtap's eBPF programs ({step}: {reason}); `memtap doctor` says what is missing"
@@ -58,6 +63,9 @@ impl CaptureError {
         move |source| Self::Read { path, source }
     }
 }
+
+/// What mends [`CaptureError::Locked`].
+pub(crate) const UNLOCK: &str = "boot with lockdown=integrity or without lockdown: confidentiality denies reading kernel memory, which tracing needs";
 
 /// The command that gives this very program what it needs.
 pub(crate) fn mend() -> String {

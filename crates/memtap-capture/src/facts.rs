@@ -16,7 +16,7 @@ pub struct Facts {
     pub capabilities: Option<u64>,
     /// `kernel.unprivileged_bpf_disabled`.
     pub unprivileged_bpf_disabled: Option<u8>,
-    /// Lockdown mode: `none`, `integrity` or `confidentiality`; `None` when securityfs is not mounted.
+    /// Lockdown mode: `none`, `integrity` or `confidentiality`; `None` when securityfs is not mounted and the kernel was not booted with one.
     pub lockdown: Option<String>,
     /// Whether the kernel tells memory pressure (PSI).
     pub has_pressure: bool,
@@ -50,9 +50,16 @@ fn number(path: &str) -> Option<u8> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// `none [integrity] confidentiality`: the one in brackets.
+/// `none [integrity] confidentiality`: the one in brackets. Else what the kernel was booted with.
 fn lockdown() -> Option<String> {
-    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
-    let (_, rest) = text.split_once('[')?;
-    rest.split_once(']').map(|(mode, _)| mode.to_owned())
+    match fs::read_to_string("/sys/kernel/security/lockdown") {
+        Ok(text) => {
+            let (_, rest) = text.split_once('[')?;
+            rest.split_once(']').map(|(mode, _)| mode.to_owned())
+        }
+        Err(_) => {
+            let options = fs::read_to_string("/proc/cmdline").ok()?;
+            options.split_whitespace().find_map(|option| option.strip_prefix("lockdown=")).map(str::to_owned)
+        }
+    }
 }

@@ -19,11 +19,11 @@ mod reader;
 mod smaps;
 mod source;
 
-pub use bpf::{allows_functions, trial, without_calls};
+pub use bpf::{function_hook, trial, without_calls};
 pub use error::CaptureError;
 pub use facts::{Facts, facts};
 pub use host::read_host;
-pub use probe::{Check, Hook, Plan, checks};
+pub use probe::{Check, Hook, Plan, checks, hooks_are_quick};
 pub use reader::{Batch, ReaderHandle, spawn};
 pub use smaps::{Proportional, read_proportional};
 pub use source::{Notice, Opened, Settings, Source, SourceChoice, SourceKind, open};

@@ -1,5 +1,7 @@
 //! From facts to a judgement, line by line, each with its mend. Pure.
 
+use std::time::Duration;
+
 use crate::{CaptureError, Facts, error};
 
 const CAP_SYS_PTRACE: u32 = 19;
@@ -15,8 +17,8 @@ const MINIMUM: (u32, u32) = (5, 19);
 pub enum Hook {
     /// At the exit of every system call, filtered: each other call pays for the look.
     Exit,
-    /// At the exit of the memory calls' own functions: no other call pays. Kernels may forbid it, and each of the forty hooks waits for the
-    /// kernel to be at rest when it comes and when it goes, which takes some seconds in all: it runs when it is asked for.
+    /// At the exit of the memory calls' own functions: no other call pays. Kernels may forbid it, and each hook waits for the kernel to be
+    /// at rest when it comes and when it goes.
     Functions,
 }
 
@@ -34,10 +36,10 @@ pub struct Plan {
 impl Plan {
     /// All plans, in the order in which they are tried.
     pub const ALL: [Self; 4] = [
-        Self { hook: Hook::Exit, locks: true },
-        Self { hook: Hook::Exit, locks: false },
         Self { hook: Hook::Functions, locks: true },
+        Self { hook: Hook::Exit, locks: true },
         Self { hook: Hook::Functions, locks: false },
+        Self { hook: Hook::Exit, locks: false },
     ];
 
     /// Its name in the API and on the command line.
@@ -55,10 +57,7 @@ impl Plan {
     #[must_use]
     pub fn about(self) -> String {
         let (others, seen) = match self.hook {
-            Hook::Functions => (
-                "other system calls pay nothing",
-                "the memory calls alone are hooked (start and end take some seconds)",
-            ),
+            Hook::Functions => ("other system calls pay nothing", "the memory calls alone are hooked"),
             Hook::Exit => ("other system calls pay about 0.1 us", "every system call's exit is looked at"),
         };
         let (cost, books) = match self.locks {
@@ -103,10 +102,21 @@ fn locks_are_cheap(facts: &Facts) -> bool {
     version(&facts.release).is_some_and(|version| version >= CHEAP_LOCKS)
 }
 
+/// What one hook on a function may take to come and to go. There are about forty: the start and the end then take a second at the most.
+/// It is some milliseconds on a machine of its own, and hundreds in an emulated one.
+const QUICK_HOOK: Duration = Duration::from_millis(25);
+
+/// Whether hooks on functions come and go quickly enough to be used unasked; `hook` is what one took, `None` where the kernel allows none.
+#[must_use]
+pub fn hooks_are_quick(hook: Option<Duration>) -> bool {
+    hook.is_some_and(|took| took <= QUICK_HOOK)
+}
+
 /// The plans to try, the best first.
 #[must_use]
-pub(crate) fn plans(facts: &Facts) -> Vec<Plan> {
-    let by_itself = |plan: &Plan| plan.hook == Hook::Exit && plan.possible(facts).is_ok();
+pub(crate) fn plans(facts: &Facts, hook: Option<Duration>) -> Vec<Plan> {
+    let by_itself =
+        |plan: &Plan| (plan.hook == Hook::Exit || hooks_are_quick(hook)) && plan.possible(facts).is_ok();
     Plan::ALL.into_iter().filter(by_itself).collect()
 }
 
@@ -178,9 +188,12 @@ fn permission(facts: &Facts) -> Check {
 
 fn lockdown(facts: &Facts) -> Check {
     let mode = facts.lockdown.as_deref().unwrap_or("not told (securityfs is not mounted)");
-    let mend =
-        "boot without lockdown=confidentiality: that mode denies reading kernel memory, which tracing needs";
-    check("kernel lockdown", mode != "confidentiality", mode.to_owned(), mend)
+    check("kernel lockdown", !is_confidential(facts), mode.to_owned(), error::UNLOCK)
+}
+
+/// The lockdown mode that denies reading kernel memory, which tracing needs (kernel/trace/bpf_trace.c).
+pub(crate) fn is_confidential(facts: &Facts) -> bool {
+    facts.lockdown.as_deref() == Some("confidentiality")
 }
 
 fn others(facts: &Facts) -> Check {
@@ -248,7 +261,7 @@ mod tests {
             [("6.18.44-fc", true), ("6.14.0", true), ("6.12.95", false), ("7.2", true), ("?", false)]
         {
             let facts = Facts { release: release.to_owned(), ..good() };
-            let plans = plans(&facts);
+            let plans = plans(&facts, None);
             assert_eq!((plans[0].hook, plans[0].locks), (Hook::Exit, locks), "{release}");
             assert_eq!(plans.last().map(|plan| plan.name()), Some("exit"), "{release}");
         }
@@ -256,6 +269,19 @@ mod tests {
             assert_eq!(plan.name().parse(), Ok(plan));
         }
         assert!("magic".parse::<Plan>().is_err());
+    }
+
+    #[test]
+    fn functions_are_hooked_unasked_where_that_is_quick() {
+        let names = |release: &str, hook: Option<u64>| {
+            let facts = Facts { release: release.to_owned(), ..good() };
+            let plans = plans(&facts, hook.map(Duration::from_millis));
+            plans.into_iter().map(Plan::name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("6.18.1", Some(5)), ["functions+locks", "exit+locks", "functions", "exit"]);
+        assert_eq!(names("6.1.0", Some(5)), ["functions", "exit"]);
+        assert_eq!(names("6.1.0", Some(200)), ["exit"], "too slow");
+        assert_eq!(names("6.1.0", None), ["exit"], "not allowed");
     }
 
     #[test]

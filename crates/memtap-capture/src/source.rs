@@ -153,6 +153,7 @@ pub fn open(choice: SourceChoice, settings: &Settings) -> Result<Opened, Capture
 fn requests_are_missing(reason: &CaptureError) -> Notice {
     let mend = match reason {
         CaptureError::NotPermitted { .. } => error::mend(),
+        CaptureError::Locked => error::UNLOCK.to_owned(),
         _ => "memtap doctor".to_owned(),
     };
     let why = match reason {

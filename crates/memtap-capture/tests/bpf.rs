@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use memtap_capture::{Hook, Plan, Settings, Source, SourceChoice, allows_functions, open};
+use memtap_capture::{Hook, Plan, Settings, Source, SourceChoice, checks, facts, function_hook, open};
 use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tally, Tgid};
 use nix::libc;
 
@@ -35,7 +35,7 @@ fn plans() -> Vec<Plan> {
 /// With that for which functions are hooked, where the kernel allows it.
 fn all_plans() -> Vec<Plan> {
     let mut plans = plans();
-    if allows_functions() {
+    if function_hook().is_some() {
         plans.push(Plan { hook: Hook::Functions, locks: plans[0].locks });
     }
     eprintln!("plans: {}", plans.iter().map(|plan| plan.name()).collect::<Vec<_>>().join(", "));
@@ -240,6 +240,26 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
             assert_eq!(wrong, 0, "each change is the thread's own");
         }
     }
+}
+
+/// On kernels that are booted so (`cargo xtask vm-test`); on any other it must go.
+#[test]
+fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let opened = open(SourceChoice::Bpf, &Settings::default());
+    let line = checks(&facts()).into_iter().find(|check| check.name == "kernel lockdown").unwrap();
+    eprintln!("lockdown: {}", line.found);
+    if facts().lockdown.as_deref() != Some("confidentiality") {
+        assert!(opened.is_ok() && line.ok, "integrity does not hinder");
+        return;
+    }
+    let error = opened.err().expect("the kernel refuses to have its memory read").to_string();
+    assert!(error.contains("lockdown=integrity"), "{error}");
+    assert!(!line.ok && line.mend.is_some_and(|mend| mend.contains("lockdown=integrity")));
+    let auto = open(SourceChoice::Auto, &Settings::default()).expect("/proc is there all the same");
+    assert_eq!(auto.source.kind(), memtap_capture::SourceKind::Procfs);
+    let notice = auto.notices.first().expect("it is told");
+    assert!(notice.what.contains("locked down") && notice.mend.contains("lockdown=integrity"), "{notice:?}");
 }
 
 /// `int 0x80`, as a 32-bit program calls the kernel.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use memtap_capture::{Hook, Plan, allows_functions, checks, facts, trial};
+use memtap_capture::{Hook, Plan, checks, facts, function_hook, hooks_are_quick, trial};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -32,19 +32,24 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The plan that runs only when it is asked for.
+/// What the kernel says of hooking functions: with it, other calls pay nothing.
 fn functions(out: &mut impl std::io::Write, plan: Plan) -> std::io::Result<()> {
-    let other = Plan { hook: Hook::Functions, ..plan };
-    match allows_functions() {
-        true => line(out, true, "other plan", &format!("--plan {}: {}", other.name(), other.about()), None),
-        false => {
-            let found = format!(
-                "{}: this kernel lets no function be hooked (fexit), so other calls pay as well",
-                other.name()
-            );
-            line(out, false, "other plan", &found, None)
+    let took = function_hook();
+    let found = match took {
+        None => "this kernel lets no function be hooked (fexit), so other calls pay as well".to_owned(),
+        Some(took) => {
+            let time = format!("one comes and goes in {:.1} ms", took.as_secs_f64() * 1000.0);
+            let other = Plan { hook: Hook::Functions, ..plan };
+            match hooks_are_quick(Some(took)) {
+                true => time,
+                false => format!(
+                    "{time}, too slow for forty of them: --plan {} has other calls pay nothing, but starts and ends slowly",
+                    other.name()
+                ),
+            }
         }
-    }
+    };
+    line(out, hooks_are_quick(took), "hooks on functions", &found, None)
 }
 
 fn line(

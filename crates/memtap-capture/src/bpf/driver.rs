@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
@@ -85,15 +86,19 @@ impl Driver {
         Ok(Self { ebpf, ring, lost, reading: None, without_oom })
     }
 
-    /// Hooks one function and lets it go again.
-    pub(crate) fn try_function(settings: &Settings) -> Result<(), CaptureError> {
+    /// Hooks one function and lets it go again; gives how long that took.
+    pub(crate) fn try_function() -> Result<Duration, CaptureError> {
         let plan = Plan { hook: Hook::Functions, locks: false };
+        let settings = &Settings { ring_bytes: 256 << 10, accounts: 64, ..Settings::default() };
         let btf =
             Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
         let mut ebpf = load(&btf, settings, plan, &[])?;
         let function = function_of(Call::Brk);
         let program = program(&mut ebpf, &format!("{FUNCTION}{function}"))?;
-        hook(program, &function, &btf).map(drop)
+        let begin = Instant::now();
+        hook(program, &function, &btf)?;
+        drop(ebpf);
+        Ok(begin.elapsed())
     }
 
     /// Hands up to `room` records, oldest first, to `take`, until that breaks; gives how many.

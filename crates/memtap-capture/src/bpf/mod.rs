@@ -5,6 +5,7 @@ mod hidden;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use memtap_model::{
     CALLS, CallRow, Decoder, LossCause, Observation, PageSize, ProcessId, ProcessState, RawRecord, StartTime,
@@ -72,10 +73,12 @@ pub fn trial() -> Result<Plan, CaptureError> {
     Ok(plan)
 }
 
-/// Whether this kernel lets functions be hooked: what the plans with [`crate::Hook::Functions`] need. Tries one.
+/// How long it takes to hook a function and to let it go again: what the plans with [`crate::Hook::Functions`] need. `None` where the
+/// kernel lets no function be hooked. Tries one.
 #[must_use]
-pub fn allows_functions() -> bool {
-    Driver::try_function(&Settings::default()).is_ok()
+pub fn function_hook() -> Option<Duration> {
+    let tried = Driver::try_function();
+    tried.inspect_err(|error| tracing::debug!("no function can be hooked here: {error}")).ok()
 }
 
 /// The same programs with no call to follow: what merely being attached costs. For the benchmark.
@@ -88,11 +91,10 @@ pub fn without_calls(settings: &Settings) -> Result<Box<dyn Source>, CaptureErro
 
 /// By the plan of the settings, else by the best that the facts allow and the kernel then accepts.
 fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan), CaptureError> {
-    if let Some(plan) = settings.plan {
-        return Ok((Driver::open(settings, plan, calls)?, plan));
-    }
+    let facts = facts();
+    let plans = settings.plan.map_or_else(|| probe::plans(&facts, function_hook()), |plan| vec![plan]);
     let mut failed = None;
-    for plan in probe::plans(&facts()) {
+    for plan in plans {
         match Driver::open(settings, plan, calls) {
             Ok(driver) => return Ok((driver, plan)),
             Err(error) => {
@@ -102,8 +104,11 @@ fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan),
         }
     }
     // The last has asked for least.
-    Err(failed
-        .unwrap_or_else(|| CaptureError::Unsupported { step: "plans".to_owned(), reason: "none".to_owned() }))
+    Err(match failed {
+        Some(_) if probe::is_confidential(&facts) => CaptureError::Locked,
+        Some(error) => error,
+        None => CaptureError::Unsupported { step: "plans".to_owned(), reason: "none".to_owned() },
+    })
 }
 
 impl Bpf {
