@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use memtap_model::{Call, CallTotals, Causes, Refusals};
+use serde::{Deserialize, Serialize};
 
 /// Why a process has the virtual size that it has. `opening + granted - released + exec + stack + kernel + shared +
 /// unexplained - ended` is its virtual size, always.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Books {
     /// What it had when it was first known: read by the snapshot, or copied by fork.
     pub opening_bytes: u64,

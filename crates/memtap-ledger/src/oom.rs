@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use memtap_model::{HostReading, OomKill, Tgid, WallClock};
+use serde::{Deserialize, Serialize};
 
 use crate::ProcessSummary;
 
@@ -16,7 +17,7 @@ const LARGEST: usize = 10;
 const KILLS: usize = 100;
 
 /// Who was killed and why, as far as the books can tell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OomReport {
     /// What the kernel did.
     pub kill: OomKill,
@@ -27,7 +28,7 @@ pub struct OomReport {
 }
 
 /// Who had most at one tick.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// When.
     pub at: WallClock,

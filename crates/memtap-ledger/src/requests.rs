@@ -1,9 +1,10 @@
 //! A request of the stream, with the process life that it belongs to.
 
 use memtap_model::{MemoryRequest, Outcome, Place, ProcessId, SizeRule};
+use serde::{Deserialize, Serialize};
 
 /// One request as booked: what the stream, the store and the API show.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookedRequest {
     /// The process life it belongs to.
     pub process: ProcessId,

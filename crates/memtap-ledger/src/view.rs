@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use memtap_model::{Comm, Faults, HostReading, LossCause, Placement, ProcessId, Resident, Tgid, WallClock};
+use serde::{Deserialize, Serialize};
 
 use crate::{BookedRequest, Books, OomReport};
 
 /// Highest sizes within some time, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Peaks {
     /// Virtual size.
     pub virtual_bytes: u64,
@@ -28,7 +29,7 @@ impl Peaks {
 }
 
 /// One process as the views show it.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProcessSummary {
     /// Which process life.
     pub process: ProcessId,

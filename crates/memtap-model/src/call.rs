@@ -1,6 +1,8 @@
 //! The call table: every memory system call that memtap follows, in one place. Adding a call is one row here; the kernel's
 //! filter and sums, the decoding, the names, the API and the documents all come from it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::flags::Flags;
 
 /// Which of its arguments says for how much memory a call is. The numbers are `enum memtap_size` of `record.h`.
@@ -65,7 +67,7 @@ macro_rules! calls {
     ($($call:ident $name:literal $x86_64:literal $i386:expr, $size:ident $place:ident, moves $moves:literal, asks $asks:literal,
        protection $protection:expr, flags $flags:expr, $about:literal;)*) => {
         /// Which memory system call.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[repr(u16)]
         pub enum Call { $(#[doc = $about] $call,)* }
 

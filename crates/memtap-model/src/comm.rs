@@ -1,9 +1,10 @@
 //! The kernel's name of a task: up to 15 bytes from a stranger.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A task's `comm`: at most 15 bytes, any value but NUL. It is not text until [`Comm::to_text`] made it so.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Comm([u8; 16]);
 
 impl Comm {

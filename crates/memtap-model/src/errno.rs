@@ -1,9 +1,10 @@
 //! Why the kernel refused: errno and its name.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An errno, 1 to 4095.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Errno(pub u16);
 
 impl Errno {

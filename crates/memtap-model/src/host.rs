@@ -1,7 +1,9 @@
 //! The machine's memory at one moment.
 
+use serde::{Deserialize, Serialize};
+
 /// What /proc/meminfo and /proc/pressure/memory say, in bytes and percent.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostReading {
     /// `MemTotal`.
     pub total_bytes: u64,
@@ -22,7 +24,7 @@ pub struct HostReading {
 }
 
 /// Swap space in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SwapReading {
     /// `SwapTotal`.
     pub total_bytes: u64,
@@ -31,7 +33,7 @@ pub struct SwapReading {
 }
 
 /// Share of the last ten seconds in which tasks waited for memory, in percent (`/proc/pressure/memory`).
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
     /// At least one task waited.
     pub some_avg10: f64,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Call, Comm, Errno, HostReading, Placement, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};
 
 /// One thing that a source saw. A stream of these, in the order given, is all that the ledger needs.
@@ -85,7 +87,7 @@ impl LossCause {
 }
 
 /// What the kernel answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Granted; the value that the call returned.
     Granted(u64),
@@ -94,7 +96,7 @@ pub enum Outcome {
 }
 
 /// One memory system call of one thread, with its arguments and its outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryRequest {
     /// When the call returned.
     pub time: WallClock,
@@ -123,7 +125,7 @@ pub struct MemoryRequest {
 }
 
 /// Resident memory and swap, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Resident {
     /// Pages of no file.
     pub anonymous_bytes: u64,
@@ -176,7 +178,7 @@ impl Causes {
 }
 
 /// Page faults of all threads of a process in all its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Faults {
     /// Those that needed no disk.
     pub minor: u64,
@@ -255,7 +257,7 @@ impl ProcessState {
 }
 
 /// Refused requests of one call with one errno.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusals {
     /// Which call.
     pub call: Call,
@@ -266,7 +268,7 @@ pub struct Refusals {
 }
 
 /// What one call has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CallTotals {
     /// Requests, refused ones too.
     pub count: u64,
@@ -290,7 +292,7 @@ pub struct Tally {
 }
 
 /// An OOM kill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OomKill {
     /// When.
     pub time: WallClock,

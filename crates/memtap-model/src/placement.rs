@@ -2,8 +2,10 @@
 //! the container with its Kubernetes pod, the systemd unit and the login session. Names of cgroups are strangers' choice: a
 //! name is believed when it has the form that the runtime or systemd gives, so whoever may make cgroups can pretend.
 
+use serde::{Deserialize, Serialize};
+
 /// Where a process runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// The path that accounts its memory, at most 4096 bytes; strangers' text. Empty when the kernel has no cgroups.
     pub cgroup: String,
@@ -16,7 +18,7 @@ pub struct Placement {
 }
 
 /// A container as its cgroup names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Who runs it.
     pub runtime: Runtime,
@@ -27,7 +29,7 @@ pub struct Container {
 }
 
 /// Who runs a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is a product's name")]
 pub enum Runtime {
     Docker,

@@ -1,19 +1,21 @@
 //! Units and identities: numbers that must not be mixed up have types of their own.
 
+use serde::{Deserialize, Serialize};
+
 /// A process: the kernel's thread group id, what users call pid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Tgid(pub u32);
 
 /// A thread id, what the kernel calls pid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Tid(pub u32);
 
 /// When a process started: nanoseconds of `CLOCK_BOOTTIME`. With the pid it names one process life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct StartTime(pub u64);
 
 /// One process life: a reused pid is another process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct ProcessId {
     /// The pid.
     pub tgid: Tgid,
@@ -26,7 +28,7 @@ pub struct ProcessId {
 pub struct SpaceId(pub u64);
 
 /// Wall-clock time: nanoseconds since 1970-01-01 UTC. For display and history; order is the stream's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct WallClock(pub i64);
 
 impl WallClock {

@@ -43,6 +43,16 @@ pub enum StoreError {
     /// The database could not do it now.
     #[error("the history database failed: {0}{mend}", mend = mend(.0))]
     Sqlite(#[from] rusqlite::Error),
+    /// The folder for what waits cannot be used.
+    #[error(
+        "cannot keep what waits for the database in {folder}: {reason}; choose another folder with --spool DIR, or none with --spool-size 0"
+    )]
+    Spool {
+        /// Where.
+        folder: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
     /// A cursor that no page gave.
     #[error("'{0}' is no cursor: use next_cursor of the page before")]
     Cursor(String),

@@ -1,22 +1,23 @@
 //! History: the port that every store implements, and the stores.
 //!
 //! What goes in are [`Batch`]es of booked requests and changed processes; what comes out are pages of requests and the
-//! store's [`Status`]. Writing happens in one thread of its own ([`spawn`]), which may lag or fail without slowing the
-//! capture; what it has to drop is counted.
+//! store's [`Status`]. Writing happens in one thread of its own ([`spawn`]), which may lag or lose its database without slowing the
+//! capture: what waits goes to a spool on disk then, and what has to be dropped is counted by cause.
 //!
 //! Architecture Invariant: nothing here knows of sources, of the server, or of the ledger's inner workings; the ledger's
 //! read model is the only input.
 
 mod error;
 mod port;
+mod spool;
 mod sqlite;
 mod url;
 mod writer;
 
 pub use error::StoreError;
 pub use port::{
-    AllProcesses, Appended, Batch, Delivery, Reader, RequestPage, RequestQuery, Run, Settings, Status, Store,
-    StoredRequest, UsagePoint, UsageQuery,
+    AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
+    Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
 pub use url::{StoreUrl, open};
-pub use writer::{Handle, Limits, spawn};
+pub use writer::{Handle, Limits, SpoolSettings, spawn};

@@ -1,11 +1,14 @@
 //! The port: what a store must do.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
 use memtap_model::{Call, Comm, Errno, Faults, Resident, Tgid, Tid, WallClock};
+
+use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 
@@ -25,7 +28,7 @@ impl Default for Settings {
 }
 
 /// One run of memtap, or one import: rows of a store belong to a run, and a process is told by its run, pid and start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Drawn at random, below 2^63.
     pub id: u64,
@@ -76,7 +79,7 @@ pub struct Appended {
 }
 
 /// What all living processes have together at a tick, and what all have done since memtap began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AllProcesses {
     /// Sum of their virtual sizes, bytes.
     pub virtual_bytes: u64,
@@ -114,7 +117,7 @@ impl From<&LiveView> for AllProcesses {
 
 /// What goes into a store at once. A request's process may come later: its
 /// row is then made from the request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// Requests in the stream's order.
     pub requests: Vec<BookedRequest>,
@@ -304,6 +307,35 @@ impl From<&BookedRequest> for StoredRequest {
     }
 }
 
+/// Why requests are not in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropCause {
+    /// More came than could wait in memory.
+    QueueFull,
+    /// The database was away, and the spool on disk had its full size.
+    SpoolFull,
+    /// The database was away, and the spool could not be written.
+    SpoolFailed,
+    /// What was spooled could not be read back whole.
+    SpoolDamaged,
+    /// The database refused the row for what is in it.
+    Refused,
+}
+
+impl DropCause {
+    /// Its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolFailed => "spool_failed",
+            Self::SpoolDamaged => "spool_damaged",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// How a store is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
@@ -313,12 +345,28 @@ pub struct Status {
     pub rows: u64,
     /// Age of the oldest batch that is not yet committed, seconds.
     pub lag_s: f64,
-    /// Requests that wait to be written.
+    /// Requests that wait to be written, in memory or on disk.
     pub spooled: u64,
-    /// Requests that were dropped because the store did not keep up or failed.
-    pub dropped: u64,
+    /// Bytes that wait on disk.
+    pub spool_bytes: u64,
+    /// Requests that were dropped, by cause.
+    pub dropped: BTreeMap<DropCause, u64>,
     /// Bytes on disk.
     pub bytes: u64,
     /// What is wrong, if anything, with the mend.
     pub error: Option<String>,
+}
+
+impl Status {
+    /// Requests that were dropped, for whatever cause.
+    #[must_use]
+    pub fn dropped_requests(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    pub(crate) fn drop(&mut self, cause: DropCause, requests: u64) {
+        if requests > 0 {
+            *self.dropped.entry(cause).or_default() += requests;
+        }
+    }
 }

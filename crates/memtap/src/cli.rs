@@ -54,18 +54,32 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// Size of the kernel's ring buffer, a power of two: more rides out longer bursts
-    #[arg(long, env = "MEMTAP_RING_SIZE", value_name = "SIZE", default_value = "16MiB", value_parser = ring_size)]
-    pub(crate) ring_size: u32,
+    /// Memory that memtap may take for itself, its share of the kernel's included; the database's page cache comes on top.
+    /// All its bounds follow from it
+    #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
+    pub(crate) memory: u64,
+
+    /// Folder for what waits while the database is away
+    /// [default: beside the database file, or beside where that would be by default]
+    #[arg(long, env = "MEMTAP_SPOOL", value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
+
+    /// How large that folder may grow; 0: what does not fit into memory is dropped at once
+    #[arg(long, env = "MEMTAP_SPOOL_SIZE", value_name = "SIZE", default_value = "1GiB", value_parser = bytes)]
+    pub(crate) spool_size: u64,
+
+    /// Size of the kernel's ring buffer, a power of two: more rides out longer bursts [default: a quarter of --memory]
+    #[arg(long, env = "MEMTAP_RING_SIZE", value_name = "SIZE", value_parser = ring_size)]
+    pub(crate) ring_size: Option<u32>,
 
     /// How much of the ring requests may fill [default: three quarters]. The rest is for forks, execs, exits and readings,
     /// which are never lost; a request that finds no room is missing in the stream and counted, and in the sums all the same
     #[arg(long, env = "MEMTAP_RING_REQUESTS", value_name = "SIZE", value_parser = size)]
     pub(crate) ring_requests: Option<u32>,
 
-    /// How many processes may have accounts in the kernel, about 1 KiB each
-    #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
-    pub(crate) accounts: u32,
+    /// How many processes may have accounts in the kernel, about 1 KiB each [default: a quarter of --memory]
+    #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    pub(crate) accounts: Option<u32>,
 
     /// How requests are seen: functions+locks, exit+locks, functions or exit (memtap doctor explains them)
     /// [default: the best that this kernel allows]
@@ -93,8 +107,19 @@ fn ring_size(text: &str) -> Result<u32, String> {
     }
 }
 
+/// What memtap may take: from 32 MiB on.
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = bytes(text)?;
+    if bytes < 32 << 20 { Err("memtap needs at least 32MiB".to_owned()) } else { Ok(bytes) }
+}
+
 /// A size such as `64KiB`, below 4 GiB.
 fn size(text: &str) -> Result<u32, String> {
+    u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too much: less than 4GiB"))
+}
+
+/// A size such as `64KiB`.
+fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 =
         digits.parse().map_err(|_| format!("'{text}' is not a size; write for example 16MiB"))?;
@@ -103,9 +128,10 @@ fn size(text: &str) -> Result<u32, String> {
         "KiB" | "K" => 1 << 10,
         "MiB" | "M" => 1 << 20,
         "GiB" | "G" => 1 << 30,
-        other => return Err(format!("unknown unit '{other}'; use KiB, MiB or GiB")),
+        "TiB" | "T" => 1_u64 << 40,
+        other => return Err(format!("unknown unit '{other}'; use KiB, MiB, GiB or TiB")),
     };
-    u32::try_from(number.saturating_mul(unit)).map_err(|_| format!("'{text}' is too much: less than 4GiB"))
+    Ok(number.saturating_mul(unit))
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
-use memtap_store::StoreUrl;
+use memtap_store::{SpoolSettings, StoreUrl};
 
+use crate::budget::Budget;
 use crate::cli::ServeArguments;
 
 const DEFAULT_PORT: u16 = 3000;
@@ -19,32 +20,73 @@ pub(crate) struct Config {
     pub(crate) store: StoreUrl,
     pub(crate) source: SourceChoice,
     pub(crate) capture: memtap_capture::Settings,
+    pub(crate) budget: Budget,
+    /// Where deliveries wait while the database is away.
+    pub(crate) spool: Option<SpoolSettings>,
     pub(crate) cors_origins: Vec<String>,
 }
 
 impl Config {
     pub(crate) fn resolve(arguments: &ServeArguments) -> anyhow::Result<Self> {
         let file = EnvFile::read(arguments.env_file.as_deref())?;
+        let budget = Budget::of(arguments.memory);
+        let store = match &arguments.store {
+            Some(store) => store.clone(),
+            None => file.store()?.map_or_else(default_store, Ok)?,
+        };
         Ok(Self {
             listen: match arguments.listen {
                 Some(listen) => listen,
                 None => file.listen()?,
             },
-            store: match &arguments.store {
-                Some(store) => store.clone(),
-                None => file.store()?.map_or_else(default_store, Ok)?,
-            },
+            spool: spool(arguments, &store)?,
+            store,
+            budget,
             source: arguments.source,
             capture: memtap_capture::Settings {
-                ring_bytes: arguments.ring_size,
+                ring_bytes: arguments.ring_size.unwrap_or(budget.ring_bytes),
                 ring_requests: arguments.ring_requests,
-                accounts: arguments.accounts,
+                accounts: arguments.accounts.unwrap_or(budget.accounts),
                 plan: arguments.plan,
                 ..memtap_capture::Settings::default()
             },
             cors_origins: arguments.cors_origin.clone(),
         })
     }
+
+    /// Bounds of the store's writer.
+    pub(crate) fn limits(&self) -> memtap_store::Limits {
+        memtap_store::Limits {
+            queue_requests: self.budget.queue_requests,
+            spool: self.spool.clone(),
+            ..memtap_store::Limits::default()
+        }
+    }
+
+    /// Of requests that are not in the history at the end.
+    pub(crate) fn what_becomes_of_the_rest(&self) -> String {
+        match &self.spool {
+            Some(spool) => {
+                format!("wait in {}: the next memtap with this store delivers them", spool.folder.display())
+            }
+            None => "are not in the history".to_owned(),
+        }
+    }
+}
+
+/// Beside the database file; of a database elsewhere, a folder of its own, so that what waits for one is never given to another.
+fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<SpoolSettings>> {
+    let folder = match (&arguments.spool, store) {
+        (_, StoreUrl::None) => return Ok(None),
+        _ if arguments.spool_size == 0 => return Ok(None),
+        (Some(folder), _) => folder.clone(),
+        (None, StoreUrl::Sqlite(path)) => {
+            let mut folder = path.clone().into_os_string();
+            folder.push("-spool");
+            folder.into()
+        }
+    };
+    Ok(Some(SpoolSettings { folder, max_bytes: arguments.spool_size }))
 }
 
 /// The keys of a `.env` file; the environment itself is left as it is.

@@ -3,6 +3,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("memtap asks the Linux kernel; it builds and runs on Linux only");
 
+mod budget;
 mod cli;
 mod config;
 mod doctor;

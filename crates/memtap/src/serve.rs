@@ -14,8 +14,8 @@ use crate::cli::ServeArguments;
 use crate::config::Config;
 use crate::pipeline;
 
-/// Batches between the capture thread and the ledger: with at most 8,192 observations each, tens of megabytes.
-const BATCHES: usize = 16;
+/// A full batch between the capture thread and the ledger: 8,192 observations.
+pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
 
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     let config = Config::resolve(arguments)?;
@@ -43,7 +43,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let ledger = Ledger::new(memtap_ledger::Settings::default());
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
-    let (sender, batches) = mpsc::channel(BATCHES);
+    let (sender, batches) = mpsc::channel(config.budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
     let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone()));
@@ -73,8 +73,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     if let Some(store) = store {
         let status = tokio::task::spawn_blocking(move || store.finish()).await?;
-        if status.dropped > 0 || status.spooled > 0 {
-            tracing::warn!("{} requests are not in the history", status.dropped + status.spooled);
+        let dropped = status.dropped_requests();
+        if dropped > 0 {
+            tracing::warn!("{dropped} requests are not in the history");
+        }
+        if status.spooled > 0 {
+            tracing::warn!("{} requests {}", status.spooled, config.what_becomes_of_the_rest());
         }
     }
     let _ = stop_server.send(());
@@ -101,7 +105,7 @@ fn open_store(
         page_size: host.page_size,
         began: WallClock(i64::try_from(now.as_nanos())?),
     };
-    Ok(Some(Arc::new(memtap_store::spawn(store, run, memtap_store::Limits::default())?)))
+    Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
 }
 
 fn server_state(

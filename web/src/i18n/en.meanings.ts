@@ -71,7 +71,7 @@ export const errors: Record<string, string> = {
   EIDRM: "The shared segment was removed.",
 };
 
-/** Why records were lost, by the cause's name. */
+/** Why records were lost, or are not in the history, by the cause's name. */
 export const causes: Record<string, string> = {
   ring_full: "requests: the kernel's ring buffer was full",
   lifecycle_ring_full: "forks, execs, exits and readings: the ring buffer was full; the next reading makes it good",
@@ -80,4 +80,9 @@ export const causes: Record<string, string> = {
   undecodable: "records that could not be decoded; please report this",
   unknown_process: "requests of processes that memtap did not know",
   too_many_ends: "processes that ended, of too many within one second; they are missing in the history",
+  queue_full: "requests: the database did not keep up, and no more could wait in memory",
+  spool_full: "requests: the database was away, and what may wait on disk was used up",
+  spool_failed: "requests: the database was away, and the disk could not take more",
+  spool_damaged: "requests that waited on disk and could not be read back",
+  refused: "requests that the database refused for what is in them",
 };

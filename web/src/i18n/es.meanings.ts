@@ -81,4 +81,9 @@ export const causes: Record<string, string> = {
   undecodable: "registros que no se pudieron descifrar; avísenos, por favor",
   unknown_process: "pedidos de procesos que memtap no conocía",
   too_many_ends: "procesos terminados, de demasiados en un mismo segundo; faltan en el historial",
+  queue_full: "pedidos: la base de datos no daba abasto y no cabían más en memoria",
+  spool_full: "pedidos: la base de datos no estaba y se agotó lo que puede esperar en disco",
+  spool_failed: "pedidos: la base de datos no estaba y el disco no pudo recibir más",
+  spool_damaged: "pedidos que esperaban en disco y no se pudieron releer",
+  refused: "pedidos que la base de datos rechazó por su contenido",
 };

@@ -46,7 +46,9 @@ export interface Health {
     rows: number;
     lag_s: number;
     spooled: number;
+    spool_bytes: number;
     dropped: number;
+    dropped_by_cause: Record<string, number>;
     bytes: number;
     error: string | null;
   };

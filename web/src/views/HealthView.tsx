@@ -70,7 +70,7 @@ function captureFacts(health: Health, { words, lang }: Settings): Fact[] {
     { name: names.perSecond, value: rate(requests.per_second, lang) },
     { name: <Term term="refused">{names.refused}</Term>, value: count(requests.refused, lang), bad: requests.refused > 0 },
     { name: <Term term="lost">{names.lost}</Term>, value: count(requests.lost, lang), bad: requests.lost > 0 },
-    { name: names.lostByCause, value: <Causes causes={requests.lost_by_cause} />, bad: isIncomplete },
+    { name: names.lostByCause, value: <Causes causes={requests.lost_by_cause} none={names.nothingLost} />, bad: isIncomplete },
     { name: <Term term="unexplained">{names.unexplained}</Term>, value: size(unexplained_bytes, lang) },
   ];
 }
@@ -82,12 +82,12 @@ function planFacts({ plan, plan_about }: Health, words: Words): Fact[] {
   return [{ name: <Term term="plan">{words.health.plan}</Term>, value }];
 }
 
-function Causes({ causes }: { causes: Record<string, number> }) {
+function Causes({ causes, none }: { causes: Record<string, number>; none: string }) {
   const { words, lang } = useSettings();
   const some = Object.entries(causes)
     .filter(([, n]) => n > 0)
     .toSorted(([, a], [, b]) => b - a);
-  if (some.length === 0) return words.health.nothingLost;
+  if (some.length === 0) return none;
   return (
     <ul className="causes">
       {some.map(([cause, n]) => (
@@ -107,7 +107,12 @@ function storeFacts({ store }: Health, { words, lang }: Settings): Fact[] {
     { name: names.size, value: size(store.bytes, lang) },
     { name: names.lag, value: `${fixed(store.lag_s, 1, lang)} s`, bad: store.lag_s > 10 },
     { name: names.spooled, value: count(store.spooled, lang) },
-    { name: names.dropped, value: count(store.dropped, lang), bad: store.dropped > 0 },
+    { name: names.spoolBytes, value: size(store.spool_bytes, lang), bad: store.spool_bytes > 0 },
+    {
+      name: names.dropped,
+      value: <Causes causes={store.dropped_by_cause} none={names.nothingDropped} />,
+      bad: store.dropped > 0,
+    },
     { name: names.error, value: store.error === null ? names.noError : visible(store.error), bad: store.error !== null },
   ];
 }

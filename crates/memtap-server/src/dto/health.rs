@@ -41,7 +41,9 @@ struct Store {
     rows: u64,
     lag_s: f64,
     spooled: u64,
+    spool_bytes: u64,
     dropped: u64,
+    dropped_by_cause: BTreeMap<&'static str, u64>,
     bytes: u64,
     error: Option<String>,
 }
@@ -85,7 +87,13 @@ impl Health {
                 rows: status.rows,
                 lag_s: status.lag_s,
                 spooled: status.spooled,
-                dropped: status.dropped,
+                spool_bytes: status.spool_bytes,
+                dropped: status.dropped_requests(),
+                dropped_by_cause: status
+                    .dropped
+                    .iter()
+                    .map(|(cause, count)| (cause.name(), *count))
+                    .collect(),
                 bytes: status.bytes,
                 error: status.error,
             },

@@ -1,6 +1,7 @@
 //! Makes requests and processes for the tests of the stores.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+#![allow(dead_code, reason = "no test program needs all of it")]
 
 use std::path::Path;
 use std::sync::Arc;

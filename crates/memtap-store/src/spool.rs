@@ -1,0 +1,461 @@
+//! Records that wait on disk, oldest first, while the database is away: they survive the end of memtap.
+//!
+//! A folder of numbered segments. A segment is a mark and records; a record is its length, its count of requests, the time, a checksum over
+//! all of it, and the bytes. A segment goes when its last record has been taken; one that was begun by an earlier run is never added to.
+//! What is taken is not noted on disk: after a restart the segment comes again from its first record, which deliveries are made for.
+
+use std::collections::VecDeque;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What a segment begins with. Its last byte counts the forms of records: one of another form is left alone.
+const MARK: [u8; 8] = *b"mtspool\x01";
+const HEADER: usize = 20;
+/// A segment that is longer is not added to.
+const SEGMENT_BYTES: u64 = 8 << 20;
+/// No record is longer: a length beyond it is damage.
+const RECORD_BYTES: u32 = 256 << 20;
+
+/// The records on disk.
+pub(crate) struct Spool {
+    folder: PathBuf,
+    /// Held as long as this lives.
+    _lock: File,
+    max_bytes: u64,
+    segments: VecDeque<Segment>,
+    /// The last of `segments`, when it is open for more.
+    open: Option<File>,
+    next_number: u64,
+    /// Where in the first segment the first record is that was not taken.
+    at: u64,
+    /// What was not there or not whole.
+    damaged: Damage,
+}
+
+/// One file.
+struct Segment {
+    number: u64,
+    bytes: u64,
+    /// Records and requests that were not taken.
+    records: u64,
+    requests: u64,
+}
+
+/// What could not be read back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) records: u64,
+    /// In them, as far as it can be told.
+    pub(crate) requests: u64,
+}
+
+/// Why a record was not put.
+#[derive(Debug)]
+pub(crate) enum NotPut {
+    /// The spool may not grow further.
+    Full,
+    /// The disk refused it.
+    Disk(io::Error),
+}
+
+#[derive(Clone, Copy)]
+struct Header {
+    bytes: u32,
+    requests: u32,
+    put_at_ns: u64,
+    checksum: u32,
+}
+
+impl Header {
+    fn of(payload: &[u8], requests: u32) -> Option<Self> {
+        let bytes = u32::try_from(payload.len()).ok().filter(|bytes| *bytes <= RECORD_BYTES)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let put_at_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let mut header = Self { bytes, requests, put_at_ns, checksum: 0 };
+        header.checksum = header.sum(payload);
+        Some(header)
+    }
+
+    fn sum(self, payload: &[u8]) -> u32 {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&self.to_bytes()[..HEADER - 4]);
+        sum.update(payload);
+        sum.finalize()
+    }
+
+    fn to_bytes(self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        bytes[..4].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.requests.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.put_at_ns.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes
+    }
+
+    /// The next header in `file`; `None` at its end, or where no header can be.
+    fn read(file: &mut File) -> io::Result<Option<Self>> {
+        let mut raw = [0; HEADER];
+        match file.read_exact(&mut raw) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let word = |at: usize| {
+            let mut bytes = [0; 4];
+            bytes.copy_from_slice(&raw[at..at + 4]);
+            u32::from_le_bytes(bytes)
+        };
+        let put_at_ns = u64::from(word(8)) | u64::from(word(12)) << 32;
+        let header = Self { bytes: word(0), requests: word(4), put_at_ns, checksum: word(16) };
+        Ok((header.bytes <= RECORD_BYTES).then_some(header))
+    }
+}
+
+impl Spool {
+    /// Opens the folder, with what an earlier run has left there. One program at a time.
+    pub(crate) fn open(folder: &Path, max_bytes: u64) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut lock = OpenOptions::new();
+        let lock = lock.create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(ErrorKind::WouldBlock, "another memtap uses it"),
+            TryLockError::Error(error) => error,
+        })?;
+        let mut spool = Self {
+            folder: folder.into(),
+            _lock: lock,
+            max_bytes,
+            segments: VecDeque::new(),
+            open: None,
+            next_number: 1,
+            at: MARK.len() as u64,
+            damaged: Damage::default(),
+        };
+        spool.find()?;
+        Ok(spool)
+    }
+
+    /// The segments of an earlier run.
+    fn find(&mut self) -> io::Result<()> {
+        let mut numbers = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".segment")?.parse::<u64>().ok());
+            numbers.extend(number);
+        }
+        numbers.sort_unstable();
+        self.next_number = numbers.last().map_or(1, |last| last + 1);
+        for number in numbers {
+            let path = self.path(number);
+            match count(&path)? {
+                Some((records, requests)) if records > 0 => {
+                    let bytes = path.metadata()?.len();
+                    self.segments.push_back(Segment { number, bytes, records, requests });
+                }
+                Some(_) => std::fs::remove_file(path)?,
+                // Another version's, or nothing of ours: whoever has that version can still deliver it.
+                None => {
+                    tracing::warn!(
+                        "{} is no segment of this version's spool; it stays as it is",
+                        path.display()
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests that wait.
+    pub(crate) fn requests(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.requests).sum()
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// What could not be read back since this was asked last.
+    pub(crate) fn take_damage(&mut self) -> Damage {
+        std::mem::take(&mut self.damaged)
+    }
+
+    /// Puts a record at the end. It is on the disk when this comes back.
+    pub(crate) fn put(&mut self, payload: &[u8], requests: u32) -> Result<(), NotPut> {
+        let header = Header::of(payload, requests).ok_or(NotPut::Full)?;
+        let record = (HEADER + payload.len()) as u64;
+        if self.bytes() + record > self.max_bytes {
+            return Err(NotPut::Full);
+        }
+        if self.open.is_none() || self.segments.back().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
+            self.begin().map_err(NotPut::Disk)?;
+        }
+        let (Some(file), Some(last)) = (&mut self.open, self.segments.back_mut()) else {
+            return Err(NotPut::Full);
+        };
+        let bytes = [&header.to_bytes()[..], payload].concat();
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            // What is half there would hide what came after it.
+            let mended = file.set_len(last.bytes).and_then(|()| file.seek(SeekFrom::Start(last.bytes)));
+            if mended.is_err() {
+                self.open = None;
+            }
+            return Err(NotPut::Disk(error));
+        }
+        last.bytes += record;
+        last.records += 1;
+        last.requests += u64::from(requests);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        let path = self.path(self.next_number);
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
+        if let Err(error) = file.write_all(&MARK) {
+            std::fs::remove_file(path)?;
+            return Err(error);
+        }
+        let bytes = MARK.len() as u64;
+        self.segments.push_back(Segment { number: self.next_number, bytes, records: 0, requests: 0 });
+        self.next_number += 1;
+        self.open = Some(file);
+        Ok(())
+    }
+
+    /// The oldest record, and how long it has waited. What is damaged before it is counted and gone.
+    pub(crate) fn first(&mut self) -> io::Result<Option<(Vec<u8>, Duration)>> {
+        while let Some(first) = self.segments.front() {
+            let mut file = File::open(self.path(first.number))?;
+            file.seek(SeekFrom::Start(self.at))?;
+            let Some(header) = Header::read(&mut file)? else {
+                self.drop_segment()?;
+                continue;
+            };
+            let mut payload = Vec::new();
+            file.take(u64::from(header.bytes)).read_to_end(&mut payload)?;
+            if payload.len() == header.bytes as usize && header.sum(&payload) == header.checksum {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                return Ok(Some((payload, now.saturating_sub(Duration::from_nanos(header.put_at_ns)))));
+            }
+            self.damaged.records += 1;
+            self.damaged.requests += u64::from(header.requests).min(first.requests);
+            self.pass(header)?;
+        }
+        Ok(None)
+    }
+
+    /// The record that [`Spool::first`] gave is where it belongs.
+    pub(crate) fn taken(&mut self) -> io::Result<()> {
+        let Some(first) = self.segments.front() else { return Ok(()) };
+        let mut file = File::open(self.path(first.number))?;
+        file.seek(SeekFrom::Start(self.at))?;
+        match Header::read(&mut file)? {
+            Some(header) => self.pass(header),
+            None => self.drop_segment(),
+        }
+    }
+
+    fn pass(&mut self, header: Header) -> io::Result<()> {
+        self.at += HEADER as u64 + u64::from(header.bytes);
+        let Some(first) = self.segments.front_mut() else { return Ok(()) };
+        first.records = first.records.saturating_sub(1);
+        first.requests = first.requests.saturating_sub(u64::from(header.requests));
+        if first.records == 0 || self.at >= first.bytes {
+            self.drop_segment()?;
+        }
+        Ok(())
+    }
+
+    fn drop_segment(&mut self) -> io::Result<()> {
+        self.at = MARK.len() as u64;
+        if self.segments.len() == 1 {
+            self.open = None;
+        }
+        let Some(first) = self.segments.pop_front() else { return Ok(()) };
+        // Some are left only when damage has hidden where they begin.
+        self.damaged.records += first.records;
+        self.damaged.requests += first.requests;
+        std::fs::remove_file(self.path(first.number))
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:010}.segment"))
+    }
+}
+
+/// Records and requests in a segment, as its headers have it; a torn end is none. `None`: it is not one of ours.
+fn count(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut mark = [0; MARK.len()];
+    // One that was cut within its mark had nothing in it.
+    if length < mark.len() as u64 {
+        return Ok(Some((0, 0)));
+    }
+    file.read_exact(&mut mark)?;
+    if mark != MARK {
+        return Ok(None);
+    }
+    let (mut records, mut requests) = (0, 0);
+    while let Some(header) = Header::read(&mut file)? {
+        if file.stream_position()? + u64::from(header.bytes) > length {
+            break;
+        }
+        file.seek_relative(i64::from(header.bytes))?;
+        records += 1;
+        requests += u64::from(header.requests);
+    }
+    Ok(Some((records, requests)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(spool: &mut Spool) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        while let Some((record, _)) = spool.first().unwrap() {
+            all.push(record);
+            spool.taken().unwrap();
+        }
+        all
+    }
+
+    fn record(n: u32) -> Vec<u8> {
+        n.to_le_bytes().repeat(1 + n as usize * 997 % 5000)
+    }
+
+    fn segments(folder: &Path) -> Vec<PathBuf> {
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some()).collect();
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_also_after_a_restart_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        for n in 0..2500 {
+            spool.put(&record(n), 3).unwrap();
+        }
+        assert_eq!(spool.requests(), 7500);
+        assert!(segments(folder.path()).len() > 2, "several segments");
+        for n in 0..700 {
+            assert_eq!(spool.first().unwrap().unwrap().0, record(n));
+            spool.taken().unwrap();
+        }
+        assert_eq!(spool.requests(), 5400);
+        drop(spool);
+        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        spool.put(b"new", 1).unwrap();
+        let all = drain(&mut spool);
+        // The first segment that was not finished comes from its beginning.
+        let first = u32::from_le_bytes(all[0][..4].try_into().unwrap());
+        assert!(first <= 700, "{first}");
+        let expected: Vec<_> = (first..2500).map(record).chain([b"new".to_vec()]).collect();
+        assert!(all == expected);
+        assert_eq!((spool.requests(), spool.bytes(), spool.is_empty()), (0, 0, true));
+        assert_eq!(spool.take_damage(), Damage::default());
+        assert!(segments(folder.path()).is_empty());
+        spool.put(b"again", 1).unwrap();
+        assert_eq!(drain(&mut spool), [b"again"]);
+    }
+
+    #[test]
+    fn a_torn_end_costs_the_last_record_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        for n in 0..3 {
+            spool.put(format!("record {n}").as_bytes(), 1).unwrap();
+        }
+        drop(spool);
+        let path = segments(folder.path()).remove(0);
+        let whole = std::fs::read(&path).unwrap();
+        let record = HEADER + "record 0".len();
+        for cut in (0..whole.len()).rev() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+            let expected = cut.saturating_sub(MARK.len()) / record;
+            assert_eq!(spool.requests(), expected as u64, "cut at {cut}");
+            assert_eq!(drain(&mut spool).len(), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_counted_and_the_others_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        for n in 0..5 {
+            spool.put(format!("record {n}").as_bytes(), 10).unwrap();
+        }
+        drop(spool);
+        let path = segments(folder.path()).remove(0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let second = MARK.len() + (HEADER + "record 0".len()) + HEADER;
+        bytes[second + 3] ^= 0x40;
+        std::fs::write(&path, &bytes).unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let all = drain(&mut spool);
+        let expected = [0, 2, 3, 4].map(|n| format!("record {n}").into_bytes());
+        assert_eq!(all, expected);
+        assert_eq!(spool.take_damage(), Damage { records: 1, requests: 10 });
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        spool.put(b"first", 1).unwrap();
+        spool.put(b"second", 1).unwrap();
+        drop(spool);
+        let path = segments(folder.path()).remove(0);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() - MARK.len() {
+            let mut bytes = whole.clone();
+            bytes[MARK.len() + at] ^= 0x10;
+            std::fs::write(&path, &bytes).unwrap();
+            let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+            for record in drain(&mut spool) {
+                assert!(record == b"first" || record == b"second", "byte {at}: {record:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_does_not_grow_beyond_its_size_and_takes_more_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 10_000).unwrap();
+        let mut put = 0;
+        while spool.put(&[7; 900], 1).is_ok() {
+            put += 1;
+        }
+        assert!((9..=10).contains(&put) && spool.bytes() <= 10_000, "{put} records, {} bytes", spool.bytes());
+        assert_eq!(drain(&mut spool).len(), put);
+        spool.put(&[7; 900], 1).unwrap();
+    }
+
+    #[test]
+    fn one_program_at_a_time_and_another_versions_segments_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 10_000).unwrap();
+        let error = Spool::open(folder.path(), 10_000).err().unwrap();
+        assert!(error.to_string().contains("another memtap"), "{error}");
+        drop(spool);
+        let other = folder.path().join("0000000007.segment");
+        std::fs::write(&other, b"mtspool\x02 of the future").unwrap();
+        let mut spool = Spool::open(folder.path(), 10_000).unwrap();
+        assert!(spool.is_empty());
+        spool.put(b"ours", 1).unwrap();
+        assert_eq!(drain(&mut spool), [b"ours"]);
+        assert!(other.exists());
+    }
+}
