@@ -187,7 +187,8 @@ impl Spool {
         std::mem::take(&mut self.damaged)
     }
 
-    /// Puts a record at the end. It is on the disk when this comes back.
+    /// Puts a record at the end. The kernel has it when this comes back; it is on the disk for sure when its segment is full: to wait for that
+    /// each time would let more pile up in memory than a loss of power could cost.
     pub(crate) fn put(&mut self, payload: &[u8], requests: u32) -> Result<(), NotPut> {
         let header = Header::of(payload, requests).ok_or(NotPut::Full)?;
         let record = (HEADER + payload.len()) as u64;
@@ -201,8 +202,7 @@ impl Spool {
             return Err(NotPut::Full);
         };
         let bytes = [&header.to_bytes()[..], payload].concat();
-        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
-        if let Err(error) = written {
+        if let Err(error) = file.write_all(&bytes) {
             // What is half there would hide what came after it.
             let mended = file.set_len(last.bytes).and_then(|()| file.seek(SeekFrom::Start(last.bytes)));
             if mended.is_err() {
@@ -217,6 +217,9 @@ impl Spool {
     }
 
     fn begin(&mut self) -> io::Result<()> {
+        if let Some(full) = self.open.take() {
+            full.sync_data()?;
+        }
         let path = self.path(self.next_number);
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
         if let Err(error) = file.write_all(&MARK) {
