@@ -468,3 +468,57 @@ fn an_oom_kill_is_kept_with_victim_asker_and_the_seconds_before() {
     let (name, moments) = stored().unwrap();
     assert!(name == "fixture" && moments > 0);
 }
+
+/// What of a process's memory is its own and its share of what others have too, bytes.
+fn pss(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn at_the_highest_rate_memtap_keeps_within_its_memory_and_the_history_gets_all() {
+    const PAIRS: u64 = 400_000;
+    /// SQLite's page caches, of the writer and of the reader.
+    const PAGE_CACHES: u64 = 18 << 20;
+    let memtap = Memtap::start();
+    let mut callers = [0, 1].map(|_| Fixture::start(&["pairs", &PAIRS.to_string()]));
+    let pids = [callers[0].pid(), callers[1].pid()];
+    let most = std::thread::scope(|scope| {
+        let working: Vec<_> = callers.iter_mut().map(|caller| scope.spawn(|| caller.go())).collect();
+        let mut most = 0;
+        while working.iter().any(|caller| !caller.is_finished()) {
+            most = most.max(pss(memtap.pid()));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        most
+    });
+    let settled = memtap.wait_for("/api/v1/health", "the history catches up", |health| {
+        health["store"]["spooled"].as_u64() < Some(20_000) && health["store"]["spool_bytes"] == 0
+    });
+    let most = most.max(pss(memtap.pid()));
+    assert!(most <= (64 << 20) + PAGE_CACHES, "{} MiB", most >> 20);
+    assert_eq!(
+        (&settled["store"]["dropped"], &settled["unexplained_bytes"]),
+        (&0.into(), &0.into()),
+        "{settled}"
+    );
+    memtap.settle();
+    let lost: u64 = pids.map(|pid| memtap.process(pid)["lost"].as_u64().unwrap()).iter().sum();
+    let stored = || {
+        let sql =
+            "select count(*) from request join process on process.id = process_id where pid in (?1, ?2)";
+        memtap.database().query_row(sql, pids, |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+    };
+    let begin = Instant::now();
+    while stored() < 4 * PAIRS - lost && begin.elapsed() < support::PATIENCE {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(
+        stored() >= 4 * PAIRS - lost,
+        "{} of {} are in the history, {lost} lost in the stream",
+        stored(),
+        4 * PAIRS
+    );
+    eprintln!("{} MiB at most; {lost} of {} lost in the stream", most >> 20, 4 * PAIRS);
+}
