@@ -17,7 +17,7 @@ mod writer;
 pub use error::StoreError;
 pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
-    Status, Store, StoredRequest, UsagePoint, UsageQuery,
+    Status, Store, StoredRequest,
 };
 pub use url::{StoreUrl, open};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

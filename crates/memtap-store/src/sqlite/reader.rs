@@ -8,7 +8,7 @@ use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
+use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
 
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,10 +47,6 @@ impl Reader for SqliteReader {
         rows.truncate(query.limit);
         let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
         Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
-    }
-
-    fn usage(&self, _query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        Ok(Vec::new())
     }
 }
 
