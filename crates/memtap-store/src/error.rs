@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names no store.
-    #[error("'{0}' is no store of this version; write --store sqlite:PATH or --store none")]
+    #[error(
+        "'{0}' is no store; write --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none"
+    )]
     Url(String),
     /// The folder or the file cannot be made or written.
     #[error(
@@ -43,6 +45,30 @@ pub enum StoreError {
     /// The database could not do it now.
     #[error("the history database failed: {0}{mend}", mend = mend(.0))]
     Sqlite(#[from] rusqlite::Error),
+    /// The MySQL or MariaDB server could not do it now.
+    #[error("the history database {database} failed: {reason}; {mend}")]
+    Mysql {
+        /// Which, without its password.
+        database: String,
+        /// It may come back by itself.
+        away: bool,
+        /// The server's words.
+        reason: String,
+        /// What mends it.
+        mend: &'static str,
+    },
+    /// The tables were made by a newer memtap.
+    #[error(
+        "the tables in {database} have version {found}, newer than this memtap's {known}; use that newer memtap, or another database"
+    )]
+    NewerDatabase {
+        /// Which, without its password.
+        database: String,
+        /// Its version.
+        found: i64,
+        /// The highest that we know.
+        known: i64,
+    },
     /// The folder for what waits cannot be used.
     #[error(
         "cannot keep what waits for the database in {folder}: {reason}; choose another folder with --spool DIR, or none with --spool-size 0"
@@ -57,8 +83,15 @@ pub enum StoreError {
     #[error("'{0}' is no cursor: use next_cursor of the page before")]
     Cursor(String),
     /// The system gives no thread.
-    #[error("cannot start the store's thread")]
+    #[error("cannot start the store's threads")]
     Thread(#[from] std::io::Error),
+}
+
+impl StoreError {
+    /// Whether the database may come back by itself.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Mysql { away: true, .. })
+    }
 }
 
 fn mend(error: &rusqlite::Error) -> &'static str {

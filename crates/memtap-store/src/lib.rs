@@ -8,6 +8,7 @@
 //! read model is the only input.
 
 mod error;
+mod mysql;
 mod port;
 mod spool;
 mod sqlite;
@@ -15,6 +16,7 @@ mod url;
 mod writer;
 
 pub use error::StoreError;
+pub use mysql::MysqlUrl;
 pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
     Status, Store, StoredRequest,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::mysql::{Mysql, MysqlUrl};
 use crate::sqlite::Sqlite;
 use crate::{Settings, Store, StoreError};
 
@@ -12,6 +13,8 @@ use crate::{Settings, Store, StoreError};
 pub enum StoreUrl {
     /// `sqlite:PATH`.
     Sqlite(PathBuf),
+    /// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
+    Mysql(MysqlUrl),
     /// `none`: no history.
     None,
 }
@@ -23,6 +26,7 @@ impl FromStr for StoreUrl {
         match text.split_once(':') {
             None if text == "none" => Ok(Self::None),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            Some(("mysql" | "mariadb", _)) => MysqlUrl::parse(text).map(Self::Mysql),
             // Of another kind only the scheme is repeated: the rest may hold a password.
             Some((scheme, _)) => Err(StoreError::Url(format!("{scheme}:..."))),
             None => Err(StoreError::Url(text.to_owned())),
@@ -34,6 +38,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Mysql(url) => url.fmt(f),
             Self::None => f.write_str("none"),
         }
     }
@@ -46,6 +51,7 @@ impl fmt::Display for StoreUrl {
 pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Some(Box::new(Sqlite::open(path, settings)?))),
+        StoreUrl::Mysql(url) => Ok(Some(Box::new(Mysql::open(url, settings)?))),
         StoreUrl::None => Ok(None),
     }
 }
@@ -59,7 +65,8 @@ mod tests {
         assert_eq!("none".parse::<StoreUrl>().unwrap(), StoreUrl::None);
         let url: StoreUrl = "sqlite:/tmp/a b.db".parse().unwrap();
         assert_eq!(url.to_string(), "sqlite:/tmp/a b.db");
-        for wrong in ["", "sqlite:", "sqlite", "mysql://root:secret@host/db"] {
+        for wrong in ["", "sqlite:", "sqlite", "clickhouse://root:secret@host/db", "mysql://root:secret@host"]
+        {
             let error = wrong.parse::<StoreUrl>().unwrap_err().to_string();
             assert!(error.contains("--store sqlite:PATH") && !error.contains("secret"), "{error}");
         }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 #![allow(dead_code, reason = "no test program needs all of it")]
 
+pub(crate) mod mariadb;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,0 +1,136 @@
+//! Pages of requests.
+
+use memtap_model::{CALLS, Call, Comm, Errno, Tgid, Tid, WallClock};
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Pool, Row, Value};
+
+use super::link::Link;
+use super::rows::text_of;
+use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+
+const COLUMNS: &str = "SELECT id, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), pid, tid, process_name, name_bytes, my_call, \
+    memory_size, requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host FROM memory_usage WHERE ";
+
+pub(super) struct MysqlReader {
+    link: Link,
+    pool: Pool,
+}
+
+impl MysqlReader {
+    pub(super) fn new(link: &Link) -> Self {
+        Self { link: link.clone(), pool: link.pool() }
+    }
+}
+
+impl Reader for MysqlReader {
+    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+        let limit = u64::try_from(query.limit).unwrap_or(u64::MAX).min(i64::MAX as u64 - 1);
+        let mut filter = Filter::of(query)?;
+        filter.sql.push_str(" ORDER BY id DESC LIMIT ?");
+        filter.values.push((limit + 1).into());
+        let Filter { sql, values } = filter;
+        let rows: Vec<Row> = self.link.read(async {
+            let mut connection = self.pool.get_conn().await?;
+            connection.exec(sql, values).await
+        })?;
+        let more = rows.len() as u64 > limit;
+        let mut rows = rows
+            .into_iter()
+            .map(|row| {
+                stored(row).ok_or_else(|| {
+                    self.link.mysql(false, "a row is none of memtap's".to_owned(), "see docs/stores.md")
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        rows.truncate(query.limit);
+        let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
+        Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
+    }
+}
+
+/// Conditions and their values; values are always bound.
+struct Filter {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    fn of(query: &RequestQuery) -> Result<Self, StoreError> {
+        // The original's rows may name calls that nobody knows.
+        let known: Vec<String> = match &query.calls[..] {
+            [] => CALLS.iter().map(|row| format!("'{}'", row.name)).collect(),
+            calls => calls.iter().map(|call| format!("'{}'", call.name())).collect(),
+        };
+        let mut filter =
+            Self { sql: format!("{COLUMNS}my_call IN ({})", known.join(", ")), values: Vec::new() };
+        if let Some(host) = &query.host {
+            filter.add("host = ?", host.as_str());
+        }
+        if let Some(pid) = query.pid {
+            filter.add("pid = ?", pid.0);
+        }
+        if let Some(name) = &query.name {
+            let name = name.to_lowercase().replace('|', "||").replace('%', "|%").replace('_', "|_");
+            filter.add("LOWER(process_name) LIKE ? ESCAPE '|'", format!("%{name}%"));
+        }
+        if let Some(size) = query.min_size {
+            // One above 2^63 is kept as the largest number.
+            filter.add("memory_size >= ?", i64::try_from(size).unwrap_or(i64::MAX));
+        }
+        match query.refused {
+            Some(true) => filter.sql.push_str(" AND errno IS NOT NULL"),
+            Some(false) => filter.sql.push_str(" AND errno IS NULL"),
+            None => {}
+        }
+        if let Some(from) = query.from {
+            filter.add("timestamp >= ?", text_of(from));
+        }
+        if let Some(to) = query.to {
+            filter.add("timestamp < ?", text_of(to));
+        }
+        if let Some(cursor) = &query.cursor {
+            let before: u64 = cursor.parse().map_err(|_| StoreError::Cursor(cursor.clone()))?;
+            filter.add("id < ?", before);
+        }
+        Ok(filter)
+    }
+
+    fn add(&mut self, condition: &str, value: impl Into<Value>) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+        self.values.push(value.into());
+    }
+}
+
+/// `None` when a column has what memtap writes into none.
+fn stored(mut row: Row) -> Option<(u64, StoredRequest)> {
+    fn get<T: mysql_async::prelude::FromValue>(row: &mut Row, index: usize) -> Option<T> {
+        row.take_opt(index)?.ok()
+    }
+    let name: Vec<u8> = match get::<Option<Vec<u8>>>(&mut row, 5)? {
+        Some(bytes) => bytes,
+        None => get(&mut row, 4)?,
+    };
+    let microseconds: i64 = get(&mut row, 1)?;
+    let pid: u32 = get(&mut row, 2)?;
+    let size: i64 = get(&mut row, 7)?;
+    let whole: Option<u64> = get(&mut row, 8)?;
+    let request = StoredRequest {
+        host: get::<String>(&mut row, 17)?.into(),
+        time: WallClock(microseconds.saturating_mul(1000)),
+        pid: Tgid(pid),
+        tid: Tid(get::<Option<u32>>(&mut row, 3)?.unwrap_or(pid)),
+        name: Comm::new(&name),
+        call: Call::from_name(&get::<String>(&mut row, 6)?)?,
+        protection: get(&mut row, 13)?,
+        flags: get(&mut row, 14)?,
+        file: get::<Option<String>>(&mut row, 15)?.map(Into::into),
+        requested_bytes: whole.unwrap_or(size.max(0).cast_unsigned()),
+        address: get::<Option<u64>>(&mut row, 9)?.unwrap_or(0),
+        delta_bytes: get::<Option<i64>>(&mut row, 10)?.unwrap_or(0),
+        errno: get::<Option<u16>>(&mut row, 11)?.map(Errno),
+        virtual_bytes: get::<Option<u64>>(&mut row, 12)?.unwrap_or(0),
+        lost_before: get(&mut row, 16)?,
+    };
+    Some((get(&mut row, 0)?, request))
+}

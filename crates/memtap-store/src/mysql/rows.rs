@@ -1,0 +1,207 @@
+//! A request as a row of `memory_usage`: for LOAD DATA, and for INSERT.
+
+use std::fmt::Write as _;
+
+use memtap_ledger::BookedRequest;
+use memtap_model::{Comm, Outcome, WallClock};
+
+/// The columns, in the order of [`fields`].
+pub(super) const COLUMNS: [&str; 18] = [
+    "host",
+    "pid",
+    "process_name",
+    "my_call",
+    "memory_size",
+    "timestamp",
+    "process_id",
+    "tid",
+    "address",
+    "delta_bytes",
+    "errno",
+    "virtual_bytes",
+    "protection",
+    "flags",
+    "file",
+    "lost_before",
+    "requested_bytes",
+    "name_bytes",
+];
+
+/// One value; text and bytes are strangers'.
+enum Field<'a> {
+    Null,
+    Signed(i64),
+    Unsigned(u64),
+    Text(&'a str),
+    Time(WallClock),
+    Bytes(&'a [u8]),
+}
+
+impl Field<'_> {
+    fn optional(number: Option<u64>) -> Self {
+        number.map_or(Self::Null, Self::Unsigned)
+    }
+}
+
+/// Writes rows; remembers the text of the last second and of the last name.
+pub(super) struct Rows<'a> {
+    host: &'a str,
+    clock: Clock,
+    name: (Comm, String),
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn of(host: &'a str) -> Self {
+        Self { host, clock: Clock::default(), name: (Comm::default(), String::new()) }
+    }
+
+    /// A line for LOAD DATA: columns between tabs, `\N` for NULL, the name's bytes in hexadecimal.
+    pub(super) fn line(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
+        let (mut first, clock) = (true, &mut self.clock);
+        fields(self.host, &mut self.name, booked, process, |field| {
+            if !std::mem::take(&mut first) {
+                out.push('\t');
+            }
+            match field {
+                Field::Null => out.push_str("\\N"),
+                Field::Signed(number) => number_to(out, number),
+                Field::Unsigned(number) => number_to(out, number),
+                Field::Time(time) => clock.write(time, out),
+                Field::Text(text) => escaped(text, out),
+                Field::Bytes(bytes) => hexadecimal(bytes, out),
+            }
+        });
+        out.push('\n');
+    }
+
+    /// The values for INSERT, in brackets. Text is written in hexadecimal: nothing of it can end the literal.
+    pub(super) fn values(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
+        let (mut first, clock) = (true, &mut self.clock);
+        out.push('(');
+        fields(self.host, &mut self.name, booked, process, |field| {
+            if !std::mem::take(&mut first) {
+                out.push(',');
+            }
+            match field {
+                Field::Null => out.push_str("NULL"),
+                Field::Signed(number) => number_to(out, number),
+                Field::Unsigned(number) => number_to(out, number),
+                Field::Time(time) => {
+                    out.push('\'');
+                    clock.write(time, out);
+                    out.push('\'');
+                }
+                Field::Text(text) => {
+                    out.push_str("_utf8mb4 X'");
+                    hexadecimal(text.as_bytes(), out);
+                    out.push('\'');
+                }
+                Field::Bytes(bytes) => {
+                    out.push_str("X'");
+                    hexadecimal(bytes, out);
+                    out.push('\'');
+                }
+            }
+        });
+        out.push(')');
+    }
+}
+
+fn fields(
+    host: &str,
+    name: &mut (Comm, String),
+    booked: &BookedRequest,
+    process: u64,
+    mut take: impl FnMut(Field<'_>),
+) {
+    let request = &booked.request;
+    if name.0 != request.name {
+        *name = (request.name, request.name.to_text());
+    }
+    let (_, text) = name;
+    let errno = match request.outcome {
+        Outcome::Refused(errno) => Some(u64::from(errno.0)),
+        Outcome::Granted(_) => None,
+    };
+    let (protection, flags) = request.call.words(&request.arguments);
+    let size = i64::try_from(request.requested_bytes);
+    take(Field::Text(host));
+    take(Field::Unsigned(request.tgid.0.into()));
+    take(Field::Text(text));
+    take(Field::Text(request.call.name()));
+    take(Field::Signed(size.unwrap_or(i64::MAX)));
+    take(Field::Time(request.time));
+    take(Field::Unsigned(process));
+    take(Field::Unsigned(request.tid.0.into()));
+    take(Field::Unsigned(booked.address()));
+    take(Field::Signed(request.delta_bytes));
+    take(Field::optional(errno));
+    take(Field::Unsigned(request.virtual_bytes));
+    take(Field::optional(protection));
+    take(Field::optional(flags));
+    take(request.file.as_deref().map_or(Field::Null, Field::Text));
+    take(Field::Unsigned(booked.lost_before.into()));
+    take(if size.is_err() { Field::Unsigned(request.requested_bytes) } else { Field::Null });
+    take(if text.as_bytes() == request.name.bytes() {
+        Field::Null
+    } else {
+        Field::Bytes(request.name.bytes())
+    });
+}
+
+fn number_to(out: &mut String, number: impl std::fmt::Display) {
+    // Writing to a String does not fail.
+    let _ = write!(out, "{number}");
+}
+
+fn hexadecimal(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+/// As LOAD DATA reads it with its usual escapes.
+fn escaped(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\0' => out.push_str("\\0"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// Times as text, `2026-01-01 00:00:00.000000` in UTC; the day and the second are kept for the next.
+#[derive(Default)]
+pub(super) struct Clock {
+    second: i64,
+    text: String,
+}
+
+impl Clock {
+    pub(super) fn write(&mut self, time: WallClock, out: &mut String) {
+        // What a DATETIME can hold; only hostile times are beyond.
+        let microseconds = time.0.div_euclid(1000).max(-2_208_988_800_000_000);
+        let second = microseconds.div_euclid(1_000_000);
+        if second != self.second || self.text.is_empty() {
+            self.second = second;
+            self.text = jiff::Timestamp::from_second(second)
+                .unwrap_or_default()
+                .strftime("%Y-%m-%d %H:%M:%S")
+                .to_string();
+        }
+        let _ = write!(out, "{}.{:06}", self.text, microseconds.rem_euclid(1_000_000));
+    }
+}
+
+/// A time as text.
+pub(super) fn text_of(time: WallClock) -> String {
+    let mut text = String::new();
+    Clock::default().write(time, &mut text);
+    text
+}

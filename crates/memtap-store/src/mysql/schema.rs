@@ -1,0 +1,314 @@
+//! The tables, made by memtap in an empty database, or beside and in the original system's table with its rows.
+//!
+//! Amounts are bytes, times UTC with microseconds. MySQL ends a transaction at every change of a table, so the version is noted step by
+//! step: an opening that is cut short goes on where it stopped.
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Row};
+
+use super::link::Link;
+use crate::StoreError;
+
+/// The original's table, its columns first and under their names.
+const MEMORY_USAGE: &str = "CREATE TABLE memory_usage (
+    pid INT UNSIGNED NOT NULL,
+    process_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    my_call VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    memory_size BIGINT NOT NULL,
+    timestamp DATETIME(6) NOT NULL
+) ENGINE = InnoDB";
+
+/// Whether a column of that type is wide enough.
+type IsWide = fn(&str) -> bool;
+
+/// What is done to that table when its columns are too narrow: name, its type, and what is as wide.
+const WIDEN: [(&str, &str, IsWide); 5] = [
+    ("pid", "INT UNSIGNED", |kind| {
+        kind.contains("bigint") || kind.starts_with("int") && kind.contains("unsigned")
+    }),
+    ("process_name", "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", |kind| {
+        kind.contains("text") || length(kind).is_some_and(|length| length >= 64)
+    }),
+    ("my_call", "VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", |kind| {
+        kind.contains("text") || length(kind).is_some_and(|length| length >= 32)
+    }),
+    ("memory_size", "BIGINT", |kind| kind.starts_with("bigint") && !kind.contains("unsigned")),
+    ("timestamp", "DATETIME(6)", |kind| kind == "datetime(6)"),
+];
+
+/// Ours, behind the original's. NULL where a row is older than memtap. `memory_size` is signed, so that it can be subtracted: of the rare
+/// length that does not fit, `requested_bytes` has all, as `name_bytes` has the name that is no text.
+const OURS: [(&str, &str); 14] = [
+    ("host", "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT ''"),
+    ("process_id", "BIGINT UNSIGNED NULL"),
+    ("tid", "INT UNSIGNED NULL"),
+    ("address", "BIGINT UNSIGNED NULL"),
+    ("delta_bytes", "BIGINT NULL"),
+    ("errno", "SMALLINT UNSIGNED NULL"),
+    ("virtual_bytes", "BIGINT UNSIGNED NULL"),
+    ("protection", "BIGINT UNSIGNED NULL"),
+    ("flags", "BIGINT UNSIGNED NULL"),
+    ("file", "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL"),
+    ("lost_before", "INT UNSIGNED NOT NULL DEFAULT 0"),
+    ("requested_bytes", "BIGINT UNSIGNED NULL"),
+    ("name_bytes", "VARBINARY(16) NULL"),
+    ("id", "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"),
+];
+
+/// Each step, a table or a view, brings the database from its index to the next version; version 1 is `memory_usage` itself.
+const STEPS: &[(&str, &str)] = &[
+    (
+        "run",
+        "(
+        id BIGINT UNSIGNED PRIMARY KEY,         -- a run of memtap, or an import
+        hostname VARCHAR(255) NOT NULL,
+        kernel VARCHAR(255) NOT NULL,
+        boot_id VARCHAR(64) NOT NULL,
+        page_size BIGINT UNSIGNED NOT NULL,
+        began DATETIME(6) NOT NULL,
+        last_sequence BIGINT UNSIGNED NOT NULL, -- its last delivery that is here
+        `rows` BIGINT NOT NULL DEFAULT 0        -- requests that it wrote, less those that it deleted
+    ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ),
+    (
+        "host",
+        "SELECT hostname, kernel, page_size, MAX(began) AS last_began FROM run GROUP BY hostname, kernel, page_size",
+    ),
+    (
+        "process",
+        "(
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        run_id BIGINT UNSIGNED NOT NULL,
+        pid INT UNSIGNED NOT NULL,
+        start_ns BIGINT UNSIGNED NOT NULL,      -- since boot: with run and pid the identity
+        started_at DATETIME(6) NULL,
+        name VARCHAR(64) NOT NULL,
+        command TEXT NULL,
+        user VARCHAR(255) NOT NULL DEFAULT '',
+        parent_pid INT UNSIGNED NULL,
+        ended_at DATETIME(6) NULL,
+        seen DATETIME(6) NOT NULL,
+        virtual_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        resident_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        swap_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        peak_virtual_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        peak_resident_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        minor_faults BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        major_faults BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        requests BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        refused BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        lost BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        requested_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        opening_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        granted_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        released_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        exec_bytes BIGINT NOT NULL DEFAULT 0,
+        stack_bytes BIGINT NOT NULL DEFAULT 0,
+        kernel_bytes BIGINT NOT NULL DEFAULT 0,
+        shared_bytes BIGINT NOT NULL DEFAULT 0,
+        unexplained_bytes BIGINT NOT NULL DEFAULT 0,
+        ended_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        cgroup TEXT NULL,
+        container VARCHAR(255) NULL,
+        pod VARCHAR(255) NULL,
+        unit VARCHAR(255) NULL,
+        session VARCHAR(255) NULL,
+        inner_pid INT UNSIGNED NULL,
+        UNIQUE KEY life (run_id, pid, start_ns),
+        KEY seen (seen)
+    ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ),
+    (
+        "process_call",
+        "(
+        process_id BIGINT UNSIGNED NOT NULL,
+        my_call VARCHAR(32) NOT NULL,
+        count BIGINT UNSIGNED NOT NULL,
+        requested_bytes BIGINT UNSIGNED NOT NULL,
+        refused BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (process_id, my_call)
+    ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ),
+    (
+        "usage_sample",
+        "(
+        process_id BIGINT UNSIGNED NOT NULL,
+        timestamp DATETIME(6) NOT NULL,
+        virtual_bytes BIGINT UNSIGNED NOT NULL,
+        anonymous_bytes BIGINT UNSIGNED NOT NULL,
+        file_bytes BIGINT UNSIGNED NOT NULL,
+        shmem_bytes BIGINT UNSIGNED NOT NULL,
+        swap_bytes BIGINT UNSIGNED NOT NULL,
+        requests BIGINT UNSIGNED NOT NULL,      -- this and the next: since the process began
+        requested_bytes BIGINT UNSIGNED NOT NULL,
+        peak_virtual_bytes BIGINT UNSIGNED NOT NULL,
+        peak_resident_bytes BIGINT UNSIGNED NOT NULL,
+        minor_faults BIGINT UNSIGNED NOT NULL,
+        major_faults BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (process_id, timestamp),
+        KEY timestamp (timestamp)
+    ) ENGINE = InnoDB",
+    ),
+    (
+        "oom_kill",
+        "(
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        timestamp DATETIME(6) NOT NULL,
+        host VARCHAR(255) NOT NULL,
+        process_id BIGINT UNSIGNED NULL,
+        victim_pid INT UNSIGNED NOT NULL,
+        victim_name VARCHAR(64) NOT NULL,
+        asker_pid INT UNSIGNED NOT NULL,
+        asker_name VARCHAR(64) NOT NULL,
+        virtual_bytes BIGINT UNSIGNED NOT NULL,
+        anonymous_bytes BIGINT UNSIGNED NOT NULL,
+        file_bytes BIGINT UNSIGNED NOT NULL,
+        shmem_bytes BIGINT UNSIGNED NOT NULL,
+        swap_bytes BIGINT UNSIGNED NOT NULL,
+        KEY timestamp (timestamp)
+    ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ),
+    (
+        "oom_before",
+        "(
+        oom_id BIGINT UNSIGNED NOT NULL,
+        timestamp DATETIME(6) NOT NULL,
+        available_bytes BIGINT UNSIGNED NOT NULL, -- of the machine
+        pid INT UNSIGNED NOT NULL,
+        name VARCHAR(64) NOT NULL,
+        virtual_bytes BIGINT UNSIGNED NOT NULL,
+        resident_bytes BIGINT UNSIGNED NOT NULL,
+        KEY oom_id (oom_id, timestamp)
+    ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ),
+];
+
+/// `varchar(64)` as 64.
+fn length(kind: &str) -> Option<u64> {
+    kind.split_once('(')?.1.split_once(')')?.0.parse().ok()
+}
+
+/// Makes or migrates the tables. Whoever else does so now is waited for.
+pub(super) fn prepare(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
+    const LOCK: &str = "memtap-schema";
+    let locked: Option<Option<i64>> = link.write(connection.exec_first("SELECT GET_LOCK(?, 20)", (LOCK,)))?;
+    if locked.flatten() != Some(1) {
+        return Err(link.mysql(true, "another memtap prepares its tables".to_owned(), "wait for it"));
+    }
+    let done = migrate(link, connection);
+    link.write(connection.exec_drop("DO RELEASE_LOCK(?)", (LOCK,)))?;
+    done
+}
+
+fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
+    link.write(connection.query_drop(
+        "CREATE TABLE IF NOT EXISTS memtap_schema (version INT NOT NULL, original_rows BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
+    ))?;
+    let found: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema"))?;
+    let version = match found {
+        Some(version) => version,
+        None => {
+            let original_rows = take_over(link, connection)?;
+            link.write(connection.exec_drop("INSERT INTO memtap_schema VALUES (1, ?)", (original_rows,)))?;
+            1
+        }
+    };
+    let known = STEPS.len() as i64 + 1;
+    if version > known {
+        return Err(StoreError::NewerDatabase { database: link.name(), found: version, known });
+    }
+    for ((name, step), version) in STEPS.iter().zip(2..).skip(usize::try_from(version - 1).unwrap_or(0)) {
+        if step.starts_with("SELECT") {
+            link.write(connection.query_drop(format!("CREATE OR REPLACE VIEW `{name}` AS {step}")))?;
+        } else {
+            table(link, connection, name, step)?;
+        }
+        link.write(connection.exec_drop("UPDATE memtap_schema SET version = ?", (version,)))?;
+    }
+    Ok(())
+}
+
+/// Makes a table, unless a step that was cut short has made it already.
+fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Result<(), StoreError> {
+    let sql = "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
+    let found: Option<String> = link.write(connection.exec_first(sql, (name,)))?;
+    match found.as_deref() {
+        None => link
+            .write(connection.query_drop(format!("CREATE TABLE `{name}` {definition} COMMENT = 'memtap'"))),
+        Some("memtap") => Ok(()),
+        Some(_) => {
+            let reason = format!("it has a table {name} that is not memtap's");
+            Err(link.mysql(false, reason, "give memtap a database of its own"))
+        }
+    }
+}
+
+/// `memory_usage`, new or the original's; gives the last id that is the original's. One statement changes all, so that it is as it was or
+/// as it shall be.
+fn take_over(link: &Link, connection: &mut Conn) -> Result<u64, StoreError> {
+    let mut columns = columns(link, connection)?;
+    if columns.is_empty() {
+        link.write(connection.query_drop(MEMORY_USAGE))?;
+        columns = self::columns(link, connection)?;
+    }
+    let kind =
+        |name: &str| columns.iter().find(|(found, ..)| found == name).map(|(_, kind, _)| kind.as_str());
+    if let Some((missing, ..)) = WIDEN.iter().find(|(name, ..)| kind(name).is_none()) {
+        let reason =
+            format!("its table memory_usage has no column {missing}: it is not the original system's");
+        return Err(link.mysql(false, reason, "give memtap a database of its own"));
+    }
+    let mut changes = Vec::new();
+    for (name, wide, is_wide) in WIDEN {
+        if !kind(name).is_some_and(is_wide) {
+            changes.push(format!("MODIFY `{name}` {wide} NOT NULL"));
+        }
+    }
+    let key = columns.iter().find(|(.., key)| key == "PRI").map(|(name, ..)| name.clone());
+    for (name, definition) in OURS {
+        match (name, kind(name)) {
+            ("id", None) if key.is_none() => {
+                changes.push(format!("ADD COLUMN id {definition}, ADD PRIMARY KEY (id)"))
+            }
+            ("id", None) => {
+                changes.push(format!("ADD COLUMN id {definition}, ADD UNIQUE KEY memtap_id (id)"))
+            }
+            ("id", Some(_)) if key.as_deref() == Some("id") => {
+                changes.push(format!("MODIFY id {definition}"))
+            }
+            ("id", Some(_)) => {
+                let reason = "its table memory_usage has a column id that is not its key".to_owned();
+                return Err(link.mysql(
+                    false,
+                    reason,
+                    "rename that column, or give memtap a database of its own",
+                ));
+            }
+            (name, None) => changes.push(format!("ADD COLUMN `{name}` {definition}")),
+            (_, Some(_)) => {}
+        }
+    }
+    let sql = "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
+    let indexes: Vec<String> = link.write(connection.query(sql))?;
+    let missing = |index: &&str| !indexes.contains(&format!("memtap_{index}"));
+    for index in ["timestamp", "pid", "process_name", "process_id"].into_iter().filter(missing) {
+        changes.push(format!("ADD KEY memtap_{index} (`{index}`)"));
+    }
+    link.run(
+        ALTER_WITHIN,
+        connection.query_drop(format!("ALTER TABLE memory_usage {}", changes.join(", "))),
+    )?;
+    let last: Option<Option<u64>> = link.write(connection.query_first("SELECT MAX(id) FROM memory_usage"))?;
+    Ok(last.flatten().unwrap_or(0))
+}
+
+/// A table of many millions of rows is written anew.
+const ALTER_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Name, type and key of each column.
+fn columns(link: &Link, connection: &mut Conn) -> Result<Vec<(String, String, String)>, StoreError> {
+    let sql = "SELECT COLUMN_NAME, LOWER(COLUMN_TYPE), COLUMN_KEY FROM information_schema.COLUMNS \
+        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
+    let rows: Vec<Row> = link.write(connection.query(sql))?;
+    Ok(rows.into_iter().map(mysql_async::from_row).collect())
+}

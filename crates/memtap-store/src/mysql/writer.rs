@@ -1,0 +1,223 @@
+//! A delivery in, rows out: one transaction.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use memtap_ledger::BookedRequest;
+use memtap_model::{ProcessId, WallClock};
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Error, params};
+
+use super::link::is_of_the_row;
+use super::processes::{self, Sampled};
+use super::rows::{COLUMNS, Rows, text_of};
+use crate::{Appended, Delivery, Run};
+
+type Done<T> = mysql_async::Result<T>;
+
+/// Ids kept in memory; beyond that they are looked up anew.
+const IDS_KEPT: usize = 100_000;
+/// Bytes of one INSERT, about; servers take a MiB at the least.
+const INSERT_BYTES: usize = 512 << 10;
+/// Bytes handed to the driver at once.
+const PIECE: usize = 64 << 10;
+
+/// What the writer knows between two deliveries.
+#[derive(Default)]
+pub(super) struct Writer {
+    /// Rows of processes of `run`.
+    pub(super) ids: HashMap<ProcessId, u64>,
+    pub(super) run: Option<u64>,
+    pub(super) sampled: HashMap<u64, Sampled>,
+    /// LOAD DATA LOCAL is allowed, as far as is known.
+    pub(super) loads: bool,
+}
+
+impl Writer {
+    /// After a failure nothing is known of what the transaction did.
+    pub(super) fn forget(&mut self) {
+        *self = Self { loads: self.loads, ..Self::default() };
+    }
+
+    /// Writes a delivery; gives what became of it, and how many requests came.
+    pub(super) async fn deliver(
+        &mut self,
+        connection: &mut Conn,
+        delivery: Delivery<'_>,
+    ) -> Done<(Appended, u64)> {
+        if self.run != Some(delivery.run.id) {
+            self.forget();
+            self.run = Some(delivery.run.id);
+        }
+        connection.query_drop("START TRANSACTION").await?;
+        if !take(connection, delivery.run, delivery.sequence).await? {
+            connection.query_drop("ROLLBACK").await?;
+            return Ok((Appended::default(), 0));
+        }
+        let mut appended = Appended::default();
+        let mut requests = Vec::new();
+        for booked in delivery.batches.iter().flat_map(|batch| &batch.requests) {
+            let process = self.process(connection, delivery.run, booked).await?;
+            requests.push((booked, process));
+        }
+        self.requests(connection, delivery.run, &requests, &mut appended).await?;
+        for batch in delivery.batches {
+            for summary in &batch.processes {
+                let name = summary.name.to_text();
+                let id = self
+                    .row(connection, delivery.run, summary.process, &name, batch.tick.unwrap_or_default())
+                    .await?;
+                processes::update(self, connection, id, summary, batch.tick).await?;
+            }
+            for report in &batch.oom_kills {
+                processes::oom_kill(self, connection, &delivery.run.hostname, report).await?;
+            }
+        }
+        let written = requests.len() as u64 - appended.refused;
+        let sql = "UPDATE run SET last_sequence = :sequence, `rows` = `rows` + :written WHERE id = :id";
+        let values = params! { "sequence" => delivery.sequence, "written" => written.cast_signed(), "id" => delivery.run.id };
+        connection.exec_drop(sql, values).await?;
+        connection.query_drop("COMMIT").await?;
+        if self.ids.len() > IDS_KEPT {
+            self.ids.clear();
+            self.sampled.clear();
+        }
+        Ok((appended, written))
+    }
+
+    async fn process(&mut self, connection: &mut Conn, run: &Run, booked: &BookedRequest) -> Done<u64> {
+        match self.ids.get(&booked.process) {
+            Some(id) => Ok(*id),
+            None => {
+                let request = &booked.request;
+                self.row(connection, run, booked.process, &request.name.to_text(), request.time).await
+            }
+        }
+    }
+
+    /// The row of a process life, made when it has none.
+    async fn row(
+        &mut self,
+        connection: &mut Conn,
+        run: &Run,
+        process: ProcessId,
+        name: &str,
+        seen: WallClock,
+    ) -> Done<u64> {
+        if let Some(id) = self.ids.get(&process) {
+            return Ok(*id);
+        }
+        let sql = "INSERT INTO process (run_id, pid, start_ns, name, seen) VALUES (?, ?, ?, ?, ?) \
+            ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id)";
+        let values = (run.id, process.tgid.0, process.start.0, name, text_of(seen));
+        connection.exec_drop(sql, values).await?;
+        let id = connection.last_insert_id().unwrap_or_default();
+        self.ids.insert(process, id);
+        Ok(id)
+    }
+
+    /// By LOAD DATA, where the server allows it and takes every row as it is; else by INSERT.
+    async fn requests(
+        &mut self,
+        connection: &mut Conn,
+        run: &Run,
+        requests: &[(&BookedRequest, u64)],
+        appended: &mut Appended,
+    ) -> Done<()> {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Rows::of(&run.hostname);
+        if self.loads {
+            connection.query_drop("SAVEPOINT before_load").await?;
+            match load(connection, &mut rows, requests).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // 1148, 3948, 4166: LOAD DATA LOCAL is not allowed here.
+                Err(Error::Server(error)) => self.loads = !matches!(error.code, 1148 | 3948 | 4166),
+                Err(error) => return Err(error),
+            }
+            connection.query_drop("ROLLBACK TO SAVEPOINT before_load").await?;
+        }
+        let mut values: Vec<String> = Vec::with_capacity(requests.len());
+        for (booked, process) in requests {
+            let mut one = String::new();
+            rows.values(booked, *process, &mut one);
+            values.push(one);
+        }
+        let mut rest = &values[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take_while(|value| {
+                bytes += value.len();
+                bytes <= INSERT_BYTES
+            });
+            let (chunk, later) = rest.split_at(fits.count().max(1));
+            insert(connection, chunk, appended).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// Notes that the run's delivery is being written; `false` when it has been already. The run's row is then this session's until the end.
+async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
+    let last: Option<u64> =
+        connection.exec_first("SELECT last_sequence FROM run WHERE id = ? FOR UPDATE", (run.id,)).await?;
+    if let Some(last) = last {
+        return Ok(last < sequence);
+    }
+    let sql = "INSERT INTO run (id, hostname, kernel, boot_id, page_size, began, last_sequence) VALUES (?, ?, ?, ?, ?, ?, 0)";
+    let values = (run.id, &run.hostname, &run.kernel, &run.boot_id, run.page_size, text_of(run.began));
+    connection.exec_drop(sql, values).await?;
+    Ok(true)
+}
+
+/// Whether all rows are in as they are. With LOCAL the server turns a value that does not fit into a warning, and changes it.
+async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRequest, u64)]) -> Done<bool> {
+    let mut pieces = vec![String::with_capacity(PIECE + 1024)];
+    for (booked, process) in requests {
+        if pieces.last().is_some_and(|piece| piece.len() >= PIECE) {
+            pieces.push(String::with_capacity(PIECE + 1024));
+        }
+        if let Some(piece) = pieces.last_mut() {
+            rows.line(booked, *process, piece);
+        }
+    }
+    let pieces = pieces.into_iter().map(|piece| Ok(Bytes::from(piece)));
+    connection.set_infile_handler(async move { Ok(stream::iter(pieces).boxed()) });
+    let columns =
+        COLUMNS.map(|name| if name == "name_bytes" { "@name_bytes".to_owned() } else { format!("`{name}`") });
+    let sql = format!(
+        "LOAD DATA LOCAL INFILE 'memtap' INTO TABLE memory_usage CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' \
+         LINES TERMINATED BY '\\n' ({}) SET name_bytes = UNHEX(@name_bytes)",
+        columns.join(", ")
+    );
+    connection.query_drop(sql).await?;
+    Ok(connection.affected_rows() == requests.len() as u64 && connection.get_warnings() == 0)
+}
+
+/// Inserts rows; when the server refuses one for what is in it, all others.
+async fn insert(connection: &mut Conn, values: &[String], appended: &mut Appended) -> Done<()> {
+    let columns = COLUMNS.map(|name| format!("`{name}`")).join(", ");
+    let mut parts = vec![values];
+    while let Some(part) = parts.pop() {
+        let sql = format!("INSERT INTO memory_usage ({columns}) VALUES {}", part.join(","));
+        match connection.query_drop(sql).await {
+            Ok(()) => {}
+            Err(error) if is_of_the_row(&error) => match part.len() {
+                1 => {
+                    appended.refused += 1;
+                    appended.reason.get_or_insert_with(|| error.to_string());
+                }
+                many => {
+                    let (first, second) = part.split_at(many / 2);
+                    parts.extend([second, first]);
+                }
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,358 @@
+//! What only the MySQL store has: rights, the original system's table, a server that goes away.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+mod support;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use memtap_model::{Errno, Outcome, WallClock};
+use memtap_store::{
+    DropCause, Handle, Limits, RequestQuery, Settings, SpoolSettings, StoreError, StoreUrl, open, spawn,
+};
+use support::mariadb::{Server, server};
+use support::{T0, Written, batch, mmap, process, run};
+
+/// The tests' requests are of long ago.
+fn kept() -> Settings {
+    Settings { max_age: Duration::from_secs(100 * 365 * 86_400), ..Settings::default() }
+}
+
+fn store(server: &Server, database: &str) -> Written {
+    Written::by(open(&server.url(database), &kept()).unwrap().unwrap(), run("vm"))
+}
+
+fn error(url: &str) -> String {
+    match open(&url.parse::<StoreUrl>().unwrap(), &kept()) {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(!text.contains("s3cr3t") && !text.contains("hunter2"), "{text}");
+            text
+        }
+    }
+}
+
+/// The original server's queries, as it sends them.
+const PROCESSES: &str = "SELECT pid, process_name, GREATEST(0, SUM(CASE WHEN my_call = 'mmap' THEN memory_size \
+    WHEN my_call = 'munmap' THEN -memory_size ELSE 0 END)) AS memory_used FROM memory_usage GROUP BY pid, process_name ORDER BY pid";
+const REQUESTS: &str = "SELECT pid, process_name, my_call, memory_size, timestamp FROM memory_usage ORDER BY timestamp DESC LIMIT 3";
+const PIE: &str = "SELECT process_name, SUM(memory_size) AS total_memory FROM memory_usage WHERE my_call = 'mmap' \
+    GROUP BY process_name ORDER BY total_memory DESC";
+
+#[test]
+fn the_originals_queries_run_on_what_memtap_writes() {
+    let (server, database) = (server(), server().database());
+    let mut store = store(server, &database);
+    let mut requests: Vec<_> = (0..3).map(|n| mmap(7, b"a,b \"c\" %s", n)).collect();
+    let mut released = mmap(7, b"a,b \"c\" %s", 3);
+    released.request.call = memtap_model::Call::Munmap;
+    requests.extend([released, mmap(8, b"sort", 4)]);
+    store.append(&[batch(requests)]).unwrap();
+    let used = 4096 + 4097 + 4098 - 4099;
+    assert_eq!(server.sql(&database, PROCESSES), format!("7\ta,b \"c\" %s\t{used}\n8\tsort\t4100"));
+    assert_eq!(
+        server.sql(&database, REQUESTS),
+        "8\tsort\tmmap\t4100\t2026-01-01 00:00:00.004000\n7\ta,b \"c\" %s\tmunmap\t4099\t2026-01-01 00:00:00.003000\n\
+         7\ta,b \"c\" %s\tmmap\t4098\t2026-01-01 00:00:00.002000"
+    );
+    assert_eq!(server.sql(&database, PIE), format!("a,b \"c\" %s\t{}\nsort\t4100", 4096 + 4097 + 4098));
+}
+
+#[test]
+fn the_originals_table_is_taken_over_with_its_rows() {
+    let server = server();
+    for table in [
+        "pid INT, process_name VARCHAR(16), my_call VARCHAR(10), memory_size INT, timestamp DATETIME",
+        "id INT AUTO_INCREMENT PRIMARY KEY, pid INT NOT NULL, process_name VARCHAR(255) NOT NULL, my_call VARCHAR(50), \
+         memory_size BIGINT UNSIGNED, timestamp TIMESTAMP",
+        "pid BIGINT, process_name TEXT, my_call ENUM('mmap', 'munmap'), memory_size BIGINT, timestamp DATETIME(3), other INT",
+    ] {
+        let database = server.database();
+        server.sql("", &format!("CREATE DATABASE {database}"));
+        server.sql(&database, &format!("CREATE TABLE memory_usage ({table}) CHARACTER SET latin1"));
+        let columns = "memory_usage (pid, process_name, my_call, memory_size, timestamp)";
+        server.sql(
+            &database,
+            &format!("SET time_zone = '+00:00'; INSERT INTO {columns} VALUES (1, 'old', 'mmap', 4096, '2024-06-01 09:05:03'), (1, 'old', 'munmap', 4096, '2024-06-01 09:05:04')"),
+        );
+        let mut written = store(server, &database);
+        assert_eq!(written.size().0, 2, "{table}");
+        let mut large = mmap(7, "un nombre largo".as_bytes(), 0);
+        large.request.requested_bytes = 1 << 45;
+        large.request.call = memtap_model::Call::ProcessMadvise;
+        written.append(&[batch(vec![large])]).unwrap();
+        let page = written
+            .reader()
+            .unwrap()
+            .requests(&RequestQuery { limit: 10, ..RequestQuery::default() })
+            .unwrap();
+        let found: Vec<_> =
+            page.requests.iter().map(|r| (r.pid.0, r.name.to_text(), r.requested_bytes, &*r.host)).collect();
+        let old = |size| (1, "old".to_owned(), size, "");
+        assert_eq!(
+            found,
+            [(7, "un nombre largo".to_owned(), 1 << 45, "vm"), old(4096), old(4096)],
+            "{table}"
+        );
+        assert_eq!(page.requests[2].time, WallClock(1_717_232_703_000_000_000));
+        // What was there before is nobody's to delete.
+        let mut forgetful = open(&server.url(&database), &Settings { max_age: Duration::ZERO, max_bytes: 0 })
+            .unwrap()
+            .unwrap();
+        let delivery = memtap_store::Delivery { run: &run("vm"), sequence: 1, batches: &[] };
+        forgetful.append(delivery).unwrap();
+        for _ in 0..3 {
+            forgetful.housekeeping(WallClock(T0 * 2)).unwrap();
+        }
+        assert_eq!(
+            server.sql(&database, "SELECT COUNT(*), MIN(process_name) FROM memory_usage"),
+            "2\told",
+            "{table}"
+        );
+        drop(written);
+        assert_eq!(store(server, &database).size().0, 2, "opened again");
+    }
+}
+
+#[test]
+fn strange_tables_are_left_alone() {
+    let server = server();
+    for (table, columns) in [("memory_usage", "mine INT"), ("process", "id INT"), ("run", "id INT")] {
+        let database = server.database();
+        server.sql("", &format!("CREATE DATABASE {database}; CREATE TABLE {database}.{table} ({columns})"));
+        let text = error(&server.text(&database));
+        assert!(text.contains(table) && text.contains("database of its own"), "{text}");
+        assert_eq!(server.sql(&database, &format!("SHOW COLUMNS FROM {table}")).lines().count(), 1);
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let (server, database) = (server(), server().database());
+    drop(store(server, &database));
+    server.sql(&database, "UPDATE memtap_schema SET version = 99");
+    let text = error(&server.text(&database));
+    assert!(text.contains("99") && text.contains("newer"), "{text}");
+}
+
+#[test]
+fn wrong_passwords_and_missing_rights_are_named_with_the_mend() {
+    let (server, database) = (server(), server().database());
+    drop(store(server, &database));
+    let text = server.text(&database);
+    let wrong = error(&text.replace("s3cr3t%2F%40%3A", "hunter2"));
+    assert!(wrong.contains("Access denied") && wrong.contains("correct user and password"), "{wrong}");
+    server.sql("", &format!("CREATE USER reader_{database}@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT SELECT ON {database}.* TO reader_{database}@'127.0.0.1'"));
+    let reader = text.replace("memtap:s3cr3t%2F%40%3A", &format!("reader_{database}:hunter2"));
+    let lacking = error(&reader);
+    assert!(lacking.contains("denied") && lacking.contains("grant memtap's user"), "{lacking}");
+    let other = error(&reader.replace(&format!("/{database}"), "/another"));
+    assert!(other.contains("denied") && other.contains("grant"), "{other}");
+}
+
+#[test]
+fn rows_that_the_server_refuses_cost_no_other() {
+    let (server, database) = (server(), server().database());
+    let mut store = store(server, &database);
+    server.sql(
+        &database,
+        "ALTER TABLE memory_usage ADD CONSTRAINT unlucky CHECK (memory_size NOT IN (4096 + 13, 4096 + 777))",
+    );
+    let appended = store.append(&[batch((0..1000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    assert_eq!(appended.refused, 2);
+    assert!(appended.reason.unwrap().contains("unlucky"));
+    assert_eq!(
+        (server.sql(&database, "SELECT COUNT(*) FROM memory_usage"), store.size().0),
+        ("998".to_owned(), 998)
+    );
+}
+
+#[test]
+fn both_ways_of_loading_write_the_same() {
+    let server = server();
+    let mut requests: Vec<_> = (0..2000).map(|n| mmap(7, b"perl", n)).collect();
+    for (n, name) in
+        [&b"'\\"[..], b"\t\n\r\\N", b"\xff\xfe\x80", "\u{f1}\u{1f980}".as_bytes(), b"%_,\"", b"\\"]
+            .into_iter()
+            .enumerate()
+    {
+        let mut one = mmap(8 + n as u32, name, 3000 + n as u64);
+        one.request.file = Some(format!("a\\b\t{n}\u{1f980}").into());
+        one.request.outcome = Outcome::Refused(Errno::ENOMEM);
+        requests.push(one);
+    }
+    let mut pages = Vec::new();
+    for setting in ["ON", "OFF", "ON"] {
+        server.sql("", &format!("SET GLOBAL local_infile = {setting}"));
+        let mut store = store(server, &server.database());
+        assert_eq!(store.append(&[batch(requests.clone())]).unwrap().refused, 0);
+        let query = RequestQuery { limit: 5000, ..RequestQuery::default() };
+        pages.push(store.reader().unwrap().requests(&query).unwrap());
+    }
+    assert!(pages[0].requests.len() == requests.len() && pages[0] == pages[1] && pages[1] == pages[2]);
+    let names: Vec<_> = pages[0].requests.iter().rev().map(|request| request.name).collect();
+    assert!(names.iter().eq(requests.iter().map(|booked| &booked.request.name)));
+}
+
+#[test]
+fn an_encrypted_connection_and_whom_it_trusts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let openssl = |arguments: &[&str]| {
+        let done = Command::new("openssl").args(arguments).output().expect("openssl is there");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let (ca, ca_key, key, request, certificate) =
+        (at("ca"), at("ca-key"), at("key"), at("request"), at("certificate"));
+    openssl(&[
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=authority",
+        "-days",
+        "2",
+        "-keyout",
+        &ca_key,
+        "-out",
+        &ca,
+    ]);
+    openssl(&[
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        &key,
+        "-out",
+        &request,
+    ]);
+    std::fs::write(at("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1").unwrap();
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        &request,
+        "-CA",
+        &ca,
+        "-CAkey",
+        &ca_key,
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        &at("names"),
+        "-out",
+        &certificate,
+    ]);
+    let [with_ca, with_certificate, with_key] = [("ca", &ca), ("cert", &certificate), ("key", &key)]
+        .map(|(what, path)| format!("--ssl-{what}={path}"));
+    let server = Server::start(&[&with_ca, &with_certificate, &with_key]);
+    server.sql("", "ALTER USER memtap@'127.0.0.1' REQUIRE SSL");
+    let text = server.text("history");
+    assert!(error(&text).contains("Access denied"), "the server wants it encrypted");
+    let written = |options: &str| {
+        Written::by(open(&format!("{text}?{options}").parse().unwrap(), &kept()).unwrap().unwrap(), run("vm"))
+    };
+    written("tls=unverified").append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    written(&format!("ca={ca}")).append(&[batch(vec![mmap(7, b"perl", 1)])]).unwrap();
+    assert_eq!(server.sql("history", "SELECT COUNT(*) FROM memory_usage"), "2");
+    // Of no authority of the web.
+    let stranger = open(&format!("{text}?tls=verified").parse().unwrap(), &kept());
+    let mut stranger = Written::by(stranger.unwrap().unwrap(), run("vm"));
+    assert!(stranger.append(&[batch(vec![mmap(7, b"perl", 2)])]).is_err());
+}
+
+fn spooling(server: &Server, folder: &std::path::Path) -> Handle {
+    let limits = Limits {
+        queue_requests: 20_000,
+        commit_every: Duration::from_millis(50),
+        finish_within: Duration::from_secs(2),
+        spool: Some(SpoolSettings { folder: folder.join("spool"), max_bytes: 1 << 30 }),
+    };
+    let Written { store, run, .. } = store(server, "history");
+    spawn(store, run, limits).unwrap()
+}
+
+fn wait(what: &str, done: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "not within 60 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_under_load_loses_and_doubles_nothing() {
+    const BATCHES: u64 = 400;
+    let folder = tempfile::tempdir().unwrap();
+    // What it has committed must survive it.
+    let server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
+    let handle = spooling(&server, folder.path());
+    for n in 0..BATCHES {
+        // 20,000 requests a second, with processes.
+        let mut batch = batch((n * 400..(n + 1) * 400).map(|n| mmap(7, b"perl", n)).collect());
+        batch.processes = vec![process(7, b"perl", None)];
+        batch.tick = Some(WallClock(T0 + n.cast_signed() * 1_000_000_000));
+        handle.send(batch);
+        std::thread::sleep(Duration::from_millis(20));
+        match n {
+            60 | 180 => server.kill(),
+            140 | 300 => server.restart(),
+            _ => {}
+        }
+    }
+    wait("all is delivered", || handle.status().spooled == 0);
+    let status = handle.finish();
+    assert_eq!((status.dropped.len(), status.error.as_deref()), (0, None));
+    let counts =
+        "SELECT COUNT(*), COUNT(DISTINCT memory_size), MIN(memory_size), MAX(memory_size) FROM memory_usage";
+    let all = BATCHES * 400;
+    assert_eq!(server.sql("history", counts), format!("{all}\t{all}\t4096\t{}", 4096 + all - 1));
+    let unordered = "SELECT COUNT(*) FROM (SELECT memory_size - LAG(memory_size) OVER (ORDER BY id) AS step FROM memory_usage) AS steps WHERE step <> 1";
+    assert_eq!(server.sql("history", unordered), "0");
+}
+
+#[test]
+fn a_server_that_is_away_at_the_start_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&[]);
+    server.kill();
+    let handle = spooling(&server, folder.path());
+    handle.send(batch((0..100).map(|n| mmap(7, b"perl", n)).collect()));
+    wait("it is told", || handle.status().error.is_some());
+    let told = handle.status().error.unwrap();
+    assert!(told.contains("start the server") && !told.contains("s3cr3t"), "{told}");
+    let page = handle.reader().requests(&RequestQuery::default());
+    assert!(matches!(page, Err(StoreError::Mysql { away: true, .. })), "{page:?}");
+    server.restart();
+    wait("it is delivered", || handle.status().rows == 100);
+    assert_eq!(handle.finish().spooled, 0);
+}
+
+#[test]
+fn a_full_disk_of_the_server_is_waited_out() {
+    let (server, database) = (server(), server().database());
+    let folder = tempfile::tempdir().unwrap();
+    let Written { store, run, .. } = store(server, &database);
+    let limits = Limits {
+        spool: Some(SpoolSettings { folder: folder.path().join("spool"), max_bytes: 1 << 30 }),
+        ..Limits::default()
+    };
+    let handle = spawn(store, run, limits).unwrap();
+    server.sql(&database, "CREATE TRIGGER full_disk BEFORE INSERT ON run FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'");
+    handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
+    wait("it is told", || handle.status().error.is_some());
+    let told = handle.status().error.unwrap();
+    assert!(told.contains("1114") && told.contains("free some space"), "{told}");
+    server.sql(&database, "DROP TRIGGER full_disk");
+    wait("it is delivered", || handle.status().rows == 10);
+    let status = handle.finish();
+    assert_eq!((status.spooled, status.dropped.get(&DropCause::Refused)), (0, None));
+}

@@ -1,0 +1,169 @@
+//! A MariaDB server of the tests' own: its own folder, socket and port; it ends with the test program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use memtap_store::StoreUrl;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Server {
+    folder: PathBuf,
+    port: u16,
+    options: Vec<String>,
+    child: Mutex<Option<Child>>,
+    databases: AtomicU32,
+}
+
+/// The server that all tests of the program share; each has a database of its own. Nobody stops this one.
+pub(crate) fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = Server::start(&[]);
+        // Statics are not dropped.
+        extern "C" fn end() {
+            if let Some(server) = SERVER.get() {
+                server.kill();
+                let _ = std::fs::remove_dir_all(&server.folder);
+            }
+        }
+        // SAFETY: the function is there as long as the program.
+        unsafe { libc::atexit(end) };
+        server
+    })
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Server {
+    /// A server with further options.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("memtap-mariadb-").tempdir().unwrap().keep();
+        let install = Command::new("mariadb-install-db")
+            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(user())
+            .arg(format!("--datadir={}", folder.join("data").display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let installed = install
+            .expect("mariadb-install-db is there: install Debian's mariadb-server, as cargo xtask test does");
+        assert!(installed.success(), "mariadb-install-db failed");
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let server = Self {
+            folder,
+            port: free_port(),
+            options,
+            child: Mutex::new(None),
+            databases: AtomicU32::new(0),
+        };
+        server.restart();
+        server.sql("", "CREATE USER memtap@'127.0.0.1' IDENTIFIED BY 's3cr3t/@:'; GRANT ALL ON *.* TO memtap@'127.0.0.1'");
+        server
+    }
+
+    /// Starts the server (again) and waits until it answers.
+    pub(crate) fn restart(&self) {
+        let at = |name: &str| self.folder.join(name).display().to_string();
+        let log = std::fs::File::create(self.folder.join("log")).unwrap();
+        let child = Command::new("mariadbd")
+            .arg("--no-defaults")
+            .args(user())
+            .args([
+                "--bind-address=127.0.0.1",
+                "--skip-log-bin",
+                "--innodb-buffer-pool-size=64M",
+                "--innodb-log-file-size=32M",
+            ])
+            .args(["--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-name-resolve"])
+            .args([
+                format!("--datadir={}", at("data")),
+                format!("--socket={}", at("socket")),
+                format!("--pid-file={}", at("pid")),
+            ])
+            .arg(format!("--port={}", self.port))
+            .args(&self.options)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("mariadbd is there: install Debian's mariadb-server, as cargo xtask test does");
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        let begin = Instant::now();
+        while !self.answers() {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{}",
+                std::fs::read_to_string(self.folder.join("log")).unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        self.client("").arg("--execute=SELECT 1").output().is_ok_and(|done| done.status.success())
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&self) {
+        if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// A new database's name; it is not made yet.
+    pub(crate) fn database(&self) -> String {
+        format!("history{}", self.databases.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn url(&self, database: &str) -> StoreUrl {
+        self.text(database).parse().unwrap()
+    }
+
+    pub(crate) fn text(&self, database: &str) -> String {
+        format!("mysql://memtap:s3cr3t%2F%40%3A@127.0.0.1:{}/{database}", self.port)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn client(&self, database: &str) -> Command {
+        let mut client = Command::new("mariadb");
+        client.args([
+            "--no-defaults",
+            "--user=root",
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+        ]);
+        client.arg(format!("--socket={}", self.folder.join("socket").display()));
+        client.stdin(Stdio::null()).arg(format!("--database={database}"));
+        client
+    }
+
+    /// What the server's own client prints, as root.
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
+        let done = self.client(database).arg(format!("--execute={sql}")).output().unwrap();
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim_end().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Root's server must be told that it is meant.
+fn user() -> Option<&'static str> {
+    // SAFETY: it only asks.
+    (unsafe { libc::geteuid() } == 0).then_some("--user=root")
+}
