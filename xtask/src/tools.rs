@@ -50,6 +50,16 @@ const STRESS: Tool = Tool {
     packages: &["stress-ng"],
 };
 
+const MARIADB: Tool = Tool {
+    name: "MariaDB's server and client, and openssl",
+    is_there: || {
+        output("mariadbd", &["--version"]).is_some()
+            && output("mariadb", &["--version"]).is_some()
+            && output("openssl", &["version"]).is_some()
+    },
+    packages: &["mariadb-server", "openssl"],
+};
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -73,7 +83,7 @@ pub(crate) fn qemu() -> anyhow::Result<()> {
 
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {

@@ -13,6 +13,8 @@ Examples:
   memtap                                     without root: what /proc lets you see
   sudo memtap serve --listen 127.0.0.1:8080  another port
   sudo memtap serve --store none             no history
+  sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
+                                             history in MySQL or MariaDB, of several machines if you like
   memtap doctor                              what this kernel and your permissions allow";
 
 /// Every memory request of every Linux process, live and in history: what was asked for, what the kernel
@@ -41,16 +43,18 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Where the history is kept: sqlite:PATH or none
+    /// Where the history is kept: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. A password
+    /// on the command line can be seen by all users: MEMTAP_STORE or the settings file keep it
     /// [default: sqlite:/var/lib/memtap/memtap.db for root, else below ~/.local/share]
-    #[arg(long, env = "MEMTAP_STORE", value_name = "URL")]
+    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<StoreUrl>,
 
     /// Where observations come from: auto, bpf or procfs
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
 
-    /// Further settings, as KEY=VALUE lines (PORT, MEMTAP_LISTEN, MEMTAP_STORE) [default: .env, if there is one]
+    /// Further settings, as KEY=VALUE lines (MEMTAP_LISTEN, MEMTAP_STORE, and those
+    /// of the original system: PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME) [default: .env, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
-use memtap_store::{SpoolSettings, StoreUrl};
+use memtap_store::{MysqlUrl, SpoolSettings, StoreUrl};
 
 use crate::budget::Budget;
 use crate::cli::ServeArguments;
@@ -85,6 +85,7 @@ fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<
             folder.push("-spool");
             folder.into()
         }
+        (None, StoreUrl::Mysql(url)) => data_folder()?.join("spool").join(url.slug()),
     };
     Ok(Some(SpoolSettings { folder, max_bytes: arguments.spool_size }))
 }
@@ -132,8 +133,34 @@ impl EnvFile {
     }
 
     fn store(&self) -> anyhow::Result<Option<StoreUrl>> {
-        let Some(url) = self.values.get("MEMTAP_STORE") else { return Ok(None) };
-        Ok(Some(url.parse().with_context(|| self.wrong("MEMTAP_STORE", "sqlite:PATH or none"))?))
+        if let Some(url) = self.values.get("MEMTAP_STORE") {
+            // The URL itself may hold a password.
+            return Ok(Some(
+                url.parse()
+                    .map_err(|error| anyhow::anyhow!("{}: MEMTAP_STORE: {error}", self.path.display()))?,
+            ));
+        }
+        self.original_database()
+    }
+
+    /// The database of the original system, by its keys, from its environment or its .env file. The host and the port have defaults.
+    fn original_database(&self) -> anyhow::Result<Option<StoreUrl>> {
+        let key = |name: &str| std::env::var(name).ok().or_else(|| self.values.get(name).cloned());
+        let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
+            (Some(user), Some(database)) => (user, database),
+            (None, None) => return Ok(None),
+            (None, Some(_)) => bail!(
+                "DB_NAME is set and DB_USER is not; set both, or say where the history goes with --store"
+            ),
+            (Some(_), None) => bail!(
+                "DB_USER is set and DB_NAME is not; set both, or say where the history goes with --store"
+            ),
+        };
+        let port = key("DB_PORT").map(|port| port.parse::<u16>()).transpose();
+        let port = port.with_context(|| self.wrong("DB_PORT", "a port number such as 3306"))?;
+        let host = key("DB_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
+        let url = MysqlUrl::of(&host, port, &user, key("DB_PASS").as_deref(), &database)?;
+        Ok(Some(StoreUrl::Mysql(url)))
     }
 
     fn wrong(&self, key: &str, expected: &str) -> String {
@@ -148,17 +175,21 @@ impl EnvFile {
 
 /// Root keeps the machine's history where services do, a user below the home.
 fn default_store() -> anyhow::Result<StoreUrl> {
-    let folder = if nix::unistd::geteuid().is_root() {
-        PathBuf::from("/var/lib/memtap")
+    Ok(format!("sqlite:{}", data_folder()?.join("memtap.db").display()).parse()?)
+}
+
+fn data_folder() -> anyhow::Result<PathBuf> {
+    if nix::unistd::geteuid().is_root() {
+        Ok(PathBuf::from("/var/lib/memtap"))
     } else if let Some(data) = absolute_variable("XDG_DATA_HOME") {
-        data.join("memtap")
+        Ok(data.join("memtap"))
     } else if let Some(home) = absolute_variable("HOME") {
-        home.join(".local/share/memtap")
+        Ok(home.join(".local/share/memtap"))
     } else {
-        bail!("no HOME to keep the history in; say where with --store sqlite:PATH, or --store none")
-    };
-    let url = format!("sqlite:{}", folder.join("memtap.db").display());
-    Ok(url.parse()?)
+        bail!(
+            "no HOME to keep the history in; say where with --store sqlite:PATH (and --spool DIR), or --store none"
+        )
+    }
 }
 
 fn absolute_variable(name: &str) -> Option<PathBuf> {
@@ -180,6 +211,27 @@ mod tests {
     fn the_originals_port_is_honoured() {
         let listen = file("PORT=4000\nDB_PASS=secret\n").unwrap().listen().unwrap();
         assert_eq!(listen, "127.0.0.1:4000".parse().unwrap());
+    }
+
+    #[test]
+    fn the_originals_database_is_honoured() {
+        let store = |text: &str| file(text).unwrap().store();
+        let url = store("DB_HOST=db\nDB_PORT=3307\nDB_USER=me\nDB_PASS=s@cret\nDB_NAME=memory\nPORT=4000\n")
+            .unwrap()
+            .unwrap();
+        assert_eq!(url.to_string(), "mysql://me@db:3307/memory");
+        let url = store("DB_USER=me\nDB_NAME=memory\n").unwrap().unwrap();
+        assert_eq!(url.to_string(), "mysql://me@127.0.0.1:3306/memory");
+        assert!(store("DB_USER=me\nDB_NAME=memory\nMEMTAP_STORE=none\n").unwrap() == Some(StoreUrl::None));
+        assert_eq!(store("PORT=4000\n").unwrap(), None);
+        for half in [
+            "DB_USER=me\nDB_PASS=secret",
+            "DB_NAME=memory\nDB_PASS=secret",
+            "DB_USER=me\nDB_NAME=m\nDB_PORT=many\nDB_PASS=secret",
+        ] {
+            let error = format!("{:#}", store(half).unwrap_err());
+            assert!(error.contains("DB_") && !error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

@@ -31,7 +31,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
     let host = host_facts()?;
-    let store = open_store(config, &host)?;
+    // A store talks to its database, which takes its time.
+    let store = tokio::task::block_in_place(|| open_store(config, &host))?;
 
     let capture = config.capture;
     let opened = memtap_capture::open(config.source, &capture)?;

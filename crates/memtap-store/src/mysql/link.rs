@@ -151,11 +151,18 @@ impl Link {
             mysql_async::Error::Io(_)
             | mysql_async::Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
                 let mend = "start the server, or correct the address; until then what comes waits on disk";
-                self.mysql(true, error.to_string(), mend)
+                self.mysql(true, root(error), mend)
             }
             other => self.mysql(false, other.to_string(), "see the server's log"),
         }
     }
+}
+
+/// The driver's errors repeat themselves on the way up: the words of the one at the root.
+fn root(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// Closes a connection in good order; the server frees it at once then.

@@ -164,12 +164,15 @@ impl Drop for Memtap {
 /// `memtap serve` with its store in `folder`.
 pub(crate) fn command(folder: &Path, port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    // Settings from a file name their own store.
+    if !arguments.iter().any(|argument| argument.starts_with("--env-file")) {
+        command.env("MEMTAP_STORE", format!("sqlite:{}", folder.join("memtap.db").display()));
+    }
     command
         .current_dir(folder)
         .env_remove("PORT")
         .arg("serve")
         .arg(format!("--listen=127.0.0.1:{port}"))
-        .arg(format!("--store=sqlite:{}", folder.join("memtap.db").display()))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null());
