@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings { plan: Some(plan.parse()?), ..Settings::default() };
     let source = match what.as_str() {
         "empty" => without_calls(&settings)?,
-        _ => open(SourceChoice::Bpf, &settings)?.source,
+        _ => open(&SourceChoice::Bpf, &settings)?.source,
     };
     let (sender, mut batches) = tokio::sync::mpsc::channel(16);
     let reader = spawn(source, settings, sender)?;

@@ -18,6 +18,7 @@ mod procfs;
 mod reader;
 mod smaps;
 mod source;
+mod systemtap;
 
 pub use bpf::{function_hook, trial, without_calls};
 pub use error::CaptureError;
@@ -27,3 +28,4 @@ pub use probe::{Check, Hook, Plan, checks, hooks_are_quick};
 pub use reader::{Batch, ReaderHandle, spawn};
 pub use smaps::{Proportional, read_proportional};
 pub use source::{Notice, Opened, Settings, Source, SourceChoice, SourceKind, open};
+pub use systemtap::{Damaged, ScriptLines};

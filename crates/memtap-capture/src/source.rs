@@ -1,11 +1,12 @@
 //! The port: what a source must do, and which one is opened.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use memtap_model::Observation;
 
-use crate::{CaptureError, Plan, bpf, error, procfs};
+use crate::{CaptureError, Plan, bpf, error, procfs, systemtap};
 
 /// A source of observations; one thread owns it.
 pub trait Source: Send {
@@ -32,7 +33,7 @@ pub trait Source: Send {
 }
 
 /// What may be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceChoice {
     /// eBPF, else /proc with a notice.
     Auto,
@@ -40,6 +41,8 @@ pub enum SourceChoice {
     Bpf,
     /// What /proc shows.
     Procfs,
+    /// Lines of a SystemTap script, from a file, a pipe, or (`-`) standard input.
+    SystemTap(PathBuf),
 }
 
 impl FromStr for SourceChoice {
@@ -50,7 +53,12 @@ impl FromStr for SourceChoice {
             "auto" => Ok(Self::Auto),
             "bpf" => Ok(Self::Bpf),
             "procfs" => Ok(Self::Procfs),
-            other => Err(format!("'{other}' is no source; choose auto, bpf or procfs")),
+            other => match other.split_once(':') {
+                Some(("systemtap", path)) if !path.is_empty() => Ok(Self::SystemTap(path.into())),
+                _ => Err(format!(
+                    "'{other}' is no source; choose auto, bpf, procfs or systemtap:FILE (systemtap:- reads a pipe)"
+                )),
+            },
         }
     }
 }
@@ -62,6 +70,8 @@ pub enum SourceKind {
     Bpf,
     /// Usage from /proc, no requests.
     Procfs,
+    /// Requests from a SystemTap script.
+    SystemTap,
 }
 
 impl SourceKind {
@@ -71,6 +81,7 @@ impl SourceKind {
         match self {
             Self::Bpf => "bpf",
             Self::Procfs => "procfs",
+            Self::SystemTap => "systemtap",
         }
     }
 }
@@ -135,11 +146,14 @@ pub struct Opened {
 ///
 /// # Errors
 /// When it is denied or not possible; with [`SourceChoice::Auto`] only when not even /proc can be read.
-pub fn open(choice: SourceChoice, settings: &Settings) -> Result<Opened, CaptureError> {
+pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, CaptureError> {
     let with_bpf = |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source) };
     match choice {
         SourceChoice::Bpf => bpf::Bpf::open(settings).map(with_bpf),
         SourceChoice::Procfs => Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new() }),
+        SourceChoice::SystemTap(path) => {
+            Ok(Opened { source: Box::new(systemtap::SystemTap::open(path)?), notices: Vec::new() })
+        }
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
             Ok(source) => Ok(with_bpf(source)),
             Err(reason) => Ok(Opened {

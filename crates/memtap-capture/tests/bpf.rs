@@ -20,14 +20,14 @@ fn read_all(source: &mut dyn Source) -> Vec<Observation> {
 }
 
 fn bpf(settings: &Settings) -> Box<dyn Source> {
-    open(SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source
+    open(&SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source
 }
 
 /// The plans that memtap runs by itself, as far as they work here. The last works on all kernels.
 fn plans() -> Vec<Plan> {
     let tracepoints = Plan::ALL.into_iter().filter(|plan| plan.hook == Hook::Exit);
     let possible: Vec<_> =
-        tracepoints.filter(|plan| open(SourceChoice::Bpf, &with_plan(*plan)).is_ok()).collect();
+        tracepoints.filter(|plan| open(&SourceChoice::Bpf, &with_plan(*plan)).is_ok()).collect();
     assert_eq!(possible.last().map(|plan| plan.name()), Some("exit"));
     possible
 }
@@ -246,7 +246,7 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
 #[test]
 fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
-    let opened = open(SourceChoice::Bpf, &Settings::default());
+    let opened = open(&SourceChoice::Bpf, &Settings::default());
     let line = checks(&facts()).into_iter().find(|check| check.name == "kernel lockdown").unwrap();
     eprintln!("lockdown: {}", line.found);
     if facts().lockdown.as_deref() != Some("confidentiality") {
@@ -256,7 +256,7 @@ fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
     let error = opened.err().expect("the kernel refuses to have its memory read").to_string();
     assert!(error.contains("lockdown=integrity"), "{error}");
     assert!(!line.ok && line.mend.is_some_and(|mend| mend.contains("lockdown=integrity")));
-    let auto = open(SourceChoice::Auto, &Settings::default()).expect("/proc is there all the same");
+    let auto = open(&SourceChoice::Auto, &Settings::default()).expect("/proc is there all the same");
     assert_eq!(auto.source.kind(), memtap_capture::SourceKind::Procfs);
     let notice = auto.notices.first().expect("it is told");
     assert!(notice.what.contains("locked down") && notice.mend.contains("lockdown=integrity"), "{notice:?}");

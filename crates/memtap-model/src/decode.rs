@@ -63,6 +63,7 @@ impl Decoder {
             tid: Tid(record.tid),
             name: Comm::new(&record.comm),
             call,
+            whole: true,
             arguments: record.args,
             outcome: outcome(call, &record.args, record.ret),
             requested_bytes: record.requested,

@@ -12,6 +12,7 @@ mod host;
 mod observation;
 mod placement;
 mod record;
+mod script_line;
 mod units;
 
 pub use call::{CALLS, Call, CallRow, Place, SizeRule};
@@ -28,4 +29,5 @@ pub use placement::{Container, Placement, Runtime};
 pub use record::{
     CALL_ROWS, REFUSALS, RawBooks, RawOom, RawRecord, RawRename, RawRequest, RawState, RawTally,
 };
+pub use script_line::{Layout, LineError, ScriptLine, ScriptReader};
 pub use units::{PageSize, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};

@@ -60,6 +60,8 @@ pub enum LossCause {
     Undecodable,
     /// Requests whose process had no account here.
     UnknownProcess,
+    /// Lines of a SystemTap script that are damaged.
+    DamagedLine,
     /// Processes that ended, of too many within one tick: they are missing in the history.
     TooManyEnds,
 }
@@ -75,6 +77,7 @@ impl LossCause {
             Self::NoAccount => "no_account",
             Self::Undecodable => "undecodable",
             Self::UnknownProcess => "unknown_process",
+            Self::DamagedLine => "damaged_line",
             Self::TooManyEnds => "too_many_ends",
         }
     }
@@ -108,6 +111,8 @@ pub struct MemoryRequest {
     pub name: Comm,
     /// Which call.
     pub call: Call,
+    /// Whether all its arguments, its answer and what it changed are known; of a line of SystemTap, only its length is.
+    pub whole: bool,
     /// The arguments as given, in the order of the 64-bit call.
     pub arguments: [u64; 5],
     /// What the kernel answered.
@@ -122,6 +127,14 @@ pub struct MemoryRequest {
     pub file: Option<Arc<str>>,
     /// How many requests of this process were lost before this one, modulo 2^32.
     pub lost: u32,
+}
+
+impl MemoryRequest {
+    /// The words among its arguments: protection and flags, where it has them and they are known.
+    #[must_use]
+    pub fn words(&self) -> (Option<u64>, Option<u64>) {
+        if self.whole { self.call.words(&self.arguments) } else { (None, None) }
+    }
 }
 
 /// Resident memory and swap, bytes.

@@ -58,6 +58,7 @@ fn mmap(pid: u32, name: &[u8], length: u64, outcome: Outcome, virtual_bytes: u64
         tid: Tid(pid),
         name: Comm::new(name),
         call: Call::Mmap,
+        whole: true,
         arguments: [0, length, 3, 0x22, 0],
         outcome,
         requested_bytes,

@@ -226,7 +226,7 @@ pub struct StoredRequest {
 impl From<&BookedRequest> for StoredRequest {
     fn from(booked: &BookedRequest) -> Self {
         let request = &booked.request;
-        let (protection, flags) = request.call.words(&request.arguments);
+        let (protection, flags) = request.words();
         Self {
             host: "".into(),
             time: request.time,

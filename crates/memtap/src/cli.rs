@@ -17,6 +17,15 @@ Examples:
                                              history in MySQL or MariaDB, of several machines if you like
   memtap doctor                              what this kernel and your permissions allow";
 
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  memtap import lines.csv                        lines of the original's script: call,pid,execname,length,ctime
+  memtap import --utc-offset -21600 lines.csv    of the original's script, whose clock was shifted by six hours
+  memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
+  memtap import --columns 'pid call length time name' lines.txt
+  stap script.stp | memtap import -              from a pipe
+Damaged lines are reported with their numbers and counted; they never stop an import.";
+
 /// Every memory request of every Linux process, live and in history: what was asked for, what the kernel
 /// answered, where the memory went.
 #[derive(Debug, Parser)]
@@ -33,8 +42,51 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
+    /// Read lines that the original system's SystemTap script printed into the history
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArguments),
     /// Say what this kernel and these permissions allow, each line with its mend
     Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The file with the lines; - reads standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) file: PathBuf,
+
+    /// Where the history is kept, as of `memtap serve`
+    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
+    pub(crate) store: Option<StoreUrl>,
+
+    /// Further settings, as of `memtap serve`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+
+    /// What the lines are: systemtap
+    #[arg(long, value_name = "FORMAT", default_value = "systemtap", value_parser = ["systemtap"])]
+    pub(crate) format: String,
+
+    /// The columns of a line in their order, with what separates them (a comma, a semicolon, | or \\t, or blanks for any number of
+    /// blanks and tabs). The name may hold anything: it is what the others leave
+    #[arg(long, value_name = "COLUMNS", default_value = "call,pid,name,length,time")]
+    pub(crate) columns: memtap_model::Layout,
+
+    /// How far the script's clock was ahead of UTC: seconds, or +HH:MM (the original's script: -21600)
+    #[arg(long, value_name = "OFFSET", default_value = "0", allow_hyphen_values = true, value_parser = utc_offset)]
+    pub(crate) utc_offset: i64,
+
+    /// Under which machine's name the rows are kept
+    #[arg(long, value_name = "NAME", default_value = "imported")]
+    pub(crate) host: String,
+
+    /// Begin with this line: to go on with an import that was interrupted
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) from_line: u64,
+
+    /// Where damaged lines are written to, as they are
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -49,7 +101,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<StoreUrl>,
 
-    /// Where observations come from: auto, bpf or procfs
+    /// Where observations come from: auto, bpf, procfs, or systemtap:FILE, the lines of a SystemTap script (systemtap:- reads
+    /// them from a pipe)
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
 
@@ -99,6 +152,21 @@ pub(crate) struct ServeArguments {
         default_value = "http://localhost:5173"
     )]
     pub(crate) cors_origin: Vec<String>,
+}
+
+/// `-21600` or `+05:30`, in seconds.
+fn utc_offset(text: &str) -> Result<i64, String> {
+    let seconds = match text.split_once(':') {
+        None => text.parse().ok(),
+        Some((hours, minutes)) => {
+            hours.parse::<i64>().ok().zip(minutes.parse::<i64>().ok()).and_then(|(hours, minutes)| {
+                let sign = if hours < 0 || text.starts_with('-') { -1 } else { 1 };
+                (0..60).contains(&minutes).then_some(hours * 3600 + sign * minutes * 60)
+            })
+        }
+    };
+    let seconds = seconds.filter(|seconds: &i64| seconds.abs() <= 24 * 3600);
+    seconds.ok_or_else(|| format!("'{text}' is no offset; write seconds such as -21600, or +05:30"))
 }
 
 /// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
@@ -156,6 +224,16 @@ mod tests {
         assert!(ring_size("lots").is_err());
         assert!(ring_size("99999999999999999999GiB").is_err());
         assert!(ring_size("4TiB").is_err());
+    }
+
+    #[test]
+    fn offsets() {
+        assert_eq!(utc_offset("-21600"), Ok(-21_600));
+        assert_eq!(utc_offset("+05:30"), Ok(19_800));
+        assert_eq!(utc_offset("-00:30"), Ok(-1_800));
+        for wrong in ["", "noon", "+25:00", "05:75", "100000"] {
+            assert!(utc_offset(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Config {
             spool: spool(arguments, &store)?,
             store,
             budget,
-            source: arguments.source,
+            source: arguments.source.clone(),
             capture: memtap_capture::Settings {
                 ring_bytes: arguments.ring_size.unwrap_or(budget.ring_bytes),
                 ring_requests: arguments.ring_requests,
@@ -71,6 +71,14 @@ impl Config {
             }
             None => "are not in the history".to_owned(),
         }
+    }
+}
+
+/// The store that the flag, the environment or the settings file names, else the default.
+pub(crate) fn store(named: Option<&StoreUrl>, env_file: Option<&Path>) -> anyhow::Result<StoreUrl> {
+    match named {
+        Some(store) => Ok(store.clone()),
+        None => EnvFile::read(env_file)?.store()?.map_or_else(default_store, Ok),
     }
 }
 

@@ -7,6 +7,7 @@ mod budget;
 mod cli;
 mod config;
 mod doctor;
+mod import;
 mod pipeline;
 mod serve;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Import(arguments)) => import::run(&arguments),
         None => serve::run(&cli.serve),
     };
     match done {

@@ -35,7 +35,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let store = tokio::task::block_in_place(|| open_store(config, &host))?;
 
     let capture = config.capture;
-    let opened = memtap_capture::open(config.source, &capture)?;
+    let opened = memtap_capture::open(&config.source, &capture)?;
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);

@@ -127,6 +127,7 @@ impl Process {
             tid: Tid(self.pid),
             name: Comm::new(self.name),
             call,
+            whole: true,
             arguments: [0, bytes, 3, 0x22, 0],
             outcome,
             requested_bytes: bytes,

@@ -10,6 +10,7 @@ use super::time;
 /// One request with its outcome.
 #[derive(Debug, Serialize)]
 pub(crate) struct Request {
+    host: Option<Arc<str>>,
     timestamp: String,
     pid: u32,
     tid: u32,
@@ -29,6 +30,7 @@ pub(crate) struct Request {
 impl From<&StoredRequest> for Request {
     fn from(request: &StoredRequest) -> Self {
         Self {
+            host: (!request.host.is_empty()).then(|| Arc::clone(&request.host)),
             timestamp: time(request.time),
             pid: request.pid.0,
             tid: request.tid.0,

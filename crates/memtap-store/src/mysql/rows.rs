@@ -123,7 +123,7 @@ fn fields(
         Outcome::Refused(errno) => Some(u64::from(errno.0)),
         Outcome::Granted(_) => None,
     };
-    let (protection, flags) = request.call.words(&request.arguments);
+    let (protection, flags) = request.words();
     let size = i64::try_from(request.requested_bytes);
     take(Field::Text(host));
     take(Field::Unsigned(request.tgid.0.into()));

@@ -68,7 +68,7 @@ impl Retention {
 /// The first request that is young enough; `None` when none is too old. Only what comes before every younger one counts as
 /// old: the clock may have been set, or an old recording imported, and nothing younger may go with those.
 fn too_old(connection: &Connection, horizon: i64) -> Result<Option<i64>, StoreError> {
-    let young = "SELECT first_id FROM batch WHERE to_ns >= ?1 ORDER BY first_id LIMIT 1";
+    let young = "SELECT first_id FROM batch WHERE aged_from_ns >= ?1 ORDER BY first_id LIMIT 1";
     let young: Option<i64> =
         connection.prepare_cached(young)?.query_row([horizon], |row| row.get(0)).optional()?;
     Ok(Some(young.unwrap_or(i64::MAX)))

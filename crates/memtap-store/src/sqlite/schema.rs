@@ -204,6 +204,9 @@ const MIGRATIONS: &[&str] = &["
     DROP TABLE host;
     CREATE VIEW host AS SELECT hostname, kernel, page_size, max(began_ns) AS last_began_ns FROM run GROUP BY hostname, kernel;
     ALTER TABLE process ADD COLUMN run_id INTEGER NOT NULL DEFAULT 0;
+    -- From when on its age counts: the latest of its times, but not before its run began, so that what is imported stays as long as what is new.
+    ALTER TABLE batch ADD COLUMN aged_from_ns INTEGER NOT NULL DEFAULT 0;
+    UPDATE batch SET aged_from_ns = to_ns;
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, Trans
 
 use super::processes::Sampled;
 use super::retention::Gone;
-use crate::{Appended, Batch, Delivery, Run, StoreError};
+use crate::{Appended, Delivery, Run, StoreError};
 
 const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, process_id, name_id, tid, call_id, size, address, \
     delta_bytes, errno, virtual_bytes, protection, flags, file_id, lost_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
@@ -96,14 +96,15 @@ impl Writer {
         if !take(transaction, delivery.run, delivery.sequence)? {
             return Ok(());
         }
-        self.write(transaction, delivery.batches)
+        self.write(transaction, delivery)
     }
 
-    fn write(&mut self, transaction: &Transaction<'_>, batches: &[Batch]) -> Result<(), StoreError> {
+    fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+        let batches = delivery.batches;
         // Another program (an import) may have written since.
         self.next_request = transaction.prepare_cached(NEXT_REQUEST)?.query_row([], |row| row.get(0))?;
         self.ids.next_process = transaction.prepare_cached(NEXT_PROCESS)?.query_row([], |row| row.get(0))?;
-        self.mark(transaction, batches)?;
+        self.mark(transaction, delivery)?;
         let mut insert = transaction.prepare_cached(INSERT_REQUEST)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
             let process = self.ids.process(transaction, booked)?;
@@ -130,14 +131,21 @@ impl Writer {
     }
 
     /// Where in `request` the times of this transaction are.
-    fn mark(&self, transaction: &Transaction<'_>, batches: &[Batch]) -> Result<(), StoreError> {
+    fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+        let batches = delivery.batches;
         let times = batches.iter().flat_map(|batch| &batch.requests).map(|booked| booked.request.time.0);
         let bounds = times.fold(None, |bounds: Option<(i64, i64)>, time| {
             Some(bounds.map_or((time, time), |(from, to)| (from.min(time), to.max(time))))
         });
         if let Some((from, to)) = bounds {
-            let sql = "INSERT INTO batch (first_id, from_ns, to_ns) VALUES (?1, ?2, ?3)";
-            transaction.prepare_cached(sql)?.execute(params![self.next_request, from, to])?;
+            let sql =
+                "INSERT INTO batch (first_id, from_ns, to_ns, aged_from_ns) VALUES (?1, ?2, ?3, max(?3, ?4))";
+            transaction.prepare_cached(sql)?.execute(params![
+                self.next_request,
+                from,
+                to,
+                delivery.run.began.0
+            ])?;
         }
         Ok(())
     }
@@ -239,7 +247,7 @@ fn insert_request(
         Outcome::Granted(_) => None,
     };
     // Kept of the arguments: what `Call::describe` reads.
-    let (protection, flags) = request.call.words(&request.arguments);
+    let (protection, flags) = request.words();
     insert.execute(params![
         id,
         request.time.0,

@@ -81,6 +81,7 @@ pub(crate) fn mmap(pid: u32, name: &[u8], n: u64) -> BookedRequest {
             tid: Tid(pid + 1),
             name: Comm::new(name),
             call: Call::Mmap,
+            whole: true,
             arguments: [0, 4096, 3, 0x22, 0],
             outcome: Outcome::Granted(0x7f00_0000_0000 + n * 4096),
             requested_bytes: 4096 + n,

@@ -1,0 +1,120 @@
+//! Lines of a SystemTap script out of a file or a pipe, each with its number.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use memtap_model::{Layout, LineError, ScriptLine, ScriptReader};
+
+/// No line of the script is longer.
+const LINE: usize = 4096;
+const BUFFER: usize = 256 << 10;
+
+/// A line that is none, with what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Why.
+    pub error: LineError,
+    /// Its bytes, as far as a line can be long.
+    pub line: Vec<u8>,
+}
+
+/// The lines.
+pub struct ScriptLines<R> {
+    input: BufReader<R>,
+    reader: ScriptReader,
+    number: u64,
+    bytes: u64,
+    line: Vec<u8>,
+}
+
+impl<R: Read> ScriptLines<R> {
+    /// Reads lines of that layout, of a clock that was `offset` seconds ahead of UTC.
+    pub fn new(input: R, layout: Layout, offset: i64) -> Self {
+        Self {
+            input: BufReader::with_capacity(BUFFER, input),
+            reader: ScriptReader::new(layout, offset),
+            number: 0,
+            bytes: 0,
+            line: Vec::with_capacity(LINE),
+        }
+    }
+
+    /// The number of the last line.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether more is there already: another line costs no waiting, most likely.
+    pub fn has_more(&self) -> bool {
+        self.input.buffer().contains(&b'\n')
+    }
+
+    /// The next line, or why it is none; `None` at the end. Empty lines are passed over.
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn next_line(&mut self) -> io::Result<Option<Result<ScriptLine, Damaged>>> {
+        loop {
+            self.line.clear();
+            let count = (&mut self.input).take(LINE as u64 + 1).read_until(b'\n', &mut self.line)?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            self.bytes += count as u64;
+            if self.line.last() == Some(&b'\n') {
+                self.line.pop();
+            } else if count > LINE {
+                self.pass_over()?;
+                return Ok(Some(Err(self.damaged(LineError::TooLong))));
+            }
+            if self.line.is_empty() || self.line == b"\r" {
+                continue;
+            }
+            return Ok(Some(self.reader.read(&self.line).map_err(|error| self.damaged(error))));
+        }
+    }
+
+    fn damaged(&self, error: LineError) -> Damaged {
+        Damaged { number: self.number, error, line: self.line.clone() }
+    }
+
+    /// The rest of a line that is too long.
+    fn pass_over(&mut self) -> io::Result<()> {
+        loop {
+            let there = self.input.fill_buf()?;
+            let end = there.iter().position(|byte| *byte == b'\n');
+            let count = end.map_or(there.len(), |at| at + 1);
+            self.input.consume(count);
+            self.bytes += count as u64;
+            if end.is_some() || count == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_their_numbers_and_one_that_is_too_long_costs_no_other() {
+        let mut text = b"mmap,1,x,4096,Sat Jun  1 09:05:03 2024\n\nnonsense\r\n".to_vec();
+        text.extend(vec![b'x'; 600_000]);
+        text.extend(b"\nmunmap,2,y,4096,Sat Jun  1 09:05:03 2024");
+        let mut lines = ScriptLines::new(&text[..], Layout::default(), 0);
+        let mut found = Vec::new();
+        while let Some(line) = lines.next_line().unwrap() {
+            found.push(line.map(|line| line.pid).map_err(|damaged| (damaged.number, damaged.error)));
+        }
+        assert_eq!(found, [Ok(1), Err((3, LineError::TooFewColumns)), Err((4, LineError::TooLong)), Ok(2)]);
+        assert_eq!((lines.number(), lines.bytes()), (5, text.len() as u64));
+    }
+}

@@ -1,0 +1,267 @@
+//! `memtap import`: lines of the original system's SystemTap script become rows of the history.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use memtap_capture::{Damaged, ScriptLines};
+use memtap_ledger::{BookedRequest, ProcessSummary};
+use memtap_model::{
+    Comm, MemoryRequest, Outcome, ProcessId, ScriptLine, StartTime, Tgid, Tid, WallClock, to_text,
+};
+use memtap_store::{Batch, Delivery, Run, Store};
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+use crate::cli::ImportArguments;
+use crate::config;
+
+/// Requests in one delivery.
+const DELIVERY: usize = 50_000;
+/// Processes that are told apart at a time; a file with more begins anew, so that one pid and name may have several rows.
+const PROCESSES: usize = 100_000;
+/// Processes in one delivery.
+const SUMMARIES: usize = 1_000;
+/// Damaged lines that are shown; all are counted.
+const SHOWN: u64 = 10;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The first Ctrl-C ends after the next line; the second, while there comes none, at once.
+extern "C" fn interrupt(_signal: i32) {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+    // SAFETY: to set a signal's action is safe in a signal's context.
+    let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) };
+}
+
+pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
+    let url = config::store(arguments.store.as_ref(), arguments.env_file.as_deref())?;
+    let settings = memtap_store::Settings::default();
+    let store = memtap_store::open(&url, &settings)?
+        .context("--store none keeps nothing: say where the rows shall go")?;
+    let (input, length) = open(&arguments.file)?;
+    let rejects = arguments
+        .rejects
+        .as_deref()
+        .map(|path| File::create(path).with_context(|| format!("cannot write {}", path.display())));
+    // SAFETY: the handler only sets a flag, which is safe in a signal's context.
+    let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
+    handled.context("cannot watch for Ctrl-C")?;
+    let mut import = Import {
+        store,
+        run: run_of(&arguments.host),
+        sequence: 0,
+        processes: HashMap::new(),
+        lives: 0,
+        requests: Vec::with_capacity(DELIVERY),
+        rows: 0,
+        refused: 0,
+        damaged: 0,
+        rejects: rejects.transpose()?,
+        progress: progress(length),
+        begin: Instant::now(),
+    };
+    let mut lines = ScriptLines::new(input, arguments.columns, arguments.utc_offset);
+    let (done, committed) = import.read(&mut lines, arguments.from_line);
+    import.progress.finish_and_clear();
+    let done =
+        done.and_then(|()| if INTERRUPTED.load(Ordering::Relaxed) { bail!("interrupted") } else { Ok(()) });
+    import.tell(lines.number());
+    match done {
+        Ok(()) if import.rows == 0 && import.damaged > 0 => {
+            bail!("not one line is as --columns says; nothing was imported")
+        }
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(format!(
+            "the lines up to {committed} are in {url}; go on with --from-line {}",
+            committed + 1
+        ))),
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
+    if path == Path::new("-") {
+        return Ok((Box::new(std::io::stdin()), None));
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+    Ok((Box::new(file), length))
+}
+
+fn run_of(host: &str) -> Run {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Run {
+        id: Run::draw(),
+        hostname: host.to_owned(),
+        kernel: String::new(),
+        boot_id: String::new(),
+        page_size: 0,
+        began: WallClock(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)),
+    }
+}
+
+/// Drawn on stderr, and only where that is a terminal.
+fn progress(length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => (
+            ProgressBar::new(length),
+            "{bar:30} {percent} %  {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {msg}",
+        ),
+        None => (ProgressBar::no_length(), "{spinner} {bytes} read, {bytes_per_sec}  {msg}"),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+struct Import {
+    store: Box<dyn Store>,
+    run: Run,
+    sequence: u64,
+    /// By pid and name: whether a change of the name was an exec or another process, the lines do not tell.
+    processes: HashMap<(u32, Comm), ProcessSummary>,
+    lives: u64,
+    requests: Vec<BookedRequest>,
+    rows: u64,
+    refused: u64,
+    damaged: u64,
+    rejects: Option<File>,
+    progress: ProgressBar,
+    begin: Instant,
+}
+
+impl Import {
+    /// Reads to the end, an error or an interruption; gives the last line whose row is in the store as well.
+    fn read<R: Read>(&mut self, lines: &mut ScriptLines<R>, from_line: u64) -> (anyhow::Result<()>, u64) {
+        let mut committed = from_line.saturating_sub(1);
+        let done = (|| {
+            while !INTERRUPTED.load(Ordering::Relaxed) {
+                let Some(line) = lines.next_line().context("the lines cannot be read")? else { break };
+                if lines.number() < from_line {
+                    continue;
+                }
+                match line {
+                    Ok(line) => self.line(&line),
+                    Err(damaged) => self.reject(&damaged)?,
+                }
+                if self.requests.len() >= DELIVERY {
+                    self.deliver()?;
+                    committed = lines.number();
+                    self.progress.set_position(lines.bytes());
+                    self.progress.set_message(format!("{} rows, {} lines damaged", self.rows, self.damaged));
+                }
+            }
+            self.deliver()?;
+            committed = lines.number();
+            self.processes()
+        })();
+        (done, committed)
+    }
+
+    fn line(&mut self, line: &ScriptLine) {
+        let lives = &mut self.lives;
+        let summary = self.processes.entry((line.pid, line.name)).or_insert_with(|| {
+            *lives += 1;
+            let process = ProcessId { tgid: Tgid(line.pid), start: StartTime(*lives) };
+            ProcessSummary { process, name: line.name, started_at: line.time, ..ProcessSummary::default() }
+        });
+        let call = &mut summary.books.calls[line.call.index()];
+        call.count += 1;
+        call.requested_bytes = call.requested_bytes.saturating_add(line.length);
+        if line.call.row().asks {
+            summary.requested_bytes = summary.requested_bytes.saturating_add(line.length);
+        }
+        self.requests.push(BookedRequest {
+            process: summary.process,
+            request: MemoryRequest {
+                time: line.time,
+                tgid: Tgid(line.pid),
+                tid: Tid(line.pid),
+                name: line.name,
+                call: line.call,
+                whole: false,
+                arguments: [0, line.length, 0, 0, 0],
+                outcome: Outcome::Granted(0),
+                requested_bytes: line.length,
+                delta_bytes: 0,
+                virtual_bytes: 0,
+                file: None,
+                lost: 0,
+            },
+            lost_before: 0,
+        });
+    }
+
+    fn reject(&mut self, damaged: &Damaged) -> anyhow::Result<()> {
+        self.damaged += 1;
+        if self.damaged <= SHOWN {
+            let text: String = to_text(&damaged.line).chars().take(120).collect();
+            let line = format!("line {}: {}: {text:?}", damaged.number, damaged.error);
+            self.progress.suspend(|| eprintln!("memtap: {line}"));
+        }
+        if let Some(rejects) = &mut self.rejects {
+            rejects
+                .write_all(&damaged.line)
+                .and_then(|()| rejects.write_all(b"\n"))
+                .context("the file for damaged lines")?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self) -> anyhow::Result<()> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
+        let requests = std::mem::take(&mut self.requests);
+        let count = requests.len() as u64;
+        let batch = Batch { requests, ..Batch::default() };
+        self.send(std::slice::from_ref(&batch))?;
+        self.rows += count;
+        self.requests = batch.requests;
+        self.requests.clear();
+        if self.processes.len() > PROCESSES {
+            self.processes()?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, batches: &[Batch]) -> anyhow::Result<()> {
+        self.sequence += 1;
+        let appended = self.store.append(Delivery { run: &self.run, sequence: self.sequence, batches })?;
+        if let Some(reason) = appended.reason {
+            self.refused += appended.refused;
+            self.progress
+                .suspend(|| eprintln!("memtap: the database refused {} rows: {reason}", appended.refused));
+        }
+        Ok(())
+    }
+
+    /// What the requests of each process came to.
+    fn processes(&mut self) -> anyhow::Result<()> {
+        let mut lives = std::mem::take(&mut self.processes).into_values();
+        loop {
+            let processes: Vec<_> = lives.by_ref().take(SUMMARIES).map(Arc::new).collect();
+            if processes.is_empty() {
+                return Ok(());
+            }
+            self.send(&[Batch { processes, ..Batch::default() }])?;
+        }
+    }
+
+    fn tell(&self, lines: u64) {
+        let seconds = self.begin.elapsed().as_secs_f64();
+        let rate = self.rows as f64 / seconds.max(0.001);
+        eprintln!(
+            "memtap: {lines} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {rate:.0} rows/s",
+            self.rows - self.refused,
+            self.damaged,
+            self.refused
+        );
+    }
+}
