@@ -55,16 +55,31 @@ impl Memtap {
         memtap
     }
 
+    /// From a source that does not know memtap itself.
+    pub(crate) fn start_from(folder: &Path, arguments: &[&str]) -> Self {
+        let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let port = free_port();
+        let child = command(folder, port, arguments).stderr(log(folder)).spawn().unwrap();
+        let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };
+        memtap.wait_until(|memtap| {
+            memtap.try_get("/api/v1/health").is_some_and(|health| health["uptime_s"].is_number())
+        });
+        memtap
+    }
+
+    /// Until its first reading has told of itself.
     fn wait_until_it_serves(&mut self) {
+        self.wait_until(|memtap| {
+            let process = memtap.child.id();
+            let own = memtap.try_get(&format!("/api/v1/processes/{process}"));
+            own.is_some_and(|own| own["pid"] == process)
+        });
+    }
+
+    fn wait_until(&mut self, ready: impl Fn(&Self) -> bool) {
         let begin = Instant::now();
         loop {
-            let process = self.child.id();
-            if let Some(health) = self.try_get("/api/v1/health")
-                && health["uptime_s"].is_number()
-                && self
-                    .try_get(&format!("/api/v1/processes/{process}"))
-                    .is_some_and(|own| own["pid"] == process)
-            {
+            if ready(self) {
                 return;
             }
             let ended = self.child.try_wait().unwrap();

@@ -1,0 +1,208 @@
+//! Lines of the original system's script: into the history, and as a source.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+#[expect(dead_code, reason = "each test program uses its part")]
+mod support;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::Memtap;
+
+const LINE: &str = "mmap,4211,Web Content,1048576,Sat Jun  1 09:05:03 2024";
+
+/// What SystemTap itself has printed, where it lies beside the project.
+fn sample() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/systemtap-sample.csv");
+    path.exists().then_some(path)
+}
+
+/// Imports the text; gives the exit code and what was told.
+fn import(folder: &Path, text: &[u8], arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command
+        .arg("import")
+        .arg(format!("--store=sqlite:{}", folder.join("memtap.db").display()))
+        .args(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(text);
+    let done = child.wait_with_output().unwrap();
+    (done.status.code(), String::from_utf8(done.stderr).unwrap())
+}
+
+fn query(folder: &Path, sql: &str) -> Vec<String> {
+    let connection = rusqlite::Connection::open(folder.join("memtap.db")).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| {
+        let columns = (0..).map_while(|index| row.get::<_, rusqlite::types::Value>(index).ok());
+        Ok(columns
+            .map(|value| match value {
+                rusqlite::types::Value::Text(text) => text,
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+            .join("|"))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn what_systemtap_printed_is_imported_line_by_line() {
+    let Some(sample) = sample() else { return eprintln!("skipped: the sample is not beside the project") };
+    let folder = tempfile::tempdir().unwrap();
+    let (code, told) = import(folder.path(), &std::fs::read(sample).unwrap(), &["--utc-offset=-21600"]);
+    assert!(
+        code == Some(0) && told.contains("2560 lines read, 2560 rows written, 0 lines damaged"),
+        "{told}"
+    );
+    let sql = "select my_call, substr(process_name, 1, 4), count(*) from memory_usage group by 1, 2 order by 3 desc, 1, 2";
+    assert_eq!(
+        query(folder.path(), sql),
+        [
+            "mmap|sort|460",
+            "munmap|a,b |420",
+            "mmap|a,b |400",
+            "mmap|find|400",
+            "mmap|perl|340",
+            "munmap|sort|320",
+            "mmap|bash|220"
+        ]
+    );
+    let process = "select requests, requested_bytes = (select sum(memory_size) from memory_usage where process_id = process.id and my_call = 'mmap') \
+        from process where name like 'a,b%' limit 1";
+    assert_eq!(query(folder.path(), process).len(), 1);
+    assert!(query(folder.path(), process)[0].ends_with("|1"), "a process's sums are those of its rows");
+    let zero = "select count(*) from request where protection is not null or flags is not null";
+    assert_eq!(query(folder.path(), zero), ["0"], "what a line does not tell is not made up");
+}
+
+#[test]
+fn damaged_lines_are_told_counted_and_kept_and_stop_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let rejects = folder.path().join("rejects");
+    let mut text = Vec::new();
+    for line in [
+        LINE.as_bytes(),
+        b"nonsense",
+        LINE.as_bytes(),
+        b"mmap,1,\x1b[31m,x,Sat Jun  1 09:05:03 2024",
+        b"",
+        LINE.as_bytes(),
+    ] {
+        text.extend(line);
+        text.push(b'\n');
+    }
+    let (code, told) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap(), "-"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("line 2: too few columns") && told.contains("line 4: the length is no number"),
+        "{told}"
+    );
+    assert!(told.contains("3 rows written, 2 lines damaged") && !told.contains('\x1b'), "{told}");
+    assert_eq!(std::fs::read(rejects).unwrap(), b"nonsense\nmmap,1,\x1b[31m,x,Sat Jun  1 09:05:03 2024\n");
+    let sql = "select distinct process_name, memory_size, timestamp from memory_usage";
+    assert_eq!(query(folder.path(), sql), ["Web Content|1048576|2024-06-01 09:05:03.000"]);
+}
+
+#[test]
+fn what_is_no_line_at_all_is_a_failure_with_the_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, told) = import(folder.path(), b"a\nb\n", &[]);
+    assert!(code == Some(1) && told.contains("--columns"), "{told}");
+    let (code, told) = import(folder.path(), b"", &["/nonexistent/lines.csv"]);
+    assert!(code == Some(1) && told.contains("/nonexistent/lines.csv"), "{told}");
+    let (code, told) = import(folder.path(), b"", &["--columns", "pid,pid"]);
+    assert!(code == Some(2) && told.contains("five columns"), "{told}");
+}
+
+#[test]
+fn older_forms_are_read_by_their_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = b"Sat Jun  1 09:05:03 2024  7 my prog  mmap 4096\n2024-06-01 09:05:04 7 my prog munmap 4096\n";
+    let (code, told) = import(folder.path(), text, &["--columns", "time pid name call length"]);
+    assert_eq!(code, Some(0), "{told}");
+    let sql = "select my_call, pid, process_name, memory_size, timestamp from memory_usage order by id";
+    let rows =
+        ["mmap|7|my prog|4096|2024-06-01 09:05:03.000", "munmap|7|my prog|4096|2024-06-01 09:05:04.000"];
+    assert_eq!(query(folder.path(), sql), rows);
+}
+
+#[test]
+fn an_import_goes_on_where_it_stopped_and_every_line_is_one_row() {
+    const LINES: u64 = 200_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for n in 0..LINES {
+        writeln!(text, "mmap,{},x,{},Sat Jun  1 09:{:02}:03 2024", n % 5000, n + 1, n / 10_000).unwrap();
+    }
+    let first: String = text.lines().take(70_000).flat_map(|line| [line, "\n"]).collect();
+    assert_eq!(import(folder.path(), first.as_bytes(), &[]).0, Some(0));
+    let (code, told) = import(folder.path(), text.as_bytes(), &["--from-line", "70001"]);
+    assert_eq!(code, Some(0), "{told}");
+    let sql = "select count(*), count(distinct size), min(size), max(size) from request";
+    assert_eq!(query(folder.path(), sql), [format!("{LINES}|{LINES}|1|{LINES}")]);
+}
+
+fn watch(folder: &Path, source: &Path) -> Memtap {
+    Memtap::start_from(folder, &[&format!("--source=systemtap:{}", source.display())])
+}
+
+#[test]
+fn a_file_of_lines_is_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.csv");
+    let text = "mmap,400111,a,8192,Sat Jun  1 09:05:03 2024\nmunmap,400111,a,4096,Sat Jun  1 09:05:03 2024\ndamaged\n\
+        mmap,400111,b,4096,Sat Jun  1 09:05:04 2024\nmmap,400222,<i>,1048576,Sat Jun  1 09:05:04 2024\n";
+    std::fs::write(&file, text).unwrap();
+    let memtap = watch(folder.path(), &file);
+    let health = memtap.wait_for("/api/v1/health", "all is booked", |health| health["requests"]["made"] == 4);
+    assert_eq!((&health["source"], &health["requests"]["seen"]), (&"systemtap".into(), &4.into()));
+    assert_eq!(health["requests"]["lost_by_cause"]["damaged_line"], 1, "{health}");
+    let process = memtap.process(400_111);
+    assert_eq!((&process["name"], &process["requested_bytes"]), (&"b".into(), &12_288.into()), "{process}");
+    assert_eq!(process["calls"]["munmap"]["requested_bytes"], 4096);
+    let share = memtap.get("/api/v1/share");
+    let slices: Vec<_> =
+        share["slices"].as_array().unwrap().iter().map(|slice| (&slice["name"], &slice["bytes"])).collect();
+    assert_eq!(
+        format!("{slices:?}"),
+        r#"[(String("<i>"), Number(1048576)), (String("a"), Number(8192)), (String("b"), Number(4096))]"#,
+        "{share}"
+    );
+    let path = "/api/v1/requests?pid=400222";
+    let stored =
+        memtap.wait_for(path, "it is in the history", |page| page["requests"][0]["memory_size"] == 1_048_576);
+    assert_eq!(
+        (&stored["requests"][0]["timestamp"], &stored["requests"][0]["arguments"]),
+        (&"2024-06-01T09:05:04.000Z".into(), &"".into())
+    );
+}
+
+#[test]
+fn a_pipe_is_read_as_its_lines_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let memtap = watch(folder.path(), &fifo);
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    for n in 1..=3 {
+        // A line may come in two pieces.
+        pipe.write_all(&LINE.as_bytes()[..20]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        pipe.write_all(&LINE.as_bytes()[20..]).unwrap();
+        pipe.write_all(b"\n").unwrap();
+        memtap.wait_for("/api/v1/health", "the line is booked", |health| health["requests"]["made"] == n);
+    }
+    drop(pipe);
+    memtap.settle();
+    assert_eq!(
+        memtap.process(4211)["requested_bytes"],
+        3 << 20,
+        "the page goes on after the end of the lines"
+    );
+}
