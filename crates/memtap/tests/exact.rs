@@ -503,8 +503,7 @@ fn at_the_highest_rate_memtap_keeps_within_its_memory_and_the_history_gets_all()
     memtap.settle();
     let lost: u64 = pids.map(|pid| memtap.process(pid)["lost"].as_u64().unwrap()).iter().sum();
     let stored = || {
-        let sql =
-            "select count(*) from request join process on process.id = process_id where pid in (?1, ?2)";
+        let sql = "select count(*) from memory_usage where pid in (?1, ?2)";
         memtap.database().query_row(sql, pids, |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
     };
     let (begin, expected) = (Instant::now(), 4 * PAIRS - lost - dropped);

@@ -77,7 +77,7 @@ fn what_systemtap_printed_is_imported_line_by_line() {
         from process where name like 'a,b%' limit 1";
     assert_eq!(query(folder.path(), process).len(), 1);
     assert!(query(folder.path(), process)[0].ends_with("|1"), "a process's sums are those of its rows");
-    let zero = "select count(*) from request where protection is not null or flags is not null";
+    let zero = "select count(*) from what where protection is not null or flags is not null";
     assert_eq!(query(folder.path(), zero), ["0"], "what a line does not tell is not made up");
 }
 

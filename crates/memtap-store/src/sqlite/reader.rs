@@ -16,10 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// As many rows are sorted in a moment.
 const FEW: i64 = 10_000;
 
-const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, request.tid, name.bytes, request.call_id, request.size, \
-    request.address, request.delta_bytes, request.errno, request.virtual_bytes, request.protection, request.flags, \
-    file.text, request.lost_before, run.hostname FROM request JOIN process ON process.id = request.process_id \
-    JOIN run ON run.id = process.run_id JOIN name ON name.id = request.name_id LEFT JOIN name AS file ON file.id = request.file_id WHERE 1";
+const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, who.tid, name.bytes, what.call_id, request.size, \
+    request.address, request.delta_bytes, what.errno, request.virtual_bytes, what.protection, what.flags, \
+    file.text, coalesce(gap.lost, 0), run.hostname FROM request JOIN who ON who.id = request.who_id \
+    JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id JOIN name ON name.id = who.name_id \
+    JOIN what ON what.id = request.what_id LEFT JOIN name AS file ON file.id = what.file_id \
+    LEFT JOIN gap ON gap.request_id = request.id WHERE 1";
 
 pub(super) struct SqliteReader {
     connection: Mutex<Connection>,
@@ -63,25 +65,25 @@ impl Filter {
             filter.add("run.hostname = ?", host.clone());
         }
         if let Some(pid) = query.pid {
-            let these = "process_id IN (SELECT id FROM process WHERE pid = ?)";
+            let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id WHERE pid = ?)";
             filter.narrow(connection, these, i64::from(pid.0).into())?;
         }
         if let Some(name) = &query.name {
             let pattern = format!("%{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-            let these = "name_id IN (SELECT id FROM name WHERE text LIKE ? ESCAPE '\\')";
+            let these = "who_id IN (SELECT who.id FROM who JOIN name ON name.id = who.name_id WHERE text LIKE ? ESCAPE '\\')";
             filter.narrow(connection, these, pattern.into())?;
         }
         if !query.calls.is_empty() {
             let ids: Vec<String> = query.calls.iter().map(|call| call.index().to_string()).collect();
-            filter.sql.push_str(&format!(" AND request.call_id IN ({})", ids.join(", ")));
+            filter.sql.push_str(&format!(" AND what.call_id IN ({})", ids.join(", ")));
         }
         if let Some(size) = query.min_size {
             // A negative size is one above 2^63: larger than any that was asked for.
             filter.add("(request.size >= ? OR request.size < 0)", i64::try_from(size).unwrap_or(i64::MAX));
         }
         match query.refused {
-            Some(true) => filter.sql.push_str(" AND request.errno IS NOT NULL"),
-            Some(false) => filter.sql.push_str(" AND request.errno IS NULL"),
+            Some(true) => filter.sql.push_str(" AND request.id IN (SELECT request_id FROM refused)"),
+            Some(false) => filter.sql.push_str(" AND what.errno IS NULL"),
             None => {}
         }
         filter.times(query);

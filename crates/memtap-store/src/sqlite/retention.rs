@@ -26,6 +26,8 @@ pub(super) struct Gone {
     pub(super) requests: u64,
     /// Rows of processes.
     pub(super) processes: Vec<i64>,
+    /// Rows of who: the writer may have them in mind.
+    pub(super) who: usize,
 }
 
 impl Retention {
@@ -54,6 +56,9 @@ impl Retention {
             delete_oom_kills(connection, horizon)?;
             give_back(connection)?;
             gone.requests += deleted;
+            if deleted > 0 {
+                gone.who += delete_who(connection)?;
+            }
             if deleted == 0 && samples == 0 {
                 break;
             }
@@ -84,10 +89,26 @@ fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, Sto
         return Ok(0);
     }
     let deleted = connection.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
+    for table in ["refused", "gap"] {
+        connection.prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?.execute([end])?;
+    }
     // The mark whose rows are only partly gone stays.
     let marks = "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
     connection.prepare_cached(marks)?.execute([end])?;
     Ok(deleted as u64)
+}
+
+/// Threads and names that no request is of any more: among the oldest, and among all by chance, so that in time each is looked at.
+fn delete_who(connection: &Connection) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM who WHERE id BETWEEN ?1 AND ?1 + ?2 AND NOT EXISTS (SELECT 1 FROM request WHERE who_id = who.id)";
+    let chance = "SELECT min(id), min(id) + abs(random()) % (max(id) - min(id) + 1) FROM who";
+    let bounds = connection.prepare_cached(chance)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (first, any): (Option<i64>, Option<i64>) = bounds?;
+    let mut gone = 0;
+    for from in [first, any].into_iter().flatten() {
+        gone += connection.prepare_cached(sql)?.execute(params![from, ROWS_AT_ONCE / 20])?;
+    }
+    Ok(gone)
 }
 
 fn delete_oldest_samples(connection: &Connection, before: i64) -> Result<usize, StoreError> {
@@ -99,7 +120,7 @@ fn delete_oldest_samples(connection: &Connection, before: i64) -> Result<usize, 
 /// Lives of which nothing is left: those that ended before `old`, and those that nobody has told of since `horizon` (their
 /// end was not seen, as when memtap itself was ended).
 fn delete_processes(connection: &Connection, old: i64, horizon: i64) -> Result<Vec<i64>, StoreError> {
-    let nothing_left = "NOT EXISTS (SELECT 1 FROM request WHERE process_id = process.id) \
+    let nothing_left = "NOT EXISTS (SELECT 1 FROM request JOIN who ON who.id = who_id WHERE who.process_id = process.id) \
         AND NOT EXISTS (SELECT 1 FROM usage_sample WHERE process_id = process.id)";
     let mut gone = Vec::new();
     for (which, before) in [("ended_at_ns < ?1", old), ("ended_at_ns IS NULL AND seen_ns < ?1", horizon)] {
@@ -112,9 +133,11 @@ fn delete_processes(connection: &Connection, old: i64, horizon: i64) -> Result<V
             gone.push(id?);
         }
     }
-    let mut calls = connection.prepare_cached("DELETE FROM process_call WHERE process_id = ?1")?;
-    for id in &gone {
-        calls.execute([id])?;
+    for table in ["process_call", "who"] {
+        let mut rows = connection.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
+        for id in &gone {
+            rows.execute([id])?;
+        }
     }
     Ok(gone)
 }

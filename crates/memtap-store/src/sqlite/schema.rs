@@ -207,6 +207,78 @@ const MIGRATIONS: &[&str] = &["
     -- From when on its age counts: the latest of its times, but not before its run began, so that what is imported stays as long as what is new.
     ALTER TABLE batch ADD COLUMN aged_from_ns INTEGER NOT NULL DEFAULT 0;
     UPDATE batch SET aged_from_ns = to_ns;
+", "
+    -- Rows of requests in half the space: what is the same in many of them stands once, in who and in what; what is rare in tables of its own.
+    CREATE TABLE who (                          -- which thread of which process, under which name
+        id INTEGER PRIMARY KEY,
+        process_id INTEGER NOT NULL,
+        name_id INTEGER NOT NULL,
+        tid INTEGER NOT NULL,
+        UNIQUE (process_id, name_id, tid)
+    );
+    CREATE INDEX who_name ON who (name_id);
+    CREATE TABLE what (                         -- which call, with which words, of which file, refused with what
+        id INTEGER PRIMARY KEY,
+        call_id INTEGER NOT NULL,
+        protection INTEGER,
+        flags INTEGER,
+        file_id INTEGER,                        -- in name
+        errno INTEGER
+    );
+    CREATE TABLE refused (request_id INTEGER PRIMARY KEY);
+    CREATE TABLE gap (request_id INTEGER PRIMARY KEY, lost INTEGER NOT NULL); -- requests of the process missing before this one
+    INSERT INTO who (process_id, name_id, tid) SELECT DISTINCT process_id, name_id, tid FROM request;
+    INSERT INTO what (call_id, protection, flags, file_id, errno) SELECT DISTINCT call_id, protection, flags, file_id, errno FROM request;
+    CREATE INDEX what_words ON what (call_id, protection, flags, file_id, errno);
+    INSERT INTO refused SELECT id FROM request WHERE errno IS NOT NULL;
+    INSERT INTO gap SELECT id, lost_before FROM request WHERE lost_before > 0;
+    DROP VIEW memory_usage;
+    DROP INDEX request_process;
+    DROP INDEX request_name;
+    ALTER TABLE request RENAME TO wide;
+    CREATE TABLE request (
+        id INTEGER PRIMARY KEY,
+        time_ns INTEGER NOT NULL,
+        who_id INTEGER NOT NULL,
+        what_id INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        address INTEGER NOT NULL,
+        delta_bytes INTEGER NOT NULL,
+        virtual_bytes INTEGER NOT NULL
+    );
+    INSERT INTO request SELECT wide.id, wide.time_ns, who.id, what.id, wide.size, wide.address, wide.delta_bytes, wide.virtual_bytes FROM wide
+        JOIN who ON who.process_id = wide.process_id AND who.name_id = wide.name_id AND who.tid = wide.tid
+        JOIN what ON what.call_id = wide.call_id AND what.protection IS wide.protection AND what.flags IS wide.flags
+            AND what.file_id IS wide.file_id AND what.errno IS wide.errno
+        ORDER BY wide.id;
+    DROP TABLE wide;
+    CREATE INDEX request_who ON request (who_id);
+    CREATE VIEW memory_usage AS SELECT
+        process.pid AS pid,
+        name.text AS process_name,
+        call.name AS my_call,
+        CASE WHEN request.size < 0 THEN 9223372036854775807 ELSE request.size END AS memory_size,
+        strftime('%Y-%m-%d %H:%M:%f', request.time_ns / 1000000000.0, 'unixepoch') AS timestamp,
+        who.tid AS tid,
+        request.address AS address,
+        request.delta_bytes AS delta_bytes,
+        what.errno AS errno,
+        request.virtual_bytes AS virtual_bytes,
+        file.text AS file,
+        coalesce(gap.lost, 0) AS lost_before,
+        run.hostname AS host,
+        request.time_ns AS time_ns,
+        who.process_id AS process_id,
+        request.id AS id
+    FROM request
+    JOIN who ON who.id = request.who_id
+    JOIN process ON process.id = who.process_id
+    JOIN run ON run.id = process.run_id
+    JOIN name ON name.id = who.name_id
+    JOIN what ON what.id = request.what_id
+    JOIN call ON call.id = what.call_id
+    LEFT JOIN name AS file ON file.id = what.file_id
+    LEFT JOIN gap ON gap.request_id = request.id;
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.

@@ -1,18 +1,18 @@
 //! Batches in, rows out: one transaction at a time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use memtap_ledger::BookedRequest;
-use memtap_model::{Outcome, ProcessId, WallClock, to_text};
+use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params};
 
 use super::processes::Sampled;
 use super::retention::Gone;
 use crate::{Appended, Delivery, Run, StoreError};
 
-const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, process_id, name_id, tid, call_id, size, address, \
-    delta_bytes, errno, virtual_bytes, protection, flags, file_id, lost_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-    ?14, ?15)";
+const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, who_id, what_id, size, address, delta_bytes, virtual_bytes) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
     coalesce((SELECT max(first_id) FROM batch), 0))";
 const NEXT_PROCESS: &str = "SELECT 1 + coalesce(max(id), 0) FROM process";
@@ -35,10 +35,19 @@ pub(super) struct Writer {
 pub(super) struct Ids {
     pub(super) processes: HashMap<ProcessId, i64>,
     names: HashMap<Vec<u8>, i64>,
+    who: HashMap<Who, i64>,
+    what: HashMap<What, i64>,
+    /// What the last request was: most are like the one before.
+    last: Option<(Who, i64, What, i64)>,
     next_process: i64,
     /// The run that all these are of.
     run: i64,
 }
+
+/// Which thread of which process, under which name.
+type Who = (ProcessId, Comm, Tid);
+/// Which call, with which words, of which file, refused with what.
+type What = (Call, (Option<u64>, Option<u64>), Option<Arc<str>>, Option<Errno>);
 
 impl Writer {
     pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
@@ -46,7 +55,8 @@ impl Writer {
         Ok(Self {
             // The last mark stays when all requests have gone, so that no id is given twice.
             next_request: number(NEXT_REQUEST)?,
-            rows: number("SELECT count(*) FROM request")?.cast_unsigned(),
+            // There are no holes between the first and the last.
+            rows: number("SELECT coalesce(max(id) - min(id) + 1, 0) FROM request")?.cast_unsigned(),
             written: 0,
             ids: Ids::default(),
             sampled: HashMap::new(),
@@ -65,6 +75,10 @@ impl Writer {
         self.rows = self.rows.saturating_sub(gone.requests);
         if !gone.processes.is_empty() {
             self.ids.processes.retain(|_, id| !gone.processes.contains(id));
+        }
+        if gone.who > 0 {
+            self.ids.who.clear();
+            self.ids.last = None;
         }
     }
 
@@ -107,11 +121,17 @@ impl Writer {
         self.mark(transaction, delivery)?;
         let mut insert = transaction.prepare_cached(INSERT_REQUEST)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
-            let process = self.ids.process(transaction, booked)?;
-            let name = self.ids.name(transaction, booked.request.name.bytes())?;
-            let file = booked.request.file.as_ref();
-            let file = file.map(|file| self.ids.name(transaction, file.as_bytes())).transpose()?;
-            insert_request(&mut insert, [self.next_request, process, name], file, booked)?;
+            let (who, what) = self.ids.of(transaction, booked)?;
+            insert_request(&mut insert, [self.next_request, who, what], booked)?;
+            if booked.refused() {
+                transaction
+                    .prepare_cached("INSERT INTO refused VALUES (?1)")?
+                    .execute([self.next_request])?;
+            }
+            if booked.lost_before > 0 {
+                let sql = "INSERT INTO gap VALUES (?1, ?2)";
+                transaction.prepare_cached(sql)?.execute(params![self.next_request, booked.lost_before])?;
+            }
             self.next_request += 1;
             self.rows += 1;
         }
@@ -152,6 +172,78 @@ impl Writer {
 }
 
 impl Ids {
+    /// The rows of who and what of a request.
+    fn of(
+        &mut self,
+        transaction: &Transaction<'_>,
+        booked: &BookedRequest,
+    ) -> Result<(i64, i64), StoreError> {
+        let request = &booked.request;
+        let who = (booked.process, request.name, request.tid);
+        let errno = match request.outcome {
+            Outcome::Refused(errno) => Some(errno),
+            Outcome::Granted(_) => None,
+        };
+        let what = (request.call, request.words(), request.file.clone(), errno);
+        let last = self.last.take();
+        let who_id = match last.as_ref().filter(|last| last.0 == who) {
+            Some(last) => last.1,
+            None => self.who(transaction, who, booked)?,
+        };
+        let what_id = match last.as_ref().filter(|last| last.2 == what) {
+            Some(last) => last.3,
+            None => self.what(transaction, &what)?,
+        };
+        self.last = Some((who, who_id, what, what_id));
+        Ok((who_id, what_id))
+    }
+
+    fn who(
+        &mut self,
+        transaction: &Transaction<'_>,
+        who: Who,
+        booked: &BookedRequest,
+    ) -> Result<i64, StoreError> {
+        if let Some(id) = self.who.get(&who) {
+            return Ok(*id);
+        }
+        let process = self.process(transaction, booked)?;
+        let name = self.name(transaction, who.1.bytes())?;
+        let sql = "INSERT INTO who (process_id, name_id, tid) VALUES (?1, ?2, ?3) \
+            ON CONFLICT (process_id, name_id, tid) DO UPDATE SET tid = tid RETURNING id";
+        let values = params![process, name, who.2.0];
+        let id = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        self.who.insert(who, id);
+        Ok(id)
+    }
+
+    fn what(&mut self, transaction: &Transaction<'_>, what: &What) -> Result<i64, StoreError> {
+        if let Some(id) = self.what.get(what) {
+            return Ok(*id);
+        }
+        let (call, (protection, flags), file, errno) = what;
+        let file = file.as_ref().map(|file| self.name(transaction, file.as_bytes())).transpose()?;
+        let values = params![
+            call.index() as i64,
+            protection.map(u64::cast_signed),
+            flags.map(u64::cast_signed),
+            file,
+            errno.map(|errno| errno.0),
+        ];
+        let known = "SELECT id FROM what WHERE call_id = ?1 AND protection IS ?2 AND flags IS ?3 AND file_id IS ?4 AND errno IS ?5";
+        let known = transaction.prepare_cached(known)?.query_row(values, |row| row.get(0)).optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let sql = "INSERT INTO what (call_id, protection, flags, file_id, errno) VALUES (?1, ?2, ?3, ?4, ?5)";
+                transaction.prepare_cached(sql)?.execute(values)?;
+                transaction.last_insert_rowid()
+            }
+        };
+        self.what.insert(what.clone(), id);
+        Ok(id)
+    }
+
     fn process(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Result<i64, StoreError> {
         match self.processes.get(&booked.process) {
             Some(id) => Ok(*id),
@@ -207,6 +299,12 @@ impl Ids {
         if self.names.len() > IDS_KEPT {
             self.names.clear();
         }
+        if self.who.len() > IDS_KEPT {
+            self.who.clear();
+        }
+        if self.what.len() > IDS_KEPT {
+            self.what.clear();
+        }
         if self.processes.len() > IDS_KEPT {
             self.processes.clear();
         }
@@ -237,33 +335,19 @@ fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool,
 
 fn insert_request(
     insert: &mut Statement<'_>,
-    [id, process, name]: [i64; 3],
-    file: Option<i64>,
+    [id, who, what]: [i64; 3],
     booked: &BookedRequest,
 ) -> Result<(), StoreError> {
     let request = &booked.request;
-    let errno = match request.outcome {
-        Outcome::Refused(errno) => Some(errno.0),
-        Outcome::Granted(_) => None,
-    };
-    // Kept of the arguments: what `Call::describe` reads.
-    let (protection, flags) = request.words();
     insert.execute(params![
         id,
         request.time.0,
-        process,
-        name,
-        request.tid.0,
-        request.call.index() as i64,
+        who,
+        what,
         request.requested_bytes.cast_signed(),
         booked.address().cast_signed(),
         request.delta_bytes,
-        errno,
         request.virtual_bytes.cast_signed(),
-        protection.map(u64::cast_signed),
-        flags.map(u64::cast_signed),
-        file,
-        booked.lost_before,
     ])?;
     Ok(())
 }
