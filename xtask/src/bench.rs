@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::run::{cargo, output, run};
+use crate::tools;
 
 const ROUNDS: usize = 7;
 const PAIRS: u64 = 200_000;
@@ -39,9 +40,35 @@ pub(crate) fn run_bench() -> anyhow::Result<()> {
     overhead(&mut text)?;
     pipeline(&mut text)?;
     collector(&mut text)?;
-    std::fs::write(crate::root().join("BENCHMARKS.md"), &text)?;
+    text.push_str(&stores()?);
+    write_down(&text)
+}
+
+/// `cargo xtask bench store [MILLIONS]`: that part alone; the others stay as they are.
+pub(crate) fn run_store_bench() -> anyhow::Result<()> {
+    run(&mut cargo(&["build", "--release", "--workspace", "--examples", "--bins"]))?;
+    let text = std::fs::read_to_string(crate::root().join("BENCHMARKS.md"))?;
+    let before = text.find(STORES).map_or(text.as_str(), |at| &text[..at]);
+    write_down(&format!("{before}{}", stores()?))
+}
+
+fn write_down(text: &str) -> anyhow::Result<()> {
+    std::fs::write(crate::root().join("BENCHMARKS.md"), text)?;
     println!("{text}");
     Ok(())
+}
+
+const STORES: &str = "\n## Stores\n";
+
+fn stores() -> anyhow::Result<String> {
+    tools::mariadb()?;
+    let millions = std::env::args().nth(3).unwrap_or_else(|| "5".to_owned());
+    let program = fixture().with_file_name("stores");
+    let out = Command::new(program).arg(millions).stderr(Stdio::inherit()).output()?;
+    if !out.status.success() {
+        bail!("the measurement of the stores failed");
+    }
+    Ok(format!("\n{}", String::from_utf8(out.stdout)?))
 }
 
 fn heading() -> String {

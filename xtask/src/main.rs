@@ -21,6 +21,8 @@ usage: cargo xtask COMMAND
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)
+  bench store [MILLIONS]
+           the stores alone; the page's questions with that many million requests stored (5)
 
 Tools that are missing are installed with apt-get when you are root; else you are told which.";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("vm-test") => vm::check(),
         Some("bpf") => bpf::rebuild(),
         Some("web") => web::rebuild(),
+        Some("bench") if std::env::args().nth(2).as_deref() == Some("store") => bench::run_store_bench(),
         Some("bench") => bench::run_bench(),
         _ => {
             eprintln!("{USAGE}");

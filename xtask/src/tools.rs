@@ -81,6 +81,11 @@ pub(crate) fn qemu() -> anyhow::Result<()> {
     provide(&[QEMU])
 }
 
+/// What the stores are compared on.
+pub(crate) fn mariadb() -> anyhow::Result<()> {
+    provide(&[MARIADB])
+}
+
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
     provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB])

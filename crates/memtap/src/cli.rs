@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
@@ -101,6 +102,14 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<StoreUrl>,
 
+    /// How long requests are kept: 12h, 7d, 8w, 2y
+    #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = age)]
+    pub(crate) keep_requests: Duration,
+
+    /// How large the history may grow; beyond it the oldest requests go
+    #[arg(long, env = "MEMTAP_MAX_SIZE", value_name = "SIZE", default_value = "2GiB", value_parser = bytes)]
+    pub(crate) max_size: u64,
+
     /// Where observations come from: auto, bpf, procfs, or systemtap:FILE, the lines of a SystemTap script (systemtap:- reads
     /// them from a pipe)
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
@@ -152,6 +161,23 @@ pub(crate) struct ServeArguments {
         default_value = "http://localhost:5173"
     )]
     pub(crate) cors_origin: Vec<String>,
+}
+
+/// An age such as `7d`.
+fn age(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[digits.len()..] {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        "y" => 365 * 86_400,
+        _ => 0_u64,
+    };
+    let number = digits.parse::<u64>().ok().filter(|_| seconds > 0);
+    let age = number.and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs);
+    age.ok_or_else(|| format!("'{text}' is no age; write for example 12h, 7d or 2y"))
 }
 
 /// `-21600` or `+05:30`, in seconds.
@@ -224,6 +250,15 @@ mod tests {
         assert!(ring_size("lots").is_err());
         assert!(ring_size("99999999999999999999GiB").is_err());
         assert!(ring_size("4TiB").is_err());
+    }
+
+    #[test]
+    fn ages() {
+        assert_eq!(age("12h"), Ok(Duration::from_secs(43_200)));
+        assert_eq!(age("2y"), Ok(Duration::from_secs(730 * 86_400)));
+        for wrong in ["", "7", "d", "7 days", "-1d", "99999999999999999999y"] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     pub(crate) capture: memtap_capture::Settings,
     pub(crate) budget: Budget,
+    /// What the store keeps.
+    pub(crate) kept: memtap_store::Settings,
     /// Where deliveries wait while the database is away.
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) cors_origins: Vec<String>,
@@ -42,6 +44,7 @@ impl Config {
             spool: spool(arguments, &store)?,
             store,
             budget,
+            kept: memtap_store::Settings { max_age: arguments.keep_requests, max_bytes: arguments.max_size },
             source: arguments.source.clone(),
             capture: memtap_capture::Settings {
                 ring_bytes: arguments.ring_size.unwrap_or(budget.ring_bytes),

@@ -93,7 +93,7 @@ fn open_store(
     config: &Config,
     host: &memtap_server::HostFacts,
 ) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
-    let Some(store) = memtap_store::open(&config.store, &memtap_store::Settings::default())? else {
+    let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
         return Ok(None);
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;

@@ -1,0 +1,199 @@
+//! Measures the stores and prints a part of BENCHMARKS.md: a million imported lines into SQLite and MariaDB against one INSERT a line, and
+//! what the page asks for with few and with many stored requests. `stores MILLIONS` says how many are many.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
+
+#[expect(dead_code, reason = "the store's own tests use more of it")]
+#[path = "../../memtap-store/tests/support/mariadb.rs"]
+mod mariadb;
+
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mariadb::Server;
+use nix::sys::resource::{UsageWho, getrusage};
+
+const LINES: u64 = 1_000_000;
+const ONE_BY_ONE: u64 = 20_000;
+const ROUNDS: usize = 3;
+const ASKED: usize = 21;
+
+fn main() {
+    let millions: u64 = std::env::args().nth(1).map_or(5, |text| text.parse().expect("a number of millions"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("## Stores\n\n");
+    imports(folder.path(), &mut text);
+    pages(folder.path(), millions, &mut text);
+    print!("{text}");
+}
+
+/// Lines of 200 processes under 6 names, 1,500 a second.
+fn lines(path: &Path, count: u64) {
+    const NAMES: [&str; 6] = ["bash", "perl", "sort", "find", "a,b \"c\" %s", "Web Content"];
+    let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(path).unwrap());
+    let mut random = 1_u64;
+    for n in 0..count {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (second, call) = (n / 1500, if n % 2 == 0 { "mmap" } else { "munmap" });
+        let (day, pid) = (1 + second / 86_400, 1000 + (random >> 33) % 200);
+        let (name, size) = (NAMES[(random >> 41) as usize % 6], 4096 * (1 + (random >> 50) % 400));
+        let (hour, minute, second) = (second / 3600 % 24, second / 60 % 60, second % 60);
+        writeln!(out, "{call},{pid},{name},{size},Sat Jun {day:2} {hour:02}:{minute:02}:{second:02} 2024")
+            .unwrap();
+    }
+    out.flush().unwrap();
+}
+
+fn memtap() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().with_file_name("memtap")
+}
+
+/// Seconds, and seconds of CPU, of an import.
+fn import(store: &str, file: &Path) -> (f64, f64) {
+    let cpu = || {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+        let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        seconds(usage.user_time()) + seconds(usage.system_time())
+    };
+    let (begin, before) = (Instant::now(), cpu());
+    let done =
+        Command::new(memtap()).args(["import", "--store", store]).arg(file).stderr(Stdio::null()).status();
+    assert!(done.unwrap().success(), "{store}");
+    (begin.elapsed().as_secs_f64(), cpu() - before)
+}
+
+fn imports(folder: &Path, text: &mut String) {
+    let file = folder.join("lines.csv");
+    lines(&file, LINES);
+    let server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
+    let (mut sqlite, mut maria, mut single) = (Vec::new(), Vec::new(), Vec::new());
+    let mut bytes = 0;
+    for round in 0..ROUNDS {
+        let database = folder.join(format!("{round}.db"));
+        sqlite.push(import(&format!("sqlite:{}", database.display()), &file));
+        bytes = database.metadata().unwrap().len();
+        std::fs::remove_file(&database).unwrap();
+        maria.push(import(&server.text(&server.database()), &file));
+        single.push(one_by_one(&server));
+    }
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let of = |times: &[(f64, f64)]| {
+        let wall = median(times.iter().map(|(wall, _)| LINES as f64 / wall).collect());
+        (wall, median(times.iter().map(|(_, cpu)| LINES as f64 / cpu).collect()))
+    };
+    let ((sqlite, sqlite_cpu), (maria, maria_cpu), single) = (of(&sqlite), of(&maria), median(single));
+    write!(
+        text,
+        "`memtap import` of {LINES} lines, and one INSERT a line on the same MariaDB ({ONE_BY_ONE} of them, each its own transaction, through the \
+         server's own client and socket); medians of {ROUNDS} rounds that take turns.\n\n\
+         | | rows per second | rows per second of memtap's CPU | against one INSERT a line | bytes a row on disk |\n| --- | --- | --- | --- | --- |\n\
+         | SQLite | {sqlite:.0} | {sqlite_cpu:.0} | {:.0} x | {:.1} |\n\
+         | MariaDB, LOAD DATA | {maria:.0} | {maria_cpu:.0} | {:.0} x | |\n\
+         | MariaDB, one INSERT a line | {single:.0} | | 1 x | |\n",
+        sqlite / single,
+        bytes as f64 / LINES as f64,
+        maria / single
+    )
+    .unwrap();
+}
+
+/// Rows per second as the original system wrote them.
+fn one_by_one(server: &Server) -> f64 {
+    let database = server.database();
+    server.sql("", &format!("CREATE DATABASE {database}"));
+    let table =
+        "pid INT, process_name VARCHAR(255), my_call VARCHAR(50), memory_size BIGINT, timestamp DATETIME";
+    server.sql(&database, &format!("CREATE TABLE memory_usage ({table})"));
+    let file = server.folder().join("one-by-one.sql");
+    let mut out = BufWriter::new(std::fs::File::create(&file).unwrap());
+    for n in 0..ONE_BY_ONE {
+        writeln!(
+            out,
+            "INSERT INTO memory_usage VALUES ({}, 'perl', 'mmap', 4096, '2024-06-01 09:05:03');",
+            1000 + n % 200
+        )
+        .unwrap();
+    }
+    out.flush().unwrap();
+    let begin = Instant::now();
+    server.sql(&database, &format!("source {}", file.display()));
+    let seconds = begin.elapsed().as_secs_f64();
+    assert_eq!(server.sql(&database, "SELECT COUNT(*) FROM memory_usage"), ONE_BY_ONE.to_string());
+    ONE_BY_ONE as f64 / seconds
+}
+
+/// What the page asks of the history.
+const QUESTIONS: [(&str, &str); 6] = [
+    ("latest 100 requests", "/api/v1/requests?limit=100"),
+    ("of one pid", "/api/v1/requests?limit=100&pid=1100"),
+    ("of one name", "/api/v1/requests?limit=100&name=perl"),
+    ("refused ones (none)", "/api/v1/requests?limit=100&refused=true"),
+    (
+        "of one minute in the middle",
+        "/api/v1/requests?limit=100&from=2024-06-01T00:05:00Z&to=2024-06-01T00:06:00Z",
+    ),
+    ("processes and sums (the event update reads the same)", "/api/v1/processes?limit=100"),
+];
+
+fn pages(folder: &Path, millions: u64, text: &mut String) {
+    let mut columns = Vec::new();
+    for (name, count) in [("few", 1_000), ("many", millions * 1_000_000)] {
+        let (file, database) = (folder.join("lines.csv"), folder.join(format!("{name}.db")));
+        lines(&file, count);
+        let store = format!("sqlite:{}", database.display());
+        import(&store, &file);
+        std::fs::remove_file(&file).unwrap();
+        columns.push(answers(&store));
+    }
+    write!(
+        text,
+        "\nWhat the page asks for, milliseconds, with a thousand and with {millions} million stored requests (medians of {ASKED}):\n\n\
+         | | 1,000 | {millions},000,000 |\n| --- | --- | --- |\n"
+    )
+    .unwrap();
+    for (index, (question, _)) in QUESTIONS.iter().enumerate() {
+        writeln!(text, "| {question} | {:.2} | {:.2} |", columns[0][index], columns[1][index]).unwrap();
+    }
+}
+
+fn answers(store: &str) -> Vec<f64> {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut serve = Command::new(memtap());
+    serve.args([
+        "serve",
+        "--source=procfs",
+        "--max-size=1TiB",
+        "--store",
+        store,
+        &format!("--listen=127.0.0.1:{port}"),
+    ]);
+    let mut child = serve.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ask = |path: &str| {
+        let begin = Instant::now();
+        let answer = ureq::get(format!("http://127.0.0.1:{port}{path}")).call();
+        (answer.is_ok_and(|answer| answer.into_body().read_to_string().is_ok()), begin.elapsed())
+    };
+    while !ask("/api/v1/health").0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let times = QUESTIONS.map(|(question, path)| {
+        let mut times: Vec<_> = (0..ASKED)
+            .map(|_| {
+                let (done, took) = ask(path);
+                assert!(done, "{question}");
+                took.as_secs_f64() * 1000.0
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[ASKED / 2]
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    times.to_vec()
+}
