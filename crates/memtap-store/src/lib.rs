@@ -12,6 +12,7 @@ mod mysql;
 mod port;
 mod spool;
 mod sqlite;
+mod steps;
 mod url;
 mod writer;
 
@@ -19,7 +20,7 @@ pub use error::StoreError;
 pub use mysql::MysqlUrl;
 pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
-    Status, Store, StoredRequest,
+    Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
 pub use url::{StoreUrl, open};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

@@ -15,15 +15,21 @@ use crate::StoreError;
 /// What is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Older requests and samples go.
+    /// Older requests go, and processes that lived shortly.
     pub max_age: Duration,
+    /// Older samples of usage go, and the processes that they are of.
+    pub max_sample_age: Duration,
     /// When the database is larger, the oldest requests go.
     pub max_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_age: Duration::from_secs(7 * 24 * 3600), max_bytes: 2 << 30 }
+        Self {
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            max_sample_age: Duration::from_secs(2 * 365 * 24 * 3600),
+            max_bytes: 2 << 30,
+        }
     }
 }
 
@@ -165,6 +171,13 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// When the database cannot answer, or the cursor is none of its own.
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError>;
+
+    /// What one process or all of them had, in steps of equal length, oldest first; steps without a sample are left out. The work
+    /// depends on the number of steps, not on how much history there is.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError>;
 }
 
 /// Which requests to read; every filter narrows.
@@ -190,6 +203,56 @@ pub struct RequestQuery {
     pub limit: usize,
     /// Where the page before ended.
     pub cursor: Option<String>,
+}
+
+/// Which usage to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// Of the machine of this name; `None`: of all (their sum).
+    pub host: Option<String>,
+    /// Of this pid; `None`: of all processes together.
+    pub pid: Option<Tgid>,
+    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    pub started_at: Option<WallClock>,
+    /// From this time on.
+    pub from: WallClock,
+    /// Before this time.
+    pub to: WallClock,
+    /// Length of a step; a store may widen it to the next that it keeps.
+    pub step: Duration,
+}
+
+/// What was had in one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UsagePoint {
+    /// Where the step begins.
+    pub from: WallClock,
+    /// Its length.
+    pub step: Duration,
+    /// Sizes at the step's end, bytes.
+    pub virtual_bytes: u64,
+    /// As above.
+    pub anonymous_bytes: u64,
+    /// As above.
+    pub file_bytes: u64,
+    /// As above.
+    pub shmem_bytes: u64,
+    /// As above.
+    pub swap_bytes: u64,
+    /// The highest virtual size within the step, bytes (of all processes: the highest sum at a sample).
+    pub peak_virtual_bytes: u64,
+    /// The highest resident set within the step, bytes.
+    pub peak_resident_bytes: u64,
+    /// Requests made within the step.
+    pub requests: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// What they asked for and were granted, bytes.
+    pub requested_bytes: u64,
+    /// Page faults within the step.
+    pub minor_faults: u64,
+    /// As above.
+    pub major_faults: u64,
 }
 
 /// A page of requests, newest first.

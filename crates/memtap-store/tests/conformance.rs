@@ -5,11 +5,12 @@
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
-use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest};
+use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
 use support::mariadb::server;
-use support::{SECOND, T0, Written, batch, mmap, process, run};
+use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
 
 type Factory = fn(&Path, &Settings) -> Written;
 
@@ -46,7 +47,8 @@ backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards p
     strangers_names_are_only_names extremes_come_back a_process_may_come_after_its_requests a_delivery_counts_once machines_are_told_apart
     what_is_too_old_goes what_is_too_much_goes an_emptied_store_takes_more_after_a_reopening
     nothing_is_deleted_before_its_time
-    an_old_import_takes_nothing_younger_with_it);
+    an_old_import_takes_nothing_younger_with_it usage_is_told_in_steps usage_of_machines_adds_up
+    longer_steps_are_exact_sums_and_maxima a_clock_that_is_set_back_costs_no_usage order_is_that_of_the_stream_whatever_the_clock_says);
 
 /// The same as [`mmap`], refused.
 fn refused(pid: u32, name: &[u8], n: u64) -> memtap_ledger::BookedRequest {
@@ -331,4 +333,149 @@ fn an_old_import_takes_nothing_younger_with_it(open: Factory, folder: &Path) {
     store.append(&[batch(vec![mmap(7, b"perl", 100)])]).unwrap();
     store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
     assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 101);
+}
+
+/// A whole hour, some hours ago.
+fn hours_ago(hours: i64) -> i64 {
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    (now / 3600 - hours) * 3600
+}
+
+fn usage(store: &dyn Store, pid: Option<u32>, [from, to, step]: [i64; 3]) -> Vec<UsagePoint> {
+    let query = UsageQuery {
+        pid: pid.map(Tgid),
+        from: WallClock(from * SECOND),
+        to: WallClock(to * SECOND),
+        step: Duration::from_secs(step.unsigned_abs()),
+        ..UsageQuery::default()
+    };
+    store.reader().unwrap().usage(&query).unwrap()
+}
+
+/// Sums and maxima of all steps, and the last size.
+fn together(points: &[UsagePoint]) -> UsagePoint {
+    points.iter().fold(UsagePoint::default(), |sum, point| UsagePoint {
+        requests: sum.requests + point.requests,
+        refused: sum.refused + point.refused,
+        requested_bytes: sum.requested_bytes + point.requested_bytes,
+        minor_faults: sum.minor_faults + point.minor_faults,
+        major_faults: sum.major_faults + point.major_faults,
+        peak_virtual_bytes: sum.peak_virtual_bytes.max(point.peak_virtual_bytes),
+        virtual_bytes: point.virtual_bytes,
+        ..sum
+    })
+}
+
+fn usage_is_told_in_steps(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let begin = now / 10 * 10 - 120;
+    for n in 0..60 {
+        store.append(&[tick(7, WallClock((begin + n) * SECOND), n.unsigned_abs() + 1)]).unwrap();
+    }
+    for pid in [Some(7), None] {
+        let seconds = usage(&*store, pid, [begin, begin + 60, 1]);
+        assert_eq!(seconds.len(), 60);
+        assert_eq!(
+            (seconds[59].virtual_bytes, seconds[59].requests, seconds[59].from.0),
+            ((1 << 20) + 60 * 4096, 3, (begin + 59) * SECOND)
+        );
+        let tens = usage(&*store, pid, [begin, begin + 60, 10]);
+        assert_eq!(tens.len(), 6);
+        assert_eq!(
+            (tens[1].requests, tens[1].refused, tens[1].minor_faults, tens[1].virtual_bytes),
+            (30, 10, 50, (1 << 20) + 20 * 4096)
+        );
+        assert_eq!(together(&tens), together(&seconds));
+        // Of a process that is older than the run, its first faults are not told; it began at its first tick here.
+        assert_eq!(
+            (together(&tens).requests, together(&tens).requested_bytes, together(&tens).minor_faults),
+            (180, 6000, 300)
+        );
+        assert_eq!(usage(&*store, pid, [begin + 20, begin + 40, 10]).len(), 2);
+    }
+    assert_eq!(usage(&*store, Some(8), [begin, begin + 60, 10]), []);
+}
+
+fn usage_of_machines_adds_up(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let begin = hours_ago(2);
+    store.append(&[tick(7, WallClock(begin * SECOND), 4)]).unwrap();
+    let other = run("other");
+    let theirs = [tick(9, WallClock((begin + 1) * SECOND), 6)];
+    store.store.append(Delivery { run: &other, sequence: 1, batches: &theirs }).unwrap();
+    let both = usage(&*store, None, [begin, begin + 3600, 3600]);
+    assert_eq!((both.len(), both[0].virtual_bytes, both[0].requests), (1, (2 << 20) + 10 * 4096, 30));
+    let query = UsageQuery {
+        host: Some("other".into()),
+        from: WallClock(begin * SECOND),
+        to: WallClock((begin + 3600) * SECOND),
+        step: Duration::from_secs(3600),
+        ..UsageQuery::default()
+    };
+    assert_eq!(store.reader().unwrap().usage(&query).unwrap()[0].requests, 18);
+}
+
+fn longer_steps_are_exact_sums_and_maxima(open: Factory, folder: &Path) {
+    const TICKS: i64 = 500;
+    let settings = Settings {
+        max_age: Duration::from_secs(1000 * 86_400),
+        max_sample_age: Duration::from_secs(1000 * 86_400),
+        ..Settings::default()
+    };
+    let mut store = open(folder, &settings);
+    let begin = hours_ago(4);
+    let ticks: Vec<_> =
+        (0..TICKS).map(|n| tick(7, WallClock((begin + n * 17) * SECOND), n.unsigned_abs() + 1)).collect();
+    let end = begin + TICKS * 17;
+    for part in ticks.chunks(100) {
+        store.append(part).unwrap();
+        store.housekeeping(WallClock((begin + 60) * SECOND)).unwrap();
+    }
+    let range = [begin, end, 3600];
+    let before = [Some(7), None].map(|pid| usage(&*store, pid, range));
+    assert_eq!((together(&before[0]).requests, together(&before[0]).requested_bytes), (3 * 500, 100 * 500));
+    for days in [0, 2, 8, 100] {
+        for _ in 0..20 {
+            store.housekeeping(WallClock((end + days * 86_400) * SECOND)).unwrap();
+        }
+        let after = [Some(7), None].map(|pid| usage(&*store, pid, range));
+        assert_eq!(after, before, "after {days} days");
+    }
+    // The next run takes over what the last one left unfinished.
+    drop(store);
+    let mut store = open(folder, &settings);
+    store.append(&[batch(vec![mmap(9, b"next", 0)])]).unwrap();
+    for _ in 0..20 {
+        store.housekeeping(WallClock((end + 200 * 86_400) * SECOND)).unwrap();
+    }
+    assert_eq!([Some(7), None].map(|pid| usage(&*store, pid, range)), before, "after the next run came");
+}
+
+fn a_clock_that_is_set_back_costs_no_usage(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let begin = hours_ago(3);
+    for (n, second) in [(1, 3000), (2, 3001), (3, 100), (4, 101), (5, 3002)] {
+        store.append(&[tick(7, WallClock((begin + second) * SECOND), n)]).unwrap();
+        store.housekeeping(WallClock((begin + 4000) * SECOND)).unwrap();
+    }
+    let all = together(&usage(&*store, Some(7), [begin, begin + 3600, 3600]));
+    assert_eq!((all.requests, all.virtual_bytes), (15, (1 << 20) + 5 * 4096));
+}
+
+fn order_is_that_of_the_stream_whatever_the_clock_says(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let mut requests: Vec<_> = (0..20).map(|n| mmap(7, b"perl", n)).collect();
+    for (n, booked) in requests.iter_mut().enumerate() {
+        booked.request.time = WallClock(T0 + [5, -3600, 7200, 0][n % 4] * SECOND);
+    }
+    for part in requests.chunks(3) {
+        store.append(&[batch(part.to_vec())]).unwrap();
+    }
+    let sizes: Vec<_> = read(&*store, &all()).iter().map(|request| request.requested_bytes - 4096).collect();
+    assert_eq!(sizes, (0..20).rev().collect::<Vec<u64>>());
+    let set_back = RequestQuery { to: Some(WallClock(T0 - SECOND)), ..RequestQuery::default() };
+    assert_eq!(count(&*store, set_back), 5);
 }

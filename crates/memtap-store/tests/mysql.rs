@@ -67,7 +67,8 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         "pid INT, process_name VARCHAR(16), my_call VARCHAR(10), memory_size INT, timestamp DATETIME",
         "id INT AUTO_INCREMENT PRIMARY KEY, pid INT NOT NULL, process_name VARCHAR(255) NOT NULL, my_call VARCHAR(50), \
          memory_size BIGINT UNSIGNED, timestamp TIMESTAMP",
-        "pid BIGINT, process_name TEXT, my_call ENUM('mmap', 'munmap'), memory_size BIGINT, timestamp DATETIME(3), other INT",
+        "pid BIGINT, process_name TEXT, my_call ENUM('mmap', 'munmap'), memory_size BIGINT, timestamp DATETIME(3), other INT) ENGINE=MyISAM CHARACTER SET latin1 COMMENT='x' -- ",
+        "ID INT AUTO_INCREMENT PRIMARY KEY, PID INT, Process_Name VARCHAR(255), my_call VARCHAR(50), memory_size BIGINT, timestamp DATETIME",
     ] {
         let database = server.database();
         server.sql("", &format!("CREATE DATABASE {database}"));
@@ -79,7 +80,9 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         );
         let mut written = store(server, &database);
         assert_eq!(written.size().0, 2, "{table}");
-        let mut large = mmap(7, "un nombre largo".as_bytes(), 0);
+        let engine = "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
+        assert_eq!(server.sql(&database, engine), "InnoDB", "rows must go when a transaction does");
+        let mut large = mmap(7, "\u{8a9e} \u{1f980} largo".as_bytes(), 0);
         large.request.requested_bytes = 1 << 45;
         large.request.call = memtap_model::Call::ProcessMadvise;
         written.append(&[batch(vec![large])]).unwrap();
@@ -93,14 +96,17 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         let old = |size| (1, "old".to_owned(), size, "");
         assert_eq!(
             found,
-            [(7, "un nombre largo".to_owned(), 1 << 45, "vm"), old(4096), old(4096)],
+            [(7, "\u{8a9e} \u{1f980} largo".to_owned(), 1 << 45, "vm"), old(4096), old(4096)],
             "{table}"
         );
         assert_eq!(page.requests[2].time, WallClock(1_717_232_703_000_000_000));
         // What was there before is nobody's to delete.
-        let mut forgetful = open(&server.url(&database), &Settings { max_age: Duration::ZERO, max_bytes: 0 })
-            .unwrap()
-            .unwrap();
+        let mut forgetful = open(
+            &server.url(&database),
+            &Settings { max_age: Duration::ZERO, max_sample_age: Duration::ZERO, max_bytes: 0 },
+        )
+        .unwrap()
+        .unwrap();
         let delivery = memtap_store::Delivery { run: &run("vm"), sequence: 1, batches: &[] };
         forgetful.append(delivery).unwrap();
         for _ in 0..3 {
@@ -114,6 +120,36 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         drop(written);
         assert_eq!(store(server, &database).size().0, 2, "opened again");
     }
+}
+
+#[test]
+fn odd_rows_of_the_original_are_readable() {
+    let (server, database) = (server(), server().database());
+    server.sql("", &format!("CREATE DATABASE {database}"));
+    let table = "pid INT, process_name VARCHAR(20), my_call VARCHAR(20), memory_size INT, timestamp DATETIME";
+    server.sql(&database, &format!("CREATE TABLE memory_usage ({table}); INSERT INTO memory_usage VALUES (NULL, NULL, 'mmap', NULL, NULL), (-5, 'x', 'mmap', -1, '2024-06-01'), (1, 'y', 'other', 1, NULL)"));
+    let written = store(server, &database);
+    let page =
+        written.reader().unwrap().requests(&RequestQuery { limit: 10, ..RequestQuery::default() }).unwrap();
+    let found: Vec<_> =
+        page.requests.iter().map(|r| (r.pid.0, r.name.to_text(), r.requested_bytes)).collect();
+    assert_eq!(found, [(0, "x".to_owned(), 0), (0, String::new(), 0)], "what is no call of ours is left out");
+}
+
+#[test]
+fn each_machine_keeps_its_own_size_and_no_others() {
+    let (server, database) = (server(), server().database());
+    let mut large = store(server, &database);
+    large.append(&[batch((0..5000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    let small = Settings { max_bytes: 200 * 100, ..kept() };
+    let small = open(&server.url(&database), &small).unwrap().unwrap();
+    let mut small = Written::by(small, run("small"));
+    small.append(&[batch((0..300).map(|n| mmap(8, b"sh", n)).collect())]).unwrap();
+    for _ in 0..5 {
+        small.housekeeping(WallClock(T0)).unwrap();
+    }
+    let rows = "SELECT host, COUNT(*) FROM memory_usage GROUP BY host ORDER BY host";
+    assert_eq!(server.sql(&database, rows), "small\t100\nvm\t5000");
 }
 
 #[test]

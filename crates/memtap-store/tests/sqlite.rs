@@ -13,7 +13,7 @@ use std::time::Duration;
 use memtap_model::WallClock;
 use memtap_store::{Batch, Handle, Limits, RequestQuery, Settings, StoreUrl, open, spawn};
 use rusqlite::Connection;
-use support::{SECOND, T0, Written, batch, mmap, process, run, store};
+use support::{SECOND, T0, Written, batch, mmap, process, run, store, tick};
 
 fn error_at(path: &Path) -> String {
     match open(&StoreUrl::Sqlite(path.into()), &Settings::default()) {
@@ -43,7 +43,7 @@ fn the_file_is_its_owners_and_has_the_settings_it_needs() {
     }
     assert_eq!(number(&below, "PRAGMA auto_vacuum"), 2);
     assert_eq!(number(&below, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    assert_eq!(number(&below, "PRAGMA user_version"), 4);
+    assert_eq!(number(&below, "PRAGMA user_version"), 3);
 }
 
 #[test]
@@ -378,4 +378,72 @@ fn frequent_and_rare_processes_give_the_same_pages() {
             assert!(sizes.is_sorted_by(|a, b| a > b));
         }
     }
+}
+
+#[test]
+fn old_samples_are_few_and_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let years = Duration::from_secs(10_000 * 86_400);
+    let settings = Settings { max_age: years, max_sample_age: years, ..Settings::default() };
+    let mut written = store(folder.path(), &settings);
+    let ticks: Vec<_> =
+        (0..7200).map(|n: i64| tick(7, WallClock(T0 + n * SECOND), n.unsigned_abs() + 1)).collect();
+    written.append(&ticks).unwrap();
+    let of = |step: i64| {
+        number(folder.path(), &format!("SELECT count(*) FROM usage_sample WHERE step_s = {step}"))
+    };
+    assert_eq!(of(1), 2 * 7200, "of the process and of all");
+    // Each piece of work is bounded.
+    written.housekeeping(WallClock(T0 + 7200 * SECOND)).unwrap();
+    let (left, made) = (of(1), of(10));
+    assert!(left >= 2 * 7200 - 5000 && (1..=2 * 60).contains(&made), "{left} left, {made} made");
+    for _ in 0..100 {
+        written.housekeeping(WallClock(T0 + (7200 + 100 * 86_400) * SECOND)).unwrap();
+    }
+    // The last second may still be told of again, and what is made of it.
+    assert_eq!([of(1), of(10), of(60), of(600), of(3600)], [20, 10, 18, 10, 2]);
+}
+
+#[test]
+fn names_threads_and_words_of_no_request_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
+    let mut written = store(folder.path(), &settings);
+    let strange = (0..500).map(|n| {
+        let mut one = mmap(7, format!("name {n}").as_bytes(), n);
+        one.request.arguments[3] = n << 32;
+        one.request.file = Some(format!("file {n}").into());
+        one
+    });
+    written.append(&[batch(strange.collect())]).unwrap();
+    written.append(&[batch(vec![mmap(7, b"perl", 3_600_000)])]).unwrap();
+    for _ in 0..20 {
+        written.housekeeping(WallClock(T0 + 3610 * SECOND)).unwrap();
+    }
+    for (table, expected) in [("request", 1), ("who", 1), ("what", 1), ("name", 1)] {
+        assert_eq!(number(folder.path(), &format!("SELECT count(*) FROM {table}")), expected, "{table}");
+    }
+    // What the writer had in mind is looked up anew.
+    written.append(&[batch(vec![mmap(7, b"name 3", 3_600_001), mmap(7, b"perl", 3_600_002)])]).unwrap();
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM memory_usage"), 3);
+}
+
+#[test]
+fn two_programs_may_delete_and_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
+    let mut first = store(folder.path(), &settings);
+    first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
+    let mut second = store(folder.path(), &settings);
+    for _ in 0..3 {
+        second.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
+    }
+    assert_eq!(number(folder.path(), "SELECT count(*) FROM who"), 0);
+    second.append(&[batch(vec![mmap(9, b"other", 3_600_000)])]).unwrap();
+    first.append(&[batch(vec![mmap(7, b"perl", 3_600_001)])]).unwrap();
+    let names = "SELECT count(*) FROM memory_usage WHERE process_name = 'perl' AND pid = 7";
+    assert_eq!(
+        (number(folder.path(), names), number(folder.path(), "SELECT count(*) FROM memory_usage")),
+        (1, 2)
+    );
 }

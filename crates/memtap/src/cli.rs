@@ -106,6 +106,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = age)]
     pub(crate) keep_requests: Duration,
 
+    /// How long samples of usage are kept, in longer and longer steps as they age
+    #[arg(long, env = "MEMTAP_KEEP_SAMPLES", value_name = "AGE", default_value = "2y", value_parser = age)]
+    pub(crate) keep_samples: Duration,
+
     /// How large the history may grow; beyond it the oldest requests go
     #[arg(long, env = "MEMTAP_MAX_SIZE", value_name = "SIZE", default_value = "2GiB", value_parser = bytes)]
     pub(crate) max_size: u64,

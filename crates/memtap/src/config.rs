@@ -44,7 +44,11 @@ impl Config {
             spool: spool(arguments, &store)?,
             store,
             budget,
-            kept: memtap_store::Settings { max_age: arguments.keep_requests, max_bytes: arguments.max_size },
+            kept: memtap_store::Settings {
+                max_age: arguments.keep_requests,
+                max_sample_age: arguments.keep_samples,
+                max_bytes: arguments.max_size,
+            },
             source: arguments.source.clone(),
             capture: memtap_capture::Settings {
                 ring_bytes: arguments.ring_size.unwrap_or(budget.ring_bytes),

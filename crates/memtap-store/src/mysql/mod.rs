@@ -5,6 +5,7 @@ mod processes;
 mod reader;
 mod retention;
 mod rows;
+mod samples;
 mod schema;
 mod url;
 mod writer;
@@ -142,9 +143,9 @@ impl Store for Mysql {
     fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {
         self.measure()?;
         let Some((host, run)) = self.ours.clone() else { return Ok(()) };
-        let (retention, rows) = (self.retention, self.rows);
-        let gone = self
-            .on_connection(async |_, connection| retention.step(connection, &host, run, now, rows).await)?;
+        let retention = self.retention;
+        let gone =
+            self.on_connection(async |_, connection| retention.step(connection, &host, run, now).await)?;
         self.rows = self.rows.saturating_sub(gone);
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! Rows of processes: their books, their samples, and OOM kills.
 
-use memtap_ledger::{OomReport, Peaks, ProcessSummary};
+use memtap_ledger::{OomReport, ProcessSummary};
 use memtap_model::{CALLS, WallClock};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, params};
 
 use super::rows::text_of;
+use super::samples;
 use super::writer::Writer;
 
 type Done<T> = mysql_async::Result<T>;
@@ -17,22 +18,12 @@ const UPDATE: &str = "UPDATE process SET name = :name, command = :command, user 
 const UPDATE_BOOKS: &str = "UPDATE process SET requests = :requests, refused = :refused, lost = :lost, requested_bytes = :requested, \
     opening_bytes = :opening, granted_bytes = :granted, released_bytes = :released, exec_bytes = :exec, stack_bytes = :stack, \
     kernel_bytes = :kernel, shared_bytes = :shared, unexplained_bytes = :unexplained, ended_bytes = :ended WHERE id = :id";
-const SAMPLE: &str = "REPLACE INTO usage_sample (process_id, timestamp, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, \
-    swap_bytes, requests, requested_bytes, peak_virtual_bytes, peak_resident_bytes, minor_faults, major_faults) \
-    VALUES (:id, :at, :virtual, :anonymous, :file, :shmem, :swap, :requests, :requested, :peak_virtual, :peak_resident, :minor, :major)";
 const OOM_KILL: &str = "INSERT INTO oom_kill (timestamp, host, process_id, victim_pid, victim_name, asker_pid, asker_name, virtual_bytes, \
     anonymous_bytes, file_bytes, shmem_bytes, swap_bytes) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// Between two samples of a process that lives.
-const SAMPLE_EVERY_NS: i64 = 10_000_000_000;
-
-/// When a process was sampled last, and its peaks since.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sampled {
-    at: Option<i64>,
-    peaks: Peaks,
-}
+/// Between two tellings of what a living process's calls came to.
+const CALLS_EVERY_S: i64 = 10;
 
 pub(super) async fn update(
     writer: &mut Writer,
@@ -40,7 +31,11 @@ pub(super) async fn update(
     id: u64,
     summary: &ProcessSummary,
     tick: Option<WallClock>,
+    sampled: Option<(u64, i64)>,
 ) -> Done<()> {
+    if let Some((run, at_s)) = sampled {
+        samples::process(connection, run, id, at_s, summary).await?;
+    }
     let runs_in = &summary.runs_in;
     let container = runs_in.container.as_ref();
     let values = params! {
@@ -88,47 +83,16 @@ pub(super) async fn update(
     if summary.ended_at.is_some() {
         writer.ids.remove(&summary.process);
     }
-    match summary.ended_at.or(tick) {
-        Some(at) => sample(writer, connection, id, summary, at).await,
-        None => Ok(()),
-    }
-}
-
-async fn sample(
-    writer: &mut Writer,
-    connection: &mut Conn,
-    id: u64,
-    summary: &ProcessSummary,
-    at: WallClock,
-) -> Done<()> {
-    let sampled = writer.sampled.entry(id).or_default();
-    let peaks = sampled.peaks.max(summary.tick_peaks);
+    let Some((_, at_s)) = sampled else { return Ok(()) };
     let ended = summary.ended_at.is_some();
-    let waits = |last: i64| at.0.saturating_sub(last) < SAMPLE_EVERY_NS && at.0 >= last;
-    if !ended && sampled.at.is_some_and(waits) {
-        sampled.peaks = peaks;
+    if !ended && writer.called.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
         return Ok(());
     }
-    *sampled = Sampled { at: Some(at.0), peaks: Peaks::default() };
     if ended {
-        writer.sampled.remove(&id);
+        writer.called.remove(&id);
+    } else {
+        writer.called.insert(id, at_s);
     }
-    let values = params! {
-        "id" => id,
-        "at" => text_of(at),
-        "virtual" => summary.virtual_bytes,
-        "anonymous" => summary.resident.anonymous_bytes,
-        "file" => summary.resident.file_bytes,
-        "shmem" => summary.resident.shmem_bytes,
-        "swap" => summary.resident.swap_bytes,
-        "requests" => summary.books.requests(),
-        "requested" => summary.requested_bytes,
-        "peak_virtual" => peaks.virtual_bytes,
-        "peak_resident" => peaks.resident_bytes,
-        "minor" => summary.faults.minor,
-        "major" => summary.faults.major,
-    };
-    connection.exec_drop(SAMPLE, values).await?;
     let made = CALLS.iter().zip(&summary.books.calls).filter(|(_, call)| call.count > 0);
     let made = made.map(|(row, call)| (id, row.name, call.count, call.requested_bytes, call.refused));
     let sql = "REPLACE INTO process_call (process_id, my_call, count, requested_bytes, refused) VALUES (?, ?, ?, ?, ?)";

@@ -1,15 +1,21 @@
 //! Pages of requests.
 
+use std::time::SystemTime;
+
 use memtap_model::{CALLS, Call, Comm, Errno, Tgid, Tid, WallClock};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Pool, Row, Value};
 
 use super::link::Link;
 use super::rows::text_of;
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+use super::samples;
+use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
 
-const COLUMNS: &str = "SELECT id, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), pid, tid, process_name, name_bytes, my_call, \
-    memory_size, requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host FROM memory_usage WHERE ";
+/// The original's rows may have NULL, and a time or a pid that is none.
+const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0), \
+    CAST(LEAST(GREATEST(COALESCE(pid, 0), 0), 4294967295) AS UNSIGNED), tid, COALESCE(process_name, ''), name_bytes, my_call, \
+    COALESCE(memory_size, 0), requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host \
+    FROM memory_usage WHERE ";
 
 pub(super) struct MysqlReader {
     link: Link,
@@ -45,6 +51,15 @@ impl Reader for MysqlReader {
         rows.truncate(query.limit);
         let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
         Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
+    }
+
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.link.read(async {
+            let mut connection = self.pool.get_conn().await?;
+            samples::usage(&mut connection, query, now_s).await
+        })
     }
 }
 

@@ -1,11 +1,15 @@
 //! What is too old or too much goes, a bounded piece at a time: of this machine's rows alone, and never the original system's.
 
+use std::time::Duration;
+
 use memtap_model::WallClock;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
 use super::rows::text_of;
+use super::samples;
 use crate::Settings;
+use crate::steps::SHORT_LIFE_S;
 
 type Done<T> = mysql_async::Result<T>;
 
@@ -18,30 +22,31 @@ const ROW_BYTES: u64 = 200;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retention {
     max_age_ns: i64,
+    max_sample_age_ns: i64,
     max_rows: u64,
 }
 
 impl Retention {
     pub(super) fn new(settings: &Settings) -> Self {
-        let age = i64::try_from(settings.max_age.as_nanos()).unwrap_or(i64::MAX);
-        Self { max_age_ns: age, max_rows: settings.max_bytes / ROW_BYTES }
+        let nanoseconds = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        Self {
+            max_age_ns: nanoseconds(settings.max_age),
+            max_sample_age_ns: nanoseconds(settings.max_sample_age),
+            max_rows: settings.max_bytes / ROW_BYTES,
+        }
     }
 
     /// One step; gives how many requests went. `host` is whose rows they are, `run` who counts them.
-    pub(super) async fn step(
-        self,
-        connection: &mut Conn,
-        host: &str,
-        run: u64,
-        now: WallClock,
-        rows: u64,
-    ) -> Done<u64> {
+    pub(super) async fn step(self, connection: &mut Conn, host: &str, run: u64, now: WallClock) -> Done<u64> {
         let horizon = text_of(WallClock(now.0.saturating_sub(self.max_age_ns)));
+        let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
+        let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
+        let mut beyond = rows.max(0).cast_unsigned().saturating_sub(self.max_rows);
         let mut gone = 0;
         for _ in 0..STATEMENTS {
-            let much = rows.saturating_sub(gone) > self.max_rows;
-            let deleted = requests(connection, host, &horizon, much).await?;
+            let deleted = requests(connection, host, &horizon, beyond.min(ROWS_AT_ONCE)).await?;
             gone += deleted;
+            beyond = beyond.saturating_sub(deleted);
             if deleted < ROWS_AT_ONCE {
                 break;
             }
@@ -50,30 +55,48 @@ impl Retention {
             let sql = "UPDATE run SET `rows` = `rows` - ? WHERE id = ?";
             connection.exec_drop(sql, (gone.cast_signed(), run)).await?;
         }
-        rest(connection, host, &horizon).await?;
+        let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
+        samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns)).await?;
+        let long = text_of(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
+        rest(connection, host, &horizon, &long).await?;
         Ok(gone)
     }
 }
 
-async fn requests(connection: &mut Conn, host: &str, horizon: &str, much: bool) -> Done<u64> {
-    let ours = "host = ? AND process_id IS NOT NULL AND id > (SELECT original_rows FROM memtap_schema)";
-    let sql = match much {
-        true => format!("DELETE FROM memory_usage WHERE {ours} ORDER BY id LIMIT {ROWS_AT_ONCE}"),
-        false => format!(
-            "DELETE FROM memory_usage WHERE timestamp < ? AND {ours} ORDER BY timestamp LIMIT {ROWS_AT_ONCE}"
-        ),
-    };
-    match much {
-        true => connection.exec_drop(sql, (host,)).await?,
-        false => connection.exec_drop(sql, (horizon, host)).await?,
+/// Deletes the oldest rows of the host: `beyond` of them, or when that is none, those that are too old. The first that is young
+/// enough keeps all that come after it. Only the piece is locked.
+async fn requests(connection: &mut Conn, host: &str, horizon: &str, beyond: u64) -> Done<u64> {
+    let much = beyond > 0;
+    let limit = if much { beyond } else { ROWS_AT_ONCE };
+    let ours = "host = ? AND id > (SELECT original_last_id FROM memtap_schema)";
+    let first = format!("SELECT id, timestamp < ? FROM memory_usage WHERE {ours} ORDER BY id LIMIT 1");
+    let first: Option<(u64, bool)> = connection.exec_first(first, (horizon, host)).await?;
+    let Some((first, _)) = first.filter(|(_, is_old)| *is_old || much) else { return Ok(0) };
+    let old = if much { "" } else { " AND timestamp < ?" };
+    let sql = format!("DELETE FROM memory_usage WHERE host = ? AND id >= ?{old} ORDER BY id LIMIT {limit}");
+    if much {
+        connection.exec_drop(sql, (host, first)).await?;
+    } else {
+        let last = format!(
+            "SELECT MAX(id) FROM (SELECT id FROM memory_usage WHERE host = ? AND id >= ? ORDER BY id LIMIT {ROWS_AT_ONCE}) AS piece"
+        );
+        let last: Option<Option<u64>> = connection.exec_first(last, (host, first)).await?;
+        let sql = sql.replace("id >= ?", "id BETWEEN ? AND ?");
+        connection.exec_drop(sql, (host, first, last.flatten().unwrap_or(first), horizon)).await?;
     }
     Ok(connection.affected_rows())
 }
 
-/// Lives that nobody has told of for so long have no requests any more either.
-async fn rest(connection: &mut Conn, host: &str, horizon: &str) -> Done<()> {
-    let sql = "SELECT process.id FROM process JOIN run ON run.id = process.run_id WHERE seen < ? AND hostname = ? ORDER BY seen LIMIT 500";
-    let old: Vec<u64> = connection.exec(sql, (horizon, host)).await?;
+/// Lives that nobody has told of for so long have no requests any more either: short ones go with them, all with their samples.
+async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<()> {
+    let length = format!(
+        "TIMESTAMPDIFF(SECOND, COALESCE(started_at, seen), COALESCE(ended_at, seen)) < {SHORT_LIFE_S}"
+    );
+    let sql = format!(
+        "SELECT process.id FROM process JOIN run ON run.id = process.run_id WHERE seen < ? AND hostname = ? AND ({length} OR seen < ?) \
+         ORDER BY seen LIMIT 500"
+    );
+    let old: Vec<u64> = connection.exec(sql, (horizon, host, long)).await?;
     if !old.is_empty() {
         let list = old.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         for (table, column) in
@@ -85,8 +108,5 @@ async fn rest(connection: &mut Conn, host: &str, horizon: &str) -> Done<()> {
     let kills = "oom_before USING oom_before JOIN oom_kill ON oom_kill.id = oom_id";
     let old = "oom_kill.timestamp < ? AND oom_kill.host = ?";
     connection.exec_drop(format!("DELETE FROM {kills} WHERE {old}"), (horizon, host)).await?;
-    connection.exec_drop("DELETE FROM oom_kill WHERE timestamp < ? AND host = ?", (horizon, host)).await?;
-    let samples = "DELETE usage_sample FROM usage_sample JOIN process ON process.id = process_id JOIN run ON run.id = run_id \
-        WHERE usage_sample.timestamp < ? AND hostname = ?";
-    connection.exec_drop(samples, (horizon, host)).await
+    connection.exec_drop("DELETE FROM oom_kill WHERE timestamp < ? AND host = ?", (horizon, host)).await
 }

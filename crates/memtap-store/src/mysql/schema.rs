@@ -23,17 +23,15 @@ type IsWide = fn(&str) -> bool;
 
 /// What is done to that table when its columns are too narrow: name, its type, and what is as wide.
 const WIDEN: [(&str, &str, IsWide); 5] = [
-    ("pid", "INT UNSIGNED", |kind| {
-        kind.contains("bigint") || kind.starts_with("int") && kind.contains("unsigned")
-    }),
-    ("process_name", "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", |kind| {
-        kind.contains("text") || length(kind).is_some_and(|length| length >= 64)
+    ("pid", "BIGINT", |kind| kind.contains("bigint") || kind.starts_with("int") && kind.contains("unsigned")),
+    ("process_name", "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", |kind| {
+        kind.ends_with("utf8mb4") && length(kind).is_some_and(|length| length >= 64)
     }),
     ("my_call", "VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", |kind| {
-        kind.contains("text") || length(kind).is_some_and(|length| length >= 32)
+        length(kind).is_some_and(|length| length >= 32)
     }),
     ("memory_size", "BIGINT", |kind| kind.starts_with("bigint") && !kind.contains("unsigned")),
-    ("timestamp", "DATETIME(6)", |kind| kind == "datetime(6)"),
+    ("timestamp", "DATETIME(6)", |kind| kind.trim_end() == "datetime(6)"),
 ];
 
 /// Ours, behind the original's. NULL where a row is older than memtap. `memory_size` is signed, so that it can be subtracted: of the rare
@@ -67,7 +65,17 @@ const STEPS: &[(&str, &str)] = &[
         page_size BIGINT UNSIGNED NOT NULL,
         began DATETIME(6) NOT NULL,
         last_sequence BIGINT UNSIGNED NOT NULL, -- its last delivery that is here
-        `rows` BIGINT NOT NULL DEFAULT 0        -- requests that it wrote, less those that it deleted
+        `rows` BIGINT NOT NULL DEFAULT 0,       -- requests that it wrote, less those that it deleted
+        sampled_s BIGINT NOT NULL DEFAULT 0,    -- the last second that it told of
+        rolled_10 BIGINT NOT NULL DEFAULT 0,    -- up to where its samples are in these longer steps as well
+        rolled_60 BIGINT NOT NULL DEFAULT 0,
+        rolled_600 BIGINT NOT NULL DEFAULT 0,
+        rolled_3600 BIGINT NOT NULL DEFAULT 0,
+        requests BIGINT UNSIGNED NOT NULL DEFAULT 0, -- what all its processes had done then
+        refused BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        requested_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        minor_faults BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        major_faults BIGINT UNSIGNED NOT NULL DEFAULT 0
     ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     ),
     (
@@ -132,21 +140,24 @@ const STEPS: &[(&str, &str)] = &[
     (
         "usage_sample",
         "(
-        process_id BIGINT UNSIGNED NOT NULL,
-        timestamp DATETIME(6) NOT NULL,
-        virtual_bytes BIGINT UNSIGNED NOT NULL,
+        run_id BIGINT UNSIGNED NOT NULL,
+        step_s INT NOT NULL,                    -- 1, 10, 60, 600 or 3600
+        at_s BIGINT NOT NULL,                   -- where the step begins, seconds since 1970-01-01 UTC
+        process_id BIGINT UNSIGNED NOT NULL,    -- 0: all processes of the run together
+        virtual_bytes BIGINT UNSIGNED NOT NULL, -- sizes at the step's end
         anonymous_bytes BIGINT UNSIGNED NOT NULL,
         file_bytes BIGINT UNSIGNED NOT NULL,
         shmem_bytes BIGINT UNSIGNED NOT NULL,
         swap_bytes BIGINT UNSIGNED NOT NULL,
-        requests BIGINT UNSIGNED NOT NULL,      -- this and the next: since the process began
-        requested_bytes BIGINT UNSIGNED NOT NULL,
-        peak_virtual_bytes BIGINT UNSIGNED NOT NULL,
+        peak_virtual_bytes BIGINT UNSIGNED NOT NULL, -- the highest within it
         peak_resident_bytes BIGINT UNSIGNED NOT NULL,
+        requests BIGINT UNSIGNED NOT NULL,      -- what was done within it
+        refused BIGINT UNSIGNED NOT NULL,
+        requested_bytes BIGINT UNSIGNED NOT NULL,
         minor_faults BIGINT UNSIGNED NOT NULL,
         major_faults BIGINT UNSIGNED NOT NULL,
-        PRIMARY KEY (process_id, timestamp),
-        KEY timestamp (timestamp)
+        PRIMARY KEY (run_id, step_s, at_s, process_id),
+        KEY process (process_id, run_id, step_s, at_s)
     ) ENGINE = InnoDB",
     ),
     (
@@ -202,14 +213,14 @@ pub(super) fn prepare(link: &Link, connection: &mut Conn) -> Result<(), StoreErr
 
 fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     link.write(connection.query_drop(
-        "CREATE TABLE IF NOT EXISTS memtap_schema (version INT NOT NULL, original_rows BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
+        "CREATE TABLE IF NOT EXISTS memtap_schema (version INT NOT NULL, original_last_id BIGINT UNSIGNED NOT NULL, original_rows BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
     ))?;
     let found: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema"))?;
     let version = match found {
         Some(version) => version,
         None => {
-            let original_rows = take_over(link, connection)?;
-            link.write(connection.exec_drop("INSERT INTO memtap_schema VALUES (1, ?)", (original_rows,)))?;
+            let (last_id, rows) = take_over(link, connection)?;
+            link.write(connection.exec_drop("INSERT INTO memtap_schema VALUES (1, ?, ?)", (last_id, rows)))?;
             1
         }
     };
@@ -243,28 +254,30 @@ fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Re
     }
 }
 
-/// `memory_usage`, new or the original's; gives the last id that is the original's. One statement changes all, so that it is as it was or
+/// `memory_usage`, new or the original's; gives the last id that is the original's, and how many rows. One statement changes all, so that it is as it was or
 /// as it shall be.
-fn take_over(link: &Link, connection: &mut Conn) -> Result<u64, StoreError> {
+fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreError> {
     let mut columns = columns(link, connection)?;
     if columns.is_empty() {
         link.write(connection.query_drop(MEMORY_USAGE))?;
         columns = self::columns(link, connection)?;
     }
-    let kind =
-        |name: &str| columns.iter().find(|(found, ..)| found == name).map(|(_, kind, _)| kind.as_str());
+    let column = |name: &str| columns.iter().find(|(found, ..)| found == name);
+    let kind = |name: &str| column(name).map(|(_, kind, ..)| kind.as_str());
     if let Some((missing, ..)) = WIDEN.iter().find(|(name, ..)| kind(name).is_none()) {
         let reason =
             format!("its table memory_usage has no column {missing}: it is not the original system's");
         return Err(link.mysql(false, reason, "give memtap a database of its own"));
     }
-    let mut changes = Vec::new();
+    // Rows are rolled back only where the engine knows transactions.
+    let mut changes = vec!["ENGINE = InnoDB".to_owned()];
     for (name, wide, is_wide) in WIDEN {
         if !kind(name).is_some_and(is_wide) {
-            changes.push(format!("MODIFY `{name}` {wide} NOT NULL"));
+            let null = if column(name).is_some_and(|(.., nullable)| *nullable) { "NULL" } else { "NOT NULL" };
+            changes.push(format!("MODIFY `{name}` {wide} {null}"));
         }
     }
-    let key = columns.iter().find(|(.., key)| key == "PRI").map(|(name, ..)| name.clone());
+    let key = columns.iter().find(|(_, _, key, _)| key == "PRI").map(|(name, ..)| name.clone());
     for (name, definition) in OURS {
         match (name, kind(name)) {
             ("id", None) if key.is_none() => {
@@ -291,23 +304,32 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<u64, StoreError> {
     let sql = "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
     let indexes: Vec<String> = link.write(connection.query(sql))?;
     let missing = |index: &&str| !indexes.contains(&format!("memtap_{index}"));
-    for index in ["timestamp", "pid", "process_name", "process_id"].into_iter().filter(missing) {
+    for index in ["timestamp", "pid", "process_name"].into_iter().filter(missing) {
         changes.push(format!("ADD KEY memtap_{index} (`{index}`)"));
+    }
+    if missing(&"host") {
+        changes.push("ADD KEY memtap_host (host, id)".to_owned());
     }
     link.run(
         ALTER_WITHIN,
         connection.query_drop(format!("ALTER TABLE memory_usage {}", changes.join(", "))),
     )?;
-    let last: Option<Option<u64>> = link.write(connection.query_first("SELECT MAX(id) FROM memory_usage"))?;
-    Ok(last.flatten().unwrap_or(0))
+    let found: Option<(u64, u64)> = link.run(
+        ALTER_WITHIN,
+        connection.query_first("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM memory_usage"),
+    )?;
+    Ok(found.unwrap_or_default())
 }
 
 /// A table of many millions of rows is written anew.
 const ALTER_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// Name, type and key of each column.
-fn columns(link: &Link, connection: &mut Conn) -> Result<Vec<(String, String, String)>, StoreError> {
-    let sql = "SELECT COLUMN_NAME, LOWER(COLUMN_TYPE), COLUMN_KEY FROM information_schema.COLUMNS \
+/// Name, type with character set, key, and whether it may be NULL.
+type Column = (String, String, String, bool);
+
+/// The columns of `memory_usage`; none when there is no such table.
+fn columns(link: &Link, connection: &mut Conn) -> Result<Vec<Column>, StoreError> {
+    let sql = "SELECT LOWER(COLUMN_NAME), LOWER(CONCAT(COLUMN_TYPE, ' ', COALESCE(CHARACTER_SET_NAME, ''))), COLUMN_KEY, IS_NULLABLE = 'YES' FROM information_schema.COLUMNS \
         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
     let rows: Vec<Row> = link.write(connection.query(sql))?;
     Ok(rows.into_iter().map(mysql_async::from_row).collect())

@@ -10,8 +10,8 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, params};
 
 use super::link::is_of_the_row;
-use super::processes::{self, Sampled};
 use super::rows::{COLUMNS, Rows, text_of};
+use super::{processes, samples};
 use crate::{Appended, Delivery, Run};
 
 type Done<T> = mysql_async::Result<T>;
@@ -29,7 +29,8 @@ pub(super) struct Writer {
     /// Rows of processes of `run`.
     pub(super) ids: HashMap<ProcessId, u64>,
     pub(super) run: Option<u64>,
-    pub(super) sampled: HashMap<u64, Sampled>,
+    /// When it was told last, in seconds, what each process's calls came to.
+    pub(super) called: HashMap<u64, i64>,
     /// LOAD DATA LOCAL is allowed, as far as is known.
     pub(super) loads: bool,
 }
@@ -63,12 +64,21 @@ impl Writer {
         }
         self.requests(connection, delivery.run, &requests, &mut appended).await?;
         for batch in delivery.batches {
+            let sampled = match batch.tick {
+                Some(tick) => {
+                    Some((delivery.run.id, samples::second(connection, delivery.run.id, tick).await?))
+                }
+                None => None,
+            };
+            if let (Some((run, at_s)), Some(all)) = (sampled, &batch.all) {
+                samples::all(connection, run, at_s, all).await?;
+            }
             for summary in &batch.processes {
                 let name = summary.name.to_text();
                 let id = self
                     .row(connection, delivery.run, summary.process, &name, batch.tick.unwrap_or_default())
                     .await?;
-                processes::update(self, connection, id, summary, batch.tick).await?;
+                processes::update(self, connection, id, summary, batch.tick, sampled).await?;
             }
             for report in &batch.oom_kills {
                 processes::oom_kill(self, connection, &delivery.run.hostname, report).await?;
@@ -81,7 +91,7 @@ impl Writer {
         connection.query_drop("COMMIT").await?;
         if self.ids.len() > IDS_KEPT {
             self.ids.clear();
-            self.sampled.clear();
+            self.called.clear();
         }
         Ok((appended, written))
     }

@@ -3,7 +3,9 @@
 mod processes;
 mod reader;
 mod retention;
+mod samples;
 mod schema;
+mod usage;
 mod writer;
 
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -61,9 +63,14 @@ impl Store for Sqlite {
     }
 
     fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {
-        let gone = self.retention.step(&self.connection, now, self.writer.take_written())?;
-        self.writer.deleted(&gone);
-        Ok(())
+        let (run, written) = (self.writer.run(), self.writer.take_written());
+        let gone = self.retention.step(&self.connection, now, run, written);
+        match &gone {
+            Ok(gone) => self.writer.deleted(gone),
+            // A step that was cut short may have deleted some all the same.
+            Err(_) => self.writer.forget(),
+        }
+        gone.map(drop)
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {

@@ -1,9 +1,10 @@
 //! Rows of processes: their books, their samples, and OOM kills.
 
-use memtap_ledger::{Moment, OomReport, Peaks, ProcessSummary};
+use memtap_ledger::{Moment, OomReport, ProcessSummary};
 use memtap_model::WallClock;
 use rusqlite::{Transaction, params};
 
+use super::samples;
 use super::writer::Writer;
 use crate::StoreError;
 
@@ -16,23 +17,13 @@ const UPDATE_BOOKS: &str = "UPDATE process SET requests = ?2, refused = ?3, requ
     ended_bytes = ?13, lost = ?14 WHERE id = ?1";
 const INSERT_CALL: &str = "INSERT OR REPLACE INTO process_call (process_id, call_id, count, requested_bytes, refused) \
     VALUES (?1, ?2, ?3, ?4, ?5)";
-const INSERT_SAMPLE: &str = "INSERT OR REPLACE INTO usage_sample (process_id, time_ns, virtual_bytes, anonymous_bytes, file_bytes, \
-    shmem_bytes, swap_bytes, requests, requested_bytes, peak_virtual_bytes, peak_resident_bytes, minor_faults, major_faults) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const INSERT_OOM_KILL: &str = "INSERT INTO oom_kill (time_ns, process_id, victim_pid, victim_name, asker_pid, asker_name, virtual_bytes, \
     anonymous_bytes, file_bytes, shmem_bytes, swap_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const INSERT_OOM_BEFORE: &str = "INSERT INTO oom_before (oom_id, time_ns, available_bytes, pid, name, virtual_bytes, resident_bytes) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// Between two samples of a process that lives.
-const SAMPLE_EVERY_NS: i64 = 10_000_000_000;
-
-/// When a process was sampled last, and its peaks since.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sampled {
-    at: Option<i64>,
-    peaks: Peaks,
-}
+/// Between two tellings of what a living process's calls came to.
+const CALLS_EVERY_S: i64 = 10;
 
 impl Writer {
     pub(super) fn update(
@@ -40,9 +31,14 @@ impl Writer {
         transaction: &Transaction<'_>,
         summary: &ProcessSummary,
         tick: Option<WallClock>,
+        at_s: Option<i64>,
     ) -> Result<(), StoreError> {
         let name = summary.name.to_text();
         let id = self.ids.row(transaction, summary.process, &name, tick.unwrap_or_default())?;
+        if let Some(at_s) = at_s {
+            samples::process(transaction, [self.ids.run, id, at_s], summary)?;
+            self.calls(transaction, id, summary, at_s)?;
+        }
         let runs_in = &summary.runs_in;
         let container = runs_in.container.as_ref();
         transaction.prepare_cached(UPDATE)?.execute(params![
@@ -72,46 +68,25 @@ impl Writer {
         if summary.ended_at.is_some() {
             self.ids.processes.remove(&summary.process);
         }
-        match summary.ended_at.or(tick) {
-            Some(at) => self.sample(transaction, id, summary, at),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    fn sample(
+    fn calls(
         &mut self,
         transaction: &Transaction<'_>,
         id: i64,
         summary: &ProcessSummary,
-        at: WallClock,
+        at_s: i64,
     ) -> Result<(), StoreError> {
-        let sampled = self.sampled.entry(id).or_default();
-        let peaks = sampled.peaks.max(summary.tick_peaks);
         let ended = summary.ended_at.is_some();
-        let waits = |last: i64| at.0.saturating_sub(last) < SAMPLE_EVERY_NS && at.0 >= last;
-        if !ended && sampled.at.is_some_and(waits) {
-            sampled.peaks = peaks;
+        if !ended && self.called.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
             return Ok(());
         }
-        *sampled = Sampled { at: Some(at.0), peaks: Peaks::default() };
         if ended {
-            self.sampled.remove(&id);
+            self.called.remove(&id);
+        } else {
+            self.called.insert(id, at_s);
         }
-        transaction.prepare_cached(INSERT_SAMPLE)?.execute(params![
-            id,
-            at.0,
-            summary.virtual_bytes.cast_signed(),
-            summary.resident.anonymous_bytes.cast_signed(),
-            summary.resident.file_bytes.cast_signed(),
-            summary.resident.shmem_bytes.cast_signed(),
-            summary.resident.swap_bytes.cast_signed(),
-            summary.books.requests().cast_signed(),
-            summary.requested_bytes.cast_signed(),
-            peaks.virtual_bytes.cast_signed(),
-            peaks.resident_bytes.cast_signed(),
-            summary.faults.minor.cast_signed(),
-            summary.faults.major.cast_signed(),
-        ])?;
         calls(transaction, id, summary)
     }
 

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+use super::usage::usage;
+use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
 
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,6 +51,14 @@ impl Reader for SqliteReader {
         let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
         Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
     }
+
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = Instant::now();
+        connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        usage(&connection, query, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 /// Conditions and their values; values are always bound.
@@ -62,7 +71,9 @@ impl Filter {
     fn of(query: &RequestQuery, connection: &Connection) -> Result<Self, StoreError> {
         let mut filter = Self { sql: COLUMNS.to_owned(), values: Vec::new() };
         if let Some(host) = &query.host {
-            filter.add("run.hostname = ?", host.clone());
+            let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id \
+                WHERE hostname = ?)";
+            filter.narrow(connection, these, host.clone().into())?;
         }
         if let Some(pid) = query.pid {
             let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id WHERE pid = ?)";

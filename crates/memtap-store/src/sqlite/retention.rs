@@ -5,6 +5,8 @@ use std::time::Duration;
 use memtap_model::WallClock;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::samples;
+use crate::steps::SHORT_LIFE_S;
 use crate::{Settings, StoreError};
 
 /// Rows deleted in one step, at most.
@@ -17,6 +19,7 @@ const PAGES_AT_ONCE: i64 = 2_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retention {
     max_age_ns: i64,
+    max_sample_age_ns: i64,
     max_bytes: i64,
 }
 
@@ -26,21 +29,26 @@ pub(super) struct Gone {
     pub(super) requests: u64,
     /// Rows of processes.
     pub(super) processes: Vec<i64>,
-    /// Rows of who: the writer may have them in mind.
-    pub(super) who: usize,
+    /// Rows of who, what and name: the writer may have them in mind.
+    pub(super) shared: usize,
 }
 
 impl Retention {
     pub(super) fn new(settings: &Settings) -> Self {
-        let age = i64::try_from(settings.max_age.as_nanos()).unwrap_or(i64::MAX);
-        Self { max_age_ns: age, max_bytes: i64::try_from(settings.max_bytes).unwrap_or(i64::MAX) }
+        let nanoseconds = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        Self {
+            max_age_ns: nanoseconds(settings.max_age),
+            max_sample_age_ns: nanoseconds(settings.max_sample_age),
+            max_bytes: i64::try_from(settings.max_bytes).unwrap_or(i64::MAX),
+        }
     }
 
-    /// One step, after `written` requests came since the last one: deletes faster than what comes.
+    /// One step, after `written` requests came since the last one: deletes faster than what comes. `run` is the one that writes.
     pub(super) fn step(
         self,
         connection: &Connection,
         now: WallClock,
+        run: i64,
         written: u64,
     ) -> Result<Gone, StoreError> {
         let horizon = now.0.saturating_sub(self.max_age_ns);
@@ -50,19 +58,19 @@ impl Retention {
             let much = used_bytes(connection)? > self.max_bytes;
             let end = if much { Some(i64::MAX) } else { too_old(connection, horizon)? };
             let deleted = delete_requests(connection, end)?;
-            let old = if much { i64::MAX } else { horizon };
-            let samples = delete_oldest_samples(connection, old)?;
-            gone.processes.extend(delete_processes(connection, old, horizon)?);
-            delete_oom_kills(connection, horizon)?;
             give_back(connection)?;
             gone.requests += deleted;
-            if deleted > 0 {
-                gone.who += delete_who(connection)?;
-            }
-            if deleted == 0 && samples == 0 {
+            if deleted == 0 {
                 break;
             }
         }
+        let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
+        samples::keep(connection, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))?;
+        let long = now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns));
+        gone.processes = delete_processes(connection, horizon, long)?;
+        gone.shared = delete_shared(connection)?;
+        delete_oom_kills(connection, horizon)?;
+        give_back(connection)?;
         if gone.requests > 0 {
             shorten_log(connection)?;
         }
@@ -98,42 +106,52 @@ fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, Sto
     Ok(deleted as u64)
 }
 
-/// Threads and names that no request is of any more: among the oldest, and among all by chance, so that in time each is looked at.
-fn delete_who(connection: &Connection) -> Result<usize, StoreError> {
-    let sql = "DELETE FROM who WHERE id BETWEEN ?1 AND ?1 + ?2 AND NOT EXISTS (SELECT 1 FROM request WHERE who_id = who.id)";
-    let chance = "SELECT min(id), min(id) + abs(random()) % (max(id) - min(id) + 1) FROM who";
-    let bounds = connection.prepare_cached(chance)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
-    let (first, any): (Option<i64>, Option<i64>) = bounds?;
+/// Threads, words of calls and names that no request is of any more: among the first, and among all by chance, so that in time each is
+/// looked at.
+fn delete_shared(connection: &Connection) -> Result<usize, StoreError> {
+    let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
     let mut gone = 0;
-    for from in [first, any].into_iter().flatten() {
-        gone += connection.prepare_cached(sql)?.execute(params![from, ROWS_AT_ONCE / 20])?;
+    for (table, unused) in [
+        ("who", unused),
+        ("what", unused),
+        (
+            "name",
+            "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)",
+        ),
+    ] {
+        let chance =
+            format!("SELECT min(id), min(id) + abs(random()) % (max(id) - min(id) + 1) FROM {table}");
+        let bounds: [Option<i64>; 2] =
+            connection.prepare_cached(&chance)?.query_row([], |row| Ok([row.get(0)?, row.get(1)?]))?;
+        let sql = format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?1 + ?2 AND {unused}");
+        for from in bounds.into_iter().flatten() {
+            gone += connection.prepare_cached(&sql)?.execute([from, ROWS_AT_ONCE / 20])?;
+        }
     }
     Ok(gone)
 }
 
-fn delete_oldest_samples(connection: &Connection, before: i64) -> Result<usize, StoreError> {
-    let sql = "DELETE FROM usage_sample WHERE (process_id, time_ns) IN \
-        (SELECT process_id, time_ns FROM usage_sample WHERE time_ns < ?1 ORDER BY time_ns LIMIT ?2)";
-    Ok(connection.prepare_cached(sql)?.execute(params![before, ROWS_AT_ONCE / 10])?)
-}
-
-/// Lives of which nothing is left: those that ended before `old`, and those that nobody has told of since `horizon` (their
-/// end was not seen, as when memtap itself was ended).
-fn delete_processes(connection: &Connection, old: i64, horizon: i64) -> Result<Vec<i64>, StoreError> {
-    let nothing_left = "NOT EXISTS (SELECT 1 FROM request JOIN who ON who.id = who_id WHERE who.process_id = process.id) \
-        AND NOT EXISTS (SELECT 1 FROM usage_sample WHERE process_id = process.id)";
+/// Lives of which nothing is left to tell: short ones when their requests are too old, all when their samples are. One whose end was not
+/// seen (as when memtap itself was ended) counts from when it was told of last.
+fn delete_processes(connection: &Connection, short: i64, long: i64) -> Result<Vec<i64>, StoreError> {
+    let no_request = "NOT EXISTS (SELECT 1 FROM who WHERE process_id = process.id)";
+    let length = format!("coalesce(ended_at_ns, seen_ns) - started_at_ns < {SHORT_LIFE_S} * 1000000000");
     let mut gone = Vec::new();
-    for (which, before) in [("ended_at_ns < ?1", old), ("ended_at_ns IS NULL AND seen_ns < ?1", horizon)] {
+    for (which, before) in [
+        (format!("ended_at_ns < ?1 AND {length}"), short),
+        (format!("ended_at_ns IS NULL AND seen_ns < ?1 AND {length}"), short),
+        ("ended_at_ns < ?1".to_owned(), long),
+        ("ended_at_ns IS NULL AND seen_ns < ?1".to_owned(), long),
+    ] {
         let sql = format!(
-            "DELETE FROM process WHERE id IN \
-            (SELECT id FROM process WHERE {which} AND {nothing_left} ORDER BY ended_at_ns LIMIT ?2) RETURNING id"
+            "DELETE FROM process WHERE id IN (SELECT id FROM process WHERE {which} AND {no_request} LIMIT ?2) RETURNING id"
         );
         let mut statement = connection.prepare_cached(&sql)?;
         for id in statement.query_map(params![before, ROWS_AT_ONCE / 100], |row| row.get(0))? {
             gone.push(id?);
         }
     }
-    for table in ["process_call", "who"] {
+    for table in ["process_call", "usage_sample"] {
         let mut rows = connection.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
         for id in &gone {
             rows.execute([id])?;

@@ -196,39 +196,54 @@ const MIGRATIONS: &[&str] = &["
         boot_id TEXT NOT NULL,
         page_size INTEGER NOT NULL,
         began_ns INTEGER NOT NULL,
-        last_sequence INTEGER NOT NULL
+        last_sequence INTEGER NOT NULL,
+        sampled_s INTEGER NOT NULL DEFAULT 0,   -- the last second that it told of
+        rolled_10 INTEGER NOT NULL DEFAULT 0,   -- up to where its samples are in these longer steps as well
+        rolled_60 INTEGER NOT NULL DEFAULT 0,
+        rolled_600 INTEGER NOT NULL DEFAULT 0,
+        rolled_3600 INTEGER NOT NULL DEFAULT 0,
+        requests INTEGER NOT NULL DEFAULT 0,    -- what all its processes had done then
+        refused INTEGER NOT NULL DEFAULT 0,
+        requested_bytes INTEGER NOT NULL DEFAULT 0,
+        minor_faults INTEGER NOT NULL DEFAULT 0,
+        major_faults INTEGER NOT NULL DEFAULT 0
     );
     -- Rows of before, of which only the machine is known.
-    INSERT INTO run SELECT 0, hostname, kernel, '', page_size, 0, 0 FROM host ORDER BY last_seen_ns DESC LIMIT 1;
-    INSERT OR IGNORE INTO run VALUES (0, '', '', '', 0, 0, 0);
+    INSERT INTO run (id, hostname, kernel, boot_id, page_size, began_ns, last_sequence)
+        SELECT 0, hostname, kernel, '', page_size, 0, 0 FROM host ORDER BY last_seen_ns DESC LIMIT 1;
+    INSERT OR IGNORE INTO run (id, hostname, kernel, boot_id, page_size, began_ns, last_sequence) VALUES (0, '', '', '', 0, 0, 0);
     DROP TABLE host;
     CREATE VIEW host AS SELECT hostname, kernel, page_size, max(began_ns) AS last_began_ns FROM run GROUP BY hostname, kernel;
     ALTER TABLE process ADD COLUMN run_id INTEGER NOT NULL DEFAULT 0;
     -- From when on its age counts: the latest of its times, but not before its run began, so that what is imported stays as long as what is new.
     ALTER TABLE batch ADD COLUMN aged_from_ns INTEGER NOT NULL DEFAULT 0;
     UPDATE batch SET aged_from_ns = to_ns;
-", "
+
     -- Rows of requests in half the space: what is the same in many of them stands once, in who and in what; what is rare in tables of its own.
     CREATE TABLE who (                          -- which thread of which process, under which name
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         process_id INTEGER NOT NULL,
         name_id INTEGER NOT NULL,
         tid INTEGER NOT NULL,
+        last_id INTEGER NOT NULL DEFAULT 0,     -- the last request of it, or one soon after
         UNIQUE (process_id, name_id, tid)
     );
     CREATE INDEX who_name ON who (name_id);
     CREATE TABLE what (                         -- which call, with which words, of which file, refused with what
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         call_id INTEGER NOT NULL,
         protection INTEGER,
         flags INTEGER,
         file_id INTEGER,                        -- in name
-        errno INTEGER
+        errno INTEGER,
+        last_id INTEGER NOT NULL DEFAULT 0
     );
+    CREATE INDEX what_file ON what (file_id) WHERE file_id IS NOT NULL;
     CREATE TABLE refused (request_id INTEGER PRIMARY KEY);
     CREATE TABLE gap (request_id INTEGER PRIMARY KEY, lost INTEGER NOT NULL); -- requests of the process missing before this one
-    INSERT INTO who (process_id, name_id, tid) SELECT DISTINCT process_id, name_id, tid FROM request;
-    INSERT INTO what (call_id, protection, flags, file_id, errno) SELECT DISTINCT call_id, protection, flags, file_id, errno FROM request;
+    INSERT INTO who (process_id, name_id, tid, last_id) SELECT process_id, name_id, tid, max(id) FROM request GROUP BY 1, 2, 3;
+    INSERT INTO what (call_id, protection, flags, file_id, errno, last_id)
+        SELECT call_id, protection, flags, file_id, errno, max(id) FROM request GROUP BY 1, 2, 3, 4, 5;
     CREATE INDEX what_words ON what (call_id, protection, flags, file_id, errno);
     INSERT INTO refused SELECT id FROM request WHERE errno IS NOT NULL;
     INSERT INTO gap SELECT id, lost_before FROM request WHERE lost_before > 0;
@@ -279,6 +294,43 @@ const MIGRATIONS: &[&str] = &["
     JOIN call ON call.id = what.call_id
     LEFT JOIN name AS file ON file.id = what.file_id
     LEFT JOIN gap ON gap.request_id = request.id;
+
+    -- Usage in steps of 1, 10, 60, 600 and 3600 s: sizes at the step's end, the highest sizes and what happened within it. Process 0 is all
+    -- processes of the run together.
+    ALTER TABLE usage_sample RENAME TO old_sample;
+    DROP INDEX usage_sample_time;
+    CREATE TABLE usage_sample (
+        run_id INTEGER NOT NULL,
+        step_s INTEGER NOT NULL,
+        at_s INTEGER NOT NULL,              -- where the step begins, seconds since 1970-01-01 UTC
+        process_id INTEGER NOT NULL,
+        virtual_bytes INTEGER NOT NULL,
+        anonymous_bytes INTEGER NOT NULL,
+        file_bytes INTEGER NOT NULL,
+        shmem_bytes INTEGER NOT NULL,
+        swap_bytes INTEGER NOT NULL,
+        peak_virtual_bytes INTEGER NOT NULL,
+        peak_resident_bytes INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        refused INTEGER NOT NULL,
+        requested_bytes INTEGER NOT NULL,
+        minor_faults INTEGER NOT NULL,
+        major_faults INTEGER NOT NULL,
+        PRIMARY KEY (run_id, step_s, at_s, process_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX usage_sample_process ON usage_sample (process_id, run_id, step_s, at_s);
+    -- Before, they were sums since the process began, about every 10 s.
+    INSERT OR REPLACE INTO usage_sample SELECT run_id, 10, time_ns / 10000000000 * 10, process_id, old_sample.virtual_bytes, anonymous_bytes,
+        file_bytes, shmem_bytes, old_sample.swap_bytes, max(old_sample.virtual_bytes, old_sample.peak_virtual_bytes),
+        max(anonymous_bytes + file_bytes + shmem_bytes, old_sample.peak_resident_bytes),
+        max(0, old_sample.requests - lag(old_sample.requests, 1, 0) OVER life), 0,
+        max(0, old_sample.requested_bytes - lag(old_sample.requested_bytes, 1, 0) OVER life),
+        max(0, old_sample.minor_faults - lag(old_sample.minor_faults, 1, old_sample.minor_faults) OVER life),
+        max(0, old_sample.major_faults - lag(old_sample.major_faults, 1, old_sample.major_faults) OVER life)
+        FROM old_sample JOIN process ON process.id = process_id WINDOW life AS (PARTITION BY process_id ORDER BY time_ns);
+    DROP TABLE old_sample;
+    UPDATE run SET sampled_s = coalesce((SELECT max(at_s) + 10 FROM usage_sample WHERE run_id = run.id), 0);
+    UPDATE run SET rolled_10 = sampled_s;
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.
@@ -293,6 +345,14 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
          PRAGMA busy_timeout = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
     )?;
     // The header is marked in the transaction that makes the tables: an opening that is cut short leaves neither.
+    if version > 0 && version < known {
+        let file = std::fs::metadata(path).map_or(0, |file| file.len());
+        tracing::info!(
+            "{}: {} MiB are brought to schema version {known}; this takes some seconds for each 100 MiB",
+            path.display(),
+            file >> 20
+        );
+    }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {};", index + 1);
         let done = connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}{mark}COMMIT;"));

@@ -1,14 +1,14 @@
 //! Batches in, rows out: one transaction at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params};
 
-use super::processes::Sampled;
 use super::retention::Gone;
+use super::samples;
 use crate::{Appended, Delivery, Run, StoreError};
 
 const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, who_id, what_id, size, address, delta_bytes, virtual_bytes) \
@@ -27,8 +27,10 @@ pub(super) struct Writer {
     /// Since housekeeping asked last.
     written: u64,
     pub(super) ids: Ids,
-    /// When each process was sampled last, and its peaks since.
-    pub(super) sampled: HashMap<i64, Sampled>,
+    /// When it was told last, in seconds, what each process's calls came to.
+    pub(super) called: HashMap<i64, i64>,
+    /// Changes when another program has written.
+    seen_version: i64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -39,9 +41,11 @@ pub(super) struct Ids {
     what: HashMap<What, i64>,
     /// What the last request was: most are like the one before.
     last: Option<(Who, i64, What, i64)>,
+    /// Rows of who and of what that this transaction has used.
+    used: [HashSet<i64>; 2],
     next_process: i64,
     /// The run that all these are of.
-    run: i64,
+    pub(super) run: i64,
 }
 
 /// Which thread of which process, under which name.
@@ -59,7 +63,8 @@ impl Writer {
             rows: number("SELECT coalesce(max(id) - min(id) + 1, 0) FROM request")?.cast_unsigned(),
             written: 0,
             ids: Ids::default(),
-            sampled: HashMap::new(),
+            called: HashMap::new(),
+            seen_version: 0,
         })
     }
 
@@ -76,10 +81,19 @@ impl Writer {
         if !gone.processes.is_empty() {
             self.ids.processes.retain(|_, id| !gone.processes.contains(id));
         }
-        if gone.who > 0 {
-            self.ids.who.clear();
-            self.ids.last = None;
+        if gone.shared > 0 {
+            self.forget();
         }
+    }
+
+    /// Rows may have gone: ids are looked up anew.
+    pub(super) fn forget(&mut self) {
+        self.ids = Ids { run: self.ids.run, ..Ids::default() };
+    }
+
+    /// The run that wrote last.
+    pub(super) fn run(&self) -> i64 {
+        self.ids.run
     }
 
     /// Writes a delivery in one transaction; when it fails, nothing has changed here either.
@@ -94,7 +108,7 @@ impl Writer {
         if done.is_err() {
             (self.next_request, self.rows) = before;
             self.ids = Ids::default();
-            self.sampled.clear();
+            self.called.clear();
         } else {
             self.written += self.rows - before.1;
         }
@@ -105,7 +119,7 @@ impl Writer {
         let run = delivery.run.id.cast_signed();
         if self.ids.run != run {
             self.ids = Ids { run, ..Ids::default() };
-            self.sampled.clear();
+            self.called.clear();
         }
         if !take(transaction, delivery.run, delivery.sequence)? {
             return Ok(());
@@ -115,7 +129,11 @@ impl Writer {
 
     fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
         let batches = delivery.batches;
-        // Another program (an import) may have written since.
+        // Another program (an import, a second memtap) may have written or deleted since.
+        let version = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        if std::mem::replace(&mut self.seen_version, version) != version {
+            self.forget();
+        }
         self.next_request = transaction.prepare_cached(NEXT_REQUEST)?.query_row([], |row| row.get(0))?;
         self.ids.next_process = transaction.prepare_cached(NEXT_PROCESS)?.query_row([], |row| row.get(0))?;
         self.mark(transaction, delivery)?;
@@ -135,17 +153,23 @@ impl Writer {
             self.next_request += 1;
             self.rows += 1;
         }
+        self.ids.note_use(transaction, self.next_request - 1)?;
         for batch in batches {
+            let at_s =
+                batch.tick.map(|tick| samples::second(transaction, self.ids.run, tick.0)).transpose()?;
+            if let (Some(at_s), Some(all)) = (at_s, &batch.all) {
+                samples::all(transaction, self.ids.run, at_s, all)?;
+            }
             for summary in &batch.processes {
-                self.update(transaction, summary, batch.tick)?;
+                self.update(transaction, summary, batch.tick, at_s)?;
             }
             for report in &batch.oom_kills {
                 self.oom_kill(transaction, report)?;
             }
         }
         self.ids.bound();
-        if self.sampled.len() > IDS_KEPT {
-            self.sampled.clear();
+        if self.called.len() > IDS_KEPT {
+            self.called.clear();
         }
         Ok(())
     }
@@ -194,8 +218,26 @@ impl Ids {
             Some(last) => last.3,
             None => self.what(transaction, &what)?,
         };
+        if last.as_ref().is_none_or(|last| (last.1, last.3) != (who_id, what_id)) {
+            self.used[0].insert(who_id);
+            self.used[1].insert(what_id);
+        }
         self.last = Some((who, who_id, what, what_id));
         Ok((who_id, what_id))
+    }
+
+    /// Notes up to which request rows of who and what are in use: when those before have gone, so may they.
+    fn note_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Result<(), StoreError> {
+        for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
+            let mut update =
+                transaction.prepare_cached(&format!("UPDATE {table} SET last_id = ?2 WHERE id = ?1"))?;
+            for id in used.drain() {
+                update.execute([id, last_request])?;
+            }
+        }
+        // The next transaction's first request must note its own.
+        self.last = None;
+        Ok(())
     }
 
     fn who(

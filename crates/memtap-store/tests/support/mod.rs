@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{
-    Call, Comm, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock,
+    Call, CallTotals, Comm, Faults, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid,
+    WallClock,
 };
-use memtap_store::{Appended, Batch, Delivery, Run, Settings, Store, StoreUrl, open};
+use memtap_store::{AllProcesses, Appended, Batch, Delivery, Run, Settings, Store, StoreUrl, open};
 
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
@@ -109,6 +110,26 @@ pub(crate) fn process(pid: u32, name: &[u8], ended_at: Option<WallClock>) -> Arc
         requested_bytes: 4096,
         ..ProcessSummary::default()
     })
+}
+
+/// The process `pid` at the `n`th tick of its life, and all processes together: what is counted grows with `n`, the peak has its own mind.
+pub(crate) fn tick(pid: u32, at: WallClock, n: u64) -> Batch {
+    let mut summary = ProcessSummary::clone(&process(pid, b"perl", None));
+    summary.started_at = WallClock(at.0 - n.cast_signed() * SECOND);
+    summary.books.calls[0] = CallTotals { count: 3 * n, requested_bytes: 100 * n, refused: n };
+    summary.requested_bytes = 100 * n;
+    summary.faults = Faults { minor: 5 * n, major: n / 2 };
+    summary.virtual_bytes = (1 << 20) + n * 4096;
+    summary.tick_peaks.virtual_bytes = (1 << 30) + n * 7919 % 1009 * 4096;
+    let all = AllProcesses {
+        virtual_bytes: summary.virtual_bytes,
+        requests: 3 * n,
+        refused: n,
+        requested_bytes: 100 * n,
+        faults: summary.faults,
+        ..AllProcesses::default()
+    };
+    Batch { processes: vec![Arc::new(summary)], tick: Some(at), all: Some(all), ..Batch::default() }
 }
 
 /// A batch of requests alone.

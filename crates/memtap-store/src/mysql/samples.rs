@@ -1,0 +1,282 @@
+//! Samples of usage: written a second at a time, put together into longer steps, deleted as they age, and read back.
+
+use std::time::Duration;
+
+use memtap_ledger::ProcessSummary;
+use memtap_model::WallClock;
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Row, Value};
+
+use super::rows::text_of;
+use crate::steps::{KEPT, STEPS, Sample, choose, merge, width};
+use crate::{AllProcesses, UsagePoint, UsageQuery};
+
+type Done<T> = mysql_async::Result<T>;
+
+/// Process 0 of a run: all its processes together.
+const ALL: u64 = 0;
+/// Rows that are deleted at once, at most.
+const ROWS_AT_ONCE: i64 = 5_000;
+/// Longer steps that are made at once, at most.
+const STEPS_AT_ONCE: i64 = 60;
+
+const COLUMNS: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, peak_resident_bytes, \
+    requests, refused, requested_bytes, minor_faults, major_faults";
+
+/// A later row of the same step: its sizes count, what was done adds up.
+const INTO: &str = "ON DUPLICATE KEY UPDATE virtual_bytes = VALUES(virtual_bytes), anonymous_bytes = VALUES(anonymous_bytes), \
+    file_bytes = VALUES(file_bytes), shmem_bytes = VALUES(shmem_bytes), swap_bytes = VALUES(swap_bytes), \
+    peak_virtual_bytes = GREATEST(usage_sample.peak_virtual_bytes, VALUES(peak_virtual_bytes)), \
+    peak_resident_bytes = GREATEST(usage_sample.peak_resident_bytes, VALUES(peak_resident_bytes)), \
+    requests = usage_sample.requests + VALUES(requests), refused = usage_sample.refused + VALUES(refused), \
+    requested_bytes = usage_sample.requested_bytes + VALUES(requested_bytes), \
+    minor_faults = usage_sample.minor_faults + VALUES(minor_faults), major_faults = usage_sample.major_faults + VALUES(major_faults)";
+
+/// What counts up, as it was at the sample before: requests, refused, requested bytes, minor and major faults.
+type Counters = [u64; 5];
+
+/// The second of a sample: never before the run's last one, whatever the clock does.
+pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
+    let at_s = tick.0.div_euclid(1_000_000_000);
+    connection
+        .exec_drop("UPDATE run SET sampled_s = GREATEST(sampled_s, ?) WHERE id = ?", (at_s, run))
+        .await?;
+    let known: Option<i64> = connection.exec_first("SELECT sampled_s FROM run WHERE id = ?", (run,)).await?;
+    Ok(known.unwrap_or(at_s))
+}
+
+/// The sample of a process in the second `at_s`; its row must not have been brought up to date yet.
+pub(super) async fn process(
+    connection: &mut Conn,
+    run: u64,
+    id: u64,
+    at_s: i64,
+    summary: &ProcessSummary,
+) -> Done<()> {
+    let faults = summary.faults;
+    let now = [
+        summary.books.requests(),
+        summary.books.refused(),
+        summary.requested_bytes,
+        faults.minor,
+        faults.major,
+    ];
+    let known = "SELECT started_at IS NULL AND ? < began, process.requests, process.refused, process.requested_bytes, \
+        process.minor_faults, process.major_faults FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
+    let known: Option<(bool, u64, u64, u64, u64, u64)> =
+        connection.exec_first(known, (text_of(summary.started_at), id)).await?;
+    let (is_old, requests, refused, requested, minor, major) = known.unwrap_or_default();
+    let mut before = [requests, refused, requested, minor, major];
+    // Of a process that is older than the run, the faults of before are no part of the first step.
+    if is_old {
+        (before[3], before[4]) = (now[3], now[4]);
+    }
+    let resident = summary.resident;
+    let sizes = [
+        summary.virtual_bytes,
+        resident.anonymous_bytes,
+        resident.file_bytes,
+        resident.shmem_bytes,
+        resident.swap_bytes,
+        summary.tick_peaks.virtual_bytes.max(summary.virtual_bytes),
+        summary.tick_peaks.resident_bytes.max(resident.set_bytes()),
+    ];
+    insert(connection, (run, at_s, id), sizes, since(now, before)).await
+}
+
+/// The sample of all processes of the run together.
+pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
+    let now = [all.requests, all.refused, all.requested_bytes, all.faults.minor, all.faults.major];
+    let known = "SELECT requests, refused, requested_bytes, minor_faults, major_faults FROM run WHERE id = ?";
+    let known: Option<(u64, u64, u64, u64, u64)> = connection.exec_first(known, (run,)).await?;
+    let before: Counters = known.unwrap_or_default().into();
+    let resident = all.resident;
+    let sizes = [
+        all.virtual_bytes,
+        resident.anonymous_bytes,
+        resident.file_bytes,
+        resident.shmem_bytes,
+        resident.swap_bytes,
+        all.virtual_bytes,
+        resident.set_bytes(),
+    ];
+    insert(connection, (run, at_s, ALL), sizes, since(now, before)).await?;
+    let [requests, refused, requested, minor, major] = now;
+    let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, minor_faults = ?, major_faults = ? WHERE id = ?";
+    connection.exec_drop(sql, (requests, refused, requested, minor, major, run)).await
+}
+
+fn since(now: Counters, before: Counters) -> Counters {
+    std::array::from_fn(|index| now[index].saturating_sub(before[index]))
+}
+
+async fn insert(
+    connection: &mut Conn,
+    (run, at_s, id): (u64, i64, u64),
+    sizes: [u64; 7],
+    counters: Counters,
+) -> Done<()> {
+    let marks = vec!["?"; 15].join(", ");
+    let sql = format!(
+        "INSERT INTO usage_sample (step_s, run_id, at_s, process_id, {COLUMNS}) VALUES (1, {marks}) {INTO}"
+    );
+    let mut values: Vec<Value> = vec![run.into(), at_s.into(), id.into()];
+    values.extend(sizes.into_iter().chain(counters).map(Value::from));
+    connection.exec_drop(sql, values).await
+}
+
+/// Puts together and deletes a bounded piece of this machine's samples. `current` is the run that still writes.
+pub(super) async fn keep(
+    connection: &mut Conn,
+    host: &str,
+    current: u64,
+    now_s: i64,
+    max_age_s: i64,
+) -> Done<()> {
+    let sql = "SELECT id, sampled_s FROM run WHERE hostname = ? AND sampled_s > 0 AND (id = ? OR rolled_3600 <= sampled_s) LIMIT 20";
+    let runs: Vec<(u64, i64)> = connection.exec(sql, (host, current)).await?;
+    for (run, sampled_s) in runs {
+        for index in 0..STEPS.len() - 1 {
+            put_together(connection, run, index, (run != current).then_some(sampled_s)).await?;
+        }
+        for (index, step) in STEPS.iter().enumerate() {
+            let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
+            // What is not yet in the next longer step stays.
+            let safe = STEPS.get(index + 1).map_or("?".to_owned(), |longer| {
+                format!("LEAST(?, (SELECT rolled_{longer} FROM run WHERE id = {run}))")
+            });
+            let sql = format!(
+                "DELETE FROM usage_sample WHERE run_id = {run} AND step_s = {step} AND at_s < {safe} LIMIT {ROWS_AT_ONCE}"
+            );
+            connection.exec_drop(sql, (now_s.saturating_sub(age),)).await?;
+        }
+    }
+    let old = "DELETE FROM usage_sample WHERE step_s = 3600 AND at_s < ? AND run_id IN (SELECT id FROM run WHERE hostname = ?)";
+    connection.exec_drop(old, (now_s.saturating_sub(max_age_s), host)).await
+}
+
+/// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
+/// second) the rest too, of one that goes on only whole steps.
+async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<()> {
+    let (step, longer) = (STEPS[index], STEPS[index + 1]);
+    let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
+    let sql = format!("SELECT rolled_{longer}, {complete} FROM run WHERE id = ?");
+    let known: Option<(i64, i64)> = connection.exec_first(sql, (run,)).await?;
+    let (rolled, complete) = known.unwrap_or_default();
+    let complete = match end {
+        Some(last) if index == 0 => last + 1,
+        Some(_) => complete,
+        None => complete - complete.rem_euclid(longer),
+    };
+    let sql = "SELECT MIN(at_s) FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ?";
+    let first: Option<Option<i64>> = connection.exec_first(sql, (run, step, rolled, complete)).await?;
+    let pointer = format!("UPDATE run SET rolled_{longer} = ? WHERE id = ?");
+    let Some(first) = first.flatten() else {
+        if complete > rolled {
+            connection.exec_drop(pointer, (complete, run)).await?;
+        }
+        return Ok(());
+    };
+    let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
+    let sql = format!(
+        "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, {COLUMNS}) SELECT run_id, {longer}, begin_s, process_id, \
+         virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual, peak_resident, done, denied, asked, minor, major \
+         FROM (SELECT last.run_id, together.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, last.file_bytes, \
+         last.shmem_bytes, last.swap_bytes, peak_virtual, peak_resident, done, denied, asked, minor, major \
+         FROM (SELECT process_id, at_s - at_s % {longer} AS begin_s, MAX(at_s) AS last_s, MAX(peak_virtual_bytes) AS peak_virtual, \
+         MAX(peak_resident_bytes) AS peak_resident, SUM(requests) AS done, SUM(refused) AS denied, SUM(requested_bytes) AS asked, \
+         SUM(minor_faults) AS minor, SUM(major_faults) AS major FROM usage_sample \
+         WHERE run_id = {run} AND step_s = {step} AND at_s >= {rolled} AND at_s < {until} GROUP BY process_id, begin_s) AS together \
+         JOIN usage_sample AS last ON last.run_id = {run} AND last.step_s = {step} AND last.at_s = together.last_s \
+         AND last.process_id = together.process_id) AS rows_of_steps {INTO}"
+    );
+    // Both or none: what was added is not added again.
+    connection.query_drop("START TRANSACTION").await?;
+    connection.query_drop(sql).await?;
+    connection.exec_drop(pointer, (until, run)).await?;
+    connection.query_drop("COMMIT").await
+}
+
+/// Of one pid or of all, from the steps that fit.
+pub(super) async fn usage(connection: &mut Conn, query: &UsageQuery, now_s: i64) -> Done<Vec<UsagePoint>> {
+    let chosen = choose(query, now_s);
+    let width = width(query, chosen);
+    let from = query.from.0.div_euclid(1_000_000_000);
+    let (from, to) =
+        (from - from.rem_euclid(width), query.to.0.saturating_add(999_999_999).div_euclid(1_000_000_000));
+    let mut samples = Vec::new();
+    for life in lives(connection, query, from, to).await? {
+        let (run, process, host, rolled) = life;
+        for index in (0..=chosen).rev() {
+            // What a longer step does not have yet, the shorter ones have.
+            let begin = if index == chosen { from } else { from.max(rolled[index]) };
+            let sql = format!(
+                "SELECT at_s, {COLUMNS} FROM usage_sample WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s"
+            );
+            let rows: Vec<Row> = connection.exec(sql, (process, run, STEPS[index], begin, to)).await?;
+            samples.extend(rows.iter().map(|row| sample(row, &host)));
+        }
+    }
+    // Lives of one pid follow each other; within a life the rows are in order already.
+    samples.sort_by_key(|sample| sample.at_s);
+    Ok(merge(samples, width))
+}
+
+fn sample(row: &Row, host: &str) -> Sample {
+    let number = |index: usize| row.get::<u64, _>(index).unwrap_or(0);
+    Sample {
+        host: host.to_owned(),
+        at_s: row.get::<i64, _>(0).unwrap_or(0),
+        point: UsagePoint {
+            from: WallClock(0),
+            step: Duration::ZERO,
+            virtual_bytes: number(1),
+            anonymous_bytes: number(2),
+            file_bytes: number(3),
+            shmem_bytes: number(4),
+            swap_bytes: number(5),
+            peak_virtual_bytes: number(6),
+            peak_resident_bytes: number(7),
+            requests: number(8),
+            refused: number(9),
+            requested_bytes: number(10),
+            minor_faults: number(11),
+            major_faults: number(12),
+        },
+    }
+}
+
+/// Runs whose samples may be asked for, with the row of the process, the machine, and up to where each longer step has its samples.
+type Life = (u64, u64, String, [i64; 4]);
+
+async fn lives(connection: &mut Conn, query: &UsageQuery, from: i64, to: i64) -> Done<Vec<Life>> {
+    let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
+    let mut sql = match query.pid {
+        None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns} FROM run WHERE true"),
+        Some(_) => format!(
+            "SELECT run.id, process.id, {columns} FROM process JOIN run ON run.id = run_id WHERE true"
+        ),
+    };
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |condition: &str, value: Value| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.push(value);
+    };
+    add("sampled_s >= ?", from.into());
+    add("TIMESTAMPDIFF(SECOND, '1970-01-01', began) < ?", to.into());
+    if let Some(host) = &query.host {
+        add("hostname = ?", host.as_str().into());
+    }
+    if let Some(pid) = query.pid {
+        add("pid = ?", pid.0.into());
+        if let Some(started) = query.started_at {
+            add(
+                "TIMESTAMPDIFF(SECOND, '1970-01-01', started_at) = ?",
+                started.0.div_euclid(1_000_000_000).into(),
+            );
+        }
+    }
+    let rows: Vec<(u64, u64, String, i64, i64, i64, i64)> = connection.exec(sql, values).await?;
+    Ok(rows.into_iter().map(|(run, process, host, a, b, c, d)| (run, process, host, [a, b, c, d])).collect())
+}

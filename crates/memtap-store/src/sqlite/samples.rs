@@ -1,0 +1,229 @@
+//! Samples of usage: written a second at a time, put together into longer steps, and deleted as they age.
+
+use memtap_ledger::ProcessSummary;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::steps::{KEPT, STEPS};
+use crate::{AllProcesses, StoreError};
+
+/// Process 0 of a run: all its processes together.
+pub(super) const ALL: i64 = 0;
+
+/// Rows that are put together, or deleted, at once, at most (about).
+const ROWS_AT_ONCE: i64 = 5_000;
+/// Longer steps that are made at once, at most.
+const STEPS_AT_ONCE: i64 = 60;
+
+/// A later row of the same step: its sizes count, what was done adds up.
+const INTO: &str = "ON CONFLICT (run_id, step_s, at_s, process_id) DO UPDATE SET \
+    virtual_bytes = excluded.virtual_bytes, anonymous_bytes = excluded.anonymous_bytes, file_bytes = excluded.file_bytes, \
+    shmem_bytes = excluded.shmem_bytes, swap_bytes = excluded.swap_bytes, \
+    peak_virtual_bytes = max(peak_virtual_bytes, excluded.peak_virtual_bytes), \
+    peak_resident_bytes = max(peak_resident_bytes, excluded.peak_resident_bytes), \
+    requests = requests + excluded.requests, refused = refused + excluded.refused, requested_bytes = requested_bytes + excluded.requested_bytes, \
+    minor_faults = minor_faults + excluded.minor_faults, major_faults = major_faults + excluded.major_faults";
+
+const INSERT: &str = "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, \
+    swap_bytes, peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults) \
+    VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+/// What counts up, as it was at the sample before: requests, refused, requested bytes, minor and major faults.
+type Counters = [i64; 5];
+
+/// The sample of a process in the second `at_s`; its row must not have been brought up to date yet.
+pub(super) fn process(
+    transaction: &Transaction<'_>,
+    [run, id, at_s]: [i64; 3],
+    summary: &ProcessSummary,
+) -> Result<(), StoreError> {
+    let now: Counters = [
+        summary.books.requests().cast_signed(),
+        summary.books.refused().cast_signed(),
+        summary.requested_bytes.cast_signed(),
+        summary.faults.minor.cast_signed(),
+        summary.faults.major.cast_signed(),
+    ];
+    let known = "SELECT started_at_ns, requests, refused, requested_bytes, minor_faults, major_faults, \
+        (SELECT began_ns FROM run WHERE run.id = run_id) FROM process WHERE id = ?1";
+    let (mut before, started_at, began): (Counters, i64, i64) =
+        transaction.prepare_cached(known)?.query_row([id], |row| {
+            Ok(([row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?], row.get(0)?, row.get(6)?))
+        })?;
+    // Of a process that is older than the run, the faults of before are no part of the first step.
+    if started_at == 0 && summary.started_at.0 < began {
+        (before[3], before[4]) = (now[3], now[4]);
+    }
+    let resident = summary.resident;
+    let sizes = [
+        summary.virtual_bytes,
+        resident.anonymous_bytes,
+        resident.file_bytes,
+        resident.shmem_bytes,
+        resident.swap_bytes,
+        summary.tick_peaks.virtual_bytes.max(summary.virtual_bytes),
+        summary.tick_peaks.resident_bytes.max(resident.set_bytes()),
+    ];
+    insert(transaction, [run, at_s, id], sizes, since(now, before))
+}
+
+/// The sample of all processes of the run together.
+pub(super) fn all(
+    transaction: &Transaction<'_>,
+    run: i64,
+    at_s: i64,
+    all: &AllProcesses,
+) -> Result<(), StoreError> {
+    let now: Counters = [
+        all.requests.cast_signed(),
+        all.refused.cast_signed(),
+        all.requested_bytes.cast_signed(),
+        all.faults.minor.cast_signed(),
+        all.faults.major.cast_signed(),
+    ];
+    let known =
+        "SELECT requests, refused, requested_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
+    let before: Counters = transaction
+        .prepare_cached(known)?
+        .query_row([run], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))?;
+    let resident = all.resident;
+    let sizes = [
+        all.virtual_bytes,
+        resident.anonymous_bytes,
+        resident.file_bytes,
+        resident.shmem_bytes,
+        resident.swap_bytes,
+        all.virtual_bytes,
+        resident.set_bytes(),
+    ];
+    insert(transaction, [run, at_s, ALL], sizes, since(now, before))?;
+    let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, minor_faults = ?5, major_faults = ?6 WHERE id = ?1";
+    let [requests, refused, requested, minor, major] = now;
+    transaction.prepare_cached(sql)?.execute([run, requests, refused, requested, minor, major])?;
+    Ok(())
+}
+
+fn since(now: Counters, before: Counters) -> Counters {
+    std::array::from_fn(|index| now[index].saturating_sub(before[index]).max(0))
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    [run, at_s, id]: [i64; 3],
+    sizes: [u64; 7],
+    [requests, refused, requested, minor, major]: Counters,
+) -> Result<(), StoreError> {
+    let [virtual_bytes, anonymous, file, shmem, swap, peak_virtual, peak_resident] =
+        sizes.map(u64::cast_signed);
+    transaction.prepare_cached(&format!("{INSERT} {INTO}"))?.execute(params![
+        run,
+        at_s,
+        id,
+        virtual_bytes,
+        anonymous,
+        file,
+        shmem,
+        swap,
+        peak_virtual,
+        peak_resident,
+        requests,
+        refused,
+        requested,
+        minor,
+        major,
+    ])?;
+    Ok(())
+}
+
+/// The second of a sample: never before the run's last one, whatever the clock does, so that no step is told of again that has been put
+/// together.
+pub(super) fn second(transaction: &Transaction<'_>, run: i64, tick_ns: i64) -> Result<i64, StoreError> {
+    let sql = "UPDATE run SET sampled_s = max(sampled_s, ?2) WHERE id = ?1 RETURNING sampled_s";
+    let at_s = tick_ns.div_euclid(1_000_000_000);
+    Ok(transaction.prepare_cached(sql)?.query_row([run, at_s], |row| row.get(0))?)
+}
+
+/// Puts together and deletes a bounded piece; gives whether there was something to do. `current` is the run that still writes.
+pub(super) fn keep(
+    connection: &Connection,
+    current: i64,
+    now_s: i64,
+    max_age_s: i64,
+) -> Result<bool, StoreError> {
+    let unfinished = "SELECT id, sampled_s FROM run WHERE sampled_s > 0 AND (id = ?1 OR rolled_3600 <= sampled_s) LIMIT 20";
+    let runs = connection
+        .prepare_cached(unfinished)?
+        .query_map([current], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(i64, i64)>, _>>()?;
+    let mut worked = false;
+    for (run, sampled_s) in runs {
+        for index in 0..STEPS.len() - 1 {
+            worked |= put_together(connection, run, index, (run != current).then_some(sampled_s))?;
+        }
+    }
+    for (index, step) in STEPS.iter().enumerate() {
+        let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
+        // What is not yet in the next longer step stays.
+        let safe = STEPS.get(index + 1).map_or("?2".to_owned(), |longer| {
+            format!("min(?2, (SELECT rolled_{longer} FROM run WHERE run.id = usage_sample.run_id))")
+        });
+        let sql = format!(
+            "DELETE FROM usage_sample WHERE (run_id, step_s, at_s, process_id) IN (SELECT run_id, step_s, at_s, process_id \
+             FROM run CROSS JOIN usage_sample ON run_id = run.id WHERE step_s = ?1 AND at_s < {safe} LIMIT {ROWS_AT_ONCE})"
+        );
+        worked |= connection.prepare_cached(&sql)?.execute([*step, now_s.saturating_sub(age)])? > 0;
+    }
+    Ok(worked)
+}
+
+/// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
+/// second) the rest too, of one that goes on only whole steps.
+fn put_together(
+    connection: &Connection,
+    run: i64,
+    index: usize,
+    end: Option<i64>,
+) -> Result<bool, StoreError> {
+    let (step, longer) = (STEPS[index], STEPS[index + 1]);
+    // What of this length is complete: in the first, all seconds before the last; in others, what has been put together.
+    let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
+    let sql = format!("SELECT rolled_{longer}, {complete} FROM run WHERE id = ?1");
+    let (rolled, complete): (i64, i64) =
+        connection.prepare_cached(&sql)?.query_row([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let complete = match end {
+        Some(last) if index == 0 => last + 1,
+        Some(_) => complete,
+        None => complete - complete.rem_euclid(longer),
+    };
+    let first =
+        "SELECT min(at_s) FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4";
+    let first: Option<i64> = connection
+        .prepare_cached(first)?
+        .query_row([run, step, rolled, complete], |row| row.get::<_, Option<i64>>(0))
+        .optional()?
+        .flatten();
+    let Some(first) = first else {
+        if complete > rolled {
+            let sql = format!("UPDATE run SET rolled_{longer} = ?2 WHERE id = ?1");
+            connection.prepare_cached(&sql)?.execute([run, complete])?;
+        }
+        return Ok(false);
+    };
+    let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
+    let sql = format!(
+        "INSERT INTO usage_sample SELECT last.run_id, ?5, step.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, \
+         last.file_bytes, last.shmem_bytes, last.swap_bytes, step.peak_virtual, step.peak_resident, step.requests, step.refused, \
+         step.requested, step.minor, step.major FROM (SELECT process_id, at_s - at_s % ?5 AS begin_s, max(at_s) AS last_s, \
+         max(peak_virtual_bytes) AS peak_virtual, max(peak_resident_bytes) AS peak_resident, sum(requests) AS requests, \
+         sum(refused) AS refused, sum(requested_bytes) AS requested, sum(minor_faults) AS minor, sum(major_faults) AS major \
+         FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 GROUP BY 1, 2) AS step \
+         CROSS JOIN usage_sample AS last ON last.run_id = ?1 AND last.step_s = ?2 AND last.at_s = step.last_s \
+         AND last.process_id = step.process_id WHERE true {INTO}"
+    );
+    let pointer = format!("UPDATE run SET rolled_{longer} = ?2 WHERE id = ?1");
+    // Both or none: what was added is not added again.
+    let savepoint = connection.unchecked_transaction()?;
+    savepoint.prepare_cached(&sql)?.execute([run, step, rolled, until, longer])?;
+    savepoint.prepare_cached(&pointer)?.execute([run, until])?;
+    savepoint.commit()?;
+    Ok(true)
+}

@@ -1,0 +1,108 @@
+//! Usage read back: of one pid or of all, from the steps that fit.
+
+use std::time::Duration;
+
+use memtap_model::WallClock;
+use rusqlite::{Connection, params};
+
+use super::samples::ALL;
+use crate::steps::{STEPS, Sample, choose, merge, width};
+use crate::{StoreError, UsagePoint, UsageQuery};
+
+const COLUMNS: &str = "SELECT at_s, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, \
+    peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults FROM usage_sample \
+    WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s";
+
+/// A run whose samples may be asked for, with the row of the process.
+struct Life {
+    run: i64,
+    process: i64,
+    host: String,
+    /// Up to where its samples are in each step but the first.
+    rolled: [i64; 4],
+}
+
+pub(super) fn usage(
+    connection: &Connection,
+    query: &UsageQuery,
+    now_s: i64,
+) -> Result<Vec<UsagePoint>, StoreError> {
+    let chosen = choose(query, now_s);
+    let width = width(query, chosen);
+    let second = |time: WallClock| time.0.div_euclid(1_000_000_000);
+    let from = second(query.from);
+    let (from, to) =
+        (from - from.rem_euclid(width), query.to.0.saturating_add(999_999_999).div_euclid(1_000_000_000));
+    let mut samples = Vec::new();
+    for life in lives(connection, query, from, to)? {
+        for index in (0..=chosen).rev() {
+            // What a longer step does not have yet, the shorter ones have.
+            let begin = if index == chosen { from } else { from.max(life.rolled[index]) };
+            read(connection, &life, STEPS[index], [begin, to], &mut samples)?;
+        }
+    }
+    // Lives of one pid follow each other; within a life the rows are in order already.
+    samples.sort_by_key(|sample| sample.at_s);
+    Ok(merge(samples, width))
+}
+
+fn read(
+    connection: &Connection,
+    life: &Life,
+    step: i64,
+    [from, to]: [i64; 2],
+    samples: &mut Vec<Sample>,
+) -> Result<(), StoreError> {
+    let mut rows = connection.prepare_cached(COLUMNS)?;
+    let found = rows.query_map(params![life.process, life.run, step, from, to], |row| {
+        let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+        let point = UsagePoint {
+            from: WallClock(0),
+            step: Duration::ZERO,
+            virtual_bytes: unsigned(1)?,
+            anonymous_bytes: unsigned(2)?,
+            file_bytes: unsigned(3)?,
+            shmem_bytes: unsigned(4)?,
+            swap_bytes: unsigned(5)?,
+            peak_virtual_bytes: unsigned(6)?,
+            peak_resident_bytes: unsigned(7)?,
+            requests: unsigned(8)?,
+            refused: unsigned(9)?,
+            requested_bytes: unsigned(10)?,
+            minor_faults: unsigned(11)?,
+            major_faults: unsigned(12)?,
+        };
+        Ok(Sample { host: life.host.clone(), at_s: row.get(0)?, point })
+    })?;
+    for sample in found {
+        samples.push(sample?);
+    }
+    Ok(())
+}
+
+fn lives(connection: &Connection, query: &UsageQuery, from: i64, to: i64) -> Result<Vec<Life>, StoreError> {
+    let rolled = "run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
+    let sql = match query.pid {
+        None => format!(
+            "SELECT run.id, {ALL}, run.hostname, {rolled} FROM run WHERE ?1 IS NULL AND (?2 IS NULL OR hostname = ?2) AND ?3 IS NULL \
+             AND sampled_s >= ?4 AND began_ns / 1000000000 < ?5"
+        ),
+        Some(_) => format!(
+            "SELECT run.id, process.id, run.hostname, {rolled} FROM process JOIN run ON run.id = process.run_id \
+             WHERE pid = ?1 AND (?2 IS NULL OR hostname = ?2) AND (?3 IS NULL OR started_at_ns / 1000000000 = ?3) \
+             AND sampled_s >= ?4 AND began_ns / 1000000000 < ?5"
+        ),
+    };
+    let started = query.started_at.filter(|_| query.pid.is_some()).map(|at| at.0.div_euclid(1_000_000_000));
+    let values = params![query.pid.map(|pid| pid.0), query.host, started, from, to];
+    let mut statement = connection.prepare_cached(&sql)?;
+    let lives = statement.query_map(values, |row| {
+        Ok(Life {
+            run: row.get(0)?,
+            process: row.get(1)?,
+            host: row.get(2)?,
+            rolled: [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?],
+        })
+    })?;
+    Ok(lives.collect::<Result<_, _>>()?)
+}

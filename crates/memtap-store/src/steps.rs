@@ -1,0 +1,158 @@
+//! How usage is kept for years: in steps of five lengths, each made of the next shorter ones before those go. Sums are of what happened
+//! within a step, so that longer steps are exact sums, and highest sizes stay the highest.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use memtap_model::WallClock;
+
+use crate::{UsagePoint, UsageQuery};
+
+/// Lengths of the steps, seconds.
+pub(crate) const STEPS: [i64; 5] = [1, 10, 60, 600, 3600];
+
+/// How long each but the longest is kept, seconds: a quarter of an hour, a day, a week, a quarter of a year.
+pub(crate) const KEPT: [i64; 4] = [15 * 60, 86_400, 7 * 86_400, 90 * 86_400];
+
+/// A process that lived for less is kept only as long as its requests are.
+pub(crate) const SHORT_LIFE_S: i64 = 3600;
+
+/// One stored row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// Of which machine: sizes of different ones add up.
+    pub(crate) host: String,
+    /// Where its step begins, seconds.
+    pub(crate) at_s: i64,
+    pub(crate) point: UsagePoint,
+}
+
+/// The index of the longest step that is as fine as was asked for, and still there for the beginning of the range.
+pub(crate) fn choose(query: &UsageQuery, now_s: i64) -> usize {
+    let asked = i64::try_from(query.step.as_secs()).unwrap_or(i64::MAX);
+    let fine = STEPS.iter().rposition(|step| *step <= asked).unwrap_or(0);
+    let age = now_s.saturating_sub(query.from.0.div_euclid(1_000_000_000));
+    let there = KEPT.iter().position(|kept| age <= *kept).unwrap_or(KEPT.len());
+    fine.max(there)
+}
+
+/// The length of the answer's steps: a multiple of the stored ones.
+pub(crate) fn width(query: &UsageQuery, stored: usize) -> i64 {
+    let asked = i64::try_from(query.step.as_secs()).unwrap_or(i64::MAX);
+    let step = STEPS[stored];
+    let steps = asked / step + i64::from(asked % step > 0);
+    steps.max(1).saturating_mul(step)
+}
+
+/// Stored rows in the order of their time, of whatever steps, as steps of `width` seconds. Of one machine the last size counts; those of
+/// several are added.
+pub(crate) fn merge(samples: impl IntoIterator<Item = Sample>, width: i64) -> Vec<UsagePoint> {
+    let mut steps: BTreeMap<(i64, String), UsagePoint> = BTreeMap::new();
+    for sample in samples {
+        let begin = sample.at_s - sample.at_s.rem_euclid(width);
+        let step = steps.entry((begin, sample.host)).or_default();
+        *step =
+            UsagePoint { from: WallClock(begin.saturating_mul(1_000_000_000)), ..step.then(&sample.point) };
+        step.step = Duration::from_secs(width.unsigned_abs());
+    }
+    let mut points: Vec<UsagePoint> = Vec::new();
+    for ((_, _), step) in steps {
+        match points.last_mut().filter(|last| last.from == step.from) {
+            Some(last) => *last = last.beside(&step),
+            None => points.push(step),
+        }
+    }
+    points
+}
+
+impl UsagePoint {
+    /// What was done in both.
+    fn both(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            refused: self.refused.saturating_add(other.refused),
+            requested_bytes: self.requested_bytes.saturating_add(other.requested_bytes),
+            minor_faults: self.minor_faults.saturating_add(other.minor_faults),
+            major_faults: self.major_faults.saturating_add(other.major_faults),
+            ..*self
+        }
+    }
+
+    /// A step and a later one as one.
+    fn then(&self, later: &Self) -> Self {
+        Self {
+            virtual_bytes: later.virtual_bytes,
+            anonymous_bytes: later.anonymous_bytes,
+            file_bytes: later.file_bytes,
+            shmem_bytes: later.shmem_bytes,
+            swap_bytes: later.swap_bytes,
+            peak_virtual_bytes: self.peak_virtual_bytes.max(later.peak_virtual_bytes),
+            peak_resident_bytes: self.peak_resident_bytes.max(later.peak_resident_bytes),
+            ..self.both(later)
+        }
+    }
+
+    /// The same step of another machine added.
+    fn beside(&self, other: &Self) -> Self {
+        Self {
+            virtual_bytes: self.virtual_bytes.saturating_add(other.virtual_bytes),
+            anonymous_bytes: self.anonymous_bytes.saturating_add(other.anonymous_bytes),
+            file_bytes: self.file_bytes.saturating_add(other.file_bytes),
+            shmem_bytes: self.shmem_bytes.saturating_add(other.shmem_bytes),
+            swap_bytes: self.swap_bytes.saturating_add(other.swap_bytes),
+            peak_virtual_bytes: self.peak_virtual_bytes.saturating_add(other.peak_virtual_bytes),
+            peak_resident_bytes: self.peak_resident_bytes.saturating_add(other.peak_resident_bytes),
+            ..self.both(other)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(step_s: u64, age_s: i64) -> (UsageQuery, i64) {
+        let now = 2_000_000_000;
+        let from = WallClock((now - age_s) * 1_000_000_000);
+        (UsageQuery { from, step: Duration::from_secs(step_s), ..UsageQuery::default() }, now)
+    }
+
+    #[test]
+    fn the_step_is_the_longest_that_is_fine_enough_and_still_there() {
+        for (step, age, expected) in [
+            (1, 60, 1),
+            (12, 3600, 10),
+            (1, 3600, 10),
+            (100, 86_400, 60),
+            (1, 8 * 86_400, 600),
+            (3600, 60, 3600),
+            (1, 365 * 86_400, 3600),
+        ] {
+            let (query, now) = query(step, age);
+            assert_eq!(STEPS[choose(&query, now)], expected, "step {step}, {age} s ago");
+        }
+        let (query, now) = query(100, 60);
+        assert_eq!(width(&query, choose(&query, now)), 120);
+    }
+
+    #[test]
+    fn sums_add_peaks_stay_and_the_last_size_counts() {
+        let sample = |host: &str, at_s: i64, n: u64| Sample {
+            host: host.to_owned(),
+            at_s,
+            point: UsagePoint {
+                virtual_bytes: n,
+                peak_virtual_bytes: 10 * n,
+                requests: n,
+                ..UsagePoint::default()
+            },
+        };
+        let points =
+            merge([sample("a", 100, 5), sample("a", 101, 3), sample("b", 103, 7), sample("a", 110, 1)], 10);
+        let found: Vec<_> = points
+            .iter()
+            .map(|p| (p.from.0 / 1_000_000_000, p.virtual_bytes, p.peak_virtual_bytes, p.requests))
+            .collect();
+        assert_eq!(found, [(100, 3 + 7, 50 + 70, 15), (110, 1, 10, 1)]);
+    }
+}
