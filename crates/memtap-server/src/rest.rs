@@ -8,11 +8,11 @@ use axum::Json;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use memtap_ledger::LiveView;
-use memtap_model::{CALLS, Call, Tgid};
-use memtap_store::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest};
+use memtap_model::{CALLS, Call, Tgid, WallClock};
+use memtap_store::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsageQuery};
 use serde::Serialize;
 
-use crate::dto::{Health, Host, OomKill, Process, Request, Share};
+use crate::dto::{Health, Host, OomKill, Process, Request, Share, Usage};
 use crate::error::ApiError;
 use crate::params::Params;
 use crate::{Proportional, State};
@@ -201,12 +201,58 @@ fn calls(list: &str) -> Result<Vec<Call>, ApiError> {
 }
 
 async fn stored(reader: Arc<dyn Reader>, query: RequestQuery) -> Result<RequestPage, ApiError> {
-    let answer = tokio::task::spawn_blocking(move || reader.requests(&query)).await;
+    history(move || reader.requests(&query)).await
+}
+
+/// Asks the history, outside the event loop.
+async fn history<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let answer = tokio::task::spawn_blocking(ask).await;
     let answer = answer.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     answer.map_err(|error| match error {
         StoreError::Cursor(_) => ApiError::wrong(error.to_string()),
         _ => ApiError(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     })
+}
+
+/// Steps in one answer, at most, and where nothing else was asked for, about.
+const STEPS: i64 = 2_000;
+const DEFAULT_STEPS: i64 = 300;
+
+/// What one process or all of them had over time; without a range, in the last hour.
+pub(crate) async fn usage(Shared(state): Shared<State>, Query(given): Given) -> Answer<Usage> {
+    let params = Params::new(given, &["host", "pid", "start_time", "from", "to", "step"])?;
+    let Some(reader) = state.reader.clone() else {
+        let none = "there is no history (--store none): the latest is at /api/v1/processes";
+        return Err(ApiError(StatusCode::NOT_FOUND, none.to_owned()));
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = WallClock(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+    let to = params.time("to")?.unwrap_or(now);
+    let from = params.time("from")?.unwrap_or(WallClock(to.0.saturating_sub(3_600_000_000_000)));
+    let range_s = to.0.saturating_sub(from.0) / 1_000_000_000;
+    if range_s <= 0 {
+        return Err(ApiError::wrong("from must be before to"));
+    }
+    let asked = params.parse::<i64>("step", "a number of seconds")?;
+    let step_s = asked.unwrap_or(range_s / DEFAULT_STEPS).max(1);
+    if range_s / step_s > STEPS {
+        let least = range_s / STEPS + 1;
+        return Err(ApiError::wrong(format!(
+            "step={step_s} gives more than {STEPS} steps: at least {least} for this range"
+        )));
+    }
+    let query = UsageQuery {
+        host: params.text("host").map(str::to_owned),
+        pid: params.parse("pid", "a number")?.map(Tgid),
+        started_at: params.time("start_time")?,
+        from,
+        to,
+        step: std::time::Duration::from_secs(step_s.unsigned_abs()),
+    };
+    let points = history(move || reader.usage(&query)).await?;
+    Ok(Json(Usage::of(&points, step_s.unsigned_abs())))
 }
 
 /// Without a store: the latest requests that the view holds.

@@ -90,6 +90,7 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
         .route("/processes/{pid}", get(rest::process))
         .route("/requests", get(rest::requests))
         .route("/oom", get(rest::oom_kills))
+        .route("/usage", get(rest::usage))
         .route("/share", get(rest::share));
     let origins: Arc<[String]> = settings.cors_origins.clone().into();
     let mut router = Router::new()

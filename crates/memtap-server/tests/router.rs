@@ -298,3 +298,13 @@ async fn the_page_is_embedded_guarded_and_cached_by_content() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "this view is no live one");
     assert!(String::from_utf8(text).unwrap().contains("log"));
 }
+
+#[tokio::test]
+async fn usage_asks_for_a_sensible_range_and_a_history() {
+    let (status, answer) = get("/api/v1/usage").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(answer["error"].as_str().unwrap().contains("--store none"), "{answer}");
+    let (status, answer) = get("/api/v1/usage?colour=red").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(answer["error"].as_str().unwrap().contains("start_time"), "{answer}");
+}

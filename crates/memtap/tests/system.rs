@@ -267,3 +267,27 @@ fn what_cannot_start_says_why_and_how_to_mend_it() {
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("sudo"), "{text}");
 }
+
+#[test]
+fn usage_over_time_is_in_the_history() {
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["spike", &(200_u64 << 20).to_string()]);
+    memtap.settle();
+    fixture.go();
+    let path = format!("/api/v1/usage?pid={}&step=10", fixture.pid());
+    let usage = memtap.wait_for(&path, "the spike is told", |usage| {
+        let steps = usage["series"].as_array().unwrap();
+        steps.iter().any(|step| step["peak_resident_bytes"].as_u64() > Some(200 << 20))
+    });
+    assert_eq!(usage["step_s"], 10);
+    memtap.settle();
+    let sum = |usage: &Value| {
+        let steps = usage["series"].as_array().unwrap();
+        steps.iter().map(|step| step["requests"].as_u64().unwrap()).sum::<u64>()
+    };
+    let whole = memtap.get(&format!("/api/v1/usage?pid={}&step=3600", fixture.pid()));
+    let calls = memtap.process(fixture.pid())["requests"].as_u64().unwrap();
+    assert_eq!((sum(&whole), sum(&memtap.get(&path))), (calls, calls), "{whole}");
+    let all = memtap.get("/api/v1/usage");
+    assert!(sum(&all) >= calls && all["series"][0]["virtual_bytes"].as_u64() > Some(0), "{all}");
+}

@@ -8,6 +8,7 @@ mod process;
 mod request;
 mod share;
 mod update;
+mod usage;
 
 pub(crate) use health::Health;
 pub(crate) use host::Host;
@@ -17,6 +18,7 @@ pub(crate) use process::Process;
 pub(crate) use request::Request;
 pub(crate) use share::Share;
 pub(crate) use update::Update;
+pub(crate) use usage::Usage;
 
 use memtap_model::WallClock;
 
