@@ -11,8 +11,8 @@ use crate::{UsagePoint, UsageQuery};
 /// Lengths of the steps, seconds.
 pub(crate) const STEPS: [i64; 5] = [1, 10, 60, 600, 3600];
 
-/// How long each but the longest is kept, seconds: a quarter of an hour, a day, a week, a quarter of a year.
-pub(crate) const KEPT: [i64; 4] = [15 * 60, 86_400, 7 * 86_400, 90 * 86_400];
+/// How long each but the longest is kept, seconds: a quarter of an hour, three hours, two days, a month.
+pub(crate) const KEPT: [i64; 4] = [15 * 60, 3 * 3600, 2 * 86_400, 30 * 86_400];
 
 /// A process that lived for less is kept only as long as its requests are.
 pub(crate) const SHORT_LIFE_S: i64 = 3600;

@@ -56,11 +56,16 @@ impl Retention {
         let mut gone = Gone::default();
         for _ in 0..chunks {
             let much = used_bytes(connection)? > self.max_bytes;
-            let end = if much { Some(i64::MAX) } else { too_old(connection, horizon)? };
+            let end = match much {
+                true if request_bytes(connection)? > self.max_bytes / 2 => Some(i64::MAX),
+                _ => too_old(connection, horizon)?,
+            };
             let deleted = delete_requests(connection, end)?;
+            // Requests go first, but not the last half of the space for the sake of samples.
+            let samples = if much && deleted == 0 { samples::delete_oldest(connection)? } else { 0 };
             give_back(connection)?;
             gone.requests += deleted;
-            if deleted == 0 {
+            if deleted == 0 && samples == 0 {
                 break;
             }
         }
@@ -85,6 +90,14 @@ fn too_old(connection: &Connection, horizon: i64) -> Result<Option<i64>, StoreEr
     let young: Option<i64> =
         connection.prepare_cached(young)?.query_row([horizon], |row| row.get(0)).optional()?;
     Ok(Some(young.unwrap_or(i64::MAX)))
+}
+
+/// What a captured request takes, about.
+const REQUEST_BYTES: i64 = 60;
+
+fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {
+    let rows = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM request";
+    Ok(connection.query_row(rows, [], |row| row.get::<_, i64>(0))?.saturating_mul(REQUEST_BYTES))
 }
 
 /// Deletes requests before `end`, oldest first, a bounded number.

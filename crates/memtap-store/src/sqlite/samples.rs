@@ -175,6 +175,26 @@ pub(super) fn keep(
     Ok(worked)
 }
 
+/// Deletes the oldest samples of single processes, of the shortest steps first: what else is there is too much. What is not yet in the
+/// next longer step stays.
+pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError> {
+    for (index, step) in STEPS.iter().enumerate() {
+        let safe = STEPS
+            .get(index + 1)
+            .map_or("9223372036854775807".to_owned(), |longer| format!("rolled_{longer}"));
+        let sql = format!(
+            "DELETE FROM usage_sample WHERE (run_id, step_s, at_s, process_id) IN (SELECT run_id, step_s, at_s, process_id \
+             FROM run CROSS JOIN usage_sample ON run_id = run.id WHERE step_s = ?1 AND process_id <> {ALL} AND at_s < {safe} \
+             ORDER BY run.began_ns, at_s LIMIT {ROWS_AT_ONCE})"
+        );
+        let gone = connection.prepare_cached(&sql)?.execute([*step])?;
+        if gone > 0 {
+            return Ok(gone);
+        }
+    }
+    Ok(0)
+}
+
 /// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
 /// second) the rest too, of one that goes on only whole steps.
 fn put_together(
