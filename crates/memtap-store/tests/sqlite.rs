@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use memtap_store::{Batch, Handle, Limits, RequestQuery, Settings, StoreUrl, open, spawn};
+use memtap_store::{Batch, Delivery, Handle, Limits, RequestQuery, Run, Settings, StoreUrl, open, spawn};
 use rusqlite::Connection;
 use support::{SECOND, T0, Written, batch, mmap, process, run, store, tick};
 
@@ -312,20 +312,33 @@ fn wait(done: impl Fn() -> bool) {
 
 const VICTIM: &str = "MEMTAP_TEST_VICTIM";
 
-/// In the child only: commits and reports until it is killed.
+/// The victim's `n`th delivery: requests, and a tick a second after the one before.
+fn delivery(n: u64) -> Batch {
+    let at = WallClock(T0 + n.cast_signed() * SECOND);
+    Batch { requests: (0..500).map(|i| mmap(7, b"perl", n * 500 + i)).collect(), ..tick(7, at, n) }
+}
+
+fn victims_run() -> Run {
+    Run { id: 77, ..run("vm") }
+}
+
+/// In the child only: commits, keeps house and reports until it is killed.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
-    let mut store = store(Path::new(&folder), &Settings::default());
-    for n in 0.. {
-        store.append(&[batch((0..500).map(|i| mmap(7, b"perl", n * 500 + i)).collect())]).unwrap();
-        println!("\ncommitted {}", store.size().0);
+    let mut store = store(Path::new(&folder), &Settings::default()).store;
+    for n in 1.. {
+        let batches = [delivery(n)];
+        store.append(Delivery { run: &victims_run(), sequence: n, batches: &batches }).unwrap();
+        println!("\ncommitted {n}");
+        // An hour later, so that there is always something to put together and to delete.
+        store.housekeeping(WallClock(T0 + (n.cast_signed() + 3600) * SECOND)).unwrap();
     }
 }
 
 #[test]
-fn what_was_committed_survives_kill() {
-    for round in 0..5 {
+fn what_was_committed_survives_kill_at_any_moment_and_nothing_is_there_twice() {
+    for round in 0..20_u64 {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "victim", "--nocapture"])
@@ -334,23 +347,34 @@ fn what_was_committed_survives_kill() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut counts = lines.filter_map(|line| line.strip_prefix("committed ")?.parse::<i64>().ok());
+        let mut counts = lines.filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok());
         let mut committed = 0;
-        for _ in 0..20 + round * 7 {
+        for _ in 0..12 + round * 3 {
             committed = counts.next().unwrap();
         }
+        std::thread::sleep(Duration::from_micros(round * 379));
         child.kill().unwrap();
         child.wait().unwrap();
         committed = counts.last().unwrap_or(committed);
-        let store = store(folder.path(), &Settings::default());
-        assert!(store.size().0 >= committed.unsigned_abs(), "{} < {committed}", store.size().0);
-        assert_eq!(store.size().0 % 500, 0, "whole transactions only");
-        assert_eq!(
-            number(folder.path(), "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
-            1
-        );
-        let query = RequestQuery { limit: 1, ..RequestQuery::default() };
-        assert_eq!(store.reader().unwrap().requests(&query).unwrap().requests.len(), 1);
+        let number = |sql: &str| number(folder.path(), sql).cast_unsigned();
+        let mut store = store(folder.path(), &Settings::default()).store;
+        assert_eq!(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+        let last = number("SELECT last_sequence FROM run WHERE id = 77");
+        assert!(last >= committed, "{last} < {committed}");
+        let whole = |last: u64| {
+            assert_eq!(number("SELECT count(*) FROM request"), 500 * last);
+            assert_eq!(number("SELECT count(DISTINCT memory_size) FROM memory_usage"), 500 * last);
+            // Each second counts once, in whichever step it stands now.
+            let told = "SELECT sum(usage_sample.requests) FROM usage_sample JOIN run ON run.id = run_id WHERE process_id = 0 AND at_s >= CASE step_s \
+                WHEN 1 THEN rolled_10 WHEN 10 THEN rolled_60 WHEN 60 THEN rolled_600 WHEN 600 THEN rolled_3600 ELSE 0 END";
+            assert_eq!(number(told), 3 * last);
+        };
+        whole(last);
+        for sequence in [last, last + 1, last, last + 1] {
+            let batches = [delivery(sequence)];
+            store.append(Delivery { run: &victims_run(), sequence, batches: &batches }).unwrap();
+        }
+        whole(last + 1);
     }
 }
 
