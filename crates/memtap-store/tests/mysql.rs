@@ -324,24 +324,30 @@ fn wait(what: &str, done: impl Fn() -> bool) {
     }
 }
 
+/// How long the server is away; `OUTAGE_SECONDS=30` for the long form.
+fn outage_seconds() -> u64 {
+    std::env::var("OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
+}
+
 #[test]
 fn a_server_that_is_killed_under_load_loses_and_doubles_nothing() {
-    const BATCHES: u64 = 400;
+    // Batches of 400 every 20 ms: 20,000 requests a second.
+    let outage = 50 * outage_seconds();
+    let batches = outage + 300;
     let folder = tempfile::tempdir().unwrap();
     // What it has committed must survive it.
     let server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
     let handle = spooling(&server, folder.path());
-    for n in 0..BATCHES {
-        // 20,000 requests a second, with processes.
+    for n in 0..batches {
         let mut batch = batch((n * 400..(n + 1) * 400).map(|n| mmap(7, b"perl", n)).collect());
         batch.processes = vec![process(7, b"perl", None)];
         batch.tick = Some(WallClock(T0 + n.cast_signed() * 1_000_000_000));
         handle.send(batch);
         std::thread::sleep(Duration::from_millis(20));
-        match n {
-            60 | 180 => server.kill(),
-            140 | 300 => server.restart(),
-            _ => {}
+        if n == 60 || n == outage + 200 {
+            server.kill();
+        } else if n == 60 + outage || n == outage + 260 {
+            server.restart();
         }
     }
     wait("all is delivered", || handle.status().spooled == 0);
@@ -349,7 +355,7 @@ fn a_server_that_is_killed_under_load_loses_and_doubles_nothing() {
     assert_eq!((status.dropped.len(), status.error.as_deref()), (0, None));
     let counts =
         "SELECT COUNT(*), COUNT(DISTINCT memory_size), MIN(memory_size), MAX(memory_size) FROM memory_usage";
-    let all = BATCHES * 400;
+    let all = batches * 400;
     assert_eq!(server.sql("history", counts), format!("{all}\t{all}\t4096\t{}", 4096 + all - 1));
     let unordered = "SELECT COUNT(*) FROM (SELECT memory_size - LAG(memory_size) OVER (ORDER BY id) AS step FROM memory_usage) AS steps WHERE step <> 1";
     assert_eq!(server.sql("history", unordered), "0");

@@ -471,3 +471,25 @@ fn two_programs_may_delete_and_write() {
         (1, 2)
     );
 }
+
+#[test]
+fn the_size_limit_holds_against_a_flood_of_short_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_bytes: 4 << 20, ..Settings::default() };
+    let mut written = store(folder.path(), &settings);
+    for second in 0..30 {
+        let at = WallClock(T0 + second * SECOND);
+        let of = |n: u32| u32::try_from(second).unwrap() * 1000 + n;
+        let processes = (0..1000).map(|n| process(of(n), b"sh", Some(at))).collect();
+        let requests = (0..1000).map(|n| mmap(of(n), b"sh", u64::from(of(n)))).collect();
+        written.append(&[Batch { requests, processes, tick: Some(at), ..Batch::default() }]).unwrap();
+        written.housekeeping(at).unwrap();
+    }
+    for second in 30..90 {
+        written.housekeeping(WallClock(T0 + second * SECOND)).unwrap();
+    }
+    let used = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let (bytes, lives) = (number(folder.path(), used), number(folder.path(), "SELECT count(*) FROM process"));
+    assert!(bytes < 6 << 20, "{} KiB where 4 MiB are allowed, {lives} lives", bytes >> 10);
+    assert!(number(folder.path(), "SELECT count(*) FROM request") > 1000, "not all is given up");
+}

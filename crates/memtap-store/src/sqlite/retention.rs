@@ -52,28 +52,29 @@ impl Retention {
         written: u64,
     ) -> Result<Gone, StoreError> {
         let horizon = now.0.saturating_sub(self.max_age_ns);
-        let chunks = 1 + 2 * written / ROWS_AT_ONCE.unsigned_abs();
+        // Every other step may go to leftovers.
+        let chunks = 1 + 4 * written / ROWS_AT_ONCE.unsigned_abs();
         let mut gone = Gone::default();
         for _ in 0..chunks {
             let much = used_bytes(connection)? > self.max_bytes;
-            let end = match much {
-                true if request_bytes(connection)? > self.max_bytes / 2 => Some(i64::MAX),
-                _ => too_old(connection, horizon)?,
+            if much && leftovers(connection, &mut gone)? {
+                break;
+            }
+            let deleted = match much {
+                true => make_room(connection, self.max_bytes)?,
+                false => delete_requests(connection, too_old(connection, horizon)?)?,
             };
-            let deleted = delete_requests(connection, end)?;
-            // Requests go first, but not the last half of the space for the sake of samples.
-            let samples = if much && deleted == 0 { samples::delete_oldest(connection)? } else { 0 };
             give_back(connection)?;
             gone.requests += deleted;
-            if deleted == 0 && samples == 0 {
+            if deleted == 0 {
                 break;
             }
         }
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
         samples::keep(connection, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))?;
         let long = now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns));
-        gone.processes = delete_processes(connection, horizon, long)?;
-        gone.shared = delete_shared(connection)?;
+        gone.processes.extend(delete_processes(connection, horizon, long)?);
+        gone.shared += delete_shared(connection)?;
         delete_oom_kills(connection, horizon)?;
         give_back(connection)?;
         if gone.requests > 0 {
@@ -90,6 +91,34 @@ fn too_old(connection: &Connection, horizon: i64) -> Result<Option<i64>, StoreEr
     let young: Option<i64> =
         connection.prepare_cached(young)?.query_row([horizon], |row| row.get(0)).optional()?;
     Ok(Some(young.unwrap_or(i64::MAX)))
+}
+
+/// When there is too much, what requests have left behind goes first: names and words, and short lives without requests. Gives whether
+/// there was some.
+fn leftovers(connection: &Connection, gone: &mut Gone) -> Result<bool, StoreError> {
+    let shared = delete_shared(connection)?;
+    let lives = delete_processes(connection, first_time(connection)?, i64::MIN)?;
+    let some = shared > 0 || !lives.is_empty();
+    gone.shared += shared;
+    gone.processes.extend(lives);
+    give_back(connection)?;
+    Ok(some)
+}
+
+/// Then requests, down to half of what is allowed; then samples of single processes; and when those are at their least, requests all the
+/// same. Gives how many requests.
+fn make_room(connection: &Connection, max_bytes: i64) -> Result<u64, StoreError> {
+    let few = request_bytes(connection)? < max_bytes / 2;
+    if few && samples::delete_oldest(connection)? > 0 {
+        return Ok(0);
+    }
+    delete_requests(connection, Some(i64::MAX))
+}
+
+/// Of the first request: lives that ended before have none. Without requests, the end of time.
+fn first_time(connection: &Connection) -> Result<i64, StoreError> {
+    let sql = "SELECT time_ns FROM request ORDER BY id LIMIT 1";
+    Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
 }
 
 /// What a captured request takes, about.
@@ -138,7 +167,7 @@ fn delete_shared(connection: &Connection) -> Result<usize, StoreError> {
             connection.prepare_cached(&chance)?.query_row([], |row| Ok([row.get(0)?, row.get(1)?]))?;
         let sql = format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?1 + ?2 AND {unused}");
         for from in bounds.into_iter().flatten() {
-            gone += connection.prepare_cached(&sql)?.execute([from, ROWS_AT_ONCE / 20])?;
+            gone += connection.prepare_cached(&sql)?.execute([from, ROWS_AT_ONCE / 4])?;
         }
     }
     Ok(gone)
@@ -160,7 +189,7 @@ fn delete_processes(connection: &Connection, short: i64, long: i64) -> Result<Ve
             "DELETE FROM process WHERE id IN (SELECT id FROM process WHERE {which} AND {no_request} LIMIT ?2) RETURNING id"
         );
         let mut statement = connection.prepare_cached(&sql)?;
-        for id in statement.query_map(params![before, ROWS_AT_ONCE / 100], |row| row.get(0))? {
+        for id in statement.query_map(params![before, ROWS_AT_ONCE / 10], |row| row.get(0))? {
             gone.push(id?);
         }
     }
