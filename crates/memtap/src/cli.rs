@@ -85,7 +85,7 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) from_line: u64,
 
-    /// Where damaged lines are written to, as they are
+    /// Where damaged lines are written to, as they are; of a line longer than 1 MiB, its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
 }

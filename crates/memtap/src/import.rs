@@ -158,7 +158,8 @@ impl Import {
                 }
             }
             self.deliver()?;
-            committed = lines.number();
+            // The lines that were to be skipped count even where it ended before the last of them.
+            committed = committed.max(lines.number());
             self.processes()
         })();
         (done, committed)
