@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
         progress: progress(length),
         begin: Instant::now(),
     };
-    let mut lines = ScriptLines::new(input, arguments.columns, arguments.utc_offset);
+    let mut lines = ScriptLines::new(input, arguments.lines.columns, arguments.lines.utc_offset);
     let (done, committed) = import.read(&mut lines, arguments.from_line);
     import.progress.finish_and_clear();
     let done =

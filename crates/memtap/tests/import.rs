@@ -195,7 +195,12 @@ fn wait_until_ctrl_c_is_caught(pid: u32) {
 }
 
 fn watch(folder: &Path, source: &Path) -> Memtap {
-    Memtap::start_from(folder, &[&format!("--source=systemtap:{}", source.display())])
+    watch_with(folder, source, &[])
+}
+
+fn watch_with(folder: &Path, source: &Path, arguments: &[&str]) -> Memtap {
+    let source = format!("--source=systemtap:{}", source.display());
+    Memtap::start_from(folder, &[&[source.as_str()], arguments].concat())
 }
 
 #[test]
@@ -227,6 +232,20 @@ fn a_file_of_lines_is_a_source() {
         (&stored["requests"][0]["timestamp"], &stored["requests"][0]["arguments"]),
         (&"2024-06-01T09:05:04.000Z".into(), &"".into())
     );
+}
+
+#[test]
+fn a_source_has_its_columns_and_its_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.tsv");
+    std::fs::write(&file, "400111\tmy prog\tmmap\t8192\tSat Jun  1 03:05:03 2024\n").unwrap();
+    let columns = "--columns=pid\\tname\\tcall\\tlength\\ttime";
+    let memtap = watch_with(folder.path(), &file, &[columns, "--utc-offset=-06:00"]);
+    let path = "/api/v1/requests?pid=400111";
+    let page = memtap.wait_for(path, "it is in the history", |page| page["requests"][0].is_object());
+    let request = &page["requests"][0];
+    assert_eq!((&request["process_name"], &request["memory_size"]), (&"my prog".into(), &8192.into()));
+    assert_eq!(request["timestamp"], "2024-06-01T09:05:03.000Z");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use memtap_model::{
     ScriptLine, StartTime, Tally, Tgid, Tid,
 };
 
-use crate::{CaptureError, Source, SourceKind, clock, procfs};
+use crate::{CaptureError, Settings, Source, SourceKind, clock, procfs};
 pub use lines::{Damaged, ScriptLines};
 use stream::{Lost, Piece};
 
@@ -48,8 +48,8 @@ struct Process {
 }
 
 impl SystemTap {
-    pub(crate) fn open(path: &Path) -> Result<Self, CaptureError> {
-        Ok(Self::of(stream::open(path)?))
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, CaptureError> {
+        Ok(Self::of(stream::open(path, settings)?))
     }
 
     fn of(lines: Receiver<Piece>) -> Self {

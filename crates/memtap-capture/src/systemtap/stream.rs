@@ -6,10 +6,10 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use memtap_model::{Layout, ScriptLine};
+use memtap_model::ScriptLine;
 
 use super::lines::{Damaged, ScriptLines};
-use crate::CaptureError;
+use crate::{CaptureError, Settings};
 
 /// Lines on their way from the thread that reads; a full channel makes it wait, and whoever writes the pipe with it.
 const CHANNEL: usize = 64;
@@ -35,10 +35,11 @@ pub(super) struct Lost {
 }
 
 /// Starts the thread.
-pub(super) fn open(path: &Path) -> Result<Receiver<Piece>, CaptureError> {
+pub(super) fn open(path: &Path, settings: &Settings) -> Result<Receiver<Piece>, CaptureError> {
     let open = input(path).map_err(CaptureError::read(path.display().to_string()))?;
     let (sender, lines) = sync_channel(CHANNEL);
-    let read = move || read(open, &sender);
+    let Settings { columns, utc_offset, .. } = *settings;
+    let read = move || read(|| Ok(ScriptLines::new(open()?, columns, utc_offset)), &sender);
     let started = std::thread::Builder::new().name("memtap-lines".to_owned()).spawn(read);
     started.map_err(CaptureError::read("the lines: the system gives no thread for them"))?;
     Ok(lines)
@@ -64,9 +65,9 @@ fn input(path: &Path) -> io::Result<Open> {
 }
 
 /// The thread: it may wait for lines as long as it likes.
-fn read(open: Open, sender: &SyncSender<Piece>) {
+fn read(open: impl FnOnce() -> io::Result<ScriptLines<Input>>, sender: &SyncSender<Piece>) {
     let mut thread = Thread { sender, piece: Piece::default(), shown: 0 };
-    let done = open().and_then(|input| thread.lines(ScriptLines::new(input, Layout::default(), 0)));
+    let done = open().and_then(|lines| thread.lines(lines));
     if let Err(error) = done {
         thread.piece.lost.unreadable = 1;
         tracing::error!(
