@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use memtap_model::Observation;
+use memtap_model::{Layout, Observation};
 
 use crate::{CaptureError, Plan, bpf, error, procfs, systemtap};
 
@@ -97,6 +97,10 @@ pub struct Settings {
     pub accounts: u32,
     /// How requests are seen; `None`: as the facts speak for.
     pub plan: Option<Plan>,
+    /// The columns of a SystemTap script's lines.
+    pub columns: Layout,
+    /// What that script's clock was ahead of UTC, seconds.
+    pub utc_offset: i64,
     /// Time between two readings of all processes.
     pub tick: Duration,
     /// Sleep when the ring was empty.
@@ -119,6 +123,8 @@ impl Default for Settings {
             ring_requests: None,
             accounts: 32_768,
             plan: None,
+            columns: Layout::default(),
+            utc_offset: 0,
             tick: Duration::from_secs(1),
             poll: Duration::from_millis(1),
         }
@@ -152,7 +158,8 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
         SourceChoice::Bpf => bpf::Bpf::open(settings).map(with_bpf),
         SourceChoice::Procfs => Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new() }),
         SourceChoice::SystemTap(path) => {
-            Ok(Opened { source: Box::new(systemtap::SystemTap::open(path)?), notices: Vec::new() })
+            let source = systemtap::SystemTap::open(path, settings)?;
+            Ok(Opened { source: Box::new(source), notices: Vec::new() })
         }
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
             Ok(source) => Ok(with_bpf(source)),

@@ -62,6 +62,9 @@ pub enum LossCause {
     UnknownProcess,
     /// Lines of a SystemTap script that are damaged.
     DamagedLine,
+    /// What a SystemTap script goes on to print, since its stream could not be opened or read: counted once, for how many lines it is
+    /// nobody knows.
+    UnreadableInput,
     /// Processes that ended, of too many within one tick: they are missing in the history.
     TooManyEnds,
 }
@@ -78,6 +81,7 @@ impl LossCause {
             Self::Undecodable => "undecodable",
             Self::UnknownProcess => "unknown_process",
             Self::DamagedLine => "damaged_line",
+            Self::UnreadableInput => "unreadable_input",
             Self::TooManyEnds => "too_many_ends",
         }
     }

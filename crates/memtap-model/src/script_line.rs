@@ -36,7 +36,7 @@ pub enum LineError {
     Length,
     /// The time is none, or no such time exists.
     Time,
-    /// A NUL byte: no name has one.
+    /// A NUL byte: no line has one.
     Nul,
     /// Longer than any line can be.
     TooLong,
@@ -133,14 +133,14 @@ pub struct ScriptReader {
     layout: Layout,
     /// What the script's clock was ahead of UTC, seconds.
     offset: i64,
-    last: ([u8; 24], WallClock),
+    last: Option<([u8; 24], WallClock)>,
 }
 
 impl ScriptReader {
     /// A reader of lines whose clock was `offset` seconds ahead of UTC.
     #[must_use]
     pub fn new(layout: Layout, offset: i64) -> Self {
-        Self { layout, offset, last: ([0; 24], WallClock(0)) }
+        Self { layout, offset, last: None }
     }
 
     /// Reads one line, without its newline.
@@ -149,6 +149,9 @@ impl ScriptReader {
     /// When it is damaged.
     pub fn read(&mut self, line: &[u8]) -> Result<ScriptLine, LineError> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.contains(&0) {
+            return Err(LineError::Nul);
+        }
         let columns = self.layout.columns;
         let at = columns.iter().position(|column| *column == Column::Name).unwrap_or(0);
         let mut found = [&b""[..]; 5];
@@ -160,9 +163,6 @@ impl ScriptReader {
             (rest, found[index]) = self.last(columns[index], rest).ok_or(LineError::TooFewColumns)?;
         }
         found[at] = rest;
-        if rest.contains(&0) {
-            return Err(LineError::Nul);
-        }
         let of = |column: Column| found[columns.iter().position(|one| *one == column).unwrap_or(0)];
         Ok(ScriptLine {
             call: std::str::from_utf8(of(Column::Call))
@@ -217,13 +217,15 @@ impl ScriptReader {
     }
 
     fn time(&mut self, text: &[u8]) -> Option<WallClock> {
-        if text.len() == self.last.0.len() && text == self.last.0 {
-            return Some(self.last.1);
+        if let Some((last, time)) = self.last
+            && text == last
+        {
+            return Some(time);
         }
         let seconds = seconds_of(text)?.checked_sub(self.offset)?;
         let time = WallClock(seconds.checked_mul(1_000_000_000)?);
         if let Ok(text) = text.try_into() {
-            self.last = (text, time);
+            self.last = Some((text, time));
         }
         Some(time)
     }
@@ -358,6 +360,11 @@ mod tests {
             (b"mmap,1,x,4096,Sat Jun  1 24:05:03 2024", LineError::Time),
             (b"mmap,1,x,4096,S\xe1b Jun  1 09:05:03 2024", LineError::Time),
             (b"mmap,1,x\0y,4096,Sat Jun  1 09:05:03 2024", LineError::Nul),
+            (b"mm\0ap,1,x,4096,Sat Jun  1 09:05:03 2024", LineError::Nul),
+            (b"mmap,1,x,4096,Sat Jun  1 09:05:03 2024\0", LineError::Nul),
+            (b"\0\0\0\0", LineError::Nul),
+            // As long as a time: before one was read, nothing is as the last one was.
+            (b"mmap,1,x,4096,\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", LineError::Nul),
         ] {
             assert_eq!(read(line), Err(why), "{}", String::from_utf8_lossy(line));
         }

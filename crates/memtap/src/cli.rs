@@ -68,14 +68,8 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "FORMAT", default_value = "systemtap", value_parser = ["systemtap"])]
     pub(crate) format: String,
 
-    /// The columns of a line in their order, with what separates them (a comma, a semicolon, | or \\t, or blanks for any number of
-    /// blanks and tabs). The name may hold anything: it is what the others leave
-    #[arg(long, value_name = "COLUMNS", default_value = "call,pid,name,length,time")]
-    pub(crate) columns: memtap_model::Layout,
-
-    /// How far the script's clock was ahead of UTC: seconds, or +HH:MM (the original's script: -21600)
-    #[arg(long, value_name = "OFFSET", default_value = "0", allow_hyphen_values = true, value_parser = utc_offset)]
-    pub(crate) utc_offset: i64,
+    #[command(flatten)]
+    pub(crate) lines: LineArguments,
 
     /// Under which machine's name the rows are kept
     #[arg(long, value_name = "NAME", default_value = "imported")]
@@ -85,9 +79,22 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) from_line: u64,
 
-    /// Where damaged lines are written to, as they are
+    /// Where damaged lines are written to, as they are; of a line longer than 1 MiB, its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
+}
+
+/// How a SystemTap script's lines are to be read.
+#[derive(Debug, Args)]
+pub(crate) struct LineArguments {
+    /// The columns of a SystemTap script's line in their order, with what separates them (a comma, a semicolon, | or \\t, or blanks for any number of
+    /// blanks and tabs). The name may hold anything: it is what the others leave
+    #[arg(long, env = "MEMTAP_COLUMNS", value_name = "COLUMNS", default_value = "call,pid,name,length,time")]
+    pub(crate) columns: memtap_model::Layout,
+
+    /// How far the script's clock was ahead of UTC: seconds, or +HH:MM (the original's script: -21600)
+    #[arg(long, env = "MEMTAP_UTC_OFFSET", value_name = "OFFSET", default_value = "0", allow_hyphen_values = true, value_parser = utc_offset)]
+    pub(crate) utc_offset: i64,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +125,9 @@ pub(crate) struct ServeArguments {
     /// them from a pipe)
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
+
+    #[command(flatten)]
+    pub(crate) lines: LineArguments,
 
     /// Further settings, as KEY=VALUE lines (MEMTAP_LISTEN, MEMTAP_STORE, and those
     /// of the original system: PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME) [default: .env, if there is one]

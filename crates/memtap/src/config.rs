@@ -55,6 +55,8 @@ impl Config {
                 ring_requests: arguments.ring_requests,
                 accounts: arguments.accounts.unwrap_or(budget.accounts),
                 plan: arguments.plan,
+                columns: arguments.lines.columns,
+                utc_offset: arguments.lines.utc_offset,
                 ..memtap_capture::Settings::default()
             },
             cors_origins: arguments.cors_origin.clone(),

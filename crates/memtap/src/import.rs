@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
         progress: progress(length),
         begin: Instant::now(),
     };
-    let mut lines = ScriptLines::new(input, arguments.columns, arguments.utc_offset);
+    let mut lines = ScriptLines::new(input, arguments.lines.columns, arguments.lines.utc_offset);
     let (done, committed) = import.read(&mut lines, arguments.from_line);
     import.progress.finish_and_clear();
     let done =
@@ -158,7 +158,8 @@ impl Import {
                 }
             }
             self.deliver()?;
-            committed = lines.number();
+            // The lines that were to be skipped count even where it ended before the last of them.
+            committed = committed.max(lines.number());
             self.processes()
         })();
         (done, committed)

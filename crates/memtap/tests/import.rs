@@ -110,6 +110,22 @@ fn damaged_lines_are_told_counted_and_kept_and_stop_nothing() {
 }
 
 #[test]
+fn a_damaged_line_of_any_length_is_kept_up_to_a_mebibyte() {
+    let folder = tempfile::tempdir().unwrap();
+    let rejects = folder.path().join("rejects");
+    let mut text = vec![b'x'; 100_000];
+    text.push(b'\n');
+    text.extend(vec![b'y'; 3 << 20]);
+    text.push(b'\n');
+    text.extend(LINE.as_bytes());
+    let (code, told) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap()]);
+    assert!(code == Some(0) && told.contains("1 rows written, 2 lines damaged"), "{told}");
+    let kept = std::fs::read(rejects).unwrap();
+    let kept: Vec<_> = kept.split_inclusive(|byte| *byte == b'\n').collect();
+    assert_eq!(kept.iter().map(|line| line.len()).collect::<Vec<_>>(), [100_001, (1 << 20) + 1]);
+}
+
+#[test]
 fn what_is_no_line_at_all_is_a_failure_with_the_mend() {
     let folder = tempfile::tempdir().unwrap();
     let (code, told) = import(folder.path(), b"a\nb\n", &[]);
@@ -148,8 +164,43 @@ fn an_import_goes_on_where_it_stopped_and_every_line_is_one_row() {
     assert_eq!(query(folder.path(), sql), [format!("{LINES}|{LINES}|1|{LINES}")]);
 }
 
+#[test]
+fn an_interruption_before_the_first_line_that_counts_goes_not_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.arg("import").arg(format!("--store=sqlite:{}", folder.path().join("memtap.db").display()));
+    command.args(["--from-line", "1000"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_until_ctrl_c_is_caught(child.id());
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    // Caught before it reads on.
+    writeln!(child.stdin.take().unwrap(), "{LINE}").unwrap();
+    let done = child.wait_with_output().unwrap();
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(1) && told.contains("go on with --from-line 1000"), "{told}");
+}
+
+fn wait_until_ctrl_c_is_caught(pid: u32) {
+    let begin = std::time::Instant::now();
+    let is_caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
+    };
+    while !is_caught() {
+        assert!(begin.elapsed() < support::PATIENCE, "import does not watch for Ctrl-C");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 fn watch(folder: &Path, source: &Path) -> Memtap {
-    Memtap::start_from(folder, &[&format!("--source=systemtap:{}", source.display())])
+    watch_with(folder, source, &[])
+}
+
+fn watch_with(folder: &Path, source: &Path, arguments: &[&str]) -> Memtap {
+    let source = format!("--source=systemtap:{}", source.display());
+    Memtap::start_from(folder, &[&[source.as_str()], arguments].concat())
 }
 
 #[test]
@@ -184,6 +235,20 @@ fn a_file_of_lines_is_a_source() {
 }
 
 #[test]
+fn a_source_has_its_columns_and_its_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.tsv");
+    std::fs::write(&file, "400111\tmy prog\tmmap\t8192\tSat Jun  1 03:05:03 2024\n").unwrap();
+    let columns = "--columns=pid\\tname\\tcall\\tlength\\ttime";
+    let memtap = watch_with(folder.path(), &file, &[columns, "--utc-offset=-06:00"]);
+    let path = "/api/v1/requests?pid=400111";
+    let page = memtap.wait_for(path, "it is in the history", |page| page["requests"][0].is_object());
+    let request = &page["requests"][0];
+    assert_eq!((&request["process_name"], &request["memory_size"]), (&"my prog".into(), &8192.into()));
+    assert_eq!(request["timestamp"], "2024-06-01T09:05:03.000Z");
+}
+
+#[test]
 fn a_pipe_is_read_as_its_lines_come() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
@@ -195,7 +260,8 @@ fn a_pipe_is_read_as_its_lines_come() {
         pipe.write_all(&LINE.as_bytes()[..20]).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(30));
         pipe.write_all(&LINE.as_bytes()[20..]).unwrap();
-        pipe.write_all(b"\n").unwrap();
+        // And an empty one behind it, which is none to wait for.
+        pipe.write_all(b"\n\n").unwrap();
         memtap.wait_for("/api/v1/health", "the line is booked", |health| health["requests"]["made"] == n);
     }
     drop(pipe);
@@ -205,4 +271,20 @@ fn a_pipe_is_read_as_its_lines_come() {
         3 << 20,
         "the page goes on after the end of the lines"
     );
+}
+
+#[test]
+fn an_input_that_cannot_be_read_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    for (source, why) in [("/nonexistent", "No such file"), ("/tmp", "directory")] {
+        let source = format!("--source=systemtap:{source}");
+        let (code, told) = support::run(support::command(folder.path(), support::free_port(), &[&source]));
+        assert!(code == Some(1) && told.contains(why), "{told}");
+    }
+    // It opens; but nothing is mapped at its begin, so that to read is an error.
+    let memtap = watch(folder.path(), Path::new("/proc/self/mem"));
+    memtap.wait_for("/api/v1/health", "it is told", |health| {
+        health["requests"]["lost_by_cause"]["unreadable_input"] == 1
+    });
+    assert!(memtap.log().contains("cannot be read any more"), "{}", memtap.log());
 }

@@ -6,6 +6,8 @@ use memtap_model::{Layout, LineError, ScriptLine, ScriptReader};
 
 /// No line of the script is longer.
 const LINE: usize = 4096;
+/// What is kept of a longer one, to show what it was.
+const KEPT: usize = 1 << 20;
 const BUFFER: usize = 256 << 10;
 
 /// A line that is none, with what it was.
@@ -15,7 +17,7 @@ pub struct Damaged {
     pub number: u64,
     /// Why.
     pub error: LineError,
-    /// Its bytes, as far as a line can be long.
+    /// Its bytes; of a line that is too long, its first mebibyte.
     pub line: Vec<u8>,
 }
 
@@ -50,9 +52,16 @@ impl<R: Read> ScriptLines<R> {
         self.bytes
     }
 
-    /// Whether more is there already: another line costs no waiting, most likely.
+    /// Whether the next line is there already, so that it costs no waiting. An empty one is none: behind it the wait may be long.
     pub fn has_more(&self) -> bool {
-        self.input.buffer().contains(&b'\n')
+        let mut rest = self.input.buffer();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            if !is_empty(&rest[..end]) {
+                return true;
+            }
+            rest = &rest[end + 1..];
+        }
+        false
     }
 
     /// The next line, or why it is none; `None` at the end. Empty lines are passed over.
@@ -74,7 +83,7 @@ impl<R: Read> ScriptLines<R> {
                 self.pass_over()?;
                 return Ok(Some(Err(self.damaged(LineError::TooLong))));
             }
-            if self.line.is_empty() || self.line == b"\r" {
+            if is_empty(&self.line) {
                 continue;
             }
             return Ok(Some(self.reader.read(&self.line).map_err(|error| self.damaged(error))));
@@ -85,12 +94,14 @@ impl<R: Read> ScriptLines<R> {
         Damaged { number: self.number, error, line: self.line.clone() }
     }
 
-    /// The rest of a line that is too long.
+    /// The rest of a line that is too long: as much as is kept stays with its begin.
     fn pass_over(&mut self) -> io::Result<()> {
         loop {
             let there = self.input.fill_buf()?;
             let end = there.iter().position(|byte| *byte == b'\n');
             let count = end.map_or(there.len(), |at| at + 1);
+            let room = KEPT.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&there[..end.unwrap_or(count).min(room)]);
             self.input.consume(count);
             self.bytes += count as u64;
             if end.is_some() || count == 0 {
@@ -100,9 +111,15 @@ impl<R: Read> ScriptLines<R> {
     }
 }
 
+fn is_empty(line: &[u8]) -> bool {
+    matches!(line, b"" | b"\r")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MMAP: &str = "mmap,1,x,4096,Sat Jun  1 09:05:03 2024";
 
     #[test]
     fn lines_have_their_numbers_and_one_that_is_too_long_costs_no_other() {
@@ -116,5 +133,24 @@ mod tests {
         }
         assert_eq!(found, [Ok(1), Err((3, LineError::TooFewColumns)), Err((4, LineError::TooLong)), Ok(2)]);
         assert_eq!((lines.number(), lines.bytes()), (5, text.len() as u64));
+    }
+
+    #[test]
+    fn no_line_is_there_where_only_empty_ones_are() {
+        let text = format!("{MMAP}\n\n\r\n{MMAP}\n\n\r\n");
+        let mut lines = ScriptLines::new(text.as_bytes(), Layout::default(), 0);
+        assert!(matches!(lines.next_line(), Ok(Some(Ok(_)))) && lines.has_more());
+        assert!(matches!(lines.next_line(), Ok(Some(Ok(_)))) && !lines.has_more());
+    }
+
+    #[test]
+    fn of_a_line_that_is_too_long_a_mebibyte_is_kept() {
+        for (length, kept) in [(5000, 5000), (KEPT, KEPT), (KEPT + 1, KEPT), (3 * KEPT, KEPT)] {
+            let text: Vec<u8> = (0..length).map(|at| b'a' + (at % 23) as u8).chain(*b"\nnext").collect();
+            let mut lines = ScriptLines::new(&text[..], Layout::default(), 0);
+            let damaged = lines.next_line().unwrap().unwrap().unwrap_err();
+            assert!(damaged.error == LineError::TooLong && damaged.line == text[..kept], "{length}");
+            assert_eq!(lines.next_line().unwrap().unwrap().unwrap_err().line, b"next");
+        }
     }
 }

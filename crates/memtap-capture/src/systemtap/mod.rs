@@ -2,31 +2,25 @@
 //! lengths, not of what they changed; sizes come from /proc where the process is one of this machine.
 
 mod lines;
+mod stream;
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::FileTypeExt as _;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use memtap_model::{
-    Call, CallTotals, Comm, Layout, LossCause, MemoryRequest, Observation, Outcome, ProcessId, ProcessState,
+    Call, CallTotals, Comm, LossCause, MemoryRequest, Observation, Outcome, ProcessId, ProcessState,
     ScriptLine, StartTime, Tally, Tgid, Tid,
 };
 
-use crate::{CaptureError, Source, SourceKind, clock, procfs};
+use crate::{CaptureError, Settings, Source, SourceKind, clock, procfs};
 pub use lines::{Damaged, ScriptLines};
+use stream::{Lost, Piece};
 
-/// Lines on their way from the thread that reads; a full channel makes it wait, and whoever writes the pipe with it.
-const CHANNEL: usize = 64;
-const LINES_AT_ONCE: usize = 1024;
 /// Processes that are followed at a time; beyond it the one that was quiet longest is taken to have ended.
 const PROCESSES: usize = 20_000;
-/// Damaged lines that are shown in the log; all are counted.
-const SHOWN: u64 = 5;
-
-type Input = Box<dyn Read + Send>;
+/// Processes without a new line whose size is read at a tick; they take turns.
+const UNCHANGED: usize = 256;
 
 /// The source.
 pub(crate) struct SystemTap {
@@ -35,17 +29,13 @@ pub(crate) struct SystemTap {
     /// Sets apart the lives that one pid had, as far as its name tells.
     lives: u64,
     changed: Vec<Tgid>,
-    damaged: u64,
-    shown: u64,
+    /// In which order sizes are read of those that do not change.
+    turns: VecDeque<Tgid>,
+    /// How many readings there were.
+    ticks: u64,
+    lost: Lost,
     due: bool,
     ended: bool,
-}
-
-#[derive(Default)]
-struct Piece {
-    lines: Vec<ScriptLine>,
-    damaged: Vec<Damaged>,
-    more_damaged: u64,
 }
 
 struct Process {
@@ -53,40 +43,27 @@ struct Process {
     name: Comm,
     calls: [CallTotals; Call::COUNT],
     is_changed: bool,
-    /// The tick in which it was heard of last.
+    /// How many readings there had been when it was heard of last.
     heard: u64,
 }
 
 impl SystemTap {
-    pub(crate) fn open(path: &Path) -> Result<Self, CaptureError> {
-        let failed = || CaptureError::read(path.display().to_string());
-        let input: Box<dyn FnOnce() -> std::io::Result<Input> + Send> = if path == Path::new("-") {
-            Box::new(|| Ok(Box::new(std::io::stdin())))
-        } else if path.metadata().map_err(failed())?.file_type().is_fifo() {
-            // To open it waits until somebody writes.
-            let path = path.to_owned();
-            Box::new(move || Ok(Box::new(File::open(path)?)))
-        } else {
-            let file = File::open(path).map_err(failed())?;
-            Box::new(move || Ok(Box::new(file)))
-        };
-        let (sender, lines) = sync_channel(CHANNEL);
-        let read = move || match input() {
-            Ok(input) => read(ScriptLines::new(input, Layout::default(), 0), &sender),
-            Err(error) => tracing::error!("the SystemTap stream cannot be opened: {error}"),
-        };
-        let started = std::thread::Builder::new().name("memtap-lines".to_owned()).spawn(read);
-        started.map_err(CaptureError::read("the lines: the system gives no thread for them"))?;
-        Ok(Self {
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, CaptureError> {
+        Ok(Self::of(stream::open(path, settings)?))
+    }
+
+    fn of(lines: Receiver<Piece>) -> Self {
+        Self {
             lines,
             processes: HashMap::new(),
             lives: 0,
             changed: Vec::new(),
-            damaged: 0,
-            shown: 0,
+            turns: VecDeque::new(),
+            ticks: 0,
+            lost: Lost::default(),
             due: false,
             ended: false,
-        })
+        }
     }
 
     fn line(&mut self, line: &ScriptLine, out: &mut Vec<Observation>) {
@@ -102,6 +79,7 @@ impl SystemTap {
                     is_changed: false,
                     heard: 0,
                 };
+                self.turns.push_back(tgid);
                 out.push(Observation::Fork(Box::new(state(&process, line))));
                 self.processes.entry(tgid).or_insert(process)
             }
@@ -114,7 +92,7 @@ impl SystemTap {
         let call = &mut process.calls[line.call.index()];
         call.count += 1;
         call.requested_bytes = call.requested_bytes.saturating_add(line.length);
-        process.heard = self.lives;
+        process.heard = self.ticks;
         if !std::mem::replace(&mut process.is_changed, true) {
             self.changed.push(tgid);
         }
@@ -137,18 +115,18 @@ impl SystemTap {
 
     /// The tick's sums, and the sizes of those that live here.
     fn reading(&mut self, out: &mut Vec<Observation>) {
-        for tgid in std::mem::take(&mut self.changed) {
-            if let Some(process) = self.processes.get_mut(&tgid) {
+        let changed = std::mem::take(&mut self.changed);
+        for tgid in &changed {
+            if let Some(process) = self.processes.get_mut(tgid) {
                 process.is_changed = false;
                 out.push(Observation::Tally(Box::new(tally(process))));
             }
         }
         let boot = clock::boot();
-        for process in self.processes.values() {
+        for tgid in self.whose_sizes(changed) {
+            let Some(process) = self.processes.get(&tgid) else { continue };
             // A pid of another machine's may be somebody else's here: the name tells.
-            if let Some(here) =
-                procfs::state(process.id.tgid.0, boot).filter(|here| here.name == process.name)
-            {
+            if let Some(here) = procfs::state(tgid.0, boot).filter(|here| here.name == process.name) {
                 out.push(Observation::Snapshot(Box::new(ProcessState {
                     start: process.id.start,
                     causes: None,
@@ -157,13 +135,27 @@ impl SystemTap {
             }
         }
         self.forget(out);
-        if self.damaged > 0 {
-            out.push(Observation::Lost {
-                cause: LossCause::DamagedLine,
-                count: std::mem::take(&mut self.damaged),
-            });
+        let Lost { damaged, unreadable } = std::mem::take(&mut self.lost);
+        for (cause, count) in [(LossCause::DamagedLine, damaged), (LossCause::UnreadableInput, unreadable)] {
+            if count > 0 {
+                out.push(Observation::Lost { cause, count });
+            }
         }
+        self.ticks += 1;
         out.push(Observation::AllRead);
+    }
+
+    /// Whose sizes are read now: those that changed, and some of the others in their turn.
+    fn whose_sizes(&mut self, mut changed: Vec<Tgid>) -> Vec<Tgid> {
+        let among: HashSet<Tgid> = changed.iter().copied().collect();
+        for _ in 0..self.turns.len().min(UNCHANGED) {
+            let Some(next) = self.turns.pop_front() else { break };
+            self.turns.push_back(next);
+            if !among.contains(&next) {
+                changed.push(next);
+            }
+        }
+        changed
     }
 
     fn forget(&mut self, out: &mut Vec<Observation>) {
@@ -177,17 +169,7 @@ impl SystemTap {
             self.processes.remove(&process.tgid);
             out.push(Observation::Exit(Box::new(procfs::ended(process))));
         }
-    }
-
-    fn tell(&mut self, piece: &Piece) {
-        for damaged in &piece.damaged {
-            if self.shown < SHOWN {
-                self.shown += 1;
-                let line = memtap_model::to_text(&damaged.line);
-                tracing::warn!("line {} is damaged ({}): {:?}", damaged.number, damaged.error, line);
-            }
-        }
-        self.damaged += piece.damaged.len() as u64 + piece.more_damaged;
+        self.turns.retain(|tgid| self.processes.contains_key(tgid));
     }
 }
 
@@ -206,32 +188,6 @@ fn tally(process: &Process) -> Tally {
     Tally { process: process.id, calls: process.calls, refusals: Vec::new(), refusals_beyond: 0 }
 }
 
-/// The thread: it may wait for lines as long as it likes.
-fn read(mut lines: ScriptLines<Input>, sender: &SyncSender<Piece>) {
-    let mut piece = Piece::default();
-    loop {
-        match lines.next_line() {
-            Ok(Some(Ok(line))) => piece.lines.push(line),
-            Ok(Some(Err(damaged))) if piece.damaged.len() < LINES_AT_ONCE => piece.damaged.push(damaged),
-            Ok(Some(Err(_))) => piece.more_damaged += 1,
-            Ok(None) => {
-                let _ = sender.send(piece);
-                tracing::info!("the SystemTap stream has ended after {} lines", lines.number());
-                return;
-            }
-            Err(error) => {
-                let _ = sender.send(piece);
-                tracing::error!("the SystemTap stream cannot be read: {error}");
-                return;
-            }
-        }
-        let full = piece.lines.len() + piece.damaged.len() >= LINES_AT_ONCE;
-        if (full || !lines.has_more()) && sender.send(std::mem::take(&mut piece)).is_err() {
-            return;
-        }
-    }
-}
-
 impl Source for SystemTap {
     fn kind(&self) -> SourceKind {
         SourceKind::SystemTap
@@ -247,7 +203,8 @@ impl Source for SystemTap {
         while out.len() - before < room && !self.ended {
             match self.lines.try_recv() {
                 Ok(piece) => {
-                    self.tell(&piece);
+                    self.lost.damaged += piece.lost.damaged;
+                    self.lost.unreadable += piece.lost.unreadable;
                     for line in &piece.lines {
                         self.line(line, out);
                     }
@@ -260,5 +217,63 @@ impl Source for SystemTap {
             self.reading(out);
         }
         Ok(out.len() - before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use memtap_model::WallClock;
+
+    use super::*;
+
+    /// A source that has no thread; its processes are of another machine.
+    fn source() -> SystemTap {
+        SystemTap::of(sync_channel(1).1)
+    }
+
+    fn hear(source: &mut SystemTap, pids: impl IntoIterator<Item = usize>) {
+        for pid in pids {
+            let line = ScriptLine {
+                call: Call::Mmap,
+                pid: 5_000_000 + u32::try_from(pid).unwrap(),
+                name: Comm::new(b"x"),
+                length: 4096,
+                time: WallClock(0),
+            };
+            source.line(&line, &mut Vec::new());
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_of_those_that_changed_and_of_few_others_in_their_turn() {
+        let mut source = source();
+        hear(&mut source, 0..1000);
+        let changed = std::mem::take(&mut source.changed);
+        assert_eq!(source.whose_sizes(changed).len(), 1000);
+        let mut read = HashSet::new();
+        for _ in 0..1000_usize.div_ceil(UNCHANGED) {
+            let now = source.whose_sizes(vec![Tgid(5_000_007)]);
+            assert!(now.len() <= UNCHANGED + 1 && now.iter().filter(|pid| pid.0 == 5_000_007).count() == 1);
+            read.extend(now);
+        }
+        assert_eq!(read.len(), 1000, "each has had its turn");
+    }
+
+    #[test]
+    fn of_too_many_the_one_that_was_quiet_longest_has_ended() {
+        let mut source = source();
+        hear(&mut source, 0..PROCESSES);
+        source.reading(&mut Vec::new());
+        hear(&mut source, (0..PROCESSES).filter(|pid| *pid != 700));
+        hear(&mut source, [PROCESSES]);
+        let mut out = Vec::new();
+        source.reading(&mut out);
+        let ended = out.iter().filter_map(|observation| match observation {
+            Observation::Exit(state) => Some(state.tgid.0),
+            _ => None,
+        });
+        assert_eq!(ended.collect::<Vec<_>>(), [5_000_700]);
     }
 }
