@@ -278,6 +278,7 @@ fn info_and_check_answer_while_another_program_writes() {
     assert!(words("request  ")[2].parse::<u64>().unwrap() > 3001 * 20, "{out}");
     assert_eq!(words("refused")[1], "1", "{out}");
     assert_eq!(words("vm")[1..3], ["6.18", "1"], "{out}");
+    assert!(!out.contains("1970"), "the run of rows from before there were runs: {out}");
     assert!(out.contains("\\u{1b}[2Jhost") && !out.contains('\x1b'), "{out}");
     let (code, out, told) = history.run(&["check"]);
     assert!(code == Some(0) && out.contains("is whole: 3001 requests"), "{out}{told}");
@@ -295,6 +296,9 @@ fn check_finds_damaged_pages() {
     let (code, out, told) = history.run(&["check"]);
     assert_eq!(code, Some(1), "{out}{told}");
     assert!(!out.is_empty() && told.contains("memtap.db is damaged: end memtap, save what"), "{out}{told}");
+    file.set_len(middle).unwrap();
+    let (code, out, told) = history.run(&["check"]);
+    assert!(code == Some(1) && out.contains("malformed") && told.contains("is damaged"), "{out}{told}");
 }
 
 #[test]

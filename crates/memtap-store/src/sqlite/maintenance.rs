@@ -19,6 +19,8 @@ use crate::{Reader, StoreError};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Damaged places that are told, at most.
 const SHOWN: u32 = 20;
+/// Pages that a check may keep in memory.
+const CHECK_CACHE_KIB: i64 = 64 << 10;
 
 /// What the rows rely on, as what is wrong and how many: a reader joins these tables, and a row without its partner would be in
 /// no answer. Rows that only wait for retention (a thread without requests, a mark of a deleted request) are not wrong.
@@ -136,7 +138,9 @@ pub fn contents(path: &Path) -> Result<Contents, StoreError> {
 /// # Errors
 /// When it is not there, is none of this memtap's, or cannot be read for another reason than damage.
 pub fn check(path: &Path) -> Result<Checked, StoreError> {
-    reading(path, |connection, expected| {
+    let done = reading(path, |connection, expected| {
+        // An index is compared with its table row by row.
+        connection.pragma_update(None, "cache_size", -CHECK_CACHE_KIB)?;
         let mut checked = Checked::default();
         // Each relies on what the one before has looked at.
         let steps: [Step; 3] = [damaged_pages, missing_parts, broken_relations];
@@ -150,7 +154,14 @@ pub fn check(path: &Path) -> Result<Checked, StoreError> {
             }
         }
         Ok(checked)
-    })
+    });
+    match done {
+        // Its first page already, or its length.
+        Err(StoreError::Sqlite(error)) if is_damage(&error) => {
+            Ok(Checked { requests: 0, findings: vec![error.to_string()] })
+        }
+        done => done,
+    }
 }
 
 /// Writes the database anew, without the pages that hold nothing. Whatever ends it early, the database stays as it was.
@@ -276,7 +287,9 @@ fn tables(connection: &Connection, expected: &Expected) -> Result<Vec<Table>, St
 }
 
 fn machines(connection: &Connection) -> rusqlite::Result<Vec<Machine>> {
-    let sql = "SELECT hostname, kernel, count(*), min(began_ns), max(began_ns) FROM run GROUP BY 1, 2 ORDER BY 1, 5";
+    // Run 0 is of rows from before there were runs, and stands there without such rows too.
+    let sql = "SELECT hostname, kernel, count(*), min(began_ns), max(began_ns) FROM run \
+        WHERE id <> 0 OR EXISTS (SELECT 1 FROM process WHERE run_id = 0) GROUP BY 1, 2 ORDER BY 1, 5";
     let machine = |row: &rusqlite::Row<'_>| {
         Ok(Machine {
             hostname: row.get(0)?,

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::bail;
 use memtap_store::maintenance;
 
-use super::{print, printable};
+use super::{print, printable, while_waiting};
 
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let checked = maintenance::check(path)?;
+    let checked = while_waiting("every page and row is looked at", || maintenance::check(path))?;
     if checked.findings.is_empty() {
         return print(&format!(
             "{} is whole: {} requests, each with its process, name and call\n",

@@ -88,8 +88,8 @@ fn write_pages(
             last.clone_from(&request.timestamp);
             lines.write(request)?;
         }
-        progress.inc(page.requests.len() as u64);
         progress.set_message(last);
+        progress.inc(page.requests.len() as u64);
         match page.next_cursor {
             Some(cursor) => query.cursor = Some(cursor),
             None => return Ok(lines.finish()?),
@@ -100,7 +100,7 @@ fn write_pages(
 /// Drawn on stderr, and only where that is a terminal. How many requests there will be, nobody has counted: it says how far back it is.
 fn progress() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    match ProgressStyle::with_template("{spinner} {human_pos} requests, {per_sec}, back to {msg}") {
+    match ProgressStyle::with_template("{spinner} {human_pos} requests in {elapsed}, back to {msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -7,10 +7,11 @@ use indicatif::HumanBytes;
 use memtap_model::WallClock;
 use memtap_store::maintenance::{self, Contents};
 
-use super::{print, printable};
+use super::{print, printable, while_waiting};
 
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    print(&text(path, &maintenance::contents(path)?)?)
+    let contents = while_waiting("rows and pages are counted", || maintenance::contents(path))?;
+    print(&text(path, &contents)?)
 }
 
 fn text(path: &Path, contents: &Contents) -> Result<String, std::fmt::Error> {

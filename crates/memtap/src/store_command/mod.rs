@@ -7,8 +7,10 @@ mod info;
 
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::bail;
+use indicatif::ProgressBar;
 use memtap_store::StoreUrl;
 
 use crate::cli::{StoreCommand, WhichStore};
@@ -42,6 +44,15 @@ fn sqlite(which: &WhichStore) -> anyhow::Result<PathBuf> {
 /// Strangers' text on a terminal: what would steer it is shown as what it is.
 fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Shows on stderr, where that is a terminal, that something takes its time.
+fn while_waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+    let spinner = ProgressBar::new_spinner().with_message(what);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let done = work();
+    spinner.finish_and_clear();
+    done
 }
 
 /// A reader that wants no more (`| head`) is no failure.
