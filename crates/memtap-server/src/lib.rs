@@ -17,6 +17,7 @@ mod run;
 mod self_usage;
 mod state;
 
+pub use dto::Request;
 pub use error::ServerError;
 pub use run::{bind, router, serve};
 pub use state::{AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus};

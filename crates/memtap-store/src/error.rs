@@ -42,6 +42,42 @@ pub enum StoreError {
         /// The highest that we know.
         known: i64,
     },
+    /// The file was written by an older memtap.
+    #[error(
+        "{path} has schema version {found}, older than this memtap's {known}; start memtap once with --store sqlite:{path}: it brings it to its own"
+    )]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The one that we need.
+        known: i64,
+    },
+    /// There is no such file.
+    #[error("there is no history in {path}; say where it is with --store sqlite:PATH")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Another program has the file open.
+    #[error("{path} is in use: end the memtap that writes it, and whatever else reads it, and try again")]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file system lacks the room for a copy.
+    #[error(
+        "there is no room beside {path}: {needed} bytes are needed for a while and {free} are free; nothing was changed: make room and try again"
+    )]
+    NoRoom {
+        /// Which file.
+        path: PathBuf,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
     /// The database could not do it now.
     #[error("the history database failed: {0}{mend}", mend = mend(.0))]
     Sqlite(#[from] rusqlite::Error),

@@ -22,5 +22,6 @@ pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
     Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
-pub use url::{StoreUrl, open};
+pub use sqlite::maintenance;
+pub use url::{StoreUrl, open, open_reader};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

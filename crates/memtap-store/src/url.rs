@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::mysql::{Mysql, MysqlUrl};
-use crate::sqlite::Sqlite;
-use crate::{Settings, Store, StoreError};
+use crate::mysql::{self, Mysql, MysqlUrl};
+use crate::sqlite::{Sqlite, maintenance};
+use crate::{Reader, Settings, Store, StoreError};
 
 /// A store's URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,18 @@ pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>
     match url {
         StoreUrl::Sqlite(path) => Ok(Some(Box::new(Sqlite::open(path, settings)?))),
         StoreUrl::Mysql(url) => Ok(Some(Box::new(Mysql::open(url, settings)?))),
+        StoreUrl::None => Ok(None),
+    }
+}
+
+/// A reader of the store alone, which changes nothing in it; `None` for [`StoreUrl::None`].
+///
+/// # Errors
+/// When it is not there, or is something else.
+pub fn open_reader(url: &StoreUrl) -> Result<Option<Arc<dyn Reader>>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Some(maintenance::reader(path)?)),
+        StoreUrl::Mysql(url) => Ok(Some(mysql::reader(url)?)),
         StoreUrl::None => Ok(None),
     }
 }

@@ -1,5 +1,7 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
+mod store;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
 use memtap_store::StoreUrl;
+
+pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +50,8 @@ pub(crate) enum Command {
     /// Read lines that the original system's SystemTap script printed into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
+    /// Tell what the history holds, check it, make it smaller, or write it out for other programs
+    Store(StoreArguments),
     /// Say what this kernel and these permissions allow, each line with its mend
     Doctor,
 }

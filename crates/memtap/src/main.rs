@@ -10,6 +10,7 @@ mod doctor;
 mod import;
 mod pipeline;
 mod serve;
+mod store_command;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
+        Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
         None => serve::run(&cli.serve),
     };
     match done {

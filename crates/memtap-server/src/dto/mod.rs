@@ -15,7 +15,7 @@ pub(crate) use host::Host;
 pub(crate) use live::{Snapshot, Tick};
 pub(crate) use oom::OomKill;
 pub(crate) use process::Process;
-pub(crate) use request::Request;
+pub use request::Request;
 pub(crate) use share::Share;
 pub(crate) use update::Update;
 pub(crate) use usage::Usage;

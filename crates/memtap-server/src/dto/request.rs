@@ -7,24 +7,46 @@ use serde::Serialize;
 
 use super::time;
 
-/// One request with its outcome.
+/// One request with its outcome: `docs/api.md` says what the fields are.
 #[derive(Debug, Serialize)]
-pub(crate) struct Request {
-    host: Option<Arc<str>>,
-    timestamp: String,
-    pid: u32,
-    tid: u32,
-    process_name: String,
-    call: &'static str,
-    memory_size: u64,
-    address: String,
-    delta_bytes: i64,
-    errno: Option<u16>,
-    error: Option<String>,
-    virtual_bytes: u64,
-    arguments: String,
-    file: Option<Arc<str>>,
-    lost_before: u32,
+#[expect(missing_docs, reason = "docs/api.md has them")]
+pub struct Request {
+    pub host: Option<Arc<str>>,
+    pub timestamp: String,
+    pub pid: u32,
+    pub tid: u32,
+    pub process_name: String,
+    pub call: &'static str,
+    pub memory_size: u64,
+    pub address: String,
+    pub delta_bytes: i64,
+    pub errno: Option<u16>,
+    pub error: Option<String>,
+    pub virtual_bytes: u64,
+    pub arguments: String,
+    pub file: Option<Arc<str>>,
+    pub lost_before: u32,
+}
+
+impl Request {
+    /// The names of its fields, in their order.
+    pub const COLUMNS: [&str; 15] = [
+        "host",
+        "timestamp",
+        "pid",
+        "tid",
+        "process_name",
+        "call",
+        "memory_size",
+        "address",
+        "delta_bytes",
+        "errno",
+        "error",
+        "virtual_bytes",
+        "arguments",
+        "file",
+        "lost_before",
+    ];
 }
 
 impl From<&StoredRequest> for Request {

@@ -131,6 +131,11 @@ impl Mysql {
     }
 }
 
+/// Pages of requests, without a writer: the tables are taken as they are.
+pub(crate) fn reader(url: &MysqlUrl) -> Result<Arc<dyn Reader>, StoreError> {
+    Ok(Arc::new(MysqlReader::new(&Link::new(url)?)))
+}
+
 impl Store for Mysql {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
         let (appended, written) =

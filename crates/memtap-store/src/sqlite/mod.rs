@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+pub mod maintenance;
 mod processes;
 mod reader;
 mod retention;

@@ -1,0 +1,48 @@
+//! `memtap store info`: what is in a history.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use indicatif::HumanBytes;
+use memtap_model::WallClock;
+use memtap_store::maintenance::{self, Contents};
+
+use super::{print, printable, while_waiting};
+
+pub(super) fn run(path: &Path) -> anyhow::Result<()> {
+    let contents = while_waiting("rows and pages are counted", || maintenance::contents(path))?;
+    print(&text(path, &contents)?)
+}
+
+fn text(path: &Path, contents: &Contents) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "store     sqlite:{}", path.display())?;
+    writeln!(text, "schema    version {}", contents.schema)?;
+    let (bytes, free) = (HumanBytes(contents.bytes), HumanBytes(contents.free_bytes));
+    writeln!(text, "size      {bytes}, {free} of it free")?;
+    match contents.times {
+        Some((from, to)) => writeln!(text, "requests  {} to {}", time(from), time(to))?,
+        None => writeln!(text, "requests  none")?,
+    }
+    writeln!(text, "\n{:<20} {:>14} {:>14}", "table", "rows", "bytes")?;
+    for table in &contents.tables {
+        writeln!(text, "{:<20} {:>14} {:>14}", table.name, table.rows, table.bytes)?;
+    }
+    if !contents.machines.is_empty() {
+        writeln!(text, "\n{:<20} {:<20} {:>6}  first and last began", "machine", "kernel", "runs")?;
+    }
+    for machine in &contents.machines {
+        let (hostname, kernel) = (printable(&machine.hostname), printable(&machine.kernel));
+        let (first, last) = (time(machine.began.0), time(machine.began.1));
+        writeln!(text, "{hostname:<20} {kernel:<20} {:>6}  {first} {last}", machine.runs)?;
+    }
+    Ok(text)
+}
+
+/// RFC 3339 in UTC; a time that no clock shows comes from a damaged row.
+fn time(at: WallClock) -> String {
+    match jiff::Timestamp::from_nanosecond(at.0.into()) {
+        Ok(time) => format!("{time:.3}"),
+        Err(_) => "?".to_owned(),
+    }
+}
