@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Call, Comm, WallClock};
+use crate::{Call, Comm, MemoryRequest, Outcome, Tgid, Tid, WallClock};
 
 /// What a line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,27 @@ pub struct ScriptLine {
     pub length: u64,
     /// When.
     pub time: WallClock,
+}
+
+/// Of a line only these are known; it was granted, as far as it tells.
+impl From<&ScriptLine> for MemoryRequest {
+    fn from(line: &ScriptLine) -> Self {
+        Self {
+            time: line.time,
+            tgid: Tgid(line.pid),
+            tid: Tid(line.pid),
+            name: line.name,
+            call: line.call,
+            whole: false,
+            arguments: [0, line.length, 0, 0, 0],
+            outcome: Outcome::Granted(0),
+            requested_bytes: line.length,
+            delta_bytes: 0,
+            virtual_bytes: 0,
+            file: None,
+            lost: 0,
+        }
+    }
 }
 
 /// Why a line is none.

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use memtap_model::WallClock;
+use memtap_ledger::{Peaks, ProcessSummary};
+use memtap_model::{Resident, WallClock};
 
-use crate::{UsagePoint, UsageQuery};
+use crate::{AllProcesses, UsagePoint, UsageQuery};
 
 /// Lengths of the steps, seconds.
 pub(crate) const STEPS: [i64; 5] = [1, 10, 60, 600, 3600];
@@ -25,6 +26,56 @@ pub(crate) struct Sample {
     /// Where its step begins, seconds.
     pub(crate) at_s: i64,
     pub(crate) point: UsagePoint,
+}
+
+/// What a tick tells of one process or of all.
+pub(crate) struct Told {
+    /// Virtual size, anonymous, file, shmem, swap; the highest virtual size and resident set.
+    pub(crate) sizes: [u64; 7],
+    /// What counts up: requests, refused, requested bytes, minor and major faults.
+    pub(crate) counters: Counters,
+}
+
+pub(crate) type Counters = [u64; 5];
+
+impl Told {
+    fn new(virtual_bytes: u64, resident: Resident, peaks: Peaks, counters: Counters) -> Self {
+        let Resident { anonymous_bytes, file_bytes, shmem_bytes, swap_bytes } = resident;
+        let highest =
+            [peaks.virtual_bytes.max(virtual_bytes), peaks.resident_bytes.max(resident.set_bytes())];
+        let [highest_virtual, highest_resident] = highest;
+        let sizes = [
+            virtual_bytes,
+            anonymous_bytes,
+            file_bytes,
+            shmem_bytes,
+            swap_bytes,
+            highest_virtual,
+            highest_resident,
+        ];
+        Self { sizes, counters }
+    }
+
+    /// What was done since `before`.
+    pub(crate) fn since(&self, before: Counters) -> Counters {
+        std::array::from_fn(|index| self.counters[index].saturating_sub(before[index]))
+    }
+}
+
+impl From<&ProcessSummary> for Told {
+    fn from(summary: &ProcessSummary) -> Self {
+        let (books, faults) = (&summary.books, summary.faults);
+        let counters =
+            [books.requests(), books.refused(), summary.requested_bytes, faults.minor, faults.major];
+        Self::new(summary.virtual_bytes, summary.resident, summary.tick_peaks, counters)
+    }
+}
+
+impl From<&AllProcesses> for Told {
+    fn from(all: &AllProcesses) -> Self {
+        let counters = [all.requests, all.refused, all.requested_bytes, all.faults.minor, all.faults.major];
+        Self::new(all.virtual_bytes, all.resident, Peaks::default(), counters)
+    }
 }
 
 /// The index of the longest step that is as fine as was asked for, and still there for the beginning of the range.

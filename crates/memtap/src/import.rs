@@ -12,9 +12,7 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
 use memtap_ledger::{BookedRequest, ProcessSummary};
-use memtap_model::{
-    Comm, MemoryRequest, Outcome, ProcessId, ScriptLine, StartTime, Tgid, Tid, WallClock, to_text,
-};
+use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
 use memtap_store::{Batch, Delivery, Run, Store};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -180,21 +178,7 @@ impl Import {
         }
         self.requests.push(BookedRequest {
             process: summary.process,
-            request: MemoryRequest {
-                time: line.time,
-                tgid: Tgid(line.pid),
-                tid: Tid(line.pid),
-                name: line.name,
-                call: line.call,
-                whole: false,
-                arguments: [0, line.length, 0, 0, 0],
-                outcome: Outcome::Granted(0),
-                requested_bytes: line.length,
-                delta_bytes: 0,
-                virtual_bytes: 0,
-                file: None,
-                lost: 0,
-            },
+            request: MemoryRequest::from(line),
             lost_before: 0,
         });
     }

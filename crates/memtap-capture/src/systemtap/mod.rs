@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use memtap_model::{
-    Call, CallTotals, Comm, LossCause, MemoryRequest, Observation, Outcome, ProcessId, ProcessState,
-    ScriptLine, StartTime, Tally, Tgid, Tid,
+    Call, CallTotals, Comm, LossCause, MemoryRequest, Observation, ProcessId, ProcessState, ScriptLine,
+    StartTime, Tally, Tgid,
 };
 
 use crate::{CaptureError, Settings, Source, SourceKind, clock, procfs};
@@ -96,21 +96,7 @@ impl SystemTap {
         if !std::mem::replace(&mut process.is_changed, true) {
             self.changed.push(tgid);
         }
-        out.push(Observation::Request(MemoryRequest {
-            time: line.time,
-            tgid,
-            tid: Tid(line.pid),
-            name: line.name,
-            call: line.call,
-            whole: false,
-            arguments: [0, line.length, 0, 0, 0],
-            outcome: Outcome::Granted(0),
-            requested_bytes: line.length,
-            delta_bytes: 0,
-            virtual_bytes: 0,
-            file: None,
-            lost: 0,
-        }));
+        out.push(Observation::Request(MemoryRequest::from(line)));
     }
 
     /// The tick's sums, and the sizes of those that live here.

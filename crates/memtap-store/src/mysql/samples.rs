@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row, Value};
 
 use super::rows::text_of;
-use crate::steps::{KEPT, STEPS, Sample, choose, merge, width};
+use crate::steps::{Counters, KEPT, STEPS, Sample, Told, choose, merge, width};
 use crate::{AllProcesses, UsagePoint, UsageQuery};
 
 type Done<T> = mysql_async::Result<T>;
@@ -32,9 +32,6 @@ const INTO: &str = "ON DUPLICATE KEY UPDATE virtual_bytes = VALUES(virtual_bytes
     requested_bytes = usage_sample.requested_bytes + VALUES(requested_bytes), \
     minor_faults = usage_sample.minor_faults + VALUES(minor_faults), major_faults = usage_sample.major_faults + VALUES(major_faults)";
 
-/// What counts up, as it was at the sample before: requests, refused, requested bytes, minor and major faults.
-type Counters = [u64; 5];
-
 /// The second of a sample: never before the run's last one, whatever the clock does.
 pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
     let at_s = tick.0.div_euclid(1_000_000_000);
@@ -53,14 +50,7 @@ pub(super) async fn process(
     at_s: i64,
     summary: &ProcessSummary,
 ) -> Done<()> {
-    let faults = summary.faults;
-    let now = [
-        summary.books.requests(),
-        summary.books.refused(),
-        summary.requested_bytes,
-        faults.minor,
-        faults.major,
-    ];
+    let told = Told::from(summary);
     let known = "SELECT started_at IS NULL AND ? < began, process.requests, process.refused, process.requested_bytes, \
         process.minor_faults, process.major_faults FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
     let known: Option<(bool, u64, u64, u64, u64, u64)> =
@@ -69,59 +59,35 @@ pub(super) async fn process(
     let mut before = [requests, refused, requested, minor, major];
     // Of a process that is older than the run, the faults of before are no part of the first step.
     if is_old {
-        (before[3], before[4]) = (now[3], now[4]);
+        (before[3], before[4]) = (told.counters[3], told.counters[4]);
     }
-    let resident = summary.resident;
-    let sizes = [
-        summary.virtual_bytes,
-        resident.anonymous_bytes,
-        resident.file_bytes,
-        resident.shmem_bytes,
-        resident.swap_bytes,
-        summary.tick_peaks.virtual_bytes.max(summary.virtual_bytes),
-        summary.tick_peaks.resident_bytes.max(resident.set_bytes()),
-    ];
-    insert(connection, (run, at_s, id), sizes, since(now, before)).await
+    insert(connection, (run, at_s, id), &told, before).await
 }
 
 /// The sample of all processes of the run together.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
-    let now = [all.requests, all.refused, all.requested_bytes, all.faults.minor, all.faults.major];
+    let told = Told::from(all);
     let known = "SELECT requests, refused, requested_bytes, minor_faults, major_faults FROM run WHERE id = ?";
     let known: Option<(u64, u64, u64, u64, u64)> = connection.exec_first(known, (run,)).await?;
     let before: Counters = known.unwrap_or_default().into();
-    let resident = all.resident;
-    let sizes = [
-        all.virtual_bytes,
-        resident.anonymous_bytes,
-        resident.file_bytes,
-        resident.shmem_bytes,
-        resident.swap_bytes,
-        all.virtual_bytes,
-        resident.set_bytes(),
-    ];
-    insert(connection, (run, at_s, ALL), sizes, since(now, before)).await?;
-    let [requests, refused, requested, minor, major] = now;
+    insert(connection, (run, at_s, ALL), &told, before).await?;
+    let [requests, refused, requested, minor, major] = told.counters;
     let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, minor_faults = ?, major_faults = ? WHERE id = ?";
     connection.exec_drop(sql, (requests, refused, requested, minor, major, run)).await
-}
-
-fn since(now: Counters, before: Counters) -> Counters {
-    std::array::from_fn(|index| now[index].saturating_sub(before[index]))
 }
 
 async fn insert(
     connection: &mut Conn,
     (run, at_s, id): (u64, i64, u64),
-    sizes: [u64; 7],
-    counters: Counters,
+    told: &Told,
+    before: Counters,
 ) -> Done<()> {
     let marks = vec!["?"; 15].join(", ");
     let sql = format!(
         "INSERT INTO usage_sample (step_s, run_id, at_s, process_id, {COLUMNS}) VALUES (1, {marks}) {INTO}"
     );
     let mut values: Vec<Value> = vec![run.into(), at_s.into(), id.into()];
-    values.extend(sizes.into_iter().chain(counters).map(Value::from));
+    values.extend(told.sizes.into_iter().chain(told.since(before)).map(Value::from));
     connection.exec_drop(sql, values).await
 }
 

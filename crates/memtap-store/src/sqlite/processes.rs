@@ -36,7 +36,7 @@ impl Writer {
         let name = summary.name.to_text();
         let id = self.ids.row(transaction, summary.process, &name, tick.unwrap_or_default())?;
         if let Some(at_s) = at_s {
-            samples::process(transaction, [self.ids.run, id, at_s], summary)?;
+            samples::process(transaction, [self.ids.run, at_s, id], summary)?;
             self.calls(transaction, id, summary, at_s)?;
         }
         let runs_in = &summary.runs_in;

@@ -1,9 +1,9 @@
 //! Samples of usage: written a second at a time, put together into longer steps, and deleted as they age.
 
 use memtap_ledger::ProcessSummary;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
-use crate::steps::{KEPT, STEPS};
+use crate::steps::{Counters, KEPT, STEPS, Told};
 use crate::{AllProcesses, StoreError};
 
 /// Process 0 of a run: all its processes together.
@@ -27,43 +27,23 @@ const INSERT: &str = "INSERT INTO usage_sample (run_id, step_s, at_s, process_id
     swap_bytes, peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults) \
     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
-/// What counts up, as it was at the sample before: requests, refused, requested bytes, minor and major faults.
-type Counters = [i64; 5];
-
-/// The sample of a process in the second `at_s`; its row must not have been brought up to date yet.
+/// The sample of a process at `[run, second, process]`; its row must not have been brought up to date yet.
 pub(super) fn process(
     transaction: &Transaction<'_>,
-    [run, id, at_s]: [i64; 3],
+    place: [i64; 3],
     summary: &ProcessSummary,
 ) -> Result<(), StoreError> {
-    let now: Counters = [
-        summary.books.requests().cast_signed(),
-        summary.books.refused().cast_signed(),
-        summary.requested_bytes.cast_signed(),
-        summary.faults.minor.cast_signed(),
-        summary.faults.major.cast_signed(),
-    ];
-    let known = "SELECT started_at_ns, requests, refused, requested_bytes, minor_faults, major_faults, \
+    let told = Told::from(summary);
+    let known = "SELECT requests, refused, requested_bytes, minor_faults, major_faults, started_at_ns, \
         (SELECT began_ns FROM run WHERE run.id = run_id) FROM process WHERE id = ?1";
-    let (mut before, started_at, began): (Counters, i64, i64) =
-        transaction.prepare_cached(known)?.query_row([id], |row| {
-            Ok(([row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?], row.get(0)?, row.get(6)?))
-        })?;
+    let (mut before, started_at, began): (Counters, i64, i64) = transaction
+        .prepare_cached(known)?
+        .query_row([place[2]], |row| Ok((counters(row)?, row.get(5)?, row.get(6)?)))?;
     // Of a process that is older than the run, the faults of before are no part of the first step.
     if started_at == 0 && summary.started_at.0 < began {
-        (before[3], before[4]) = (now[3], now[4]);
+        (before[3], before[4]) = (told.counters[3], told.counters[4]);
     }
-    let resident = summary.resident;
-    let sizes = [
-        summary.virtual_bytes,
-        resident.anonymous_bytes,
-        resident.file_bytes,
-        resident.shmem_bytes,
-        resident.swap_bytes,
-        summary.tick_peaks.virtual_bytes.max(summary.virtual_bytes),
-        summary.tick_peaks.resident_bytes.max(resident.set_bytes()),
-    ];
-    insert(transaction, [run, at_s, id], sizes, since(now, before))
+    insert(transaction, place, &told, before)
 }
 
 /// The sample of all processes of the run together.
@@ -73,64 +53,32 @@ pub(super) fn all(
     at_s: i64,
     all: &AllProcesses,
 ) -> Result<(), StoreError> {
-    let now: Counters = [
-        all.requests.cast_signed(),
-        all.refused.cast_signed(),
-        all.requested_bytes.cast_signed(),
-        all.faults.minor.cast_signed(),
-        all.faults.major.cast_signed(),
-    ];
+    let told = Told::from(all);
     let known =
         "SELECT requests, refused, requested_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
-    let before: Counters = transaction
-        .prepare_cached(known)?
-        .query_row([run], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))?;
-    let resident = all.resident;
-    let sizes = [
-        all.virtual_bytes,
-        resident.anonymous_bytes,
-        resident.file_bytes,
-        resident.shmem_bytes,
-        resident.swap_bytes,
-        all.virtual_bytes,
-        resident.set_bytes(),
-    ];
-    insert(transaction, [run, at_s, ALL], sizes, since(now, before))?;
+    let before = transaction.prepare_cached(known)?.query_row([run], counters)?;
+    insert(transaction, [run, at_s, ALL], &told, before)?;
     let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, minor_faults = ?5, major_faults = ?6 WHERE id = ?1";
-    let [requests, refused, requested, minor, major] = now;
+    let [requests, refused, requested, minor, major] = told.counters.map(u64::cast_signed);
     transaction.prepare_cached(sql)?.execute([run, requests, refused, requested, minor, major])?;
     Ok(())
 }
 
-fn since(now: Counters, before: Counters) -> Counters {
-    std::array::from_fn(|index| now[index].saturating_sub(before[index]).max(0))
+fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
+    let at = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+    Ok([at(0)?, at(1)?, at(2)?, at(3)?, at(4)?])
 }
 
+/// At `[run, second, process]`.
 fn insert(
     transaction: &Transaction<'_>,
-    [run, at_s, id]: [i64; 3],
-    sizes: [u64; 7],
-    [requests, refused, requested, minor, major]: Counters,
+    place: [i64; 3],
+    told: &Told,
+    before: Counters,
 ) -> Result<(), StoreError> {
-    let [virtual_bytes, anonymous, file, shmem, swap, peak_virtual, peak_resident] =
-        sizes.map(u64::cast_signed);
-    transaction.prepare_cached(&format!("{INSERT} {INTO}"))?.execute(params![
-        run,
-        at_s,
-        id,
-        virtual_bytes,
-        anonymous,
-        file,
-        shmem,
-        swap,
-        peak_virtual,
-        peak_resident,
-        requests,
-        refused,
-        requested,
-        minor,
-        major,
-    ])?;
+    let numbers = told.sizes.into_iter().chain(told.since(before)).map(u64::cast_signed);
+    let values = params_from_iter(place.into_iter().chain(numbers));
+    transaction.prepare_cached(&format!("{INSERT} {INTO}"))?.execute(values)?;
     Ok(())
 }
 
