@@ -364,6 +364,22 @@ fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
 }
 
 #[test]
+fn compacting_that_is_cut_short_leaves_the_history_as_it_was() {
+    let history = History::of(many(60_000));
+    history.sql("DELETE FROM request WHERE id <= 40000");
+    let rows = history.sizes(&[]);
+    for milliseconds in [2, 5, 10, 15, 20, 30, 50, 80] {
+        let mut child = history.command(&["compact"]).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (code, out, told) = history.run(&["check"]);
+        assert!(code == Some(0) && out.contains("is whole: 20000 requests"), "{milliseconds}: {out}{told}");
+    }
+    assert_eq!(history.sizes(&[]), rows);
+}
+
+#[test]
 fn compact_wants_the_file_for_itself() {
     let history = History::of(many(100));
     let writer = history.open(&Settings::default());
