@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
+#[expect(dead_code, reason = "the store's own tests use more of it")]
+#[path = "../../memtap-store/tests/support/mariadb.rs"]
+mod mariadb;
+
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -56,6 +60,25 @@ fn refused(mut booked: BookedRequest) -> BookedRequest {
     booked
 }
 
+/// Writes as a run of memtap on that machine.
+fn append(store: &mut dyn Store, host: &str, requests: Vec<BookedRequest>) {
+    let run = Run {
+        id: Run::draw(),
+        hostname: host.to_owned(),
+        kernel: "6.18".to_owned(),
+        boot_id: String::new(),
+        page_size: 4096,
+        began: WallClock(T0),
+    };
+    let batches = [Batch { requests, ..Batch::default() }];
+    store.append(Delivery { run: &run, sequence: 1, batches: &batches }).unwrap();
+}
+
+fn hostile() -> Vec<BookedRequest> {
+    let names = HOSTILE.iter().enumerate();
+    names.map(|(n, name)| request(n as u32 + 1, name, Call::Mmap, n as i64, 4096)).collect()
+}
+
 /// A history in a folder of its own.
 struct History {
     folder: tempfile::TempDir,
@@ -76,20 +99,8 @@ impl History {
         memtap_store::open(&StoreUrl::Sqlite(self.path()), settings).unwrap().unwrap()
     }
 
-    /// As a run of memtap on that machine.
     fn add(&self, host: &str, requests: Vec<BookedRequest>) {
-        let run = Run {
-            id: Run::draw(),
-            hostname: host.to_owned(),
-            kernel: "6.18".to_owned(),
-            boot_id: String::new(),
-            page_size: 4096,
-            began: WallClock(T0),
-        };
-        let batches = [Batch { requests, ..Batch::default() }];
-        self.open(&Settings::default())
-            .append(Delivery { run: &run, sequence: 1, batches: &batches })
-            .unwrap();
+        append(&mut *self.open(&Settings::default()), host, requests);
     }
 
     /// Length of the file, and when it was written last. It is not opened: a process that closes a file loses its locks on it, those of
@@ -143,10 +154,7 @@ fn many(count: u32) -> Vec<BookedRequest> {
 
 #[test]
 fn strangers_names_come_out_as_they_are_and_start_no_formula() {
-    let requests = HOSTILE.iter().enumerate();
-    let requests =
-        requests.map(|(n, name)| request(n as u32 + 1, name, Call::Mmap, n as i64, 4096)).collect();
-    let history = History::of(requests);
+    let history = History::of(hostile());
     let names: Vec<String> = HOSTILE.iter().rev().map(|name| Comm::new(name).to_text()).collect();
     let json = history.json(&[]);
     let written: Vec<&str> = json.iter().map(|request| request["process_name"].as_str().unwrap()).collect();
@@ -356,6 +364,22 @@ fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
 }
 
 #[test]
+fn compacting_that_is_cut_short_leaves_the_history_as_it_was() {
+    let history = History::of(many(60_000));
+    history.sql("DELETE FROM request WHERE id <= 40000");
+    let rows = history.sizes(&[]);
+    for milliseconds in [2, 5, 10, 15, 20, 30, 50, 80] {
+        let mut child = history.command(&["compact"]).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (code, out, told) = history.run(&["check"]);
+        assert!(code == Some(0) && out.contains("is whole: 20000 requests"), "{milliseconds}: {out}{told}");
+    }
+    assert_eq!(history.sizes(&[]), rows);
+}
+
+#[test]
 fn compact_wants_the_file_for_itself() {
     let history = History::of(many(100));
     let writer = history.open(&Settings::default());
@@ -397,6 +421,23 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
         let (code, _, told) = history.run(&["compact", "--store", url]);
         assert!(code == Some(1) && told.contains(mend) && !told.contains("secret"), "{told}");
     }
+}
+
+#[test]
+fn a_servers_history_is_written_out_like_a_files() {
+    let server = mariadb::Server::start(&[]);
+    let mut requests = many(12_000);
+    requests.extend(hostile());
+    let mut store = memtap_store::open(&server.url("history"), &Settings::default()).unwrap().unwrap();
+    append(&mut *store, "vm", requests.clone());
+    let history = History::of(requests);
+    let url = server.text("history");
+    let expected = history.csv(&[]);
+    assert_eq!(expected.len(), 12_000 + HOSTILE.len());
+    assert!(history.csv(&["--store", &url]) == expected, "the same rows in the same order");
+    assert!(history.sizes(&["--store", &url, "--name", "=1+", "--last", "1h"]).is_empty());
+    let (code, _, told) = history.run(&["export", "--store", &url.replace("/history", "/nowhere")]);
+    assert!(code == Some(1) && told.contains("nowhere") && !told.contains("s3cr3t"), "{told}");
 }
 
 #[test]

@@ -366,3 +366,19 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_looked_for_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memtap.db");
+        make_sure_of_room(&path, folder.path(), 4096).unwrap();
+        let error = make_sure_of_room(&path, folder.path(), 1 << 60).unwrap_err().to_string();
+        assert!(error.contains("memtap.db") && error.contains("nothing was changed: make room"), "{error}");
+        let nowhere = folder.path().join("nowhere");
+        assert!(make_sure_of_room(&path, &nowhere, 4096).is_err());
+    }
+}
