@@ -5,6 +5,7 @@ mod bpf;
 mod browser;
 mod debian;
 mod run;
+mod systemtap;
 mod test;
 mod tools;
 mod vm;
@@ -17,7 +18,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test     the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
-  vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, booted in qemu (kernels are fetched once)
+  vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)

@@ -60,6 +60,15 @@ const MARIADB: Tool = Tool {
     packages: &["mariadb-server", "openssl"],
 };
 
+const SYSTEMTAP: Tool = Tool {
+    name: "SystemTap, gcc with the C library's headers, and sqlite3",
+    is_there: || {
+        ["stap", "gcc", "ldd", "sqlite3"].iter().all(|program| output(program, &["--version"]).is_some())
+            && ["/usr/bin/staprun", "/usr/include/stdio.h"].iter().all(|file| PathBuf::from(file).exists())
+    },
+    packages: &["systemtap", "gcc", "libc6-dev", "sqlite3"],
+};
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -86,6 +95,11 @@ pub(crate) fn mariadb() -> anyhow::Result<()> {
     provide(&[MARIADB])
 }
 
+/// What our script for SystemTap is built with, its guest's program, and what reads the history that its lines become.
+pub(crate) fn systemtap() -> anyhow::Result<()> {
+    provide(&[SYSTEMTAP])
+}
+
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
     provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB])
@@ -101,12 +115,7 @@ fn provide(tools: &[Tool]) -> anyhow::Result<()> {
     }
     let packages: Vec<&str> =
         tools.iter().filter(|tool| !(tool.is_there)()).flat_map(|tool| tool.packages).copied().collect();
-    if nix::unistd::geteuid().is_root() && output("apt-get", &["--version"]).is_some() {
-        run(Command::new("apt-get").args(["update", "-qq"]))?;
-        let mut install = Command::new("apt-get");
-        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
-        run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
-    }
+    install(&packages)?;
     let still = missing(tools);
     if !still.is_empty() {
         bail!(
@@ -115,6 +124,17 @@ fn provide(tools: &[Tool]) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Installs packages where that is possible; whoever needs them looks whether they are there.
+pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
+    if !nix::unistd::geteuid().is_root() || output("apt-get", &["--version"]).is_none() {
+        return Ok(());
+    }
+    run(Command::new("apt-get").args(["update", "-qq"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// cargo-deny: the one in the path, else one built once below target/.

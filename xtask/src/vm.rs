@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::run::{cargo, run};
-use crate::{debian, tools};
+use crate::{debian, systemtap, tools};
 
 /// The series that Debian 12 has, and the packages that stand for their newest kernels. They differ from later ones where memtap
 /// looks: in both sched_process_exit comes after exit_mm() (kernel/exit.c), and 6.1 keeps the resident set in plain counters.
@@ -42,16 +42,23 @@ pub(crate) fn check() -> anyhow::Result<()> {
     tools::qemu()?;
     let kernels = KERNELS.map(|(series, package)| Ok((series, debian::kernel(series, package)?)));
     let kernels = kernels.into_iter().collect::<anyhow::Result<HashMap<_, _>>>()?;
-    let initramfs = initramfs(&debian::busybox()?, &static_tests()?)?;
+    let busybox = debian::busybox()?;
+    let initramfs = initramfs(&busybox, &static_tests()?)?;
     let mut failed = Vec::new();
     for (number, (series, options, tests)) in GUESTS.into_iter().enumerate() {
         eprintln!("== on kernel {series} {options}");
         let kernel = kernels.get(series).context("a guest's kernel is none of ours")?;
         let log = debian::folder().join(format!("guest-{number}.log"));
-        let options = format!("{KERNEL_OPTIONS} {options} memtap.tests={tests}");
-        if let Err(error) = boot(series, &options, kernel, &initramfs, &log) {
+        let options = format!("{options} memtap.tests={tests}");
+        let guest =
+            Guest { series, options: &options, kernel, initramfs: &initramfs, log: &log, lines: None };
+        if let Err(error) = boot(&guest) {
             failed.push(format!("on kernel {series}: {error:#}; the whole log is {}", log.display()));
         }
+    }
+    let kernel = kernels.get(systemtap::SERIES).context("the kernel for SystemTap is none of ours")?;
+    if let Err(error) = systemtap::check(kernel, &busybox) {
+        failed.push(format!("SystemTap on kernel {}: {error:#}", systemtap::SERIES));
     }
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
@@ -81,37 +88,75 @@ fn static_tests() -> anyhow::Result<PathBuf> {
 /// The guest's only file system: busybox, the tests, and the script that runs them.
 fn initramfs(busybox: &Path, tests: &Path) -> anyhow::Result<PathBuf> {
     let root = tempfile::tempdir_in(debian::folder())?;
-    std::fs::create_dir(root.path().join("bin"))?;
-    let copied = root.path().join("bin/busybox");
-    std::fs::copy(busybox, &copied)?;
-    std::fs::set_permissions(&copied, Permissions::from_mode(0o755))?;
     std::fs::copy(tests, root.path().join("tests"))?;
     std::fs::copy(crate::root().join("xtask/vm/init.sh"), root.path().join("init"))?;
     let archive = debian::folder().join("initramfs");
-    let mut cpio = Command::new(std::path::absolute(&copied)?);
-    cpio.args(["cpio", "-o", "-H", "newc"]).current_dir(root.path());
-    let mut cpio = cpio.stdin(Stdio::piped()).stdout(File::create(&archive)?).spawn()?;
-    cpio.stdin.take().context("piped")?.write_all(b"bin\nbin/busybox\ntests\ninit\n")?;
-    if !cpio.wait()?.success() {
-        bail!("busybox cannot write {}", archive.display());
-    }
+    pack(root.path(), busybox, &archive)?;
     Ok(archive)
 }
 
+/// Makes a guest's file system of a folder, and busybox.
+pub(crate) fn pack(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(root.join("bin"))?;
+    let copied = root.join("bin/busybox");
+    std::fs::copy(busybox, &copied)?;
+    std::fs::set_permissions(&copied, Permissions::from_mode(0o755))?;
+    let mut names = String::new();
+    list(root, Path::new(""), &mut names)?;
+    let mut cpio = Command::new(std::path::absolute(&copied)?);
+    cpio.args(["cpio", "-o", "-H", "newc"]).current_dir(root);
+    let mut cpio = cpio.stdin(Stdio::piped()).stdout(File::create(archive)?).spawn()?;
+    cpio.stdin.take().context("piped")?.write_all(names.as_bytes())?;
+    if !cpio.wait()?.success() {
+        bail!("busybox cannot write {}", archive.display());
+    }
+    Ok(())
+}
+
+/// What is below a folder, a line each; a folder comes before what is in it.
+fn list(root: &Path, below: &Path, names: &mut String) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let name = below.join(entry.file_name());
+        *names += name.to_str().context("a file's name is no text")?;
+        *names += "\n";
+        if entry.file_type()?.is_dir() {
+            list(root, &name, names)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is booted.
+pub(crate) struct Guest<'a> {
+    pub(crate) series: &'a str,
+    /// Beyond [`KERNEL_OPTIONS`].
+    pub(crate) options: &'a str,
+    pub(crate) kernel: &'a Path,
+    pub(crate) initramfs: &'a Path,
+    /// Where what it shows goes.
+    pub(crate) log: &'a Path,
+    /// Where what it writes to its second serial port goes.
+    pub(crate) lines: Option<&'a Path>,
+}
+
 /// Boots a kernel, waits until the guest is off, and shows and judges what it has written.
-fn boot(series: &str, options: &str, kernel: &Path, initramfs: &Path, log: &Path) -> anyhow::Result<()> {
+pub(crate) fn boot(guest: &Guest) -> anyhow::Result<()> {
     let mut qemu = Command::new("timeout");
     // Emulated, so that it is the same everywhere. `--foreground` lets an interrupt from the terminal reach it.
     qemu.args(["--foreground", SECONDS, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"]);
-    qemu.args(["-smp", "2", "-m", "1G", "-nographic", "-nic", "none", "-no-reboot"]);
-    qemu.args(["-append", options, "-kernel"]).arg(kernel);
-    qemu.arg("-initrd").arg(initramfs).stdin(Stdio::null()).stdout(File::create(log)?);
-    let ended = run(&mut qemu);
-    let text = String::from_utf8_lossy(&std::fs::read(log)?).replace('\r', "");
+    qemu.args(["-smp", "2", "-m", "1G", "-nographic", "-nic", "none", "-no-reboot", "-serial", "stdio"]);
+    qemu.args(["-monitor", "none", "-append", &format!("{KERNEL_OPTIONS} {}", guest.options)]);
+    qemu.arg("-kernel").arg(guest.kernel).arg("-initrd").arg(guest.initramfs);
+    if let Some(lines) = guest.lines {
+        qemu.arg("-serial").arg(format!("file:{}", lines.display()));
+    }
+    let ended = run(qemu.stdin(Stdio::null()).stdout(File::create(guest.log)?));
+    let text = String::from_utf8_lossy(&std::fs::read(guest.log)?).replace('\r', "");
     let shown = text.find(BEGIN).map_or(text.as_str(), |begin| &text[begin..]);
     println!("{}", shown.trim_end());
     ended.with_context(|| format!("qemu failed, or the guest was not off after {SECONDS} s"))?;
-    judge(series, shown)
+    judge(guest.series, shown)
 }
 
 fn judge(series: &str, shown: &str) -> anyhow::Result<()> {
