@@ -93,7 +93,7 @@ pub(crate) struct ImportArguments {
 /// How a SystemTap script's lines are to be read.
 #[derive(Debug, Args)]
 pub(crate) struct LineArguments {
-    /// The columns of a SystemTap script's line in their order, with what separates them (a comma, a semicolon, | or \\t, or blanks for any number of
+    /// The columns of a SystemTap script's line in their order, with what separates them (a comma, a semicolon, | or \t, or blanks for any number of
     /// blanks and tabs). The name may hold anything: it is what the others leave
     #[arg(long, env = "MEMTAP_COLUMNS", value_name = "COLUMNS", default_value = "call,pid,name,length,time")]
     pub(crate) columns: memtap_model::Layout,

@@ -80,6 +80,8 @@ export const causes: Record<string, string> = {
   undecodable: "records that could not be decoded; please report this",
   unknown_process: "requests of processes that memtap did not know",
   too_many_ends: "processes that ended, of too many within one second; they are missing in the history",
+  damaged_line: "lines of the SystemTap script that are damaged",
+  unreadable_input: "the SystemTap script's lines cannot be read any more: nothing new comes",
   queue_full: "requests: the database did not keep up, and no more could wait in memory",
   spool_full: "requests: the database was away, and what may wait on disk was used up",
   spool_failed: "requests: the database was away, and the disk could not take more",

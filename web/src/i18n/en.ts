@@ -229,6 +229,7 @@ export const en = {
     sources: {
       bpf: "eBPF: every request of every process",
       procfs: "procfs: what processes use, no requests",
+      systemtap: "SystemTap: mmap and munmap with their lengths, from a script",
     } as Record<string, string>,
     uptime: "running for",
     plan: "plan",

@@ -81,6 +81,8 @@ export const causes: Record<string, string> = {
   undecodable: "registros que no se pudieron descifrar; avísenos, por favor",
   unknown_process: "pedidos de procesos que memtap no conocía",
   too_many_ends: "procesos terminados, de demasiados en un mismo segundo; faltan en el historial",
+  damaged_line: "líneas del script de SystemTap que están dañadas",
+  unreadable_input: "las líneas del script de SystemTap ya no se pueden leer: no llega nada nuevo",
   queue_full: "pedidos: la base de datos no daba abasto y no cabían más en memoria",
   spool_full: "pedidos: la base de datos no estaba y se agotó lo que puede esperar en disco",
   spool_failed: "pedidos: la base de datos no estaba y el disco no pudo recibir más",

@@ -230,6 +230,7 @@ export const es: Words = {
     sources: {
       bpf: "eBPF: todos los pedidos de todos los procesos",
       procfs: "procfs: lo que usan los procesos, sin pedidos",
+      systemtap: "SystemTap: mmap y munmap con sus longitudes, de un script",
     },
     uptime: "en marcha desde hace",
     plan: "plan",
