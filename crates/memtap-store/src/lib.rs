@@ -7,6 +7,7 @@
 //! Architecture Invariant: nothing here knows of sources, of the server, or of the ledger's inner workings; the ledger's
 //! read model is the only input.
 
+mod courier;
 mod error;
 mod mysql;
 mod port;
