@@ -169,7 +169,8 @@ fn order_of(field: &str) -> Result<fn(&Process, &Process) -> Ordering, ApiError>
 }
 
 pub(crate) async fn requests(Shared(state): Shared<State>, Query(given): Given) -> Answer<Requests> {
-    let allowed = ["host", "pid", "name", "call", "min_size", "refused", "from", "to", "limit", "cursor"];
+    let allowed =
+        ["host", "pid", "start_time", "name", "call", "min_size", "refused", "from", "to", "limit", "cursor"];
     let query = query_of(&Params::new(given, &allowed)?)?;
     let page = match &state.reader {
         Some(reader) => stored(Arc::clone(reader), query).await?,
@@ -183,6 +184,7 @@ fn query_of(params: &Params) -> Result<RequestQuery, ApiError> {
     Ok(RequestQuery {
         host: params.text("host").map(str::to_owned),
         pid: params.parse("pid", "a number")?.map(Tgid),
+        started_at: params.time("start_time")?,
         name: params.text("name").map(str::to_owned),
         calls: params.text("call").map(calls).transpose()?.unwrap_or_default(),
         min_size: params.parse("min_size", "a number of bytes")?,

@@ -9,6 +9,7 @@
 
 mod courier;
 mod error;
+mod history;
 mod mysql;
 mod port;
 mod spool;
@@ -18,6 +19,10 @@ mod url;
 mod writer;
 
 pub use error::StoreError;
+pub use history::{
+    FrequentSize, Life, LifeQuery, Lives, MachinePoint, Measure, Program, ProgramQuery, Programs, Range,
+    Refused, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill,
+};
 pub use mysql::MysqlUrl;
 pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,

@@ -10,7 +10,10 @@ use memtap_model::{Call, Comm, Errno, Faults, Resident, Tgid, Tid, WallClock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{
+    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Refused, Sizes, StoreError, StoredHost,
+    StoredOomKill,
+};
 
 /// What is kept.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +181,48 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// When the database cannot answer.
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError>;
+
+    /// The machines that have written into the store, by name.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError>;
+
+    /// The machine's memory and its requests by call, in steps of equal length, oldest first; steps without a sample are left out.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError>;
+
+    /// The processes that lived within a range, also those that did nothing in it.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError>;
+
+    /// The programs of a range, with their series.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError>;
+
+    /// Which sizes were asked for, of the newest `query.limit` requests of a query (its cursor is not read).
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError>;
+
+    /// Refused requests by process, call and errno, the latest first, at most `query.limit` (its cursor is not read).
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError>;
+
+    /// OOM kills of a range, latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError>;
 }
 
 /// Which requests to read; every filter narrows.
@@ -187,6 +232,8 @@ pub struct RequestQuery {
     pub host: Option<String>,
     /// Of this pid.
     pub pid: Option<Tgid>,
+    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    pub started_at: Option<WallClock>,
     /// Whose process name contains this (ASCII case folded).
     pub name: Option<String>,
     /// Of these calls; empty: all.
@@ -249,6 +296,10 @@ pub struct UsagePoint {
     pub refused: u64,
     /// What they asked for and were granted, bytes.
     pub requested_bytes: u64,
+    /// What requests truly added, bytes.
+    pub granted_bytes: u64,
+    /// What they took away, bytes.
+    pub released_bytes: u64,
     /// Page faults within the step.
     pub minor_faults: u64,
     /// As above.

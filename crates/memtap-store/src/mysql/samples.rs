@@ -206,6 +206,8 @@ fn sample(row: &Row, host: &str) -> Sample {
             requests: number(8),
             refused: number(9),
             requested_bytes: number(10),
+            granted_bytes: 0,
+            released_bytes: 0,
             minor_faults: number(11),
             major_faults: number(12),
         },

@@ -59,6 +59,38 @@ impl Reader for SqliteReader {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         usage(&connection, query, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
     }
+
+    fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn machine(
+        &self,
+        _: &crate::Range,
+        _: std::time::Duration,
+    ) -> Result<Vec<crate::MachinePoint>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn lives(&self, _: &crate::LifeQuery) -> Result<crate::Lives, StoreError> {
+        Ok(crate::Lives::default())
+    }
+
+    fn programs(&self, _: &crate::ProgramQuery) -> Result<crate::Programs, StoreError> {
+        Ok(crate::Programs::default())
+    }
+
+    fn sizes(&self, _: &RequestQuery) -> Result<crate::Sizes, StoreError> {
+        Ok(crate::Sizes::default())
+    }
+
+    fn refusals(&self, _: &RequestQuery) -> Result<Vec<crate::Refused>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn oom_kills(&self, _: &crate::Range, _: usize) -> Result<Vec<crate::StoredOomKill>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Conditions and their values; values are always bound.

@@ -69,6 +69,8 @@ fn read(
             requests: unsigned(8)?,
             refused: unsigned(9)?,
             requested_bytes: unsigned(10)?,
+            granted_bytes: 0,
+            released_bytes: 0,
             minor_faults: unsigned(11)?,
             major_faults: unsigned(12)?,
         };

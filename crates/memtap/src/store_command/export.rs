@@ -44,6 +44,7 @@ fn query(arguments: &ExportArguments) -> RequestQuery {
     RequestQuery {
         host: arguments.host.clone(),
         pid: arguments.pid.map(Tgid),
+        started_at: None,
         name: arguments.name.clone(),
         calls: arguments.call.clone(),
         min_size: arguments.min_size,
