@@ -10,6 +10,7 @@ mod access;
 mod dto;
 mod error;
 mod feed;
+mod history;
 mod page;
 mod params;
 mod rest;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use memtap_model::WallClock;
+use memtap_model::{CALLS, Call, WallClock};
 
 use crate::error::ApiError;
 
@@ -39,6 +39,14 @@ impl Params {
         let at: Option<jiff::Timestamp> =
             self.parse(name, "an RFC 3339 time such as 2026-11-23T10:00:00Z")?;
         Ok(at.map(|at| WallClock(i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))))
+    }
+
+    /// A comma list of calls; none: all.
+    pub(crate) fn calls(&self, name: &str) -> Result<Vec<Call>, ApiError> {
+        let Some(list) = self.text(name) else { return Ok(Vec::new()) };
+        let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+        let unknown = |name: &str| ApiError::wrong(format!("unknown call '{name}'; there are {}", known()));
+        list.split(',').map(|name| Call::from_name(name.trim()).ok_or_else(|| unknown(name))).collect()
     }
 
     pub(crate) fn limit(&self, default: usize) -> Result<usize, ApiError> {

@@ -8,12 +8,13 @@ use axum::Json;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use memtap_ledger::LiveView;
-use memtap_model::{CALLS, Call, Tgid, WallClock};
-use memtap_store::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsageQuery};
+use memtap_model::Tgid;
+use memtap_store::{RequestPage, RequestQuery, StoredRequest};
 use serde::Serialize;
 
-use crate::dto::{Health, Host, OomKill, Process, Request, Share, Usage};
+use crate::dto::{Health, Host, OomKill, Process, Request, Share};
 use crate::error::ApiError;
+use crate::history::{self, ask};
 use crate::params::Params;
 use crate::{Proportional, State};
 
@@ -86,11 +87,20 @@ async fn proportional(state: &State, pid: u32) -> Result<Proportional, ApiError>
     answer.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
-/// OOM kills since memtap started, latest first, each with who had most in the seconds before.
-pub(crate) async fn oom_kills(Shared(state): Shared<State>) -> Json<OomKills> {
-    Json(OomKills {
-        oom_kills: state.now().oom_kills.iter().rev().map(|report| OomKill::from(&**report)).collect(),
-    })
+/// OOM kills, latest first, each with who had most in the seconds before: those of a range, or without one since memtap started.
+pub(crate) async fn oom_kills(Shared(state): Shared<State>, Query(given): Given) -> Answer<OomKills> {
+    let params = Params::new(given, &["host", "from", "to", "limit"])?;
+    let limit = params.limit(100)?;
+    if params.text("from").or(params.text("to")).is_none() {
+        let view = state.now();
+        let latest_first = view.oom_kills.iter().rev().take(limit);
+        return Ok(Json(OomKills {
+            oom_kills: latest_first.map(|report| OomKill::from(&**report)).collect(),
+        }));
+    }
+    let (range, reader) = (history::range(&params)?, history::reader(&state)?);
+    let stored = ask(move || reader.oom_kills(&range, limit)).await?;
+    Ok(Json(OomKills { oom_kills: stored.into_iter().map(OomKill::from).collect() }))
 }
 
 pub(crate) async fn processes(Shared(state): Shared<State>, Query(given): Given) -> Answer<Processes> {
@@ -173,7 +183,10 @@ pub(crate) async fn requests(Shared(state): Shared<State>, Query(given): Given) 
         ["host", "pid", "start_time", "name", "call", "min_size", "refused", "from", "to", "limit", "cursor"];
     let query = query_of(&Params::new(given, &allowed)?)?;
     let page = match &state.reader {
-        Some(reader) => stored(Arc::clone(reader), query).await?,
+        Some(reader) => {
+            let reader = Arc::clone(reader);
+            ask(move || reader.requests(&query)).await?
+        }
         None => live(&state.now(), &query),
     };
     let requests = page.requests.iter().map(Request::from).collect();
@@ -186,7 +199,7 @@ fn query_of(params: &Params) -> Result<RequestQuery, ApiError> {
         pid: params.parse("pid", "a number")?.map(Tgid),
         started_at: params.time("start_time")?,
         name: params.text("name").map(str::to_owned),
-        calls: params.text("call").map(calls).transpose()?.unwrap_or_default(),
+        calls: params.calls("call")?,
         min_size: params.parse("min_size", "a number of bytes")?,
         refused: params.flag("refused")?,
         from: params.time("from")?,
@@ -194,67 +207,6 @@ fn query_of(params: &Params) -> Result<RequestQuery, ApiError> {
         limit: params.limit(100)?,
         cursor: params.text("cursor").map(str::to_owned),
     })
-}
-
-fn calls(list: &str) -> Result<Vec<Call>, ApiError> {
-    let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    let unknown = |name: &str| ApiError::wrong(format!("unknown call '{name}'; there are {}", known()));
-    list.split(',').map(|name| Call::from_name(name.trim()).ok_or_else(|| unknown(name))).collect()
-}
-
-async fn stored(reader: Arc<dyn Reader>, query: RequestQuery) -> Result<RequestPage, ApiError> {
-    history(move || reader.requests(&query)).await
-}
-
-/// Asks the history, outside the event loop.
-async fn history<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let answer = tokio::task::spawn_blocking(ask).await;
-    let answer = answer.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    answer.map_err(|error| match error {
-        StoreError::Cursor(_) => ApiError::wrong(error.to_string()),
-        _ => ApiError(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    })
-}
-
-/// Steps in one answer, at most, and where nothing else was asked for, about.
-const STEPS: i64 = 2_000;
-const DEFAULT_STEPS: i64 = 300;
-
-/// What one process or all of them had over time; without a range, in the last hour.
-pub(crate) async fn usage(Shared(state): Shared<State>, Query(given): Given) -> Answer<Usage> {
-    let params = Params::new(given, &["host", "pid", "start_time", "from", "to", "step"])?;
-    let Some(reader) = state.reader.clone() else {
-        let none = "there is no history (--store none): the latest is at /api/v1/processes";
-        return Err(ApiError(StatusCode::NOT_FOUND, none.to_owned()));
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let now = WallClock(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
-    let to = params.time("to")?.unwrap_or(now);
-    let from = params.time("from")?.unwrap_or(WallClock(to.0.saturating_sub(3_600_000_000_000)));
-    let range_s = to.0.saturating_sub(from.0) / 1_000_000_000;
-    if range_s <= 0 {
-        return Err(ApiError::wrong("from must be before to"));
-    }
-    let asked = params.parse::<i64>("step", "a number of seconds")?;
-    let step_s = asked.unwrap_or(range_s / DEFAULT_STEPS).max(1);
-    if range_s / step_s > STEPS {
-        let least = range_s / STEPS + 1;
-        return Err(ApiError::wrong(format!(
-            "step={step_s} gives more than {STEPS} steps: at least {least} for this range"
-        )));
-    }
-    let query = UsageQuery {
-        host: params.text("host").map(str::to_owned),
-        pid: params.parse("pid", "a number")?.map(Tgid),
-        started_at: params.time("start_time")?,
-        from,
-        to,
-        step: std::time::Duration::from_secs(step_s.unsigned_abs()),
-    };
-    let points = history(move || reader.usage(&query)).await?;
-    Ok(Json(Usage::of(&points, step_s.unsigned_abs())))
 }
 
 /// Without a store: the latest requests that the view holds.

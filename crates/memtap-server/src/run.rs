@@ -14,7 +14,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::feed::{self, Feed};
-use crate::{ServerError, Settings, State, access, page, rest};
+use crate::{ServerError, Settings, State, access, history, page, rest};
 
 /// How long the end waits for connections.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -90,7 +90,13 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
         .route("/processes/{pid}", get(rest::process))
         .route("/requests", get(rest::requests))
         .route("/oom", get(rest::oom_kills))
-        .route("/usage", get(rest::usage))
+        .route("/hosts", get(history::hosts))
+        .route("/machine", get(history::machine))
+        .route("/usage", get(history::usage))
+        .route("/lives", get(history::lives))
+        .route("/programs", get(history::programs))
+        .route("/sizes", get(history::sizes))
+        .route("/refusals", get(history::refusals))
         .route("/share", get(rest::share));
     let origins: Arc<[String]> = settings.cors_origins.clone().into();
     let mut router = Router::new()

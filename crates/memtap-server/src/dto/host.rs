@@ -33,8 +33,9 @@ struct Swap {
     free_bytes: u64,
 }
 
+/// Share of the last ten seconds in which tasks waited for memory, percent.
 #[derive(Debug, Serialize)]
-struct Pressure {
+pub(crate) struct Pressure {
     some_avg10: f64,
     full_avg10: f64,
 }
@@ -55,10 +56,13 @@ impl Host {
                 programs_bytes: reading.programs_bytes,
             },
             swap: Swap { total_bytes: reading.swap.total_bytes, free_bytes: reading.swap.free_bytes },
-            pressure: reading.pressure.map(|pressure| Pressure {
-                some_avg10: pressure.some_avg10,
-                full_avg10: pressure.full_avg10,
-            }),
+            pressure: reading.pressure.map(Into::into),
         }
+    }
+}
+
+impl From<memtap_model::Pressure> for Pressure {
+    fn from(pressure: memtap_model::Pressure) -> Self {
+        Self { some_avg10: pressure.some_avg10, full_avg10: pressure.full_avg10 }
     }
 }

@@ -2,21 +2,29 @@
 
 mod health;
 mod host;
+mod life;
 mod live;
+mod machine;
 mod oom;
 mod process;
+mod program;
 mod request;
 mod share;
+mod sizes;
 mod update;
 mod usage;
 
 pub(crate) use health::Health;
 pub(crate) use host::Host;
+pub(crate) use life::Lives;
 pub(crate) use live::{Snapshot, Tick};
+pub(crate) use machine::{Hosts, Machine};
 pub(crate) use oom::OomKill;
 pub(crate) use process::Process;
+pub(crate) use program::Programs;
 pub use request::Request;
 pub(crate) use share::Share;
+pub(crate) use sizes::{Refusals, Sizes};
 pub(crate) use update::Update;
 pub(crate) use usage::Usage;
 

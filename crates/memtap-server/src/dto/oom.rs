@@ -1,6 +1,7 @@
 //! One OOM kill.
 
 use memtap_ledger::{Moment, OomReport, ProcessSummary};
+use memtap_store::{StoredMoment, StoredOomKill};
 use serde::Serialize;
 
 use super::time;
@@ -53,6 +54,37 @@ impl From<&OomReport> for OomKill {
             asker_pid: kill.asker.0,
             asker_name: kill.asker_name.to_text(),
             before: report.before.iter().map(|moment| before(moment)).collect(),
+        }
+    }
+}
+
+impl From<StoredOomKill> for OomKill {
+    fn from(kill: StoredOomKill) -> Self {
+        Self {
+            timestamp: time(kill.time),
+            pid: kill.victim.0,
+            process_name: kill.victim_name,
+            command: kill.command.into(),
+            container: kill.container,
+            virtual_bytes: kill.virtual_bytes,
+            resident_bytes: kill.resident.set_bytes(),
+            swap_bytes: kill.resident.swap_bytes,
+            asker_pid: kill.asker.0,
+            asker_name: kill.asker_name,
+            before: kill.before.into_iter().map(Before::from).collect(),
+        }
+    }
+}
+
+impl From<StoredMoment> for Before {
+    fn from(moment: StoredMoment) -> Self {
+        let large = |(pid, name, virtual_bytes, resident_bytes): (memtap_model::Tgid, String, u64, u64)| {
+            Large { pid: pid.0, name, virtual_bytes, resident_bytes }
+        };
+        Self {
+            timestamp: time(moment.time),
+            available_bytes: moment.available_bytes,
+            largest: moment.largest.into_iter().map(large).collect(),
         }
     }
 }

@@ -85,14 +85,7 @@ impl Process {
     pub(crate) fn of(summary: &ProcessSummary, total_bytes: u64) -> Self {
         let books = &summary.books;
         let made = CALLS.iter().zip(&books.calls).filter(|(row, totals)| totals.count > 0 || row.moves);
-        let calls = made.map(|(row, totals)| {
-            let call = Call {
-                count: totals.count,
-                requested_bytes: totals.requested_bytes,
-                refused: totals.refused,
-            };
-            (row.name, call)
-        });
+        let calls = made.map(|(row, totals)| (row.name, Call::from(totals)));
         let resident_bytes = summary.resident.set_bytes();
         let runs_in = &summary.runs_in;
         Self {
@@ -113,11 +106,7 @@ impl Process {
             end_time: summary.ended_at.map(time),
             virtual_bytes: summary.virtual_bytes,
             resident_bytes,
-            resident: Resident {
-                anonymous_bytes: summary.resident.anonymous_bytes,
-                file_bytes: summary.resident.file_bytes,
-                shmem_bytes: summary.resident.shmem_bytes,
-            },
+            resident: summary.resident.into(),
             swap_bytes: summary.resident.swap_bytes,
             peak_virtual_bytes: summary.peaks.virtual_bytes,
             peak_resident_bytes: summary.peaks.resident_bytes,
@@ -142,6 +131,19 @@ impl Process {
             first_request: summary.first_request.map(time),
             last_request: summary.last_request.map(time),
         }
+    }
+}
+
+impl From<&memtap_model::CallTotals> for Call {
+    fn from(totals: &memtap_model::CallTotals) -> Self {
+        Self { count: totals.count, requested_bytes: totals.requested_bytes, refused: totals.refused }
+    }
+}
+
+impl From<memtap_model::Resident> for Resident {
+    fn from(resident: memtap_model::Resident) -> Self {
+        let memtap_model::Resident { anonymous_bytes, file_bytes, shmem_bytes, .. } = resident;
+        Self { anonymous_bytes, file_bytes, shmem_bytes }
     }
 }
 

@@ -1,0 +1,102 @@
+//! The machine over time, and the machines that a store knows.
+
+use std::collections::BTreeMap;
+
+use memtap_model::CallTotals;
+use memtap_store::{MachinePoint, StoredHost};
+use serde::Serialize;
+
+use super::process::Call;
+use super::time;
+
+/// The machines that have written into the store.
+#[derive(Debug, Serialize)]
+pub(crate) struct Hosts {
+    hosts: Vec<KnownHost>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+struct KnownHost {
+    hostname: String,
+    /// The kernel of its latest run.
+    kernel: String,
+    /// When its first run began.
+    first_time: String,
+    /// The last second that it told of.
+    last_time: String,
+}
+
+/// The machine's memory, and what all processes asked for, in steps.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    /// Length of a step.
+    step_s: u64,
+    series: Vec<Step>,
+}
+
+/// One step. The parts of memory add up: programs + cached + kernel + free = total.
+#[derive(Debug, Serialize)]
+struct Step {
+    /// Where the step begins.
+    timestamp: String,
+    total_bytes: u64,
+    /// At the step's end.
+    available_bytes: u64,
+    /// The least within it.
+    least_available_bytes: u64,
+    free_bytes: u64,
+    cached_bytes: u64,
+    kernel_bytes: u64,
+    programs_bytes: u64,
+    swap_total_bytes: u64,
+    swap_free_bytes: u64,
+    /// The highest within the step; null where the kernel has no PSI.
+    pressure: Option<super::host::Pressure>,
+    /// Requests that did not come in the stream.
+    lost: u64,
+    /// Requests within the step.
+    calls: BTreeMap<&'static str, Call>,
+}
+
+impl From<Vec<StoredHost>> for Hosts {
+    fn from(hosts: Vec<StoredHost>) -> Self {
+        let known = |host: StoredHost| KnownHost {
+            hostname: host.hostname,
+            kernel: host.kernel,
+            first_time: time(host.first),
+            last_time: time(host.last),
+        };
+        Self { hosts: hosts.into_iter().map(known).collect() }
+    }
+}
+
+impl Machine {
+    /// `asked_s`: the length that was asked for, which the answer has when there is no step in it.
+    pub(crate) fn of(points: &[MachinePoint], asked_s: u64) -> Self {
+        let step_s = points.first().map_or(asked_s, |point| point.step.as_secs());
+        Self { step_s, series: points.iter().map(Step::from).collect() }
+    }
+}
+
+impl From<&MachinePoint> for Step {
+    fn from(point: &MachinePoint) -> Self {
+        let host = &point.host;
+        let call = |(call, totals): &(memtap_model::Call, CallTotals)| (call.name(), Call::from(totals));
+        Self {
+            timestamp: time(point.from),
+            total_bytes: host.total_bytes,
+            available_bytes: host.available_bytes,
+            least_available_bytes: point.least_available_bytes,
+            free_bytes: host.free_bytes,
+            cached_bytes: host.cached_bytes,
+            kernel_bytes: host.kernel_bytes,
+            programs_bytes: host.programs_bytes,
+            swap_total_bytes: host.swap.total_bytes,
+            swap_free_bytes: host.swap.free_bytes,
+            pressure: host.pressure.map(Into::into),
+            lost: point.lost,
+            calls: point.calls.iter().map(call).collect(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Which sizes were asked for, and what was refused.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::time;
+
+/// Requests by call and size.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sizes {
+    /// By call and power of two, in that order.
+    buckets: Vec<Bucket>,
+    /// The sizes that came most often, most frequent first.
+    frequent: Vec<Frequent>,
+    /// How many requests were counted.
+    rows: u64,
+    /// The oldest of them.
+    since: Option<String>,
+    /// Whether there were more than were counted.
+    cut: bool,
+}
+
+/// Requests of `from_bytes` up to, but less than, twice that.
+#[derive(Debug, Serialize)]
+struct Bucket {
+    call: &'static str,
+    from_bytes: u64,
+    count: u64,
+    refused: u64,
+    /// What they asked for together.
+    bytes: u64,
+}
+
+/// Requests of one call and one size.
+#[derive(Debug, Serialize)]
+struct Frequent {
+    call: &'static str,
+    size: u64,
+    count: u64,
+}
+
+impl From<memtap_store::Sizes> for Sizes {
+    fn from(found: memtap_store::Sizes) -> Self {
+        let bucket = |bucket: memtap_store::SizeBucket| Bucket {
+            call: bucket.call.name(),
+            from_bytes: bucket.from_bytes,
+            count: bucket.count,
+            refused: bucket.refused,
+            bytes: bucket.bytes,
+        };
+        let frequent = |one: memtap_store::FrequentSize| Frequent {
+            call: one.call.name(),
+            size: one.size,
+            count: one.count,
+        };
+        Self {
+            buckets: found.buckets.into_iter().map(bucket).collect(),
+            frequent: found.frequent.into_iter().map(frequent).collect(),
+            rows: found.rows,
+            since: found.since.map(time),
+            cut: found.cut,
+        }
+    }
+}
+
+/// What was refused, the latest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Refusals {
+    refusals: Vec<Refused>,
+}
+
+/// Refused requests of one process, call and errno.
+#[derive(Debug, Serialize)]
+struct Refused {
+    host: Arc<str>,
+    pid: u32,
+    start_time: String,
+    /// The process's name at the latest of them.
+    name: String,
+    call: &'static str,
+    errno: u16,
+    /// The errno's name, `ENOMEM`.
+    error: String,
+    count: u64,
+    /// The largest.
+    largest_bytes: u64,
+    first_time: String,
+    last_time: String,
+}
+
+impl From<Vec<memtap_store::Refused>> for Refusals {
+    fn from(found: Vec<memtap_store::Refused>) -> Self {
+        let refused = |refused: memtap_store::Refused| Refused {
+            host: refused.host,
+            pid: refused.pid.0,
+            start_time: time(refused.started_at),
+            name: refused.name.to_text(),
+            call: refused.call.name(),
+            errno: refused.errno.0,
+            error: refused.errno.to_string(),
+            count: refused.count,
+            largest_bytes: refused.largest_bytes,
+            first_time: time(refused.first),
+            last_time: time(refused.last),
+        };
+        Self { refusals: found.into_iter().map(refused).collect() }
+    }
+}
