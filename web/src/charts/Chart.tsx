@@ -21,27 +21,33 @@ interface ChartProps {
   testId: string;
   /** Called with the name of the datum that was clicked. */
   onPick?: (name: string) => void;
+  /** Gives ECharts' own object away, to ask it what is where; null when it is gone. */
+  onDrawn?: (drawn: Drawn | null) => void;
 }
 
-export function Chart({ option, testId, onPick }: ChartProps) {
+export type Drawn = EChartsType;
+
+export function Chart({ option, testId, onPick, onDrawn }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<EChartsType | null>(null);
-  const pick = useRef(onPick);
+  const calls = useRef({ onPick, onDrawn });
 
   useEffect(() => {
-    pick.current = onPick;
-  }, [onPick]);
+    calls.current = { onPick, onDrawn };
+  }, [onPick, onDrawn]);
   useEffect(() => {
     if (box.current === null) return undefined;
     const drawn = init(box.current);
     chart.current = drawn;
-    drawn.on("click", ({ name }) => pick.current?.(name));
+    calls.current.onDrawn?.(drawn);
+    drawn.on("click", ({ name }) => calls.current.onPick?.(name));
     const observer = new ResizeObserver(() => drawn.resize());
     observer.observe(box.current);
     return () => {
       observer.disconnect();
       drawn.dispose();
       chart.current = null;
+      calls.current.onDrawn?.(null);
     };
   }, []);
   useEffect(() => {

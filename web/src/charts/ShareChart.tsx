@@ -1,55 +1,85 @@
-/** Top 10 programs and Others by requested bytes: a chart, and the same as a list. */
+/** Top 10 programs and Others: a chart, and the same as a list. Of the time that the page shows; without a history, since memtap started. */
 import { useMemo, useState } from "react";
 import { percent } from "../lib/format";
-import { routeHash } from "../lib/route";
 import { cutMiddle, visibleName } from "../lib/visible";
+import type { Answer } from "../live/history";
+import type { Measure, Programs } from "../model/history";
 import { useLive } from "../model/store";
 import type { Share } from "../model/wire";
-import { navigate } from "../ui/router";
+import { Choice } from "../ui/Choice";
+import { navigate, useHref } from "../ui/router";
 import { Say } from "../ui/Say";
 import { recalled, remember, useSettings } from "../ui/settings";
 import { Bytes } from "../ui/Text";
+import { SHARE_MEASURES } from "../views/overview/measures";
+import { Waiting } from "../views/overview/Waiting";
 import { Chart } from "./Chart";
-import { shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
+import { shareOf, shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
 
 const KINDS = ["treemap", "pie"] as const;
 
-export function ShareChart({ share, seesRequests }: { share: Share; seesRequests: boolean }) {
-  const { words } = useSettings();
+interface Props {
+  /** Null without a history. */
+  answer: Answer<Programs> | null;
+  sinceStart: Share;
+  measure: Measure;
+  onMeasure: (measure: Measure) => void;
+  seesRequests: boolean;
+}
+
+export function ShareChart({ answer, sinceStart, measure, onMeasure, seesRequests }: Props) {
+  const { t } = useSettings();
   const [kind, setKind] = useState<ShareKind>(() => recalled("share", KINDS) ?? "treemap");
   const choose = (value: ShareKind) => {
     remember("share", value);
     setKind(value);
   };
-  const isEmpty = share.total_bytes === 0;
+  const share = useMemo(
+    () => (answer === null ? sinceStart : answer.data && shareOf(answer.data)),
+    [answer, sinceStart],
+  );
   return (
     <section className="card share">
       <header className="card-head">
-        <h2>{words.share.title}</h2>
-        <span className="muted">{words.share.since}</span>
-        <div className="choice" role="group" aria-label={words.share.title}>
-          {KINDS.map((one) => (
-            <button key={one} type="button" aria-pressed={one === kind} onClick={() => choose(one)}>
-              {words.share[one]}
-            </button>
-          ))}
-        </div>
+        <h2>{t(`overview.share.titles.${answer === null ? "requested" : measure}`)}</h2>
+        {answer === null ? (
+          <span className="muted">{t("overview.share.since")}</span>
+        ) : (
+          <Choice
+            label={t("overview.share.by")}
+            value={measure}
+            options={SHARE_MEASURES.map((one) => [one, t(`overview.share.measures.${one}`)])}
+            onChoose={onMeasure}
+          />
+        )}
+        <Choice
+          label={t("overview.share.kind")}
+          value={kind}
+          options={KINDS.map((one) => [one, t(`overview.share.${one}`)])}
+          onChoose={choose}
+        />
       </header>
-      {!isEmpty && <Drawing share={share} kind={kind} />}
-      {isEmpty && seesRequests && <Say what={words.share.empty} next={words.share.emptyHint} />}
-      {isEmpty && !seesRequests && <Say what={words.share.noSource} next={words.share.noSourceHint} />}
+      {share !== null && share.total_bytes > 0 && <Drawing share={share} kind={kind} />}
+      {share === null && answer !== null && <Waiting answer={answer} />}
+      {share?.total_bytes === 0 &&
+        (seesRequests ? (
+          <Say what={t("overview.share.empty")} next={t("overview.share.emptyHint")} />
+        ) : (
+          <Say what={t("overview.share.noSource")} next={t("overview.share.noSourceHint")} />
+        ))}
     </section>
   );
 }
 
 function Drawing({ share, kind }: { share: Share; kind: ShareKind }) {
-  const { words, theme, lang } = useSettings();
+  const { t, theme, lang } = useSettings();
+  const open = useOpenProgram();
   const colours = useLive((state) => state.colours);
-  const slices = useMemo(() => slicesOf(share, colours, theme, lang, words.share), [share, colours, theme, lang, words]);
-  const option = useMemo(() => shareOption(slices, kind, theme, lang, words.share), [slices, kind, theme, lang, words]);
+  const slices = useMemo(() => slicesOf(share, colours, theme, lang, t), [share, colours, theme, lang, t]);
+  const option = useMemo(() => shareOption(slices, kind, theme, lang, t), [slices, kind, theme, lang, t]);
   const pick = (label: string) => {
     const slice = slices.find((one) => one.label === label);
-    if (slice?.program) navigate(processesOf(slice.program));
+    if (slice?.program) navigate(open(slice.program));
   };
   return (
     <div className="share-body">
@@ -63,19 +93,21 @@ function Drawing({ share, kind }: { share: Share; kind: ShareKind }) {
   );
 }
 
-function processesOf(program: string): string {
-  return routeHash({ view: "processes", query: { q: program, ended: "true" } });
+function useOpenProgram(): (program: string) => string {
+  const href = useHref();
+  return (program) => href({ view: "processes", query: { q: program, ended: "true" } });
 }
 
 function SliceLine({ slice }: { slice: Slice }) {
   const { lang } = useSettings();
+  const open = useOpenProgram();
   return (
     <li>
       <span className="swatch" style={{ background: slice.colour }} aria-hidden="true" />
       {slice.program === null ? (
         <span className="slice-name muted">{slice.label}</span>
       ) : (
-        <a className="slice-name" href={processesOf(slice.program)}>
+        <a className="slice-name" href={open(slice.program)}>
           <bdi title={visibleName(slice.program)}>{cutMiddle(visibleName(slice.program), 22)}</bdi>
         </a>
       )}

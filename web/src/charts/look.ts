@@ -11,6 +11,9 @@ interface Look {
   area: string;
   bad: string;
   badArea: string;
+  programs: string;
+  cached: string;
+  kernel: string;
 }
 
 /** The same values as in styles/tokens.css. */
@@ -24,6 +27,9 @@ export const LOOK: Record<Theme, Look> = {
     area: "rgba(31, 95, 139, 0.16)",
     bad: "#b3261e",
     badArea: "rgba(179, 38, 30, 0.14)",
+    programs: "#2f75a8",
+    cached: "#a5cae4",
+    kernel: "#6b7986",
   },
   dark: {
     ink: "#e3e9ee",
@@ -34,6 +40,9 @@ export const LOOK: Record<Theme, Look> = {
     area: "rgba(125, 184, 232, 0.18)",
     bad: "#ff8a80",
     badArea: "rgba(255, 138, 128, 0.2)",
+    programs: "#5b95cf",
+    cached: "#31597a",
+    kernel: "#8795a2",
   },
 };
 

@@ -5,6 +5,7 @@ import { bytes, count, percent, type Lang } from "../lib/format";
 import { inkOn, othersColour, programColour, type Theme } from "../lib/palette";
 import { cutMiddle } from "../lib/visible";
 import type { Colours } from "../model/colours";
+import type { Programs } from "../model/history";
 import type { Share } from "../model/wire";
 import { chartText, FONT, LOOK, tooltip } from "./look";
 
@@ -17,6 +18,13 @@ export interface Slice {
   bytes: number;
   percent: number;
   colour: string;
+}
+
+/** The history's answer in the form of the live share. */
+export function shareOf(programs: Programs): Share {
+  const slices = programs.programs.map(({ name, value }) => ({ name, bytes: value }));
+  const others = programs.others && { names: programs.others.names, bytes: programs.others.value };
+  return { by: programs.by, total_bytes: programs.total, slices: slices.filter((slice) => slice.bytes > 0), others };
 }
 
 export function slicesOf(share: Share, colours: Colours, theme: Theme, lang: Lang, words: Words["share"]): Slice[] {

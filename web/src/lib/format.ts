@@ -72,6 +72,12 @@ export function clock(time: string): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** Day and time of day, `11-24 13:47`. */
+export function dayClock(ms: number): string {
+  const date = new Date(ms);
+  return `${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
 export function clockMs(time: string): string {
   return `${clock(time)}.${String(new Date(time).getMilliseconds()).padStart(3, "0")}`;
 }

@@ -95,3 +95,16 @@ export function filterToQuery(filter: RequestFilter): Record<string, string> {
     refused: filter.refused ? "true" : "",
   };
 }
+
+/** The same filter as the history is asked: a number is a pid. */
+export function filterToHistory(filter: RequestFilter): Record<string, string> {
+  const name = filter.name.trim();
+  const isPid = /^\d+$/.test(name);
+  return {
+    name: isPid ? "" : name,
+    pid: isPid ? name : "",
+    call: filter.call,
+    min_size: minimum(filter) > 0 ? String(minimum(filter)) : "",
+    refused: filter.refused ? "true" : "",
+  };
+}

@@ -1,4 +1,5 @@
 /** Where the page is, as the part of the address behind `#`. Pure. */
+import { timeFromQuery, timeToQuery, type Time } from "./time";
 
 export const VIEWS = ["overview", "processes", "requests", "health"] as const;
 export type View = (typeof VIEWS)[number];
@@ -7,21 +8,34 @@ export interface Route {
   view: View;
   /** Key of the process whose panel is open beside the table, `4211@2026-11-23T10:00:00.000Z`. */
   process: string | null;
+  time: Time;
+  /** What is the view's own. */
   query: URLSearchParams;
+}
+
+/** Where a link leads. */
+export interface Target {
+  view: View;
+  process?: string | null;
+  time?: Time;
+  query?: Record<string, string>;
 }
 
 export function parseRoute(hash: string): Route {
   const [path = "", search = ""] = split(hash.replace(/^#\/?/, ""), "?");
   const query = new URLSearchParams(search);
+  const time = timeFromQuery(query);
+  for (const key of ["from", "to", "last"]) query.delete(key);
   const [first = "", second = ""] = split(path, "/");
-  if (first === "process" && second !== "") return { view: "processes", process: decoded(second), query };
+  if (first === "process" && second !== "") return { view: "processes", process: decoded(second), time, query };
   const view = VIEWS.find((one) => one === first) ?? "overview";
-  return { view, process: null, query };
+  return { view, process: null, time, query };
 }
 
-export function routeHash(route: { view: View; process?: string | null; query?: Record<string, string> }): string {
-  const path = route.process ? `process/${encodeURIComponent(route.process)}` : route.view;
-  const query = new URLSearchParams(Object.entries(route.query ?? {}).filter(([, value]) => value !== ""));
+export function routeHash({ view, process, time, query: own }: Target): string {
+  const path = process ? `process/${encodeURIComponent(process)}` : view;
+  const entries = Object.entries({ ...own, ...(time && timeToQuery(time)) });
+  const query = new URLSearchParams(entries.filter(([, value]) => value !== ""));
   const search = query.toString();
   return `#/${path.replaceAll("%40", "@").replaceAll("%3A", ":")}${search && `?${search}`}`;
 }

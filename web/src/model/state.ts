@@ -32,6 +32,8 @@ export interface LiveState {
   oomKills: readonly OomKill[];
   rates: readonly RatePoint[];
   refusedPerSecond: number;
+  /** Whom the charts of the history show. */
+  charted: readonly string[];
   colours: Colours;
 }
 
@@ -39,7 +41,9 @@ export type LiveEvent =
   | { type: "connected" }
   | { type: "disconnected"; problem: string | null }
   | { type: "snapshot"; at: number; snapshot: Snapshot }
-  | { type: "tick"; at: number; tick: Tick };
+  | { type: "tick"; at: number; tick: Tick }
+  /** The programs that charts of the history show, those that matter most first. */
+  | { type: "charted"; programs: readonly string[] };
 
 export const initialState: LiveState = {
   connected: false,
@@ -51,6 +55,7 @@ export const initialState: LiveState = {
   oomKills: [],
   rates: [],
   refusedPerSecond: 0,
+  charted: [],
   colours: new Map(),
 };
 
@@ -66,6 +71,8 @@ export function reduce(state: LiveState, event: LiveEvent): LiveState {
       return { ...state, connected: false, problem: event.problem };
     case "snapshot":
       return afterSnapshot(state, event.snapshot, event.at);
+    case "charted":
+      return { ...state, charted: event.programs, colours: coloursOf(state.colours, event.programs, state.live?.share ?? null) };
     case "tick":
       // Without a snapshot there is nothing that the differences of a tick could be added to.
       return state.live === null ? state : afterTick(state, event.tick, event.at);
@@ -102,11 +109,14 @@ function withCommon(state: LiveState, message: Snapshot | Tick, at: number): Liv
     live: { host, health, share, time },
     rates,
     refusedPerSecond: rates.at(-1)?.refused ?? 0,
-    colours: assignColours(
-      state.colours,
-      share.slices.map((slice) => slice.name),
-    ),
+    colours: coloursOf(state.colours, state.charted, share),
   };
+}
+
+/** Ten colours at most: whom the charts show first, then who has asked for most. */
+function coloursOf(before: Colours, charted: readonly string[], share: Share | null): Colours {
+  const names = share?.slices.map((slice) => slice.name) ?? [];
+  return assignColours(before, [...new Set([...charted, ...names])]);
 }
 
 function merged(before: Processes, tick: Tick): Processes {

@@ -1,6 +1,7 @@
 /** The address's hash as React state. */
-import { useMemo, useSyncExternalStore } from "react";
-import { parseRoute, type Route } from "../lib/route";
+import { useCallback, useMemo, useSyncExternalStore } from "react";
+import { parseRoute, routeHash, type Route, type Target } from "../lib/route";
+import type { Time } from "../lib/time";
 
 const listeners = new Set<() => void>();
 function changed(): void {
@@ -26,4 +27,19 @@ export function navigate(hash: string): void {
 export function replaceHash(hash: string): void {
   history.replaceState(null, "", hash);
   changed();
+}
+
+/** Makes links that keep the time which is shown, unless they name another. */
+export function useHref(): (target: Target) => string {
+  const { time } = useRoute();
+  return useCallback((target: Target) => routeHash({ time, ...target }), [time]);
+}
+
+/** Shows another time in the same view. */
+export function useGoTo(): (time: Time) => void {
+  const { view, process, query } = useRoute();
+  return useCallback(
+    (time: Time) => navigate(routeHash({ view, process, time, query: Object.fromEntries(query) })),
+    [view, process, query],
+  );
 }

@@ -1,52 +1,57 @@
-/** At one glance: how much is asked for, by whom, and the first processes. */
-import { useMemo, useState } from "react";
+/** At one glance: how much is asked for, by whom, what memory is used for, what stands out, and the first processes. */
+import { useEffect, useState } from "react";
 import { RateChart } from "../charts/RateChart";
 import { ShareChart } from "../charts/ShareChart";
-import { count } from "../lib/format";
-import { DEFAULT_SORT, found, sorted, sortText, type Sort } from "../lib/processes";
-import { routeHash } from "../lib/route";
-import { useLive } from "../model/store";
-import { navigate } from "../ui/router";
-import { useSettings } from "../ui/settings";
-import { ProcessTable } from "./ProcessTable";
+import { useHistory } from "../live/history";
+import type { Machine, Measure, Programs } from "../model/history";
+import { dispatch, useLive } from "../model/store";
+import { recalled, remember } from "../ui/settings";
+import { Findings } from "./findings/Findings";
+import { CallRates } from "./overview/CallRates";
+import { FirstProcesses } from "./overview/FirstProcesses";
+import { MemoryChart } from "./overview/MemoryChart";
+import { SHARE_MEASURES } from "./overview/measures";
 
-const FIRST = 15;
+/** How often the charts ask anew while the page shows the present. */
+const EVERY_MS = 5_000;
+/** Programs in the chart of memory: few enough to be told apart. */
+const CHARTED = 7;
 
 export function OverviewView() {
   const live = useLive((state) => state.live);
+  const hasHistory = live !== null && live.health.store.kind !== "none";
+  const [measure, setMeasure] = useState<Measure>(() => recalled("measure", SHARE_MEASURES) ?? "requested");
+  const choose = (value: Measure) => {
+    remember("measure", value);
+    setMeasure(value);
+  };
+  const machine = useHistory<Machine>(hasHistory ? "machine" : null, {}, EVERY_MS);
+  const memory = useHistory<Programs>(hasHistory ? "programs" : null, { by: "resident", top: CHARTED }, EVERY_MS);
+  const share = useHistory<Programs>(hasHistory ? "programs" : null, { by: measure, top: 10, step: 0 }, EVERY_MS);
+  useColoursFor(memory.data, share.data);
   if (live === null) return null;
   const seesRequests = live.health.source !== "procfs";
   return (
     <div className="overview">
-      <RateChart seesRequests={seesRequests} />
-      <ShareChart share={live.share} seesRequests={seesRequests} />
+      {hasHistory && seesRequests ? <CallRates answer={machine} /> : <RateChart seesRequests={seesRequests} />}
+      <ShareChart
+        answer={hasHistory ? share : null}
+        sinceStart={live.share}
+        measure={measure}
+        onMeasure={choose}
+        seesRequests={seesRequests}
+      />
+      {hasHistory && <MemoryChart programs={memory} machine={machine} />}
+      {hasHistory && <Findings />}
       <FirstProcesses />
     </div>
   );
 }
 
-function FirstProcesses() {
-  const { words, lang } = useSettings();
-  const [sort, setSort] = useState<Sort>(DEFAULT_SORT);
-  const processes = useLive((state) => state.processes);
-  const alive = useMemo(() => sorted(found(processes.values(), "", false), sort), [processes, sort]);
-  const rows = useMemo(() => alive.slice(0, FIRST), [alive]);
-  return (
-    <section className="card first">
-      <header className="card-head">
-        <h2>{words.table.label}</h2>
-        <a className="card-more" href={routeHash({ view: "processes", query: { sort: sortText(sort) } })}>
-          {words.table.all(count(alive.length, lang))}
-        </a>
-      </header>
-      <ProcessTable
-        whole
-        rows={rows}
-        sort={sort}
-        onSort={setSort}
-        opened={null}
-        onOpen={(process) => navigate(routeHash({ view: "processes", process }))}
-      />
-    </section>
-  );
+/** A program has one colour in all charts. */
+function useColoursFor(memory: Programs | null, share: Programs | null): void {
+  useEffect(() => {
+    const names = [memory, share].flatMap((answer) => answer?.programs.map((program) => program.name) ?? []);
+    dispatch({ type: "charted", programs: [...new Set(names)] });
+  }, [memory, share]);
 }

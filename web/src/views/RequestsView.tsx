@@ -1,25 +1,27 @@
-/** The live stream of all requests, with its filters, which the address keeps. */
+/** All requests: the live stream, or those of a stretch of the history; with filters, which the address keeps. */
 import { useMemo } from "react";
 import { parseSize } from "../lib/format";
-import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, requestTest, type RequestFilter } from "../lib/requests";
-import { routeHash } from "../lib/route";
+import { filterFromQuery, filterToHistory, filterToQuery, isFiltered, NO_FILTER, requestTest, type RequestFilter } from "../lib/requests";
+import type { Route } from "../lib/route";
 import { visible } from "../lib/visible";
 import { useLive } from "../model/store";
 import type { LiveState } from "../model/state";
 import { CALLS } from "../model/wire";
-import { replaceHash } from "../ui/router";
+import { replaceHash, useHref } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
+import { RequestHistory } from "./RequestHistory";
 import { RequestStream } from "./RequestStream";
 
-export function RequestsView({ query }: { query: URLSearchParams }) {
+export function RequestsView({ route: { query, time } }: { route: Route }) {
   const { words } = useSettings();
   const filter = useMemo(() => filterFromQuery(query), [query]);
   const test = useMemo(() => requestTest(filter), [filter]);
   const source = useLive((state) => state.live?.health.source);
   const mend = useLive(firstMend);
+  const href = useHref();
   const change = (part: Partial<RequestFilter>) =>
-    replaceHash(routeHash({ view: "requests", query: filterToQuery({ ...filter, ...part }) }));
+    replaceHash(href({ view: "requests", query: filterToQuery({ ...filter, ...part }) }));
 
   if (source === "procfs") {
     return <Say what={words.stream.noSource} next={words.stream.noSourceHint} code={mend ?? "sudo memtap serve"} />;
@@ -27,7 +29,11 @@ export function RequestsView({ query }: { query: URLSearchParams }) {
   return (
     <section className="list">
       <Filters filter={filter} onChange={change} />
-      <RequestStream test={test} filtered={isFiltered(filter)} />
+      {time.kind === "live" ? (
+        <RequestStream test={test} filtered={isFiltered(filter)} />
+      ) : (
+        <RequestHistory query={filterToHistory(filter)} shown={time} filtered={isFiltered(filter)} />
+      )}
     </section>
   );
 }

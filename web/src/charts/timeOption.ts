@@ -1,0 +1,123 @@
+/** Amounts over time as an ECharts option: bands that are stacked, lines over them, and what is known to be missing. Pure. */
+import type { EChartsCoreOption } from "echarts/core";
+import { clock, dayClock } from "../lib/format";
+import type { Theme } from "../lib/palette";
+import { FONT, LOOK, tooltip } from "./look";
+
+export interface TimeSeries {
+  key: string;
+  label: string;
+  colour: string;
+  /** At each of the chart's times; null is a gap. */
+  values: readonly (number | null)[];
+  /** A line over the bands instead of one of them. */
+  isLine?: boolean;
+}
+
+/** A stretch of time with a word: records that were lost, an end of memory. */
+export interface Mark {
+  from: number;
+  to: number;
+  label: string;
+}
+
+export interface TimeChartData {
+  /** Milliseconds, ascending. */
+  times: readonly number[];
+  series: readonly TimeSeries[];
+  marks: readonly Mark[];
+  /** The axis, whatever the data fill of it. */
+  from: number;
+  to: number;
+  /** How an amount is written, on the axis and in the tooltip. */
+  amount: (value: number) => string;
+  /** What the drawing shows, in words. */
+  description: string;
+}
+
+const DAY_MS = 86_400_000;
+
+export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption {
+  const look = LOOK[theme];
+  const label = { color: look.muted, fontFamily: FONT, fontSize: 11 };
+  const isLong = data.to - data.from > DAY_MS;
+  return {
+    animation: false,
+    aria: { enabled: true, label: { description: data.description } },
+    grid: { left: 8, right: 14, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    tooltip: {
+      ...tooltip(theme),
+      trigger: "axis",
+      axisPointer: { lineStyle: { color: look.muted } },
+      formatter: (hits: { dataIndex: number }[]) => tipText(data, hits[0]?.dataIndex ?? -1),
+    },
+    xAxis: {
+      type: "time",
+      min: data.from,
+      max: data.to,
+      axisLine: { lineStyle: { color: look.line } },
+      axisTick: { show: false },
+      splitNumber: 5,
+      axisLabel: { ...label, hideOverlap: true, formatter: (time: number) => (isLong ? dayClock(time) : clock(iso(time)).slice(0, 5)) },
+    },
+    yAxis: {
+      type: "value",
+      min: 0,
+      splitNumber: 4,
+      splitLine: { lineStyle: { color: look.line } },
+      axisLabel: { ...label, formatter: data.amount },
+    },
+    series: data.series.map((one, index) => drawn(data, one, index === 0 ? marked(data.marks, theme) : undefined)),
+  };
+}
+
+function drawn(data: TimeChartData, one: TimeSeries, markArea: unknown) {
+  const isLine = one.isLine === true;
+  return {
+    type: "line",
+    name: one.label,
+    showSymbol: data.times.length === 1,
+    connectNulls: false,
+    data: data.times.map((time, i) => [time, one.values[i] ?? null]),
+    itemStyle: { color: one.colour },
+    lineStyle: { color: one.colour, width: isLine ? 1.5 : 0.5 },
+    ...(isLine ? {} : { stack: "all", areaStyle: { color: one.colour, opacity: 0.85 } }),
+    ...(markArea === undefined ? {} : { markArea }),
+  };
+}
+
+/** Hatched by its dashed edge, and labelled towards the side where there is room. */
+function marked(marks: readonly Mark[], theme: Theme) {
+  const look = LOOK[theme];
+  return {
+    silent: true,
+    itemStyle: { color: look.badArea, borderColor: look.bad, borderWidth: 1, borderType: "dashed" },
+    label: { color: look.bad, fontFamily: FONT, fontSize: 11, position: "insideTopLeft" },
+    data: marks.map((mark) => [{ name: mark.label, xAxis: mark.from }, { xAxis: mark.to }]),
+  };
+}
+
+function tipText(data: TimeChartData, index: number): string {
+  const time = data.times[index];
+  if (time === undefined) return "";
+  const lines = [data.to - data.from > DAY_MS ? dayClock(time) : clock(iso(time))];
+  // As they lie upon each other: the topmost first.
+  for (const one of data.series.toReversed()) {
+    const value = one.values[index];
+    if (value !== null && value !== undefined && value > 0) lines.push(`${one.label}  ${data.amount(value)}`);
+  }
+  for (const mark of data.marks) if (time >= mark.from && time <= mark.to) lines.push(mark.label);
+  return lines.join("\n");
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}
+
+/** Puts in a gap wherever a step is missing, so that no line is drawn over time of which nothing is known. */
+export function withGaps<T extends { time: number }>(points: readonly T[], stepMs: number): (T | { time: number })[] {
+  return points.flatMap((point, i) => {
+    const before = points[i - 1];
+    return before !== undefined && point.time - before.time > 2.5 * stepMs ? [{ time: before.time + stepMs }, point] : [point];
+  });
+}

@@ -1,0 +1,85 @@
+/** Questions to the history, as React state: asked when they change and, while the page shows the present, again and again. */
+import { useEffect, useState } from "react";
+import { stretch, type Time } from "../lib/time";
+import { useRoute } from "../ui/router";
+
+export type Query = Record<string, string | number | boolean | null | undefined>;
+
+export interface Answer<T> {
+  /** The latest answer; of the question before, until the new one is answered. */
+  data: T | null;
+  /** The stretch that `data` is of. */
+  shown: { from: number; to: number } | null;
+  /** Why the last attempt failed. */
+  problem: string | null;
+  /** Whether the question on the way is another than the one that `data` answers. */
+  isOld: boolean;
+}
+
+/** `path?query` of the time that the page shows. `null`: nothing is asked. */
+export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
+  const { time } = useRoute();
+  return useAnswer<T>(path, query, time, everyMs);
+}
+
+interface Kept<T> {
+  key: string;
+  data: T | null;
+  shown: Answer<T>["shown"];
+  problem: string | null;
+}
+
+function useAnswer<T>(path: string | null, query: Query, time: Time, everyMs: number): Answer<T> {
+  const key = JSON.stringify([path, query, time]);
+  const [kept, setKept] = useState<Kept<T>>({ key: "", data: null, shown: null, problem: null });
+
+  useEffect(() => {
+    if (path === null) return undefined;
+    const quit = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = async () => {
+      const shown = stretch(time, Date.now());
+      const answer = await fetched<T>(urlOf(path, query, shown), quit.signal);
+      if (quit.signal.aborted) return;
+      setKept((before) =>
+        "data" in answer
+          ? { key, data: answer.data, shown, problem: null }
+          : { ...(before.key === key ? before : { data: null, shown: null }), key, problem: answer.problem },
+      );
+      if (time.kind === "live") timer = setTimeout(again, everyMs);
+    };
+    // A tab that nobody sees asks nothing; it goes on when it is seen again.
+    const again = () => {
+      if (document.hidden) document.addEventListener("visibilitychange", again, { once: true, signal: quit.signal });
+      else void ask();
+    };
+    again();
+    return () => {
+      quit.abort();
+      clearTimeout(timer);
+    };
+    // `key` stands for path, query and time, which are new objects at each drawing.
+  }, [key, everyMs]); // oxlint-disable-line react-hooks/exhaustive-deps
+
+  return { data: kept.data, shown: kept.shown, problem: kept.problem, isOld: path !== null && kept.key !== key };
+}
+
+export function urlOf(path: string, query: Query, { from, to }: { from: number; to: number }): string {
+  const search = new URLSearchParams();
+  const all = { ...query, from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+  for (const [name, value] of Object.entries(all)) {
+    if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
+  }
+  return `/api/v1/${path}?${search}`;
+}
+
+/** The answer, or why there is none, in the server's words. */
+export async function fetched<T>(url: string, signal: AbortSignal): Promise<{ data: T } | { problem: string }> {
+  try {
+    const response = await fetch(url, { signal });
+    const body = (await response.json()) as T & { error?: string };
+    return response.ok ? { data: body } : { problem: body.error ?? `HTTP ${response.status}` };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}

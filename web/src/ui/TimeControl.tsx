@@ -1,0 +1,144 @@
+/** Which time the page shows: the present with a look back, or a stretch of the history. */
+import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import { dayClock, duration } from "../lib/format";
+import { day, fieldText, HOUR, LIVE, LOOK_BACKS, zoomedOut, type Time } from "../lib/time";
+import { useNow } from "./media";
+import { useGoTo, useRoute } from "./router";
+import { useSettings } from "./settings";
+
+type Range = Extract<Time, { kind: "range" }>;
+
+export function TimeControl() {
+  const { t } = useSettings();
+  const { time } = useRoute();
+  const [open, setOpen] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+  useCloseOutside(box, open, () => setOpen(false));
+  const escape = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !open) return;
+    event.stopPropagation();
+    setOpen(false);
+  };
+  return (
+    // Escape closes what is open, wherever in it the focus is.
+    <div ref={box} className="time" data-testid="time" data-kind={time.kind} onKeyDown={escape}>
+      {time.kind === "range" && <Moved time={time} />}
+      <button type="button" className="time-open" data-testid="time-open" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {time.kind === "live" ? t("time.last", { span: duration(time.seconds) }) : rangeText(time)} <span aria-hidden="true">▾</span>
+      </button>
+      {open && <Chooser time={time} onDone={() => setOpen(false)} />}
+    </div>
+  );
+}
+
+/** Out of the past again, and about in it. */
+function Moved({ time }: { time: Range }) {
+  const { t } = useSettings();
+  const goTo = useGoTo();
+  const length = time.to - time.from;
+  const shifted = (by: number): Time => ({ kind: "range", from: time.from + by, to: time.to + by });
+  return (
+    <>
+      <button type="button" className="time-live" data-testid="time-live" onClick={() => goTo(LIVE)}>
+        {t("time.backToLive")}
+      </button>
+      <button type="button" aria-label={t("time.earlier")} title={t("time.earlier")} onClick={() => goTo(shifted(-length))}>
+        ‹
+      </button>
+      <button type="button" aria-label={t("time.later")} title={t("time.later")} onClick={() => goTo(shifted(length))}>
+        ›
+      </button>
+      <button type="button" aria-label={t("time.wider")} title={t("time.wider")} onClick={() => goTo(zoomedOut(time, Date.now()))}>
+        −
+      </button>
+    </>
+  );
+}
+
+function rangeText({ from, to }: Range): string {
+  const [first, last] = [dayClock(from), dayClock(to)];
+  const isSameDay = first.slice(0, 5) === last.slice(0, 5);
+  if (to - from < 600_000) return `${first}:${seconds(from)} – ${isSameDay ? last.slice(6) : last}:${seconds(to)}`;
+  return `${first} – ${isSameDay ? last.slice(6) : last}`;
+}
+
+function seconds(ms: number): string {
+  return String(new Date(ms).getSeconds()).padStart(2, "0");
+}
+
+function Chooser({ time, onDone }: { time: Time; onDone: () => void }) {
+  const { t } = useSettings();
+  const goTo = useGoTo();
+  const now = useNow(60_000);
+  const choose = (chosen: Time) => {
+    goTo(chosen);
+    onDone();
+  };
+  return (
+    <div className="time-chooser" data-testid="time-chooser">
+      <p className="muted">{t("time.liveHint")}</p>
+      <div className="time-presets">
+        {LOOK_BACKS.map((one) => (
+          <button
+            key={one}
+            type="button"
+            aria-pressed={time.kind === "live" && time.seconds === one}
+            onClick={() => choose({ kind: "live", seconds: one })}
+          >
+            {t("time.last", { span: one % HOUR === 0 && one < 24 * HOUR ? `${one / HOUR} h` : duration(one).replace(" 0 h", "") })}
+          </button>
+        ))}
+      </div>
+      <p className="muted">{t("time.rangeHint")}</p>
+      <div className="time-presets">
+        <button type="button" data-testid="time-today" onClick={() => choose(day(now, 0))}>
+          {t("time.today")}
+        </button>
+        <button type="button" data-testid="time-yesterday" onClick={() => choose(day(now, 1))}>
+          {t("time.yesterday")}
+        </button>
+      </div>
+      <Fields time={time} now={now} onChoose={choose} />
+    </div>
+  );
+}
+
+function Fields({ time, now, onChoose }: { time: Time; now: number; onChoose: (time: Time) => void }) {
+  const { t } = useSettings();
+  const begin = time.kind === "range" ? time : { from: now - time.seconds * 1000, to: now };
+  const [from, setFrom] = useState(() => fieldText(begin.from));
+  const [to, setTo] = useState(() => fieldText(begin.to));
+  const chosen = { from: Date.parse(from), to: Date.parse(to) };
+  const isWrong = !(chosen.from < chosen.to);
+  const show = (event: FormEvent) => {
+    event.preventDefault();
+    if (!isWrong) onChoose({ kind: "range", ...chosen });
+  };
+  return (
+    <form className="time-fields" onSubmit={show}>
+      <label>
+        {t("time.from")}
+        <input type="datetime-local" step="1" value={from} data-testid="time-from" onChange={(event) => setFrom(event.target.value)} />
+      </label>
+      <label>
+        {t("time.to")}
+        <input type="datetime-local" step="1" value={to} data-testid="time-to" aria-invalid={isWrong} onChange={(event) => setTo(event.target.value)} />
+      </label>
+      <button type="submit" data-testid="time-show" disabled={isWrong}>
+        {t("time.show")}
+      </button>
+      {isWrong && <p className="bad" role="alert">{t("time.wrong")}</p>}
+    </form>
+  );
+}
+
+function useCloseOutside(box: { current: HTMLElement | null }, open: boolean, close: () => void): void {
+  useEffect(() => {
+    if (!open) return undefined;
+    const pressed = (event: PointerEvent) => {
+      if (!box.current?.contains(event.target as Node)) close();
+    };
+    document.addEventListener("pointerdown", pressed);
+    return () => document.removeEventListener("pointerdown", pressed);
+  });
+}
