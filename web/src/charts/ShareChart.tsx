@@ -7,7 +7,8 @@ import { useLive } from "../model/store";
 import type { Share } from "../model/wire";
 import { navigate } from "../ui/router";
 import { Say } from "../ui/Say";
-import { recalled, remember, useSettings } from "../ui/settings";
+import { recalled, remember } from "../ui/memory";
+import { useSettings } from "../ui/settings";
 import { Bytes } from "../ui/Text";
 import { Chart } from "./Chart";
 import { shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
@@ -15,7 +16,7 @@ import { shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption
 const KINDS = ["treemap", "pie"] as const;
 
 export function ShareChart({ share, seesRequests }: { share: Share; seesRequests: boolean }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const [kind, setKind] = useState<ShareKind>(() => recalled("share", KINDS) ?? "treemap");
   const choose = (value: ShareKind) => {
     remember("share", value);
@@ -25,28 +26,28 @@ export function ShareChart({ share, seesRequests }: { share: Share; seesRequests
   return (
     <section className="card share">
       <header className="card-head">
-        <h2>{words.share.title}</h2>
-        <span className="muted">{words.share.since}</span>
-        <div className="choice" role="group" aria-label={words.share.title}>
+        <h2>{t("overview.share.title")}</h2>
+        <span className="muted">{t("overview.share.since")}</span>
+        <div className="choice" role="group" aria-label={t("overview.share.title")}>
           {KINDS.map((one) => (
             <button key={one} type="button" aria-pressed={one === kind} onClick={() => choose(one)}>
-              {words.share[one]}
+              {t(`overview.share.kinds.${one}`)}
             </button>
           ))}
         </div>
       </header>
       {!isEmpty && <Drawing share={share} kind={kind} />}
-      {isEmpty && seesRequests && <Say what={words.share.empty} next={words.share.emptyHint} />}
-      {isEmpty && !seesRequests && <Say what={words.share.noSource} next={words.share.noSourceHint} />}
+      {isEmpty && seesRequests && <Say what={t("overview.share.empty")} next={t("overview.share.emptyHint")} />}
+      {isEmpty && !seesRequests && <Say what={t("overview.share.noSource")} next={t("overview.share.noSourceHint")} />}
     </section>
   );
 }
 
 function Drawing({ share, kind }: { share: Share; kind: ShareKind }) {
-  const { words, theme, lang } = useSettings();
+  const { t, theme, lang } = useSettings();
   const colours = useLive((state) => state.colours);
-  const slices = useMemo(() => slicesOf(share, colours, theme, lang, words.share), [share, colours, theme, lang, words]);
-  const option = useMemo(() => shareOption(slices, kind, theme, lang, words.share), [slices, kind, theme, lang, words]);
+  const slices = useMemo(() => slicesOf(share, colours, theme, t), [share, colours, theme, t]);
+  const option = useMemo(() => shareOption(slices, kind, theme, lang, t), [slices, kind, theme, lang, t]);
   const pick = (label: string) => {
     const slice = slices.find((one) => one.label === label);
     if (slice?.program) navigate(processesOf(slice.program));

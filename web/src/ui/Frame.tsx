@@ -4,6 +4,7 @@ import { routeHash, VIEWS } from "../lib/route";
 import { useLive } from "../model/store";
 import { Connection, useConnection } from "./Connection";
 import { Help } from "./Help";
+import { Hint } from "./Hint";
 import { focusSearch, useKeys } from "./keys";
 import { Notices } from "./Notices";
 import { navigate, useRoute } from "./router";
@@ -11,7 +12,7 @@ import { useSettings } from "./settings";
 import { Strip } from "./Strip";
 
 export function Frame({ children }: { children: ReactNode }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const [help, setHelp] = useState(false);
   const live = useLive((state) => state.live);
   const connection = useConnection();
@@ -21,7 +22,7 @@ export function Frame({ children }: { children: ReactNode }) {
   return (
     <>
       <a className="skip" href="#content" onClick={skipToContent}>
-        {words.skip}
+        {t("frame.skip")}
       </a>
       <header className="frame">
         <div className="topbar">
@@ -36,6 +37,7 @@ export function Frame({ children }: { children: ReactNode }) {
       </header>
       {/* Health has them in a card of its own. */}
       {live && view !== "health" && <Notices notices={live.health.notices} />}
+      {live && <Hint key={view} of={view} />}
       <main id="content" tabIndex={-1}>
         {children}
       </main>
@@ -65,13 +67,13 @@ function pageKeys(openHelp: () => void): Record<string, () => void> {
 }
 
 function Links() {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const { view } = useRoute();
   return (
     <nav>
       {VIEWS.map((one) => (
         <a key={one} href={routeHash({ view: one })} aria-current={one === view ? "page" : undefined}>
-          {words.views[one]}
+          {t(`frame.views.${one}`)}
         </a>
       ))}
     </nav>
@@ -79,31 +81,32 @@ function Links() {
 }
 
 function Toggles({ onHelp }: { onHelp: () => void }) {
-  const { words, lang, setLang, theme, setTheme } = useSettings();
-  const isDark = theme === "dark";
+  const { t, lang, setLang } = useSettings();
   return (
     <div className="toggles">
-      <button
-        type="button"
-        data-testid="theme-toggle"
-        aria-label={isDark ? words.toLight : words.toDark}
-        title={isDark ? words.toLight : words.toDark}
-        onClick={() => setTheme(isDark ? "light" : "dark")}
-      >
-        {isDark ? words.light : words.dark}
-      </button>
+      <ThemeToggle />
       <button
         type="button"
         data-testid="lang-toggle"
         lang={lang === "en" ? "es" : "en"}
-        aria-label={words.switchLanguage}
+        aria-label={t("frame.switchLanguage")}
         onClick={() => setLang(lang === "en" ? "es" : "en")}
       >
-        {words.otherLanguage}
+        {t("frame.otherLanguage")}
       </button>
-      <button type="button" onClick={onHelp} aria-label={words.help} title={words.help} aria-keyshortcuts="?">
+      <button type="button" onClick={onHelp} aria-label={t("frame.help")} title={t("frame.help")} aria-keyshortcuts="?">
         ?
       </button>
     </div>
+  );
+}
+
+function ThemeToggle() {
+  const { t, themeChoice, nextThemeChoice: next, setThemeChoice } = useSettings();
+  const change = t("frame.theme.change", { now: t(`frame.theme.name.${themeChoice}`), next: t(`frame.theme.name.${next}`) });
+  return (
+    <button type="button" className="theme" data-testid="theme-toggle" data-choice={themeChoice} aria-label={change} title={change} onClick={() => setThemeChoice(next)}>
+      {t(`frame.theme.name.${themeChoice}`)}
+    </button>
   );
 }

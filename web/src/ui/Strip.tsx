@@ -1,5 +1,6 @@
 /** The strip under the title, always there: the machine's memory, and whether something is wrong. */
 import type { ReactNode } from "react";
+import { meaningOf } from "../i18n";
 import { bytes, clock, count, duration, exactBytes, fixed, percent, rate } from "../lib/format";
 import { routeHash } from "../lib/route";
 import { useLive } from "../model/store";
@@ -10,11 +11,11 @@ import { useSettings } from "./settings";
 import { Term } from "./Term";
 
 export function Strip({ live, connection }: { live: LiveData; connection: ConnectionState }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const isStale = connection.state === "stale";
   return (
-    <section className={isStale ? "strip strip-stale" : "strip"} aria-label={words.strip.label}>
-      {isStale && <p className="stale-line">{words.connection.staleStrip(duration(connection.age))}</p>}
+    <section className={isStale ? "strip strip-stale" : "strip"} aria-label={t("strip.label")}>
+      {isStale && <p className="stale-line">{t("frame.connection.staleStrip", { age: duration(connection.age) })}</p>}
       <MemoryBar live={live} />
       <div className="stats">
         <Rates live={live} />
@@ -27,7 +28,7 @@ export function Strip({ live, connection }: { live: LiveData; connection: Connec
 }
 
 function MemoryBar({ live }: { live: LiveData }) {
-  const { words, lang } = useSettings();
+  const { t, lang } = useSettings();
   const memory = live.host.memory;
   const parts = [
     { key: "programs", value: memory.programs_bytes },
@@ -37,7 +38,7 @@ function MemoryBar({ live }: { live: LiveData }) {
   ] as const;
   const share = (value: number) => (memory.total_bytes > 0 ? (100 * value) / memory.total_bytes : 0);
   return (
-    <a className="memory" href={routeHash({ view: "processes" })} aria-label={words.strip.memory}>
+    <a className="memory" href={routeHash({ view: "processes" })} aria-label={t("strip.memory")}>
       <span className="memory-total" title={exactBytes(memory.total_bytes, lang)}>
         {bytes(memory.total_bytes, lang)}
       </span>
@@ -50,7 +51,7 @@ function MemoryBar({ live }: { live: LiveData }) {
         {parts.map((part) => (
           <span key={part.key} title={exactBytes(part.value, lang)}>
             <i className={`part part-${part.key}`} aria-hidden="true" />
-            {words.strip[part.key]} <b>{bytes(part.value, lang)}</b> {percent(share(part.value), lang)} %
+            {t(`strip.parts.${part.key}`)} <b>{bytes(part.value, lang)}</b> {percent(share(part.value), lang)} %
           </span>
         ))}
       </span>
@@ -83,7 +84,7 @@ function Stat(props: StatProps) {
 }
 
 function Rates({ live }: { live: LiveData }) {
-  const { words, lang } = useSettings();
+  const { t, lang } = useSettings();
   const refused = useLive((state) => state.refusedPerSecond);
   const pressure = live.host.pressure;
   return (
@@ -91,19 +92,19 @@ function Rates({ live }: { live: LiveData }) {
       <Stat
         href={routeHash({ view: "health" })}
         value={pressure ? `${fixed(pressure.some_avg10, 1, lang)} %` : "–"}
-        label={<Term term="pressure">{words.strip.pressure}</Term>}
-        title={pressure ? "" : words.strip.noPressure}
-        warning={pressure && pressure.some_avg10 >= 10 ? words.strip.underPressure : undefined}
+        label={<Term term="pressure">{t("strip.pressure")}</Term>}
+        title={pressure ? "" : t("strip.noPressure")}
+        warning={pressure && pressure.some_avg10 >= 10 ? t("strip.underPressure") : undefined}
       />
       <Stat
         href={routeHash({ view: "requests" })}
         value={live.health.source === "procfs" ? "–" : rate(live.health.requests.per_second, lang)}
-        label={<Term term="request">{words.strip.perSecond}</Term>}
+        label={<Term term="request">{t("strip.perSecond")}</Term>}
       />
       <Stat
         href={routeHash({ view: "requests", query: { refused: "true" } })}
         value={live.health.source === "procfs" ? "–" : rate(refused, lang)}
-        label={<Term term="refused">{words.strip.refusedPerSecond}</Term>}
+        label={<Term term="refused">{t("strip.refusedPerSecond")}</Term>}
         bad={refused > 0}
       />
     </>
@@ -111,25 +112,25 @@ function Rates({ live }: { live: LiveData }) {
 }
 
 function Losses({ live }: { live: LiveData }) {
-  const { words, lang } = useSettings();
+  const { t, lang } = useSettings();
   const { lost, lost_by_cause } = live.health.requests;
   const causes = Object.entries(lost_by_cause)
     .filter(([, n]) => n > 0)
-    .map(([cause, n]) => `${words.health.causes[cause] ?? cause}: ${count(n, lang)}`);
+    .map(([cause, n]) => `${meaningOf(t, "causes", cause) ?? visible(cause)}: ${count(n, lang)}`);
   return (
     <>
       <Stat
         testId="lost"
         href={routeHash({ view: "health" })}
         value={count(lost, lang)}
-        label={<Term term="lost">{words.strip.lost}</Term>}
+        label={<Term term="lost">{t("strip.lost")}</Term>}
         title={causes.join("\n")}
-        warning={lost > 0 ? words.strip.lostWord : undefined}
+        warning={lost > 0 ? t("strip.lostWord") : undefined}
       />
       <Stat
         href={routeHash({ view: "processes", query: { sort: "-unexplained_bytes" } })}
         value={bytes(live.health.unexplained_bytes, lang)}
-        label={<Term term="unexplained">{words.strip.unexplained}</Term>}
+        label={<Term term="unexplained">{t("strip.unexplained")}</Term>}
         title={exactBytes(live.health.unexplained_bytes, lang)}
       />
     </>
@@ -138,16 +139,16 @@ function Losses({ live }: { live: LiveData }) {
 
 /** Only where there was one: it is the first thing to look at. */
 function OomKills({ kills }: { kills: number }) {
-  const { words, lang } = useSettings();
+  const { t, lang } = useSettings();
   const latest = useLive((state) => state.oomKills).at(-1);
   if (kills === 0) return null;
-  const title = latest && `${words.strip.oomWord(visibleName(latest.process_name))} (${latest.pid}), ${clock(latest.timestamp)}`;
+  const title = latest && `${t("strip.oomLatest", { name: visibleName(latest.process_name) })} (${latest.pid}), ${clock(latest.timestamp)}`;
   return (
     <Stat
       testId="oom-kills"
       href={routeHash({ view: "health" })}
       value={count(kills, lang)}
-      label={<Term term="oomKill">{words.strip.oomKills}</Term>}
+      label={<Term term="oomKill">{t("strip.oomKills")}</Term>}
       title={title ?? ""}
       bad
     />
@@ -155,14 +156,14 @@ function OomKills({ kills }: { kills: number }) {
 }
 
 function Where({ live }: { live: LiveData }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   return (
     <>
-      <Stat href={routeHash({ view: "health" })} value={visible(live.host.hostname)} label={words.strip.host} />
+      <Stat href={routeHash({ view: "health" })} value={visible(live.host.hostname)} label={t("strip.host")} />
       <Stat
         href={routeHash({ view: "health" })}
         value={live.health.source === "bpf" ? "eBPF" : visible(live.health.source)}
-        label={<Term term="source">{words.strip.source}</Term>}
+        label={<Term term="source">{t("strip.source")}</Term>}
       />
     </>
   );

@@ -2,7 +2,6 @@
 import { useMemo, useState } from "react";
 import { RateChart } from "../charts/RateChart";
 import { ShareChart } from "../charts/ShareChart";
-import { count } from "../lib/format";
 import { DEFAULT_SORT, found, sorted, sortText, type Sort } from "../lib/processes";
 import { routeHash } from "../lib/route";
 import { useLive } from "../model/store";
@@ -26,7 +25,7 @@ export function OverviewView() {
 }
 
 function FirstProcesses() {
-  const { words, lang } = useSettings();
+  const { t } = useSettings();
   const [sort, setSort] = useState<Sort>(DEFAULT_SORT);
   const processes = useLive((state) => state.processes);
   const alive = useMemo(() => sorted(found(processes.values(), "", false), sort), [processes, sort]);
@@ -34,9 +33,9 @@ function FirstProcesses() {
   return (
     <section className="card first">
       <header className="card-head">
-        <h2>{words.table.label}</h2>
+        <h2>{t("processes.label")}</h2>
         <a className="card-more" href={routeHash({ view: "processes", query: { sort: sortText(sort) } })}>
-          {words.table.all(count(alive.length, lang))}
+          {t("processes.all", { count: alive.length })}
         </a>
       </header>
       <ProcessTable

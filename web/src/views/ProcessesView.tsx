@@ -1,6 +1,5 @@
 /** All processes: search, order, table, and the panel of the one that is open. */
 import { useMemo, type ChangeEvent, type KeyboardEvent } from "react";
-import { count } from "../lib/format";
 import { DEFAULT_SORT, found, parseSort, sorted, sortText, type Sort } from "../lib/processes";
 import { routeHash, type Route } from "../lib/route";
 import type { ProcessKey } from "../model/state";
@@ -93,17 +92,18 @@ interface ToolbarProps {
 }
 
 function Toolbar({ query, shown, onChange }: ToolbarProps) {
-  const { words, lang } = useSettings();
+  const { t } = useSettings();
   const all = useLive((state) => state.processes.size);
   const alive = useLive(countAlive);
+  const known = query.ended ? all : alive;
   return (
     <div className="toolbar">
       <input
         type="search"
         data-search=""
         data-testid="process-search"
-        placeholder={`${words.table.search}  /`}
-        aria-label={words.table.search}
+        placeholder={`${t("processes.search")}  /`}
+        aria-label={t("processes.search")}
         value={query.search}
         onChange={(event: ChangeEvent<HTMLInputElement>) => onChange({ search: event.target.value })}
         onKeyDown={toTable}
@@ -115,10 +115,10 @@ function Toolbar({ query, shown, onChange }: ToolbarProps) {
           checked={query.ended}
           onChange={(event) => onChange({ ended: event.target.checked })}
         />
-        {words.table.showEnded}
+        {t("processes.showEnded")}
       </label>
       <span className="muted toolbar-end">
-        {words.table.shown(count(shown, lang), count(query.ended ? all : alive, lang))}
+        {shown === known ? t("processes.shown", { count: known }) : t("processes.shownOf", { shown, count: known })}
       </span>
     </div>
   );
@@ -131,12 +131,12 @@ function countAlive(state: { processes: ReadonlyMap<string, { state: string }> }
 }
 
 function NoRows({ search, onClear }: { search: string; onClear: () => void }) {
-  const { words } = useSettings();
-  if (search === "") return <Say what={words.table.empty} next={words.table.emptyHint} />;
+  const { t } = useSettings();
+  if (search === "") return <Say what={t("processes.empty")} next={t("processes.emptyHint")} />;
   return (
-    <Say what={words.table.noMatch(search)} next={words.table.noMatchHint}>
+    <Say what={t("processes.noMatch", { search })} next={t("processes.noMatchHint")}>
       <button type="button" onClick={onClear}>
-        {words.table.clearSearch}
+        {t("processes.clearSearch")}
       </button>
     </Say>
   );

@@ -1,0 +1,29 @@
+/** Resumen: los dos gráficos. */
+import type { overview as english } from "../en/overview";
+import type { Spanish } from "./spanish";
+
+export const overview: Spanish<typeof english> = {
+  share: {
+    title: "Reparto de los bytes pedidos",
+    since: "los 10 programas que más piden y los demás, desde que arrancó memtap",
+    kinds: { treemap: "Mosaico", pie: "Circular" },
+    others_one: "Los demás ({{count, number}} programa)",
+    others_many: "Los demás ({{count, number}} de programas)",
+    others_other: "Los demás ({{count, number}} programas)",
+    empty: "Todavía no se ha pedido nada.",
+    emptyHint: "El gráfico se llena a medida que los programas piden memoria.",
+    noSource: "Sin eBPF memtap no ve pedidos, así que no hay nada que repartir.",
+    noSourceHint: "En Estado se explica cómo remediarlo.",
+    aria: "Reparto de los bytes pedidos por programa. {{list}}",
+  },
+  rates: {
+    title: "Pedidos por segundo",
+    since: "hasta diez minutos, desde que se abrió esta página",
+    requests: "pedidos/s",
+    refused: "rechazados/s",
+    lost_one: "{{count, number}} perdido",
+    lost_many: "{{count, number}} perdidos",
+    lost_other: "{{count, number}} perdidos",
+    aria: "Pedidos por segundo desde que se abrió esta página: ahora {{now, rate}}, como máximo {{top, rate}}.",
+  },
+};
