@@ -14,7 +14,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // The licences of what is bundled travel with it.
     license: { fileName: "licenses.md" },
-    chunkSizeWarningLimit: 1000,
+    chunkSizeWarningLimit: 1100,
     rolldownOptions: {
       output: {
         codeSplitting: false,

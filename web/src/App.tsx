@@ -27,18 +27,18 @@ function CurrentView() {
     case "processes":
       return <ProcessesView route={route} />;
     case "requests":
-      return <RequestsView query={route.query} />;
+      return <RequestsView route={route} />;
     case "health":
       return <HealthView />;
   }
 }
 
 function Loading() {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const problem = useLive((state) => state.problem);
   return (
-    <Say what={words.connection.connectingTitle} next={words.connection.connectingHint} code="memtap serve">
-      {problem !== null && <p className="muted">{words.connection.problem(problem)}</p>}
+    <Say what={t("frame.connection.connectingTitle")} next={t("frame.connection.connectingHint")} code="memtap serve">
+      {problem !== null && <p className="muted">{t("frame.connection.problem", { why: problem })}</p>}
     </Say>
   );
 }

@@ -1,7 +1,7 @@
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { connect } from "./live/connect";
-import { SettingsProvider } from "./ui/settings";
+import { SettingsProvider, startLanguage } from "./ui/settings";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/frame.css";
@@ -11,6 +11,7 @@ import "./styles/views.css";
 
 const root = document.getElementById("root");
 if (root !== null) {
+  startLanguage();
   createRoot(root).render(
     <SettingsProvider>
       <App />

@@ -7,8 +7,6 @@ import { cutMiddle, visible, visibleName } from "../src/lib/visible";
 import { chartText } from "../src/charts/look";
 import type { StreamItem } from "../src/model/stream";
 import type { MemoryRequest } from "../src/model/wire";
-import { en } from "../src/i18n/en";
-import { es } from "../src/i18n/es";
 import { processOf, requestOf } from "./samples";
 
 describe("strangers' text", () => {
@@ -217,19 +215,5 @@ describe("the address", () => {
     expect(hash).toBe("#/process/42@2026-11-23T10:00:00.000Z?q=perl");
     expect(parseRoute(hash)).toMatchObject({ view: "processes", process: "42@2026-11-23T10:00:00.000Z" });
     expect(parseRoute("#/process/%E0%A4%A").process).toBe("%E0%A4%A");
-  });
-});
-
-describe("the words", () => {
-  it("explain the same errnos and causes in both languages", () => {
-    expect(Object.keys(es.errors)).toEqual(Object.keys(en.errors));
-    expect(Object.keys(es.health.causes)).toEqual(Object.keys(en.health.causes));
-    expect(Object.keys(es.health.plans)).toEqual(Object.keys(en.health.plans));
-  });
-
-  it("know one from many", () => {
-    expect(en.stream.lost("1", "perl")).toBe("1 request of perl was lost here (the sums have it)");
-    expect(en.stream.lost("1,234", "perl")).toBe("1,234 requests of perl were lost here (the sums have them)");
-    expect(es.process.threads(1, "1")).toBe("1 hilo");
   });
 });

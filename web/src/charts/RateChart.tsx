@@ -7,23 +7,23 @@ import { Chart } from "./Chart";
 import { rateOption } from "./rateOption";
 
 export function RateChart({ seesRequests }: { seesRequests: boolean }) {
-  const { words, theme, lang } = useSettings();
+  const { t, theme, lang } = useSettings();
   const points = useLive((state) => state.rates);
-  const option = useMemo(() => rateOption(points, theme, lang, words.rates), [points, theme, lang, words]);
+  const option = useMemo(() => rateOption(points, theme, lang, t), [points, theme, lang, t]);
   return (
     <section className="card">
       <header className="card-head">
-        <h2>{words.rates.title}</h2>
-        <span className="muted">{words.rates.since}</span>
+        <h2>{t("overview.rates.title")}</h2>
+        <span className="muted">{t("overview.rates.since")}</span>
         <span className="keys">
-          <i className="key-line" aria-hidden="true" /> {words.rates.requests}
-          <i className="key-line key-bad" aria-hidden="true" /> {words.rates.refused}
+          <i className="key-line" aria-hidden="true" /> {t("overview.rates.requests")}
+          <i className="key-line key-bad" aria-hidden="true" /> {t("overview.rates.refused")}
         </span>
       </header>
       {seesRequests ? (
         <Chart option={option} testId="rate-chart" />
       ) : (
-        <Say what={words.stream.noSource} next={words.share.noSourceHint} />
+        <Say what={t("requests.noSource")} next={t("overview.share.noSourceHint")} />
       )}
     </section>
   );

@@ -3,15 +3,16 @@ import { useMemo, useState } from "react";
 import { percent } from "../lib/format";
 import { cutMiddle, visibleName } from "../lib/visible";
 import type { Answer } from "../live/history";
-import type { Measure, Programs } from "../model/history";
+import type { Programs } from "../model/history";
 import { useLive } from "../model/store";
 import type { Share } from "../model/wire";
 import { Choice } from "../ui/Choice";
 import { navigate, useHref } from "../ui/router";
 import { Say } from "../ui/Say";
-import { recalled, remember, useSettings } from "../ui/settings";
+import { recalled, remember } from "../ui/memory";
+import { useSettings } from "../ui/settings";
 import { Bytes } from "../ui/Text";
-import { SHARE_MEASURES } from "../views/overview/measures";
+import { SHARE_MEASURES, type ShareMeasure } from "../views/overview/measures";
 import { Waiting } from "../views/overview/Waiting";
 import { Chart } from "./Chart";
 import { shareOf, shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
@@ -22,8 +23,8 @@ interface Props {
   /** Null without a history. */
   answer: Answer<Programs> | null;
   sinceStart: Share;
-  measure: Measure;
-  onMeasure: (measure: Measure) => void;
+  measure: ShareMeasure;
+  onMeasure: (measure: ShareMeasure) => void;
   seesRequests: boolean;
 }
 
@@ -55,7 +56,7 @@ export function ShareChart({ answer, sinceStart, measure, onMeasure, seesRequest
         <Choice
           label={t("overview.share.kind")}
           value={kind}
-          options={KINDS.map((one) => [one, t(`overview.share.${one}`)])}
+          options={KINDS.map((one) => [one, t(`overview.share.kinds.${one}`)])}
           onChoose={choose}
         />
       </header>
@@ -75,7 +76,7 @@ function Drawing({ share, kind }: { share: Share; kind: ShareKind }) {
   const { t, theme, lang } = useSettings();
   const open = useOpenProgram();
   const colours = useLive((state) => state.colours);
-  const slices = useMemo(() => slicesOf(share, colours, theme, lang, t), [share, colours, theme, lang, t]);
+  const slices = useMemo(() => slicesOf(share, colours, theme, t), [share, colours, theme, t]);
   const option = useMemo(() => shareOption(slices, kind, theme, lang, t), [slices, kind, theme, lang, t]);
   const pick = (label: string) => {
     const slice = slices.find((one) => one.label === label);

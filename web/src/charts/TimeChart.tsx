@@ -37,12 +37,13 @@ export function TimeChart({ data, testId }: { data: TimeChartData; testId: strin
     setDrag(null);
     const [start, end] = [timeAt(drag.start), timeAt(drag.end)];
     if (Number.isNaN(start) || Number.isNaN(end)) return;
-    goTo(Math.abs(drag.end - drag.start) < CLICK_PX ? around(start, data) : dragged(start, end));
+    goTo({ time: Math.abs(drag.end - drag.start) < CLICK_PX ? around(start, data) : dragged(start, end) });
   };
   return (
-    // A shortcut for the pointer: the range field in the frame does the same by keyboard.
+    // A shortcut for the pointer: the field of the time in the frame does the same by keyboard.
     <div
       className="time-chart"
+      role="presentation"
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         event.currentTarget.setPointerCapture(event.pointerId);

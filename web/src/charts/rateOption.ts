@@ -3,25 +3,25 @@ import type { EChartsCoreOption } from "echarts/core";
 import { clock, count, rate, type Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
 import { RATE_SECONDS, type RatePoint } from "../model/rates";
-import type { Words } from "../i18n/en";
+import type { Translate } from "../i18n";
 import { FONT, LOOK, tooltip } from "./look";
 
 /** The axis shows at least this much, so that the first seconds are no steep mountains. */
 const LEAST_SECONDS = 60;
 
-export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]): EChartsCoreOption {
+export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lang, t: Translate): EChartsCoreOption {
   const look = LOOK[theme];
   const label = { color: look.muted, fontFamily: FONT, fontSize: 11 };
   const top = Math.max(0, ...points.map((point) => point.requests ?? 0));
   return {
     animation: false,
-    aria: { enabled: true, label: { description: words.aria(rate(points.at(-1)?.requests ?? 0, lang), rate(top, lang)) } },
+    aria: { enabled: true, label: { description: t("overview.rates.aria", { now: points.at(-1)?.requests ?? 0, top }) } },
     grid: { left: 8, right: 12, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     tooltip: {
       ...tooltip(theme),
       trigger: "axis",
       axisPointer: { lineStyle: { color: look.muted } },
-      formatter: (hits: { dataIndex: number }[]) => pointText(points[hits[0]?.dataIndex ?? -1], lang, words),
+      formatter: (hits: { dataIndex: number }[]) => pointText(points[hits[0]?.dataIndex ?? -1], lang, t),
     },
     xAxis: {
       type: "time",
@@ -42,18 +42,18 @@ export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lan
     series: [
       {
         type: "line",
-        name: words.requests,
+        name: t("overview.rates.requests"),
         showSymbol: false,
         connectNulls: false,
         data: points.map((point) => [point.time, point.requests]),
         lineStyle: { color: look.accent, width: 1.5 },
         itemStyle: { color: look.accent },
         areaStyle: { color: look.area },
-        markArea: lostAreas(points, theme, lang, words),
+        markArea: lostAreas(points, theme, t),
       },
       {
         type: "line",
-        name: words.refused,
+        name: t("overview.rates.refused"),
         showSymbol: false,
         connectNulls: false,
         data: points.map((point) => [point.time, point.refused]),
@@ -70,19 +70,19 @@ function axisOf(points: readonly RatePoint[]): { min: number; max: number } {
   return { min: Math.max(first, max - RATE_SECONDS * 1000), max };
 }
 
-function pointText(point: RatePoint | undefined, lang: Lang, words: Words["rates"]): string {
+function pointText(point: RatePoint | undefined, lang: Lang, t: Translate): string {
   if (point === undefined || point.requests === null) return "";
   const lines = [
     clock(new Date(point.time).toISOString()),
-    `${rate(point.requests, lang)} ${words.requests}`,
-    `${rate(point.refused ?? 0, lang)} ${words.refused}`,
+    `${rate(point.requests, lang)} ${t("overview.rates.requests")}`,
+    `${rate(point.refused ?? 0, lang)} ${t("overview.rates.refused")}`,
   ];
-  if (point.lost > 0) lines.push(words.lost(count(point.lost, lang)));
+  if (point.lost > 0) lines.push(t("overview.rates.lost", { count: point.lost }));
   return lines.join("\n");
 }
 
 /** The seconds in which records were lost, neighbours joined, each with how many. */
-function lostAreas(points: readonly RatePoint[], theme: Theme, lang: Lang, words: Words["rates"]) {
+function lostAreas(points: readonly RatePoint[], theme: Theme, t: Translate) {
   const look = LOOK[theme];
   const axis = axisOf(points);
   const middle = (axis.min + axis.max) / 2;
@@ -92,7 +92,7 @@ function lostAreas(points: readonly RatePoint[], theme: Theme, lang: Lang, words
     label: { color: look.bad, fontFamily: FONT, fontSize: 11 },
     data: lostSpans(points).map((span) => [
       {
-        name: words.lost(count(span.lost, lang)),
+        name: t("overview.rates.lost", { count: span.lost }),
         xAxis: span.from,
         // Towards the middle of the chart, where there is room for the words.
         label: { position: span.from > middle ? "insideTopRight" : "insideTopLeft" },

@@ -1,7 +1,7 @@
 /** Who requested how much: slices with their colours, and the ECharts option that draws them. Pure. */
 import type { EChartsCoreOption } from "echarts/core";
-import type { Words } from "../i18n/en";
-import { bytes, count, percent, type Lang } from "../lib/format";
+import type { Translate } from "../i18n";
+import { bytes, percent, type Lang } from "../lib/format";
 import { inkOn, othersColour, programColour, type Theme } from "../lib/palette";
 import { cutMiddle } from "../lib/visible";
 import type { Colours } from "../model/colours";
@@ -27,7 +27,7 @@ export function shareOf(programs: Programs): Share {
   return { by: programs.by, total_bytes: programs.total, slices: slices.filter((slice) => slice.bytes > 0), others };
 }
 
-export function slicesOf(share: Share, colours: Colours, theme: Theme, lang: Lang, words: Words["share"]): Slice[] {
+export function slicesOf(share: Share, colours: Colours, theme: Theme, t: Translate): Slice[] {
   const part = (amount: number) => (share.total_bytes > 0 ? (100 * amount) / share.total_bytes : 0);
   const slices: Slice[] = share.slices.map((slice) => ({
     program: slice.name,
@@ -39,7 +39,7 @@ export function slicesOf(share: Share, colours: Colours, theme: Theme, lang: Lan
   if (share.others !== null) {
     slices.push({
       program: null,
-      label: words.others(count(share.others.names, lang)),
+      label: t("overview.share.others", { count: share.others.names }),
       bytes: share.others.bytes,
       percent: part(share.others.bytes),
       colour: othersColour(theme),
@@ -48,7 +48,7 @@ export function slicesOf(share: Share, colours: Colours, theme: Theme, lang: Lan
   return slices;
 }
 
-export function shareOption(slices: readonly Slice[], kind: ShareKind, theme: Theme, lang: Lang, words: Words["share"]): EChartsCoreOption {
+export function shareOption(slices: readonly Slice[], kind: ShareKind, theme: Theme, lang: Lang, t: Translate): EChartsCoreOption {
   const amount = (slice: Slice) => `${bytes(slice.bytes, lang)} · ${percent(slice.percent, lang)} %`;
   const list = slices.map((slice) => `${slice.label}: ${amount(slice)}`).join("; ");
   const text = (hit: { dataIndex: number }) => {
@@ -58,7 +58,7 @@ export function shareOption(slices: readonly Slice[], kind: ShareKind, theme: Th
   };
   return {
     animation: false,
-    aria: { enabled: true, label: { description: words.aria(list) } },
+    aria: { enabled: true, label: { description: t("overview.share.aria", { list }) } },
     tooltip: { ...tooltip(theme), trigger: "item", formatter: text },
     series: [kind === "treemap" ? treemap(slices, theme, lang) : pie(slices, theme)],
   };

@@ -9,6 +9,8 @@ export interface Route {
   /** Key of the process whose panel is open beside the table, `4211@2026-11-23T10:00:00.000Z`. */
   process: string | null;
   time: Time;
+  /** Of which machine the history is shown; null: the one that memtap runs on, and all that its store knows of the past. */
+  host: string | null;
   /** What is the view's own. */
   query: URLSearchParams;
 }
@@ -18,6 +20,7 @@ export interface Target {
   view: View;
   process?: string | null;
   time?: Time;
+  host?: string | null;
   query?: Record<string, string>;
 }
 
@@ -25,16 +28,17 @@ export function parseRoute(hash: string): Route {
   const [path = "", search = ""] = split(hash.replace(/^#\/?/, ""), "?");
   const query = new URLSearchParams(search);
   const time = timeFromQuery(query);
-  for (const key of ["from", "to", "last"]) query.delete(key);
+  const host = query.get("host") || null;
+  for (const key of ["from", "to", "last", "host"]) query.delete(key);
   const [first = "", second = ""] = split(path, "/");
-  if (first === "process" && second !== "") return { view: "processes", process: decoded(second), time, query };
+  if (first === "process" && second !== "") return { view: "processes", process: decoded(second), time, host, query };
   const view = VIEWS.find((one) => one === first) ?? "overview";
-  return { view, process: null, time, query };
+  return { view, process: null, time, host, query };
 }
 
-export function routeHash({ view, process, time, query: own }: Target): string {
+export function routeHash({ view, process, time, host, query: own }: Target): string {
   const path = process ? `process/${encodeURIComponent(process)}` : view;
-  const entries = Object.entries({ ...own, ...(time && timeToQuery(time)) });
+  const entries = Object.entries({ ...own, ...(time && timeToQuery(time)), host: host ?? "" });
   const query = new URLSearchParams(entries.filter(([, value]) => value !== ""));
   const search = query.toString();
   return `#/${path.replaceAll("%40", "@").replaceAll("%3A", ":")}${search && `?${search}`}`;

@@ -16,11 +16,14 @@ export interface Answer<T> {
   isOld: boolean;
 }
 
-/** `path?query` of the time that the page shows. `null`: nothing is asked. */
+/** `path?query` of the time and the machine that the page shows. `null`: nothing is asked. */
 export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
-  const { time } = useRoute();
-  return useAnswer<T>(path, query, time, everyMs);
+  const { time, host } = useRoute();
+  // As text, as its parts are new objects at each drawing.
+  return useAnswer<T>(JSON.stringify([path, { ...query, host }, time] satisfies Question), everyMs);
 }
+
+type Question = [path: string | null, query: Query, time: Time];
 
 interface Kept<T> {
   key: string;
@@ -29,11 +32,11 @@ interface Kept<T> {
   problem: string | null;
 }
 
-function useAnswer<T>(path: string | null, query: Query, time: Time, everyMs: number): Answer<T> {
-  const key = JSON.stringify([path, query, time]);
+function useAnswer<T>(key: string, everyMs: number): Answer<T> {
   const [kept, setKept] = useState<Kept<T>>({ key: "", data: null, shown: null, problem: null });
 
   useEffect(() => {
+    const [path, query, time] = JSON.parse(key) as Question;
     if (path === null) return undefined;
     const quit = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -58,10 +61,29 @@ function useAnswer<T>(path: string | null, query: Query, time: Time, everyMs: nu
       quit.abort();
       clearTimeout(timer);
     };
-    // `key` stands for path, query and time, which are new objects at each drawing.
-  }, [key, everyMs]); // oxlint-disable-line react-hooks/exhaustive-deps
+  }, [key, everyMs]);
 
-  return { data: kept.data, shown: kept.shown, problem: kept.problem, isOld: path !== null && kept.key !== key };
+  return { data: kept.data, shown: kept.shown, problem: kept.problem, isOld: kept.key !== key };
+}
+
+/** What does not depend on the time that is shown: asked once a minute. */
+export function useAlways<T>(path: string | null): T | null {
+  const [data, setData] = useState<T | null>(null);
+  useEffect(() => {
+    if (path === null) return undefined;
+    const quit = new AbortController();
+    const ask = async () => {
+      const answer = await fetched<T>(`/api/v1/${path}`, quit.signal);
+      if (!quit.signal.aborted && "data" in answer) setData(answer.data);
+    };
+    void ask();
+    const timer = setInterval(() => void ask(), 60_000);
+    return () => {
+      clearInterval(timer);
+      quit.abort();
+    };
+  }, [path]);
+  return data;
 }
 
 export function urlOf(path: string, query: Query, { from, to }: { from: number; to: number }): string {

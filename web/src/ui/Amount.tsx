@@ -1,6 +1,6 @@
 /** A number above its word; several of them in a row make a sum. */
 import type { ReactNode } from "react";
-import type { Term as TermName } from "../i18n/en";
+import type { Term as TermName } from "../i18n";
 import { Term } from "./Term";
 
 interface AmountProps {

@@ -24,12 +24,12 @@ export function useConnection(): ConnectionState {
 }
 
 export function Connection({ connection }: { connection: ConnectionState }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const { state, age } = connection;
   return (
     <span className="connection" data-testid="connection" data-state={state} role="status">
       <span className="dot" aria-hidden="true" />
-      {words.connection[state]}
+      {t(`frame.connection.state.${state}`)}
       {state === "stale" && <span aria-hidden="true"> {duration(age)}</span>}
     </span>
   );

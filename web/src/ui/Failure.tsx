@@ -20,11 +20,11 @@ export class Failure extends Component<Props, { error: Error | null }> {
 }
 
 function Sorry({ error }: { error: Error }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   return (
-    <Say what={words.failure.what} next={words.failure.next} code={error.message}>
+    <Say what={t("frame.failure.what")} next={t("frame.failure.next")} code={error.message}>
       <button type="button" onClick={() => location.reload()}>
-        {words.failure.reload}
+        {t("frame.failure.reload")}
       </button>
     </Say>
   );

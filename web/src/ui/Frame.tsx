@@ -1,34 +1,38 @@
 /** The frame around every view: title, links, connection, theme and language. */
 import { useMemo, useState, type ReactNode } from "react";
-import { routeHash, VIEWS } from "../lib/route";
+import { VIEWS, type Target } from "../lib/route";
 import { useLive } from "../model/store";
 import { Connection, useConnection } from "./Connection";
 import { Help } from "./Help";
+import { Hint } from "./Hint";
 import { focusSearch, useKeys } from "./keys";
 import { Notices } from "./Notices";
-import { navigate, useRoute } from "./router";
+import { navigate, useHref, useRoute } from "./router";
 import { useSettings } from "./settings";
-import { Strip } from "./Strip";
+import { Strip } from "./strip/Strip";
+import { TimeControl } from "./TimeControl";
 
 export function Frame({ children }: { children: ReactNode }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const [help, setHelp] = useState(false);
   const live = useLive((state) => state.live);
   const connection = useConnection();
   const { view } = useRoute();
-  useKeys(useMemo(() => pageKeys(() => setHelp(true)), []));
+  const href = useHref();
+  useKeys(useMemo(() => pageKeys(href, () => setHelp(true)), [href]));
 
   return (
     <>
       <a className="skip" href="#content" onClick={skipToContent}>
-        {words.skip}
+        {t("frame.skip")}
       </a>
       <header className="frame">
         <div className="topbar">
-          <a className="brand" href={routeHash({ view: "overview" })}>
+          <a className="brand" href={href({ view: "overview" })}>
             memtap
           </a>
           <Links />
+          <TimeControl />
           <Connection connection={connection} />
           <Toggles onHelp={() => setHelp(true)} />
         </div>
@@ -36,6 +40,7 @@ export function Frame({ children }: { children: ReactNode }) {
       </header>
       {/* Health has them in a card of its own. */}
       {live && view !== "health" && <Notices notices={live.health.notices} />}
+      {live && <Hint key={view} of={view} />}
       <main id="content" tabIndex={-1}>
         {children}
       </main>
@@ -50,14 +55,14 @@ function skipToContent(event: { preventDefault: () => void }): void {
   document.getElementById("content")?.focus();
 }
 
-function pageKeys(openHelp: () => void): Record<string, () => void> {
-  const views = VIEWS.map((view, i): [string, () => void] => [String(i + 1), () => navigate(routeHash({ view }))]);
+function pageKeys(href: (target: Target) => string, openHelp: () => void): Record<string, () => void> {
+  const views = VIEWS.map((view, i): [string, () => void] => [String(i + 1), () => navigate(href({ view }))]);
   return {
     ...Object.fromEntries(views),
     "?": openHelp,
     "/": () => {
       if (focusSearch()) return;
-      navigate(routeHash({ view: "processes" }));
+      navigate(href({ view: "processes" }));
       // The field is there once the view has been drawn.
       setTimeout(focusSearch, 50);
     },
@@ -65,13 +70,14 @@ function pageKeys(openHelp: () => void): Record<string, () => void> {
 }
 
 function Links() {
-  const { words } = useSettings();
+  const href = useHref();
+  const { t } = useSettings();
   const { view } = useRoute();
   return (
     <nav>
       {VIEWS.map((one) => (
-        <a key={one} href={routeHash({ view: one })} aria-current={one === view ? "page" : undefined}>
-          {words.views[one]}
+        <a key={one} href={href({ view: one })} aria-current={one === view ? "page" : undefined}>
+          {t(`frame.views.${one}`)}
         </a>
       ))}
     </nav>
@@ -79,31 +85,32 @@ function Links() {
 }
 
 function Toggles({ onHelp }: { onHelp: () => void }) {
-  const { words, lang, setLang, theme, setTheme } = useSettings();
-  const isDark = theme === "dark";
+  const { t, lang, setLang } = useSettings();
   return (
     <div className="toggles">
-      <button
-        type="button"
-        data-testid="theme-toggle"
-        aria-label={isDark ? words.toLight : words.toDark}
-        title={isDark ? words.toLight : words.toDark}
-        onClick={() => setTheme(isDark ? "light" : "dark")}
-      >
-        {isDark ? words.light : words.dark}
-      </button>
+      <ThemeToggle />
       <button
         type="button"
         data-testid="lang-toggle"
         lang={lang === "en" ? "es" : "en"}
-        aria-label={words.switchLanguage}
+        aria-label={t("frame.switchLanguage")}
         onClick={() => setLang(lang === "en" ? "es" : "en")}
       >
-        {words.otherLanguage}
+        {t("frame.otherLanguage")}
       </button>
-      <button type="button" onClick={onHelp} aria-label={words.help} title={words.help} aria-keyshortcuts="?">
+      <button type="button" onClick={onHelp} aria-label={t("frame.help")} title={t("frame.help")} aria-keyshortcuts="?">
         ?
       </button>
     </div>
+  );
+}
+
+function ThemeToggle() {
+  const { t, themeChoice, nextThemeChoice: next, setThemeChoice } = useSettings();
+  const change = t("frame.theme.change", { now: t(`frame.theme.name.${themeChoice}`), next: t(`frame.theme.name.${next}`) });
+  return (
+    <button type="button" className="theme" data-testid="theme-toggle" data-choice={themeChoice} aria-label={change} title={change} onClick={() => setThemeChoice(next)}>
+      {t(`frame.theme.name.${themeChoice}`)}
+    </button>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "react";
 import { useSettings } from "./settings";
 
 export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (open) dialog.current?.showModal();
@@ -11,18 +11,18 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
   }, [open]);
 
   const keys: [string[], string][] = [
-    [["/"], words.keys.search],
-    [["↑", "↓"], words.keys.move],
-    [["PgUp", "PgDn"], words.keys.page],
-    [["Enter"], words.keys.open],
-    [["Esc"], words.keys.close],
-    [["Space"], words.keys.pause],
-    [["1", "2", "3", "4"], words.keys.views],
-    [["?"], words.keys.help],
+    [["/"], t("frame.keys.search")],
+    [["↑", "↓"], t("frame.keys.move")],
+    [["PgUp", "PgDn"], t("frame.keys.page")],
+    [["Enter"], t("frame.keys.open")],
+    [["Esc"], t("frame.keys.close")],
+    [["Space"], t("frame.keys.pause")],
+    [["1", "2", "3", "4"], t("frame.keys.views")],
+    [["?"], t("frame.keys.help")],
   ];
   return (
-    <dialog ref={dialog} className="help" onClose={onClose} aria-label={words.keys.title}>
-      <h2>{words.keys.title}</h2>
+    <dialog ref={dialog} className="help" onClose={onClose} aria-label={t("frame.keys.title")}>
+      <h2>{t("frame.keys.title")}</h2>
       <dl>
         {keys.map(([names, meaning]) => (
           <div key={meaning}>
@@ -36,7 +36,7 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
         ))}
       </dl>
       <button type="button" onClick={onClose}>
-        {words.close}
+        {t("frame.close")}
       </button>
     </dialog>
   );

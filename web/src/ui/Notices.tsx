@@ -5,16 +5,16 @@ import { useSettings } from "./settings";
 import { Code } from "./Text";
 
 export function Notices({ notices }: { notices: readonly Notice[] }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   if (notices.length === 0) return null;
   return (
-    <section className="notices" aria-label={words.health.notices}>
+    <section className="notices" aria-label={t("health.notices")}>
       {notices.map((notice) => (
         <div className="notice" key={notice.what}>
           <p>{visible(notice.what)}</p>
           {notice.mend !== "" && (
             <p className="mend">
-              <span>{words.health.mend}</span> <Code text={notice.mend} />
+              <span>{t("health.mend")}</span> <Code text={notice.mend} />
             </p>
           )}
         </div>

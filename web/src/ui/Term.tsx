@@ -1,7 +1,7 @@
 /** A word with a dotted underline that opens its one-sentence meaning, by pointer or by keyboard. */
 import { useState, type KeyboardEvent, type ReactNode, type SyntheticEvent } from "react";
 import { createPortal } from "react-dom";
-import type { Term as TermName } from "../i18n/en";
+import type { Term as TermName } from "../i18n";
 import { useSettings } from "./settings";
 
 const MARGIN = 8;
@@ -48,8 +48,8 @@ function Tip({ place, text }: { place: Place; text: string }) {
 }
 
 export function Term({ term, children }: { term: TermName; children: ReactNode }) {
-  const { words } = useSettings();
-  const { attributes, tip } = useTip(words.terms[term]);
+  const { t } = useSettings();
+  const { attributes, tip } = useTip(t(`meanings.terms.${term}`));
   return (
     // A term is focusable so that its meaning is within reach of the keyboard.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex

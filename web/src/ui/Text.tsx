@@ -52,7 +52,7 @@ export function Code({ text }: { text: string }) {
 }
 
 export function CopyButton({ text, label }: { text: string; label?: string }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const [done, setDone] = useState(false);
   if (!("clipboard" in navigator)) return null;
   const copy = async () => {
@@ -62,7 +62,7 @@ export function CopyButton({ text, label }: { text: string; label?: string }) {
   };
   return (
     <button type="button" className="quiet" onClick={() => void copy()}>
-      <span aria-live="polite">{done ? words.copied : (label ?? words.copy)}</span>
+      <span aria-live="polite">{done ? t("frame.copied") : (label ?? t("frame.copy"))}</span>
     </button>
   );
 }

@@ -21,7 +21,8 @@ export function TimeControl() {
   };
   return (
     // Escape closes what is open, wherever in it the focus is.
-    <div ref={box} className="time" data-testid="time" data-kind={time.kind} onKeyDown={escape}>
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+    <div ref={box} className="time" role="group" aria-label={t("time.label")} data-testid="time" data-kind={time.kind} onKeyDown={escape}>
       {time.kind === "range" && <Moved time={time} />}
       <button type="button" className="time-open" data-testid="time-open" aria-expanded={open} onClick={() => setOpen(!open)}>
         {time.kind === "live" ? t("time.last", { span: duration(time.seconds) }) : rangeText(time)} <span aria-hidden="true">▾</span>
@@ -39,16 +40,16 @@ function Moved({ time }: { time: Range }) {
   const shifted = (by: number): Time => ({ kind: "range", from: time.from + by, to: time.to + by });
   return (
     <>
-      <button type="button" className="time-live" data-testid="time-live" onClick={() => goTo(LIVE)}>
+      <button type="button" className="time-live" data-testid="time-live" onClick={() => goTo({ time: LIVE })}>
         {t("time.backToLive")}
       </button>
-      <button type="button" aria-label={t("time.earlier")} title={t("time.earlier")} onClick={() => goTo(shifted(-length))}>
+      <button type="button" aria-label={t("time.earlier")} title={t("time.earlier")} onClick={() => goTo({ time: shifted(-length) })}>
         ‹
       </button>
-      <button type="button" aria-label={t("time.later")} title={t("time.later")} onClick={() => goTo(shifted(length))}>
+      <button type="button" aria-label={t("time.later")} title={t("time.later")} onClick={() => goTo({ time: shifted(length) })}>
         ›
       </button>
-      <button type="button" aria-label={t("time.wider")} title={t("time.wider")} onClick={() => goTo(zoomedOut(time, Date.now()))}>
+      <button type="button" aria-label={t("time.wider")} title={t("time.wider")} onClick={() => goTo({ time: zoomedOut(time, Date.now()) })}>
         −
       </button>
     </>
@@ -71,7 +72,7 @@ function Chooser({ time, onDone }: { time: Time; onDone: () => void }) {
   const goTo = useGoTo();
   const now = useNow(60_000);
   const choose = (chosen: Time) => {
-    goTo(chosen);
+    goTo({ time: chosen });
     onDone();
   };
   return (

@@ -29,17 +29,23 @@ export function replaceHash(hash: string): void {
   changed();
 }
 
-/** Makes links that keep the time which is shown, unless they name another. */
+/** Makes links that keep the time and the machine which are shown, unless they name others. */
 export function useHref(): (target: Target) => string {
-  const { time } = useRoute();
-  return useCallback((target: Target) => routeHash({ time, ...target }), [time]);
+  const { time, host } = useRoute();
+  return useCallback((target: Target) => routeHash({ time, host, ...target }), [time, host]);
 }
 
-/** Shows another time in the same view. */
-export function useGoTo(): (time: Time) => void {
-  const { view, process, query } = useRoute();
+/** Shows another time, or another machine, in the same view. */
+export function useGoTo(): (to: { time?: Time; host?: string | null }) => void {
+  const { view, process, time, host, query } = useRoute();
   return useCallback(
-    (time: Time) => navigate(routeHash({ view, process, time, query: Object.fromEntries(query) })),
-    [view, process, query],
+    (to) => navigate(routeHash({ view, process, time, host, query: Object.fromEntries(query), ...to })),
+    [view, process, time, host, query],
   );
+}
+
+/** Whether the page shows this machine as it is now, and not what the history knows. */
+export function useIsLive(): boolean {
+  const { time, host } = useRoute();
+  return time.kind === "live" && host === null;
 }

@@ -1,19 +1,24 @@
-/** Language and theme: chosen by the browser until the reader chooses, then remembered. */
+/** Language and theme: the browser's until the reader chooses, then remembered. */
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
-import { en, type Words } from "../i18n/en";
-import { es } from "../i18n/es";
+import { useTranslation } from "react-i18next";
+import { i18n, langOf, LANGS, type Translate } from "../i18n";
 import type { Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
+import { nextChoice, themeOf, THEME_CHOICES, type ThemeChoice } from "../lib/theme";
 import { useMedia } from "./media";
-
-const DICTIONARIES: Record<Lang, Words> = { en, es };
+import { recalled, remember } from "./memory";
 
 export interface Settings {
   lang: Lang;
+  /** Gives the page's words in that language; another function once the language changes. */
+  t: Translate;
+  /** The theme that is seen. */
   theme: Theme;
-  words: Words;
+  themeChoice: ThemeChoice;
   setLang: (lang: Lang) => void;
-  setTheme: (theme: Theme) => void;
+  /** The choice that comes after it. */
+  nextThemeChoice: ThemeChoice;
+  setThemeChoice: (choice: ThemeChoice) => void;
 }
 
 const Context = createContext<Settings | null>(null);
@@ -24,11 +29,18 @@ export function useSettings(): Settings {
   return settings;
 }
 
+/** To be called before the first drawing. */
+export function startLanguage(): void {
+  void i18n.changeLanguage(recalled("lang", LANGS) ?? langOf(navigator.language));
+}
+
 export function SettingsProvider({ children }: { children: ReactNode }) {
-  const [lang, setLang] = useState<Lang>(() => pick(recall("lang"), ["en", "es"]) ?? browserLang());
-  const [chosen, setChosen] = useState<Theme | null>(() => pick(recall("theme"), ["light", "dark"]));
+  const { t } = useTranslation();
+  const lang = langOf(i18n.language);
+  const [themeChoice, setThemeChoice] = useState<ThemeChoice>(() => recalled("theme", THEME_CHOICES) ?? "system");
   const prefersDark = useMedia("(prefers-color-scheme: dark)");
-  const theme = chosen ?? (prefersDark ? "dark" : "light");
+  const theme = themeOf(themeChoice, prefersDark);
+  const nextThemeChoice = nextChoice(themeChoice, prefersDark);
 
   useEffect(() => {
     document.documentElement.lang = lang;
@@ -40,47 +52,20 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
   const settings = useMemo<Settings>(
     () => ({
       lang,
+      t,
       theme,
-      words: DICTIONARIES[lang],
+      themeChoice,
+      nextThemeChoice,
       setLang: (value) => {
         remember("lang", value);
-        setLang(value);
+        void i18n.changeLanguage(value);
       },
-      setTheme: (value) => {
+      setThemeChoice: (value) => {
         remember("theme", value);
-        setChosen(value);
+        setThemeChoice(value);
       },
     }),
-    [lang, theme],
+    [lang, t, theme, themeChoice, nextThemeChoice],
   );
   return <Context value={settings}>{children}</Context>;
-}
-
-function browserLang(): Lang {
-  return navigator.language.toLowerCase().startsWith("es") ? "es" : "en";
-}
-
-function pick<T extends string>(value: string | null, allowed: readonly T[]): T | null {
-  return allowed.find((one) => one === value) ?? null;
-}
-
-// Storage may be forbidden by the browser's settings; then a choice lasts as long as the page.
-function recall(key: string): string | null {
-  try {
-    return localStorage.getItem(`memtap.${key}`);
-  } catch {
-    return null;
-  }
-}
-
-export function remember(key: string, value: string): void {
-  try {
-    localStorage.setItem(`memtap.${key}`, value);
-  } catch {
-    // See above.
-  }
-}
-
-export function recalled<T extends string>(key: string, allowed: readonly T[]): T | null {
-  return pick(recall(key), allowed);
 }

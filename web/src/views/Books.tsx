@@ -1,5 +1,5 @@
 /** The books of one process as one sum: what it opened with, and every cause since, make its virtual size. */
-import type { Term as TermName } from "../i18n/en";
+import type { Term as TermName } from "../i18n";
 import type { Process } from "../model/wire";
 import { Amount } from "../ui/Amount";
 import { useSettings } from "../ui/settings";
@@ -14,35 +14,34 @@ interface Entry {
 }
 
 export function Books({ process }: { process: Process }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   const entries: Entry[] = [
-    { sign: "", term: "opening", word: names.opening, value: process.opening_bytes },
-    { sign: "+", term: "granted", word: names.granted, value: process.granted_bytes },
-    { sign: "−", term: "released", word: names.released, value: process.released_bytes },
-    { sign: "+", term: "exec", word: names.exec, value: process.exec_bytes },
-    { sign: "+", term: "stack", word: names.stack, value: process.stack_bytes },
-    { sign: "+", term: "kernel", word: names.kernel, value: process.kernel_bytes },
-    { sign: "+", term: "shared", word: names.shared, value: process.shared_bytes },
-    { sign: "+", term: "unexplained", word: names.unexplained, value: process.unexplained_bytes },
-    { sign: "−", term: "ended", word: names.atEnd, value: process.ended_bytes },
+    { sign: "", term: "opening", word: t("process.opening"), value: process.opening_bytes },
+    { sign: "+", term: "granted", word: t("process.granted"), value: process.granted_bytes },
+    { sign: "−", term: "released", word: t("process.released"), value: process.released_bytes },
+    { sign: "+", term: "exec", word: t("process.exec"), value: process.exec_bytes },
+    { sign: "+", term: "stack", word: t("process.stack"), value: process.stack_bytes },
+    { sign: "+", term: "kernel", word: t("process.kernel"), value: process.kernel_bytes },
+    { sign: "+", term: "shared", word: t("process.shared"), value: process.shared_bytes },
+    { sign: "+", term: "unexplained", word: t("process.unexplained"), value: process.unexplained_bytes },
+    { sign: "−", term: "ended", word: t("process.atEnd"), value: process.ended_bytes },
   ];
   const sum = entries.reduce((total, { sign, value }) => (sign === "−" ? total - value : total + value), 0);
   const balances = sum === process.virtual_bytes;
   return (
     <section className="books">
       <h3>
-        <Term term="ledger">{names.books}</Term>
+        <Term term="ledger">{t("process.books")}</Term>
       </h3>
       <div className="sum">
         {entries.map((entry) => (
           <BookEntry key={entry.term} {...entry} />
         ))}
-        <Amount sign="=" term="virtual" word={names.virtual} total>
+        <Amount sign="=" term="virtual" word={t("process.virtual")} total>
           <Bytes value={process.virtual_bytes} />
         </Amount>
       </div>
-      <p className={balances ? "muted" : "bad"}>{balances ? names.balanced : names.unbalanced}</p>
+      <p className={balances ? "muted" : "bad"}>{balances ? t("process.balanced") : t("process.unbalanced")}</p>
     </section>
   );
 }

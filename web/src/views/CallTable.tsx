@@ -6,24 +6,23 @@ import { Bytes, Count } from "../ui/Text";
 import { visible } from "../lib/visible";
 
 export function CallTable({ calls }: { calls: Record<string, CallTotals> }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   const rows = Object.entries(calls)
     .filter(([, totals]) => totals.count > 0)
     .toSorted(([, a], [, b]) => b.count - a.count);
   return (
     <section>
-      <h3>{names.byCall}</h3>
+      <h3>{t("process.byCall")}</h3>
       {rows.length === 0 ? (
-        <p className="muted">{names.noCalls}</p>
+        <p className="muted">{t("process.noCalls")}</p>
       ) : (
         <table className="calls">
           <thead>
             <tr>
-              <th><Term term="call">{names.call}</Term></th>
-              <th className="number">{names.count}</th>
-              <th className="number"><Term term="requested">{names.requested}</Term></th>
-              <th className="number"><Term term="refused">{names.refused}</Term></th>
+              <th><Term term="call">{t("process.call")}</Term></th>
+              <th className="number">{t("process.count")}</th>
+              <th className="number"><Term term="requested">{t("process.requested")}</Term></th>
+              <th className="number"><Term term="refused">{t("process.refused")}</Term></th>
             </tr>
           </thead>
           <tbody>

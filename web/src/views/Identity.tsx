@@ -1,40 +1,39 @@
 /** Who a process is: whose, since when, where it runs, and who started it. */
 import { useMemo, type ReactNode } from "react";
-import type { Term as TermName } from "../i18n/en";
-import { count, moment } from "../lib/format";
+import type { Term as TermName } from "../i18n";
+import { moment } from "../lib/format";
 import { killOf } from "../lib/oom";
 import { parentOf } from "../lib/processes";
-import { routeHash } from "../lib/route";
 import { cutMiddle, visible, visibleName } from "../lib/visible";
 import { processKey } from "../model/state";
 import { useLive } from "../model/store";
 import type { Process } from "../model/wire";
 import { useNow } from "../ui/media";
+import { useHref } from "../ui/router";
 import { useSettings } from "../ui/settings";
 import { Term } from "../ui/Term";
 import { Strange } from "../ui/Text";
 
 export function Identity({ process }: { process: Process }) {
-  const { words, lang } = useSettings();
+  const { t } = useSettings();
   const now = useNow(60_000);
-  const names = words.process;
   return (
     <>
       <p className="identity">
         <Life process={process} now={now} />
         <span>
-          {names.user} <b><Strange text={process.user} /></b>
+          {t("process.user")} <b><Strange text={process.user} /></b>
         </span>
         <span>
-          {names.started} <b title={process.start_time}>{moment(process.start_time, now)}</b>
+          {t("process.started")} <b title={process.start_time}>{moment(process.start_time, now)}</b>
         </span>
-        {process.state === "alive" && <b>{names.threads(process.threads, count(process.threads, lang))}</b>}
+        {process.state === "alive" && <b>{t("process.threads", { count: process.threads })}</b>}
         <Places process={process} />
-        {process.inner_pid !== null && <Item term="innerPid" word={names.innerPid}>{process.inner_pid}</Item>}
+        {process.inner_pid !== null && <Item term="innerPid" word={t("process.innerPid")}>{process.inner_pid}</Item>}
         <Parent process={process} />
       </p>
-      <pre className="command" aria-label={names.command}>
-        {process.command === "" ? <span className="muted">{names.noCommand}</span> : visible(process.command)}
+      <pre className="command" aria-label={t("process.command")}>
+        {process.command === "" ? <span className="muted">{t("process.noCommand")}</span> : visible(process.command)}
       </pre>
     </>
   );
@@ -42,15 +41,16 @@ export function Identity({ process }: { process: Process }) {
 
 /** Alive, ended, or killed by the kernel. */
 function Life({ process, now }: { process: Process; now: number }) {
-  const { words } = useSettings();
+  const href = useHref();
+  const { t } = useSettings();
   const kill = killOf(process, useLive((state) => state.oomKills));
   const isAlive = process.state === "alive" || process.end_time === null;
   return (
     <>
-      <span>{isAlive ? words.process.alive : `${words.process.ended} ${moment(process.end_time ?? "", now)}`}</span>
+      <span>{isAlive ? t("process.alive") : `${t("process.ended")} ${moment(process.end_time ?? "", now)}`}</span>
       {kill && (
-        <a className="bad" href={routeHash({ view: "health" })}>
-          {words.process.killed}
+        <a className="bad" href={href({ view: "health" })}>
+          {t("process.killed")}
         </a>
       )}
     </>
@@ -59,17 +59,16 @@ function Life({ process, now }: { process: Process; now: number }) {
 
 /** The cgroup only where nothing shorter says it. */
 function Places({ process }: { process: Process }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   const { container, pod, unit, session, cgroup } = process;
   const places: [TermName, string, string | null][] = [
-    ["container", names.container, container],
-    ["pod", names.pod, pod],
-    ["unit", names.unit, unit],
-    ["session", names.session, session],
+    ["container", t("process.container"), container],
+    ["pod", t("process.pod"), pod],
+    ["unit", t("process.unit"), unit],
+    ["session", t("process.session"), session],
   ];
   const known = places.filter(([, , place]) => place !== null);
-  const shown = known.length > 0 || cgroup === "" || cgroup === "/" ? known : [["cgroup", names.cgroup, cgroup] as const];
+  const shown = known.length > 0 || cgroup === "" || cgroup === "/" ? known : [["cgroup", t("process.cgroup"), cgroup] as const];
   return shown.map(([term, word, place]) => (
     <Item key={term} term={term} word={word}>
       <Strange text={place ?? ""} limit={36} />
@@ -86,19 +85,20 @@ function Item({ term, word, children }: { term: TermName; word: string; children
 }
 
 function Parent({ process }: { process: Process }) {
-  const { words } = useSettings();
+  const href = useHref();
+  const { t } = useSettings();
   const processes = useLive((state) => state.processes);
   const parent = useMemo(() => parentOf(processes.values(), process), [processes, process]);
   if (process.parent_pid === 0) return null;
   return (
     <span>
-      {words.process.parent}{" "}
+      {t("process.parent")}{" "}
       {parent === null ? (
         <b>
-          {process.parent_pid} ({words.process.unknownParent})
+          {process.parent_pid} ({t("process.unknownParent")})
         </b>
       ) : (
-        <a href={routeHash({ view: "processes", process: processKey(parent) })}>
+        <a href={href({ view: "processes", process: processKey(parent) })}>
           {cutMiddle(visibleName(parent.name), 20)} {parent.pid}
         </a>
       )}

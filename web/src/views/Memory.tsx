@@ -6,25 +6,24 @@ import { Bytes, Count } from "../ui/Text";
 import { Pss } from "./Pss";
 
 export function Memory({ process }: { process: Process }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   const { anonymous_bytes, file_bytes, shmem_bytes } = process.resident;
   return (
     <section>
-      <h3>{names.memory}</h3>
+      <h3>{t("process.memory")}</h3>
       <ResidentBar process={process} />
       <div className="sum">
-        <Amount term="anonymous" word={names.anonymous} part="anonymous"><Bytes value={anonymous_bytes} /></Amount>
-        <Amount sign="+" term="file" word={names.file} part="file"><Bytes value={file_bytes} /></Amount>
-        <Amount sign="+" term="shmem" word={names.shmem} part="shmem"><Bytes value={shmem_bytes} /></Amount>
-        <Amount sign="=" term="resident" word={names.resident} total><Bytes value={process.resident_bytes} /></Amount>
+        <Amount term="anonymous" word={t("process.anonymous")} part="anonymous"><Bytes value={anonymous_bytes} /></Amount>
+        <Amount sign="+" term="file" word={t("process.file")} part="file"><Bytes value={file_bytes} /></Amount>
+        <Amount sign="+" term="shmem" word={t("process.shmem")} part="shmem"><Bytes value={shmem_bytes} /></Amount>
+        <Amount sign="=" term="resident" word={t("process.resident")} total><Bytes value={process.resident_bytes} /></Amount>
       </div>
       <div className="sum">
-        <Amount term="peakResident" word={names.peakResident} part="peak"><Bytes value={process.peak_resident_bytes} /></Amount>
-        <Amount term="peakVirtual" word={names.peakVirtual}><Bytes value={process.peak_virtual_bytes} /></Amount>
-        <Amount term="swapped" word={names.swap}><Bytes value={process.swap_bytes} /></Amount>
-        <Amount term="minorFaults" word={names.minorFaults}><Count value={process.minor_faults} /></Amount>
-        <Amount term="majorFaults" word={names.majorFaults}><Count value={process.major_faults} /></Amount>
+        <Amount term="peakResident" word={t("process.peakResident")} part="peak"><Bytes value={process.peak_resident_bytes} /></Amount>
+        <Amount term="peakVirtual" word={t("process.peakVirtual")}><Bytes value={process.peak_virtual_bytes} /></Amount>
+        <Amount term="swapped" word={t("process.swap")}><Bytes value={process.swap_bytes} /></Amount>
+        <Amount term="minorFaults" word={t("process.minorFaults")}><Count value={process.minor_faults} /></Amount>
+        <Amount term="majorFaults" word={t("process.majorFaults")}><Count value={process.major_faults} /></Amount>
       </div>
       {process.state === "alive" && <Pss process={process} />}
     </section>

@@ -1,38 +1,37 @@
 /** The kernel's OOM kills: who was killed, whose request came too many, and who had most in the seconds before. */
-import { bytes, clock, count, moment } from "../lib/format";
+import { bytes, clock, moment } from "../lib/format";
 import { growth } from "../lib/oom";
-import { routeHash } from "../lib/route";
 import { visible } from "../lib/visible";
 import { useLive } from "../model/store";
 import type { OomKill } from "../model/wire";
 import { useNow } from "../ui/media";
+import { useHref } from "../ui/router";
 import { useSettings } from "../ui/settings";
 import { Term } from "../ui/Term";
 import { Bytes, ProgramName, Strange } from "../ui/Text";
 
 export function OomKills({ total }: { total: number }) {
-  const { words, lang } = useSettings();
-  const names = words.health;
+  const { t } = useSettings();
   const kills = useLive((state) => state.oomKills);
   const newest = kills.toReversed();
   return (
     <section className="card oom" data-testid="oom-section">
       <header className="oom-title">
         <h2>
-          <Term term="oomKill">{names.oom}</Term>
+          <Term term="oomKill">{t("health.oom")}</Term>
         </h2>
-        {total > 0 && <span className="bad">{names.oomSince(count(total, lang))}</span>}
-        {total > kills.length && <span className="muted">{names.oomShown(count(kills.length, lang))}</span>}
+        {total > 0 && <span className="bad">{t("health.oomSince", { kills: total })}</span>}
+        {total > kills.length && <span className="muted">{t("health.oomShown", { count: kills.length })}</span>}
       </header>
       {newest.length === 0 ? (
-        <p>{names.noOom}</p>
+        <p>{t("health.noOom")}</p>
       ) : (
         <div>
           <div className="oom-row oom-head" aria-hidden="true">
-            <span>{names.oomTime}</span>
-            <span className="oom-program">{names.oomVictim}</span>
-            <span className="number">{words.columns.resident_bytes}</span>
-            <span className="oom-program">{names.oomAsker}</span>
+            <span>{t("health.oomTime")}</span>
+            <span className="oom-program">{t("health.oomVictim")}</span>
+            <span className="number">{t("processes.columns.resident_bytes")}</span>
+            <span className="oom-program">{t("health.oomAsker")}</span>
           </div>
           {newest.map((kill) => (
             <Kill key={`${kill.timestamp} ${kill.pid}`} kill={kill} />
@@ -44,7 +43,7 @@ export function OomKills({ total }: { total: number }) {
 }
 
 function Kill({ kill }: { kill: OomKill }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const now = useNow(60_000);
   const isItself = kill.asker_pid === kill.pid;
   return (
@@ -54,8 +53,8 @@ function Kill({ kill }: { kill: OomKill }) {
         <Who name={kill.process_name} pid={kill.pid} />
         <b className="number bad"><Bytes value={kill.resident_bytes} /></b>
         <span>
-          <span className="oom-asker muted">{words.health.oomAsker}: </span>
-          {isItself ? <span className="oom-itself">{words.health.oomItself}</span> : <Who name={kill.asker_name} pid={kill.asker_pid} />}
+          <span className="oom-asker muted">{t("health.oomAsker")}: </span>
+          {isItself ? <span className="oom-itself">{t("health.oomItself")}</span> : <Who name={kill.asker_name} pid={kill.asker_pid} />}
         </span>
       </summary>
       <Details kill={kill} />
@@ -72,24 +71,24 @@ function Who({ name, pid }: { name: string; pid: number }) {
 }
 
 function Details({ kill }: { kill: OomKill }) {
-  const { words, lang } = useSettings();
-  const names = words.health;
+  const href = useHref();
+  const { t, lang } = useSettings();
   const query = { q: String(kill.pid), ended: "true" };
   return (
     <div className="oom-details">
       <p className="identity">
         {kill.container !== null && (
           <span>
-            {words.process.container} <b><Strange text={kill.container} /></b>
+            {t("process.container")} <b><Strange text={kill.container} /></b>
           </span>
         )}
         <span>
-          {names.oomVirtual} <b>{bytes(kill.virtual_bytes, lang)}</b>
+          {t("health.oomVirtual")} <b>{bytes(kill.virtual_bytes, lang)}</b>
         </span>
         <span>
-          {names.oomSwap} <b>{bytes(kill.swap_bytes, lang)}</b>
+          {t("health.oomSwap")} <b>{bytes(kill.swap_bytes, lang)}</b>
         </span>
-        <a href={routeHash({ view: "processes", query })}>{names.oomFind}</a>
+        <a href={href({ view: "processes", query })}>{t("health.oomFind")}</a>
       </p>
       {kill.command !== "" && <pre className="command">{visible(kill.command)}</pre>}
       <Before kill={kill} />
@@ -98,19 +97,18 @@ function Details({ kill }: { kill: OomKill }) {
 }
 
 function Before({ kill }: { kill: OomKill }) {
-  const { words } = useSettings();
-  const names = words.health;
-  if (kill.before.length === 0) return <p className="muted">{names.oomNoBefore}</p>;
+  const { t } = useSettings();
+  if (kill.before.length === 0) return <p className="muted">{t("health.oomNoBefore")}</p>;
   return (
     <>
       <h3>
-        {names.oomBefore} <span className="muted">{names.oomBeforeHint}</span>
+        {t("health.oomBefore")} <span className="muted">{t("health.oomBeforeHint")}</span>
       </h3>
       <div className="oom-scroll">
         <table className="calls oom-before">
           <thead>
             <tr>
-              <th>{words.stream.process}</th>
+              <th>{t("requests.process")}</th>
               {kill.before.map((one) => (
                 <th key={one.timestamp} className="number">{clock(one.timestamp)}</th>
               ))}
@@ -128,7 +126,7 @@ function Before({ kill }: { kill: OomKill }) {
               </tr>
             ))}
             <tr className="oom-available">
-              <td>{names.available}</td>
+              <td>{t("health.available")}</td>
               {kill.before.map((one) => (
                 <td key={one.timestamp} className="number"><Bytes value={one.available_bytes} /></td>
               ))}

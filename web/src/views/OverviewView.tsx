@@ -3,14 +3,13 @@ import { useEffect, useState } from "react";
 import { RateChart } from "../charts/RateChart";
 import { ShareChart } from "../charts/ShareChart";
 import { useHistory } from "../live/history";
-import type { Machine, Measure, Programs } from "../model/history";
+import type { Machine, Programs } from "../model/history";
 import { dispatch, useLive } from "../model/store";
-import { recalled, remember } from "../ui/settings";
-import { Findings } from "./findings/Findings";
+import { recalled, remember } from "../ui/memory";
 import { CallRates } from "./overview/CallRates";
 import { FirstProcesses } from "./overview/FirstProcesses";
 import { MemoryChart } from "./overview/MemoryChart";
-import { SHARE_MEASURES } from "./overview/measures";
+import { SHARE_MEASURES, type ShareMeasure } from "./overview/measures";
 
 /** How often the charts ask anew while the page shows the present. */
 const EVERY_MS = 5_000;
@@ -20,8 +19,8 @@ const CHARTED = 7;
 export function OverviewView() {
   const live = useLive((state) => state.live);
   const hasHistory = live !== null && live.health.store.kind !== "none";
-  const [measure, setMeasure] = useState<Measure>(() => recalled("measure", SHARE_MEASURES) ?? "requested");
-  const choose = (value: Measure) => {
+  const [measure, setMeasure] = useState<ShareMeasure>(() => recalled("measure", SHARE_MEASURES) ?? "requested");
+  const choose = (value: ShareMeasure) => {
     remember("measure", value);
     setMeasure(value);
   };
@@ -42,7 +41,6 @@ export function OverviewView() {
         seesRequests={seesRequests}
       />
       {hasHistory && <MemoryChart programs={memory} machine={machine} />}
-      {hasHistory && <Findings />}
       <FirstProcesses />
     </div>
   );

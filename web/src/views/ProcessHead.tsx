@@ -23,9 +23,9 @@ export function ProcessHead({ columns, sort, onSort }: HeadProps) {
 }
 
 function HeadCell({ column, sort, onSort }: { column: Column; sort: Sort; onSort: (sort: Sort) => void }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const view = COLUMN_VIEWS[column];
-  const meaning = view.term === undefined ? words.table.sortHint : `${words.terms[view.term]} ${words.table.sortHint}.`;
+  const meaning = view.term === undefined ? t("processes.sortHint") : `${t(`meanings.terms.${view.term}`)} ${t("processes.sortHint")}.`;
   const { attributes, tip } = useTip(meaning);
   const at = sort.findIndex((key) => key.column === column);
   const key = sort[at];
@@ -33,7 +33,7 @@ function HeadCell({ column, sort, onSort }: { column: Column; sort: Sort; onSort
   return (
     <div role="columnheader" aria-sort={state} className={`cell cell-${column}${view.isNumber ? " number" : ""}`}>
       <button type="button" onClick={(event) => onSort(clicked(sort, column, event.shiftKey))} {...attributes}>
-        <span className={view.term === undefined ? "" : "term"}>{words.columns[column]}</span>
+        <span className={view.term === undefined ? "" : "term"}>{t(`processes.columns.${column}`)}</span>
         <span className="arrow" aria-hidden="true">
           {state === "none" ? "" : state === "descending" ? "▼" : "▲"}
           {at === 1 ? "2" : ""}

@@ -1,11 +1,11 @@
 /** One process: who it is, its memory, its books, its requests by call, what was refused, and its stream. */
 import { useEffect, useMemo, useRef } from "react";
-import { count } from "../lib/format";
 import type { RequestTest } from "../lib/requests";
 import { visible, visibleName } from "../lib/visible";
 import type { ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
 import type { Process } from "../model/wire";
+import { Hint } from "../ui/Hint";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { CopyButton, ProgramName } from "../ui/Text";
@@ -17,7 +17,7 @@ import { Refusals } from "./Refusals";
 import { RequestStream } from "./RequestStream";
 
 export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => void }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const process = useLive((state) => state.processes.get(id));
   const panel = useRef<HTMLElement>(null);
   useEffect(() => panel.current?.focus({ preventScroll: true }), []);
@@ -27,15 +27,15 @@ export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => v
       ref={panel}
       className="panel"
       tabIndex={-1}
-      aria-label={words.process.label(process ? visibleName(process.name) : visible(id))}
+      aria-label={t("process.label", { name: process ? visibleName(process.name) : visible(id) })}
       data-testid="process-panel"
     >
       {process ? (
         <Details process={process} onClose={onClose} />
       ) : (
-        <Say what={words.process.unknown} next={words.process.unknownHint}>
+        <Say what={t("process.unknown")} next={t("process.unknownHint")}>
           <button type="button" onClick={onClose}>
-            {words.process.back}
+            {t("process.back")}
           </button>
         </Say>
       )}
@@ -44,7 +44,7 @@ export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => v
 }
 
 function Details({ process, onClose }: { process: Process; onClose: () => void }) {
-  const { words, lang } = useSettings();
+  const { t } = useSettings();
   const test = useMemo(() => ofProcess(process), [process]);
   return (
     <>
@@ -52,21 +52,22 @@ function Details({ process, onClose }: { process: Process; onClose: () => void }
         <h2>
           <ProgramName name={process.name} limit={32} /> <span className="muted">pid {process.pid}</span>
         </h2>
-        <CopyButton text={location.href} label={words.copyLink} />
+        <CopyButton text={location.href} label={t("frame.copyLink")} />
         <button type="button" onClick={onClose} aria-keyshortcuts="Escape">
-          {words.close}
+          {t("frame.close")}
         </button>
       </header>
+      <Hint of="process" />
       <Identity process={process} />
       <Memory process={process} />
       <Books process={process} />
       <CallTable calls={process.calls} />
       <Refusals refusals={process.refusals} />
       <section className="stream-head">
-        <h3>{words.process.itsStream}</h3>
+        <h3>{t("process.itsStream")}</h3>
         {process.lost > 0 && (
           <p className="bad" data-testid="process-lost">
-            {words.process.lost(count(process.lost, lang))}
+            {t("process.lost", { count: process.lost })}
           </p>
         )}
       </section>

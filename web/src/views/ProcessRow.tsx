@@ -50,7 +50,7 @@ function Cell({ column, process, context }: { column: Column; process: Process; 
   const tint = useTint(isHidden ? null : columnValue(process, column));
   return (
     <div role="gridcell" className={`cell cell-${column}${view.isNumber ? " number" : ""}${tint}`}>
-      {isHidden ? <Hidden why={context.settings.words.table.notSeen} /> : view.cell(process, context)}
+      {isHidden ? <Hidden why={context.settings.t("processes.notSeen")} /> : view.cell(process, context)}
     </div>
   );
 }

@@ -27,7 +27,7 @@ interface TableProps {
 }
 
 export function ProcessTable({ rows: ordered, sort, onSort, opened, onOpen, whole = false }: TableProps) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const context = useCellContext();
   const columns = useColumns();
   const scroller = useRef<HTMLDivElement>(null);
@@ -55,7 +55,7 @@ export function ProcessTable({ rows: ordered, sort, onSort, opened, onOpen, whol
       tabIndex={0}
       className={tableClass(columns, whole)}
       data-testid="process-table"
-      aria-label={words.table.label}
+      aria-label={t("processes.label")}
       aria-rowcount={rows.length + 1}
       aria-colcount={columns.length}
       aria-activedescendant={selected === null ? undefined : rowId(selected)}

@@ -1,12 +1,11 @@
 /** All processes: search, order, table, and the panel of the one that is open. */
 import { useMemo, type ChangeEvent, type KeyboardEvent } from "react";
-import { count } from "../lib/format";
 import { DEFAULT_SORT, found, parseSort, sorted, sortText, type Sort } from "../lib/processes";
-import { routeHash, type Route } from "../lib/route";
+import type { Route } from "../lib/route";
 import type { ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
 import { useKeys } from "../ui/keys";
-import { navigate, replaceHash } from "../ui/router";
+import { navigate, replaceHash, useHref } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { ProcessPanel } from "./ProcessPanel";
@@ -28,14 +27,15 @@ export function ProcessesView({ route }: { route: Route }) {
   );
   const rows = useMemo(() => sorted(matching, query.sort), [matching, query.sort]);
 
-  const show = (process: ProcessKey | null) => routeHash({ view: "processes", process, query: queryText(query) });
+  const href = useHref();
+  const show = (process: ProcessKey | null) => href({ view: "processes", process, query: queryText(query) });
   const open = (key: ProcessKey) => navigate(show(key));
   const close = () => {
     navigate(show(null));
     focusTable();
   };
   const change = (part: Partial<TableQuery>) =>
-    replaceHash(routeHash({ view: "processes", process: route.process, query: queryText({ ...query, ...part }) }));
+    replaceHash(href({ view: "processes", process: route.process, query: queryText({ ...query, ...part }) }));
   useKeys({ Escape: () => route.process !== null && close() });
 
   return (
@@ -93,17 +93,18 @@ interface ToolbarProps {
 }
 
 function Toolbar({ query, shown, onChange }: ToolbarProps) {
-  const { words, lang } = useSettings();
+  const { t } = useSettings();
   const all = useLive((state) => state.processes.size);
   const alive = useLive(countAlive);
+  const known = query.ended ? all : alive;
   return (
     <div className="toolbar">
       <input
         type="search"
         data-search=""
         data-testid="process-search"
-        placeholder={`${words.table.search}  /`}
-        aria-label={words.table.search}
+        placeholder={`${t("processes.search")}  /`}
+        aria-label={t("processes.search")}
         value={query.search}
         onChange={(event: ChangeEvent<HTMLInputElement>) => onChange({ search: event.target.value })}
         onKeyDown={toTable}
@@ -115,10 +116,10 @@ function Toolbar({ query, shown, onChange }: ToolbarProps) {
           checked={query.ended}
           onChange={(event) => onChange({ ended: event.target.checked })}
         />
-        {words.table.showEnded}
+        {t("processes.showEnded")}
       </label>
       <span className="muted toolbar-end">
-        {words.table.shown(count(shown, lang), count(query.ended ? all : alive, lang))}
+        {shown === known ? t("processes.shown", { count: known }) : t("processes.shownOf", { shown, count: known })}
       </span>
     </div>
   );
@@ -131,12 +132,12 @@ function countAlive(state: { processes: ReadonlyMap<string, { state: string }> }
 }
 
 function NoRows({ search, onClear }: { search: string; onClear: () => void }) {
-  const { words } = useSettings();
-  if (search === "") return <Say what={words.table.empty} next={words.table.emptyHint} />;
+  const { t } = useSettings();
+  if (search === "") return <Say what={t("processes.empty")} next={t("processes.emptyHint")} />;
   return (
-    <Say what={words.table.noMatch(search)} next={words.table.noMatchHint}>
+    <Say what={t("processes.noMatch", { search })} next={t("processes.noMatchHint")}>
       <button type="button" onClick={onClear}>
-        {words.table.clearSearch}
+        {t("processes.clearSearch")}
       </button>
     </Say>
   );

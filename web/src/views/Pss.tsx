@@ -9,8 +9,7 @@ import { useSettings } from "../ui/settings";
 import { Bytes } from "../ui/Text";
 
 export function Pss({ process }: { process: ProcessId }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   const [answer, setAnswer] = useState<PssAnswer | null>(null);
   const [isAsking, setAsking] = useState(false);
   const ask = async () => {
@@ -18,30 +17,29 @@ export function Pss({ process }: { process: ProcessId }) {
     setAnswer(await askPss(process));
     setAsking(false);
   };
-  const word = answer === null ? names.askPss : names.askAgain;
+  const word = answer === null ? t("process.askPss") : t("process.askAgain");
   return (
     <div className="pss" data-testid="pss" aria-live="polite" aria-busy={isAsking}>
       {answer?.kind === "answer" && <Amounts value={answer.value} />}
-      {answer?.kind === "failed" && <p className="bad">{names.pssFailed(visible(answer.why))}</p>}
-      {answer?.kind === "ended" && <p className="bad">{names.pssFailed(names.pssEnded)}</p>}
+      {answer?.kind === "failed" && <p className="bad">{t("process.pssFailed", { why: visible(answer.why) })}</p>}
+      {answer?.kind === "ended" && <p className="bad">{t("process.pssFailed", { why: t("process.pssEnded") })}</p>}
       <div className="pss-ask">
         <button type="button" data-testid="ask-pss" disabled={isAsking} onClick={() => void ask()}>
-          {isAsking ? names.asking : word}
+          {isAsking ? t("process.asking") : word}
         </button>
-        <span className="muted">{answer?.kind === "answer" ? names.pssAt(clock(answer.at)) : names.pssHint}</span>
+        <span className="muted">{answer?.kind === "answer" ? t("process.pssAt", { time: clock(answer.at) }) : t("process.pssHint")}</span>
       </div>
     </div>
   );
 }
 
 function Amounts({ value }: { value: Proportional }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   return (
     <div className="sum">
-      <Amount term="pss" word={names.pss}><Bytes value={value.pss_bytes} /></Amount>
-      <Amount term="uss" word={names.uss}><Bytes value={value.uss_bytes} /></Amount>
-      <Amount term="swapPss" word={names.swapPss}><Bytes value={value.swap_pss_bytes} /></Amount>
+      <Amount term="pss" word={t("process.pss")}><Bytes value={value.pss_bytes} /></Amount>
+      <Amount term="uss" word={t("process.uss")}><Bytes value={value.uss_bytes} /></Amount>
+      <Amount term="swapPss" word={t("process.swapPss")}><Bytes value={value.swap_pss_bytes} /></Amount>
     </div>
   );
 }

@@ -1,4 +1,5 @@
 /** What the kernel refused to one process, by call and errno, and what that errno means. */
+import { meaningOf } from "../i18n";
 import { visible } from "../lib/visible";
 import type { Refusals as Refused } from "../model/wire";
 import { useSettings } from "../ui/settings";
@@ -6,22 +7,21 @@ import { Term } from "../ui/Term";
 import { Count } from "../ui/Text";
 
 export function Refusals({ refusals }: { refusals: readonly Refused[] }) {
-  const { words } = useSettings();
-  const names = words.process;
+  const { t } = useSettings();
   if (refusals.length === 0) return null;
   const rows = refusals.toSorted((a, b) => b.count - a.count);
   return (
     <section data-testid="refusals">
       <h3>
-        <Term term="refused">{names.refusals}</Term>
+        <Term term="refused">{t("process.refusals")}</Term>
       </h3>
       <table className="calls refusals">
         <thead>
           <tr>
-            <th>{names.call}</th>
-            <th>{names.errno}</th>
-            <th className="number">{names.count}</th>
-            <th>{names.meaning}</th>
+            <th>{t("process.call")}</th>
+            <th>{t("process.errno")}</th>
+            <th className="number">{t("process.count")}</th>
+            <th>{t("process.meaning")}</th>
           </tr>
         </thead>
         <tbody>
@@ -30,7 +30,7 @@ export function Refusals({ refusals }: { refusals: readonly Refused[] }) {
               <td>{visible(call)}</td>
               <td className="bad" title={`errno ${errno}`}>{visible(error)}</td>
               <td className="number"><Count value={count} /></td>
-              <td className="meaning">{words.errors[error] ?? ""}</td>
+              <td className="meaning">{meaningOf(t, "errors", error) ?? ""}</td>
             </tr>
           ))}
         </tbody>

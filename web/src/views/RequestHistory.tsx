@@ -1,7 +1,6 @@
 /** Stored requests of a stretch of time, newest first; scrolling down goes back in time. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef } from "react";
-import { count } from "../lib/format";
 import type { Query } from "../live/history";
 import { PAGES_LIMIT, useRequestPages, type Pages } from "../live/pages";
 import { useNarrow } from "../ui/media";
@@ -33,13 +32,13 @@ export function RequestHistory({ query, shown, filtered, ofProcess = false }: Hi
 }
 
 function Bar({ pages }: { pages: Pages }) {
-  const { t, lang } = useSettings();
-  const n = count(pages.requests.length, lang);
+  const { t } = useSettings();
+  const { length } = pages.requests;
   const text = {
-    asking: t("requests.asking", { n }),
-    more: t("requests.thereIsMore", { n }),
-    end: t("requests.thatIsAll", { n }),
-    full: t("requests.full", { n: count(PAGES_LIMIT, lang) }),
+    asking: t("requests.asking", { count: length }),
+    more: t("requests.thereIsMore", { count: length }),
+    end: t("requests.thatIsAll", { count: length }),
+    full: t("requests.full", { count: PAGES_LIMIT }),
     failed: pages.problem ?? "",
   }[pages.state];
   return (

@@ -1,8 +1,8 @@
 /** One line of the log. */
 import { memo } from "react";
-import { clockMs, count, type Lang } from "../lib/format";
+import { clockMs } from "../lib/format";
 import { cutMiddle, visible, visibleName } from "../lib/visible";
-import type { Words } from "../i18n/en";
+import { meaningOf, type Translate } from "../i18n";
 import type { StreamItem } from "../model/stream";
 import type { MemoryRequest } from "../model/wire";
 import { useSettings } from "../ui/settings";
@@ -10,19 +10,18 @@ import { Term } from "../ui/Term";
 import { Bytes, ProgramName, Strange } from "../ui/Text";
 
 export function StreamHead() {
-  const { words } = useSettings();
-  const names = words.stream;
+  const { t } = useSettings();
   return (
     <div className="log-head">
-      <span>{names.time}</span>
-      <span>{names.process}</span>
-      <span className="number">{names.pid}</span>
-      <span><Term term="call">{names.call}</Term></span>
-      <span className="number"><Term term="requested">{names.size}</Term></span>
-      <span className="number"><Term term="delta">{names.delta}</Term></span>
-      <span><Term term="outcome">{names.result}</Term></span>
-      <span>{names.address}</span>
-      <span>{names.arguments}</span>
+      <span>{t("requests.time")}</span>
+      <span>{t("requests.process")}</span>
+      <span className="number">{t("requests.pid")}</span>
+      <span><Term term="call">{t("requests.call")}</Term></span>
+      <span className="number"><Term term="requested">{t("requests.size")}</Term></span>
+      <span className="number"><Term term="delta">{t("requests.delta")}</Term></span>
+      <span><Term term="outcome">{t("requests.result")}</Term></span>
+      <span>{t("requests.address")}</span>
+      <span>{t("requests.arguments")}</span>
     </div>
   );
 }
@@ -36,8 +35,8 @@ export const RequestRow = memo(function RequestRow({ item, top }: { item: Stream
 type RemarkItem = Exclude<StreamItem, { kind: "request" }>;
 
 function Remark({ item, place }: { item: RemarkItem; place: { transform: string } }) {
-  const { words, lang } = useSettings();
-  const text = remarkText(item, words, lang);
+  const { t } = useSettings();
+  const text = remarkText(item, t);
   const lost = item.kind === "lost" ? " log-lost" : "";
   return (
     <div className={`log-row log-remark${lost}`} style={place} data-testid={`stream-${item.kind}`}>
@@ -47,19 +46,19 @@ function Remark({ item, place }: { item: RemarkItem; place: { transform: string 
   );
 }
 
-function remarkText(item: RemarkItem, { stream }: Words, lang: Lang): string {
+function remarkText(item: RemarkItem, t: Translate): string {
   switch (item.kind) {
     case "gap":
-      return stream.gap;
+      return t("requests.gap");
     case "skipped":
-      return stream.skipped(count(item.count, lang), item.seconds);
+      return t("requests.skipped", { count: item.count, span: t("requests.span", { count: item.seconds }) });
     case "lost":
-      return stream.lost(count(item.count, lang), cutMiddle(visibleName(item.owner.process_name), 32));
+      return t("requests.lost", { count: item.count, name: cutMiddle(visibleName(item.owner.process_name), 32) });
   }
 }
 
 function Line({ request, place }: { request: MemoryRequest; place: { transform: string } }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const refused = request.errno !== null;
   return (
     <div
@@ -77,8 +76,8 @@ function Line({ request, place }: { request: MemoryRequest; place: { transform: 
       <span className="l-call" title={request.call}>{visible(request.call)}</span>
       <span className="l-size number"><Bytes value={request.memory_size} /></span>
       <span className="l-delta number"><Bytes value={request.delta_bytes} signed /></span>
-      <span className={refused ? "l-result bad" : "l-result muted"} title={words.errors[request.error ?? ""]}>
-        {refused ? visible(request.error ?? `errno ${request.errno}`) : words.stream.granted}
+      <span className={refused ? "l-result bad" : "l-result muted"} title={meaningOf(t, "errors", request.error ?? "")}>
+        {refused ? visible(request.error ?? `errno ${request.errno}`) : t("requests.granted")}
       </span>
       <span className="l-address">{visible(request.address)}</span>
       <span className="l-arguments">

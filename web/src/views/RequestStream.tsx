@@ -1,7 +1,6 @@
 /** The log of requests, newest at the bottom. Only the lines in sight are in the document. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef } from "react";
-import { count } from "../lib/format";
 import { passes, passing, type RequestTest } from "../lib/requests";
 import { useLive } from "../model/store";
 import { STREAM_LIMIT, type Stream, type StreamItem } from "../model/stream";
@@ -53,35 +52,35 @@ interface BarProps {
 }
 
 function StreamBar({ follow, fresh, shown, onToggle }: BarProps) {
-  const { words, lang } = useSettings();
+  const { t } = useSettings();
   const isFollowing = follow.mode === "following";
   return (
     <div className="stream-bar">
       <button type="button" data-testid="pause" data-mode={follow.mode} onClick={onToggle} aria-keyshortcuts="Space">
-        {isFollowing ? words.stream.pause : words.stream.resume}
+        {isFollowing ? t("requests.pause") : t("requests.resume")}
       </button>
-      <span className="muted">{words.stream[follow.mode]}</span>
+      <span className="muted">{t(`requests.mode.${follow.mode}`)}</span>
       {!isFollowing && (
         <button type="button" className="fresh" data-testid="fresh" onClick={follow.resume}>
-          {words.stream.fresh(count(fresh.n, lang) + (fresh.more ? "+" : ""))} · {words.stream.toNewest}
+          {t(fresh.more ? "requests.freshOrMore" : "requests.fresh", { count: fresh.n })} · {t("requests.toNewest")}
         </button>
       )}
       <span className="muted toolbar-end">
-        {words.stream.shown(count(shown, lang), count(STREAM_LIMIT, lang))}
+        {t("requests.shown", { shown, limit: STREAM_LIMIT })}
       </span>
     </div>
   );
 }
 
 function NothingYet({ filtered, ofProcess }: { filtered: boolean; ofProcess: boolean }) {
-  const { words } = useSettings();
-  if (ofProcess) return <Say what={words.stream.emptyProcess} next={words.stream.emptyProcessHint} />;
-  if (filtered) return <Say what={words.stream.noMatch} next={words.stream.noMatchHint} />;
-  return <Say what={words.stream.empty} next={words.stream.emptyHint} />;
+  const { t } = useSettings();
+  if (ofProcess) return <Say what={t("requests.emptyProcess")} next={t("requests.emptyProcessHint")} />;
+  if (filtered) return <Say what={t("requests.noMatch")} next={t("requests.noMatchHint")} />;
+  return <Say what={t("requests.empty")} next={t("requests.emptyHint")} />;
 }
 
 function Log({ items, follow }: { items: readonly StreamItem[]; follow: Follow }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const height = useNarrow() ? 42 : 22;
   const scroller = useRef<HTMLDivElement>(null);
   const lastTop = useRef(0);
@@ -111,7 +110,7 @@ function Log({ items, follow }: { items: readonly StreamItem[]; follow: Follow }
   return (
     // The log scrolls by keys, so it must be able to have the focus.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div ref={scroller} className="log" role="log" aria-live="off" aria-label={words.stream.title} tabIndex={0} onScroll={scrolled}>
+    <div ref={scroller} className="log" role="log" aria-live="off" aria-label={t("requests.title")} tabIndex={0} onScroll={scrolled}>
       <StreamHead />
       <div className="rows" style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map(({ index, key, start }) => {

@@ -14,7 +14,7 @@ import { RequestHistory } from "./RequestHistory";
 import { RequestStream } from "./RequestStream";
 
 export function RequestsView({ route: { query, time } }: { route: Route }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const filter = useMemo(() => filterFromQuery(query), [query]);
   const test = useMemo(() => requestTest(filter), [filter]);
   const source = useLive((state) => state.live?.health.source);
@@ -24,7 +24,7 @@ export function RequestsView({ route: { query, time } }: { route: Route }) {
     replaceHash(href({ view: "requests", query: filterToQuery({ ...filter, ...part }) }));
 
   if (source === "procfs") {
-    return <Say what={words.stream.noSource} next={words.stream.noSourceHint} code={mend ?? "sudo memtap serve"} />;
+    return <Say what={t("requests.noSource")} next={t("requests.noSourceHint")} code={mend ?? "sudo memtap serve"} />;
   }
   return (
     <section className="list">
@@ -48,15 +48,15 @@ interface FiltersProps {
 }
 
 function Filters({ filter, onChange }: FiltersProps) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   return (
     <div className="toolbar">
       <input
         type="search"
         data-search=""
         data-testid="request-filter-name"
-        placeholder={`${words.stream.name}  /`}
-        aria-label={words.stream.name}
+        placeholder={`${t("requests.name")}  /`}
+        aria-label={t("requests.name")}
         value={filter.name}
         onChange={(event) => onChange({ name: event.target.value })}
       />
@@ -69,11 +69,11 @@ function Filters({ filter, onChange }: FiltersProps) {
           checked={filter.refused}
           onChange={(event) => onChange({ refused: event.target.checked })}
         />
-        {words.stream.refusedOnly}
+        {t("requests.refusedOnly")}
       </label>
       {isFiltered(filter) && (
         <button type="button" onClick={() => onChange(NO_FILTER)}>
-          {words.stream.clear}
+          {t("requests.clear")}
         </button>
       )}
     </div>
@@ -81,17 +81,17 @@ function Filters({ filter, onChange }: FiltersProps) {
 }
 
 function CallFilter({ call, onChange }: { call: string; onChange: FiltersProps["onChange"] }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   // An address may name one that this page does not know.
   const calls = [...new Set<string>([...CALLS, call])].filter((one) => one !== "");
   return (
     <select
       data-testid="request-filter-call"
-      aria-label={words.stream.call}
+      aria-label={t("requests.call")}
       value={call}
       onChange={(event) => onChange({ call: event.target.value })}
     >
-      <option value="">{words.stream.anyCall}</option>
+      <option value="">{t("requests.anyCall")}</option>
       {calls.map((one) => (
         <option key={one} value={one}>
           {visible(one)}
@@ -102,7 +102,7 @@ function CallFilter({ call, onChange }: { call: string; onChange: FiltersProps["
 }
 
 function SizeFilter({ size, onChange }: { size: string; onChange: FiltersProps["onChange"] }) {
-  const { words } = useSettings();
+  const { t } = useSettings();
   const isBad = size !== "" && parseSize(size) === null;
   return (
     <span className="field">
@@ -110,13 +110,13 @@ function SizeFilter({ size, onChange }: { size: string; onChange: FiltersProps["
         type="text"
         className="size"
         data-testid="request-filter-size"
-        placeholder={words.stream.minSize}
-        aria-label={words.stream.minSize}
+        placeholder={t("requests.minSize")}
+        aria-label={t("requests.minSize")}
         aria-invalid={isBad}
         value={size}
         onChange={(event) => onChange({ size: event.target.value })}
       />
-      {isBad && <span className="bad" role="alert">{words.stream.badSize}</span>}
+      {isBad && <span className="bad" role="alert">{t("requests.badSize")}</span>}
     </span>
   );
 }

@@ -1,6 +1,6 @@
 /** The cells of the process table, one for each column. */
 import type { ReactNode } from "react";
-import type { Term } from "../i18n/en";
+import type { Term } from "../i18n";
 import { clock, count, percent } from "../lib/format";
 import { placeOf, type Column } from "../lib/processes";
 import type { Process } from "../model/wire";
@@ -65,11 +65,11 @@ export const COLUMN_VIEWS: Record<Column, ColumnView> = {
 };
 
 function NameCell({ process, settings }: { process: Process; settings: Settings }) {
-  const { words } = settings;
+  const { t } = settings;
   return (
     <>
       <ProgramName name={process.name} limit={22} />
-      {process.end_time !== null && <span className="ended-at" title={process.end_time}>{words.table.endedAt(clock(process.end_time))}</span>}
+      {process.end_time !== null && <span className="ended-at" title={process.end_time}>{t("processes.endedAt", { time: clock(process.end_time) })}</span>}
     </>
   );
 }
@@ -88,8 +88,8 @@ function placeCell(process: Process): ReactNode {
   return <Strange text={placeOf(process) ?? ""} limit={64} />;
 }
 
-function faultsCell({ minor_faults, major_faults }: Process, { settings: { words, lang } }: CellContext): ReactNode {
-  const title = words.table.faults(count(minor_faults, lang), count(major_faults, lang));
+function faultsCell({ minor_faults, major_faults }: Process, { settings: { t, lang } }: CellContext): ReactNode {
+  const title = t("processes.faults", { minor: minor_faults, major: major_faults });
   return <span title={title}>{count(minor_faults + major_faults, lang)}</span>;
 }
 
@@ -99,6 +99,6 @@ function refusedCell(process: Process, { settings }: CellContext): ReactNode {
 }
 
 function lastCell(process: Process, { settings }: CellContext): ReactNode {
-  if (process.last_request === null) return <span className="muted">{settings.words.table.never}</span>;
+  if (process.last_request === null) return <span className="muted">{settings.t("processes.never")}</span>;
   return <time dateTime={process.last_request} title={process.last_request}>{clock(process.last_request)}</time>;
 }

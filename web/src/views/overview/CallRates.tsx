@@ -4,7 +4,6 @@ import { callRates } from "../../charts/historyData";
 import { TimeChart } from "../../charts/TimeChart";
 import type { Answer } from "../../live/history";
 import type { Machine } from "../../model/history";
-import { count } from "../../lib/format";
 import { useSettings } from "../../ui/settings";
 import { Legend } from "./Legend";
 import { Waiting } from "./Waiting";
@@ -17,7 +16,7 @@ export function CallRates({ answer }: { answer: Answer<Machine> }) {
     const words = {
       others: t("overview.calls.others"),
       refused: t("overview.calls.refused"),
-      lost: (n: number) => t("overview.calls.lost", { n: count(n, lang) }),
+      lost: (count: number) => t("overview.calls.lost", { count }),
       description: t("overview.calls.description"),
     };
     return callRates(machine, shown, theme, lang, words);

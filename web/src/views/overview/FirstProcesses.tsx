@@ -1,6 +1,5 @@
 /** The first processes of the table, with a link to all. */
 import { useMemo, useState } from "react";
-import { count } from "../../lib/format";
 import { DEFAULT_SORT, found, sorted, sortText, type Sort } from "../../lib/processes";
 import { useLive } from "../../model/store";
 import { navigate, useHref } from "../../ui/router";
@@ -10,7 +9,7 @@ import { ProcessTable } from "../ProcessTable";
 const FIRST = 15;
 
 export function FirstProcesses() {
-  const { t, lang } = useSettings();
+  const { t } = useSettings();
   const href = useHref();
   const [sort, setSort] = useState<Sort>(DEFAULT_SORT);
   const processes = useLive((state) => state.processes);
@@ -21,7 +20,7 @@ export function FirstProcesses() {
       <header className="card-head">
         <h2>{t("processes.label")}</h2>
         <a className="card-more" href={href({ view: "processes", query: { sort: sortText(sort) } })}>
-          {t("processes.all", { n: count(alive.length, lang) })}
+          {t("processes.all", { count: alive.length })}
         </a>
       </header>
       <ProcessTable

@@ -6,7 +6,8 @@ import type { Answer } from "../../live/history";
 import type { Machine, Programs } from "../../model/history";
 import { useLive } from "../../model/store";
 import { Choice } from "../../ui/Choice";
-import { recalled, remember, useSettings } from "../../ui/settings";
+import { recalled, remember } from "../../ui/memory";
+import { useSettings } from "../../ui/settings";
 import { Legend } from "./Legend";
 import { Waiting } from "./Waiting";
 
@@ -59,9 +60,9 @@ function useData(kind: Kind, programs: Answer<Programs>, machine: Answer<Machine
     const { data, shown } = machine;
     if (data === null || shown === null) return null;
     const words = {
-      programs: t("strip.programs"),
-      kernel: t("strip.kernel"),
-      cached: t("strip.cache"),
+      programs: t("strip.parts.programs"),
+      kernel: t("strip.parts.kernel"),
+      cached: t("strip.parts.cache"),
       description: t("overview.memory.machineDescription"),
     };
     return machineMemory(data, shown, theme, lang, words);

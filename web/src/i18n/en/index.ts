@@ -1,0 +1,13 @@
+/** English, the language in which a word is first written. The first part of a key names its file: `requests.pause` is in requests.ts. */
+import { frame } from "./frame";
+import { health } from "./health";
+import { hints } from "./hints";
+import { meanings } from "./meanings";
+import { overview } from "./overview";
+import { process } from "./process";
+import { processes } from "./processes";
+import { requests } from "./requests";
+import { strip } from "./strip";
+import { time } from "./time";
+
+export const en = { frame, health, hints, meanings, overview, process, processes, requests, strip, time };

@@ -1,0 +1,13 @@
+/** Castellano: los mismos archivos y las mismas claves que en/. */
+import { frame } from "./frame";
+import { health } from "./health";
+import { hints } from "./hints";
+import { meanings } from "./meanings";
+import { overview } from "./overview";
+import { process } from "./process";
+import { processes } from "./processes";
+import { requests } from "./requests";
+import { strip } from "./strip";
+import { time } from "./time";
+
+export const es = { frame, health, hints, meanings, overview, process, processes, requests, strip, time };

@@ -1,0 +1,112 @@
+/** Qué significa un término, en una frase, y qué significan los nombres que envía memtap. */
+import type { meanings as english } from "../en/meanings";
+import type { Spanish } from "./spanish";
+
+export const meanings: Spanish<typeof english> = {
+  /** Qué significa cada término, en una frase. */
+  terms: {
+    request: "Una llamada al sistema sobre memoria, hecha por un hilo, con sus argumentos y su resultado.",
+    call: "Qué llamada al sistema: mmap, munmap, mremap, brk y otras.",
+    outcome: "Concedido, o rechazado con un errno.",
+    requested: "Lo que pedían los argumentos, redondeado a páginas como lo hace el núcleo.",
+    granted: "Lo que los pedidos añadieron de verdad a la memoria virtual.",
+    released: "Lo que los pedidos quitaron de verdad a la memoria virtual.",
+    delta: "Cuánto cambió el pedido la memoria virtual del proceso: lo que de verdad se asignó o se liberó.",
+    virtual: "Memoria virtual: todas las direcciones asignadas, en uso o no; lo que /proc/PID/status llama VmSize.",
+    resident: "Memoria residente: la que ahora está en la RAM, sumando páginas anónimas, de archivos y compartidas.",
+    share: "La memoria residente como parte de la memoria de la máquina.",
+    refused: "Pedidos a los que el núcleo dijo que no, con un errno.",
+    unexplained: "Memoria virtual que ninguna causa registrada explica; la meta es 0.",
+    lost: "Registros de pedidos que no llegaron a memtap; los totales siguen siendo exactos, pero el flujo tiene huecos.",
+    source: "De dónde vienen las observaciones: eBPF ve los pedidos; procfs, solo lo que está en uso.",
+    store: "Dónde se guarda el historial.",
+    pressure: "Parte de los últimos 10 segundos en que alguna tarea tuvo que esperar memoria.",
+    opening: "Lo que el proceso ya tenía cuando memtap lo conoció.",
+    exec: "Lo que cambió al arrancar otro programa dentro del mismo proceso.",
+    shared: "Lo que cambió otro proceso mientras ambos usaban un mismo espacio de direcciones, entre vfork y exec.",
+    stack: "Lo que creció la pila por sí sola, sin ningún pedido.",
+    ended: "Lo que se devolvió al terminar el proceso.",
+    ledger: "El libro: una cuenta por proceso, en la que cada cambio de la memoria virtual tiene su causa.",
+    made: "Contados en el núcleo allí donde se hace la llamada, llegue o no su registro a memtap.",
+    plan: "Cómo anota el núcleo cada cambio en la memoria de un proceso; depende de lo que este núcleo permita.",
+    kernel: "Lo que cambiaron llamadas que no se siguen, o el núcleo por su cuenta.",
+    anonymous: "Memoria sin archivo detrás: el montículo, las pilas y los datos privados en los que se escribió.",
+    file: "Páginas de archivos proyectados: programas, bibliotecas, datos.",
+    shmem: "Memoria compartida: segmentos System V, zonas anónimas compartidas y archivos de tmpfs y memfd.",
+    swapped: "Lo que el núcleo llevó al intercambio; ahora no está en la RAM.",
+    peakVirtual: "La mayor memoria virtual hasta ahora.",
+    peakResident: "La mayor memoria residente hasta ahora.",
+    faults: "Cuántas veces se tocó una página que no estaba: en un fallo menor ya estaba en la RAM o se creó; en uno mayor hubo que leerla.",
+    minorFaults: "Páginas que al tocarlas por primera vez ya estaban en la RAM o se crearon.",
+    majorFaults: "Páginas que al tocarlas hubo que leer de un disco o del intercambio.",
+    pss: "Tamaño proporcional: cada página residente, dividida entre los procesos que la tienen asignada.",
+    uss: "Tamaño exclusivo: páginas residentes que ningún otro proceso tiene; lo que quedaría libre si terminara.",
+    swapPss: "Lo mismo que PSS, pero de lo que está en el intercambio.",
+    unit: "La unidad de systemd a la que pertenece el proceso.",
+    container: "El contenedor en el que corre el proceso.",
+    place: "Dónde corre el proceso: su contenedor o, si no tiene, su unidad de systemd.",
+    pod: "El pod de Kubernetes al que pertenece el proceso.",
+    session: "La sesión de usuario a la que pertenece el proceso.",
+    cgroup: "El grupo de control en el que está el proceso; allí puede haber un límite de memoria.",
+    innerPid: "El PID que tiene el proceso dentro de su propio espacio de nombres, tal como lo ve un contenedor.",
+    oomKill: "Se pidió una página, no quedaba ninguna, en la máquina o dentro del límite de un grupo, y el núcleo terminó un proceso.",
+    asker: "Quién pidió la página que ya no había. A menudo no es el proceso terminado.",
+  },
+  /** Qué significa un errno en una llamada sobre memoria, por su nombre. */
+  errors: {
+    ENOMEM:
+      "No hay memoria suficiente, se llegó a un límite (sobreasignación, espacio de direcciones, número de zonas, memoria bloqueada) o parte del intervalo no está asignada.",
+    EINVAL: "Un argumento no vale: una dirección sin alinear, una longitud nula o excesiva, u opciones que no casan entre sí.",
+    EAGAIN: "Ya hay demasiada memoria bloqueada, o no se pudo obtener en ese momento; otro intento más tarde puede salir bien.",
+    EACCES: "El archivo o el segmento compartido no se abrió para ese tipo de acceso.",
+    EPERM: "Falta un privilegio, o lo prohíbe un sello o la forma en que está montado el sistema de archivos.",
+    EFAULT: "Una dirección queda fuera de lo que el proceso tiene asignado.",
+    EBADF: "No hay un archivo abierto detrás del descriptor o del intervalo.",
+    ENODEV: "Este archivo no se puede proyectar: su dispositivo o su sistema de archivos no lo admite.",
+    EEXIST: "Ya hay algo en esa dirección, y MAP_FIXED_NOREPLACE pedía no sustituirlo.",
+    EBUSY: "Aquello a lo que se refiere está en uso o sellado en ese momento.",
+    EINTR: "Llegó una señal antes de que acabara.",
+    EMFILE: "El proceso ya tiene abiertos tantos archivos como puede.",
+    ENFILE: "La máquina ya tiene abiertos tantos archivos como puede.",
+    ENOSYS: "Este núcleo no tiene esa llamada.",
+    EOVERFLOW: "El desplazamiento y la longitud juntos son demasiado grandes para el archivo.",
+    ESRCH: "El proceso al que se refiere no existe.",
+    EIDRM: "El segmento compartido fue eliminado.",
+  },
+  /** Por qué se perdieron registros o no están en el historial, por el nombre de la causa. */
+  causes: {
+    ring_full: "pedidos: el búfer circular del núcleo estaba lleno",
+    lifecycle_ring_full: "fork, exec, finales y lecturas: el búfer circular estaba lleno; la próxima lectura lo repara",
+    names_ring_full: "cambios de nombre: el búfer circular estaba lleno; el reparto por nombre es menos exacto",
+    no_account: "pedidos de procesos para los que no quedaba cuenta en el núcleo",
+    undecodable: "registros que no se pudieron descifrar; avísenos, por favor",
+    unknown_process: "pedidos de procesos que memtap no conocía",
+    too_many_ends: "procesos terminados, de demasiados en un mismo segundo; faltan en el historial",
+    damaged_line: "líneas del script de SystemTap que están dañadas",
+    unreadable_input: "las líneas del script de SystemTap ya no se pueden leer: no llega nada nuevo",
+    queue_full: "pedidos: la base de datos no daba abasto y no cabían más en memoria",
+    spool_full: "pedidos: la base de datos no estaba y se agotó lo que puede esperar en disco",
+    spool_failed: "pedidos: la base de datos no estaba y el disco no pudo recibir más",
+    spool_damaged: "pedidos que esperaban en disco y no se pudieron releer",
+    refused: "pedidos que la base de datos rechazó por su contenido",
+  },
+  /** De dónde vienen las observaciones. */
+  sources: {
+    bpf: "eBPF: todos los pedidos de todos los procesos",
+    procfs: "procfs: lo que usan los procesos, sin pedidos",
+    systemtap: "SystemTap: mmap y munmap con sus longitudes, de un script",
+  },
+  /** Cómo se anota en el núcleo; delante va el nombre del plan. */
+  plans: {
+    "exit+locks": "exit+locks: cada cambio lo anota el mismo hilo que lo hizo",
+    exit: "exit: las sumas son exactas; lo que hilos distintos cambian en un mismo instante puede quedar anotado a nombre de otro",
+    "functions+locks":
+      "functions+locks: cada cambio lo anota el mismo hilo que lo hizo; las demás llamadas no pagan nada",
+    functions:
+      "functions: las sumas son exactas, lo que hilos distintos cambian en un mismo instante puede quedar anotado a nombre de otro; las demás llamadas no pagan nada",
+  },
+  /** Dónde se guarda el historial. */
+  stores: {
+    none: "ninguno: no se guarda historial",
+  },
+};

@@ -1,0 +1,35 @@
+/** Of which machine the page tells: only to be chosen where the store knows more than the one that memtap runs on. */
+import { useAlways } from "../../live/history";
+import { visible } from "../../lib/visible";
+import type { HostList } from "../../model/history";
+import { useLive } from "../../model/store";
+import { useGoTo, useHref, useRoute } from "../router";
+import { useSettings } from "../settings";
+import { Stat } from "./Stat";
+
+export function HostChoice() {
+  const { t } = useSettings();
+  const { host } = useRoute();
+  const href = useHref();
+  const goTo = useGoTo();
+  const own = useLive((state) => state.live?.host.hostname ?? "");
+  const hasHistory = useLive((state) => state.live?.health.store.kind !== "none");
+  const known = useAlways<HostList>(hasHistory ? "hosts" : null)?.hosts.map((one) => one.hostname) ?? [];
+  const others = known.filter((name) => name !== own && name !== "");
+  if (others.length === 0 && host === null) {
+    return <Stat href={href({ view: "health" })} value={visible(own)} label={t("strip.host")} />;
+  }
+  return (
+    <label className="stat">
+      <select data-testid="host" value={host ?? ""} onChange={(event) => goTo({ host: event.target.value || null })}>
+        <option value="">{visible(own)}</option>
+        {[...new Set([...others, ...(host === null ? [] : [host])])].map((name) => (
+          <option key={name} value={name}>
+            {visible(name)}
+          </option>
+        ))}
+      </select>
+      <span className="stat-label">{t("strip.host")}</span>
+    </label>
+  );
+}
