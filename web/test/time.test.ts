@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { callRates } from "../src/charts/historyData";
+import { withGaps } from "../src/charts/timeOption";
+import { parseRoute, routeHash } from "../src/lib/route";
+import { around, day, dragged, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
+
+const query = (text: string) => new URLSearchParams(text);
+
+describe("the time that is shown", () => {
+  it("is live with an hour's look back unless the address says otherwise", () => {
+    expect(timeFromQuery(query(""))).toEqual(LIVE);
+    expect(timeToQuery(LIVE)).toEqual({});
+    expect(timeFromQuery(query("last=86400"))).toEqual({ kind: "live", seconds: 86_400 });
+  });
+  it("is a range only where the end comes after the beginning", () => {
+    const range = { kind: "range", from: Date.parse("2026-11-24T10:00:00Z"), to: Date.parse("2026-11-24T11:00:00Z") } as const;
+    expect(timeFromQuery(new URLSearchParams(timeToQuery(range)))).toEqual(range);
+    for (const wrong of ["from=2026-11-24T11:00:00Z&to=2026-11-24T10:00:00Z", "from=x&to=y", "from=2026-11-24T11:00:00Z", "last=7"]) {
+      expect(timeFromQuery(query(wrong))).toEqual(LIVE);
+    }
+  });
+  it("goes along with links, and so does the machine", () => {
+    const route = parseRoute("#/processes?q=perl&last=21600&host=db%201");
+    expect(route.query.toString()).toBe("q=perl");
+    expect(route.host).toBe("db 1");
+    expect(routeHash({ view: "requests", time: route.time, host: route.host })).toBe("#/requests?last=21600&host=db+1");
+  });
+  it("is what was dragged, in whichever direction, and never too short", () => {
+    expect(dragged(9_000, 5_000)).toEqual({ kind: "range", from: 5_000, to: 9_000 });
+    expect(dragged(5_000, 5_000)).toEqual({ kind: "range", from: 4_000, to: 6_000 });
+    const clicked = stretch(around(100_000, { from: 0, to: 200_000 }), 0);
+    expect(clicked).toEqual({ kind: "range", from: 85_000, to: 115_000 });
+  });
+  it("does not go into the future when it is widened", () => {
+    expect(zoomedOut({ from: 100, to: 200 }, 220)).toEqual({ kind: "range", from: 20, to: 220 });
+  });
+  it("is a whole day of the reader's, or today up to now", () => {
+    const now = new Date(2026, 10, 24, 15, 30).getTime();
+    expect(day(now, 0)).toEqual({ kind: "range", from: new Date(2026, 10, 24).getTime(), to: now });
+    expect(day(now, 1)).toEqual({ kind: "range", from: new Date(2026, 10, 23).getTime(), to: new Date(2026, 10, 24).getTime() });
+  });
+});
+
+describe("charts of the history", () => {
+  it("have a gap where a step is missing", () => {
+    const points = [0, 10, 20, 50, 60].map((time) => ({ time, value: 1 }));
+    expect(withGaps(points, 10)).toEqual([...points.slice(0, 3), { time: 30 }, ...points.slice(3)]);
+  });
+  it("tell calls apart, put rare ones together, and mark what was lost", () => {
+    const memory = {
+      total_bytes: 0, available_bytes: 0, least_available_bytes: 0, free_bytes: 0, cached_bytes: 0, kernel_bytes: 0,
+      programs_bytes: 0, swap_total_bytes: 0, swap_free_bytes: 0, pressure: null,
+    };
+    const call = (count: number, refused = 0) => ({ count, refused, requested_bytes: 0 });
+    const machine = {
+      step_s: 10,
+      series: [
+        { ...memory, timestamp: "1970-01-01T00:00:00.000Z", lost: 3, calls: { mmap: call(20, 10), shmat: call(5), mseal: call(5) } },
+        { ...memory, timestamp: "1970-01-01T00:00:10.000Z", lost: 4, calls: { mmap: call(40) } },
+      ],
+    };
+    const words = { others: "others", refused: "refused", lost: (n: number) => `${n} lost`, description: "" };
+    const data = callRates(machine, { from: 0, to: 20_000 }, "light", "en", words);
+    expect(data.series.map((one) => [one.key, one.values])).toEqual([
+      ["mmap", [2, 4]],
+      ["others", [1, 0]],
+      ["refused", [1, 0]],
+    ]);
+    expect(data.marks).toEqual([{ from: 0, to: 20_000, label: "7 lost" }]);
+  });
+});
