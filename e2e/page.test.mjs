@@ -124,6 +124,46 @@ test("it looks as it should: wide and narrow, light and dark, English and Spanis
   }
 });
 
+test("the theme is the system's until one is chosen, and what the reader chose is remembered", async () => {
+  const { page, faults } = await open("#/", { colorScheme: "light" });
+  const html = page.locator("html");
+  const is = (name, value) => page.waitForFunction(([name, value]) => document.documentElement.getAttribute(name) === value, [name, value], { timeout: 5000 });
+  await is("data-theme", "light");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await is("data-theme", "dark");
+  await page.getByTestId("theme-toggle").click();
+  await is("data-theme", "light");
+  await page.getByTestId("lang-toggle").click();
+  await is("lang", "es");
+  await page.getByRole("link", { name: "Procesos", exact: true }).click();
+  await page.getByTestId("process-table").waitFor();
+  await page.reload();
+  await is("lang", "es");
+  assert.equal(await html.getAttribute("data-theme"), "light");
+  assert.equal(await page.getByTestId("theme-toggle").textContent(), "Claro");
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("a dismissed hint moves nothing, and does not come back", async () => {
+  const { page, faults } = await open("#/processes");
+  const hint = page.getByTestId("hint");
+  const top = async () => (await page.getByTestId("process-search").boundingBox()).y;
+  await hint.waitFor({ timeout: 5000 });
+  const before = await top();
+  await hint.getByRole("button").click();
+  await hint.waitFor({ state: "hidden" });
+  assert.equal(await top(), before, "its place stays while the view is looked at");
+  await page.goto(`${memtap.url}/#/requests`);
+  await page.getByText("Each line is one memory call").waitFor({ timeout: 5000 });
+  await page.goto(`${memtap.url}/#/processes`);
+  await page.getByTestId("process-search").waitFor();
+  assert.equal(await hint.count(), 0);
+  assert.ok((await top()) < before);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test("when memtap goes away the page says so, and when it comes back the page goes on by itself", async () => {
   const own = await startMemtap();
   const page = await browser.newPage();

@@ -39,5 +39,7 @@ export function langOf(language: string | undefined): Lang {
 
 /** What an errno, a cause of loss, a source and so on means; undefined for a name that this page does not know. */
 export function meaningOf(t: Translate, kind: Named, name: string): string | undefined {
-  return Object.hasOwn(en.meanings[kind], name) ? t(`meanings.${kind}.${name}` as `meanings.errors.${keyof typeof en.meanings.errors}`) : undefined;
+  if (!Object.hasOwn(en.meanings[kind], name)) return undefined;
+  // The compiler cannot know the name; it has just been looked up.
+  return t(`meanings.${kind}.${name}` as "meanings.errors.ENOMEM");
 }

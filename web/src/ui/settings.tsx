@@ -15,9 +15,9 @@ export interface Settings {
   /** The theme that is seen. */
   theme: Theme;
   themeChoice: ThemeChoice;
-  setLang: (lang: Lang) => void;
   /** The choice that comes after it. */
   nextThemeChoice: ThemeChoice;
+  setLang: (lang: Lang) => void;
   setThemeChoice: (choice: ThemeChoice) => void;
 }
 

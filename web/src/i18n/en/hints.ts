@@ -1,9 +1,9 @@
 /** One sentence for the first visit of a view, and of the panel of a process: what is to be seen here, and what one can do. */
 
 export const hints = {
-  overview: "One glance: how much memory programs ask for each second, and which ones ask for most. Words with dotted lines explain themselves.",
+  overview: "One glance: how often programs ask for memory, and which of them ask for most. Words with a dotted line explain themselves.",
   processes: "Every process with what it uses and what it asked for. Click a head to sort, a row to see all of it; / searches.",
   process: "The books say why this process has the memory it has: each cause since memtap knows it, down to the byte.",
   requests: "Each line is one memory call of one program, with what the kernel answered; the newest is at the bottom. Space pauses.",
-  health: "Whether memtap sees everything, keeps everything, and what it costs this machine.",
+  health: "Does memtap see everything, does it keep everything, and what does it cost this machine?",
 } as const;

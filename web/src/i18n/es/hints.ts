@@ -3,9 +3,9 @@ import type { hints as english } from "../en/hints";
 import type { Spanish } from "./spanish";
 
 export const hints: Spanish<typeof english> = {
-  overview: "De un vistazo: cuánta memoria se pide cada segundo y qué programas piden más. Las palabras subrayadas con puntos se explican solas.",
+  overview: "De un vistazo: con qué frecuencia piden memoria los programas y cuáles piden más. Las palabras con línea de puntos muestran su significado.",
   processes: "Cada proceso con lo que usa y lo que ha pedido. Un clic en la cabecera ordena y en una fila la muestra entera; / busca.",
   process: "El libro dice por qué este proceso tiene la memoria que tiene: cada causa desde que memtap lo conoce, byte a byte.",
   requests: "Cada línea es una llamada de un programa sobre memoria, con lo que respondió el núcleo; la más reciente está abajo. La barra espaciadora pausa.",
-  health: "Si memtap lo ve todo, si lo guarda todo, y cuánto le cuesta a esta máquina.",
+  health: "¿Lo ve todo memtap, lo guarda todo, y cuánto le cuesta a esta máquina?",
 };
