@@ -4,6 +4,7 @@ import { withGaps } from "../src/charts/timeOption";
 import { parseRoute, routeHash } from "../src/lib/route";
 import { around, day, dragged, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
 
+const call = (count: number, refused = 0) => ({ count, refused, requested_bytes: 0 });
 const query = (text: string) => new URLSearchParams(text);
 
 describe("the time that is shown", () => {
@@ -51,7 +52,6 @@ describe("charts of the history", () => {
       total_bytes: 0, available_bytes: 0, least_available_bytes: 0, free_bytes: 0, cached_bytes: 0, kernel_bytes: 0,
       programs_bytes: 0, swap_total_bytes: 0, swap_free_bytes: 0, pressure: null,
     };
-    const call = (count: number, refused = 0) => ({ count, refused, requested_bytes: 0 });
     const machine = {
       step_s: 10,
       series: [
