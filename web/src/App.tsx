@@ -8,6 +8,7 @@ import { useSettings } from "./ui/settings";
 import { HealthView } from "./views/HealthView";
 import { OverviewView } from "./views/OverviewView";
 import { ProcessesView } from "./views/ProcessesView";
+import { ReportsView } from "./views/ReportsView";
 import { RequestsView } from "./views/RequestsView";
 
 export function App() {
@@ -28,6 +29,8 @@ function CurrentView() {
       return <ProcessesView route={route} />;
     case "requests":
       return <RequestsView route={route} />;
+    case "reports":
+      return <ReportsView />;
     case "health":
       return <HealthView />;
   }

@@ -1,12 +1,18 @@
 //! Live events: one task per namespace knows its clients and sends each what it lacks.
 //!
 //! A client gets the whole state first, then differences. One whose buffer is full (a slow network, a sleeping tab) gets the whole
-//! state again later instead of a backlog; nothing is buffered without bound.
+//! state again later instead of a backlog; nothing is buffered without bound. What is sent to many is serialised once, and packed once
+//! for those that asked for it as they came.
 
+use std::cell::OnceCell;
+use std::io::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use memtap_ledger::LiveView;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use socketioxide::extract::SocketRef;
 use tokio::sync::mpsc;
@@ -26,33 +32,53 @@ pub(crate) enum Feed {
     Live,
 }
 
+/// What a client says of itself as it comes.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct Wishes {
+    /// Payloads as gzipped JSON, which is a tenth of the size.
+    #[serde(default)]
+    gzip: bool,
+}
+
+/// A client that has just come.
+pub(crate) struct Arrival {
+    pub(crate) socket: SocketRef,
+    pub(crate) wishes: Wishes,
+}
+
 struct Client {
     socket: SocketRef,
+    gzip: bool,
     /// Whether it has everything up to the view before.
     current: bool,
 }
 
-type Event = (&'static str, Option<Box<RawValue>>);
+/// A name and a payload; both forms of it are made once, when the first client wants them.
+struct Event {
+    name: &'static str,
+    json: Option<Box<RawValue>>,
+    packed: OnceCell<Option<Bytes>>,
+}
 
 /// Where a namespace's connect handler puts its new clients.
-pub(crate) fn start(feed: Feed, state: State) -> mpsc::Sender<SocketRef> {
+pub(crate) fn start(feed: Feed, state: State) -> mpsc::Sender<Arrival> {
     let (sender, clients) = mpsc::channel(CLIENTS);
     tokio::spawn(run(feed, state, clients));
     sender
 }
 
-async fn run(feed: Feed, mut state: State, mut arrivals: mpsc::Receiver<SocketRef>) {
+async fn run(feed: Feed, mut state: State, mut arrivals: mpsc::Receiver<Arrival>) {
     let mut clients: Vec<Client> = Vec::new();
     let mut seen = state.view.borrow_and_update().tick;
     loop {
         tokio::select! {
-            socket = arrivals.recv() => {
-                let Some(socket) = socket else { return };
+            arrival = arrivals.recv() => {
+                let Some(Arrival { socket, wishes }) = arrival else { return };
                 if clients.len() >= CLIENTS {
                     let _ = socket.disconnect();
                     continue;
                 }
-                clients.push(Client { socket, current: false });
+                clients.push(Client { socket, gzip: wishes.gzip, current: false });
                 // Of the view that all others have already: the next difference fits for all.
                 let view = state.now();
                 if view.tick == seen {
@@ -86,30 +112,49 @@ fn send(clients: &mut [Client], make_whole: impl Fn() -> Event, change: Option<&
             (true, None) => continue,
             (false, _) => whole.get_or_insert_with(&make_whole),
         };
-        let (name, Some(payload)) = event else { continue };
-        client.current = client.socket.emit(name, payload).is_ok();
+        client.current = event.send(client);
     }
 }
 
 impl Feed {
     fn whole(self, state: &State, view: &LiveView) -> Event {
         match self {
-            Self::Original => ("update", raw(&Update::from(view))),
-            Self::Live => ("snapshot", raw(&Snapshot::of(state, view))),
+            Self::Original => Event::new("update", &Update::from(view)),
+            Self::Live => Event::new("snapshot", &Snapshot::of(state, view)),
         }
     }
 
     fn change(self, state: &State, view: &LiveView) -> Event {
         match self {
             Self::Original => self.whole(state, view),
-            Self::Live => ("tick", raw(&Tick::of(state, view))),
+            Self::Live => Event::new("tick", &Tick::of(state, view)),
         }
     }
 }
 
-/// Serialised once, sent to many.
-fn raw(payload: &impl Serialize) -> Option<Box<RawValue>> {
-    serde_json::value::to_raw_value(payload)
-        .inspect_err(|error| tracing::error!("an event does not serialise: {error}"))
-        .ok()
+impl Event {
+    fn new(name: &'static str, payload: &impl Serialize) -> Self {
+        let json = serde_json::value::to_raw_value(payload)
+            .inspect_err(|error| tracing::error!("an event does not serialise: {error}"))
+            .ok();
+        Self { name, json, packed: OnceCell::new() }
+    }
+
+    /// Whether the client has it now, or will: its buffer took it.
+    fn send(&self, client: &Client) -> bool {
+        match (client.gzip, &self.json) {
+            (true, Some(json)) => self
+                .packed
+                .get_or_init(|| packed(json.get()))
+                .as_ref()
+                .is_some_and(|packed| client.socket.emit(self.name, packed).is_ok()),
+            (false, Some(json)) => client.socket.emit(self.name, json).is_ok(),
+            (_, None) => false,
+        }
+    }
+}
+
+fn packed(json: &str) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(json.len() / 8), Compression::fast());
+    encoder.write_all(json.as_bytes()).and_then(|()| encoder.finish()).ok().map(Bytes::from)
 }

@@ -7,13 +7,14 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::routing::get;
 use socketioxide::SocketIo;
-use socketioxide::extract::SocketRef;
+use socketioxide::extract::{SocketRef, TryData};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::feed::{self, Feed};
+use crate::feed::{self, Arrival, Feed, Wishes};
 use crate::{ServerError, Settings, State, access, history, page, rest};
 
 /// How long the end waits for connections.
@@ -104,6 +105,8 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
         .route("/healthz", get(healthz))
         .fallback(page::file)
         .with_state(state)
+        // The page's script and long lists shrink to a third and less; the sockets' own packing is theirs.
+        .layer(CompressionLayer::new())
         .layer(sockets)
         .layer(cors(&origins))
         .layer(axum::middleware::from_fn_with_state(origins, access::check));
@@ -113,12 +116,14 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
     (router, io)
 }
 
-fn namespace(io: &SocketIo, path: &'static str, arrivals: mpsc::Sender<SocketRef>) {
-    let arrive = move |socket: SocketRef| {
+fn namespace(io: &SocketIo, path: &'static str, arrivals: mpsc::Sender<Arrival>) {
+    let arrive = move |socket: SocketRef, TryData(wishes): TryData<Wishes>| {
         let arrivals = arrivals.clone();
         async move {
-            if let Err(refused) = arrivals.try_send(socket) {
-                let _ = refused.into_inner().disconnect();
+            // Most clients say nothing.
+            let wishes = wishes.unwrap_or_default();
+            if let Err(refused) = arrivals.try_send(Arrival { socket, wishes }) {
+                let _ = refused.into_inner().socket.disconnect();
             }
         }
     };

@@ -1,7 +1,7 @@
 /** Where the page is, as the part of the address behind `#`. Pure. */
 import { timeFromQuery, timeToQuery, type Time } from "./time";
 
-export const VIEWS = ["overview", "processes", "requests", "health"] as const;
+export const VIEWS = ["overview", "processes", "requests", "reports", "health"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Route {

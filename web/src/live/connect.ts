@@ -1,7 +1,11 @@
-/** The socket: turns what the server sends into events of the store. Reconnects by itself, for ever. */
-import { io } from "socket.io-client";
+/** The socket: turns what the server sends into events of the store. Reconnects by itself, for ever; while nobody sees the page it rests. */
+import { io, type Socket } from "socket.io-client";
 import { dispatch } from "../model/store";
 import type { Snapshot, Tick } from "../model/wire";
+import { unpacked } from "./packed";
+
+/** A tab that is hidden for so long is sent nothing until it is seen again: then it gets the whole state. */
+const REST_AFTER_MS = 10_000;
 
 export function connect(): void {
   const socket = io("/live", {
@@ -9,10 +13,30 @@ export function connect(): void {
     tryAllTransports: true,
     reconnectionDelay: 500,
     reconnectionDelayMax: 3_000,
+    auth: { gzip: true },
   });
   socket.on("connect", () => dispatch({ type: "connected" }));
   socket.on("disconnect", (reason) => dispatch({ type: "disconnected", problem: reason }));
   socket.on("connect_error", (error) => dispatch({ type: "disconnected", problem: error.message }));
-  socket.on("snapshot", (snapshot: Snapshot) => dispatch({ type: "snapshot", at: Date.now(), snapshot }));
-  socket.on("tick", (tick: Tick) => dispatch({ type: "tick", at: Date.now(), tick }));
+
+  // Unpacking takes a moment; one after the other keeps their order.
+  let last: Promise<void> = Promise.resolve();
+  const inOrder = <T>(event: string, take: (payload: T, at: number) => void) =>
+    socket.on(event, (packed: ArrayBuffer) => {
+      const at = Date.now();
+      const payload = unpacked<T>(packed);
+      last = last.then(async () => take(await payload, at));
+    });
+  inOrder<Snapshot>("snapshot", (snapshot, at) => dispatch({ type: "snapshot", at, snapshot }));
+  inOrder<Tick>("tick", (tick, at) => dispatch({ type: "tick", at, tick }));
+  restWhileHidden(socket);
+}
+
+function restWhileHidden(socket: Socket): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => socket.disconnect(), REST_AFTER_MS);
+    else if (!socket.connected) socket.connect();
+  });
 }

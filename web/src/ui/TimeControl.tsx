@@ -1,6 +1,6 @@
 /** Which time the page shows: the present with a look back, or a stretch of the history. */
 import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from "react";
-import { dayClock, duration } from "../lib/format";
+import { dayClock } from "../lib/format";
 import { day, fieldText, HOUR, LIVE, LOOK_BACKS, zoomedOut, type Time } from "../lib/time";
 import { useNow } from "./media";
 import { useGoTo, useRoute } from "./router";
@@ -25,7 +25,7 @@ export function TimeControl() {
     <div ref={box} className="time" role="group" aria-label={t("time.label")} data-testid="time" data-kind={time.kind} onKeyDown={escape}>
       {time.kind === "range" && <Moved time={time} />}
       <button type="button" className="time-open" data-testid="time-open" aria-expanded={open} onClick={() => setOpen(!open)}>
-        {time.kind === "live" ? t("time.last", { span: duration(time.seconds) }) : rangeText(time)} <span aria-hidden="true">▾</span>
+        {time.kind === "live" ? t("time.last", { span: spanText(time.seconds) }) : rangeText(time)} <span aria-hidden="true">▾</span>
       </button>
       {open && <Chooser time={time} onDone={() => setOpen(false)} />}
     </div>
@@ -54,6 +54,12 @@ function Moved({ time }: { time: Range }) {
       </button>
     </>
   );
+}
+
+/** A round length of seconds in its largest unit: `15 min`, `6 h`, `7 d`. */
+function spanText(length: number): string {
+  if (length < HOUR) return `${length / 60} min`;
+  return length < 24 * HOUR ? `${length / HOUR} h` : `${length / (24 * HOUR)} d`;
 }
 
 function rangeText({ from, to }: Range): string {
@@ -86,7 +92,7 @@ function Chooser({ time, onDone }: { time: Time; onDone: () => void }) {
             aria-pressed={time.kind === "live" && time.seconds === one}
             onClick={() => choose({ kind: "live", seconds: one })}
           >
-            {t("time.last", { span: one % HOUR === 0 && one < 24 * HOUR ? `${one / HOUR} h` : duration(one).replace(" 0 h", "") })}
+            {t("time.last", { span: spanText(one) })}
           </button>
         ))}
       </div>

@@ -1,7 +1,7 @@
 /** The frame around every view: links, language, theme, connection, keys. */
 
 export const frame = {
-  views: { overview: "Overview", processes: "Processes", requests: "Requests", health: "Health" },
+  views: { overview: "Overview", processes: "Processes", requests: "Requests", reports: "Reports", health: "Health" },
   skip: "Skip to the content",
   otherLanguage: "Español",
   switchLanguage: "Cambiar a español",

@@ -6,8 +6,9 @@ import { meanings } from "./meanings";
 import { overview } from "./overview";
 import { process } from "./process";
 import { processes } from "./processes";
+import { reports } from "./reports";
 import { requests } from "./requests";
 import { strip } from "./strip";
 import { time } from "./time";
 
-export const en = { frame, health, hints, meanings, overview, process, processes, requests, strip, time };
+export const en = { frame, health, hints, meanings, overview, process, processes, reports, requests, strip, time };

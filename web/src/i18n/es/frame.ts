@@ -3,7 +3,7 @@ import type { frame as english } from "../en/frame";
 import type { Spanish } from "./spanish";
 
 export const frame: Spanish<typeof english> = {
-  views: { overview: "Resumen", processes: "Procesos", requests: "Pedidos", health: "Estado" },
+  views: { overview: "Resumen", processes: "Procesos", requests: "Pedidos", reports: "Informes", health: "Estado" },
   skip: "Ir al contenido",
   otherLanguage: "English",
   switchLanguage: "Switch to English",

@@ -1,0 +1,5 @@
+/** Gzipped JSON as memtap sends it. */
+export async function unpacked<T>(packed: ArrayBuffer): Promise<T> {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return (await new Response(stream).json()) as T;
+}
