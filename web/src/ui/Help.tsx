@@ -17,7 +17,7 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
     [["Enter"], t("frame.keys.open")],
     [["Esc"], t("frame.keys.close")],
     [["Space"], t("frame.keys.pause")],
-    [["1", "2", "3", "4"], t("frame.keys.views")],
+    [["1", "2", "3", "4", "5"], t("frame.keys.views")],
     [["?"], t("frame.keys.help")],
   ];
   return (

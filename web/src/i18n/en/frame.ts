@@ -44,7 +44,7 @@ export const frame = {
     open: "open the process",
     close: "close what is open",
     pause: "pause and resume the stream",
-    views: "Overview, Processes, Requests, Health",
+    views: "Overview, Processes, Requests, Reports, Health",
     help: "this list",
   },
 } as const;

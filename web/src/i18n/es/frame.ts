@@ -45,7 +45,7 @@ export const frame: Spanish<typeof english> = {
     open: "abrir el proceso",
     close: "cerrar lo que esté abierto",
     pause: "pausar o seguir el flujo",
-    views: "Resumen, Procesos, Pedidos, Estado",
+    views: "Resumen, Procesos, Pedidos, Informes, Estado",
     help: "esta lista",
   },
 };
