@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { callRates } from "../src/charts/historyData";
-import { withGaps } from "../src/charts/timeOption";
+import { byteSteps, withGaps } from "../src/charts/timeOption";
 import { parseRoute, routeHash } from "../src/lib/route";
 import { around, day, dragged, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
 
@@ -46,6 +46,10 @@ describe("charts of the history", () => {
   it("have a gap where a step is missing", () => {
     const points = [0, 10, 20, 50, 60].map((time) => ({ time, value: 1 }));
     expect(withGaps(points, 10)).toEqual([...points.slice(0, 3), { time: 30 }, ...points.slice(3)]);
+  });
+  it("have steps of powers of two for bytes", () => {
+    expect(byteSteps(6.6 * 2 ** 30)).toEqual({ interval: 2 ** 31, max: 2 ** 33 });
+    expect(byteSteps(0)).toEqual({ interval: 1024, max: 1024 });
   });
   it("tell calls apart, put rare ones together, and mark what was lost", () => {
     const memory = {

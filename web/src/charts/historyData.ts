@@ -47,6 +47,7 @@ export function callRates(machine: Machine, shown: Stretch, theme: Theme, lang: 
     series,
     marks: lostMarks(machine, words.lost),
     ...shown,
+    isBytes: false,
     amount: (value) => rate(value, lang),
     description: words.description,
   };
@@ -86,7 +87,7 @@ export function programMemory(
     colour: programColour(colours, program.name, theme) ?? othersColour(theme),
     values: program.series.map((point) => point.value),
   }));
-  return { times, series, marks: [], ...shown, amount: (value) => bytes(value, lang), description };
+  return { times, series, marks: [], ...shown, isBytes: true, amount: (value) => bytes(value, lang), description };
 }
 
 export const MACHINE_PARTS = ["programs", "kernel", "cached"] as const;
@@ -112,6 +113,7 @@ export function machineMemory(
     series,
     marks: [],
     ...shown,
+    isBytes: true,
     amount: (value) => bytes(value, lang),
     description: words.description,
   };

@@ -29,6 +29,8 @@ export interface TimeChartData {
   /** The axis, whatever the data fill of it. */
   from: number;
   to: number;
+  /** Whether amounts are bytes: the axis then has steps of powers of two. */
+  isBytes: boolean;
   /** How an amount is written, on the axis and in the tooltip. */
   amount: (value: number) => string;
   /** What the drawing shows, in words. */
@@ -63,12 +65,33 @@ export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption
     yAxis: {
       type: "value",
       min: 0,
-      splitNumber: 4,
+      ...(data.isBytes ? byteSteps(highest(data.series)) : { splitNumber: 4 }),
       splitLine: { lineStyle: { color: look.line } },
       axisLabel: { ...label, formatter: data.amount },
     },
     series: data.series.map((one, index) => drawn(data, one, index === 0 ? marked(data.marks, theme) : undefined)),
   };
+}
+
+/** The highest that bands reach together, or a line. */
+function highest(series: readonly TimeSeries[]): number {
+  let top = 0;
+  for (let i = 0; i < (series[0]?.values.length ?? 0); i += 1) {
+    let sum = 0;
+    for (const one of series) {
+      const value = one.values[i] ?? 0;
+      if (one.isLine) top = Math.max(top, value);
+      else sum += value;
+    }
+    top = Math.max(top, sum);
+  }
+  return top;
+}
+
+/** Four steps or a few more, each a power of two: 0, 2 GiB, 4 GiB and not 1.86 GiB. */
+export function byteSteps(top: number): { interval: number; max: number } {
+  const interval = 2 ** Math.ceil(Math.log2(Math.max(top, 4096) / 4));
+  return { interval, max: Math.ceil(Math.max(top, 1) / interval) * interval };
 }
 
 function drawn(data: TimeChartData, one: TimeSeries, markArea: unknown) {

@@ -25,8 +25,8 @@ export function CallRates({ answer }: { answer: Answer<Machine> }) {
     <section className="card">
       <header className="card-head">
         <h2>{t("overview.calls.title")}</h2>
-        {data !== null && <Legend series={data.series} />}
       </header>
+      {data !== null && <Legend series={data.series} />}
       {data !== null && data.times.length > 0 ? <TimeChart data={data} testId="rate-chart" /> : <Waiting answer={answer} />}
     </section>
   );

@@ -31,7 +31,6 @@ export function MemoryChart({ programs, machine }: Props) {
     <section className="card">
       <header className="card-head">
         <h2>{t("overview.memory.title")}</h2>
-        {data !== null && <Legend series={data.series} />}
         <Choice
           label={t("overview.memory.title")}
           value={kind}
@@ -39,6 +38,7 @@ export function MemoryChart({ programs, machine }: Props) {
           onChoose={choose}
         />
       </header>
+      {data !== null && <Legend series={data.series} />}
       {data !== null && data.times.length > 0 ? (
         <TimeChart data={data} testId="memory-chart" />
       ) : (

@@ -1,0 +1,299 @@
+//! Writes a recorded day into a store: what memtap would have kept of yesterday (UTC) on a machine with a database, a build, a nightly
+//! backup that grows large and ends, a worker that leaks, and a reporter whose requests are refused. `day sqlite:PATH`.
+//!
+//! Everything goes through the real ledger and the real store; only the kernel is played.
+
+#![expect(clippy::unwrap_used, reason = "a day that cannot be written says where")]
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use memtap_ledger::Ledger;
+use memtap_model::{
+    Call, CallTotals, Causes, Comm, Errno, Faults, HostReading, MemoryRequest, Observation, Outcome,
+    Pressure, ProcessDetails, ProcessId, ProcessState, Refusals, Resident, SpaceId, StartTime, SwapReading,
+    Tally, Tgid, Tid, WallClock,
+};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+/// Seconds between two ticks.
+const TICK: u64 = 30;
+
+fn main() {
+    let url = std::env::args().nth(1).expect("day STORE").parse().unwrap();
+    let store = memtap_store::open(&url, &memtap_store::Settings::default()).unwrap().expect("a store");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let midnight = now / DAY * DAY - DAY;
+    let run = memtap_store::Run {
+        id: memtap_store::Run::draw(),
+        hostname: nix::unistd::gethostname().unwrap().to_string_lossy().into_owned(),
+        kernel: "6.12.0".to_owned(),
+        boot_id: "b1946ac9-2492-4d23-8a6e-0a9c2f0fbd53".to_owned(),
+        page_size: 4096,
+        began: at(midnight),
+    };
+    let store = memtap_store::spawn(store, run, memtap_store::Limits::default()).unwrap();
+    let mut day = Day::new(midnight);
+    for second in (0..DAY).step_by(TICK as usize) {
+        while store.status().spooled > 50_000 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        store.send(day.tick(second));
+    }
+    let status = store.finish();
+    assert_eq!(
+        (status.dropped_requests(), status.spooled, status.error),
+        (0, 0, None),
+        "all of the day is kept"
+    );
+    println!("{} requests", status.rows);
+}
+
+fn at(second: u64) -> WallClock {
+    WallClock(i64::try_from(second).unwrap() * 1_000_000_000)
+}
+
+/// The machine at work.
+struct Day {
+    midnight: u64,
+    ledger: Ledger,
+    programs: Vec<Program>,
+    next_pid: u32,
+}
+
+/// One process of it.
+struct Program {
+    pid: u32,
+    name: &'static str,
+    started: u64,
+    virtual_bytes: u64,
+    resident_bytes: u64,
+    causes: Causes,
+    faults: Faults,
+    calls: [CallTotals; Call::COUNT],
+    refusals: Vec<Refusals>,
+}
+
+impl Day {
+    fn new(midnight: u64) -> Self {
+        let ledger = Ledger::new(memtap_ledger::Settings::default());
+        let mut day = Self { midnight, ledger, programs: Vec::new(), next_pid: 300 };
+        for (name, mib) in [("systemd", 12), ("postgres", 320), ("worker", 60), ("reporter", 90), ("sshd", 8)]
+        {
+            let program = Program::new(day.pid(), name, midnight, mib * MIB);
+            day.programs.push(program);
+        }
+        day
+    }
+
+    fn pid(&mut self) -> u32 {
+        self.next_pid += 1;
+        self.next_pid
+    }
+
+    /// What happens up to `second` of the day, and what the store is told of it.
+    fn tick(&mut self, second: u64) -> memtap_store::Batch {
+        let now = self.midnight + second;
+        let mut told = Vec::new();
+        if second == 2 * HOUR {
+            let backup = Program::new(self.pid(), "nightly-backup", now, 20 * MIB);
+            self.programs.push(backup);
+        }
+        // Whoever is new must be known before its requests are.
+        for program in self.programs.iter().filter(|program| program.started == now) {
+            told.extend(program.known(now));
+        }
+        for program in &mut self.programs {
+            match program.name {
+                "postgres" => {
+                    told.push(program.mmap(now, MIB));
+                    told.push(program.munmap(now, MIB));
+                }
+                // 40 MiB an hour, for ever.
+                "worker" => told.push(program.mmap(now, 40 * MIB / (HOUR / TICK))),
+                "reporter" if (14 * HOUR + 300..14 * HOUR + 390).contains(&second) => {
+                    told.push(program.refused(now, 8 * GIB));
+                }
+                // Up to 6 GiB in 25 minutes.
+                "nightly-backup" if second <= 2 * HOUR + 1500 => told.push(program.mmap(now, 6 * GIB / 50)),
+                "nightly-backup" => told.push(program.munmap(now, 200 * MIB)),
+                _ => {}
+            }
+        }
+        if (9 * HOUR..17 * HOUR).contains(&second) {
+            let mut compiler = Program::new(self.pid(), "cc1", now, 10 * MIB);
+            told.extend(compiler.known(now));
+            told.push(compiler.mmap(now, 180 * MIB));
+            told.extend(compiler.ended(now));
+        }
+        let ended = |program: &Program| program.name == "nightly-backup" && second >= 2 * HOUR + 2400;
+        for program in self.programs.iter().filter(|program| ended(program)) {
+            told.extend(program.ended(now));
+        }
+        self.programs.retain(|program| !ended(program));
+        for program in &self.programs {
+            told.extend(program.read(now));
+        }
+        told.extend([Observation::Host(self.host(second)), Observation::AllRead]);
+        self.batch(now, told)
+    }
+
+    fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_store::Batch {
+        let requests = told.into_iter().filter_map(|observation| self.ledger.apply(observation)).collect();
+        let view = self.ledger.publish(at(now));
+        let living = view.changed.iter().filter(|summary| summary.ended_at.is_none());
+        let processes: Vec<Arc<_>> = living.chain(&view.closed).cloned().collect();
+        memtap_store::Batch {
+            requests,
+            processes,
+            oom_kills: Vec::new(),
+            tick: Some(at(now)),
+            all: Some((&view).into()),
+        }
+    }
+
+    fn host(&self, second: u64) -> HostReading {
+        let programs_bytes =
+            self.programs.iter().map(|program| program.resident_bytes).sum::<u64>() + 500 * MIB;
+        let (total_bytes, kernel_bytes) = (16 * GIB, 600 * MIB);
+        let cached_bytes = (total_bytes - kernel_bytes - programs_bytes) / 2;
+        let free_bytes = total_bytes - kernel_bytes - programs_bytes - cached_bytes;
+        let busy = (2 * HOUR + 1200..2 * HOUR + 1800).contains(&second);
+        HostReading {
+            total_bytes,
+            available_bytes: free_bytes + cached_bytes,
+            free_bytes,
+            cached_bytes,
+            kernel_bytes,
+            programs_bytes,
+            swap: SwapReading::default(),
+            pressure: Some(Pressure { some_avg10: if busy { 14.5 } else { 0.0 }, full_avg10: 0.0 }),
+        }
+    }
+}
+
+impl Program {
+    fn new(pid: u32, name: &'static str, started: u64, bytes: u64) -> Self {
+        Self {
+            pid,
+            name,
+            started,
+            virtual_bytes: 2 * bytes,
+            resident_bytes: bytes,
+            causes: Causes { opening_bytes: 2 * bytes, ..Causes::default() },
+            faults: Faults::default(),
+            calls: [CallTotals::default(); Call::COUNT],
+            refusals: Vec::new(),
+        }
+    }
+
+    fn process(&self) -> ProcessId {
+        ProcessId { tgid: Tgid(self.pid), start: StartTime(self.started * 1_000_000_000) }
+    }
+
+    fn state(&self, now: u64) -> Box<ProcessState> {
+        Box::new(ProcessState {
+            time: at(now),
+            causes: Some(self.causes),
+            tgid: Tgid(self.pid),
+            start: self.process().start,
+            started_at: at(self.started),
+            parent: Tgid(1),
+            space: SpaceId(u64::from(self.pid)),
+            name: Comm::new(self.name.as_bytes()),
+            virtual_bytes: Some(self.virtual_bytes),
+            resident: Resident { anonymous_bytes: self.resident_bytes, ..Resident::default() },
+            peak_virtual_bytes: self.virtual_bytes,
+            peak_resident_bytes: self.resident_bytes,
+            faults: self.faults,
+            threads: 1,
+            ..ProcessState::default()
+        })
+    }
+
+    /// Who it is.
+    fn known(&self, now: u64) -> [Observation; 2] {
+        let details = ProcessDetails {
+            process: self.process(),
+            command: format!("/usr/bin/{} --serve", self.name).into(),
+            user: if self.name == "postgres" { "postgres" } else { "root" }.into(),
+            runs_in: Arc::default(),
+        };
+        [Observation::Snapshot(self.state(now)), Observation::Details(details)]
+    }
+
+    fn tally(&self) -> Observation {
+        Observation::Tally(Box::new(Tally {
+            process: self.process(),
+            calls: self.calls,
+            refusals: self.refusals.clone(),
+            refusals_beyond: 0,
+        }))
+    }
+
+    fn read(&self, now: u64) -> [Observation; 2] {
+        [self.tally(), Observation::Snapshot(self.state(now))]
+    }
+
+    fn ended(&self, now: u64) -> [Observation; 2] {
+        [self.tally(), Observation::Exit(self.state(now))]
+    }
+
+    /// Maps so much and touches all of it.
+    fn mmap(&mut self, now: u64, bytes: u64) -> Observation {
+        self.virtual_bytes += bytes;
+        self.resident_bytes += bytes;
+        self.causes.granted_bytes += bytes;
+        self.faults.minor += bytes / 4096;
+        self.request(now, Call::Mmap, bytes, Outcome::Granted(0x7f00_0000_0000), bytes.cast_signed())
+    }
+
+    fn munmap(&mut self, now: u64, bytes: u64) -> Observation {
+        self.virtual_bytes -= bytes;
+        self.resident_bytes -= bytes;
+        self.causes.released_bytes += bytes;
+        self.request(now, Call::Munmap, bytes, Outcome::Granted(0), -bytes.cast_signed())
+    }
+
+    fn refused(&mut self, now: u64, bytes: u64) -> Observation {
+        match self.refusals.first_mut() {
+            Some(refusals) => refusals.count += 1,
+            None => self.refusals.push(Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count: 1 }),
+        }
+        self.request(now, Call::Mmap, bytes, Outcome::Refused(Errno::ENOMEM), 0)
+    }
+
+    fn request(
+        &mut self,
+        now: u64,
+        call: Call,
+        bytes: u64,
+        outcome: Outcome,
+        delta_bytes: i64,
+    ) -> Observation {
+        let totals = &mut self.calls[call.index()];
+        totals.count += 1;
+        match outcome {
+            Outcome::Granted(_) => totals.requested_bytes += bytes,
+            Outcome::Refused(_) => totals.refused += 1,
+        }
+        Observation::Request(MemoryRequest {
+            time: at(now),
+            tgid: Tgid(self.pid),
+            tid: Tid(self.pid),
+            name: Comm::new(self.name.as_bytes()),
+            call,
+            whole: true,
+            arguments: [0, bytes, 3, 0x22, 0],
+            outcome,
+            requested_bytes: bytes,
+            delta_bytes,
+            virtual_bytes: self.virtual_bytes,
+            file: None,
+            lost: 0,
+        })
+    }
+}
