@@ -1,5 +1,5 @@
 // A memtap and fixtures of the tests' own; all of it is ended at the end, by pid.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -27,10 +27,12 @@ export async function until(what, ask, patience = 15_000) {
   throw new Error(`timed out: ${what}`);
 }
 
-export async function startMemtap(port) {
+/** `withDay`: its history has yesterday (examples/day.rs says what happened). */
+export async function startMemtap({ port, withDay = false } = {}) {
   port ??= await freePort();
   const folder = mkdtempSync(join(tmpdir(), "memtap-e2e-"));
   const store = `sqlite:${join(folder, "memtap.db")}`;
+  if (withDay) execFileSync(process.env.DAY, [store]);
   const args = ["serve", "--source=bpf", `--listen=127.0.0.1:${port}`, `--store=${store}`];
   const child = spawn(process.env.MEMTAP, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
   const url = `http://127.0.0.1:${port}`;

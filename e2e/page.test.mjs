@@ -1,36 +1,21 @@
 // The page in a real browser, with the real memtap behind it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { artefact, open as openPage, startBrowser } from "./browser.mjs";
 import { hex, startFixture, startMemtap } from "./memtap.mjs";
-
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 let memtap;
 let browser;
 before(async () => {
   memtap = await startMemtap();
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+  browser = await startBrowser();
 });
 after(async () => {
   await browser?.close();
   await memtap.stop();
 });
 
-async function open(hash, options = {}) {
-  const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: "en-US", ...options });
-  const faults = [];
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("dialog", (dialog) => faults.push(`dialog: ${dialog.message()}`));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(memtap.url) && !request.url().startsWith("data:")) faults.push(request.url());
-  });
-  await page.goto(`${memtap.url}/${hash}`);
-  await page.getByTestId("connection").and(page.locator('[data-state="live"]')).waitFor({ timeout: 10_000 });
-  return { page, faults };
-}
+const open = (hash, options) => openPage(browser, memtap.url, hash, options);
 
 /** A second's stream shows its latest 1,000: beside a busy neighbour it may take another request. */
 async function requestIsShown(t, page) {
@@ -43,8 +28,6 @@ async function requestIsShown(t, page) {
   }
   throw new Error("the page shows none of five requests");
 }
-
-const artefact = (name) => join(process.env.ARTEFACTS ?? ".", name);
 
 test("a new process appears within three seconds, with its requests and their sizes", async (t) => {
   const { page, faults } = await open("#/processes");
@@ -172,7 +155,7 @@ test("when memtap goes away the page says so, and when it comes back the page go
   await live.waitFor();
   await own.stop();
   await page.getByTestId("connection").and(page.locator('[data-state="stale"]')).waitFor({ timeout: 8000 });
-  const again = await startMemtap(own.port);
+  const again = await startMemtap({ port: own.port });
   await live.waitFor({ timeout: 15_000 });
   await page.close();
   await again.stop();

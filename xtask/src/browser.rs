@@ -15,6 +15,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     node.args(["--test", "--test-concurrency=1"]).current_dir(place);
     node.env("MEMTAP", built.join("memtap"))
         .env("FIXTURE", built.join("examples/fixture"))
+        .env("DAY", built.join("examples/day"))
         .env("ARTEFACTS", artefacts);
     run(&mut node)
 }

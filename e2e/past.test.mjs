@@ -1,0 +1,91 @@
+// The page and the past: a recorded day is in the history, and whoever has never read a manual finds what happened in it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { artefact, isAccessible, open, startBrowser } from "./browser.mjs";
+import { startMemtap } from "./memtap.mjs";
+
+let memtap;
+let browser;
+before(async () => {
+  memtap = await startMemtap({ withDay: true });
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await memtap?.stop();
+});
+
+async function yesterday(page) {
+  await page.getByTestId("time-open").click();
+  await page.getByTestId("time-yesterday").click();
+  await page.locator('[data-testid="time"][data-kind="range"]').waitFor();
+}
+
+test("which program asked for most yesterday", async () => {
+  const { page, faults } = await open(browser, memtap.url, "#/");
+  await yesterday(page);
+  const first = page.locator(".share-list li").first();
+  await first.getByText("cc1").waitFor({ timeout: 5000 });
+  assert.match(await first.textContent(), /169 GiB/);
+  await page.screenshot({ path: artefact("yesterday.png") });
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("a drag over a chart chooses its time for every view, and one click leads back", async () => {
+  const { page, faults } = await open(browser, memtap.url, "#/");
+  await yesterday(page);
+  const chart = page.getByTestId("memory-chart");
+  await chart.waitFor({ timeout: 5000 });
+  const { x, y, width, height } = await chart.boundingBox();
+  await page.mouse.move(x + width * 0.15, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + width * 0.25, y + height / 2, { steps: 4 });
+  await page.mouse.up();
+  const chosen = new URLSearchParams(new URL(page.url()).hash.split("?")[1]);
+  const hours = (Date.parse(chosen.get("to")) - Date.parse(chosen.get("from"))) / 3_600_000;
+  assert.ok(hours > 1.5 && hours < 4, `${hours} hours were chosen`);
+  await page.getByRole("link", { name: "Requests" }).first().click();
+  await page.locator('[data-testid="request-history"][data-state]').waitFor();
+  assert.ok(page.url().includes("from="), "the time goes along");
+  const back = page.getByTestId("time-live");
+  await back.click();
+  await page.locator('[data-testid="time"][data-kind="live"]').waitFor();
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("requests of the past: filtered, read page by page, and sent as a link", async () => {
+  const { page, faults } = await open(browser, memtap.url, "#/requests");
+  await yesterday(page);
+  await page.locator('[data-testid="request-history"][data-state="more"]').waitFor({ timeout: 5000 });
+  await page.getByTestId("request-filter-refused").check();
+  const rows = page.getByTestId("request-row");
+  await page.locator('[data-testid="request-history"][data-state="end"]').waitFor({ timeout: 5000 });
+  assert.equal(await rows.count(), 3, "the three of the reporter");
+  assert.equal(await rows.first().getAttribute("data-errno"), "12");
+  const link = page.url();
+  await page.close();
+  const other = await open(browser, memtap.url, new URL(link).hash);
+  await other.page.getByTestId("request-row").nth(2).waitFor({ timeout: 5000 });
+  await other.page.screenshot({ path: artefact("requests-past.png") });
+  assert.deepEqual([...faults, ...other.faults], []);
+  await other.page.close();
+});
+
+test("every view is accessible, now and in the past, light and dark", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page, faults } = await open(browser, memtap.url, "#/", { colorScheme });
+    for (const view of ["overview", "processes", "requests", "reports", "health"]) {
+      for (const past of [false, true]) {
+        const day = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+        const query = past ? `?from=${day}T02:00:00Z&to=${day}T03:00:00Z` : "";
+        await page.goto(`${memtap.url}/#/${view}${query}`);
+        await page.waitForTimeout(400);
+        await isAccessible(page, `${view} ${past ? "past" : "live"} ${colorScheme}`);
+      }
+    }
+    assert.deepEqual(faults, []);
+    await page.close();
+  }
+});
