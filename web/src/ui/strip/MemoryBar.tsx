@@ -28,7 +28,7 @@ export function MemoryBar({ memory, withPrograms = false }: { memory: MachineMem
   const { t, lang } = useSettings();
   const href = useHref();
   return (
-    <a className="memory" href={href({ view: "processes" })} aria-label={t("strip.memory")} data-testid="memory-bar">
+    <a className="memory" href={href({ view: "processes" })} title={t("strip.memory")} data-testid="memory-bar">
       <span className="memory-total" title={exactBytes(memory.total_bytes, lang)}>
         {bytes(memory.total_bytes, lang)}
       </span>
