@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use memtap_store::Life as Stored;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::Time;
 use super::process::Resident;
-use super::time;
 
 /// The processes that lived within a range, the largest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Lives {
     lives: Vec<Life>,
     /// How many more there are.
@@ -17,14 +18,14 @@ pub(crate) struct Lives {
 }
 
 /// One process, as far as its life lies within the range.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Life {
     host: Arc<str>,
     pid: u32,
-    start_time: String,
-    end_time: Option<String>,
+    start_time: Time,
+    end_time: Option<Time>,
     /// The last time that was told of it.
-    seen_time: String,
+    seen_time: Time,
     name: String,
     command: String,
     user: String,
@@ -41,9 +42,9 @@ struct Life {
     swap_bytes: u64,
     /// The highest within the range.
     peak_virtual_bytes: u64,
-    peak_virtual_time: String,
+    peak_virtual_time: Time,
     peak_resident_bytes: u64,
-    peak_resident_time: String,
+    peak_resident_time: Time,
     /// What was done within the range.
     requests: u64,
     refused: u64,
@@ -55,7 +56,7 @@ struct Life {
 }
 
 /// Sizes where a range begins; 0 of a process that began later.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Before {
     virtual_bytes: u64,
     resident_bytes: u64,
@@ -79,9 +80,9 @@ impl From<Stored> for Life {
         Self {
             host: life.host,
             pid: life.pid.0,
-            start_time: time(life.started_at),
-            end_time: life.ended_at.map(time),
-            seen_time: time(life.seen),
+            start_time: Time(life.started_at),
+            end_time: life.ended_at.map(Time),
+            seen_time: Time(life.seen),
             name: life.name,
             command: life.command,
             user: life.user,
@@ -98,9 +99,9 @@ impl From<Stored> for Life {
             resident: resident.into(),
             swap_bytes: within.swap_bytes,
             peak_virtual_bytes: within.peak_virtual_bytes,
-            peak_virtual_time: time(life.peak_virtual_at),
+            peak_virtual_time: Time(life.peak_virtual_at),
             peak_resident_bytes: within.peak_resident_bytes,
-            peak_resident_time: time(life.peak_resident_at),
+            peak_resident_time: Time(life.peak_resident_at),
             requests: within.requests,
             refused: within.refused,
             requested_bytes: within.requested_bytes,

@@ -2,44 +2,44 @@
 
 use std::collections::BTreeMap;
 
-use memtap_model::CallTotals;
 use memtap_store::{MachinePoint, StoredHost};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::process::Call;
-use super::time;
+use super::Time;
+use super::process::CallTotals;
 
 /// The machines that have written into the store.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Hosts {
     hosts: Vec<KnownHost>,
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct KnownHost {
     hostname: String,
     /// The kernel of its latest run.
     kernel: String,
     /// When its first run began.
-    first_time: String,
+    first_time: Time,
     /// The last second that it told of.
-    last_time: String,
+    last_time: Time,
 }
 
 /// The machine's memory, and what all processes asked for, in steps.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Machine {
     /// Length of a step.
     step_s: u64,
-    series: Vec<Step>,
+    series: Vec<MachineStep>,
 }
 
 /// One step. The parts of memory add up: programs + cached + kernel + free = total.
-#[derive(Debug, Serialize)]
-struct Step {
+#[derive(Debug, Serialize, ToSchema)]
+struct MachineStep {
     /// Where the step begins.
-    timestamp: String,
+    timestamp: Time,
     total_bytes: u64,
     /// At the step's end.
     available_bytes: u64,
@@ -56,7 +56,7 @@ struct Step {
     /// Requests that did not come in the stream.
     lost: u64,
     /// Requests within the step.
-    calls: BTreeMap<&'static str, Call>,
+    calls: BTreeMap<&'static str, CallTotals>,
 }
 
 impl From<Vec<StoredHost>> for Hosts {
@@ -64,8 +64,8 @@ impl From<Vec<StoredHost>> for Hosts {
         let known = |host: StoredHost| KnownHost {
             hostname: host.hostname,
             kernel: host.kernel,
-            first_time: time(host.first),
-            last_time: time(host.last),
+            first_time: Time(host.first),
+            last_time: Time(host.last),
         };
         Self { hosts: hosts.into_iter().map(known).collect() }
     }
@@ -75,16 +75,17 @@ impl Machine {
     /// `asked_s`: the length that was asked for, which the answer has when there is no step in it.
     pub(crate) fn of(points: &[MachinePoint], asked_s: u64) -> Self {
         let step_s = points.first().map_or(asked_s, |point| point.step.as_secs());
-        Self { step_s, series: points.iter().map(Step::from).collect() }
+        Self { step_s, series: points.iter().map(MachineStep::from).collect() }
     }
 }
 
-impl From<&MachinePoint> for Step {
+impl From<&MachinePoint> for MachineStep {
     fn from(point: &MachinePoint) -> Self {
         let host = &point.host;
-        let call = |(call, totals): &(memtap_model::Call, CallTotals)| (call.name(), Call::from(totals));
+        let call =
+            |(call, totals): &(memtap_model::Call, memtap_model::CallTotals)| (call.name(), totals.into());
         Self {
-            timestamp: time(point.from),
+            timestamp: Time(point.from),
             total_bytes: host.total_bytes,
             available_bytes: host.available_bytes,
             least_available_bytes: point.least_available_bytes,

@@ -3,27 +3,29 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::time;
+use super::{CallName, Time};
 
 /// Requests by call and size.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Sizes {
     /// By call and power of two, in that order.
-    buckets: Vec<Bucket>,
+    buckets: Vec<SizeBucket>,
     /// The sizes that came most often, most frequent first.
-    frequent: Vec<Frequent>,
+    frequent: Vec<FrequentSize>,
     /// How many requests were counted.
     rows: u64,
     /// The oldest of them.
-    since: Option<String>,
+    since: Option<Time>,
     /// Whether there were more than were counted.
     cut: bool,
 }
 
 /// Requests of `from_bytes` up to, but less than, twice that.
-#[derive(Debug, Serialize)]
-struct Bucket {
+#[derive(Debug, Serialize, ToSchema)]
+struct SizeBucket {
+    #[schema(value_type = CallName)]
     call: &'static str,
     from_bytes: u64,
     count: u64,
@@ -33,8 +35,9 @@ struct Bucket {
 }
 
 /// Requests of one call and one size.
-#[derive(Debug, Serialize)]
-struct Frequent {
+#[derive(Debug, Serialize, ToSchema)]
+struct FrequentSize {
+    #[schema(value_type = CallName)]
     call: &'static str,
     size: u64,
     count: u64,
@@ -42,14 +45,14 @@ struct Frequent {
 
 impl From<memtap_store::Sizes> for Sizes {
     fn from(found: memtap_store::Sizes) -> Self {
-        let bucket = |bucket: memtap_store::SizeBucket| Bucket {
+        let bucket = |bucket: memtap_store::SizeBucket| SizeBucket {
             call: bucket.call.name(),
             from_bytes: bucket.from_bytes,
             count: bucket.count,
             refused: bucket.refused,
             bytes: bucket.bytes,
         };
-        let frequent = |one: memtap_store::FrequentSize| Frequent {
+        let frequent = |one: memtap_store::FrequentSize| FrequentSize {
             call: one.call.name(),
             size: one.size,
             count: one.count,
@@ -58,26 +61,27 @@ impl From<memtap_store::Sizes> for Sizes {
             buckets: found.buckets.into_iter().map(bucket).collect(),
             frequent: found.frequent.into_iter().map(frequent).collect(),
             rows: found.rows,
-            since: found.since.map(time),
+            since: found.since.map(Time),
             cut: found.cut,
         }
     }
 }
 
 /// What was refused, the latest first.
-#[derive(Debug, Serialize)]
-pub(crate) struct Refusals {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RefusalList {
     refusals: Vec<Refused>,
 }
 
 /// Refused requests of one process, call and errno.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Refused {
     host: Arc<str>,
     pid: u32,
-    start_time: String,
+    start_time: Time,
     /// The process's name at the latest of them.
     name: String,
+    #[schema(value_type = CallName)]
     call: &'static str,
     errno: u16,
     /// The errno's name, `ENOMEM`.
@@ -85,24 +89,24 @@ struct Refused {
     count: u64,
     /// The largest.
     largest_bytes: u64,
-    first_time: String,
-    last_time: String,
+    first_time: Time,
+    last_time: Time,
 }
 
-impl From<Vec<memtap_store::Refused>> for Refusals {
+impl From<Vec<memtap_store::Refused>> for RefusalList {
     fn from(found: Vec<memtap_store::Refused>) -> Self {
         let refused = |refused: memtap_store::Refused| Refused {
             host: refused.host,
             pid: refused.pid.0,
-            start_time: time(refused.started_at),
+            start_time: Time(refused.started_at),
             name: refused.name.to_text(),
             call: refused.call.name(),
             errno: refused.errno.0,
             error: refused.errno.to_string(),
             count: refused.count,
             largest_bytes: refused.largest_bytes,
-            first_time: time(refused.first),
-            last_time: time(refused.last),
+            first_time: Time(refused.first),
+            last_time: Time(refused.last),
         };
         Self { refusals: found.into_iter().map(refused).collect() }
     }

@@ -1,0 +1,62 @@
+//! OOM kills.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use super::past::{ask, range, reader};
+use crate::State;
+use crate::dto::{OomKill, Time};
+use crate::error::Problem;
+use crate::params::{Asked, Limit};
+
+/// OOM kills where no limit was asked for.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Of which time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OomQuery {
+    /// On the machine of this name; only with a range.
+    host: Option<String>,
+    /// From this time on; without, and with `to`: an hour before it.
+    from: Option<Time>,
+    /// Before this time; without, and with `from`: now.
+    to: Option<Time>,
+    /// At most so many.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<Limit>,
+}
+
+/// OOM kills, latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OomKills {
+    oom_kills: Vec<OomKill>,
+}
+
+/// OOM kills, latest first, each with who had most in the seconds before: those of a range, or without `from` and `to` those since memtap
+/// started (the latest 100).
+#[utoipa::path(get, path = "/oom", params(OomQuery), responses(
+    (status = OK, body = OomKills),
+    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
+    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+))]
+pub(crate) async fn oom_kills(
+    Shared(state): Shared<State>,
+    Asked(query): Asked<OomQuery>,
+) -> Answer<OomKills> {
+    let limit = query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0);
+    if query.from.is_none() && query.to.is_none() {
+        let view = state.now();
+        let latest_first = view.oom_kills.iter().rev().take(limit);
+        return Ok(Json(OomKills {
+            oom_kills: latest_first.map(|report| OomKill::from(&**report)).collect(),
+        }));
+    }
+    let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
+    let stored = ask(move || reader.oom_kills(&range, limit)).await?;
+    Ok(Json(OomKills { oom_kills: stored.into_iter().map(OomKill::from).collect() }))
+}

@@ -1,0 +1,59 @@
+//! What all questions to the history have in common: the range, its steps, and the reader that answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use memtap_model::WallClock;
+use memtap_store::{Range, Reader, StoreError};
+
+use crate::State;
+use crate::dto::Time;
+use crate::error::ApiError;
+
+/// Steps in one answer, at most, and where nothing else was asked for, about.
+const STEPS: u64 = 2_000;
+const DEFAULT_STEPS: u64 = 300;
+/// The range without `from`.
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// From when to when; without `to` up to now, without `from` the hour before.
+pub(super) fn range(host: Option<String>, from: Option<Time>, to: Option<Time>) -> Result<Range, ApiError> {
+    let to = to.unwrap_or_else(Time::now).0;
+    let from = from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
+    if from >= to {
+        return Err(ApiError::wrong("from must be before to"));
+    }
+    Ok(Range { host, from, to })
+}
+
+/// The length of a step: what was asked for, else about a three-hundredth of the range.
+pub(super) fn step(range: &Range, asked_s: Option<u64>) -> Result<Duration, ApiError> {
+    let range_s = range.to.0.saturating_sub(range.from.0).unsigned_abs() / 1_000_000_000;
+    let step_s = asked_s.unwrap_or(range_s / DEFAULT_STEPS).max(1);
+    if range_s / step_s > STEPS {
+        let least = range_s / STEPS + 1;
+        return Err(ApiError::wrong(format!(
+            "step={step_s} gives more than {STEPS} steps: at least {least} for this range"
+        )));
+    }
+    Ok(Duration::from_secs(step_s))
+}
+
+/// The store's reading side, if there is a history.
+pub(super) fn reader(state: &State) -> Result<Arc<dyn Reader>, ApiError> {
+    let none = "there is no history (--store none): the latest is at /api/v1/processes";
+    state.reader.clone().ok_or_else(|| ApiError(StatusCode::NOT_FOUND, none.to_owned()))
+}
+
+/// Asks the history, outside the event loop.
+pub(super) async fn ask<T: Send + 'static>(
+    question: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let answer = tokio::task::spawn_blocking(question).await;
+    let answer = answer.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    answer.map_err(|error| match error {
+        StoreError::Cursor(_) => ApiError::wrong(error.to_string()),
+        _ => ApiError(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    })
+}
