@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 #![allow(dead_code, reason = "no test program needs all of it")]
 
+pub(crate) mod backends;
 pub(crate) mod mariadb;
 
 use std::path::Path;
