@@ -10,7 +10,7 @@ use crate::steps::{STEPS, Sample, choose, merge, width};
 use crate::{StoreError, UsagePoint, UsageQuery};
 
 const COLUMNS: &str = "SELECT at_s, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, \
-    peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults FROM usage_sample \
+    peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM usage_sample \
     WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s";
 
 /// A run whose samples may be asked for, with the row of the process.
@@ -69,10 +69,10 @@ fn read(
             requests: unsigned(8)?,
             refused: unsigned(9)?,
             requested_bytes: unsigned(10)?,
-            granted_bytes: 0,
-            released_bytes: 0,
-            minor_faults: unsigned(11)?,
-            major_faults: unsigned(12)?,
+            granted_bytes: unsigned(11)?,
+            released_bytes: unsigned(12)?,
+            minor_faults: unsigned(13)?,
+            major_faults: unsigned(14)?,
         };
         Ok(Sample { host: life.host.clone(), at_s: row.get(0)?, point })
     })?;
