@@ -10,7 +10,7 @@ use std::time::Duration;
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
 use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
 use support::backends::{Factory, backends};
-use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
+use support::{SECOND, T0, batch, mmap, process, run, tick};
 
 backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards pages_have_no_gaps_and_no_doubles
     a_foreign_cursor_is_refused the_limit_is_kept times_beyond_the_history_are_empty a_reopened_store_goes_on
