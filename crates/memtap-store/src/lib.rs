@@ -10,11 +10,13 @@
 mod courier;
 mod error;
 mod history;
+mod machine;
 mod mysql;
 mod port;
 mod spool;
 mod sqlite;
 mod steps;
+mod tables;
 mod url;
 mod writer;
 

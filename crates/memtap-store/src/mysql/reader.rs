@@ -1,6 +1,6 @@
 //! Pages of requests.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use memtap_model::{CALLS, Call, Comm, Errno, Tgid, Tid, WallClock};
 use mysql_async::prelude::Queryable as _;
@@ -8,8 +8,11 @@ use mysql_async::{Pool, Row, Value};
 
 use super::link::Link;
 use super::rows::text_of;
-use super::samples;
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
+use super::{machine, samples};
+use crate::{
+    MachinePoint, Range, Reader, RequestPage, RequestQuery, StoreError, StoredHost, StoredRequest,
+    UsagePoint, UsageQuery,
+};
 
 /// The original's rows may have NULL, and a time or a pid that is none.
 const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0), \
@@ -54,24 +57,24 @@ impl Reader for MysqlReader {
     }
 
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         self.link.read(async {
             let mut connection = self.pool.get_conn().await?;
-            samples::usage(&mut connection, query, now_s).await
+            samples::usage(&mut connection, query, now_s()).await
         })
     }
 
-    fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
-        Ok(Vec::new())
+    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
+        self.link.read(async {
+            let mut connection = self.pool.get_conn().await?;
+            machine::hosts(&mut connection).await
+        })
     }
 
-    fn machine(
-        &self,
-        _: &crate::Range,
-        _: std::time::Duration,
-    ) -> Result<Vec<crate::MachinePoint>, StoreError> {
-        Ok(Vec::new())
+    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
+        self.link.read(async {
+            let mut connection = self.pool.get_conn().await?;
+            machine::machine(&mut connection, &range.in_steps(step), now_s()).await
+        })
     }
 
     fn lives(&self, _: &crate::LifeQuery) -> Result<crate::Lives, StoreError> {
@@ -93,6 +96,11 @@ impl Reader for MysqlReader {
     fn oom_kills(&self, _: &crate::Range, _: usize) -> Result<Vec<crate::StoredOomKill>, StoreError> {
         Ok(Vec::new())
     }
+}
+
+fn now_s() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Conditions and their values; values are always bound.

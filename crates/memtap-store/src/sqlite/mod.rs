@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+mod machine;
 pub mod maintenance;
 mod processes;
 mod reader;

@@ -1,15 +1,19 @@
 //! Pages of requests, through a connection of its own that cannot write.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
+use super::machine;
 use super::usage::usage;
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
+use crate::{
+    MachinePoint, Range, Reader, RequestPage, RequestQuery, StoreError, StoredHost, StoredRequest,
+    UsagePoint, UsageQuery,
+};
 
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,14 +38,25 @@ impl SqliteReader {
         connection.busy_timeout(Duration::from_secs(2))?;
         Ok(Self { connection: Mutex::new(connection) })
     }
-}
 
-impl Reader for SqliteReader {
-    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+    /// The connection, for a query that may take its time.
+    fn patient(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
         // One that panicked left no half-done work behind: reading changes nothing.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
+        Ok(connection)
+    }
+}
+
+fn now_s() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+impl Reader for SqliteReader {
+    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+        let connection = self.patient()?;
         let (sql, values) = Filter::of(query, &connection)?.finish(query.limit);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows =
@@ -53,23 +68,15 @@ impl Reader for SqliteReader {
     }
 
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = Instant::now();
-        connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        usage(&connection, query, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+        usage(&*self.patient()?, query, now_s())
     }
 
-    fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
-        Ok(Vec::new())
+    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
+        machine::hosts(&*self.patient()?)
     }
 
-    fn machine(
-        &self,
-        _: &crate::Range,
-        _: std::time::Duration,
-    ) -> Result<Vec<crate::MachinePoint>, StoreError> {
-        Ok(Vec::new())
+    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
+        machine::machine(&*self.patient()?, &range.in_steps(step), now_s())
     }
 
     fn lives(&self, _: &crate::LifeQuery) -> Result<crate::Lives, StoreError> {
