@@ -8,10 +8,11 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
 use super::rows::text_of;
-use super::samples::{ALL, COLUMNS, point};
+use super::samples::{ALL, point};
 use crate::carry::{Carry, Cover, Details, ProcessRow, StoredRun, is_asked};
 use crate::refusals::Identity;
 use crate::steps::STEPS;
+use crate::tables::USAGE;
 use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, UsagePoint};
 
 type Done<T> = mysql_async::Result<T>;
@@ -152,7 +153,8 @@ async fn before(
     (at, run): (usize, &StoredRun),
     rows: &[u64],
 ) -> Done<()> {
-    let columns = COLUMNS.split(", ").map(|column| format!("sample.{column}")).collect::<Vec<_>>().join(", ");
+    let columns =
+        USAGE.columns().split(", ").map(|column| format!("sample.{column}")).collect::<Vec<_>>().join(", ");
     let mut rest = rows.to_vec();
     for step in STEPS {
         if rest.is_empty() {
@@ -187,8 +189,9 @@ async fn samples(
         rows => format!("process_id IN ({})", list(rows.iter().copied())),
     };
     let sql = format!(
-        "SELECT process_id, at_s, {COLUMNS} FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? AND {which} \
-         ORDER BY at_s"
+        "SELECT process_id, at_s, {} FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? AND {which} \
+         ORDER BY at_s",
+        USAGE.columns()
     );
     for (step, [from, to]) in carry.cover.pieces(run) {
         let values = (run.id, STEPS[step], from, to);

@@ -7,10 +7,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::filter::places;
 use super::samples::ALL;
-use super::usage::{POINT, point};
+use super::usage::point;
 use crate::carry::{Carry, Cover, Details, ProcessRow, StoredRun, is_asked};
 use crate::refusals::Identity;
 use crate::steps::STEPS;
+use crate::tables::USAGE;
 use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, Range, StoreError, UsagePoint};
 
 /// When it began; of a process that is known by its requests alone, the first of them.
@@ -117,7 +118,8 @@ fn before(
     row: u64,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT {POINT} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1"
+        "SELECT {} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1",
+        USAGE.columns()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     for step in STEPS {
@@ -139,8 +141,9 @@ fn samples(
 ) -> Result<(), StoreError> {
     let (which, id) = row.map_or(("process_id <>", ALL), |row| ("process_id =", row.cast_signed()));
     let sql = format!(
-        "SELECT process_id, at_s, {POINT} FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 \
-         AND {which} ?5 ORDER BY at_s"
+        "SELECT process_id, at_s, {} FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 \
+         AND {which} ?5 ORDER BY at_s",
+        USAGE.columns()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     for (step, [from, to]) in carry.cover.pieces(run) {
