@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { bytes, count, duration, exactBytes, parseSize, percent, rate, signedBytes } from "../src/lib/format";
-import { clicked, columnValue, DEFAULT_SORT, found, hasContainers, parentOf, parseSort, shownColumns, sorted, sortText } from "../src/lib/processes";
 import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, passes as itemPasses, passing, requestTest, type RequestFilter } from "../src/lib/requests";
 import { parseRoute, routeHash } from "../src/lib/route";
 import { cutMiddle, visible, visibleName } from "../src/lib/visible";
 import { chartText } from "../src/charts/look";
 import type { StreamItem } from "../src/model/stream";
 import type { MemoryRequest } from "../src/model/wire";
-import { processOf, requestOf } from "./samples";
+import { requestOf } from "./samples";
 
 describe("strangers' text", () => {
   it.each([
@@ -76,82 +75,6 @@ describe("numbers", () => {
     ["big", null],
     ["-1", null],
   ])("%j as a size is %j", (text, size) => expect(parseSize(text)).toBe(size));
-});
-
-function pids(processes: readonly { pid: number }[]): number[] {
-  return processes.map((process) => process.pid);
-}
-
-describe("the table", () => {
-  const list = [
-    { ...processOf(10), name: "bash", resident_bytes: 5, user: "ana" },
-    { ...processOf(20), name: "Perl", resident_bytes: 9 },
-    { ...processOf(30), name: "node", resident_bytes: 5, state: "ended" as const },
-  ];
-
-  it("finds by name, command, pid and user, all words of the search", () => {
-    expect(pids(found(list, "PERL 20", true))).toEqual([20]);
-    expect(pids(found(list, "ana", true))).toEqual([10]);
-    expect(pids(found(list, "", false))).toEqual([10, 20]);
-  });
-
-  it("sorts by two columns, and equal rows by pid", () => {
-    expect(pids(sorted(list, DEFAULT_SORT))).toEqual([20, 10, 30]);
-    const sort = [{ column: "resident_bytes" as const, descending: false }, { column: "name" as const, descending: true }];
-    expect(pids(sorted(list, sort))).toEqual([30, 10, 20]);
-    expect(pids(sorted(list, [{ column: "name", descending: false }]))).toEqual([10, 30, 20]);
-  });
-
-  it("turns the order at the second click; shift keeps the first column", () => {
-    const first = clicked(DEFAULT_SORT, "pid", false);
-    expect(sortText(first)).toBe("-pid");
-    expect(sortText(clicked(first, "pid", false))).toBe("pid");
-    expect(sortText(clicked(first, "name", true))).toBe("-pid,name");
-    expect(parseSort("-pid,name")).toEqual(clicked(first, "name", true));
-    expect(parseSort("constructor,__proto__")).toEqual(DEFAULT_SORT);
-  });
-
-  it("takes for a parent the one who lived when the child started", () => {
-    const old = processOf(1, "2026-11-23T08:00:00.000Z");
-    const later = processOf(1, "2026-11-23T12:00:00.000Z");
-    expect(parentOf([old, later], processOf(9))).toBe(old);
-    expect(parentOf([later], processOf(9))).toBeNull();
-  });
-});
-
-describe("places and faults in the table", () => {
-  it("finds by container, pod and unit too", () => {
-    const placed = [
-      { ...processOf(1), container: "docker:0123456789ab", pod: "web-7f" },
-      { ...processOf(2), unit: "cron.service" },
-    ];
-    expect(pids(found(placed, "docker", false))).toEqual([1]);
-    expect(pids(found(placed, "WEB-7F", false))).toEqual([1]);
-    expect(pids(found(placed, "cron.service", false))).toEqual([2]);
-    expect(pids(found(placed, "null", false))).toEqual([]);
-  });
-
-  it("has a column of places only where something runs in a container", () => {
-    const contained = { ...processOf(1), container: "docker:0123456789ab", unit: "docker.service" };
-    const service = { ...processOf(2), unit: "cron.service" };
-    expect([hasContainers([service]), hasContainers([service, contained])]).toEqual([false, true]);
-    expect([contained, service, processOf(3)].map((one) => columnValue(one, "place"))).toEqual([
-      "docker:0123456789ab",
-      "cron.service",
-      null,
-    ]);
-    expect(shownColumns(false, false)).not.toContain("place");
-    expect(shownColumns(false, false)).toContain("faults");
-    expect(shownColumns(true, false)).not.toContain("faults");
-    expect(shownColumns(true, true)).toEqual(expect.arrayContaining(["place", "faults"]));
-  });
-
-  it("sorts by faults of both kinds, and those without a place first", () => {
-    const few = { ...processOf(1), minor_faults: 5, major_faults: 2, unit: "b.service" };
-    const many = { ...processOf(2), minor_faults: 3, major_faults: 9, unit: "a.service" };
-    expect(pids(sorted([few, many, processOf(3)], parseSort("-faults")))).toEqual([2, 1, 3]);
-    expect(pids(sorted([few, many, processOf(3)], parseSort("place")))).toEqual([3, 2, 1]);
-  });
 });
 
 function passes(filter: Partial<RequestFilter>, request: Partial<MemoryRequest>): boolean {

@@ -1,4 +1,7 @@
 /** Messages of the server for the tests, each as small as the types allow. */
+import { rowOfProcess, type TableRow } from "../src/lib/rows";
+import type { Life } from "../src/model/history";
+import { STILL } from "../src/model/pace";
 import type { Health, Host, MemoryRequest, OomKill, Process, Share, Snapshot, Tick } from "../src/model/wire";
 
 export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"): Process {
@@ -44,6 +47,46 @@ export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"):
     ended_bytes: 0,
     first_request: null,
     last_request: null,
+  };
+}
+
+/** The row of such a process that did nothing in the last tick. */
+export function rowOf(pid: number, part: Partial<TableRow> = {}, process: Partial<Process> = {}): TableRow {
+  const { start_time, ...rest } = process;
+  return { ...rowOfProcess({ ...processOf(pid, start_time), ...rest }, STILL, true), ...part };
+}
+
+export function lifeOf(pid: number, part: Partial<Life> = {}): Life {
+  return {
+    host: "vm",
+    pid,
+    start_time: "2026-11-23T10:00:00.000Z",
+    end_time: null,
+    seen_time: "2026-11-23T11:00:00.000Z",
+    name: "perl",
+    command: "perl -e 1",
+    user: "root",
+    parent_pid: 1,
+    container: null,
+    pod: null,
+    unit: null,
+    before: { virtual_bytes: 0, resident_bytes: 0 },
+    virtual_bytes: 8192,
+    resident_bytes: 4096,
+    resident: { anonymous_bytes: 4096, file_bytes: 0, shmem_bytes: 0 },
+    swap_bytes: 0,
+    peak_virtual_bytes: 8192,
+    peak_virtual_time: "2026-11-23T10:30:00.000Z",
+    peak_resident_bytes: 4096,
+    peak_resident_time: "2026-11-23T10:30:00.000Z",
+    requests: 60,
+    refused: 0,
+    requested_bytes: 4096,
+    granted_bytes: 4096,
+    released_bytes: 0,
+    minor_faults: 1,
+    major_faults: 0,
+    ...part,
   };
 }
 

@@ -1,15 +1,18 @@
 /** All that the page knows, and how a message of the server changes it. Pure: no clock, no socket. */
 import { assignColours, type Colours } from "./colours";
+import { processKey, type ProcessKey } from "./key";
+import { NO_PACES, pacesFrom, withPaces, type Paces } from "./pace";
 import { withTick, type RatePoint } from "./rates";
 import { appended, emptyStream, restarted, type Stream } from "./stream";
-import type { Health, Host, OomKill, Process, ProcessId, Share, Snapshot, Tick } from "./wire";
+import type { Health, Host, OomKill, Process, Share, Snapshot, Tick } from "./wire";
+
+export { processKey, type ProcessKey } from "./key";
 
 /** More processes than this are not kept: the ended ones go first, the longest ended before the others. */
 export const PROCESS_LIMIT = 50_000;
 /** As many as the server keeps. */
 export const KILL_LIMIT = 100;
 
-export type ProcessKey = string;
 export type Processes = ReadonlyMap<ProcessKey, Process>;
 
 export interface LiveData {
@@ -27,6 +30,7 @@ export interface LiveState {
   heardAt: number | null;
   live: LiveData | null;
   processes: Processes;
+  paces: Paces;
   stream: Stream;
   /** Earliest first. */
   oomKills: readonly OomKill[];
@@ -51,6 +55,7 @@ export const initialState: LiveState = {
   heardAt: null,
   live: null,
   processes: new Map(),
+  paces: NO_PACES,
   stream: emptyStream,
   oomKills: [],
   rates: [],
@@ -58,10 +63,6 @@ export const initialState: LiveState = {
   charted: [],
   colours: new Map(),
 };
-
-export function processKey(id: ProcessId): ProcessKey {
-  return `${id.pid}@${id.start_time}`;
-}
 
 export function reduce(state: LiveState, event: LiveEvent): LiveState {
   switch (event.type) {
@@ -75,7 +76,7 @@ export function reduce(state: LiveState, event: LiveEvent): LiveState {
       return { ...state, charted: event.programs, colours: coloursOf(state.colours, event.programs, state.live?.share ?? null) };
     case "tick":
       // Without a snapshot there is nothing that the differences of a tick could be added to.
-      return state.live === null ? state : afterTick(state, event.tick, event.at);
+      return state.live === null ? state : afterTick(state, state.live.time, event.tick, event.at);
   }
 }
 
@@ -83,15 +84,17 @@ function afterSnapshot(state: LiveState, snapshot: Snapshot, at: number): LiveSt
   return {
     ...withCommon(state, snapshot, at),
     processes: new Map(snapshot.processes.map((process) => [processKey(process), process])),
+    paces: pacesFrom(snapshot.time),
     stream: restarted(state.stream, snapshot.time, snapshot.requests),
     oomKills: snapshot.oom_kills,
   };
 }
 
-function afterTick(state: LiveState, tick: Tick, at: number): LiveState {
+function afterTick(state: LiveState, lastTime: string, tick: Tick, at: number): LiveState {
   return {
     ...withCommon(state, tick, at),
     processes: merged(state.processes, tick),
+    paces: withPaces(state.paces, state.processes, lastTime, tick),
     stream: appended(state.stream, tick.time, tick.requests, tick.skipped),
     oomKills: tick.oom_kills.length === 0 ? state.oomKills : [...state.oomKills, ...tick.oom_kills].slice(-KILL_LIMIT),
   };
@@ -127,8 +130,12 @@ function merged(before: Processes, tick: Tick): Processes {
   return after.size > PROCESS_LIMIT ? bounded(after) : after;
 }
 
+/** Those that live come last. */
+function age([, process]: [ProcessKey, Process]): string {
+  return process.end_time ?? "9999";
+}
+
 function bounded(processes: Map<ProcessKey, Process>): Processes {
-  const age = ([, process]: [ProcessKey, Process]) => process.end_time ?? "9999";
   const oldestFirst = [...processes].toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
   return new Map(oldestFirst.slice(-PROCESS_LIMIT));
 }

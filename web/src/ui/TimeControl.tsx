@@ -1,8 +1,9 @@
 /** Which time the page shows: the present with a look back, or a stretch of the history. */
-import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
 import { dayClock } from "../lib/format";
 import { day, fieldText, HOUR, LIVE, LOOK_BACKS, zoomedOut, type Time } from "../lib/time";
 import { useNow } from "./media";
+import { useCloseOutside } from "./outside";
 import { useGoTo, useRoute } from "./router";
 import { useSettings } from "./settings";
 
@@ -137,15 +138,4 @@ function Fields({ time, now, onChoose }: { time: Time; now: number; onChoose: (t
       {isWrong && <p className="bad" role="alert">{t("time.wrong")}</p>}
     </form>
   );
-}
-
-function useCloseOutside(box: { current: HTMLElement | null }, open: boolean, close: () => void): void {
-  useEffect(() => {
-    if (!open) return undefined;
-    const pressed = (event: PointerEvent) => {
-      if (!box.current?.contains(event.target as Node)) close();
-    };
-    document.addEventListener("pointerdown", pressed);
-    return () => document.removeEventListener("pointerdown", pressed);
-  });
 }

@@ -2,12 +2,13 @@
 
 /** The remembered value of a key, if it is one of those that are allowed. */
 export function recalled<T extends string>(key: string, allowed: readonly T[]): T | null {
-  const value = recall(key);
+  const value = recallText(key);
   return allowed.find((one) => one === value) ?? null;
 }
 
+/** The remembered text of a key, whatever it is. */
 // Storage may be forbidden by the browser's settings; then a choice lasts as long as the page.
-function recall(key: string): string | null {
+export function recallText(key: string): string | null {
   try {
     return localStorage.getItem(`memtap.${key}`);
   } catch {

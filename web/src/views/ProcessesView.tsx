@@ -1,57 +1,75 @@
-/** All processes: search, order, table, and the panel of the one that is open. */
-import { useMemo, type ChangeEvent, type KeyboardEvent } from "react";
-import { DEFAULT_SORT, found, parseSort, sorted, sortText, type Sort } from "../lib/processes";
+/** All processes, of now or of the past: search, groups, table, and the panel of the one that is open. */
+import { useMemo, useState } from "react";
+import { arranged, GROUPINGS, withParents, type Toggled } from "../lib/arrange";
+import { found } from "../lib/processes";
 import type { Route } from "../lib/route";
+import { useTableRows, type TableRows } from "../live/rows";
 import type { ProcessKey } from "../model/state";
-import { useLive } from "../model/store";
 import { useKeys } from "../ui/keys";
 import { navigate, replaceHash, useHref } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { ProcessPanel } from "./ProcessPanel";
-import { ProcessTable } from "./ProcessTable";
-
-/** What the address says of the table. */
-interface TableQuery {
-  search: string;
-  sort: Sort;
-  ended: boolean;
-}
+import { ProcessTable } from "./processes/ProcessTable";
+import { queryText, rememberColumns, useColumns, useTableQuery, type TableQuery } from "./processes/query";
+import { Toolbar } from "./processes/Toolbar";
 
 export function ProcessesView({ route }: { route: Route }) {
   const query = useTableQuery(route);
-  const processes = useLive((state) => state.processes);
-  const matching = useMemo(
-    () => found(processes.values(), query.search, query.ended),
-    [processes, query.search, query.ended],
+  const table = useTableRows(query.sort);
+  const { rows, pausedAt, pause } = usePause(table);
+  const { toggled, toggle } = useToggled(query.grouping);
+  const shown = useMemo(() => found(rows, query.search, query.ended), [rows, query.search, query.ended]);
+  const known = useMemo(() => found(rows, "", query.ended).length, [rows, query.ended]);
+  const lines = useMemo(
+    () => arranged(query.grouping === "tree" ? withParents(shown, rows) : shown, query.sort, query.grouping, toggled),
+    [shown, rows, query.sort, query.grouping, toggled],
   );
-  const rows = useMemo(() => sorted(matching, query.sort), [matching, query.sort]);
+  const choice = useMemo(() => ({ query, toggled, pausedAt }), [query, toggled, pausedAt]);
+  const columns = useColumns(query.columns, rows);
 
   const href = useHref();
-  const show = (process: ProcessKey | null) => href({ view: "processes", process, query: queryText(query) });
-  const open = (key: ProcessKey) => navigate(show(key));
+  const hrefOf = (process: ProcessKey | null, shownQuery: TableQuery) => href({ view: "processes", process, query: queryText(shownQuery, table.isLive) });
+  const open = (key: ProcessKey) => navigate(hrefOf(key, query));
   const close = () => {
-    navigate(show(null));
+    navigate(hrefOf(null, query));
     focusTable();
   };
-  const change = (part: Partial<TableQuery>) =>
-    replaceHash(href({ view: "processes", process: route.process, query: queryText({ ...query, ...part }) }));
-  useKeys({ Escape: () => route.process !== null && close() });
+  const change = (part: Partial<TableQuery>) => {
+    if (part.columns !== undefined) rememberColumns(part.columns);
+    replaceHash(hrefOf(route.process, { ...query, ...part }));
+  };
+  useKeys({
+    Escape: () => route.process !== null && close(),
+    t: () => change({ grouping: query.grouping === "tree" ? "none" : "tree" }),
+    g: () => change({ grouping: nextGrouping(query) }),
+    " ": () => pause?.(),
+  });
 
   return (
     <div className={route.process === null ? "split" : "split split-open"}>
-      <section className="list">
-        <Toolbar query={query} shown={rows.length} onChange={change} />
-        {rows.length > 0 ? (
+      <section className={table.isOld ? "list list-old" : "list"} aria-busy={table.isOld}>
+        <Toolbar
+          {...{ query, columns, known }}
+          shown={shown.length}
+          more={table.more}
+          onChange={change}
+          isPaused={pausedAt !== null}
+          onPause={pause}
+          onDown={focusTable}
+        />
+        {lines.length > 0 ? (
           <ProcessTable
-            rows={rows}
+            {...{ lines, columns, choice, pausedAt }}
             sort={query.sort}
             onSort={(sort) => change({ sort })}
+            grouping={query.grouping}
             opened={route.process}
             onOpen={open}
+            onToggle={toggle}
           />
         ) : (
-          <NoRows search={query.search} onClear={() => change({ search: "" })} />
+          <NoRows table={table} query={query} onClear={() => change({ search: "" })} />
         )}
       </section>
       {route.process !== null && <ProcessPanel key={route.process} id={route.process} onClose={close} />}
@@ -59,19 +77,34 @@ export function ProcessesView({ route }: { route: Route }) {
   );
 }
 
-function useTableQuery(route: Route): TableQuery {
-  const search = route.query.get("q") ?? "";
-  const sort = route.query.get("sort");
-  const ended = route.query.get("ended") === "true";
-  return useMemo(() => ({ search, sort: parseSort(sort), ended }), [search, sort, ended]);
+/** The tree has a key of its own. */
+function nextGrouping({ grouping }: TableQuery): TableQuery["grouping"] {
+  const groupings = GROUPINGS.filter((one) => one !== "tree");
+  return groupings[(groupings.findIndex((one) => one === grouping) + 1) % groupings.length] ?? "none";
 }
 
-function queryText(query: TableQuery): Record<string, string> {
-  const sort = sortText(query.sort);
+/** Which lines were opened or closed by hand, each way of grouping anew. */
+function useToggled(grouping: TableQuery["grouping"]) {
+  const [kept, setKept] = useState<{ grouping: string; toggled: Toggled }>({ grouping, toggled: NONE });
+  const toggled = kept.grouping === grouping ? kept.toggled : NONE;
+  const toggle = (key: string) => {
+    const after = new Set(toggled);
+    if (!after.delete(key)) after.add(key);
+    setKept({ grouping, toggled: after });
+  };
+  return { toggled, toggle };
+}
+
+const NONE: Toggled = new Set();
+
+/** The present can be paused: values and order then stay as they are. */
+function usePause({ rows, isLive }: TableRows) {
+  const [held, setHeld] = useState<{ rows: TableRows["rows"]; at: number } | null>(null);
+  if (held !== null && !isLive) setHeld(null);
   return {
-    q: query.search,
-    sort: sort === sortText(DEFAULT_SORT) ? "" : sort,
-    ended: query.ended ? "true" : "",
+    rows: held?.rows ?? rows,
+    pausedAt: held?.at ?? null,
+    pause: isLive ? () => setHeld(held === null ? { rows, at: Date.now() } : null) : null,
   };
 }
 
@@ -79,60 +112,11 @@ function focusTable(): void {
   document.querySelector<HTMLElement>("[data-testid=process-table]")?.focus();
 }
 
-/** From the search field the arrows lead on into what it found. */
-function toTable(event: KeyboardEvent): void {
-  if (event.key !== "ArrowDown" && event.key !== "Enter") return;
-  event.preventDefault();
-  focusTable();
-}
-
-interface ToolbarProps {
-  query: TableQuery;
-  shown: number;
-  onChange: (part: Partial<TableQuery>) => void;
-}
-
-function Toolbar({ query, shown, onChange }: ToolbarProps) {
+function NoRows({ table, query: { search }, onClear }: { table: TableRows; query: TableQuery; onClear: () => void }) {
   const { t } = useSettings();
-  const all = useLive((state) => state.processes.size);
-  const alive = useLive(countAlive);
-  const known = query.ended ? all : alive;
-  return (
-    <div className="toolbar">
-      <input
-        type="search"
-        data-search=""
-        data-testid="process-search"
-        placeholder={`${t("processes.search")}  /`}
-        aria-label={t("processes.search")}
-        value={query.search}
-        onChange={(event: ChangeEvent<HTMLInputElement>) => onChange({ search: event.target.value })}
-        onKeyDown={toTable}
-      />
-      <label className="check">
-        <input
-          type="checkbox"
-          data-testid="show-ended"
-          checked={query.ended}
-          onChange={(event) => onChange({ ended: event.target.checked })}
-        />
-        {t("processes.showEnded")}
-      </label>
-      <span className="muted toolbar-end">
-        {shown === known ? t("processes.shown", { count: known }) : t("processes.shownOf", { shown, count: known })}
-      </span>
-    </div>
-  );
-}
-
-function countAlive(state: { processes: ReadonlyMap<string, { state: string }> }): number {
-  let alive = 0;
-  for (const process of state.processes.values()) if (process.state === "alive") alive += 1;
-  return alive;
-}
-
-function NoRows({ search, onClear }: { search: string; onClear: () => void }) {
-  const { t } = useSettings();
+  if (table.problem !== null) return <Say what={t("time.failed")} next={table.problem} />;
+  if (table.isAsking || table.isOld) return <Say what={t("time.asking")} next="" />;
+  if (!table.isLive && table.rows.length === 0) return <Say what={t("time.nothing")} next={t("time.nothingHint")} />;
   if (search === "") return <Say what={t("processes.empty")} next={t("processes.emptyHint")} />;
   return (
     <Say what={t("processes.noMatch", { search })} next={t("processes.noMatchHint")}>

@@ -1,36 +1,47 @@
 /** The first processes of the table, with a link to all. */
 import { useMemo, useState } from "react";
-import { DEFAULT_SORT, found, sorted, sortText, type Sort } from "../../lib/processes";
-import { useLive } from "../../model/store";
+import { arranged, type Toggled } from "../../lib/arrange";
+import { DEFAULT_SORT, sortText, type Sort } from "../../lib/order";
+import { found } from "../../lib/processes";
+import { useTableRows } from "../../live/rows";
 import { navigate, useHref } from "../../ui/router";
+import { Say } from "../../ui/Say";
 import { useSettings } from "../../ui/settings";
-import { ProcessTable } from "../ProcessTable";
+import { ProcessTable } from "../processes/ProcessTable";
+import { rememberedColumns, useColumns } from "../processes/query";
 
 const FIRST = 15;
+const NONE: Toggled = new Set();
 
 export function FirstProcesses() {
   const { t } = useSettings();
   const href = useHref();
   const [sort, setSort] = useState<Sort>(DEFAULT_SORT);
-  const processes = useLive((state) => state.processes);
-  const alive = useMemo(() => sorted(found(processes.values(), "", false), sort), [processes, sort]);
-  const rows = useMemo(() => alive.slice(0, FIRST), [alive]);
+  const { rows, isLive, isAsking, isOld, problem } = useTableRows(sort);
+  const shown = useMemo(() => found(rows, "", !isLive), [rows, isLive]);
+  const lines = useMemo(() => arranged(shown, sort, "none", NONE).slice(0, FIRST), [shown, sort]);
+  const columns = useColumns(useState(rememberedColumns)[0], rows);
+  const isWaiting = isAsking || (isOld && rows.length === 0);
   return (
-    <section className="card first">
+    <section className={`card first${isOld ? " list-old" : ""}`} aria-busy={isOld}>
       <header className="card-head">
         <h2>{t("processes.label")}</h2>
         <a className="card-more" href={href({ view: "processes", query: { sort: sortText(sort) } })}>
-          {t("processes.all", { count: alive.length })}
+          {t("processes.all", { count: shown.length })}
         </a>
       </header>
-      <ProcessTable
-        whole
-        rows={rows}
-        sort={sort}
-        onSort={setSort}
-        opened={null}
-        onOpen={(process) => navigate(href({ view: "processes", process }))}
-      />
+      {lines.length > 0 ? (
+        <ProcessTable
+          whole
+          {...{ lines, columns, sort }}
+          onSort={setSort}
+          choice={sort}
+          opened={null}
+          onOpen={(process) => navigate(href({ view: "processes", process }))}
+        />
+      ) : (
+        !isLive && <Say what={t(isWaiting ? "time.asking" : problem === null ? "time.nothing" : "time.failed")} next={problem ?? (isWaiting ? "" : t("time.nothingHint"))} />
+      )}
     </section>
   );
 }

@@ -1,7 +1,8 @@
 /** The head of the process table: a button for each column, which sorts by it. */
-import { clicked, type Column, type Sort } from "../lib/processes";
-import { useSettings } from "../ui/settings";
-import { useTip } from "../ui/Term";
+import type { Column } from "../../lib/columns";
+import { clicked, type Sort } from "../../lib/order";
+import { useSettings } from "../../ui/settings";
+import { useTip } from "../../ui/Term";
 import { COLUMN_VIEWS } from "./columns";
 
 interface HeadProps {

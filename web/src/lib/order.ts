@@ -1,0 +1,100 @@
+/** The order of the process table's rows. Pure. */
+import { columnValue, isColumn, TEXT, TIMES, type Column } from "./columns";
+import type { TableRow } from "./rows";
+
+export interface SortKey {
+  column: Column;
+  descending: boolean;
+}
+/** The first key orders, the second breaks ties. */
+export type Sort = readonly SortKey[];
+
+export const DEFAULT_SORT: Sort = [{ column: "resident_bytes", descending: true }];
+const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+/** Below all that is known. */
+const UNKNOWN = -Number.MAX_VALUE;
+
+export function sorted(rows: readonly TableRow[], sort: Sort): TableRow[] {
+  const keys = sort.map((key) => weights(rows, key));
+  const places = Uint32Array.from(rows.keys()).toSorted((a, b) => {
+    for (const values of keys) {
+      const order = (values[a] ?? 0) - (values[b] ?? 0);
+      if (order !== 0) return order;
+    }
+    return fixedOrder(rows[a], rows[b]);
+  });
+  return Array.from(places).flatMap((place) => rows[place] ?? []);
+}
+
+/** A last, fixed order, so that equal rows do not change places from tick to tick. */
+function fixedOrder(a: TableRow | undefined, b: TableRow | undefined): number {
+  if (a === undefined || b === undefined) return 0;
+  if (a.pid !== b.pid) return (a.pid ?? 0) - (b.pid ?? 0);
+  return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
+}
+
+/** A number for each row that puts it in its place: comparing these is all that is done many times. */
+function weights(rows: readonly TableRow[], { column, descending }: SortKey): Float64Array {
+  const sign = descending ? -1 : 1;
+  const weight = TEXT.has(column) ? textWeight(rows, column) : TIMES.has(column) ? timeWeight : numberWeight;
+  return Float64Array.from(rows, (row) => sign * weight(columnValue(row, column)));
+}
+
+type Value = ReturnType<typeof columnValue>;
+
+function numberWeight(value: Value): number {
+  return typeof value === "number" ? value : UNKNOWN;
+}
+
+function timeWeight(value: Value): number {
+  return typeof value === "string" ? Date.parse(value) : UNKNOWN;
+}
+
+/** Each text's place among all texts of the column, so that the slow comparison is made once for each that differs. */
+function textWeight(rows: readonly TableRow[], column: Column): (value: Value) => number {
+  const texts = new Set(rows.map((row) => String(columnValue(row, column) ?? "")));
+  const places = ranks(column, texts);
+  return (value) => places.get(String(value ?? "")) ?? 0;
+}
+
+// The places of the tick before serve again, unless a text came that they do not know.
+const known = new Map<Column, ReadonlyMap<string, number>>();
+
+function ranks(column: Column, texts: ReadonlySet<string>): ReadonlyMap<string, number> {
+  const before = known.get(column);
+  const isEnough = before !== undefined && before.size <= 2 * texts.size + 1_000 && [...texts].every((text) => before.has(text));
+  if (isEnough) return before;
+  const places = new Map<string, number>();
+  let last: string | null = null;
+  let place = 0;
+  for (const text of [...texts].toSorted(collator.compare)) {
+    // Texts that the reader's language holds for equal share a place.
+    if (last !== null && collator.compare(last, text) !== 0) place += 1;
+    places.set(text, place);
+    last = text;
+  }
+  known.set(column, places);
+  return places;
+}
+
+/** What a click on a column's head makes of the order; with shift the column becomes the second one. */
+export function clicked(sort: Sort, column: Column, second: boolean): Sort {
+  const before = sort.find((key) => key.column === column);
+  const fresh: SortKey = { column, descending: before ? !before.descending : !TEXT.has(column) };
+  const first = sort[0];
+  if (second && first !== undefined && first.column !== column) return [first, fresh];
+  return [fresh];
+}
+
+export function sortText(sort: Sort): string {
+  return sort.map((key) => (key.descending ? "-" : "") + key.column).join(",");
+}
+
+export function parseSort(text: string | null): Sort {
+  const keys = (text ?? "").split(",").flatMap((part): SortKey[] => {
+    const descending = part.startsWith("-");
+    const column = descending ? part.slice(1) : part;
+    return isColumn(column) ? [{ column, descending }] : [];
+  });
+  return keys.length > 0 ? keys.slice(0, 2) : DEFAULT_SORT;
+}

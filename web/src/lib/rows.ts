@@ -1,0 +1,192 @@
+/** One row of the process table, of the present or of the past. Pure. */
+import type { Life } from "../model/history";
+import { processKey, type ProcessKey } from "../model/key";
+import type { Pace } from "../model/pace";
+import type { Process } from "../model/wire";
+
+/** What is not known of the time that is shown is null. */
+export interface TableRow {
+  key: ProcessKey;
+  /** Its machine; null where it is the one that memtap runs on, now. */
+  host: string | null;
+  /** Null in the row of a group. */
+  pid: number | null;
+  start_time: string;
+  /** When it ended, if that was before the end of the time that is shown. */
+  end_time: string | null;
+  name: string;
+  command: string;
+  user: string;
+  parent_pid: number | null;
+  container: string | null;
+  pod: string | null;
+  unit: string | null;
+  threads: number | null;
+  virtual_bytes: number;
+  resident_bytes: number;
+  anonymous_bytes: number;
+  file_bytes: number;
+  shmem_bytes: number;
+  swap_bytes: number;
+  peak_virtual_bytes: number;
+  peak_resident_bytes: number;
+  memory_percentage: number | null;
+  minor_faults: number;
+  major_faults: number;
+  requests: number | null;
+  requested_bytes: number | null;
+  granted_bytes: number | null;
+  released_bytes: number | null;
+  refused: number | null;
+  requests_per_second: number | null;
+  requested_per_second: number | null;
+  unexplained_bytes: number | null;
+  last_request: string | null;
+  /** By how much the resident set grew in the last two minutes, or in the stretch of the past. */
+  growth_bytes: number | null;
+  /** See model/pace.ts; null where there is none. */
+  trace: readonly number[] | null;
+}
+
+interface Made {
+  pace: Pace | null;
+  seesRequests: boolean;
+  row: TableRow;
+}
+
+// A process of the live state is a new object whenever it changes: its row is made once for each.
+const made = new WeakMap<Process, Made>();
+
+export function rowOfProcess(process: Process, pace: Pace | null, seesRequests: boolean): TableRow {
+  const known = made.get(process);
+  if (known !== undefined && known.pace === pace && known.seesRequests === seesRequests) return known.row;
+  const row = freshRow(process, pace, seesRequests);
+  made.set(process, { pace, seesRequests, row });
+  return row;
+}
+
+function freshRow(process: Process, pace: Pace | null, seesRequests: boolean): TableRow {
+  const seen = <T>(value: T): T | null => (seesRequests ? value : null);
+  const isAlive = process.state === "alive";
+  return {
+    key: processKey(process),
+    host: null,
+    pid: process.pid,
+    start_time: process.start_time,
+    end_time: process.end_time,
+    name: process.name,
+    command: process.command,
+    user: process.user,
+    parent_pid: process.parent_pid,
+    container: process.container,
+    pod: process.pod,
+    unit: process.unit,
+    threads: process.threads,
+    virtual_bytes: process.virtual_bytes,
+    resident_bytes: process.resident_bytes,
+    anonymous_bytes: process.resident.anonymous_bytes,
+    file_bytes: process.resident.file_bytes,
+    shmem_bytes: process.resident.shmem_bytes,
+    swap_bytes: process.swap_bytes,
+    peak_virtual_bytes: process.peak_virtual_bytes,
+    peak_resident_bytes: process.peak_resident_bytes,
+    memory_percentage: process.memory_percentage,
+    minor_faults: process.minor_faults,
+    major_faults: process.major_faults,
+    requests: seen(process.requests),
+    requested_bytes: seen(process.requested_bytes),
+    granted_bytes: seen(process.granted_bytes),
+    released_bytes: seen(process.released_bytes),
+    refused: seen(process.refused),
+    requests_per_second: seen(pace?.requests ?? null),
+    requested_per_second: seen(pace?.requested ?? null),
+    unexplained_bytes: seen(process.unexplained_bytes),
+    last_request: seen(process.last_request),
+    growth_bytes: pace === null || !isAlive ? null : process.resident_bytes - (pace.trace[1] ?? process.resident_bytes),
+    trace: pace === null || !isAlive ? null : pace.trace,
+  };
+}
+
+/** The stretch of the past that is shown, and how much memory the machines have, as far as that is known. */
+export interface Past {
+  from: number;
+  to: number;
+  memory: ReadonlyMap<string, number>;
+}
+
+export function rowOfLife(life: Life, past: Past): TableRow {
+  const { before, resident, end_time: end, ...same } = life;
+  const total = past.memory.get(life.host);
+  const seconds = livedSeconds(life, past);
+  return {
+    ...same,
+    ...resident,
+    key: processKey(life),
+    end_time: end !== null && Date.parse(end) <= past.to ? end : null,
+    threads: null,
+    memory_percentage: total === undefined ? null : (100 * life.resident_bytes) / total,
+    requests_per_second: life.requests / seconds,
+    requested_per_second: life.requested_bytes / seconds,
+    unexplained_bytes: null,
+    last_request: null,
+    growth_bytes: life.resident_bytes - before.resident_bytes,
+    trace: null,
+  };
+}
+
+/** How long it lived within the stretch; a second at least, so that a rate is never told of less. */
+function livedSeconds({ start_time, end_time }: Life, { from, to }: Past): number {
+  const begin = Math.max(from, Date.parse(start_time));
+  const end = Math.min(to, end_time === null ? to : Date.parse(end_time));
+  return Math.max(1, (end - begin) / 1000);
+}
+
+const ADDED = ["virtual_bytes", "resident_bytes", "anonymous_bytes", "file_bytes", "shmem_bytes", "swap_bytes", "minor_faults", "major_faults"] as const;
+/** Of those of which it is known. */
+const ADDED_IF_KNOWN = [
+  "threads",
+  "memory_percentage",
+  "requests",
+  "requested_bytes",
+  "granted_bytes",
+  "released_bytes",
+  "refused",
+  "requests_per_second",
+  "requested_per_second",
+  "unexplained_bytes",
+  "growth_bytes",
+] as const;
+/** Of one process each: peaks of several fall at different times, and have no sum. */
+const LARGEST = ["peak_virtual_bytes", "peak_resident_bytes"] as const;
+/** Told where all have the same. */
+const COMMON = ["host", "user", "container", "pod", "unit", "command"] as const;
+
+/** The sums of some rows, as a row of its own. Sums are of what is known; null where that is nothing. */
+export function sumOf(key: string, name: string, rows: readonly TableRow[]): TableRow {
+  const first = rows[0];
+  if (first === undefined) throw new Error("a group without members");
+  const sum: TableRow = { ...first, key, name, pid: null, parent_pid: null, trace: null };
+  for (const row of rows.slice(1)) {
+    for (const field of ADDED) sum[field] += row[field];
+    for (const field of ADDED_IF_KNOWN) sum[field] = added(sum[field], row[field]);
+    for (const field of LARGEST) sum[field] = Math.max(sum[field], row[field]);
+    for (const field of COMMON) if (sum[field] !== row[field]) clear(sum, field);
+    if (row.start_time < sum.start_time) sum.start_time = row.start_time;
+    sum.end_time = sum.end_time === null || row.end_time === null ? null : later(sum.end_time, row.end_time);
+    sum.last_request = sum.last_request === null ? row.last_request : later(sum.last_request, row.last_request ?? "");
+  }
+  return sum;
+}
+
+function added(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : a + b;
+}
+
+function later(a: string, b: string): string {
+  return a < b ? b : a;
+}
+
+function clear(sum: TableRow, field: (typeof COMMON)[number]): void {
+  if (field === "user" || field === "command") sum[field] = "";
+  else sum[field] = null;
+}

@@ -1,0 +1,70 @@
+/** The rows of the process table: of the live state while the page shows the present, else of the history. */
+import { useMemo } from "react";
+import { useHistory } from "./history";
+import type { Column } from "../lib/columns";
+import type { Sort } from "../lib/order";
+import { rowOfLife, rowOfProcess, type TableRow } from "../lib/rows";
+import type { Lives, Measure } from "../model/history";
+import { paceOf } from "../model/pace";
+import { initialState } from "../model/state";
+import { useLive } from "../model/store";
+import { useIsLive } from "../ui/router";
+
+/** As many as one answer may hold. */
+const LIMIT = 10_000;
+const EVERY_MS = 5_000;
+
+export interface TableRows {
+  rows: readonly TableRow[];
+  isLive: boolean;
+  /** Whether the history has yet to answer the first time. */
+  isAsking: boolean;
+  /** Whether the rows are those of another time, until the history has answered. */
+  isOld: boolean;
+  /** Why the history did not answer. */
+  problem: string | null;
+  /** Lives beyond those that one answer holds. */
+  more: number;
+}
+
+export function useTableRows(sort: Sort): TableRows {
+  const isLive = useIsLive();
+  const live = useLiveRows(isLive);
+  const past = useLives(isLive, sort);
+  return isLive ? { rows: live, isLive, isAsking: false, isOld: false, problem: null, more: 0 } : { isLive, ...past };
+}
+
+function useLiveRows(isLive: boolean): readonly TableRow[] {
+  const processes = useLive((state) => (isLive ? state.processes : initialState.processes));
+  const paces = useLive((state) => (isLive ? state.paces : initialState.paces));
+  const seesRequests = useLive((state) => state.live?.health.source !== "procfs");
+  return useMemo(
+    () => Array.from(processes, ([key, process]) => rowOfProcess(process, paceOf(paces, key), seesRequests)),
+    [processes, paces, seesRequests],
+  );
+}
+
+function useLives(isLive: boolean, sort: Sort): Omit<TableRows, "isLive"> {
+  const by = MEASURED[sort[0]?.column ?? "resident_bytes"] ?? "resident";
+  const { data, shown, problem, isOld } = useHistory<Lives>(isLive ? null : "lives", { by, limit: LIMIT }, EVERY_MS);
+  const hostname = useLive((state) => state.live?.host.hostname ?? "");
+  const total = useLive((state) => state.live?.host.memory.total_bytes ?? 0);
+  const rows = useMemo(() => {
+    if (data === null || shown === null) return [];
+    const past = { ...shown, memory: new Map([[hostname, total]]) };
+    return data.lives.map((life) => rowOfLife(life, past));
+  }, [data, shown, hostname, total]);
+  return { rows, isAsking: data === null && problem === null, isOld, problem, more: data?.more ?? 0 };
+}
+
+/** What the history compares lives by, so that those which matter are among the answer. */
+const MEASURED: Partial<Record<Column, Measure>> = {
+  virtual_bytes: "virtual",
+  peak_virtual_bytes: "virtual",
+  requested_bytes: "requested",
+  requested_per_second: "requested",
+  granted_bytes: "granted",
+  requests: "requests",
+  requests_per_second: "requests",
+  refused: "refused",
+};

@@ -1,0 +1,49 @@
+/** Which columns the table shows: a small list of boxes to tick. */
+import { useRef, useState, type KeyboardEvent } from "react";
+import { COLUMNS, toggled, type Column } from "../../lib/columns";
+import { useCloseOutside } from "../../ui/outside";
+import { useSettings } from "../../ui/settings";
+
+interface ChoiceProps {
+  shown: readonly Column[];
+  /** Whether they are other than the ordinary ones. */
+  isChosen: boolean;
+  /** Null: the ordinary ones. */
+  onChoose: (columns: readonly Column[] | null) => void;
+}
+
+export function ColumnChoice({ shown, isChosen, onChoose }: ChoiceProps) {
+  const { t } = useSettings();
+  const [open, setOpen] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  useCloseOutside(box, open, () => setOpen(false));
+  const escape = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !open) return;
+    event.preventDefault();
+    setOpen(false);
+    button.current?.focus();
+  };
+  return (
+    // Escape closes what is open, wherever in it the focus is.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+    <div ref={box} className="columns" role="group" aria-label={t("processes.chooseColumns")} onKeyDown={escape}>
+      <button ref={button} type="button" data-testid="columns-open" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {t("processes.chooseColumns")} <span aria-hidden="true">▾</span>
+      </button>
+      {open && (
+        <div className="columns-list" data-testid="columns">
+          {COLUMNS.filter((column) => column !== "name").map((column) => (
+            <label key={column} className="check">
+              <input type="checkbox" name={column} checked={shown.includes(column)} onChange={() => onChoose(toggled(shown, column))} />
+              {t(`processes.columns.${column}`)}
+            </label>
+          ))}
+          <button type="button" disabled={!isChosen} onClick={() => onChoose(null)}>
+            {t("processes.ordinaryColumns")}
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
