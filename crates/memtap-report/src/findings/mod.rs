@@ -1,0 +1,1 @@
+//! Findings: rules that read evidence and tell what a user should know.
