@@ -1,7 +1,9 @@
 //! Near a limit: of a process (address space, data, locked memory, mappings), of its control group, or of what the machine may promise.
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
-use crate::evidence::{Evidence, ProcessLimits, Traced, Used};
+use memtap_model::{ProcessLimits, Used};
+
+use crate::evidence::{Evidence, Living, Traced};
 use crate::{Lang, amount};
 
 /// From this part of a limit on it is told: the rest is a tenth of what the program has had so far.
@@ -35,15 +37,15 @@ struct Near {
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     let Some(now) = &evidence.now else { return Vec::new() };
-    let of_processes = now.limits.iter().filter_map(|limits| {
-        let traced = evidence.life(limits.pid, limits.started_at)?;
+    let of_processes = now.living.iter().filter_map(|Living { pid, started_at, limits }| {
+        let traced = evidence.life(*pid, *started_at)?;
         let near = tightest(limits, traced)?;
         let group = limits.cgroup.as_ref().filter(|_| near.which == Which::Group);
         let path = group.map(|group| group.path.to_string()).unwrap_or_default();
         Some(finding(evidence, Subject::process(Culprit::from(&traced.life)), &near, &path))
     });
-    let commit = Used { used: now.committed_bytes, limit: now.commit_limit_bytes };
-    let promised = (now.overcommit_mode == 2 && is_near(commit)).then_some(Near {
+    let commit = now.machine.committed;
+    let promised = (now.machine.overcommit_mode == 2 && is_near(commit)).then_some(Near {
         which: Which::Commit,
         used: commit,
         left_s: None,
@@ -198,14 +200,15 @@ fn advice(which: Which) -> Text {
 mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
-    use crate::evidence::{CgroupLimit, Now};
+    use crate::evidence::Now;
+    use memtap_model::{CgroupLimit, MachineLimits};
 
     fn found(course: impl Fn(u64) -> u64, limits: ProcessLimits) -> Vec<Finding> {
         let mut scene = Scene::quiet(100);
         scene.process("tight", course);
         let life = &scene.last().life;
-        let limits = ProcessLimits { pid: life.pid, started_at: life.started_at, ..limits };
-        scene.evidence.now = Some(Now { limits: vec![limits], ..Now::default() });
+        let living = Living { pid: life.pid, started_at: life.started_at, limits };
+        scene.evidence.now = Some(Now { living: vec![living], ..Now::default() });
         find(&scene.evidence)
     }
 
@@ -259,13 +262,10 @@ mod tests {
     #[test]
     fn promises_matter_only_where_they_are_kept() {
         let mut scene = Scene::quiet(60);
+        let committed = Used { used: 19 * GIB, limit: 20 * GIB };
         let now = |overcommit_mode| {
-            Some(Now {
-                overcommit_mode,
-                committed_bytes: 19 * GIB,
-                commit_limit_bytes: 20 * GIB,
-                ..Now::default()
-            })
+            let machine = MachineLimits { overcommit_mode, committed, ..MachineLimits::default() };
+            Some(Now { machine, ..Now::default() })
         };
         scene.evidence.now = now(0);
         assert_eq!(find(&scene.evidence), []);
