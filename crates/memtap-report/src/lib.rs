@@ -7,6 +7,7 @@ mod amount;
 mod evidence;
 mod findings;
 mod lang;
+mod look;
 mod report;
 mod track;
 
@@ -16,4 +17,5 @@ pub use findings::{
     Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_meaning,
 };
 pub use lang::Lang;
+pub use look::{Looked, look};
 pub use track::{Size, Track};
