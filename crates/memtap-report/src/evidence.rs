@@ -385,6 +385,16 @@ impl Evidence {
         self.machine.iter().map(|point| point.host.total_bytes).max().unwrap_or(0)
     }
 
+    /// From where to where the history tells of the range: memtap may have begun within it.
+    pub(crate) fn watched(&self) -> (WallClock, WallClock) {
+        let Range { from, to, .. } = self.range;
+        let ends = self.machine.first().zip(self.machine.last());
+        ends.map_or((from, to), |(first, last)| {
+            let step = i64::try_from(last.step.as_nanos()).unwrap_or(0);
+            (from.max(first.from), to.min(WallClock(last.from.0.saturating_add(step))))
+        })
+    }
+
     /// What was available at the end of the range.
     pub(crate) fn available_bytes(&self) -> Option<u64> {
         self.machine.last().map(|point| point.host.available_bytes)
