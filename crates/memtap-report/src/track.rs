@@ -246,7 +246,7 @@ mod tests {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(100 * second) };
         let life = Life {
-            started_at: WallClock(10 * second),
+            started_at: WallClock(11 * second),
             ended_at: Some(WallClock(14 * second)),
             ..Life::default()
         };

@@ -10,6 +10,7 @@ mod access;
 mod dto;
 mod error;
 mod feed;
+mod findings;
 mod page;
 mod params;
 mod rest;
@@ -20,4 +21,6 @@ mod state;
 pub use dto::Request;
 pub use error::ServerError;
 pub use run::{bind, router, serve};
-pub use state::{AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus};
+pub use state::{
+    AskLimits, AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus,
+};

@@ -207,7 +207,7 @@ async fn stored(reader: Arc<dyn Reader>, query: RequestQuery) -> Result<RequestP
 }
 
 /// Asks the history, outside the event loop.
-async fn history<T: Send + 'static>(
+pub(crate) async fn history<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let answer = tokio::task::spawn_blocking(ask).await;

@@ -14,6 +14,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::feed::{self, Feed};
+use crate::findings;
 use crate::{ServerError, Settings, State, access, page, rest};
 
 /// How long the end waits for connections.
@@ -85,6 +86,7 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
     namespace(&io, "/live", feed::start(Feed::Live, state.clone()));
     let api = Router::new()
         .route("/health", get(rest::health))
+        .route("/findings", get(findings::findings))
         .route("/host", get(rest::host))
         .route("/processes", get(rest::processes))
         .route("/processes/{pid}", get(rest::process))

@@ -1,5 +1,6 @@
 //! The JSON of the interface: `docs/api.md` describes these shapes. Sizes in bytes, times RFC 3339 UTC.
 
+mod finding;
 mod health;
 mod host;
 mod live;
@@ -10,6 +11,7 @@ mod share;
 mod update;
 mod usage;
 
+pub(crate) use finding::Findings;
 pub(crate) use health::Health;
 pub(crate) use host::Host;
 pub(crate) use live::{Snapshot, Tick};
