@@ -62,7 +62,7 @@ pub struct HostFacts {
 pub type StoreStatus = Arc<dyn Fn() -> Status + Send + Sync>;
 
 /// What one process has of memory when shared pages are split among those that share them, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proportional {
     /// Its pages, each divided by how many processes have it.
     pub pss_bytes: u64,

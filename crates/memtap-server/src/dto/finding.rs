@@ -3,25 +3,28 @@
 use memtap_report::{Figure as Told, Lang, Link as Place, Looked, Rule, Severity, Subject, Value, View};
 use memtap_store::Range;
 use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::time;
+use super::{CallName, Time};
 
 /// What was found in a range.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Findings {
     /// Where the range begins.
-    from: String,
+    from: Time,
     /// Where it ends.
-    to: String,
+    to: Time,
     /// The findings, the serious ones first.
     findings: Vec<Finding>,
     /// What was not looked at, and why.
-    not_looked_at: Vec<Gap>,
+    not_looked_at: Vec<NotLookedAt>,
 }
 
 /// What was not looked at.
-#[derive(Debug, Serialize)]
-struct Gap {
+#[derive(Debug, Serialize, ToSchema)]
+struct NotLookedAt {
     /// `lives`, `machine`, `limits`, `time` or `history`.
     what: &'static str,
     /// In words.
@@ -29,11 +32,13 @@ struct Gap {
 }
 
 /// Something that a user should know.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Finding {
     /// Which rule found it.
+    #[schema(value_type = RuleName)]
     rule: Rule,
     /// How much it matters.
+    #[schema(value_type = SeverityName)]
     severity: Severity,
     /// The machine's name.
     host: String,
@@ -46,16 +51,16 @@ struct Finding {
     /// What can be done.
     advice: String,
     /// Where to look closer.
-    link: Link,
+    link: FindingLink,
 }
 
 /// A process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Culprit {
     /// Its pid.
     pid: u32,
     /// When it started.
-    start_time: String,
+    start_time: Time,
     /// Its name.
     name: String,
     /// How many processes of this name show it, this one too.
@@ -63,7 +68,7 @@ struct Culprit {
 }
 
 /// An amount.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Figure {
     /// What it is.
     label: String,
@@ -76,7 +81,7 @@ struct Figure {
 }
 
 /// A number or a time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Amount {
     /// A whole number.
@@ -84,33 +89,60 @@ enum Amount {
     /// Any number.
     Number(f64),
     /// A time.
-    Time(String),
+    Time(Time),
 }
 
 /// A view of the page with its filters.
-#[derive(Debug, Serialize)]
-struct Link {
+#[derive(Debug, Serialize, ToSchema)]
+struct FindingLink {
     /// Which view.
+    #[schema(value_type = ViewName)]
     view: View,
     /// Where it begins.
-    from: String,
+    from: Time,
     /// Where it ends.
-    to: String,
+    to: Time,
     /// Only this call.
+    #[schema(value_type = Option<CallName>)]
     call: Option<&'static str>,
     /// Only refused requests.
     refused: Option<bool>,
 }
 
+/// The document's names of an enumeration that is another crate's.
+macro_rules! names {
+    ($($schema:ident: $names:expr, $about:literal;)*) => { $(
+        struct $schema;
+
+        impl PartialSchema for $schema {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some($about))
+                    .enum_values(Some($names))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $schema {}
+    )* };
+}
+
+names! {
+    RuleName: Rule::ALL.map(Rule::name), "Which rule found it.";
+    SeverityName: Severity::ALL.map(Severity::name), "How much it matters.";
+    ViewName: View::ALL.map(View::name), "A view of the page.";
+}
+
 impl Findings {
     pub(crate) fn of(range: &Range, looked: &Looked, lang: Lang) -> Self {
-        let gap = |gap: &memtap_report::NotLookedAt| Gap {
+        let gap = |gap: &memtap_report::NotLookedAt| NotLookedAt {
             what: gap.name(),
             sentence: gap.text().text(lang).to_owned(),
         };
         Self {
-            from: time(range.from),
-            to: time(range.to),
+            from: Time(range.from),
+            to: Time(range.to),
             findings: looked.findings.iter().map(|finding| Finding::of(finding, lang)).collect(),
             not_looked_at: looked.not_looked_at.iter().map(gap).collect(),
         }
@@ -124,7 +156,7 @@ impl Finding {
             Subject::Program { process, processes } => {
                 let culprit = Culprit {
                     pid: process.pid.0,
-                    start_time: time(process.started_at),
+                    start_time: Time(process.started_at),
                     name: process.name.clone(),
                     processes: *processes,
                 };
@@ -139,7 +171,7 @@ impl Finding {
             sentence: finding.sentence(lang),
             evidence: finding.evidence.iter().map(|figure| Figure::of(figure, lang)).collect(),
             advice: finding.advice.text(lang).to_owned(),
-            link: Link::of(&finding.link),
+            link: FindingLink::of(&finding.link),
         }
     }
 }
@@ -152,19 +184,19 @@ impl Figure {
             | Value::PerSecond(number)
             | Value::Percent(number)
             | Value::Seconds(number) => Amount::Number(number),
-            Value::Time(at) => Amount::Time(time(at)),
+            Value::Time(at) => Amount::Time(Time(at)),
         };
         let (unit, text) = (told.value.unit(), told.value.text(lang));
         Self { label: told.label.text(lang).to_owned(), value, unit, text }
     }
 }
 
-impl Link {
+impl FindingLink {
     fn of(place: &Place) -> Self {
         Self {
             view: place.view,
-            from: time(place.range.from),
-            to: time(place.range.to),
+            from: Time(place.range.from),
+            to: Time(place.range.to),
             call: place.call.map(memtap_model::Call::name),
             refused: place.refused,
         }
