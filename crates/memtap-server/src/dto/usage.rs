@@ -31,6 +31,8 @@ struct Step {
     requests: u64,
     refused: u64,
     requested_bytes: u64,
+    granted_bytes: u64,
+    released_bytes: u64,
     minor_faults: u64,
     major_faults: u64,
 }
@@ -61,6 +63,8 @@ impl From<&UsagePoint> for Step {
             requests: point.requests,
             refused: point.refused,
             requested_bytes: point.requested_bytes,
+            granted_bytes: point.granted_bytes,
+            released_bytes: point.released_bytes,
             minor_faults: point.minor_faults,
             major_faults: point.major_faults,
         }
