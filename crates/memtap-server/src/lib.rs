@@ -23,4 +23,6 @@ pub use dto::{Request, Time};
 pub use error::ServerError;
 pub use openapi::document;
 pub use run::{bind, router, serve};
-pub use state::{AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus};
+pub use state::{
+    AskLimits, AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus,
+};

@@ -4,6 +4,7 @@
 //! A schema has its type's name: no two types here may have the same.
 
 mod call_name;
+mod finding;
 mod health;
 mod host;
 mod life;
@@ -21,6 +22,7 @@ mod update;
 mod usage;
 
 pub(crate) use call_name::CallName;
+pub(crate) use finding::Findings;
 pub(crate) use health::Health;
 pub(crate) use host::Host;
 pub(crate) use life::Lives;

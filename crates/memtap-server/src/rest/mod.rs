@@ -2,6 +2,7 @@
 //! may answer, and one line in [`routes`]; its parameters are a struct (`params.rs`), its answer is a struct with `ToSchema`
 //! (`dto/`). The document at `/api/v1/openapi.json` and the page's types follow (`openapi.rs`).
 
+mod findings;
 mod health;
 mod lives;
 mod machine;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(lives::programs))
         .routes(routes!(sums::sizes))
         .routes(routes!(sums::refusals))
-        .routes(routes!(oom::oom_kills));
+        .routes(routes!(oom::oom_kills))
+        .routes(routes!(findings::findings));
     OpenApiRouter::new().nest("/api/v1", api).routes(routes!(health::healthz))
 }

@@ -29,7 +29,7 @@ pub(crate) struct RequestsQuery {
     host: Option<String>,
     /// Of this pid.
     pid: Option<u32>,
-    /// Of the life that began then, to the second.
+    /// Of the life that began then, to the second; without: of all lives of that pid.
     start_time: Option<Time>,
     /// Whose process name contains this (case folded).
     name: Option<String>,

@@ -1,0 +1,1 @@
+//! Reports: what a range came to, made once and rendered in several forms.
