@@ -4,7 +4,7 @@ use crate::Lang;
 
 const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-/// A size as people read it: `1.5 GiB`, in Spanish `1,5 GiB`. Three digits at most are told.
+/// A size as people read it: `1.50 GiB`, in Spanish `1,50 GiB`: three digits that matter, as on the page.
 #[must_use]
 pub fn bytes(bytes: u64, lang: Lang) -> String {
     let mut size = bytes as f64;
@@ -14,7 +14,12 @@ pub fn bytes(bytes: u64, lang: Lang) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    let digits = if unit == 0 || size >= 99.95 { 0 } else { 1 };
+    let digits = match size {
+        _ if unit == 0 => 0,
+        99.95.. => 0,
+        9.995.. => 1,
+        _ => 2,
+    };
     format!("{} {}", decimal(size, digits, lang), UNITS[unit])
 }
 
@@ -43,6 +48,25 @@ pub fn count(count: u64, lang: Lang) -> String {
     text
 }
 
+/// A rate or a small amount: whole from 10 on, one decimal below.
+#[must_use]
+pub fn rate(number: f64, lang: Lang) -> String {
+    if number >= 9.95 { count(number.round() as u64, lang) } else { decimal(number, 1, lang) }
+}
+
+/// How long, in the largest unit that gives at least two of it: `45 s`, `12 min`, `3 hours`, in Spanish `3 horas`.
+#[must_use]
+pub fn duration(seconds: f64, lang: Lang) -> String {
+    let (amount, unit) = match seconds {
+        ..0.95 => return format!("{} s", decimal(seconds.max(0.0), 1, lang)),
+        ..120.0 => (seconds, "s"),
+        ..7200.0 => (seconds / 60.0, "min"),
+        ..172_800.0 => (seconds / 3600.0, lang.pick("hours", "horas")),
+        _ => (seconds / 86_400.0, lang.pick("days", "días")),
+    };
+    format!("{} {unit}", count(amount.round() as u64, lang))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,9 +75,9 @@ mod tests {
     fn sizes_read_well() {
         for (size, english, spanish) in [
             (0, "0 B", "0 B"),
-            (4096, "4.0 KiB", "4,0 KiB"),
-            (1_048_575, "1.0 MiB", "1,0 MiB"),
-            (1_610_612_736, "1.5 GiB", "1,5 GiB"),
+            (4096, "4.00 KiB", "4,00 KiB"),
+            (1_048_575, "1.00 MiB", "1,00 MiB"),
+            (1_610_612_736, "1.50 GiB", "1,50 GiB"),
             (150 << 20, "150 MiB", "150 MiB"),
             (u64::MAX, "16.0 EiB", "16,0 EiB"),
         ] {
@@ -67,5 +91,19 @@ mod tests {
         assert_eq!(count(999, Lang::En), "999");
         assert_eq!(count(1_234_567, Lang::En), "1,234,567");
         assert_eq!(count(12_345, Lang::Es), "12.345");
+    }
+
+    #[test]
+    fn durations_have_one_unit() {
+        for (seconds, english, spanish) in [
+            (0.04, "0.0 s", "0,0 s"),
+            (45.2, "45 s", "45 s"),
+            (720.0, "12 min", "12 min"),
+            (7200.0, "2 hours", "2 horas"),
+            (86_400.0 * 3.4, "3 days", "3 días"),
+        ] {
+            assert_eq!(duration(seconds, Lang::En), english);
+            assert_eq!(duration(seconds, Lang::Es), spanish);
+        }
     }
 }

@@ -4,9 +4,16 @@
 //! renderers are pure: the same evidence gives the same text.
 
 mod amount;
+mod evidence;
 mod findings;
 mod lang;
 mod report;
+mod track;
 
-pub use amount::{bytes, count, decimal};
+pub use amount::{bytes, count, decimal, duration, rate};
+pub use evidence::{CgroupLimit, Evidence, NotLookedAt, Now, ProcessLimits, Strain, Traced, Used, gather};
+pub use findings::{
+    Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_meaning,
+};
 pub use lang::Lang;
+pub use track::{Size, Track};

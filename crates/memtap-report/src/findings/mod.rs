@@ -1,1 +1,109 @@
-//! Findings: rules that read evidence and tell what a user should know.
+//! Findings: rules that read evidence and tell what a user should know. Each rule is a file: its thresholds as named constants with
+//! their reason, one function from [`Evidence`] to findings, and its tests.
+
+mod churn;
+mod finding;
+mod growth;
+mod limits;
+mod lost;
+mod oom;
+mod peak;
+mod pressure;
+mod refusal;
+mod refused;
+mod reserved;
+#[cfg(test)]
+mod scene;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use crate::evidence::Evidence;
+
+pub use finding::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+pub(crate) use pressure::strains;
+pub use refusal::refusal_meaning;
+
+const RULES: [fn(&Evidence) -> Vec<Finding>; 9] = [
+    oom::find,
+    refused::find,
+    limits::find,
+    growth::find,
+    pressure::find,
+    churn::find,
+    reserved::find,
+    peak::find,
+    lost::find,
+];
+
+/// What the evidence tells: at most one finding of a rule and a program, the serious ones first.
+#[must_use]
+pub fn findings(evidence: &Evidence) -> Vec<Finding> {
+    in_order(RULES.iter().flat_map(|find| find(evidence)).collect())
+}
+
+/// Of one rule, machine and program the weightiest stays and counts the others.
+fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
+    all.sort_by(|a, b| {
+        Reverse(a.severity)
+            .cmp(&Reverse(b.severity))
+            .then(a.rule.cmp(&b.rule))
+            .then(b.weight.total_cmp(&a.weight))
+    });
+    let mut kept: Vec<Finding> = Vec::new();
+    let mut places = HashMap::new();
+    for finding in all {
+        match places.get(&(finding.rule, finding.subject.key())) {
+            None => {
+                places.insert((finding.rule, finding.subject.key()), kept.len());
+                kept.push(finding);
+            }
+            Some(place) => {
+                let more = finding.subject.processes();
+                if let Some(Subject::Program { processes, .. }) =
+                    kept.get_mut(*place).map(|first: &mut Finding| &mut first.subject)
+                {
+                    *processes += more;
+                }
+            }
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scene::{GIB, MIB, Scene};
+    use super::*;
+    use crate::Lang;
+
+    #[test]
+    fn a_quiet_hour_has_none() {
+        let mut scene = Scene::quiet(3600);
+        scene.process("systemd", |_| 12 * MIB);
+        scene.process("sshd", |at| (8 + at / 3000) * MIB);
+        scene.process("chromium", |at| (400 + (at % 97) / 10) * MIB);
+        scene.last().life.within.virtual_bytes = 1200 * GIB;
+        scene.process("java", |at| (800 + (at % 600) / 4) * MIB);
+        scene.last().life.within.virtual_bytes = 12 * GIB;
+        assert_eq!(findings(&scene.evidence), []);
+    }
+
+    #[test]
+    fn serious_ones_come_first_and_a_program_has_one_of_a_rule() {
+        let mut scene = Scene::quiet(600);
+        scene.process("slow", |at| (50 + at / 4) * MIB);
+        scene.process("worker", |at| (50 + at * 10) * MIB);
+        scene.process("worker", |at| (50 + at / 5) * MIB);
+        scene.process("worker", |at| (50 + at * 8) * MIB);
+        let found = findings(&scene.evidence);
+        let told: Vec<_> =
+            found.iter().map(|finding| (finding.severity, finding.subject.processes())).collect();
+        assert_eq!(told, [(Severity::Serious, 3), (Severity::Warning, 1)]);
+        assert!(found[0].sentence(Lang::En).contains("pid 1001"), "the fastest stands for all");
+        assert!(found[0].sentence(Lang::En).ends_with("2 more processes of this program show it."));
+        assert!(
+            found[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa lo muestran también.")
+        );
+    }
+}

@@ -1,0 +1,300 @@
+//! A process that grows and does not give back: it may leak.
+
+use memtap_store::Life;
+
+use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+use crate::evidence::{Evidence, Traced};
+use crate::track::{Course, Track};
+use crate::{Lang, amount};
+
+/// Less is not worth a look, in whatever time: a cache or a table may take it.
+const LEAST_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
+/// It must have grown by this part of what it has: a large program's size goes up and down by less.
+const LEAST_SHARE: f64 = 0.1;
+/// A slope of fewer points is none.
+const LEAST_POINTS: usize = 12;
+/// It must have lived through this part of the range, or its start would be taken for growth.
+const LIVED_SHARE: f64 = 0.5;
+/// Who gives back more than this part of what it gained, at once, collects its garbage.
+const FALL_SHARE: f64 = 0.25;
+/// In the last third it must still grow at this part of its slope: warming up flattens.
+const STILL_SHARE: f64 = 0.5;
+/// Its virtual size must have grown by this part of it: what was reserved at the start and is now filled (a Java heap) has an end.
+const VIRTUAL_SHARE: f64 = 0.5;
+/// Growth that would need longer to use up what is available does not matter now.
+const FARTHEST_S: f64 = 30.0 * 86_400.0;
+/// Memory that is used up within this time is serious.
+const SOON_S: f64 = 3600.0;
+/// A step's change below this is noise.
+const NOISE_BYTES: f64 = 64.0 * 1024.0;
+/// A course that is shorter may be the way to a plateau, however steady: what loads data, grows.
+const SHORT_S: f64 = 120.0;
+/// One that is this long and steady hardly is.
+const LONG_S: f64 = 1800.0;
+/// Of the steps that change anything, so many must rise to be called steady.
+const STEADY_SHARE: f64 = 0.95;
+/// Who has released this part of what it was granted lets go of much: growth of the rest is less clear.
+const RELEASED_SHARE: f64 = 0.7;
+
+/// How sure it is that the growth goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sure {
+    Maybe,
+    Likely,
+    VeryLikely,
+}
+
+struct Growth {
+    per_second: f64,
+    gain: f64,
+    span_s: f64,
+    rising_share: f64,
+    virtual_gain: f64,
+    released_share: Option<f64>,
+    left_s: Option<f64>,
+    sure: Sure,
+}
+
+pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
+    evidence
+        .lives
+        .iter()
+        .filter_map(|traced| Some(finding(evidence, traced, &growth(evidence, traced)?)))
+        .collect()
+}
+
+fn growth(evidence: &Evidence, traced: &Traced) -> Option<Growth> {
+    let track = traced.track.as_ref()?;
+    let range_s = evidence.range.to.seconds_since(evidence.range.from);
+    let alive = traced.life.ended_at.is_none_or(|ended| ended >= evidence.range.to);
+    if !alive
+        || track.sizes.len() < LEAST_POINTS
+        || track.span_s() < LIVED_SHARE * range_s - 2.0 * track.step_s
+    {
+        return None;
+    }
+    let private = track.course(|size| size.private_bytes);
+    let per_second = private.slope();
+    let gain = per_second * track.span_s();
+    if gain < LEAST_BYTES || gain < LEAST_SHARE * private.last() || !goes_on(&private, per_second, gain) {
+        return None;
+    }
+    let virtual_gain = track.course(|size| size.virtual_bytes).gain();
+    let left_s = evidence.available_bytes().map(|available| available as f64 / per_second);
+    if virtual_gain < VIRTUAL_SHARE * gain || left_s.is_some_and(|left_s| left_s > FARTHEST_S) {
+        return None;
+    }
+    let within = &traced.life.within;
+    let released_share =
+        (within.granted_bytes > 0).then(|| within.released_bytes as f64 / within.granted_bytes as f64);
+    let rising_share = private.rising_share(NOISE_BYTES);
+    let sure = sure(track, rising_share, released_share);
+    Some(Growth {
+        per_second,
+        gain,
+        span_s: track.span_s(),
+        rising_share,
+        virtual_gain,
+        released_share,
+        left_s,
+        sure,
+    })
+}
+
+/// Neither does it flatten, nor fall back, nor is it one jump.
+fn goes_on(private: &Course, per_second: f64, gain: f64) -> bool {
+    let last = private.last_third().slope();
+    last >= STILL_SHARE * per_second && private.deepest_fall() <= FALL_SHARE * gain
+}
+
+fn sure(track: &Track, rising_share: f64, released_share: Option<f64>) -> Sure {
+    let steady = rising_share >= STEADY_SHARE && released_share.is_none_or(|share| share < RELEASED_SHARE);
+    match (track.span_s(), steady) {
+        (..SHORT_S, _) => Sure::Maybe,
+        (LONG_S.., true) => Sure::VeryLikely,
+        (_, true) => Sure::Likely,
+        (LONG_S.., false) => Sure::Likely,
+        (_, false) => Sure::Maybe,
+    }
+}
+
+fn finding(evidence: &Evidence, traced: &Traced, growth: &Growth) -> Finding {
+    let soon = growth.left_s.is_some_and(|left_s| left_s < SOON_S);
+    let severity = match growth.sure {
+        Sure::Maybe => Severity::Notice,
+        Sure::Likely | Sure::VeryLikely if soon => Severity::Serious,
+        Sure::Likely | Sure::VeryLikely => Severity::Warning,
+    };
+    Finding {
+        rule: Rule::Growth,
+        severity,
+        subject: Subject::process(Culprit::from(&traced.life)),
+        sentence: Text::told(|lang| sentence(&traced.life, growth, lang)),
+        evidence: figures(traced, growth),
+        advice: advice(),
+        link: Link::to(View::Process, &evidence.range),
+        weight: growth.per_second,
+    }
+}
+
+fn sentence(life: &Life, growth: &Growth, lang: Lang) -> String {
+    let (name, pid) = (&life.name, life.pid.0);
+    let gain = amount::bytes(growth.gain as u64, lang);
+    let span = amount::duration(growth.span_s, lang);
+    let left = growth.left_s.map(|left_s| {
+        let left = amount::duration(left_s, lang);
+        lang.pick(
+            format!(" At this pace it uses up what the machine has available in {left}."),
+            format!(" A este ritmo agota en {left} lo que la máquina tiene disponible."),
+        )
+    });
+    let left = left.unwrap_or_default();
+    match (lang, growth.sure) {
+        (Lang::En, Sure::Maybe) => {
+            format!(
+                "{name} (pid {pid}) grew by {gain} in {span} and gave hardly anything back; whether it goes on is not yet clear.{left}"
+            )
+        }
+        (Lang::En, Sure::Likely) => {
+            format!(
+                "{name} (pid {pid}) grew by {gain} in {span} without giving it back: a leak is likely.{left}"
+            )
+        }
+        (Lang::En, Sure::VeryLikely) => {
+            format!(
+                "{name} (pid {pid}) grew steadily by {gain} in {span} without giving it back: a leak is very likely.{left}"
+            )
+        }
+        (Lang::Es, Sure::Maybe) => {
+            format!(
+                "{name} (pid {pid}) creció {gain} en {span} y apenas devolvió nada; aún no está claro si seguirá.{left}"
+            )
+        }
+        (Lang::Es, Sure::Likely) => {
+            format!(
+                "{name} (pid {pid}) creció {gain} en {span} sin devolverlos: es probable que tenga una fuga de memoria.{left}"
+            )
+        }
+        (Lang::Es, Sure::VeryLikely) => {
+            format!(
+                "{name} (pid {pid}) creció sin pausa {gain} en {span} sin devolverlos: es muy probable que tenga una fuga de memoria.{left}"
+            )
+        }
+    }
+}
+
+fn figures(traced: &Traced, growth: &Growth) -> Vec<Figure> {
+    let private =
+        traced.track.as_ref().and_then(|track| track.sizes.last()).map_or(0, |size| size.private_bytes);
+    let mut figures = vec![
+        Figure::new("growth", "crecimiento", Value::BytesPerSecond(growth.per_second)),
+        Figure::new("anonymous memory at the end", "memoria anónima al final", Value::Bytes(private)),
+        Figure::new(
+            "growth of the virtual size",
+            "crecimiento de la memoria virtual",
+            Value::Bytes(growth.virtual_gain.max(0.0) as u64),
+        ),
+        Figure::new(
+            "steps that rise, of those that change",
+            "pasos que suben, de los que cambian",
+            Value::Percent(growth.rising_share * 100.0),
+        ),
+    ];
+    if let Some(share) = growth.released_share {
+        figures.push(Figure::new(
+            "released of what was granted",
+            "liberado de lo concedido",
+            Value::Percent(share * 100.0),
+        ));
+    }
+    if let Some(left_s) = growth.left_s {
+        figures.push(Figure::new(
+            "until available memory is used up",
+            "hasta agotar la memoria disponible",
+            Value::Seconds(left_s),
+        ));
+    }
+    figures
+}
+
+fn advice() -> Text {
+    Text::both(
+        "Look at its largest requests and when they began. If it should not grow, trace its allocations (heaptrack, valgrind --tool=massif, or the profiler of its language) and set a limit meanwhile (systemd MemoryMax=, a container's memory limit), so that it takes no other program down with it.",
+        "Mire sus pedidos mayores y cuándo empezaron. Si no debería crecer, siga sus asignaciones (heaptrack, valgrind --tool=massif o el perfilador de su lenguaje) y póngale entretanto un límite (MemoryMax= de systemd, el límite de memoria del contenedor) para que no arrastre a otros programas.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{MIB, Scene};
+    use super::*;
+
+    fn found(course: impl Fn(u64) -> u64, seconds: u64) -> Vec<Finding> {
+        let mut scene = Scene::quiet(seconds);
+        scene.process("leaky", course);
+        find(&scene.evidence)
+    }
+
+    #[test]
+    fn steady_growth_is_a_likely_leak_and_a_long_one_a_very_likely_one() {
+        let [finding] = &found(|at| (50 + at / 4) * MIB, 600)[..] else { panic!("one finding") };
+        assert_eq!((finding.rule, finding.severity), (Rule::Growth, Severity::Warning));
+        let text = finding.sentence(Lang::En);
+        assert!(
+            text.contains("leaky (pid 1000) grew by 150 MiB")
+                && text.contains("likely")
+                && text.contains("hours"),
+            "{text}"
+        );
+        assert!(finding.sentence(Lang::Es).contains("es probable"), "{}", finding.sentence(Lang::Es));
+        let long = found(|at| (50 + at / 16) * MIB, 3600);
+        assert!(long[0].sentence(Lang::En).contains("very likely"), "{}", long[0].sentence(Lang::En));
+    }
+
+    #[test]
+    fn a_short_look_is_told_as_unsure() {
+        let [finding] = &found(|at| (10 + 2 * at) * MIB, 20)[..] else { panic!("one finding") };
+        assert_eq!(finding.severity, Severity::Notice);
+        assert!(finding.sentence(Lang::En).contains("not yet clear"));
+    }
+
+    #[test]
+    fn memory_that_is_gone_within_the_hour_is_serious() {
+        let [finding] = &found(|at| (50 + 10 * at) * MIB, 200)[..] else { panic!("one finding") };
+        assert_eq!(finding.severity, Severity::Serious, "10 GiB are available, at 10 MiB a second");
+    }
+
+    #[test]
+    fn warming_up_garbage_collection_and_one_jump_are_none() {
+        let warm = |at: u64| (500.0 * (1.0 - (-(at as f64) / 60.0).exp())) as u64 * MIB;
+        assert_eq!(found(warm, 600), [], "flattens");
+        assert_eq!(found(|at| (50 + (at % 100) * 2) * MIB, 600), [], "falls back");
+        assert_eq!(found(|at| if at < 300 { 50 * MIB } else { 550 * MIB }, 600), [], "jumps once");
+        assert_eq!(found(|at| if at < 590 { 50 * MIB } else { 550 * MIB }, 600), [], "jumps at the end");
+        assert_eq!(found(|_| 500 * MIB, 600), [], "stays");
+        assert_eq!(found(|at| (2000 + at / 20) * MIB, 600), [], "little beside what it has");
+    }
+
+    #[test]
+    fn filling_what_was_reserved_is_none() {
+        let mut scene = Scene::quiet(600);
+        scene.process("java", |at| (50 + at) * MIB);
+        for size in &mut scene.last().track.as_mut().unwrap().sizes {
+            size.virtual_bytes = 8192 * MIB;
+        }
+        assert_eq!(find(&scene.evidence), []);
+    }
+
+    #[test]
+    fn who_has_ended_or_just_begun_is_none() {
+        let mut scene = Scene::quiet(600);
+        scene.process("ended", |at| (50 + at) * MIB);
+        let end = scene.at(599);
+        scene.last().life.ended_at = Some(end);
+        assert_eq!(find(&scene.evidence), []);
+        let mut scene = Scene::quiet(600);
+        scene.process("young", |at| (50 + at) * MIB);
+        scene.last().track.as_mut().unwrap().sizes.truncate(100);
+        assert_eq!(find(&scene.evidence), []);
+    }
+}

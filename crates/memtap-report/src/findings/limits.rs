@@ -1,0 +1,284 @@
+//! Near a limit: of a process (address space, data, locked memory, mappings), of its control group, or of what the machine may promise.
+
+use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+use crate::evidence::{Evidence, ProcessLimits, Traced, Used};
+use crate::{Lang, amount};
+
+/// From this part of a limit on it is told: the rest is a tenth of what the program has had so far.
+const NEAR_SHARE: f64 = 0.9;
+/// From here on the next large request may meet it.
+const AT_SHARE: f64 = 0.98;
+/// A slope that reaches the limit within this time is serious.
+const SOON_S: f64 = 600.0;
+/// A slope that needs longer is none to speak of.
+const FARTHEST_S: f64 = 30.0 * 86_400.0;
+/// A slope of fewer points is none.
+const LEAST_POINTS: usize = 5;
+
+/// Which limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    AddressSpace,
+    Data,
+    Locked,
+    Mappings,
+    Group,
+    Commit,
+}
+
+/// One limit that is near.
+struct Near {
+    which: Which,
+    used: Used,
+    left_s: Option<f64>,
+}
+
+pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
+    let Some(now) = &evidence.now else { return Vec::new() };
+    let of_processes = now.limits.iter().filter_map(|limits| {
+        let traced = evidence.life(limits.pid, limits.started_at)?;
+        let near = tightest(limits, traced)?;
+        let group = limits.cgroup.as_ref().filter(|_| near.which == Which::Group);
+        let path = group.map(|group| group.path.to_string()).unwrap_or_default();
+        Some(finding(evidence, Subject::process(Culprit::from(&traced.life)), &near, &path))
+    });
+    let commit = Used { used: now.committed_bytes, limit: now.commit_limit_bytes };
+    let promised = (now.overcommit_mode == 2 && is_near(commit)).then_some(Near {
+        which: Which::Commit,
+        used: commit,
+        left_s: None,
+    });
+    let of_machine = promised.map(|near| {
+        let host = evidence.range.host.as_deref().unwrap_or_default();
+        finding(evidence, Subject::Machine(host.into()), &near, "")
+    });
+    of_processes.chain(of_machine).collect()
+}
+
+fn is_near(used: Used) -> bool {
+    used.limit > 0 && used.share() >= NEAR_SHARE
+}
+
+fn tightest(limits: &ProcessLimits, traced: &Traced) -> Option<Near> {
+    let group = limits.cgroup.as_ref().map(|group| group.memory);
+    let all = [
+        (Which::AddressSpace, limits.address_space),
+        (Which::Data, limits.data),
+        (Which::Locked, limits.locked),
+        (Which::Mappings, limits.mappings),
+        (Which::Group, group),
+    ];
+    let near = all.into_iter().filter_map(|(which, used)| Some((which, used.filter(|used| is_near(*used))?)));
+    let (which, used) = near.max_by(|a, b| a.1.share().total_cmp(&b.1.share()))?;
+    Some(Near { which, used, left_s: left_s(which, used, traced) })
+}
+
+/// How long until the limit at the slope of the range; of what has no course here, or does not grow, nothing is told.
+fn left_s(which: Which, used: Used, traced: &Traced) -> Option<f64> {
+    let track = traced.track.as_ref().filter(|track| track.sizes.len() >= LEAST_POINTS)?;
+    let course = match which {
+        Which::AddressSpace => track.course(|size| size.virtual_bytes),
+        Which::Data | Which::Group => track.course(|size| size.private_bytes),
+        Which::Locked | Which::Mappings | Which::Commit => return None,
+    };
+    let slope = course.slope();
+    let left_s = used.limit.saturating_sub(used.used) as f64 / slope;
+    (slope > 0.0 && left_s < FARTHEST_S).then_some(left_s)
+}
+
+fn finding(evidence: &Evidence, subject: Subject, near: &Near, path: &str) -> Finding {
+    let urgent = near.used.share() >= AT_SHARE || near.left_s.is_some_and(|left_s| left_s < SOON_S);
+    let view = if matches!(subject, Subject::Machine(_)) { View::Overview } else { View::Process };
+    Finding {
+        rule: Rule::NearLimit,
+        severity: if urgent { Severity::Serious } else { Severity::Warning },
+        sentence: Text::told(|lang| sentence(&subject, near, path, lang)),
+        evidence: figures(near),
+        advice: advice(near.which),
+        link: Link::to(view, &evidence.range),
+        weight: near.used.share(),
+        subject,
+    }
+}
+
+fn amount_of(which: Which, value: u64) -> Value {
+    if which == Which::Mappings { Value::Count(value) } else { Value::Bytes(value) }
+}
+
+fn limit_name(which: Which, lang: Lang) -> &'static str {
+    match which {
+        Which::AddressSpace => {
+            lang.pick("limit on address space (RLIMIT_AS)", "límite de espacio de direcciones (RLIMIT_AS)")
+        }
+        Which::Data => lang.pick("limit on data (RLIMIT_DATA)", "límite de datos (RLIMIT_DATA)"),
+        Which::Locked => lang
+            .pick("limit on locked memory (RLIMIT_MEMLOCK)", "límite de memoria bloqueada (RLIMIT_MEMLOCK)"),
+        Which::Mappings => {
+            lang.pick("limit on mappings (vm.max_map_count)", "límite de zonas (vm.max_map_count)")
+        }
+        Which::Group => {
+            lang.pick("limit of its control group (memory.max)", "límite de su grupo de control (memory.max)")
+        }
+        Which::Commit => {
+            lang.pick("limit on promised memory (CommitLimit)", "límite de memoria prometida (CommitLimit)")
+        }
+    }
+}
+
+fn sentence(subject: &Subject, near: &Near, path: &str, lang: Lang) -> String {
+    let share = amount::rate(near.used.share() * 100.0, lang);
+    let limit =
+        format!("{}, {}", limit_name(near.which, lang), amount_of(near.which, near.used.limit).text(lang));
+    let path = if path.is_empty() { String::new() } else { format!(" ({path})") };
+    let left = near.left_s.map_or_else(String::new, |left_s| {
+        let left = amount::duration(left_s, lang);
+        lang.pick(
+            format!(" At the present pace it is reached in {left}."),
+            format!(" Al ritmo actual lo alcanza en {left}."),
+        )
+    });
+    match (subject, lang) {
+        (Subject::Machine(_), Lang::En) => {
+            format!(
+                "The machine has promised {share} % of its {limit}: it refuses further requests beyond that."
+            )
+        }
+        (Subject::Machine(_), Lang::Es) => {
+            format!(
+                "La máquina tiene prometido el {share} % de su {limit}: a partir de ahí rechaza más pedidos."
+            )
+        }
+        (Subject::Program { process, .. }, Lang::En) => {
+            format!("{} (pid {}) is at {share} % of its {limit}{path}.{left}", process.name, process.pid.0)
+        }
+        (Subject::Program { process, .. }, Lang::Es) => {
+            format!("{} (pid {}) está al {share} % de su {limit}{path}.{left}", process.name, process.pid.0)
+        }
+    }
+}
+
+fn figures(near: &Near) -> Vec<Figure> {
+    let mut figures = vec![
+        Figure::new("used", "usado", amount_of(near.which, near.used.used)),
+        Figure::new("limit", "límite", amount_of(near.which, near.used.limit)),
+        Figure::new("part of the limit", "parte del límite", Value::Percent(near.used.share() * 100.0)),
+    ];
+    if let Some(left_s) = near.left_s {
+        figures.push(Figure::new("until the limit", "hasta el límite", Value::Seconds(left_s)));
+    }
+    figures
+}
+
+fn advice(which: Which) -> Text {
+    match which {
+        Which::AddressSpace | Which::Data => Text::both(
+            "Beyond it requests are refused (ENOMEM). Raise it where the program is started (`ulimit`, LimitAS=, LimitDATA=), or limit what is really used instead (MemoryMax=).",
+            "Más allá se rechazan los pedidos (ENOMEM). Súbalo donde se arranca el programa (`ulimit`, LimitAS=, LimitDATA=) o limite en su lugar lo que de verdad se usa (MemoryMax=).",
+        ),
+        Which::Locked => Text::both(
+            "Beyond it mlock is refused. Raise it (`ulimit -l`, LimitMEMLOCK=), or lock only what must never be swapped.",
+            "Más allá se rechaza mlock. Súbalo (`ulimit -l`, LimitMEMLOCK=) o bloquee solo lo que nunca deba ir al intercambio.",
+        ),
+        Which::Mappings => Text::both(
+            "Beyond it mmap, mprotect and even munmap are refused (ENOMEM). Raise it: `sysctl -w vm.max_map_count=262144`, and see why the program maps so many pieces.",
+            "Más allá se rechazan mmap, mprotect e incluso munmap (ENOMEM). Súbalo: `sysctl -w vm.max_map_count=262144`, y vea por qué el programa asigna tantos trozos.",
+        ),
+        Which::Group => Text::both(
+            "Beyond it the kernel ends a process of the group. Raise memory.max (MemoryMax=, the container's memory limit), or set the program's own pools and heaps below it.",
+            "Más allá el núcleo termina un proceso del grupo. Suba memory.max (MemoryMax=, el límite de memoria del contenedor) o ajuste por debajo las reservas y montículos del programa.",
+        ),
+        Which::Commit => Text::both(
+            "End what reserves without using (see the processes by virtual size), add swap, or raise vm.overcommit_ratio.",
+            "Termine lo que reserva sin usar (vea los procesos por memoria virtual), añada intercambio o suba vm.overcommit_ratio.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{GIB, MIB, Scene};
+    use super::*;
+    use crate::evidence::{CgroupLimit, Now};
+
+    fn found(course: impl Fn(u64) -> u64, limits: ProcessLimits) -> Vec<Finding> {
+        let mut scene = Scene::quiet(100);
+        scene.process("tight", course);
+        let life = &scene.last().life;
+        let limits = ProcessLimits { pid: life.pid, started_at: life.started_at, ..limits };
+        scene.evidence.now = Some(Now { limits: vec![limits], ..Now::default() });
+        find(&scene.evidence)
+    }
+
+    #[test]
+    fn a_process_near_its_address_space_has_the_time_that_is_left() {
+        let space = Used { used: 950 * MIB, limit: 1000 * MIB };
+        let limits = ProcessLimits { address_space: Some(space), ..ProcessLimits::default() };
+        let [finding] = &found(|at| (850 * MIB) + at * MIB / 100, limits.clone())[..] else {
+            panic!("one finding")
+        };
+        assert_eq!(finding.severity, Severity::Warning);
+        let text = finding.sentence(Lang::En);
+        assert!(text.contains("95 % of its limit on address space (RLIMIT_AS), 1000 MiB"), "{text}");
+        assert!(text.contains("reached in 83 min"), "{text}");
+        let [fast] = &found(|at| (850 + at) * MIB, limits.clone())[..] else { panic!("one finding") };
+        assert_eq!(fast.severity, Severity::Serious, "50 s are left");
+        let [still] = &found(|_| 930 * MIB, limits)[..] else { panic!("one finding") };
+        assert!(!still.sentence(Lang::Es).contains("ritmo"), "{}", still.sentence(Lang::Es));
+    }
+
+    #[test]
+    fn the_tightest_limit_is_told_and_a_group_by_its_path() {
+        let limits = ProcessLimits {
+            locked: Some(Used { used: 61 << 10, limit: 64 << 10 }),
+            mappings: Some(Used { used: 60_000, limit: 65_530 }),
+            cgroup: Some(CgroupLimit {
+                path: "/app.slice/db".into(),
+                memory: Used { used: 99 * MIB, limit: 100 * MIB },
+            }),
+            ..ProcessLimits::default()
+        };
+        let [finding] = &found(|_| 90 * MIB, limits)[..] else { panic!("one finding") };
+        assert_eq!(finding.severity, Severity::Serious);
+        assert!(finding.sentence(Lang::En).contains("memory.max), 100 MiB (/app.slice/db)"));
+    }
+
+    #[test]
+    fn counts_are_no_sizes() {
+        let limits = ProcessLimits {
+            mappings: Some(Used { used: 60_000, limit: 65_530 }),
+            ..ProcessLimits::default()
+        };
+        let [finding] = &found(|_| 90 * MIB, limits)[..] else { panic!("one finding") };
+        assert!(
+            finding.sentence(Lang::En).contains("(vm.max_map_count), 65,530"),
+            "{}",
+            finding.sentence(Lang::En)
+        );
+    }
+
+    #[test]
+    fn promises_matter_only_where_they_are_kept() {
+        let mut scene = Scene::quiet(60);
+        let now = |overcommit_mode| {
+            Some(Now {
+                overcommit_mode,
+                committed_bytes: 19 * GIB,
+                commit_limit_bytes: 20 * GIB,
+                ..Now::default()
+            })
+        };
+        scene.evidence.now = now(0);
+        assert_eq!(find(&scene.evidence), []);
+        scene.evidence.now = now(2);
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert!(matches!(finding.subject, Subject::Machine(_)));
+        assert!(finding.sentence(Lang::Es).contains("CommitLimit"));
+    }
+
+    #[test]
+    fn far_from_every_limit_is_none() {
+        let limits =
+            ProcessLimits { address_space: Some(Used { used: 8, limit: 10 }), ..ProcessLimits::default() };
+        assert_eq!(found(|_| MIB, limits), []);
+    }
+}

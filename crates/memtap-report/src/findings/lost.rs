@@ -1,0 +1,102 @@
+//! What the figures of a range lack: records that were lost, and memory that no cause explains.
+
+use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+use crate::amount;
+use crate::evidence::Evidence;
+
+/// Unexplained memory below this is a page or two in flight.
+const UNEXPLAINED_BYTES: u64 = 1 << 20;
+
+pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
+    lost(evidence).into_iter().chain(unexplained(evidence)).collect()
+}
+
+fn machine(evidence: &Evidence) -> Subject {
+    Subject::Machine(evidence.range.host.as_deref().unwrap_or_default().into())
+}
+
+fn lost(evidence: &Evidence) -> Option<Finding> {
+    let lost: u64 = evidence.machine.iter().map(|point| point.lost).sum();
+    let calls = evidence.machine.iter().flat_map(|point| &point.calls);
+    let made: u64 = calls.map(|(_, totals)| totals.count).sum();
+    // Lost ones are among those that were made; where that is not known (a SystemTap script), they come on top.
+    let made = made.max(lost);
+    let percent = lost as f64 * 100.0 / made as f64;
+    (lost > 0).then(|| Finding {
+        rule: Rule::Lost,
+        severity: Severity::Notice,
+        subject: machine(evidence),
+        sentence: Text::told(|lang| {
+            let (lost, made) = (amount::count(lost, lang), amount::count(made, lang));
+            lang.pick(
+                format!("{lost} of {made} requests did not reach the history as single lines. Sums by process and call have them; lists of requests, sizes and times of single requests do not."),
+                format!("{lost} de {made} pedidos no llegaron al historial uno a uno. Los totales por proceso y llamada los incluyen; las listas de pedidos, los tamaños y las horas de cada uno, no."),
+            )
+        }),
+        evidence: vec![
+            Figure::new("lost", "perdidos", Value::Count(lost)),
+            Figure::new("of all requests", "de todos los pedidos", Value::Percent(percent)),
+        ],
+        advice: Text::both(
+            "Give memtap a larger ring (--ring-size or --memory), or see on the page's health view what holds it up.",
+            "Dé a memtap un búfer circular mayor (--ring-size o --memory), o vea en la vista de salud qué lo frena.",
+        ),
+        link: Link::to(View::Overview, &evidence.range),
+        weight: percent,
+    })
+}
+
+fn unexplained(evidence: &Evidence) -> Option<Finding> {
+    let bytes = evidence.now.as_ref()?.unexplained_bytes;
+    (bytes >= UNEXPLAINED_BYTES).then(|| Finding {
+        rule: Rule::Unexplained,
+        severity: Severity::Notice,
+        subject: machine(evidence),
+        sentence: Text::told(|lang| {
+            let size = amount::bytes(bytes, lang);
+            lang.pick(
+                format!("No recorded cause explains {size} of virtual memory of living processes: their totals are right, what they were asked for by is not known."),
+                format!("Ninguna causa registrada explica {size} de memoria virtual de los procesos vivos: sus totales son correctos, pero no se sabe qué los pidió."),
+            )
+        }),
+        evidence: vec![Figure::new("unexplained now", "sin explicar ahora", Value::Bytes(bytes))],
+        advice: Text::both(
+            "The process view shows whose it is. If it comes again, please report it with the kernel's version.",
+            "La vista de procesos muestra de quién es. Si se repite, avísenos, por favor, con la versión del núcleo.",
+        ),
+        link: Link::to(View::Overview, &evidence.range),
+        weight: bytes as f64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{MIB, Scene};
+    use super::*;
+    use crate::Lang;
+    use crate::evidence::Now;
+    use memtap_model::{Call, CallTotals};
+
+    #[test]
+    fn lost_records_are_told_with_what_they_mean() {
+        let mut scene = Scene::quiet(10);
+        assert_eq!(find(&scene.evidence), []);
+        scene.evidence.machine[3].lost = 5;
+        scene.evidence.machine[7].lost = 20;
+        scene.evidence.machine[7].calls =
+            vec![(Call::Mmap, CallTotals { count: 1000, ..CallTotals::default() })];
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert_eq!((finding.rule, finding.severity), (Rule::Lost, Severity::Notice));
+        assert!(finding.sentence(Lang::En).starts_with("25 of 1,000 requests"));
+        assert_eq!(finding.evidence[1].value, Value::Percent(2.5));
+    }
+
+    #[test]
+    fn a_page_in_flight_is_none_and_more_is_told() {
+        let mut scene = Scene::quiet(10);
+        scene.evidence.now = Some(Now { unexplained_bytes: 4096, ..Now::default() });
+        assert_eq!(find(&scene.evidence), []);
+        scene.evidence.now = Some(Now { unexplained_bytes: 40 * MIB, ..Now::default() });
+        assert_eq!(find(&scene.evidence)[0].rule, Rule::Unexplained);
+    }
+}

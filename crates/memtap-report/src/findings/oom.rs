@@ -1,0 +1,161 @@
+//! OOM kills: the kernel ended a process for want of memory.
+
+use memtap_model::WallClock;
+use memtap_store::StoredOomKill;
+
+use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+use crate::evidence::Evidence;
+use crate::{Lang, amount};
+
+/// With more of the memory available just before, it was a group's limit and not the machine's: the machine reclaims down to its last hundredths
+/// before it kills.
+const PLENTY_SHARE: f64 = 0.1;
+/// Processes that are named as the largest.
+const LARGEST: usize = 3;
+
+pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
+    evidence.oom_kills.iter().map(|kill| finding(evidence, kill)).collect()
+}
+
+fn finding(evidence: &Evidence, kill: &StoredOomKill) -> Finding {
+    let in_group = of_a_group(evidence, kill);
+    let victim = Culprit {
+        host: kill.host.clone(),
+        pid: kill.victim,
+        started_at: started_at(evidence, kill),
+        name: kill.victim_name.clone(),
+    };
+    Finding {
+        rule: Rule::OomKill,
+        severity: Severity::Serious,
+        subject: Subject::process(victim),
+        sentence: Text::told(|lang| sentence(kill, in_group, lang)),
+        evidence: figures(kill),
+        advice: advice(in_group),
+        link: Link::to(View::Process, &evidence.range),
+        weight: kill.resident.set_bytes() as f64,
+    }
+}
+
+/// The victim's start, where its life is known: the latest of that pid that had begun then.
+fn started_at(evidence: &Evidence, kill: &StoredOomKill) -> WallClock {
+    let lives = evidence.lives.iter().map(|traced| &traced.life);
+    let of_pid = lives.filter(|life| life.pid == kill.victim && life.started_at <= kill.time);
+    of_pid.map(|life| life.started_at).max().unwrap_or(kill.time)
+}
+
+fn of_a_group(evidence: &Evidence, kill: &StoredOomKill) -> bool {
+    let total = evidence.total_bytes() as f64;
+    let available = kill.before.last().map(|moment| moment.available_bytes as f64);
+    available.is_some_and(|available| total > 0.0 && available > PLENTY_SHARE * total)
+}
+
+fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
+    let (name, pid) = (&kill.victim_name, kill.victim.0);
+    let had = amount::bytes(kill.resident.set_bytes(), lang);
+    let why = match (in_group, lang) {
+        (true, Lang::En) => " The machine had memory left, so it was the limit of a control group.",
+        (true, Lang::Es) => " A la máquina le quedaba memoria, así que fue el límite de un grupo de control.",
+        (false, _) => "",
+    };
+    let asker = if kill.asker == kill.victim {
+        String::new()
+    } else {
+        let (asker, asker_pid) = (&kill.asker_name, kill.asker.0);
+        lang.pick(
+            format!(" The page that was missing was asked for by {asker} (pid {asker_pid})."),
+            format!(" La página que faltaba la pidió {asker} (pid {asker_pid})."),
+        )
+    };
+    lang.pick(
+        format!("The kernel killed {name} (pid {pid}), which had {had} in memory, for want of memory.{why}{asker}"),
+        format!("El núcleo terminó {name} (pid {pid}), que tenía {had} en memoria, por falta de memoria.{why}{asker}"),
+    )
+}
+
+fn figures(kill: &StoredOomKill) -> Vec<Figure> {
+    let mut figures = vec![
+        Figure::new("when", "cuándo", Value::Time(kill.time)),
+        Figure::new("resident set", "memoria residente", Value::Bytes(kill.resident.set_bytes())),
+        Figure::new("virtual size", "memoria virtual", Value::Bytes(kill.virtual_bytes)),
+    ];
+    if let Some(moment) = kill.before.last() {
+        figures.push(Figure::new(
+            "available just before",
+            "disponible justo antes",
+            Value::Bytes(moment.available_bytes),
+        ));
+        figures.extend(moment.largest.iter().take(LARGEST).map(|(pid, name, _, resident)| {
+            Figure::named(&format!("{name} (pid {})", pid.0), Value::Bytes(*resident))
+        }));
+    }
+    figures
+}
+
+fn advice(in_group: bool) -> Text {
+    if in_group {
+        Text::both(
+            "Raise the group's limit (memory.max: MemoryMax= of the unit, the memory limit of the container or pod), or set the program's pools and heaps below it.",
+            "Suba el límite del grupo (memory.max: MemoryMax= de la unidad, el límite de memoria del contenedor o pod) o ajuste por debajo las reservas y montículos del programa.",
+        )
+    } else {
+        Text::both(
+            "See who grew in the seconds before: the victim is the largest, not always the culprit. Limit that program (MemoryMax=), add memory or swap, and protect what must live (OOMScoreAdjust=).",
+            "Vea quién creció en los segundos anteriores: la víctima es el mayor, no siempre el culpable. Limite ese programa (MemoryMax=), añada memoria o intercambio y proteja lo que deba seguir vivo (OOMScoreAdjust=).",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{GIB, MIB, Scene};
+    use super::*;
+    use memtap_model::{Resident, Tgid};
+    use memtap_store::StoredMoment;
+
+    fn kill(scene: &Scene, second: u64, available_bytes: u64) -> StoredOomKill {
+        StoredOomKill {
+            host: "box".into(),
+            time: scene.at(second),
+            victim: Tgid(1000),
+            victim_name: "db".to_owned(),
+            command: String::new(),
+            container: None,
+            virtual_bytes: 9 * GIB,
+            resident: Resident { anonymous_bytes: 8 * GIB, ..Resident::default() },
+            asker: Tgid(77),
+            asker_name: "web".to_owned(),
+            before: vec![StoredMoment {
+                time: scene.at(second - 1),
+                available_bytes,
+                largest: vec![(Tgid(1000), "db".to_owned(), 9 * GIB, 8 * GIB)],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_kill_is_serious_and_says_who_asked() {
+        let mut scene = Scene::quiet(60);
+        scene.process("db", |_| 50 * MIB);
+        scene.evidence.oom_kills = vec![kill(&scene, 30, 100 * MIB)];
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert_eq!((finding.rule, finding.severity), (Rule::OomKill, Severity::Serious));
+        let text = finding.sentence(Lang::En);
+        assert!(
+            text.contains("killed db (pid 1000), which had 8.00 GiB") && text.contains("by web (pid 77)"),
+            "{text}"
+        );
+        assert!(!text.contains("control group"));
+        let Subject::Program { process, .. } = &finding.subject else { panic!("a process") };
+        assert_eq!(process.started_at, scene.last().life.started_at, "the link finds its life");
+    }
+
+    #[test]
+    fn with_memory_left_it_was_a_groups_limit() {
+        let mut scene = Scene::quiet(60);
+        scene.evidence.oom_kills = vec![kill(&scene, 30, 5 * GIB)];
+        let finding = &find(&scene.evidence)[0];
+        assert!(finding.sentence(Lang::Es).contains("grupo de control"));
+        assert!(finding.advice.text(Lang::En).contains("MemoryMax="));
+    }
+}

@@ -1,0 +1,276 @@
+//! Memory was short: tasks waited for it, or the kernel moved pages out to swap. And who grew meanwhile.
+
+use memtap_model::WallClock;
+use memtap_store::{Life, MachinePoint};
+
+use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+use crate::evidence::{Evidence, Strain};
+use crate::track::resident;
+use crate::{Lang, amount};
+
+/// Some task waited for memory in this part of ten seconds, percent: people notice it.
+const SOME_PERCENT: f64 = 10.0;
+/// All tasks waited: nothing went on meanwhile.
+const FULL_PERCENT: f64 = 5.0;
+const FULL_SERIOUS_PERCENT: f64 = 20.0;
+/// Less of the memory is available: the kernel then reclaims all the time.
+const SCARCE_SHARE: f64 = 0.05;
+const SCARCE_SERIOUS_SHARE: f64 = 0.02;
+/// Moved out to swap, bytes a second: more than the idle pages that a healthy machine moves out by and by.
+const SWAP_OUT: f64 = 4.0 * 1024.0 * 1024.0;
+/// Strained steps that are this near to each other, counted in steps, are one stretch.
+const APART: i64 = 3;
+/// Programs that are named.
+const GROWN: usize = 3;
+/// And the least that they grew by.
+const GROWN_BYTES: u64 = 16 << 20;
+
+/// The stretches in which memory was short.
+pub(crate) fn strains(machine: &[MachinePoint]) -> Vec<(WallClock, WallClock)> {
+    let mut stretches: Vec<(WallClock, WallClock)> = Vec::new();
+    for (index, point) in machine.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|before| machine.get(before));
+        if !is_strained(point, before) {
+            continue;
+        }
+        let step = i64::try_from(point.step.as_nanos()).unwrap_or(i64::MAX);
+        let end = WallClock(point.from.0.saturating_add(step));
+        match stretches.last_mut() {
+            Some(last) if point.from.0 - last.1.0 <= APART.saturating_mul(step) => last.1 = end,
+            _ => stretches.push((point.from, end)),
+        }
+    }
+    stretches
+}
+
+fn is_strained(point: &MachinePoint, before: Option<&MachinePoint>) -> bool {
+    let waited = point
+        .host
+        .pressure
+        .is_some_and(|pressure| pressure.some_avg10 >= SOME_PERCENT || pressure.full_avg10 >= FULL_PERCENT);
+    let total = point.host.total_bytes as f64;
+    let scarce = total > 0.0 && (point.least_available_bytes as f64) < SCARCE_SHARE * total;
+    waited || scarce || swapped_out(point, before) >= SWAP_OUT
+}
+
+/// By how much swap filled, bytes a second.
+fn swapped_out(point: &MachinePoint, before: Option<&MachinePoint>) -> f64 {
+    let Some(before) = before.filter(|before| before.host.swap.total_bytes == point.host.swap.total_bytes)
+    else {
+        return 0.0;
+    };
+    let filled = before.host.swap.free_bytes.saturating_sub(point.host.swap.free_bytes);
+    filled as f64 / point.from.seconds_since(before.from).max(1.0)
+}
+
+/// What the worst of a stretch was.
+struct Worst {
+    seconds: f64,
+    some_percent: Option<f64>,
+    full_percent: f64,
+    least_available: u64,
+    total: u64,
+    swapped_out: u64,
+    stretches: usize,
+}
+
+pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
+    let stretches = strains(&evidence.machine);
+    let Some((from, to)) = stretches.iter().copied().max_by_key(|(from, to)| to.0 - from.0) else {
+        return Vec::new();
+    };
+    let worst = worst(&evidence.machine, from, to, stretches.len());
+    let strain = evidence.strains.iter().find(|strain| strain.from == from);
+    let grown = strain.map(grown).unwrap_or_default();
+    let share = worst.least_available as f64 / (worst.total as f64).max(1.0);
+    let serious = worst.full_percent >= FULL_SERIOUS_PERCENT || share < SCARCE_SERIOUS_SHARE;
+    let host = evidence.range.host.as_deref().unwrap_or_default();
+    vec![Finding {
+        rule: Rule::Pressure,
+        severity: if serious { Severity::Serious } else { Severity::Warning },
+        subject: Subject::Machine(host.into()),
+        sentence: Text::told(|lang| sentence(&worst, &grown, lang)),
+        evidence: figures(from, &worst, &grown),
+        advice: Text::both(
+            "Give the programs that grew less at a time or a limit of their own (MemoryHigh= slows only them down), spread work that comes at once, or add memory. Swap hides a short lack and makes a long one slow.",
+            "Dé menos trabajo a la vez a los programas que crecieron, o un límite propio (MemoryHigh= solo los frena a ellos), reparta lo que llega de golpe o añada memoria. El intercambio disimula una falta breve y vuelve lenta una larga.",
+        ),
+        link: Link::to(View::Overview, &memtap_store::Range { from, to, ..evidence.range.clone() }),
+        weight: worst.seconds,
+    }]
+}
+
+fn worst(machine: &[MachinePoint], from: WallClock, to: WallClock, stretches: usize) -> Worst {
+    let within = || machine.iter().filter(|point| point.from >= from && point.from < to);
+    let highest = |part: fn(&memtap_model::Pressure) -> f64| {
+        within().filter_map(|point| point.host.pressure.as_ref().map(part)).reduce(f64::max)
+    };
+    let before = machine.iter().rev().find(|point| point.from < from);
+    let free_before = before.or_else(|| within().next()).map_or(0, |point| point.host.swap.free_bytes);
+    let free_least = within().map(|point| point.host.swap.free_bytes).min().unwrap_or(free_before);
+    Worst {
+        seconds: to.seconds_since(from),
+        some_percent: highest(|pressure| pressure.some_avg10),
+        full_percent: highest(|pressure| pressure.full_avg10).unwrap_or(0.0),
+        least_available: within().map(|point| point.least_available_bytes).min().unwrap_or(0),
+        total: within().map(|point| point.host.total_bytes).max().unwrap_or(0),
+        swapped_out: free_before.saturating_sub(free_least),
+        stretches,
+    }
+}
+
+/// The programs whose processes grew most within a stretch, by name.
+fn grown(strain: &Strain) -> Vec<(String, u64)> {
+    let mut programs: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    for life in &strain.lives {
+        *programs.entry(&life.name).or_default() += gain(life);
+    }
+    let mut grown: Vec<(String, u64)> = programs
+        .into_iter()
+        .filter(|(_, bytes)| *bytes >= GROWN_BYTES)
+        .map(|(name, bytes)| (name.to_owned(), bytes))
+        .collect();
+    grown.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    grown.truncate(GROWN);
+    grown
+}
+
+/// Also of what has ended: its highest counts.
+fn gain(life: &Life) -> u64 {
+    let after =
+        if life.ended_at.is_some() { life.within.peak_resident_bytes } else { resident(&life.within) };
+    after.saturating_sub(life.before_resident_bytes)
+}
+
+fn sentence(worst: &Worst, grown: &[(String, u64)], lang: Lang) -> String {
+    let seconds = amount::duration(worst.seconds, lang);
+    let least = amount::bytes(worst.least_available, lang);
+    let total = amount::bytes(worst.total, lang);
+    let mut text = lang.pick(
+        format!("Memory was short for {seconds}: {least} of {total} were available at the least"),
+        format!("Faltó memoria durante {seconds}: como mínimo hubo {least} disponibles de {total}"),
+    );
+    if let Some(some) = worst.some_percent.filter(|some| *some >= SOME_PERCENT) {
+        let some = amount::rate(some, lang);
+        text += &lang.pick(
+            format!(", and tasks waited for it up to {some} % of the time"),
+            format!(", y hubo tareas esperándola hasta el {some} % del tiempo"),
+        );
+    }
+    text.push('.');
+    if worst.swapped_out >= GROWN_BYTES {
+        let out = amount::bytes(worst.swapped_out, lang);
+        text += &lang.pick(format!(" {out} went out to swap."), format!(" {out} pasaron al intercambio."));
+    }
+    if let Some((last, first)) = grown.split_last() {
+        let told = |(name, bytes): &(String, u64)| format!("{name} (+{})", amount::bytes(*bytes, lang));
+        let first = first.iter().map(told).collect::<Vec<_>>().join(", ");
+        let joined = if first.is_empty() {
+            told(last)
+        } else {
+            format!("{first}{}{}", lang.pick(" and ", " y "), told(last))
+        };
+        text +=
+            &lang.pick(format!(" Meanwhile grew: {joined}."), format!(" Entretanto crecieron: {joined}."));
+    }
+    text
+}
+
+fn figures(from: WallClock, worst: &Worst, grown: &[(String, u64)]) -> Vec<Figure> {
+    let mut figures = vec![
+        Figure::new("from", "desde", Value::Time(from)),
+        Figure::new("for", "durante", Value::Seconds(worst.seconds)),
+        Figure::new("least available", "lo mínimo disponible", Value::Bytes(worst.least_available)),
+        Figure::new("stretches of this kind", "tramos así", Value::Count(worst.stretches as u64)),
+    ];
+    if let Some(some) = worst.some_percent {
+        figures.push(Figure::new("some task waited", "alguna tarea esperó", Value::Percent(some)));
+        figures.push(Figure::new(
+            "all tasks waited",
+            "todas las tareas esperaron",
+            Value::Percent(worst.full_percent),
+        ));
+    }
+    if worst.swapped_out > 0 {
+        figures.push(Figure::new("went out to swap", "pasó al intercambio", Value::Bytes(worst.swapped_out)));
+    }
+    figures.extend(grown.iter().map(|(name, bytes)| Figure::named(name, Value::Bytes(*bytes))));
+    figures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{GIB, MIB, Scene};
+    use super::*;
+    use memtap_model::{Pressure, SwapReading};
+
+    fn wait(scene: &mut Scene, from: usize, to: usize, some_avg10: f64, full_avg10: f64) {
+        for point in &mut scene.evidence.machine[from..to] {
+            point.host.pressure = Some(Pressure { some_avg10, full_avg10 });
+        }
+    }
+
+    #[test]
+    fn waiting_is_told_with_who_grew_meanwhile() {
+        let mut scene = Scene::quiet(100);
+        wait(&mut scene, 30, 50, 25.0, 3.0);
+        wait(&mut scene, 80, 82, 12.0, 0.0);
+        let mut lives = Vec::new();
+        for (name, before, after) in [("db", 100, 900), ("web", 50, 55), ("web", 50, 90), ("idle", 500, 500)]
+        {
+            scene.process(name, |_| after * MIB);
+            let mut life = scene.last().life.clone();
+            life.before_resident_bytes = before * MIB;
+            lives.push(life);
+        }
+        scene.evidence.strains = vec![Strain { from: scene.at(30), to: scene.at(50), lives }];
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert_eq!(finding.severity, Severity::Warning);
+        let text = finding.sentence(Lang::En);
+        assert!(text.contains("short for 20 s") && text.contains("up to 25 % of the time"), "{text}");
+        assert!(text.ends_with("Meanwhile grew: db (+800 MiB) and web (+45.0 MiB)."), "{text}");
+        assert!(finding.sentence(Lang::Es).contains("db (+800 MiB) y web"));
+        assert_eq!((finding.link.range.from, finding.link.range.to), (scene.at(30), scene.at(50)));
+        assert!(finding.evidence.iter().any(|figure| figure.value == Value::Count(2)), "two stretches");
+    }
+
+    #[test]
+    fn a_machine_that_stands_still_is_serious() {
+        let mut scene = Scene::quiet(100);
+        wait(&mut scene, 30, 50, 60.0, 40.0);
+        assert_eq!(find(&scene.evidence)[0].severity, Severity::Serious);
+    }
+
+    #[test]
+    fn without_pressure_figures_what_is_available_and_swap_tell() {
+        let mut scene = Scene::quiet(100);
+        for point in &mut scene.evidence.machine {
+            point.host.pressure = None;
+        }
+        assert_eq!(find(&scene.evidence), []);
+        scene.evidence.machine[10].least_available_bytes = GIB / 2;
+        assert_eq!(find(&scene.evidence)[0].severity, Severity::Warning);
+
+        let mut scene = Scene::quiet(100);
+        for (at, point) in scene.evidence.machine.iter_mut().enumerate() {
+            let out = (at.clamp(20, 30) as u64 - 20) * 50 * MIB;
+            point.host.swap = SwapReading { total_bytes: 2 * GIB, free_bytes: 2 * GIB - out };
+        }
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert!(
+            finding.sentence(Lang::En).contains("500 MiB went out to swap"),
+            "{}",
+            finding.sentence(Lang::En)
+        );
+    }
+
+    #[test]
+    fn idle_pages_that_go_out_slowly_and_short_waits_are_none() {
+        let mut scene = Scene::quiet(100);
+        wait(&mut scene, 30, 50, 4.0, 1.0);
+        for (at, point) in scene.evidence.machine.iter_mut().enumerate() {
+            point.host.swap = SwapReading { total_bytes: 2 * GIB, free_bytes: 2 * GIB - at as u64 * MIB };
+        }
+        assert_eq!(find(&scene.evidence), []);
+    }
+}

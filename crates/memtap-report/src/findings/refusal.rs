@@ -1,0 +1,239 @@
+//! What a refusal means: by call and errno, in words, and whether programs meet it on purpose.
+
+use memtap_model::{Call, Errno};
+
+use super::{Severity, Text};
+use crate::amount;
+
+const EPERM: u16 = 1;
+const EAGAIN: u16 = 11;
+const ENOMEM: u16 = 12;
+const EACCES: u16 = 13;
+const EFAULT: u16 = 14;
+const ENFILE: u16 = 23;
+const EMFILE: u16 = 24;
+
+/// What a refusal of a call comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// No memory, or a limit on how much: of address space, of what may be promised, of mappings.
+    NoMemory,
+    /// mprotect: a part is not mapped, or a limit as above.
+    NoMemoryOrHole,
+    /// The limit on locked memory.
+    Locked,
+    /// The limit on open files.
+    Files,
+    /// The range is not mapped (as a whole): the program's mistake.
+    NotMapped,
+    /// It is sealed with mseal, or a privilege is missing.
+    Sealed,
+    /// Access rights, or a rule that memory must not be both written and run.
+    Access,
+}
+
+impl Kind {
+    /// What it is, when it tells of a lack or a mistake. `None` for what programs meet on purpose or bear without harm:
+    ///
+    /// - EINVAL, ENOSYS, EOPNOTSUPP: probes of what this kernel can do (madvise's newer advice, MAP_SYNC, memfd's flags);
+    /// - EEXIST: MAP_FIXED_NOREPLACE asks whether an address is free;
+    /// - ENODEV, EBADF: a file that cannot be mapped is read instead;
+    /// - madvise and munlock with ENOMEM: the rest of the range was done, nothing is missing;
+    /// - userfaultfd with EPERM: collectors try it and do without it.
+    pub(crate) fn of(call: Call, errno: Errno) -> Option<Self> {
+        use Call::{
+            Brk, Madvise, MemfdCreate, Mlock, Mlock2, Mlockall, Mmap, Mprotect, Mremap, Munmap, PkeyMprotect,
+            Shmat,
+        };
+        Some(match (call, errno.0) {
+            (Mmap | Mremap | Brk | Munmap | Shmat | MemfdCreate, ENOMEM) => Self::NoMemory,
+            (Mprotect | PkeyMprotect, ENOMEM) => Self::NoMemoryOrHole,
+            (Mlock | Mlock2 | Mlockall, ENOMEM | EAGAIN | EPERM) | (Mmap | Mremap, EAGAIN) => Self::Locked,
+            (MemfdCreate | Mmap, EMFILE | ENFILE) => Self::Files,
+            (Mremap, EFAULT) => Self::NotMapped,
+            (Mmap | Mremap | Munmap | Mprotect | PkeyMprotect | Madvise, EPERM) => Self::Sealed,
+            (Mmap | Mprotect | PkeyMprotect | Shmat | MemfdCreate, EACCES) => Self::Access,
+            _ => return None,
+        })
+    }
+
+    /// How much one of it matters.
+    pub(crate) fn severity(self, call: Call) -> Severity {
+        match (self, call) {
+            (Self::NoMemory | Self::Files, _) | (Self::Locked, Call::Mlockall) => Severity::Warning,
+            _ => Severity::Notice,
+        }
+    }
+
+    /// From how many on it is told: a program may try one range or right and go another way.
+    pub(crate) fn least(self) -> u64 {
+        match self {
+            Self::NoMemoryOrHole | Self::Sealed | Self::Access => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// What an errno means for a call, in words that fit the call.
+#[must_use]
+pub fn refusal_meaning(call: Call, errno: Errno) -> Text {
+    match (Kind::of(call, errno), errno.0) {
+        (Some(kind), _) => kind_meaning(kind, call),
+        (None, ENOMEM) => Text::both(
+            "a part of the range is not mapped; the rest was done",
+            "una parte del intervalo no está asignada; el resto se hizo",
+        ),
+        (None, 22) => Text::both(
+            "an argument does not fit, or this kernel does not know the flag or advice: often a probe",
+            "un argumento no vale, o este núcleo no conoce la opción o el consejo: a menudo es un sondeo",
+        ),
+        (None, 17) => Text::both(
+            "something is mapped there already (MAP_FIXED_NOREPLACE): the program asks whether the place is free",
+            "ya hay algo asignado allí (MAP_FIXED_NOREPLACE): el programa pregunta si el sitio está libre",
+        ),
+        (None, 19 | 9) => Text::both(
+            "this file cannot be mapped; programs read it instead",
+            "este archivo no se puede proyectar; los programas lo leen de otro modo",
+        ),
+        (None, 38 | 95) => {
+            Text::both("this kernel cannot do it: a probe", "este núcleo no sabe hacerlo: es un sondeo")
+        }
+        (None, EPERM) => Text::both("a privilege is missing", "falta un privilegio"),
+        (None, EACCES) => Text::both("the access rights forbid it", "los permisos no lo dejan"),
+        (None, EFAULT) => {
+            Text::both("an address is none of the process's", "una dirección no es del proceso")
+        }
+        (None, _) => Text::told(|lang| {
+            let name = errno.to_string();
+            lang.pick(
+                format!("the kernel says {name}; the call's manual page has its meaning"),
+                format!("el núcleo dice {name}; la página de manual de la llamada lo explica"),
+            )
+        }),
+    }
+}
+
+fn kind_meaning(kind: Kind, call: Call) -> Text {
+    match (kind, call) {
+        (Kind::NoMemory, Call::Munmap) => Text::both(
+            "releasing the middle of a mapping makes two of it, and the process has as many as vm.max_map_count allows",
+            "liberar el medio de una zona la parte en dos, y el proceso ya tiene tantas como permite vm.max_map_count",
+        ),
+        (Kind::NoMemory, Call::Brk) => Text::both(
+            "the heap cannot grow there: a mapping is in the way, or the limit on data (RLIMIT_DATA) or on address space (RLIMIT_AS), or the machine's overcommit limit",
+            "el montículo no puede crecer allí: se lo impide otra zona, el límite de datos (RLIMIT_DATA), el de espacio de direcciones (RLIMIT_AS) o el de sobreasignación de la máquina",
+        ),
+        (Kind::NoMemory, _) => Text::both(
+            "not enough memory: over the process's limit on address space (RLIMIT_AS) or data (RLIMIT_DATA), the machine's overcommit limit, or the number of mappings (vm.max_map_count)",
+            "no hay memoria suficiente: se pasa del límite de espacio de direcciones (RLIMIT_AS) o de datos (RLIMIT_DATA) del proceso, del de sobreasignación de la máquina o del número de zonas (vm.max_map_count)",
+        ),
+        (Kind::NoMemoryOrHole, _) => Text::both(
+            "a part of the range is not mapped, or making it writable goes beyond the overcommit limit, or splitting it beyond vm.max_map_count",
+            "una parte del intervalo no está asignada, o hacerla escribible se pasa del límite de sobreasignación, o partirla, de vm.max_map_count",
+        ),
+        (Kind::Locked, _) => Text::both(
+            "more than the process may lock in memory (RLIMIT_MEMLOCK)",
+            "más de lo que el proceso puede bloquear en memoria (RLIMIT_MEMLOCK)",
+        ),
+        (Kind::Files, _) => Text::both(
+            "the process (or the machine) has as many files open as it may",
+            "el proceso (o la máquina) ya tiene abiertos tantos archivos como puede",
+        ),
+        (Kind::NotMapped, _) => Text::both(
+            "the range to be moved or grown is not mapped as a whole: a mistake of the program's",
+            "el intervalo que se quería mover o ampliar no está asignado por entero: un error del programa",
+        ),
+        (Kind::Sealed, _) => Text::both(
+            "the range is sealed (mseal), or a privilege is missing",
+            "el intervalo está sellado (mseal), o falta un privilegio",
+        ),
+        (Kind::Access, _) => Text::both(
+            "the file or segment was not opened for this access, or a security policy forbids memory that is both written and run",
+            "el archivo o el segmento no se abrió para ese acceso, o una política de seguridad prohíbe memoria que a la vez se escriba y se ejecute",
+        ),
+    }
+}
+
+/// What mends it, when nothing narrower is known.
+pub(crate) fn mend(kind: Kind, largest_bytes: u64) -> Text {
+    match kind {
+        Kind::NoMemory | Kind::NoMemoryOrHole => Text::told(|lang| {
+            let largest = amount::bytes(largest_bytes, lang);
+            lang.pick(
+                format!("See which limit it is: `ulimit -v` and `ulimit -d` (or LimitAS=, LimitDATA= of its systemd unit), `sysctl vm.overcommit_memory` with CommitLimit and Committed_AS in /proc/meminfo, and the number of its mappings against `sysctl vm.max_map_count`. Or let the program ask for less than {largest} at once."),
+                format!("Vea qué límite es: `ulimit -v` y `ulimit -d` (o LimitAS= y LimitDATA= de su unidad de systemd), `sysctl vm.overcommit_memory` con CommitLimit y Committed_AS de /proc/meminfo, y el número de sus zonas frente a `sysctl vm.max_map_count`. O haga que el programa pida menos de {largest} de una vez."),
+            )
+        }),
+        Kind::Locked => Text::both(
+            "Raise the limit: `ulimit -l`, LimitMEMLOCK= of its systemd unit, or /etc/security/limits.conf; in a container --ulimit memlock=. Or give it CAP_IPC_LOCK.",
+            "Suba el límite: `ulimit -l`, LimitMEMLOCK= de su unidad de systemd o /etc/security/limits.conf; en un contenedor, --ulimit memlock=. O dele CAP_IPC_LOCK.",
+        ),
+        Kind::Files => Text::both(
+            "Raise the limit on open files (`ulimit -n`, LimitNOFILE=), or find what it does not close.",
+            "Suba el límite de archivos abiertos (`ulimit -n`, LimitNOFILE=) o busque qué deja sin cerrar.",
+        ),
+        Kind::NotMapped => Text::both(
+            "The program passes an address that it has released, or a length that goes beyond the mapping: report it to its authors with the request's address.",
+            "El programa pasa una dirección que ya liberó, o una longitud que se sale de la zona: avise a sus autores con la dirección del pedido.",
+        ),
+        Kind::Sealed => Text::both(
+            "Look at the request's address: whoever sealed it wants it to stay as it is. Without seals, the program needs a privilege that it was not given.",
+            "Mire la dirección del pedido: quien la selló quiere que no cambie. Si no hay sellos, al programa le falta un privilegio.",
+        ),
+        Kind::Access => Text::both(
+            "Check the rights of the file or segment, and whether SELinux, AppArmor or a systemd unit (MemoryDenyWriteExecute=) denies it.",
+            "Compruebe los permisos del archivo o segmento, y si lo niega SELinux, AppArmor o la unidad de systemd (MemoryDenyWriteExecute=).",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lang;
+
+    #[test]
+    fn what_programs_try_on_purpose_is_ordinary() {
+        for (call, errno) in [
+            (Call::Madvise, 22),
+            (Call::Mprotect, 22),
+            (Call::Mmap, 17),
+            (Call::Mmap, 19),
+            (Call::Mmap, 95),
+            (Call::Madvise, ENOMEM),
+            (Call::MemfdCreate, 22),
+            (Call::Userfaultfd, EPERM),
+            (Call::Mseal, 38),
+        ] {
+            assert_eq!(Kind::of(call, Errno(errno)), None, "{} {errno}", call.name());
+        }
+    }
+
+    #[test]
+    fn a_lack_is_told_by_its_kind() {
+        for (call, errno, kind) in [
+            (Call::Mmap, ENOMEM, Kind::NoMemory),
+            (Call::Brk, ENOMEM, Kind::NoMemory),
+            (Call::Mlock, ENOMEM, Kind::Locked),
+            (Call::Mmap, EAGAIN, Kind::Locked),
+            (Call::Mremap, EFAULT, Kind::NotMapped),
+            (Call::Mprotect, EPERM, Kind::Sealed),
+            (Call::MemfdCreate, EMFILE, Kind::Files),
+        ] {
+            assert_eq!(Kind::of(call, Errno(errno)), Some(kind));
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_words_in_both_languages() {
+        for row in memtap_model::CALLS {
+            for errno in 1..=133 {
+                let meaning = refusal_meaning(row.call, Errno(errno));
+                let (english, spanish) = (meaning.text(Lang::En), meaning.text(Lang::Es));
+                assert!(!english.is_empty() && english != spanish, "{} {errno}: {english}", row.name);
+            }
+        }
+        let lock = refusal_meaning(Call::Mlock, Errno(ENOMEM));
+        assert!(lock.text(Lang::En).contains("RLIMIT_MEMLOCK"));
+    }
+}

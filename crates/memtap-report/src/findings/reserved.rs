@@ -1,0 +1,216 @@
+//! Far more memory reserved than used. Address space alone costs nothing (sandboxes, collectors and sanitisers keep terabytes free with PROT_NONE
+//! or MAP_NORESERVE); what may be written to is promised by the kernel, and a machine that runs out of promises refuses others.
+
+use std::collections::HashMap;
+
+use memtap_model::Call;
+use memtap_store::{Life, StoredRequest};
+
+use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+use crate::evidence::{Evidence, Traced, Used};
+use crate::track::resident;
+use crate::{Lang, amount};
+
+/// Where the kernel promises by rule of thumb: this part of the machine's memory, and less than that part of it used.
+const LOOSE_SHARE: f64 = 0.5;
+const LOOSE_USED_SHARE: f64 = 0.1;
+/// Where it promises no more than it has (vm.overcommit_memory=2), each idle promise keeps memory from others.
+const STRICT_SHARE: f64 = 0.05;
+const STRICT_USED_SHARE: f64 = 0.5;
+/// When promises have come this near to the limit, it is more than a notice.
+const TIGHT_SHARE: f64 = 0.8;
+
+const PROT_WRITE: u64 = 0x2;
+const MAP_ANONYMOUS: u64 = 0x20;
+const MAP_NORESERVE: u64 = 0x4000;
+
+pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
+    let total = evidence.total_bytes() as f64;
+    let strict = evidence.now.as_ref().filter(|now| now.overcommit_mode == 2);
+    let (share, used_share) =
+        if strict.is_some() { (STRICT_SHARE, STRICT_USED_SHARE) } else { (LOOSE_SHARE, LOOSE_USED_SHARE) };
+    let commit = strict.map(|now| Used { used: now.committed_bytes, limit: now.commit_limit_bytes });
+    let lives = evidence.lives.iter().filter(|traced| total > 0.0 && traced.life.ended_at.is_none());
+    lives
+        .filter_map(|traced| {
+            let reserved = writable(traced, strict.is_some());
+            let used = resident(&traced.life.within);
+            let idle = reserved as f64 >= share * total && (used as f64) < used_share * reserved as f64;
+            idle.then(|| finding(evidence, &traced.life, reserved, commit))
+        })
+        .collect()
+}
+
+/// What it has mapped, may write to, and has not released: of the large mappings that are known with their flags. What is made writable later
+/// (mprotect) is not counted, so that it is rather too little than too much.
+fn writable(traced: &Traced, strict: bool) -> u64 {
+    let mut mappings: HashMap<u64, u64> = HashMap::new();
+    for request in traced.largest.iter().rev() {
+        match request.call {
+            Call::Mmap if promises(request, strict) => {
+                mappings.insert(request.address, request.requested_bytes);
+            }
+            Call::Mmap | Call::Munmap => drop(mappings.remove(&request.address)),
+            // Moved: where from is not kept. It is left out rather than counted twice.
+            _ => drop(mappings.remove(&request.address)),
+        }
+    }
+    mappings.values().sum::<u64>().min(traced.life.within.virtual_bytes)
+}
+
+/// Mode 2 promises also what is mapped with MAP_NORESERVE (`do_mmap`, mm/mmap.c, all versions).
+fn promises(request: &StoredRequest, strict: bool) -> bool {
+    let (protection, flags) = (request.protection.unwrap_or(0), request.flags.unwrap_or(0));
+    protection & PROT_WRITE != 0 && flags & MAP_ANONYMOUS != 0 && (strict || flags & MAP_NORESERVE == 0)
+}
+
+fn finding(evidence: &Evidence, life: &Life, reserved: u64, commit: Option<Used>) -> Finding {
+    let used = resident(&life.within);
+    let mut figures = vec![
+        Figure::new("reserved, writable", "reservado, escribible", Value::Bytes(reserved)),
+        Figure::new("resident set", "memoria residente", Value::Bytes(used)),
+        Figure::new("virtual size", "memoria virtual", Value::Bytes(life.within.virtual_bytes)),
+        Figure::new("memory of the machine", "memoria de la máquina", Value::Bytes(evidence.total_bytes())),
+    ];
+    if let Some(commit) = commit {
+        figures.push(Figure::named("Committed_AS", Value::Bytes(commit.used)));
+        figures.push(Figure::named("CommitLimit", Value::Bytes(commit.limit)));
+    }
+    let tight = commit.is_some_and(|commit| commit.share() >= TIGHT_SHARE);
+    Finding {
+        rule: Rule::Reserved,
+        severity: if tight { Severity::Warning } else { Severity::Notice },
+        subject: Subject::process(Culprit::from(life)),
+        sentence: Text::told(|lang| sentence(life, reserved, used, commit, lang)),
+        evidence: figures,
+        advice: Text::both(
+            "If it needs the addresses only, let it map them with PROT_NONE or MAP_NORESERVE and make parts writable as it uses them; else set its pools and heaps (-Xmx, shared_buffers, workers) to what it uses.",
+            "Si solo necesita las direcciones, que las asigne con PROT_NONE o MAP_NORESERVE y haga escribible cada parte cuando la use; si no, ajuste sus reservas y montículos (-Xmx, shared_buffers, procesos) a lo que usa.",
+        ),
+        link: Link::to(View::Process, &evidence.range),
+        weight: reserved as f64,
+    }
+}
+
+fn sentence(life: &Life, reserved: u64, used: u64, commit: Option<Used>, lang: Lang) -> String {
+    let (name, pid) = (&life.name, life.pid.0);
+    let (reserved, used) = (amount::bytes(reserved, lang), amount::bytes(used, lang));
+    let share = commit.map(|commit| amount::rate(commit.share() * 100.0, lang));
+    match (lang, share) {
+        (Lang::En, None) => {
+            format!(
+                "{name} (pid {pid}) has reserved {reserved} of writable memory and uses {used}: if it comes to use it, this machine cannot give it."
+            )
+        }
+        (Lang::Es, None) => {
+            format!(
+                "{name} (pid {pid}) tiene reservados {reserved} de memoria escribible y usa {used}: si llega a usarla, esta máquina no puede dársela."
+            )
+        }
+        (Lang::En, Some(share)) => {
+            format!(
+                "{name} (pid {pid}) has reserved {reserved} of writable memory and uses {used}; this machine promises no more than it has, and {share} % of that is taken."
+            )
+        }
+        (Lang::Es, Some(share)) => {
+            format!(
+                "{name} (pid {pid}) tiene reservados {reserved} de memoria escribible y usa {used}; esta máquina no promete más de lo que tiene, y el {share} % ya está tomado."
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{GIB, MIB, Scene};
+    use super::*;
+    use crate::evidence::Now;
+    use memtap_model::{Comm, Tid};
+
+    fn request(scene: &Scene, call: Call, address: u64, size: u64, words: (u64, u64)) -> StoredRequest {
+        StoredRequest {
+            host: "box".into(),
+            time: scene.at(1),
+            pid: memtap_model::Tgid(1000),
+            tid: Tid(1000),
+            name: Comm::new(b"pool"),
+            call,
+            protection: Some(words.0),
+            flags: Some(words.1),
+            file: None,
+            requested_bytes: size,
+            address,
+            delta_bytes: 0,
+            errno: None,
+            virtual_bytes: 0,
+            lost_before: 0,
+        }
+    }
+
+    /// A process with 300 MiB resident that has mapped so much with these words.
+    fn reserver(size: u64, words: (u64, u64)) -> Scene {
+        let mut scene = Scene::quiet(60);
+        scene.process("pool", |_| 300 * MIB);
+        let request = request(&scene, Call::Mmap, 0x7000, size, words);
+        let traced = scene.last();
+        traced.life.within.virtual_bytes = size + 320 * MIB;
+        traced.largest = vec![request];
+        scene
+    }
+
+    const WRITABLE: (u64, u64) = (3, 0x22);
+
+    #[test]
+    fn writable_memory_beyond_half_the_machine_is_told() {
+        let [finding] = &find(&reserver(10 * GIB, WRITABLE).evidence)[..] else { panic!("one finding") };
+        assert_eq!(finding.severity, Severity::Notice);
+        assert!(finding.sentence(Lang::En).contains("reserved 10.0 GiB of writable memory and uses 300 MiB"));
+        assert!(finding.sentence(Lang::Es).contains("tiene reservados 10,0 GiB"));
+    }
+
+    #[test]
+    fn the_usual_reservations_are_none() {
+        let usual = [
+            ("a sandbox keeps addresses free", 1 << 40, (0, 0x4022)),
+            ("a collector's heap", 256 * GIB, (3, 0x4022)),
+            ("a sanitiser's shadow", 15 << 40, (3, 0x4032)),
+            ("a large file", 100 * GIB, (3, 0x1)),
+            ("a thread's stack", 8 * MIB, WRITABLE),
+            ("a third of the machine", 5 * GIB, WRITABLE),
+        ];
+        for (what, size, words) in usual {
+            assert_eq!(find(&reserver(size, words).evidence), [], "{what}");
+        }
+    }
+
+    #[test]
+    fn what_was_released_or_is_used_is_none() {
+        let mut scene = reserver(10 * GIB, WRITABLE);
+        let release = request(&scene, Call::Munmap, 0x7000, 10 * GIB, (0, 0));
+        scene.last().largest.insert(0, release);
+        assert_eq!(find(&scene.evidence), []);
+        let mut scene = reserver(10 * GIB, WRITABLE);
+        scene.last().life.within.anonymous_bytes = 2 * GIB;
+        assert_eq!(find(&scene.evidence), []);
+    }
+
+    #[test]
+    fn where_promises_are_kept_less_is_enough() {
+        let mut scene = reserver(2 * GIB, WRITABLE);
+        assert_eq!(find(&scene.evidence), []);
+        let strict = Now {
+            overcommit_mode: 2,
+            committed_bytes: 9 * GIB,
+            commit_limit_bytes: 10 * GIB,
+            ..Now::default()
+        };
+        scene.evidence.now = Some(strict);
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(
+            finding.sentence(Lang::En).contains("90 % of that is taken"),
+            "{}",
+            finding.sentence(Lang::En)
+        );
+    }
+}
