@@ -299,3 +299,18 @@ pub struct StoredMoment {
     /// Pid, name, virtual size and resident set of the largest, largest first.
     pub largest: Vec<(Tgid, String, u64, u64)>,
 }
+
+impl StoredMoment {
+    /// Adds a process to the moment of `time`, which is the last one or comes after it.
+    pub(crate) fn add(
+        moments: &mut Vec<Self>,
+        time: WallClock,
+        available_bytes: u64,
+        process: (Tgid, String, u64, u64),
+    ) {
+        match moments.last_mut().filter(|moment| moment.time == time) {
+            Some(moment) => moment.largest.push(process),
+            None => moments.push(Self { time, available_bytes, largest: vec![process] }),
+        }
+    }
+}

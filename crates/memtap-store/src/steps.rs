@@ -130,7 +130,7 @@ impl UsagePoint {
     }
 
     /// A step and a later one as one.
-    fn then(&self, later: &Self) -> Self {
+    pub(crate) fn then(&self, later: &Self) -> Self {
         Self {
             virtual_bytes: later.virtual_bytes,
             anonymous_bytes: later.anonymous_bytes,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use memtap_ledger::ProcessSummary;
 use memtap_model::WallClock;
-use mysql_async::prelude::Queryable as _;
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
 use super::rows::text_of;
@@ -14,13 +14,14 @@ use crate::{AllProcesses, UsagePoint, UsageQuery};
 type Done<T> = mysql_async::Result<T>;
 
 /// Process 0 of a run: all its processes together.
-const ALL: u64 = 0;
+pub(super) const ALL: u64 = 0;
 /// Rows that are deleted at once, at most.
 const ROWS_AT_ONCE: i64 = 5_000;
 /// Longer steps that are made at once, at most.
 const STEPS_AT_ONCE: i64 = 60;
 
-const COLUMNS: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, peak_resident_bytes, \
+/// What [`point`] reads.
+pub(super) const COLUMNS: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, peak_resident_bytes, \
     requests, refused, requested_bytes, minor_faults, major_faults";
 
 /// A later row of the same step: its sizes count, what was done adds up.
@@ -164,7 +165,11 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
 }
 
 /// Of one pid or of all, from the steps that fit.
-pub(super) async fn usage(connection: &mut Conn, query: &UsageQuery, now_s: i64) -> Done<Vec<UsagePoint>> {
+pub(super) async fn usage(
+    connection: &mut impl Queryable,
+    query: &UsageQuery,
+    now_s: i64,
+) -> Done<Vec<UsagePoint>> {
     let chosen = choose(query, now_s);
     let width = width(query, chosen);
     let from = query.from.0.div_euclid(1_000_000_000);
@@ -189,35 +194,36 @@ pub(super) async fn usage(connection: &mut Conn, query: &UsageQuery, now_s: i64)
 }
 
 fn sample(row: &Row, host: &str) -> Sample {
-    let number = |index: usize| row.get::<u64, _>(index).unwrap_or(0);
-    Sample {
-        host: host.to_owned(),
-        at_s: row.get::<i64, _>(0).unwrap_or(0),
-        point: UsagePoint {
-            from: WallClock(0),
-            step: Duration::ZERO,
-            virtual_bytes: number(1),
-            anonymous_bytes: number(2),
-            file_bytes: number(3),
-            shmem_bytes: number(4),
-            swap_bytes: number(5),
-            peak_virtual_bytes: number(6),
-            peak_resident_bytes: number(7),
-            requests: number(8),
-            refused: number(9),
-            requested_bytes: number(10),
-            granted_bytes: 0,
-            released_bytes: 0,
-            minor_faults: number(11),
-            major_faults: number(12),
-        },
+    Sample { host: host.to_owned(), at_s: row.get::<i64, _>(0).unwrap_or(0), point: point(row, 1) }
+}
+
+/// The columns of a sample, from the `first` on.
+pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
+    let number = |index: usize| row.get::<u64, _>(first + index).unwrap_or(0);
+    UsagePoint {
+        from: WallClock(0),
+        step: Duration::ZERO,
+        virtual_bytes: number(0),
+        anonymous_bytes: number(1),
+        file_bytes: number(2),
+        shmem_bytes: number(3),
+        swap_bytes: number(4),
+        peak_virtual_bytes: number(5),
+        peak_resident_bytes: number(6),
+        requests: number(7),
+        refused: number(8),
+        requested_bytes: number(9),
+        granted_bytes: 0,
+        released_bytes: 0,
+        minor_faults: number(10),
+        major_faults: number(11),
     }
 }
 
 /// Runs whose samples may be asked for, with the row of the process, the machine, and up to where each longer step has its samples.
 type Life = (u64, u64, String, [i64; 4]);
 
-async fn lives(connection: &mut Conn, query: &UsageQuery, from: i64, to: i64) -> Done<Vec<Life>> {
+async fn lives(connection: &mut impl Queryable, query: &UsageQuery, from: i64, to: i64) -> Done<Vec<Life>> {
     let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let mut sql = match query.pid {
         None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns} FROM run WHERE true"),
