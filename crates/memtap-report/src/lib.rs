@@ -7,7 +7,7 @@ mod amount;
 mod evidence;
 mod findings;
 mod lang;
-mod report;
+pub mod report;
 mod track;
 
 pub use amount::{bytes, count, decimal, duration, rate};
@@ -16,4 +16,5 @@ pub use findings::{
     Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_meaning,
 };
 pub use lang::Lang;
+pub use report::{Report, Totals};
 pub use track::{Size, Track};

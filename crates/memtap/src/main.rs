@@ -8,7 +8,10 @@ mod cli;
 mod config;
 mod doctor;
 mod import;
+mod moment;
+mod output;
 mod pipeline;
+mod report_command;
 mod serve;
 mod store_command;
 
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
+        Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
         Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
         None => serve::run(&cli.serve),
     };
