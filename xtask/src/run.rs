@@ -1,7 +1,7 @@
 //! Running programs: told on stderr, and an error when they fail.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
@@ -13,6 +13,17 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
         bail!("{command:?} failed ({status})");
     }
     Ok(())
+}
+
+/// Runs a command to its end, for what it prints on stdout.
+pub(crate) fn run_for_output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    eprintln!("+ {command:?}");
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    if !output.status.success() {
+        bail!("{command:?} failed ({})", output.status);
+    }
+    Ok(output.stdout)
 }
 
 /// What a command prints, if it runs and succeeds.

@@ -9,6 +9,7 @@ mod decode;
 mod errno;
 mod flags;
 mod host;
+mod limits;
 mod observation;
 mod placement;
 mod record;
@@ -21,6 +22,7 @@ pub use decode::{DecodeError, Decoder};
 pub use errno::Errno;
 pub use flags::Flags;
 pub use host::{HostReading, Pressure, SwapReading};
+pub use limits::{CgroupLimit, MachineLimits, ProcessLimits, Used};
 pub use observation::{
     CallTotals, Causes, Faults, LossCause, MemoryRequest, Observation, OomKill, Outcome, ProcessDetails,
     ProcessState, Refusals, Resident, Tally,

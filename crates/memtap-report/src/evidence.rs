@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_model::{Call, Tgid, WallClock};
+use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
 use memtap_store::{
     Life, LifeQuery, MachinePoint, Measure, Range, Reader, Refused, RequestQuery, Sizes, StoreError,
     StoredOomKill, StoredRequest, UsageQuery,
@@ -87,68 +87,30 @@ pub struct Strain {
     pub lives: Vec<Life>,
 }
 
-/// What /proc and the cgroups say of the limits at one moment.
+/// What /proc and the control groups say of one machine's limits at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Now {
+    /// Which machine.
+    pub host: Arc<str>,
     /// When.
     pub at: WallClock,
-    /// `vm.overcommit_memory`: 0 by rule of thumb, 1 always, 2 never beyond the limit.
-    pub overcommit_mode: u8,
-    /// `CommitLimit`.
-    pub commit_limit_bytes: u64,
-    /// `Committed_AS`.
-    pub committed_bytes: u64,
-    /// `vm.max_map_count`.
-    pub max_map_count: u64,
+    /// The machine's own limits.
+    pub machine: MachineLimits,
     /// Virtual size that no cause explains, over all living processes.
     pub unexplained_bytes: u64,
     /// Of living processes.
-    pub limits: Vec<ProcessLimits>,
+    pub living: Vec<Living>,
 }
 
-/// The limits of one living process and what it has of each.
+/// A living process with its limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProcessLimits {
+pub struct Living {
     /// Its pid.
     pub pid: Tgid,
     /// When it started.
     pub started_at: WallClock,
-    /// RLIMIT_AS against the virtual size.
-    pub address_space: Option<Used>,
-    /// RLIMIT_DATA against VmData.
-    pub data: Option<Used>,
-    /// RLIMIT_MEMLOCK against VmLck.
-    pub locked: Option<Used>,
-    /// Mappings against `vm.max_map_count`; `None` where they were not counted.
-    pub mappings: Option<Used>,
-    /// The tightest `memory.max` above it.
-    pub cgroup: Option<CgroupLimit>,
-}
-
-/// How much of a limit is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Used {
-    /// So much.
-    pub used: u64,
-    /// Of so much.
-    pub limit: u64,
-}
-
-impl Used {
-    /// As a part of one.
-    #[must_use]
-    pub fn share(self) -> f64 {
-        self.used as f64 / (self.limit as f64).max(1.0)
-    }
-}
-
-/// The limit of a control group.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CgroupLimit {
-    /// The group's path.
-    pub path: Arc<str>,
-    /// What it has and cannot give back without swap (cached files left out), against `memory.max`.
-    pub memory: Used,
+    /// Its limits.
+    pub limits: ProcessLimits,
 }
 
 /// What was not looked at, and why.
@@ -384,8 +346,8 @@ impl Gathering<'_> {
 /// By how much a life moved, when that may matter; those near a limit always.
 fn moved(evidence: &Evidence, traced: &Traced) -> u64 {
     let Life { within, before_resident_bytes, .. } = &traced.life;
-    let limits = evidence.now.iter().flat_map(|now| &now.limits);
-    let tight = limits.filter(|limits| limits.pid == traced.life.pid).any(|limits| {
+    let living = evidence.now.iter().flat_map(|now| &now.living);
+    let tight = living.filter(|living| living.pid == traced.life.pid).any(|Living { limits, .. }| {
         let shares = [limits.address_space, limits.data, limits.locked, limits.mappings];
         let group = limits.cgroup.as_ref().map(|group| group.memory);
         shares.into_iter().chain([group]).flatten().any(|used| used.share() > 0.5)
@@ -423,6 +385,16 @@ impl Evidence {
         self.machine.iter().map(|point| point.host.total_bytes).max().unwrap_or(0)
     }
 
+    /// From where to where the history tells of the range: memtap may have begun within it.
+    pub(crate) fn watched(&self) -> (WallClock, WallClock) {
+        let Range { from, to, .. } = self.range;
+        let ends = self.machine.first().zip(self.machine.last());
+        ends.map_or((from, to), |(first, last)| {
+            let step = i64::try_from(last.step.as_nanos()).unwrap_or(0);
+            (from.max(first.from), to.min(WallClock(last.from.0.saturating_add(step))))
+        })
+    }
+
     /// What was available at the end of the range.
     pub(crate) fn available_bytes(&self) -> Option<u64> {
         self.machine.last().map(|point| point.host.available_bytes)
@@ -430,8 +402,9 @@ impl Evidence {
 
     /// The limits of a living process.
     pub(crate) fn limits_of(&self, pid: Tgid, started_at: WallClock) -> Option<&ProcessLimits> {
-        let limits = &self.now.as_ref()?.limits;
-        limits.iter().find(|limits| limits.pid == pid && same_second(limits.started_at, started_at))
+        let living = &self.now.as_ref()?.living;
+        let found = living.iter().find(|one| one.pid == pid && same_second(one.started_at, started_at))?;
+        Some(&found.limits)
     }
 
     /// The life of a pid that began then.

@@ -7,14 +7,16 @@ mod amount;
 mod evidence;
 mod findings;
 mod lang;
+mod look;
 pub mod report;
 mod track;
 
 pub use amount::{bytes, count, decimal, duration, rate};
-pub use evidence::{CgroupLimit, Evidence, NotLookedAt, Now, ProcessLimits, Strain, Traced, Used, gather};
+pub use evidence::{Evidence, Living, NotLookedAt, Now, Strain, Traced, gather};
 pub use findings::{
     Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_meaning,
 };
 pub use lang::Lang;
+pub use look::{Looked, look};
 pub use report::{Report, Totals};
 pub use track::{Size, Track};

@@ -57,38 +57,32 @@ pub struct Track {
 }
 
 impl Track {
-    /// From the stored steps of a life, of which those are missing in which nothing changed: what it had before holds on then.
+    /// From the stored steps of a life, of which those are missing in which nothing changed: what it had before holds on then. It begins where
+    /// something is known of it first.
     #[must_use]
     pub fn of(life: &Life, range: &Range, points: &[UsagePoint]) -> Self {
         let Some(first) = points.first() else { return Self::default() };
         let step_ns = i64::try_from(first.step.as_nanos()).unwrap_or(i64::MAX).max(1);
         let (from, to) = lived(life, range);
+        let is_known_before = life.before_virtual_bytes > 0;
+        let from = if is_known_before { from } else { from.max(first.from) };
         let from = from.0.div_euclid(step_ns) * step_ns;
         let mut now = Size {
-            virtual_bytes: if life.before_virtual_bytes > 0 {
-                life.before_virtual_bytes
-            } else {
-                first.virtual_bytes
-            },
-            resident_bytes: if life.before_resident_bytes > 0 {
-                life.before_resident_bytes
-            } else {
-                resident(first)
-            },
-            private_bytes: Size::from(first).private_bytes,
+            virtual_bytes: life.before_virtual_bytes,
+            resident_bytes: life.before_resident_bytes,
+            private_bytes: Size::from(first).private_bytes.min(life.before_resident_bytes),
             peak_resident_bytes: 0,
         };
         let mut points = points.iter().peekable();
         let mut sizes = Vec::new();
         let mut at = from;
         while at < to.0 {
-            now.peak_resident_bytes = now.resident_bytes;
+            let mut peak = now.resident_bytes;
             while let Some(point) = points.next_if(|point| point.from.0 < at.saturating_add(step_ns)) {
-                let peak = now.peak_resident_bytes;
                 now = Size::from(point);
-                now.peak_resident_bytes =
-                    now.peak_resident_bytes.max(if point.from.0 < at { 0 } else { peak });
+                peak = peak.max(now.peak_resident_bytes);
             }
+            now.peak_resident_bytes = peak;
             sizes.push(now);
             at = at.saturating_add(step_ns);
         }
@@ -235,11 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn what_it_had_before_memtap_came_is_not_made_up() {
+        let second = 1_000_000_000;
+        let range = Range { host: None, from: WallClock(0), to: WallClock(3600 * second) };
+        let point = UsagePoint {
+            from: WallClock(3590 * second),
+            step: Duration::from_secs(1),
+            ..UsagePoint::default()
+        };
+        let track = Track::of(&Life::default(), &range, &[point]);
+        assert_eq!((track.from, track.sizes.len()), (WallClock(3590 * second), 10));
+    }
+
+    #[test]
     fn a_life_that_ended_has_no_steps_after_it() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(100 * second) };
         let life = Life {
-            started_at: WallClock(10 * second),
+            started_at: WallClock(11 * second),
             ended_at: Some(WallClock(14 * second)),
             ..Life::default()
         };
@@ -248,7 +255,7 @@ mod tests {
             step: Duration::from_secs(1),
             ..UsagePoint::default()
         };
-        assert_eq!(Track::of(&life, &range, &[point]).sizes.len(), 4);
-        assert_eq!(lived_s(&life, &range), 4.0);
+        assert_eq!(Track::of(&life, &range, &[point]).sizes.len(), 3);
+        assert_eq!(lived_s(&life, &range), 3.0);
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -17,8 +17,17 @@ use crate::error::ApiError;
 pub(crate) async fn check(State(origins): State<Arc<[String]>>, request: Request, next: Next) -> Response {
     match judge(request.method(), request.uri().path(), request.headers(), &origins) {
         Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+        Err(error) => refused(error),
     }
+}
+
+fn refused(error: ApiError) -> Response {
+    let method = error.0 == StatusCode::METHOD_NOT_ALLOWED;
+    let mut answer = error.into_response();
+    if method {
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    }
+    answer
 }
 
 fn judge(method: &Method, path: &str, headers: &HeaderMap, origins: &[String]) -> Result<(), ApiError> {

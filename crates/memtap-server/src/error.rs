@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +44,15 @@ impl ApiError {
     }
 }
 
+/// The body of an answer that is an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// What happened and how to mend it.
+    error: String,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
+        (self.0, Json(Problem { error: self.1 })).into_response()
     }
 }

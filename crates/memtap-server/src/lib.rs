@@ -1,7 +1,8 @@
 //! REST, live events and the dashboard, from the read model and the store.
 //!
-//! [`bind`] takes the address, [`serve`] answers until it is told to stop. `docs/api.md` describes the interface; `dto/` is
-//! its source of truth.
+//! [`bind`] takes the address, [`serve`] answers until it is told to stop. The interface is
+//! described by [`document`], which is made of the handlers in `rest/` and the types in `dto/`; `docs/api.md` says what the
+//! figures mean.
 //!
 //! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView), the store's
 //! [`Reader`](memtap_store::Reader), and what is asked of the kernel for one process ([`AskProportional`]) are the only inputs; a slow client costs itself, never the capture.
@@ -10,6 +11,7 @@ mod access;
 mod dto;
 mod error;
 mod feed;
+mod openapi;
 mod page;
 mod params;
 mod rest;
@@ -17,7 +19,10 @@ mod run;
 mod self_usage;
 mod state;
 
-pub use dto::Request;
+pub use dto::{Request, Time};
 pub use error::ServerError;
+pub use openapi::document;
 pub use run::{bind, router, serve};
-pub use state::{AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus};
+pub use state::{
+    AskLimits, AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus,
+};

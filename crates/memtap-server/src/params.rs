@@ -1,52 +1,108 @@
-//! Query parameters: typed, and with errors that say what is allowed.
+//! Query parameters: a struct for each question is their one list. What is read, what the document says of them (`IntoParams`) and
+//! what a wrong one is answered with all come from it.
 
-use std::collections::HashMap;
 use std::str::FromStr;
 
-use memtap_model::WallClock;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use memtap_model::{CALLS, Call};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// The parameters of one request.
-pub(crate) struct Params(HashMap<String, String>);
+/// The parameters of one question. The struct denies unknown fields: a misspelt filter must not silently filter nothing.
+pub(crate) struct Asked<T>(pub(crate) T);
 
-impl Params {
-    /// Only `allowed` parameters may be there: a misspelt filter must not silently filter nothing.
-    pub(crate) fn new(given: HashMap<String, String>, allowed: &[&str]) -> Result<Self, ApiError> {
-        match given.keys().find(|key| !allowed.contains(&key.as_str())) {
-            Some(key) => {
-                Err(ApiError::wrong(format!("unknown parameter '{key}'; there are {}", allowed.join(", "))))
-            }
-            // `?name=` is the same as no name.
-            None => Ok(Self(given.into_iter().filter(|(_, value)| !value.is_empty()).collect())),
-        }
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        read(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    // `?name=` is the same as no name.
+    let given = || form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
+    let filled = form_urlencoded::Serializer::new(String::new()).extend_pairs(given()).finish();
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(filled.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let name = error.path().to_string();
+        let wrong = given().find(|(given, _)| *given == name);
+        let which = wrong.map(|(name, value)| format!("{name}={value}: ")).unwrap_or_default();
+        ApiError::wrong(format!("{which}{}", error.inner()))
+    })
+}
+
+/// How many rows to answer with, at most.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Limit(pub(crate) usize);
+
+impl Limit {
+    pub(crate) const MOST: usize = 10_000;
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let limit = usize::from_str(&text).ok().filter(|limit| (1..=Self::MOST).contains(limit));
+        limit.map(Self).ok_or_else(|| format!("must be a number from 1 to {}", Self::MOST))
+    }
+}
+
+/// Calls by name, with commas between them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Calls(pub(crate) Vec<Call>);
+
+impl TryFrom<String> for Calls {
+    type Error = String;
+
+    fn try_from(list: String) -> Result<Self, String> {
+        let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+        let unknown = |name: &str| format!("unknown call '{name}'; there are {}", known());
+        let named = list.split(',').map(|name| Call::from_name(name.trim()).ok_or_else(|| unknown(name)));
+        named.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Question {
+        pid: Option<u32>,
+        name: Option<String>,
+        call: Option<Calls>,
+        limit: Option<Limit>,
     }
 
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    fn wrong(query: &str) -> String {
+        read::<Question>(query).map(|_| String::new()).unwrap_or_else(|error| error.1)
     }
 
-    pub(crate) fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, ApiError> {
-        let wrong = |value: &str| ApiError::wrong(format!("{name} must be {expected}, not '{value}'"));
-        self.text(name).map(|value| value.parse().map_err(|_| wrong(value))).transpose()
+    #[test]
+    fn what_is_given_is_read_and_what_is_empty_is_not_given() {
+        let question: Question =
+            read("pid=7&name=a%26b+c&call=mmap,brk&limit=").unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!((question.pid, question.name.as_deref()), (Some(7), Some("a&b c")));
+        assert_eq!(question.call.map(|calls| calls.0), Some(vec![Call::Mmap, Call::Brk]));
+        assert!(question.limit.is_none());
     }
 
-    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
-        self.parse(name, "true or false")
-    }
-
-    pub(crate) fn time(&self, name: &str) -> Result<Option<WallClock>, ApiError> {
-        let at: Option<jiff::Timestamp> =
-            self.parse(name, "an RFC 3339 time such as 2026-11-23T10:00:00Z")?;
-        Ok(at.map(|at| WallClock(i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))))
-    }
-
-    pub(crate) fn limit(&self, default: usize) -> Result<usize, ApiError> {
-        let limit = self.parse("limit", "a number from 1 to 10000")?.unwrap_or(default);
-        if (1..=10_000).contains(&limit) {
-            Ok(limit)
-        } else {
-            Err(ApiError::wrong("limit must be a number from 1 to 10000"))
-        }
+    #[test]
+    fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
+        assert_eq!(wrong("limit=10001"), "limit=10001: must be a number from 1 to 10000");
+        assert!(wrong("pid=seven").starts_with("pid=seven: "), "{}", wrong("pid=seven"));
+        assert!(wrong("call=mmap,mmao").contains("unknown call 'mmao'; there are mmap"));
+        let unknown = wrong("nmae=perl");
+        assert!(unknown.contains("`nmae`") && unknown.contains("`name`"), "{unknown}");
+        assert!(wrong("pid=7&pid=8").contains("duplicate"), "{}", wrong("pid=7&pid=8"));
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::get;
+use axum::{Json, Router};
 use socketioxide::SocketIo;
 use socketioxide::extract::SocketRef;
 use tokio::net::TcpListener;
@@ -14,12 +14,10 @@ use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::feed::{self, Feed};
-use crate::{ServerError, Settings, State, access, page, rest};
+use crate::{ServerError, Settings, State, access, openapi, page};
 
 /// How long the end waits for connections.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// A view older than this: the pipeline stands still.
-const STALE_S: f64 = 5.0;
 
 const SECURITY: [(HeaderName, &str); 3] = [
     (
@@ -83,19 +81,11 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
         SocketIo::builder().max_buffer_size(16).max_payload(4096).ws_max_message_size(4096).build_layer();
     namespace(&io, "/", feed::start(Feed::Original, state.clone()));
     namespace(&io, "/live", feed::start(Feed::Live, state.clone()));
-    let api = Router::new()
-        .route("/health", get(rest::health))
-        .route("/host", get(rest::host))
-        .route("/processes", get(rest::processes))
-        .route("/processes/{pid}", get(rest::process))
-        .route("/requests", get(rest::requests))
-        .route("/oom", get(rest::oom_kills))
-        .route("/usage", get(rest::usage))
-        .route("/share", get(rest::share));
+    let (rest, document) = openapi::described();
+    let document = Json(document);
     let origins: Arc<[String]> = settings.cors_origins.clone().into();
-    let mut router = Router::new()
-        .nest("/api/v1", api)
-        .route("/healthz", get(healthz))
+    let mut router = rest
+        .route("/api/v1/openapi.json", get(async move || document.clone()))
         .fallback(page::file)
         .with_state(state)
         .layer(sockets)
@@ -125,18 +115,4 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(allowed.collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::CONTENT_TYPE])
-}
-
-async fn healthz(axum::extract::State(state): axum::extract::State<State>) -> (StatusCode, String) {
-    let view = state.now();
-    let now = jiff::Timestamp::now().as_nanosecond();
-    let age = (now - i128::from(view.at.0)) as f64 / 1e9;
-    if view.tick > 0 && age < STALE_S {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the books are not being brought up to date; see memtap's log\n".to_owned(),
-        )
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use memtap_ledger::LiveView;
 use memtap_store::{Reader, Status};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Where to listen and who may call.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub struct HostFacts {
 pub type StoreStatus = Arc<dyn Fn() -> Status + Send + Sync>;
 
 /// What one process has of memory when shared pages are split among those that share them, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proportional {
     /// Its pages, each divided by how many processes have it.
     pub pss_bytes: u64,
@@ -75,6 +75,9 @@ pub struct Proportional {
 /// Asks the kernel for one process's [`Proportional`] memory. It walks the process's pages, which may take a while.
 pub type AskProportional = Arc<dyn Fn(u32) -> std::io::Result<Proportional> + Send + Sync>;
 
+/// Asks /proc for the limits of the processes of a view.
+pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
+
 /// What the handlers read.
 #[derive(Clone)]
 pub struct State {
@@ -82,6 +85,9 @@ pub struct State {
     pub(crate) reader: Option<Arc<dyn Reader>>,
     pub(crate) store_status: StoreStatus,
     pub(crate) proportional: AskProportional,
+    pub(crate) limits: Option<AskLimits>,
+    /// Who looks for findings.
+    pub(crate) looking: Arc<Semaphore>,
     pub(crate) info: Arc<Info>,
 }
 
@@ -95,7 +101,14 @@ impl State {
         proportional: AskProportional,
         info: Info,
     ) -> Self {
-        Self { view, reader, store_status, proportional, info: Arc::new(info) }
+        let looking = Arc::new(Semaphore::new(1));
+        Self { view, reader, store_status, proportional, limits: None, looking, info: Arc::new(info) }
+    }
+
+    /// With the limits of living processes, which findings then tell of.
+    #[must_use]
+    pub fn with_limits(self, ask: AskLimits) -> Self {
+        Self { limits: Some(ask), ..self }
     }
 
     /// The latest view.

@@ -280,7 +280,11 @@ async fn strangers_are_refused_and_configured_origins_are_not() {
         Request::builder().uri("/").header(header::HOST, "evil.example:3000").body(Body::empty()).unwrap();
     assert_eq!(ask(rebound).await.0, StatusCode::MISDIRECTED_REQUEST);
     let post = request("/api/v1/health").method(Method::POST).body(Body::empty()).unwrap();
-    assert_eq!(ask(post).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    let (status, headers, _) = ask(post).await;
+    assert_eq!(
+        (status, &headers[header::ALLOW]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD, OPTIONS".parse().unwrap())
+    );
 }
 
 #[tokio::test]
@@ -297,6 +301,23 @@ async fn the_page_is_embedded_guarded_and_cached_by_content() {
     let (status, _, text) = ask(request("/healthz").body(Body::empty()).unwrap()).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "this view is no live one");
     assert!(String::from_utf8(text).unwrap().contains("log"));
+}
+
+#[tokio::test]
+async fn the_interface_is_described_where_it_is() {
+    let (status, document) = get("/api/v1/openapi.json").await;
+    assert_eq!((status, &document["openapi"]), (StatusCode::OK, &"3.1.0".into()));
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let (status, _, _) = ask(request(&path.replace("{pid}", "7")).body(Body::empty()).unwrap()).await;
+        assert!(item["get"]["responses"].get(status.as_str()).is_some(), "{path} answers {status}");
+    }
+    let text = serde_json::to_string(&document).unwrap();
+    for (_, name) in
+        text.match_indices("#/components/schemas/").map(|(at, prefix)| text[at..].split_at(prefix.len()))
+    {
+        let name = name.split('"').next().unwrap();
+        assert!(document["components"]["schemas"].get(name).is_some(), "{name} is referred to and not there");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod doctor;
 mod import;
+mod limits;
 mod moment;
 mod output;
 mod pipeline;

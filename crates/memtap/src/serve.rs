@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::ServeArguments;
 use crate::config::Config;
-use crate::pipeline;
+use crate::{limits, pipeline};
 
 /// A full batch between the capture thread and the ledger: 8,192 observations.
 pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
@@ -122,7 +122,9 @@ fn server_state(
         }
         None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
     };
+    let hostname: Arc<str> = info.host.hostname.as_str().into();
     memtap_server::State::new(view, reader, status, Arc::new(proportional), info)
+        .with_limits(Arc::new(move |view| limits::read(Arc::clone(&hostname), view)))
 }
 
 fn proportional(pid: u32) -> std::io::Result<memtap_server::Proportional> {

@@ -48,6 +48,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, least first.
+    pub const ALL: [Self; 3] = [Self::Notice, Self::Warning, Self::Serious];
+
     /// Its name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -254,6 +257,21 @@ pub enum View {
     Process,
     /// Its requests.
     Requests,
+}
+
+impl View {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Overview, Self::Process, Self::Requests];
+
+    /// Its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Process => "process",
+            Self::Requests => "requests",
+        }
+    }
 }
 
 /// Where to look closer: what a link is made of.

@@ -13,7 +13,7 @@ const LEAST_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
 const LEAST_SHARE: f64 = 0.1;
 /// A slope of fewer points is none.
 const LEAST_POINTS: usize = 12;
-/// It must have lived through this part of the range, or its start would be taken for growth.
+/// It must have lived through this part of the time that was watched, or its start would be taken for growth.
 const LIVED_SHARE: f64 = 0.5;
 /// Who gives back more than this part of what it gained, at once, collects its garbage.
 const FALL_SHARE: f64 = 0.25;
@@ -65,11 +65,11 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 
 fn growth(evidence: &Evidence, traced: &Traced) -> Option<Growth> {
     let track = traced.track.as_ref()?;
-    let range_s = evidence.range.to.seconds_since(evidence.range.from);
+    let (watched_from, watched_to) = evidence.watched();
     let alive = traced.life.ended_at.is_none_or(|ended| ended >= evidence.range.to);
     if !alive
         || track.sizes.len() < LEAST_POINTS
-        || track.span_s() < LIVED_SHARE * range_s - 2.0 * track.step_s
+        || track.span_s() < LIVED_SHARE * watched_to.seconds_since(watched_from) - 2.0 * track.step_s
     {
         return None;
     }

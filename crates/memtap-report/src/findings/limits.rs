@@ -1,7 +1,13 @@
 //! Near a limit: of a process (address space, data, locked memory, mappings), of its control group, or of what the machine may promise.
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
-use crate::evidence::{Evidence, ProcessLimits, Traced, Used};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use memtap_model::{ProcessLimits, Used};
+
+use crate::evidence::{Evidence, Living, Traced};
+use crate::track::resident;
 use crate::{Lang, amount};
 
 /// From this part of a limit on it is told: the rest is a tenth of what the program has had so far.
@@ -31,28 +37,34 @@ struct Near {
     which: Which,
     used: Used,
     left_s: Option<f64>,
+    /// The control group whose limit it is.
+    group: Option<Arc<str>>,
 }
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     let Some(now) = &evidence.now else { return Vec::new() };
-    let of_processes = now.limits.iter().filter_map(|limits| {
-        let traced = evidence.life(limits.pid, limits.started_at)?;
-        let near = tightest(limits, traced)?;
-        let group = limits.cgroup.as_ref().filter(|_| near.which == Which::Group);
-        let path = group.map(|group| group.path.to_string()).unwrap_or_default();
-        Some(finding(evidence, Subject::process(Culprit::from(&traced.life)), &near, &path))
+    let near = now.living.iter().filter_map(|Living { pid, started_at, limits }| {
+        let traced = evidence.life(*pid, *started_at)?;
+        Some((traced, tightest(limits, traced)?))
     });
-    let commit = Used { used: now.committed_bytes, limit: now.commit_limit_bytes };
-    let promised = (now.overcommit_mode == 2 && is_near(commit)).then_some(Near {
-        which: Which::Commit,
-        used: commit,
-        left_s: None,
-    });
-    let of_machine = promised.map(|near| {
+    let of_processes = once_a_group(near.collect())
+        .into_iter()
+        .map(|(traced, near)| finding(evidence, Subject::process(Culprit::from(&traced.life)), &near));
+    let committed = now.machine.committed;
+    let promised = (now.machine.overcommit_mode == 2 && is_near(committed)).then(|| {
+        let near = Near { which: Which::Commit, used: committed, left_s: None, group: None };
         let host = evidence.range.host.as_deref().unwrap_or_default();
-        finding(evidence, Subject::Machine(host.into()), &near, "")
+        finding(evidence, Subject::Machine(host.into()), &near)
     });
-    of_processes.chain(of_machine).collect()
+    of_processes.chain(promised).collect()
+}
+
+/// A group's limit is near for all its processes: the largest stands for them.
+fn once_a_group(mut near: Vec<(&Traced, Near)>) -> Vec<(&Traced, Near)> {
+    near.sort_by_key(|(traced, _)| std::cmp::Reverse(resident(&traced.life.within)));
+    let mut told = HashSet::new();
+    near.retain(|(_, near)| near.group.as_ref().is_none_or(|group| told.insert(Arc::clone(group))));
+    near
 }
 
 fn is_near(used: Used) -> bool {
@@ -70,7 +82,8 @@ fn tightest(limits: &ProcessLimits, traced: &Traced) -> Option<Near> {
     ];
     let near = all.into_iter().filter_map(|(which, used)| Some((which, used.filter(|used| is_near(*used))?)));
     let (which, used) = near.max_by(|a, b| a.1.share().total_cmp(&b.1.share()))?;
-    Some(Near { which, used, left_s: left_s(which, used, traced) })
+    let group = limits.cgroup.as_ref().filter(|_| which == Which::Group).map(|group| Arc::clone(&group.path));
+    Some(Near { which, used, left_s: left_s(which, used, traced), group })
 }
 
 /// How long until the limit at the slope of the range; of what has no course here, or does not grow, nothing is told.
@@ -86,13 +99,13 @@ fn left_s(which: Which, used: Used, traced: &Traced) -> Option<f64> {
     (slope > 0.0 && left_s < FARTHEST_S).then_some(left_s)
 }
 
-fn finding(evidence: &Evidence, subject: Subject, near: &Near, path: &str) -> Finding {
+fn finding(evidence: &Evidence, subject: Subject, near: &Near) -> Finding {
     let urgent = near.used.share() >= AT_SHARE || near.left_s.is_some_and(|left_s| left_s < SOON_S);
     let view = if matches!(subject, Subject::Machine(_)) { View::Overview } else { View::Process };
     Finding {
         rule: Rule::NearLimit,
         severity: if urgent { Severity::Serious } else { Severity::Warning },
-        sentence: Text::told(|lang| sentence(&subject, near, path, lang)),
+        sentence: Text::told(|lang| sentence(&subject, near, lang)),
         evidence: figures(near),
         advice: advice(near.which),
         link: Link::to(view, &evidence.range),
@@ -125,11 +138,11 @@ fn limit_name(which: Which, lang: Lang) -> &'static str {
     }
 }
 
-fn sentence(subject: &Subject, near: &Near, path: &str, lang: Lang) -> String {
+fn sentence(subject: &Subject, near: &Near, lang: Lang) -> String {
     let share = amount::rate(near.used.share() * 100.0, lang);
     let limit =
         format!("{}, {}", limit_name(near.which, lang), amount_of(near.which, near.used.limit).text(lang));
-    let path = if path.is_empty() { String::new() } else { format!(" ({path})") };
+    let path = near.group.as_ref().map_or_else(String::new, |path| format!(" ({path})"));
     let left = near.left_s.map_or_else(String::new, |left_s| {
         let left = amount::duration(left_s, lang);
         lang.pick(
@@ -198,14 +211,15 @@ fn advice(which: Which) -> Text {
 mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
-    use crate::evidence::{CgroupLimit, Now};
+    use crate::evidence::Now;
+    use memtap_model::{CgroupLimit, MachineLimits};
 
     fn found(course: impl Fn(u64) -> u64, limits: ProcessLimits) -> Vec<Finding> {
         let mut scene = Scene::quiet(100);
         scene.process("tight", course);
         let life = &scene.last().life;
-        let limits = ProcessLimits { pid: life.pid, started_at: life.started_at, ..limits };
-        scene.evidence.now = Some(Now { limits: vec![limits], ..Now::default() });
+        let living = Living { pid: life.pid, started_at: life.started_at, limits };
+        scene.evidence.now = Some(Now { living: vec![living], ..Now::default() });
         find(&scene.evidence)
     }
 
@@ -243,6 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn a_full_group_is_told_once_by_its_largest_process() {
+        let mut scene = Scene::quiet(60);
+        let cgroup = CgroupLimit { path: "/pod".into(), memory: Used { used: 95 * MIB, limit: 100 * MIB } };
+        let limits = ProcessLimits { cgroup: Some(cgroup), ..ProcessLimits::default() };
+        let mut living = Vec::new();
+        for (name, size) in [("sidecar", 5), ("app", 80), ("shell", 1)] {
+            scene.process(name, |_| size * MIB);
+            let life = &scene.last().life;
+            living.push(Living { pid: life.pid, started_at: life.started_at, limits: limits.clone() });
+        }
+        scene.evidence.now = Some(Now { living, ..Now::default() });
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        assert!(finding.sentence(Lang::En).starts_with("app (pid 1001)"));
+    }
+
+    #[test]
     fn counts_are_no_sizes() {
         let limits = ProcessLimits {
             mappings: Some(Used { used: 60_000, limit: 65_530 }),
@@ -259,13 +289,10 @@ mod tests {
     #[test]
     fn promises_matter_only_where_they_are_kept() {
         let mut scene = Scene::quiet(60);
+        let committed = Used { used: 19 * GIB, limit: 20 * GIB };
         let now = |overcommit_mode| {
-            Some(Now {
-                overcommit_mode,
-                committed_bytes: 19 * GIB,
-                commit_limit_bytes: 20 * GIB,
-                ..Now::default()
-            })
+            let machine = MachineLimits { overcommit_mode, committed, ..MachineLimits::default() };
+            Some(Now { machine, ..Now::default() })
         };
         scene.evidence.now = now(0);
         assert_eq!(find(&scene.evidence), []);

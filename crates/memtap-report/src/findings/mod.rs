@@ -43,7 +43,7 @@ pub fn findings(evidence: &Evidence) -> Vec<Finding> {
 }
 
 /// Of one rule, machine and program the weightiest stays and counts the others.
-fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
     all.sort_by(|a, b| {
         Reverse(a.severity)
             .cmp(&Reverse(b.severity))

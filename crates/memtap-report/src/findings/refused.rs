@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use memtap_model::{Call, Errno};
+use memtap_model::{Call, Errno, Used};
 use memtap_store::{Refused, StoredRequest};
 
 use super::refusal::{Kind, mend};
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, refusal_meaning};
-use crate::evidence::{Evidence, Used};
+use crate::evidence::Evidence;
 use crate::{Lang, amount};
 
 /// A process that ends this soon after a refusal did not get over it.
@@ -134,8 +134,8 @@ fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
         }
     }
     let now = evidence.now.as_ref()?;
-    let commit = Used { used: now.committed_bytes, limit: now.commit_limit_bytes };
-    match now.overcommit_mode {
+    let commit = now.machine.committed;
+    match now.machine.overcommit_mode {
         2 if breaks(&commit) => Some(Limit::Commit(commit)),
         // `__vm_enough_memory`: the rule of thumb refuses what is more than all memory and swap at once (mm/util.c, from 5.1 on).
         0 => {
@@ -323,8 +323,8 @@ impl Limit {
 mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
-    use crate::evidence::{Now, ProcessLimits};
-    use memtap_model::{Comm, Tid};
+    use crate::evidence::{Living, Now};
+    use memtap_model::{Comm, MachineLimits, ProcessLimits, Tid};
 
     fn refused(scene: &mut Scene, call: Call, errno: u16, count: u64, largest_bytes: u64) {
         scene.process("db", |_| 50 * MIB);
@@ -353,8 +353,8 @@ mod tests {
 
     fn with_limits(scene: &mut Scene, limits: ProcessLimits) {
         let life = &scene.last().life;
-        let limits = ProcessLimits { pid: life.pid, started_at: life.started_at, ..limits };
-        scene.evidence.now = Some(Now { limits: vec![limits], ..Now::default() });
+        let living = Living { pid: life.pid, started_at: life.started_at, limits };
+        scene.evidence.now = Some(Now { living: vec![living], ..Now::default() });
     }
 
     #[test]
@@ -384,12 +384,9 @@ mod tests {
         assert!(
             words(20 * GIB, Now::default()).contains("more than all memory and swap together (16.0 GiB)")
         );
-        let strict = Now {
-            overcommit_mode: 2,
-            commit_limit_bytes: 8 * GIB,
-            committed_bytes: 7 * GIB,
-            ..Now::default()
-        };
+        let committed = Used { used: 7 * GIB, limit: 8 * GIB };
+        let machine = MachineLimits { overcommit_mode: 2, committed, ..MachineLimits::default() };
+        let strict = Now { machine, ..Now::default() };
         assert!(words(2 * GIB, strict).contains("7.00 GiB of 8.00 GiB are promised"));
         assert!(words(GIB, Now::default()).contains("vm.max_map_count"), "nothing tells: all are named");
     }

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use memtap_model::Call;
+use memtap_model::{Call, Used};
 use memtap_store::{Life, StoredRequest};
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
-use crate::evidence::{Evidence, Traced, Used};
+use crate::evidence::{Evidence, Traced};
 use crate::track::resident;
 use crate::{Lang, amount};
 
@@ -26,10 +26,10 @@ const MAP_NORESERVE: u64 = 0x4000;
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     let total = evidence.total_bytes() as f64;
-    let strict = evidence.now.as_ref().filter(|now| now.overcommit_mode == 2);
+    let strict = evidence.now.as_ref().filter(|now| now.machine.overcommit_mode == 2);
     let (share, used_share) =
         if strict.is_some() { (STRICT_SHARE, STRICT_USED_SHARE) } else { (LOOSE_SHARE, LOOSE_USED_SHARE) };
-    let commit = strict.map(|now| Used { used: now.committed_bytes, limit: now.commit_limit_bytes });
+    let commit = strict.map(|now| now.machine.committed);
     let lives = evidence.lives.iter().filter(|traced| total > 0.0 && traced.life.ended_at.is_none());
     lives
         .filter_map(|traced| {
@@ -125,7 +125,7 @@ mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
     use crate::evidence::Now;
-    use memtap_model::{Comm, Tid};
+    use memtap_model::{Comm, MachineLimits, Tid};
 
     fn request(scene: &Scene, call: Call, address: u64, size: u64, words: (u64, u64)) -> StoredRequest {
         StoredRequest {
@@ -198,13 +198,9 @@ mod tests {
     fn where_promises_are_kept_less_is_enough() {
         let mut scene = reserver(2 * GIB, WRITABLE);
         assert_eq!(find(&scene.evidence), []);
-        let strict = Now {
-            overcommit_mode: 2,
-            committed_bytes: 9 * GIB,
-            commit_limit_bytes: 10 * GIB,
-            ..Now::default()
-        };
-        scene.evidence.now = Some(strict);
+        let committed = Used { used: 9 * GIB, limit: 10 * GIB };
+        let machine = MachineLimits { overcommit_mode: 2, committed, ..MachineLimits::default() };
+        scene.evidence.now = Some(Now { machine, ..Now::default() });
         let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
         assert_eq!(finding.severity, Severity::Warning);
         assert!(

@@ -164,7 +164,11 @@ impl Chart {
     fn label(&self, value: f64, audience: &Audience) -> String {
         match self.unit {
             Unit::Bytes => {
-                crate::bytes(value as u64, audience.lang).replace(".00 ", " ").replace(",00 ", " ")
+                // Ticks are powers of two: what stands behind the point is noughts.
+                let label = crate::bytes(value as u64, audience.lang);
+                let (amount, unit) = label.split_once(' ').unwrap_or((&label, ""));
+                let whole = amount.split(['.', ',']).next().unwrap_or(amount);
+                format!("{whole} {unit}")
             }
             Unit::PerSecond if value < 10.0 && value.fract() > 0.0 => {
                 format!("{}/s", crate::decimal(value, 1, audience.lang))

@@ -14,14 +14,12 @@ use super::{
 };
 use super::{Told, ToldFigure, lives, machine, requests};
 use crate::findings::Text;
-use crate::{NotLookedAt, Subject};
+use crate::{Finding, NotLookedAt, Subject};
 
 /// Steps of the charts.
 const STEPS: u64 = 120;
 /// OOM kills that are listed.
 const KILLS: usize = 100;
-/// Machines whose evidence is looked at: each costs as much as the rest of the report.
-const HOSTS: usize = 8;
 /// The history may be so much behind without being said to end early.
 const LAG_S: f64 = 60.0;
 
@@ -104,7 +102,7 @@ impl Making<'_, '_> {
         };
         let largest = requests::largest(self, ask, &course.counted)?;
         let refusals = requests::refusals(self, ask)?;
-        let (findings, not_looked_at) = self.findings(ask, &hosts)?;
+        let (findings, not_looked_at) = self.findings(ask)?;
         let missing = Missing {
             lost: course.totals.lost,
             processes: course.lived.more,
@@ -175,30 +173,18 @@ impl Making<'_, '_> {
         Ok(Course { totals, memory, lived, calls, counted, kills })
     }
 
-    fn findings(&mut self, ask: &Ask, hosts: &[StoredHost]) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
-        let in_range = hosts.iter().filter(|host| host.last >= ask.range.from && host.first < ask.range.to);
-        let mut all = Vec::new();
-        let mut not_looked_at: Vec<NotLookedAt> = Vec::new();
-        for host in in_range.take(HOSTS) {
-            let range = Range { host: Some(host.hostname.clone()), ..ask.range.clone() };
-            let evidence = crate::gather(self.reader, &range, ask.limits.clone(), &|| self.is_stopped())?;
-            if self.is_stopped() {
-                return Err(ReportError::Stopped);
-            }
-            all.extend(crate::findings(&evidence));
-            for why in evidence.not_looked_at {
-                if !not_looked_at.contains(&why) {
-                    not_looked_at.push(why);
-                }
-            }
+    fn findings(&mut self, ask: &Ask) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
+        let looked = crate::look(self.reader, &ask.range, ask.limits.as_ref(), &|| self.is_stopped())?;
+        if self.is_stopped() {
+            return Err(ReportError::Stopped);
         }
         self.done += 1;
-        all.retain(|finding| match &finding.subject {
+        let is_meant = |finding: &&Finding| match &finding.subject {
             Subject::Machine(_) => true,
             Subject::Program { process, .. } => ask.is_of(&process.name, process.pid),
-        });
-        all.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        Ok((all.iter().map(Told::from).collect(), not_looked_at.into_iter().map(NotLookedAt::text).collect()))
+        };
+        let findings = looked.findings.iter().filter(is_meant).map(Told::from).collect();
+        Ok((findings, looked.not_looked_at.into_iter().map(NotLookedAt::text).collect()))
     }
 }
 
@@ -251,8 +237,8 @@ impl From<&StoredOomKill> for OomKill {
     }
 }
 
-impl From<&crate::Finding> for Told {
-    fn from(finding: &crate::Finding) -> Self {
+impl From<&Finding> for Told {
+    fn from(finding: &Finding) -> Self {
         let figures = finding.evidence.iter();
         Self {
             rule: finding.rule.name(),

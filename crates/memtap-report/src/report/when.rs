@@ -143,7 +143,7 @@ mod tests {
             let ticks = super::ticks(Span { from: at(from), to: at(to) }, &audience(0));
             ticks.into_iter().map(|tick| tick.label).collect::<Vec<_>>()
         };
-        assert_eq!(ticks(60, 3660), ["12:15", "12:30", "12:45", "13:00"]);
+        assert_eq!(ticks(60, 3660), ["12:10", "12:20", "12:30", "12:40", "12:50", "13:00"]);
         assert_eq!(ticks(0, 20), ["12:00:00", "12:00:05", "12:00:10", "12:00:15", "12:00:20"]);
         assert_eq!(ticks(0, 86_400).len(), 4);
         for length in [0, 1, 7, 61, 4000, 90_000, 700_000, 40_000_000, 900_000_000] {

@@ -4,59 +4,85 @@ use std::collections::BTreeMap;
 
 use memtap_ledger::LiveView;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{State, self_usage};
 
 /// How memtap itself is doing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     version: &'static str,
+    /// Where observations come from: `bpf`, `procfs` or `systemtap`.
     source: &'static str,
+    /// How requests are seen: `exit`, `functions`, each also with `+locks`; null where none are.
     plan: Option<&'static str>,
+    /// What that plan does, and what it costs others.
     plan_about: Option<String>,
     uptime_s: f64,
-    requests: Requests,
+    requests: RequestTotals,
+    /// What no cause explains, over all processes alive, without sign.
     unexplained_bytes: u64,
     oom_kills: u64,
-    store: Store,
+    store: StoreHealth,
     #[serde(rename = "self")]
-    own: Own,
+    own: SelfUsage,
     notices: Vec<Notice>,
 }
 
-#[derive(Debug, Serialize)]
-struct Requests {
+/// Requests since the start, of all processes.
+#[derive(Debug, Serialize, ToSchema)]
+struct RequestTotals {
+    /// By the kernel side's own count: exact, whether they came or not.
     made: u64,
+    /// Those that came in the stream.
     seen: u64,
+    /// Made per second over the last tick.
     per_second: f64,
     refused: u64,
     refused_per_second: f64,
+    /// Those that did not come in the stream.
     lost: u64,
+    /// Records that did not come, by cause (`docs/api.md` says what each costs).
     lost_by_cause: BTreeMap<&'static str, u64>,
 }
 
-#[derive(Debug, Serialize)]
-struct Store {
+/// How the store is doing.
+#[derive(Debug, Serialize, ToSchema)]
+struct StoreHealth {
+    /// `sqlite`, `mysql` or `none`.
     kind: &'static str,
+    /// Requests in it.
     rows: u64,
+    /// Age of the oldest batch that is not yet committed.
     lag_s: f64,
+    /// Requests that wait for the database, in memory or on disk.
     spooled: u64,
+    /// What waits on disk.
     spool_bytes: u64,
+    /// Requests that are not in the history.
     dropped: u64,
+    /// Why they are not (`docs/api.md` has the causes).
     dropped_by_cause: BTreeMap<&'static str, u64>,
+    /// Its size on disk.
     bytes: u64,
+    /// What is wrong, if anything, with the mend.
     error: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Own {
+/// What memtap itself takes.
+#[derive(Debug, Serialize, ToSchema)]
+struct SelfUsage {
+    /// Processor time since the start, user and system.
     cpu_s: f64,
     resident_bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// Something that the user should know.
+#[derive(Debug, Serialize, ToSchema)]
 struct Notice {
+    /// What is missing.
     what: String,
+    /// What mends it.
     mend: String,
 }
 
@@ -71,7 +97,7 @@ impl Health {
             plan: info.plan,
             plan_about: info.plan_about.clone(),
             uptime_s: info.started.elapsed().as_secs_f64(),
-            requests: Requests {
+            requests: RequestTotals {
                 made: totals.made,
                 seen: totals.seen,
                 per_second: totals.per_second,
@@ -82,7 +108,7 @@ impl Health {
             },
             unexplained_bytes: totals.unexplained_bytes,
             oom_kills: totals.oom_kills,
-            store: Store {
+            store: StoreHealth {
                 kind: status.kind,
                 rows: status.rows,
                 lag_s: status.lag_s,
@@ -97,7 +123,7 @@ impl Health {
                 bytes: status.bytes,
                 error: status.error,
             },
-            own: Own {
+            own: SelfUsage {
                 cpu_s: self_usage::cpu_seconds(),
                 resident_bytes: self_usage::resident_bytes(info.host.page_size),
             },

@@ -2,24 +2,29 @@
 
 use memtap_model::HostReading;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::HostFacts;
 
 /// The machine at one moment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Host {
     hostname: String,
     kernel: String,
+    /// Bytes of a page.
     page_size: u64,
+    /// Processors.
     cpus: usize,
     memory: Memory,
     swap: Swap,
     pressure: Option<Pressure>,
 }
 
-#[derive(Debug, Serialize)]
+/// The machine's memory: `programs + cached + kernel + free = total`.
+#[derive(Debug, Serialize, ToSchema)]
 struct Memory {
     total_bytes: u64,
+    /// What programs could still have without swapping, by the kernel's estimate.
     available_bytes: u64,
     free_bytes: u64,
     cached_bytes: u64,
@@ -27,15 +32,19 @@ struct Memory {
     programs_bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// The machine's swap space.
+#[derive(Debug, Serialize, ToSchema)]
 struct Swap {
     total_bytes: u64,
     free_bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// Time lost by waiting for memory (the kernel's PSI), percent of the last ten seconds.
+#[derive(Debug, Serialize, ToSchema)]
 struct Pressure {
+    /// In which some waited.
     some_avg10: f64,
+    /// In which all waited.
     full_avg10: f64,
 }
 

@@ -1,49 +1,63 @@
 //! The events of the namespace `/live`.
 
 use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
-use memtap_model::{ProcessId, WallClock};
+use memtap_model::WallClock;
 use memtap_store::StoredRequest;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Health, Host, OomKill, Process, Request, Share, time};
+use super::{Health, Host, OomKill, Process, Request, Share, Time};
 use crate::State;
 
-/// The whole state.
-#[derive(Debug, Serialize)]
+/// The event `snapshot` of the namespace `/live`: the whole state.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Snapshot {
-    time: String,
+    time: Time,
     host: Host,
     health: Health,
+    /// Those alive, and the latest that ended.
     processes: Vec<Process>,
+    /// The latest, newest last.
+    #[schema(max_items = 1000)]
     requests: Vec<Request>,
+    /// Of this run, the latest hundred, earliest first.
+    #[schema(max_items = 100)]
     oom_kills: Vec<OomKill>,
     share: Share,
 }
 
-/// What changed since the tick before.
-#[derive(Debug, Serialize)]
+/// The event `tick` of the namespace `/live`: what changed since the tick before.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tick {
-    time: String,
+    time: Time,
     host: Host,
     health: Health,
+    /// New or changed ones, those that ended among them.
     changed: Vec<Process>,
-    removed: Vec<Removed>,
+    /// Those that are no longer kept at all.
+    removed: Vec<ProcessId>,
+    /// New ones, newest last.
+    #[schema(max_items = 1000)]
     requests: Vec<Request>,
+    /// Further requests of this tick that are not in the list.
     skipped: u64,
+    /// New ones.
+    #[schema(max_items = 100)]
     oom_kills: Vec<OomKill>,
     share: Share,
 }
 
-#[derive(Debug, Serialize)]
-struct Removed {
+/// Which process life.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProcessId {
     pid: u32,
-    start_time: String,
+    start_time: Time,
 }
 
 impl Snapshot {
     pub(crate) fn of(state: &State, view: &LiveView) -> Self {
         Self {
-            time: time(view.at),
+            time: Time(view.at),
             host: Host::of(&state.info.host, &view.host),
             health: Health::of(state, view),
             processes: processes(view, view.living.iter().chain(view.ended.iter())),
@@ -57,7 +71,7 @@ impl Snapshot {
 impl Tick {
     pub(crate) fn of(state: &State, view: &LiveView) -> Self {
         Self {
-            time: time(view.at),
+            time: Time(view.at),
             host: Host::of(&state.info.host, &view.host),
             health: Health::of(state, view),
             changed: processes(view, view.changed.iter()),
@@ -85,6 +99,6 @@ fn oom_kills(reports: &[std::sync::Arc<OomReport>]) -> Vec<OomKill> {
     reports.iter().map(|report| OomKill::from(&**report)).collect()
 }
 
-fn removed((process, started_at): &(ProcessId, WallClock)) -> Removed {
-    Removed { pid: process.tgid.0, start_time: time(*started_at) }
+fn removed((process, started_at): &(memtap_model::ProcessId, WallClock)) -> ProcessId {
+    ProcessId { pid: process.tgid.0, start_time: Time(*started_at) }
 }

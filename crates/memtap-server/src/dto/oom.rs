@@ -2,33 +2,41 @@
 
 use memtap_ledger::{Moment, OomReport, ProcessSummary};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::time;
+use super::Time;
 
 /// Who was killed, whose request for a page came too many, and who had most in the seconds before.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OomKill {
-    timestamp: String,
+    timestamp: Time,
+    /// Who was killed.
     pid: u32,
     process_name: String,
     command: std::sync::Arc<str>,
+    /// `runtime:id`.
     container: Option<String>,
     virtual_bytes: u64,
     resident_bytes: u64,
     swap_bytes: u64,
+    /// Whose request for a page came too many.
     asker_pid: u32,
     asker_name: String,
-    before: Vec<Before>,
+    /// The last seconds before, earliest first.
+    before: Vec<OomMoment>,
 }
 
-#[derive(Debug, Serialize)]
-struct Before {
-    timestamp: String,
+/// One of the seconds before.
+#[derive(Debug, Serialize, ToSchema)]
+struct OomMoment {
+    timestamp: Time,
     available_bytes: u64,
+    /// The processes with the largest resident sets, largest first.
     largest: Vec<Large>,
 }
 
-#[derive(Debug, Serialize)]
+/// One that had much.
+#[derive(Debug, Serialize, ToSchema)]
 struct Large {
     pid: u32,
     name: String,
@@ -42,7 +50,7 @@ impl From<&OomReport> for OomKill {
         let victim = report.victim.as_deref();
         let container = victim.and_then(|victim| victim.runs_in.container.as_ref());
         Self {
-            timestamp: time(kill.time),
+            timestamp: Time(kill.time),
             pid: kill.victim.0,
             process_name: kill.victim_name.to_text(),
             command: victim.map(|victim| victim.command.clone()).unwrap_or_default(),
@@ -57,15 +65,15 @@ impl From<&OomReport> for OomKill {
     }
 }
 
-fn before(moment: &Moment) -> Before {
+fn before(moment: &Moment) -> OomMoment {
     let large = |summary: &std::sync::Arc<ProcessSummary>| Large {
         pid: summary.process.tgid.0,
         name: summary.name.to_text(),
         virtual_bytes: summary.virtual_bytes,
         resident_bytes: summary.resident.set_bytes(),
     };
-    Before {
-        timestamp: time(moment.at),
+    OomMoment {
+        timestamp: Time(moment.at),
         available_bytes: moment.host.available_bytes,
         largest: moment.largest.iter().map(large).collect(),
     }

@@ -4,59 +4,92 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use memtap_ledger::ProcessSummary;
-use memtap_model::{CALLS, Container, Refusals};
+use memtap_model::{CALLS, Container};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::time;
+use super::{CallName, Time};
 
 /// One process life with its books.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    pub(crate) start_time: String,
+    /// With the pid: which process life.
+    pub(crate) start_time: Time,
+    /// The kernel's `comm`, a stranger's bytes: those that are not UTF-8 are written `\xNN`.
     pub(crate) name: String,
     pub(crate) command: Arc<str>,
     pub(crate) user: Arc<str>,
     pub(crate) parent_pid: u32,
+    /// `runtime:id`, from the cgroup's path.
     pub(crate) container: Option<String>,
+    /// The Kubernetes pod's UID.
     pub(crate) pod: Option<String>,
+    /// The innermost systemd unit.
     pub(crate) unit: Option<String>,
+    /// The login session.
     pub(crate) session: Option<String>,
     pub(crate) cgroup: String,
+    /// Its pid inside its own pid namespace, where that is not the machine's.
     pub(crate) inner_pid: Option<u32>,
     pub(crate) threads: u32,
-    pub(crate) state: &'static str,
-    pub(crate) end_time: Option<String>,
+    pub(crate) state: ProcessState,
+    pub(crate) end_time: Option<Time>,
     pub(crate) virtual_bytes: u64,
+    /// The resident set, exact at every reading.
     pub(crate) resident_bytes: u64,
     pub(crate) resident: Resident,
     pub(crate) swap_bytes: u64,
     pub(crate) peak_virtual_bytes: u64,
+    /// The highest that is known of (`docs/api.md` says how exactly).
     pub(crate) peak_resident_bytes: u64,
+    /// Page faults of all threads and all its life.
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
+    /// Resident set, percent of the machine's memory.
     pub(crate) memory_percentage: f64,
+    /// Virtual size that no cause explains.
     pub(crate) unexplained_bytes: i64,
+    /// Every request, refused ones too.
     pub(crate) requests: u64,
+    /// What was asked for and granted, of the calls that ask for memory.
     pub(crate) requested_bytes: u64,
     pub(crate) refused: u64,
-    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) refusals: Vec<Refusals>,
+    /// Requests of it that are missing in the stream; the sums have them.
     pub(crate) lost: u64,
-    pub(crate) calls: BTreeMap<&'static str, Call>,
+    /// The calls that may change the virtual size, and of the others those that were made.
+    pub(crate) calls: BTreeMap<&'static str, CallTotals>,
+    /// What requests truly added. `virtual = opening + granted - released + exec + stack + kernel + shared + unexplained - ended`.
     pub(crate) granted_bytes: u64,
+    /// What requests truly took away.
     pub(crate) released_bytes: u64,
+    /// What it had when it was first known.
     pub(crate) opening_bytes: u64,
+    /// New image less old image, over all execs.
     pub(crate) exec_bytes: i64,
+    /// Growth of stacks outside any call.
     pub(crate) stack_bytes: i64,
+    /// By calls that are not followed, and by the kernel on its own.
     pub(crate) kernel_bytes: i64,
+    /// By another process while both used one address space.
     pub(crate) shared_bytes: i64,
+    /// What it still had when it ended.
     pub(crate) ended_bytes: u64,
-    pub(crate) first_request: Option<String>,
-    pub(crate) last_request: Option<String>,
+    pub(crate) first_request: Option<Time>,
+    pub(crate) last_request: Option<Time>,
+}
+
+/// Whether it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProcessState {
+    Alive,
+    Ended,
 }
 
 /// What it has in memory, by kind.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Resident {
     anonymous_bytes: u64,
     file_bytes: u64,
@@ -64,18 +97,22 @@ pub(crate) struct Resident {
 }
 
 /// Refused requests of one call with one errno.
-#[derive(Debug, Serialize)]
-pub(crate) struct Refusal {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Refusals {
+    #[schema(value_type = CallName)]
     call: &'static str,
     errno: u16,
+    /// The errno's name, `ENOMEM`.
     error: String,
     count: u64,
 }
 
 /// One call's totals.
-#[derive(Debug, Serialize)]
-pub(crate) struct Call {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallTotals {
+    /// Every request, refused ones too.
     count: u64,
+    /// What was asked for and granted.
     requested_bytes: u64,
     refused: u64,
 }
@@ -86,7 +123,7 @@ impl Process {
         let books = &summary.books;
         let made = CALLS.iter().zip(&books.calls).filter(|(row, totals)| totals.count > 0 || row.moves);
         let calls = made.map(|(row, totals)| {
-            let call = Call {
+            let call = CallTotals {
                 count: totals.count,
                 requested_bytes: totals.requested_bytes,
                 refused: totals.refused,
@@ -97,7 +134,7 @@ impl Process {
         let runs_in = &summary.runs_in;
         Self {
             pid: summary.process.tgid.0,
-            start_time: time(summary.started_at),
+            start_time: Time(summary.started_at),
             name: summary.name.to_text(),
             command: summary.command.clone(),
             user: summary.user.clone(),
@@ -109,8 +146,8 @@ impl Process {
             cgroup: runs_in.cgroup.clone(),
             inner_pid: summary.inner_pid,
             threads: summary.threads,
-            state: if summary.ended_at.is_some() { "ended" } else { "alive" },
-            end_time: summary.ended_at.map(time),
+            state: if summary.ended_at.is_some() { ProcessState::Ended } else { ProcessState::Alive },
+            end_time: summary.ended_at.map(Time),
             virtual_bytes: summary.virtual_bytes,
             resident_bytes,
             resident: Resident {
@@ -139,14 +176,14 @@ impl Process {
             kernel_bytes: books.kernel_bytes,
             shared_bytes: books.shared_bytes,
             ended_bytes: books.ended_bytes,
-            first_request: summary.first_request.map(time),
-            last_request: summary.last_request.map(time),
+            first_request: summary.first_request.map(Time),
+            last_request: summary.last_request.map(Time),
         }
     }
 }
 
-fn refusal(refusals: &Refusals) -> Refusal {
-    Refusal {
+fn refusal(refusals: &memtap_model::Refusals) -> Refusals {
+    Refusals {
         call: refusals.call.name(),
         errno: refusals.errno.0,
         error: refusals.errno.to_string(),

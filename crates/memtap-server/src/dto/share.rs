@@ -1,24 +1,32 @@
 //! Who asked for most.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The ten largest names and the rest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Share {
+    /// What is added up.
     by: &'static str,
     total_bytes: u64,
+    /// Largest first.
+    #[schema(max_items = 10)]
     slices: Vec<Slice>,
+    /// All further names together.
     others: Option<Others>,
 }
 
-#[derive(Debug, Serialize)]
+/// One name's part.
+#[derive(Debug, Serialize, ToSchema)]
 struct Slice {
     name: String,
     bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// All further names together.
+#[derive(Debug, Serialize, ToSchema)]
 struct Others {
+    /// How many.
     names: u64,
     bytes: u64,
 }

@@ -2,43 +2,57 @@
 
 use memtap_ledger::{BookedRequest, LiveView, ProcessSummary};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::process::percentage;
-use super::time;
+use super::{CallName, Time};
 
 /// Processes in one update, at most: those that have most.
 const PROCESSES: usize = 1000;
 
-/// The event's one object.
-#[derive(Debug, Serialize)]
+/// The event `update` of the default namespace, as the original system sent it.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Update {
-    processes: Vec<Process>,
+    /// Those with the largest `memory_used`.
+    #[schema(max_items = 1000)]
+    processes: Vec<UpdateProcess>,
+    /// The latest, newest first.
     #[serde(rename = "memoryRequests")]
-    memory_requests: Vec<Request>,
+    #[schema(max_items = 1000)]
+    memory_requests: Vec<UpdateRequest>,
+    /// The ten largest names, and `Others`.
     #[serde(rename = "pieChartData")]
-    pie_chart_data: Vec<Slice>,
+    #[schema(max_items = 11)]
+    pie_chart_data: Vec<UpdateSlice>,
 }
 
-#[derive(Debug, Serialize)]
-struct Process {
+/// A process by the original's measure: granted mmap lengths less granted munmap lengths.
+#[derive(Debug, Serialize, ToSchema)]
+struct UpdateProcess {
     pid: u32,
     process_name: String,
+    /// Bytes, as a decimal string.
     memory_used: String,
+    /// Of the machine's memory, four digits after the point.
     memory_percentage: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Request {
+/// A request in the original's words.
+#[derive(Debug, Serialize, ToSchema)]
+struct UpdateRequest {
     pid: u32,
     process_name: String,
+    #[schema(value_type = CallName)]
     my_call: &'static str,
     memory_size: u64,
-    timestamp: String,
+    timestamp: Time,
 }
 
-#[derive(Debug, Serialize)]
-struct Slice {
+/// One name's part of what was mapped.
+#[derive(Debug, Serialize, ToSchema)]
+struct UpdateSlice {
     process_name: String,
+    /// Bytes, as a decimal string.
     total_memory: String,
 }
 
@@ -57,12 +71,12 @@ fn used(summary: &ProcessSummary) -> u64 {
 }
 
 /// Those that made requests, as only they were in the original's table.
-fn processes(view: &LiveView) -> Vec<Process> {
+fn processes(view: &LiveView) -> Vec<UpdateProcess> {
     let all = view.living.iter().chain(view.ended.iter());
     let mut chosen: Vec<_> = all.filter(|summary| summary.first_request.is_some()).collect();
     chosen.sort_by_key(|summary| std::cmp::Reverse(used(summary)));
     chosen.truncate(PROCESSES);
-    let process = |summary: &&std::sync::Arc<ProcessSummary>| Process {
+    let process = |summary: &&std::sync::Arc<ProcessSummary>| UpdateProcess {
         pid: summary.process.tgid.0,
         process_name: summary.name.to_text(),
         memory_used: used(summary).to_string(),
@@ -71,19 +85,20 @@ fn processes(view: &LiveView) -> Vec<Process> {
     chosen.iter().map(process).collect()
 }
 
-fn request(booked: &BookedRequest) -> Request {
-    Request {
+fn request(booked: &BookedRequest) -> UpdateRequest {
+    UpdateRequest {
         pid: booked.request.tgid.0,
         process_name: booked.request.name.to_text(),
         my_call: booked.request.call.name(),
         memory_size: booked.request.requested_bytes,
-        timestamp: time(booked.request.time),
+        timestamp: Time(booked.request.time),
     }
 }
 
-fn pie(view: &LiveView) -> Vec<Slice> {
+fn pie(view: &LiveView) -> Vec<UpdateSlice> {
     let share = &view.mapped;
-    let slice = |name: String, bytes: u64| Slice { process_name: name, total_memory: bytes.to_string() };
+    let slice =
+        |name: String, bytes: u64| UpdateSlice { process_name: name, total_memory: bytes.to_string() };
     let mut slices: Vec<_> = share.slices.iter().map(|part| slice(part.name.to_text(), part.bytes)).collect();
     if share.other_names > 0 {
         slices.push(slice("Others".to_owned(), share.other_bytes));

@@ -2,20 +2,24 @@
 
 use memtap_store::UsagePoint;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::time;
+use super::Time;
 
 /// What one process or all of them had.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Usage {
-    /// Length of a step.
+    /// Length of a step, seconds; the history may have longer ones than were asked for.
     step_s: u64,
+    /// Oldest first; steps in which nothing changed are left out.
     series: Vec<Step>,
 }
 
-#[derive(Debug, Serialize)]
+/// One step: sizes at its end, peaks within it, and what was done in it.
+#[derive(Debug, Serialize, ToSchema)]
 struct Step {
-    timestamp: String,
+    /// Where it begins.
+    timestamp: Time,
     virtual_bytes: u64,
     resident_bytes: u64,
     anonymous_bytes: u64,
@@ -27,6 +31,8 @@ struct Step {
     requests: u64,
     refused: u64,
     requested_bytes: u64,
+    granted_bytes: u64,
+    released_bytes: u64,
     minor_faults: u64,
     major_faults: u64,
 }
@@ -42,7 +48,7 @@ impl Usage {
 impl From<&UsagePoint> for Step {
     fn from(point: &UsagePoint) -> Self {
         Self {
-            timestamp: time(point.from),
+            timestamp: Time(point.from),
             virtual_bytes: point.virtual_bytes,
             resident_bytes: point
                 .anonymous_bytes
@@ -57,6 +63,8 @@ impl From<&UsagePoint> for Step {
             requests: point.requests,
             refused: point.refused,
             requested_bytes: point.requested_bytes,
+            granted_bytes: point.granted_bytes,
+            released_bytes: point.released_bytes,
             minor_faults: point.minor_faults,
             major_faults: point.major_faults,
         }

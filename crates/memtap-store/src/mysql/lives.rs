@@ -79,7 +79,7 @@ async fn runs(connection: &mut impl Queryable, cover: &Cover) -> Done<Vec<Stored
         sql.push_str(" AND hostname = ?");
         values.push(host.as_str().into());
     }
-    sql.push_str(" ORDER BY began");
+    sql.push_str(" ORDER BY began, sampled_s");
     type Run = (u64, String, String, i64, i64, i64, i64, i64);
     let runs: Vec<Run> = connection.exec(sql, values).await?;
     let runs = runs.into_iter().map(|(id, host, boot_id, sampled_s, a, b, c, d)| StoredRun {

@@ -18,7 +18,7 @@ use crate::{
 const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0), \
     CAST(LEAST(GREATEST(COALESCE(pid, 0), 0), 4294967295) AS UNSIGNED), tid, COALESCE(process_name, ''), name_bytes, my_call, \
     COALESCE(memory_size, 0), requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host \
-    FROM memory_usage WHERE ";
+    FROM memory_usage WHERE true";
 
 pub(super) struct MysqlReader {
     link: Link,

@@ -68,7 +68,7 @@ fn follow(
 
 fn runs(connection: &Connection, cover: &Cover) -> Result<Vec<StoredRun>, StoreError> {
     let sql = "SELECT id, hostname, boot_id, sampled_s, rolled_10, rolled_60, rolled_600, rolled_3600 FROM run \
-        WHERE (?1 IS NULL OR hostname = ?1) AND (sampled_s = 0 OR sampled_s >= ?2 AND began_ns / 1000000000 < ?3) ORDER BY began_ns";
+        WHERE (?1 IS NULL OR hostname = ?1) AND (sampled_s = 0 OR sampled_s >= ?2 AND began_ns / 1000000000 < ?3) ORDER BY began_ns, sampled_s";
     let values = params![cover.range.host, cover.from_s, cover.to_s];
     let mut statement = connection.prepare_cached(sql)?;
     let runs = statement.query_map(values, |row| {

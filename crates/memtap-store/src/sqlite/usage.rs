@@ -11,7 +11,7 @@ use crate::{StoreError, UsagePoint, UsageQuery};
 
 /// What [`point`] reads.
 pub(super) const POINT: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, \
-    peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults";
+    peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults";
 const WHERE: &str =
     "WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s";
 
@@ -82,10 +82,10 @@ pub(super) fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint>
         requests: unsigned(7)?,
         refused: unsigned(8)?,
         requested_bytes: unsigned(9)?,
-        granted_bytes: 0,
-        released_bytes: 0,
-        minor_faults: unsigned(10)?,
-        major_faults: unsigned(11)?,
+        granted_bytes: unsigned(10)?,
+        released_bytes: unsigned(11)?,
+        minor_faults: unsigned(12)?,
+        major_faults: unsigned(13)?,
     })
 }
 

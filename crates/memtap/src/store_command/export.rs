@@ -75,13 +75,13 @@ fn write_pages(
 ) -> anyhow::Result<()> {
     loop {
         let page = reader.requests(&query)?;
-        let mut last = String::new();
+        let mut last = None;
         for stored in &page.requests {
             let request = Request::from(stored);
-            last.clone_from(&request.timestamp);
+            last = Some(request.timestamp);
             lines.write(request)?;
         }
-        progress.set_message(last);
+        progress.set_message(last.map(|time| time.to_string()).unwrap_or_default());
         progress.inc(page.requests.len() as u64);
         match page.next_cursor {
             Some(cursor) => query.cursor = Some(cursor),

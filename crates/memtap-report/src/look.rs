@@ -1,0 +1,58 @@
+//! Findings of a range, of one machine or of each that the history knows.
+
+use memtap_store::{Range, Reader, StoreError};
+
+use crate::evidence::{NotLookedAt, Now, gather};
+use crate::findings::{Finding, findings, in_order};
+
+/// Machines that are looked at: each costs its queries.
+const HOSTS: usize = 16;
+/// Limits hold for a range that ends no longer ago than this before they were read, seconds.
+const FRESH_S: f64 = 300.0;
+
+/// What was found in a range.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Looked {
+    /// The findings, the serious ones first.
+    pub findings: Vec<Finding>,
+    /// What was not looked at.
+    pub not_looked_at: Vec<NotLookedAt>,
+}
+
+/// Looks at a range. `now` are the limits of the machine that memtap runs on, which count when the range reaches to the present. After
+/// `enough` says so, no further detail is read.
+///
+/// # Errors
+/// When the history does not tell the machines or the processes of the range.
+pub fn look(
+    reader: &dyn Reader,
+    range: &Range,
+    now: Option<&Now>,
+    enough: &dyn Fn() -> bool,
+) -> Result<Looked, StoreError> {
+    let mut looked = Looked::default();
+    for host in hosts(reader, range)? {
+        let fresh = |now: &&Now| *now.host == *host && now.at.seconds_since(range.to).abs() < FRESH_S;
+        let of_host = Range { host: Some(host.clone()), ..range.clone() };
+        let evidence = gather(reader, &of_host, now.filter(fresh).cloned(), enough)?;
+        looked.findings.extend(findings(&evidence));
+        for gap in evidence.not_looked_at {
+            if !looked.not_looked_at.contains(&gap) {
+                looked.not_looked_at.push(gap);
+            }
+        }
+    }
+    looked.findings = in_order(looked.findings);
+    Ok(looked)
+}
+
+/// The machine that was asked for, or those that told of the range, the latest first.
+fn hosts(reader: &dyn Reader, range: &Range) -> Result<Vec<String>, StoreError> {
+    if let Some(host) = &range.host {
+        return Ok(vec![host.clone()]);
+    }
+    let mut hosts = reader.hosts()?;
+    hosts.retain(|host| host.first < range.to && host.last >= range.from);
+    hosts.sort_by_key(|host| std::cmp::Reverse(host.last));
+    Ok(hosts.into_iter().take(HOSTS).map(|host| host.hostname).collect())
+}

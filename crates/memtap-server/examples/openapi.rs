@@ -1,0 +1,5 @@
+//! Prints the description of the interface; `cargo xtask openapi` writes it to `docs/openapi.json`.
+
+fn main() {
+    print!("{}", memtap_server::document());
+}

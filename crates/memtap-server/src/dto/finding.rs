@@ -1,0 +1,204 @@
+//! Findings of a range, in one language.
+
+use memtap_report::{Figure as Told, Lang, Link as Place, Looked, Rule, Severity, Subject, Value, View};
+use memtap_store::Range;
+use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{CallName, Time};
+
+/// What was found in a range.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Findings {
+    /// Where the range begins.
+    from: Time,
+    /// Where it ends.
+    to: Time,
+    /// The findings, the serious ones first.
+    findings: Vec<Finding>,
+    /// What was not looked at, and why.
+    not_looked_at: Vec<NotLookedAt>,
+}
+
+/// What was not looked at.
+#[derive(Debug, Serialize, ToSchema)]
+struct NotLookedAt {
+    /// `lives`, `machine`, `limits`, `time` or `history`.
+    what: &'static str,
+    /// In words.
+    sentence: String,
+}
+
+/// Something that a user should know.
+#[derive(Debug, Serialize, ToSchema)]
+struct Finding {
+    /// Which rule found it.
+    #[schema(value_type = RuleName)]
+    rule: Rule,
+    /// How much it matters.
+    #[schema(value_type = SeverityName)]
+    severity: Severity,
+    /// The machine's name.
+    host: String,
+    /// The process that shows it most; `null` when it is about the machine.
+    process: Option<Culprit>,
+    /// What was found. Names in it are strangers'.
+    sentence: String,
+    /// The figures that it rests on.
+    evidence: Vec<Figure>,
+    /// What can be done.
+    advice: String,
+    /// Where to look closer.
+    link: FindingLink,
+}
+
+/// A process.
+#[derive(Debug, Serialize, ToSchema)]
+struct Culprit {
+    /// Its pid.
+    pid: u32,
+    /// When it started.
+    start_time: Time,
+    /// Its name.
+    name: String,
+    /// How many processes of this name show it, this one too.
+    processes: u64,
+}
+
+/// An amount.
+#[derive(Debug, Serialize, ToSchema)]
+struct Figure {
+    /// What it is.
+    label: String,
+    /// How much: a number, or a time.
+    value: Amount,
+    /// `bytes`, `bytes_per_second`, `count`, `per_second`, `percent`, `seconds` or `time`.
+    unit: &'static str,
+    /// For people.
+    text: String,
+}
+
+/// A number or a time.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum Amount {
+    /// A whole number.
+    Whole(u64),
+    /// Any number.
+    Number(f64),
+    /// A time.
+    Time(Time),
+}
+
+/// A view of the page with its filters.
+#[derive(Debug, Serialize, ToSchema)]
+struct FindingLink {
+    /// Which view.
+    #[schema(value_type = ViewName)]
+    view: View,
+    /// Where it begins.
+    from: Time,
+    /// Where it ends.
+    to: Time,
+    /// Only this call.
+    #[schema(value_type = Option<CallName>)]
+    call: Option<&'static str>,
+    /// Only refused requests.
+    refused: Option<bool>,
+}
+
+/// The document's names of an enumeration that is another crate's.
+macro_rules! names {
+    ($($schema:ident: $names:expr, $about:literal;)*) => { $(
+        struct $schema;
+
+        impl PartialSchema for $schema {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some($about))
+                    .enum_values(Some($names))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $schema {}
+    )* };
+}
+
+names! {
+    RuleName: Rule::ALL.map(Rule::name), "Which rule found it.";
+    SeverityName: Severity::ALL.map(Severity::name), "How much it matters.";
+    ViewName: View::ALL.map(View::name), "A view of the page.";
+}
+
+impl Findings {
+    pub(crate) fn of(range: &Range, looked: &Looked, lang: Lang) -> Self {
+        let gap = |gap: &memtap_report::NotLookedAt| NotLookedAt {
+            what: gap.name(),
+            sentence: gap.text().text(lang).to_owned(),
+        };
+        Self {
+            from: Time(range.from),
+            to: Time(range.to),
+            findings: looked.findings.iter().map(|finding| Finding::of(finding, lang)).collect(),
+            not_looked_at: looked.not_looked_at.iter().map(gap).collect(),
+        }
+    }
+}
+
+impl Finding {
+    fn of(finding: &memtap_report::Finding, lang: Lang) -> Self {
+        let (host, process) = match &finding.subject {
+            Subject::Machine(host) => (host, None),
+            Subject::Program { process, processes } => {
+                let culprit = Culprit {
+                    pid: process.pid.0,
+                    start_time: Time(process.started_at),
+                    name: process.name.clone(),
+                    processes: *processes,
+                };
+                (&process.host, Some(culprit))
+            }
+        };
+        Self {
+            rule: finding.rule,
+            severity: finding.severity,
+            host: host.to_string(),
+            process,
+            sentence: finding.sentence(lang),
+            evidence: finding.evidence.iter().map(|figure| Figure::of(figure, lang)).collect(),
+            advice: finding.advice.text(lang).to_owned(),
+            link: FindingLink::of(&finding.link),
+        }
+    }
+}
+
+impl Figure {
+    fn of(told: &Told, lang: Lang) -> Self {
+        let value = match told.value {
+            Value::Bytes(number) | Value::Count(number) => Amount::Whole(number),
+            Value::BytesPerSecond(number)
+            | Value::PerSecond(number)
+            | Value::Percent(number)
+            | Value::Seconds(number) => Amount::Number(number),
+            Value::Time(at) => Amount::Time(Time(at)),
+        };
+        let (unit, text) = (told.value.unit(), told.value.text(lang));
+        Self { label: told.label.text(lang).to_owned(), value, unit, text }
+    }
+}
+
+impl FindingLink {
+    fn of(place: &Place) -> Self {
+        Self {
+            view: place.view,
+            from: Time(place.range.from),
+            to: Time(place.range.to),
+            call: place.call.map(memtap_model::Call::name),
+            refused: place.refused,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The interface's description: made of the handlers (`rest/`) and the types (`dto/`), served, and committed as `docs/openapi.json`,
+//! of which the page's types are made.
+
+use axum::Router;
+use utoipa::Number;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayItems, KnownFormat, Object, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::dto::{Snapshot, Tick, Update};
+use crate::error::Problem;
+use crate::{State, rest};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "memtap",
+        description = "Every memory request of every process, live and in history. Sizes are bytes, times RFC 3339 UTC. \
+            `Update`, `Snapshot` and `Tick` are the payloads of the Socket.IO events (`docs/api.md`)."
+    ),
+    components(schemas(Snapshot, Tick, Update, Problem))
+)]
+struct Head;
+
+/// The REST endpoints, and their description.
+pub(crate) fn described() -> (Router<State>, Document) {
+    let endpoints = OpenApiRouter::with_openapi(Head::openapi()).merge(rest::routes());
+    let (router, mut document) = endpoints.split_for_parts();
+    for operation in document.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
+        complete_answers(operation);
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter {
+                complete_schema(schema);
+            }
+        }
+    }
+    let components = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+    components.for_each(complete_schema);
+    (router, document)
+}
+
+/// The description of the interface (OpenAPI 3.1) as it is committed.
+#[must_use]
+pub fn document() -> String {
+    described().1.to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// What every question may be answered with, since `access.rs` and `params.rs` come before the handlers.
+fn complete_answers(operation: &mut Operation) {
+    let answers = &mut operation.responses.responses;
+    for answer in answers.values_mut() {
+        if let RefOr::T(answer) = answer
+            && answer.description.is_empty()
+        {
+            "What was asked for.".clone_into(&mut answer.description);
+        }
+    }
+    let mut refusal = |status: &str, why: &str| {
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let answer = ResponseBuilder::new().description(why).content("application/json", body);
+        answers.insert(status.to_owned(), answer.build().into());
+    };
+    if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+        refusal("400", "A parameter is unknown, or its value wrong.");
+    }
+    refusal("403", "Pages of this origin may not ask.");
+    refusal("421", "The `Host` is not a name of this machine's loopback address.");
+}
+
+/// What is true of all schemas here and not said by their derivation, through the whole tree.
+fn complete_schema(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else { return };
+    match schema {
+        Schema::Object(object) => {
+            require_nullable(object);
+            bound(object);
+            object.properties.values_mut().for_each(complete_schema);
+            if let Some(AdditionalProperties::RefOr(values)) = object.additional_properties.as_deref_mut() {
+                complete_schema(values);
+            }
+        }
+        Schema::Array(array) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                complete_schema(items);
+            }
+        }
+        Schema::AllOf(all) => all.items.iter_mut().for_each(complete_schema),
+        Schema::OneOf(one) => one.items.iter_mut().for_each(complete_schema),
+        _ => {}
+    }
+}
+
+/// serde writes what is `None` as null: a field that may be null is always there.
+fn require_nullable(object: &mut Object) {
+    let nullable = object.properties.iter().filter(|(_, schema)| may_be_null(schema)).map(|(name, _)| name);
+    let new: Vec<_> = nullable.filter(|name| !object.required.contains(name)).cloned().collect();
+    object.required.extend(new);
+}
+
+fn may_be_null(schema: &RefOr<Schema>) -> bool {
+    let null = |kinds: &SchemaType| match kinds {
+        SchemaType::Type(kind) => *kind == Type::Null,
+        SchemaType::Array(kinds) => kinds.contains(&Type::Null),
+        SchemaType::AnyValue => false,
+    };
+    match schema {
+        RefOr::T(Schema::Object(object)) => null(&object.schema_type),
+        RefOr::T(Schema::Array(array)) => null(&array.schema_type),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().any(may_be_null),
+        _ => false,
+    }
+}
+
+/// Unsigned numbers by the name that the registry of formats has for them, with their upper bound.
+fn bound(object: &mut Object) {
+    let (name, most) = match &object.format {
+        Some(SchemaFormat::KnownFormat(KnownFormat::UInt16)) => ("uint16", usize::from(u16::MAX)),
+        Some(SchemaFormat::KnownFormat(KnownFormat::UInt32)) => ("uint32", u32::MAX as usize),
+        Some(SchemaFormat::KnownFormat(KnownFormat::UInt64)) => ("uint64", u64::MAX as usize),
+        _ => return,
+    };
+    object.format = Some(SchemaFormat::Custom(name.to_owned()));
+    object.maximum.get_or_insert(Number::UInt(most));
+}

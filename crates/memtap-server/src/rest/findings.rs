@@ -1,0 +1,83 @@
+//! Findings of a range.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use memtap_model::WallClock;
+use memtap_report::Lang;
+use memtap_store::Range;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Answer, history};
+use crate::State;
+use crate::dto::{Findings, Time};
+use crate::error::{ApiError, Problem};
+use crate::params::Asked;
+
+/// After this no further detail is read: the answer says what was not looked at.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The range without `from`.
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// Of which range, and in which language.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FindingsQuery {
+    /// Of the machine of this name; without: of all, each by itself.
+    host: Option<String>,
+    /// From this time on; without: an hour before `to`.
+    from: Option<Time>,
+    /// Before this time; without: now.
+    to: Option<Time>,
+    /// `en` or `es`, or a locale of these; without: `en`.
+    lang: Option<String>,
+}
+
+impl FindingsQuery {
+    fn resolve(self) -> Result<(Range, Lang), ApiError> {
+        let lang = self.lang.as_deref().unwrap_or("en");
+        let unknown = || ApiError::wrong(format!("lang must be en or es, not '{lang}'"));
+        let lang = Lang::from_code(lang).ok_or_else(unknown)?;
+        let to = self.to.unwrap_or_else(Time::now).0;
+        let from = self.from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
+        if from >= to {
+            return Err(ApiError::wrong("from must be before to"));
+        }
+        Ok((Range { host: self.host, from, to }, lang))
+    }
+}
+
+/// What a user should know of a range; without a range, of the last hour: leaks, refusals, limits, churn, pressure and more.
+///
+/// Each finding rests on figures of the history, with what can be done; none is the usual answer. Limits of processes and groups are known
+/// of the machine on which memtap runs only, and when the range reaches to the present. Looks are made one at a time.
+#[utoipa::path(get, path = "/findings", params(FindingsQuery), responses(
+    (status = OK, body = Findings),
+    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
+    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+))]
+pub(crate) async fn findings(
+    Shared(state): Shared<State>,
+    Asked(query): Asked<FindingsQuery>,
+) -> Answer<Findings> {
+    let Some(reader) = state.reader.clone() else {
+        let none = "there is no history (--store none), and findings come from it";
+        return Err(ApiError(StatusCode::NOT_FOUND, none.to_owned()));
+    };
+    let (range, lang) = query.resolve()?;
+    // Each look may read much of the history.
+    let turn = Arc::clone(&state.looking).acquire_owned().await;
+    let (view, ask, asked) = (state.now(), state.limits.clone(), range.clone());
+    let looked = history(move || {
+        let _turn = turn;
+        let begin = Instant::now();
+        let now = ask.map(|ask| ask(&view));
+        memtap_report::look(&*reader, &asked, now.as_ref(), &|| begin.elapsed() > PATIENCE)
+    });
+    Ok(Json(Findings::of(&range, &looked.await?, lang)))
+}

@@ -1,0 +1,180 @@
+//! The processes that are alive or ended lately, and who asked for most.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use memtap_ledger::LiveView;
+use memtap_model::Tgid;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use crate::dto::{Process, Share};
+use crate::error::{ApiError, Problem};
+use crate::params::{Asked, Limit};
+use crate::{Proportional, State};
+
+/// Which processes, in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ProcessesQuery {
+    /// Field to sort by.
+    #[param(inline, default = "virtual_bytes")]
+    sort: Option<Sort>,
+    /// Whether the largest (latest, last in the alphabet) come first or last.
+    #[param(inline, default = "desc")]
+    order: Option<Order>,
+    /// At most so many.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 10_000)]
+    limit: Option<Limit>,
+    /// Whose name contains this (case folded).
+    name: Option<String>,
+    /// Also those that ended (the latest 1,000).
+    #[param(default = false)]
+    ended: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    Asc,
+    Desc,
+}
+
+/// Processes in the order that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Processes {
+    processes: Vec<Process>,
+}
+
+/// The processes alive, with their books.
+#[utoipa::path(get, path = "/processes", params(ProcessesQuery), responses((status = OK, body = Processes)))]
+pub(crate) async fn processes(
+    Shared(state): Shared<State>,
+    Asked(query): Asked<ProcessesQuery>,
+) -> Json<Processes> {
+    let sort = query.sort.unwrap_or(Sort::virtual_bytes);
+    let ascending = query.order == Some(Order::Asc);
+    let mut found = matching(&state.now(), query.name.as_deref(), query.ended.unwrap_or(false));
+    found.sort_by(|a, b| {
+        if ascending { sort.compare(a, b) } else { sort.compare(b, a) }.then(a.pid.cmp(&b.pid))
+    });
+    found.truncate(query.limit.map_or(Limit::MOST, |limit| limit.0));
+    Json(Processes { processes: found })
+}
+
+fn matching(view: &LiveView, name: Option<&str>, ended: bool) -> Vec<Process> {
+    let name = name.map(str::to_lowercase);
+    let kept = view.ended.iter().filter(|_| ended);
+    let all = view.living.iter().chain(kept).map(|summary| Process::of(summary, view.host.total_bytes));
+    all.filter(|process| name.as_ref().is_none_or(|name| process.name.to_lowercase().contains(name)))
+        .collect()
+}
+
+macro_rules! sort_fields {
+    ($($field:ident)*) => {
+        /// The fields of a process that can be sorted by.
+        #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+        #[expect(non_camel_case_types, reason = "the fields' own names")]
+        enum Sort { $($field,)* memory_percentage }
+
+        impl Sort {
+            fn compare(self, a: &Process, b: &Process) -> Ordering {
+                match self {
+                    $(Self::$field => a.$field.cmp(&b.$field),)*
+                    Self::memory_percentage => a.memory_percentage.total_cmp(&b.memory_percentage),
+                }
+            }
+        }
+    };
+}
+
+sort_fields! {
+    pid start_time name command user parent_pid container unit threads state end_time virtual_bytes resident_bytes swap_bytes
+    peak_virtual_bytes peak_resident_bytes minor_faults major_faults unexplained_bytes requests requested_bytes refused lost
+    granted_bytes released_bytes opening_bytes exec_bytes stack_bytes kernel_bytes shared_bytes ended_bytes first_request
+    last_request
+}
+
+/// What shall be told of one process.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ProcessQuery {
+    /// Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them.
+    #[param(default = false)]
+    pss: Option<bool>,
+}
+
+/// One process, and with `pss=true`, while it is alive, what it has when shared pages are split among those that share them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OneProcess {
+    #[serde(flatten)]
+    process: Process,
+    /// Its pages, each divided by how many processes have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pss_bytes: Option<u64>,
+    /// Pages that it alone has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    uss_bytes: Option<u64>,
+    /// Swapped pages, divided likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    swap_pss_bytes: Option<u64>,
+}
+
+/// The process of a pid: the one alive, else the one that ended last.
+#[utoipa::path(
+    get,
+    path = "/processes/{pid}",
+    params(("pid" = u32, Path, description = "Its pid."), ProcessQuery),
+    responses(
+        (status = OK, body = OneProcess),
+        (status = NOT_FOUND, body = Problem, description = "No process of that pid is known, alive or recently ended."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "PSS cannot be read."),
+    )
+)]
+pub(crate) async fn process(
+    Shared(state): Shared<State>,
+    Path(pid): Path<String>,
+    Asked(query): Asked<ProcessQuery>,
+) -> Answer<OneProcess> {
+    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
+    let view = state.now();
+    let unknown =
+        || ApiError(StatusCode::NOT_FOUND, format!("no process {pid} is known, alive or recently ended"));
+    let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
+    let process = Process::of(summary, view.host.total_bytes);
+    let asked = query.pss.unwrap_or(false) && summary.ended_at.is_none();
+    let proportional = if asked { Some(proportional(&state, pid).await?) } else { None };
+    Ok(Json(OneProcess {
+        process,
+        pss_bytes: proportional.map(|memory| memory.pss_bytes),
+        uss_bytes: proportional.map(|memory| memory.uss_bytes),
+        swap_pss_bytes: proportional.map(|memory| memory.swap_pss_bytes),
+    }))
+}
+
+async fn proportional(state: &State, pid: u32) -> Result<Proportional, ApiError> {
+    let ask = Arc::clone(&state.proportional);
+    let answer = tokio::task::spawn_blocking(move || ask(pid)).await;
+    let failed = |what: String| {
+        let what = format!(
+            "PSS of process {pid} cannot be read: {what}; it may have ended, or memtap lacks CAP_SYS_PTRACE"
+        );
+        ApiError(StatusCode::SERVICE_UNAVAILABLE, what)
+    };
+    answer.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+/// Who asked for most, by process name, over all processes seen since the start.
+#[utoipa::path(get, path = "/share", responses((status = OK, body = Share)))]
+pub(crate) async fn share(Shared(state): Shared<State>) -> Json<Share> {
+    Json(Share::from(&state.now().requested))
+}

@@ -1,0 +1,119 @@
+//! The requests: of the history, or without one the latest.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use memtap_ledger::LiveView;
+use memtap_model::Tgid;
+use memtap_store::{RequestPage, RequestQuery, StoredRequest};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Answer, history};
+use crate::State;
+use crate::dto::{CallName, Request, Time};
+use crate::error::Problem;
+use crate::params::{Asked, Calls, Limit};
+
+/// Rows where no limit was asked for.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Which requests; every filter narrows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RequestsQuery {
+    /// Of the machine of this name.
+    host: Option<String>,
+    /// Of this pid.
+    pid: Option<u32>,
+    /// Of the life that began then, to the second; without: of all lives of that pid.
+    start_time: Option<Time>,
+    /// Whose process name contains this (case folded).
+    name: Option<String>,
+    /// Of these calls, with commas between them.
+    #[param(value_type = Option<Vec<CallName>>, style = Form, explode = false)]
+    call: Option<Calls>,
+    /// That asked for at least so many bytes.
+    min_size: Option<u64>,
+    /// Only refused ones, or only granted ones.
+    refused: Option<bool>,
+    /// From this time on.
+    from: Option<Time>,
+    /// Before this time.
+    to: Option<Time>,
+    /// At most so many.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
+    limit: Option<Limit>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    cursor: Option<String>,
+}
+
+/// A page of requests, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Requests {
+    requests: Vec<Request>,
+    /// Gives the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// Requests of the history, newest first; with `--store none` the latest.
+#[utoipa::path(get, path = "/requests", params(RequestsQuery), responses(
+    (status = OK, body = Requests),
+    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+))]
+pub(crate) async fn requests(
+    Shared(state): Shared<State>,
+    Asked(query): Asked<RequestsQuery>,
+) -> Answer<Requests> {
+    let query = RequestQuery::from(query);
+    let page = match &state.reader {
+        Some(reader) => {
+            let reader = Arc::clone(reader);
+            history(move || reader.requests(&query)).await?
+        }
+        None => live(&state.now(), &query),
+    };
+    let requests = page.requests.iter().map(Request::from).collect();
+    Ok(Json(Requests { requests, next_cursor: page.next_cursor }))
+}
+
+impl From<RequestsQuery> for RequestQuery {
+    fn from(asked: RequestsQuery) -> Self {
+        Self {
+            host: asked.host,
+            pid: asked.pid.map(Tgid),
+            started_at: asked.start_time.map(|time| time.0),
+            name: asked.name,
+            calls: asked.call.unwrap_or_default().0,
+            min_size: asked.min_size,
+            refused: asked.refused,
+            from: asked.from.map(|time| time.0),
+            to: asked.to.map(|time| time.0),
+            limit: asked.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
+            cursor: asked.cursor,
+        }
+    }
+}
+
+/// Without a store: the latest requests that the view holds.
+fn live(view: &LiveView, query: &RequestQuery) -> RequestPage {
+    let newest_first = view.latest.iter().rev().map(StoredRequest::from);
+    RequestPage {
+        requests: newest_first.filter(|request| wanted(request, query)).take(query.limit).collect(),
+        next_cursor: None,
+    }
+}
+
+fn wanted(request: &StoredRequest, query: &RequestQuery) -> bool {
+    let name = || request.name.to_text().to_lowercase();
+    query.pid.is_none_or(|pid| request.pid == pid)
+        && query.name.as_ref().is_none_or(|part| name().contains(&part.to_lowercase()))
+        && (query.calls.is_empty() || query.calls.contains(&request.call))
+        && query.min_size.is_none_or(|size| request.requested_bytes >= size)
+        && query.refused.is_none_or(|refused| request.errno.is_some() == refused)
+        && query.from.is_none_or(|from| request.time >= from)
+        && query.to.is_none_or(|to| request.time < to)
+}

@@ -1,0 +1,186 @@
+//! Programs that do to memory what memtap's findings tell of, for the tests and for whoever wants to see one. Each prints `ready`, waits for a line,
+//! prints `done` when it shows what it shall, and stays until stdin ends:
+//!
+//!     trouble leak BYTES       grows by so many bytes a second and gives nothing back
+//!     trouble churn BYTES      maps, touches and releases a buffer of that size, 500 times a second
+//!     trouble heap BYTES       moves the end of its heap up and down by so much, as often as it can half of the time
+//!     trouble refused          asks for more than its limit on address space, and goes on
+//!     trouble reserved BYTES   reserves so much writable memory and uses a page of it
+//!     trouble limit            fills its address space up to its limit
+//!     trouble peak BYTES       after a while of little it has so much for a second
+//!     trouble asleep           does nothing
+//!
+//! Its name is `trouble-leak` and so on. Try it: `(echo; sleep 60) | cargo run --release -p memtap --example trouble -- leak 2000000`
+
+use std::io::{BufRead as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const PAGE: usize = 4096;
+const MIB: usize = 1 << 20;
+/// Becomes true when stdin has ended.
+static OVER: AtomicBool = AtomicBool::new(false);
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let size = words.get(1).map(|bytes| bytes.parse::<usize>()).transpose()?;
+    name(words.first().unwrap_or(&"asleep"))?;
+    say("ready")?;
+    std::io::stdin().lock().read_line(&mut String::new())?;
+    std::thread::spawn(|| {
+        for line in std::io::stdin().lock().lines() {
+            drop(line);
+        }
+        OVER.store(true, Ordering::Relaxed);
+    });
+    match (words.first().copied(), size) {
+        (Some("leak"), Some(bytes)) => leak(bytes),
+        (Some("churn"), Some(bytes)) => churn(bytes),
+        (Some("heap"), Some(bytes)) => heap(bytes),
+        (Some("refused"), None) => refused(),
+        (Some("reserved"), Some(bytes)) => reserved(bytes),
+        (Some("limit"), None) => limit(),
+        (Some("peak"), Some(bytes)) => peak(bytes),
+        (Some("asleep"), None) => stay(),
+        _ => {
+            Err("usage: trouble leak|churn|heap|reserved|peak BYTES, or trouble refused|limit|asleep".into())
+        }
+    }
+}
+
+fn say(word: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{word}")?;
+    out.flush()
+}
+
+fn name(kind: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let name = std::ffi::CString::new(format!("trouble-{kind}"))?;
+    // SAFETY: the name ends with NUL and lives until the call returns.
+    let done = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
+}
+
+fn is_over() -> bool {
+    OVER.load(Ordering::Relaxed)
+}
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+/// Says that it shows what it shall, and stays.
+fn stay() -> Done {
+    say("done")?;
+    while !is_over() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Says `done`, and does a round after each pause.
+fn again(pause: Duration, mut round: impl FnMut()) -> Done {
+    say("done")?;
+    while !is_over() {
+        round();
+        std::thread::sleep(pause);
+    }
+    Ok(())
+}
+
+/// Writable memory of this program alone.
+fn map(length: usize) -> std::io::Result<*mut u8> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: anonymous memory at a place of the kernel's choice.
+    let address = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
+    if address == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(address.cast()) }
+}
+
+fn touch(address: *mut u8, length: usize) {
+    for at in (0..length).step_by(PAGE) {
+        // SAFETY: callers give a mapping of their own with its length.
+        unsafe { address.add(at).write_volatile(1) };
+    }
+}
+
+fn unmap(address: *mut u8, length: usize) {
+    // SAFETY: callers give a whole mapping of their own, of which nothing is used any more.
+    let done = unsafe { libc::munmap(address.cast(), length) };
+    assert_eq!(done, 0);
+}
+
+fn leak(per_second: usize) -> Done {
+    const PIECES: u32 = 10;
+    let piece = (per_second / PIECES as usize).next_multiple_of(PAGE);
+    again(Duration::from_secs(1) / PIECES, || {
+        if let Ok(address) = map(piece) {
+            touch(address, piece);
+        }
+    })
+}
+
+fn churn(size: usize) -> Done {
+    again(Duration::from_millis(2), || {
+        if let Ok(address) = map(size) {
+            touch(address, size);
+            unmap(address, size);
+        }
+    })
+}
+
+fn heap(size: usize) -> Done {
+    let by = i64::try_from(size)?;
+    again(Duration::from_millis(1), || {
+        for _ in 0..10 {
+            // SAFETY: the end of the heap is moved up and back to where it was, within one thread; nothing uses what is between.
+            unsafe {
+                let before = libc::syscall(libc::SYS_brk, 0);
+                if libc::syscall(libc::SYS_brk, before + by) == before + by {
+                    touch(std::ptr::with_exposed_provenance_mut(usize::try_from(before).unwrap_or(0)), size);
+                }
+                libc::syscall(libc::SYS_brk, before);
+            }
+        }
+    })
+}
+
+/// Limits this process's address space.
+fn limit_address_space(bytes: u64) -> std::io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the limit is read only.
+    let done = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+fn refused() -> Done {
+    limit_address_space(512 * MIB as u64)?;
+    for _ in 0..3 {
+        assert!(map(1024 * MIB).is_err(), "the limit refuses it");
+    }
+    stay()
+}
+
+fn reserved(size: usize) -> Done {
+    touch(map(size)?, PAGE);
+    stay()
+}
+
+fn limit() -> Done {
+    limit_address_space(512 * MIB as u64)?;
+    // What is there already (program, libraries, a thread's stack and arena) is some 200 MiB at most.
+    let mut piece = 64 * MIB;
+    while piece >= MIB {
+        if map(piece).is_err() {
+            piece /= 2;
+        }
+    }
+    stay()
+}
+
+fn peak(size: usize) -> Done {
+    std::thread::sleep(Duration::from_secs(8));
+    let address = map(size)?;
+    touch(address, size);
+    std::thread::sleep(Duration::from_secs(1));
+    unmap(address, size);
+    stay()
+}
