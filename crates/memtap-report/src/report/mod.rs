@@ -14,6 +14,7 @@ mod outline;
 mod requests;
 #[cfg(test)]
 mod scene;
+mod span;
 mod when;
 
 use std::fmt;
@@ -30,6 +31,7 @@ pub use self::csv::plain_cell;
 pub use data::*;
 pub use making::make;
 pub use names::NamePattern;
+pub use span::{At, Span};
 
 /// What a report shall tell.
 #[derive(Debug, Clone, Default)]
