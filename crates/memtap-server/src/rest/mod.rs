@@ -9,6 +9,7 @@ mod machine;
 mod oom;
 mod past;
 mod processes;
+mod report;
 mod requests;
 mod sums;
 mod usage;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(sums::sizes))
         .routes(routes!(sums::refusals))
         .routes(routes!(oom::oom_kills))
-        .routes(routes!(findings::findings));
+        .routes(routes!(findings::findings))
+        .routes(routes!(report::report));
     OpenApiRouter::new().nest("/api/v1", api).routes(routes!(health::healthz))
 }
