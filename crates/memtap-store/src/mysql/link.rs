@@ -176,11 +176,15 @@ pub(super) async fn allows_local_infile(connection: &mut Conn) -> mysql_async::R
     Ok(setting == Some(1))
 }
 
+/// Errors of a row that MySQL gives no class: a value that is none of the column's type, no partition for it, a violated CHECK.
+const OF_A_ROW: [u16; 3] = [1366, 1526, 3819];
+
 /// Whether a row was refused for what is in it: a value that does not fit, a constraint, a trigger's signal.
 pub(super) fn is_of_the_row(error: &mysql_async::Error) -> bool {
     match error {
         mysql_async::Error::Server(error) => {
-            ["22", "23", "45"].iter().any(|class| error.state.starts_with(class))
+            OF_A_ROW.contains(&error.code)
+                || ["22", "23", "45"].iter().any(|class| error.state.starts_with(class))
         }
         _ => false,
     }
