@@ -4,6 +4,7 @@ mod bench;
 mod bpf;
 mod browser;
 mod debian;
+mod mysql;
 mod run;
 mod systemtap;
 mod test;
@@ -19,6 +20,8 @@ usage: cargo xtask COMMAND
 
   test     the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
   vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
+  mysql-test
+           the stores' tests on MySQL's own server, out of Debian's packages (fetched once; nothing is installed)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("test") => test::run_gate(),
         Some("vm-test") => vm::check(),
+        Some("mysql-test") => mysql::check(),
         Some("bpf") => bpf::rebuild(),
         Some("web") => web::rebuild(),
         Some("bench") if std::env::args().nth(2).as_deref() == Some("store") => bench::run_store_bench(),

@@ -9,6 +9,7 @@
 
 mod courier;
 mod error;
+pub mod maintenance;
 mod mysql;
 mod port;
 mod spool;
@@ -23,6 +24,5 @@ pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
     Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
-pub use sqlite::maintenance;
 pub use url::{StoreUrl, open, open_reader};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: a database that several machines may write into, and the original system's users know.
 
 mod link;
+pub(crate) mod maintenance;
 mod processes;
 mod reader;
 mod retention;
