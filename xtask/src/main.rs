@@ -4,6 +4,7 @@ mod bench;
 mod bpf;
 mod browser;
 mod debian;
+mod mysql;
 mod openapi;
 mod run;
 mod systemtap;
@@ -20,6 +21,8 @@ usage: cargo xtask COMMAND
 
   test     the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
   vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
+  mysql-test
+           the stores' tests on MySQL's own server, out of Debian's packages (fetched once; nothing is installed)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   openapi  renew docs/openapi.json from the server's handlers and types
   web      rebuild the committed page from web/ (needs Node 20 or later)
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("test") => test::run_gate(),
         Some("vm-test") => vm::check(),
+        Some("mysql-test") => mysql::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),
         Some("web") => web::rebuild(),

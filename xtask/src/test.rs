@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, run};
-use crate::{bpf, browser, tools, vm, web};
+use crate::{bpf, browser, mysql, tools, vm, web};
 
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
         ]))
     }),
     ("tests, those on the real kernel among them", tests),
+    ("the stores' tests on MySQL", mysql::check),
     ("kernel tests on Debian's kernels 6.1 and 6.12, in a virtual machine", vm::check),
     ("docs", || {
         run(cargo(&["doc", "--release", "--locked", "--workspace", "--no-deps"])

@@ -78,9 +78,9 @@ pub enum StoreError {
         /// Bytes.
         free: u64,
     },
-    /// The database could not do it now.
+    /// The database could not do it now. Its words stand in the midst of ours, so it is no source that would tell them again.
     #[error("the history database failed: {0}{mend}", mend = mend(.0))]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// The MySQL or MariaDB server could not do it now.
     #[error("the history database {database} failed: {reason}; {mend}")]
     Mysql {
@@ -130,6 +130,12 @@ impl StoreError {
     }
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
 fn mend(error: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
@@ -145,5 +151,22 @@ fn mend(error: &rusqlite::Error) -> &'static str {
         }
         Some(ErrorCode::OperationInterrupted) => "; the query took too long: narrow it by pid or time",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_databases_words_are_told_once() {
+        let error =
+            rusqlite::Connection::open("/nowhere/memtap.db").map(drop).map_err(StoreError::from).unwrap_err();
+        assert!(error.to_string().contains("unable to open database file"), "{error}");
+        assert!(
+            error.to_string().contains("; make the file and its folder writable") && error.source().is_none()
+        );
     }
 }

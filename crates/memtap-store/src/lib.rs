@@ -12,6 +12,7 @@ mod courier;
 mod error;
 mod history;
 mod machine;
+pub mod maintenance;
 mod mysql;
 mod port;
 mod refusals;
@@ -33,6 +34,5 @@ pub use port::{
     AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
     Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
-pub use sqlite::maintenance;
 pub use url::{StoreUrl, open, open_reader};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::mysql::{self, Mysql, MysqlUrl};
-use crate::sqlite::{Sqlite, maintenance};
+use crate::sqlite::{self, Sqlite};
 use crate::{Reader, Settings, Store, StoreError};
 
 /// A store's URL.
@@ -63,7 +63,7 @@ pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>
 /// When it is not there, or is something else.
 pub fn open_reader(url: &StoreUrl) -> Result<Option<Arc<dyn Reader>>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(Some(maintenance::reader(path)?)),
+        StoreUrl::Sqlite(path) => Ok(Some(sqlite::maintenance::reader(path)?)),
         StoreUrl::Mysql(url) => Ok(Some(mysql::reader(url)?)),
         StoreUrl::None => Ok(None),
     }

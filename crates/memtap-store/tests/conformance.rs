@@ -15,7 +15,7 @@ use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run, tick};
 
-backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards pages_have_no_gaps_and_no_doubles
+backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards a_name_filter_folds_ascii_alone pages_have_no_gaps_and_no_doubles
     a_foreign_cursor_is_refused the_limit_is_kept times_beyond_the_history_are_empty a_reopened_store_goes_on
     strangers_names_are_only_names extremes_come_back a_process_may_come_after_its_requests a_delivery_counts_once machines_are_told_apart
     what_is_too_old_goes what_is_too_much_goes an_emptied_store_takes_more_after_a_reopening
@@ -105,6 +105,17 @@ fn a_name_filter_has_no_wildcards(open: Factory, folder: &Path) {
     }
     let hostile = RequestQuery { name: Some("' OR 1=1 --".into()), ..Default::default() };
     assert_eq!(count(&*store, hostile), 0);
+}
+
+fn a_name_filter_folds_ascii_alone(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let names = "caf\u{e9} CAF\u{c9} stra\u{df}e STRASSE \u{130}x ix \u{212a}k \u{1f980} (a.[b]+$".split(' ');
+    store.append(&[batch(names.zip(0..).map(|(name, n)| mmap(7, name.as_bytes(), n)).collect())]).unwrap();
+    let found = |name: &str| count(&*store, RequestQuery { name: Some(name.into()), ..Default::default() });
+    for name in "\u{e9} CAF\u{e9} \u{df} strasse SS \u{130}X I K \u{1f980} A.[B]+$".split(' ') {
+        assert_eq!(found(name), 1, "{name}");
+    }
+    assert_eq!((found("CAf"), found("i\u{307}"), found("")), (2, 0, 9));
 }
 
 fn pages_have_no_gaps_and_no_doubles(open: Factory, folder: &Path) {

@@ -24,8 +24,6 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let settings =
         memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
     let listener = memtap_server::bind(&settings).await?;
@@ -33,6 +31,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let host = host_facts()?;
     // A store talks to its database, which takes its time.
     let store = tokio::task::block_in_place(|| open_store(config, &host))?;
+    // Until here an interrupt ends memtap at once: an old history may be under way to the present schema, and stays as it was then.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
 
     let capture = config.capture;
     let opened = memtap_capture::open(&config.source, &capture)?;

@@ -2,155 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
-#[expect(dead_code, reason = "the store's own tests use more of it")]
-#[path = "../../memtap-store/tests/support/mariadb.rs"]
-mod mariadb;
+mod histories;
 
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use memtap_ledger::BookedRequest;
-use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
-use memtap_store::{Batch, Delivery, Run, Settings, Store, StoreUrl};
+use histories::{HOSTILE, History, SECOND, T0, hostile, many, refused, request};
+use memtap_model::{Call, Comm};
+use memtap_store::Settings;
 use serde_json::Value;
-
-/// 2026-01-01 00:00:00 UTC.
-const T0: i64 = 1_767_225_600_000_000_000;
-const SECOND: i64 = 1_000_000_000;
-/// What a stranger may call a process.
-const HOSTILE: [&[u8]; 9] = [
-    b"a,b \"c\" %s",
-    b"two\nlines",
-    b"re\r\nturn",
-    b"bad\xff\xfe",
-    b"=1+1",
-    b"-x'); DROP--",
-    b"'quoted",
-    b"\x1b[31mred",
-    "\u{fc}ml\u{e4}ut".as_bytes(),
-];
-
-fn request(pid: u32, name: &[u8], call: Call, second: i64, bytes: u64) -> BookedRequest {
-    BookedRequest {
-        process: ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid)) },
-        request: MemoryRequest {
-            time: WallClock(T0 + second * SECOND),
-            tgid: Tgid(pid),
-            tid: Tid(pid),
-            name: Comm::new(name),
-            call,
-            whole: true,
-            arguments: [0, bytes, 3, 0x22, 0],
-            outcome: Outcome::Granted(0x7f00_0000_0000),
-            requested_bytes: bytes,
-            delta_bytes: bytes.cast_signed(),
-            virtual_bytes: 1 << 20,
-            file: None,
-            lost: 0,
-        },
-        lost_before: 0,
-    }
-}
-
-fn refused(mut booked: BookedRequest) -> BookedRequest {
-    booked.request.outcome = Outcome::Refused(Errno::ENOMEM);
-    booked.request.delta_bytes = 0;
-    booked
-}
-
-/// Writes as a run of memtap on that machine.
-fn append(store: &mut dyn Store, host: &str, requests: Vec<BookedRequest>) {
-    let run = Run {
-        id: Run::draw(),
-        hostname: host.to_owned(),
-        kernel: "6.18".to_owned(),
-        boot_id: String::new(),
-        page_size: 4096,
-        began: WallClock(T0),
-    };
-    let batches = [Batch { requests, ..Batch::default() }];
-    store.append(Delivery { run: &run, sequence: 1, batches: &batches }).unwrap();
-}
-
-fn hostile() -> Vec<BookedRequest> {
-    let names = HOSTILE.iter().enumerate();
-    names.map(|(n, name)| request(n as u32 + 1, name, Call::Mmap, n as i64, 4096)).collect()
-}
-
-/// A history in a folder of its own.
-struct History {
-    folder: tempfile::TempDir,
-}
-
-impl History {
-    fn of(requests: Vec<BookedRequest>) -> Self {
-        let history = Self { folder: tempfile::tempdir().unwrap() };
-        history.add("vm", requests);
-        history
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("memtap.db")
-    }
-
-    fn open(&self, settings: &Settings) -> Box<dyn Store> {
-        memtap_store::open(&StoreUrl::Sqlite(self.path()), settings).unwrap().unwrap()
-    }
-
-    fn add(&self, host: &str, requests: Vec<BookedRequest>) {
-        append(&mut *self.open(&Settings::default()), host, requests);
-    }
-
-    /// Length of the file, and when it was written last. It is not opened: a process that closes a file loses its locks on it, those of
-    /// its database among them.
-    fn state(&self) -> (u64, std::time::SystemTime) {
-        let file = self.path().metadata().unwrap();
-        (file.len(), file.modified().unwrap())
-    }
-
-    fn sql(&self, sql: &str) {
-        rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
-        command.current_dir(self.folder.path()).arg("store").args(arguments);
-        command.env("MEMTAP_STORE", format!("sqlite:{}", self.path().display())).stdin(Stdio::null());
-        command
-    }
-
-    /// Exit code, stdout and stderr.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let done = self.command(arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (done.status.code(), text(done.stdout), text(done.stderr))
-    }
-
-    /// What is written out, by column.
-    fn csv(&self, arguments: &[&str]) -> Vec<Vec<String>> {
-        let (code, out, told) = self.run(&[&["export"], arguments].concat());
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
-        let mut reader = csv::Reader::from_reader(out.as_bytes());
-        assert_eq!(reader.headers().unwrap(), &memtap_server::Request::COLUMNS[..]);
-        reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        let (code, out, told) = self.run(&[&["export", "--format=jsonl"], arguments].concat());
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
-        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn sizes(&self, arguments: &[&str]) -> Vec<u64> {
-        self.json(arguments).iter().map(|request| request["memory_size"].as_u64().unwrap()).collect()
-    }
-}
-
-fn many(count: u32) -> Vec<BookedRequest> {
-    (0..count).map(|n| request(7 + n % 50, b"perl", Call::Mmap, i64::from(n), u64::from(n) * 4096)).collect()
-}
 
 #[test]
 fn strangers_names_come_out_as_they_are_and_start_no_formula() {
@@ -188,6 +49,53 @@ fn every_field_is_that_of_the_api() {
         (&12.into(), &"ENOMEM".into(), &"brk".into())
     );
     assert_eq!((&json[0]["errno"], &json[0]["file"]), (&Value::Null, &Value::Null));
+}
+
+/// What a reader of Parquet has, as CSV has it.
+fn parquet_rows(file: &std::path::Path) -> Vec<Vec<String>> {
+    use parquet::file::reader::FileReader as _;
+    use parquet::record::Field;
+    let reader =
+        parquet::file::reader::SerializedFileReader::new(std::fs::File::open(file).unwrap()).unwrap();
+    let text = |(name, field): (&String, &Field)| match field {
+        Field::Null => String::new(),
+        Field::TimestampMicros(time) => {
+            format!("{:.3}", jiff::Timestamp::from_microsecond(*time).unwrap())
+        }
+        Field::ULong(address) if name == "address" => format!("{address:#x}"),
+        Field::Str(text) => text.clone(),
+        number => number.to_string(),
+    };
+    reader.get_row_iter(None).unwrap().map(|row| row.unwrap().get_column_iter().map(text).collect()).collect()
+}
+
+#[test]
+fn parquet_has_the_rows_of_csv_in_columns_of_their_types() {
+    let mut requests = many(120_000);
+    requests.extend(hostile());
+    let mut odd = refused(request(u32::MAX, b"odd", Call::Mmap, 0, u64::MAX));
+    odd.request.virtual_bytes = u64::MAX;
+    odd.request.file = Some("lib\tc.so \u{1f980}".into());
+    odd.lost_before = 7;
+    requests.push(odd);
+    let history = History::of(requests);
+    let rows = |arguments: &[&str]| {
+        let (code, out, told) =
+            history.run(&[&["export", "--format=parquet", "-o=all.parquet"], arguments].concat());
+        assert_eq!((code, out.as_str(), told.as_str()), (Some(0), "", ""));
+        parquet_rows(&history.folder.path().join("all.parquet"))
+    };
+    let mut csv = history.csv(&[]);
+    for name in csv.iter_mut().map(|row| &mut row[4]) {
+        *name = name.strip_prefix('\'').unwrap_or(name).to_owned();
+    }
+    assert_eq!(csv.len(), 120_001 + HOSTILE.len());
+    assert!(rows(&[]) == csv, "more than one group of rows");
+    assert_eq!(rows(&["--refused"]), csv[..1]);
+    assert_eq!(rows(&["--name=nobody"]).len(), 0, "a file without rows is one");
+    let mut piped = history.command(&["export", "--format=parquet", "--refused"]);
+    let out = piped.output().unwrap().stdout;
+    assert!(out.starts_with(b"PAR1") && out.ends_with(b"PAR1"));
 }
 
 #[test]
@@ -251,14 +159,14 @@ fn the_file_stands_there_when_it_is_whole_and_is_its_owners() {
 #[test]
 fn a_reader_that_has_enough_is_no_failure() {
     let history = History::of(many(25_000));
-    for format in ["csv", "jsonl"] {
+    for format in ["csv", "jsonl", "parquet"] {
         let mut command = history.command(&["export", "--format", format]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut begin = [0; 4];
+        child.stdout.take().unwrap().read_exact(&mut begin).unwrap();
         let mut told = String::new();
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert_eq!((child.wait().unwrap().code(), told.as_str()), (Some(0), ""), "{line}");
+        assert_eq!((child.wait().unwrap().code(), told.as_str()), (Some(0), ""), "{begin:?}");
     }
 }
 
@@ -416,28 +324,11 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     history.sql("PRAGMA user_version = 99");
     fails(&history, "newer than this memtap's");
     for (url, mend) in
-        [("none", "--store none keeps nothing"), ("mysql://me:secret@127.0.0.1:1/db", "OPTIMIZE TABLE")]
+        [("none", "--store none keeps nothing"), ("mysql://me:secret@127.0.0.1:1/db", "start the server")]
     {
         let (code, _, told) = history.run(&["compact", "--store", url]);
         assert!(code == Some(1) && told.contains(mend) && !told.contains("secret"), "{told}");
     }
-}
-
-#[test]
-fn a_servers_history_is_written_out_like_a_files() {
-    let server = mariadb::Server::start(&[]);
-    let mut requests = many(12_000);
-    requests.extend(hostile());
-    let mut store = memtap_store::open(&server.url("history"), &Settings::default()).unwrap().unwrap();
-    append(&mut *store, "vm", requests.clone());
-    let history = History::of(requests);
-    let url = server.text("history");
-    let expected = history.csv(&[]);
-    assert_eq!(expected.len(), 12_000 + HOSTILE.len());
-    assert!(history.csv(&["--store", &url]) == expected, "the same rows in the same order");
-    assert!(history.sizes(&["--store", &url, "--name", "=1+", "--last", "1h"]).is_empty());
-    let (code, _, told) = history.run(&["export", "--store", &url.replace("/history", "/nowhere")]);
-    assert!(code == Some(1) && told.contains("nowhere") && !told.contains("s3cr3t"), "{told}");
 }
 
 #[test]

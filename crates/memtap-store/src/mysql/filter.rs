@@ -36,9 +36,9 @@ impl Filter {
             );
             filter.add(&these, started_at.0.div_euclid(1_000_000_000));
         }
-        if let Some(name) = &query.name {
-            let name = name.to_lowercase().replace('|', "||").replace('%', "|%").replace('_', "|_");
-            filter.add("LOWER(process_name) LIKE ? ESCAPE '|'", format!("%{name}%"));
+        // An empty pattern is none to MySQL.
+        if let Some(name) = query.name.as_deref().filter(|name| !name.is_empty()) {
+            filter.add("process_name COLLATE utf8mb4_bin REGEXP ?", pattern(name));
         }
         if let Some(size) = query.min_size {
             // One above 2^63 is kept as the largest number.
@@ -74,4 +74,13 @@ impl Filter {
         self.sql.push_str(condition);
         self.values.push(value.into());
     }
+}
+
+/// What finds that text whatever the case of its ASCII letters: of all others the server's collations and LOWER have ideas of their own.
+fn pattern(text: &str) -> String {
+    let parts = text.chars().map(|c| match c {
+        'a'..='z' | 'A'..='Z' => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),
+        c => format!("\\x{{{:x}}}", u32::from(c)),
+    });
+    parts.collect()
 }

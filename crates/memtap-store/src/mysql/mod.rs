@@ -5,6 +5,7 @@ mod findings;
 mod link;
 mod lives;
 mod machine;
+pub(crate) mod maintenance;
 mod processes;
 mod reader;
 mod retention;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Transaction, TxOpts};
 
 use super::rows::text_of;
 use super::samples;
@@ -42,30 +42,37 @@ impl Retention {
         let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
         let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
         let mut beyond = rows.max(0).cast_unsigned().saturating_sub(self.max_rows);
-        let mut gone = 0;
+        let (mut gone, mut more) = (0, true);
+        // The count of what is there goes with the rows.
+        let mut together = connection.start_transaction(TxOpts::default()).await?;
         for _ in 0..STATEMENTS {
-            let deleted = requests(connection, host, &horizon, beyond.min(ROWS_AT_ONCE)).await?;
+            let deleted = requests(&mut together, host, &horizon, beyond.min(ROWS_AT_ONCE)).await?;
             gone += deleted;
             beyond = beyond.saturating_sub(deleted);
-            if deleted < ROWS_AT_ONCE {
+            more = deleted == ROWS_AT_ONCE;
+            if !more {
                 break;
             }
         }
         if gone > 0 {
             let sql = "UPDATE run SET `rows` = `rows` - ? WHERE id = ?";
-            connection.exec_drop(sql, (gone.cast_signed(), run)).await?;
+            together.exec_drop(sql, (gone.cast_signed(), run)).await?;
         }
+        together.commit().await?;
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
         samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns)).await?;
         let long = text_of(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
-        rest(connection, host, &horizon, &long).await?;
+        // No life goes before its requests.
+        if !more {
+            rest(connection, host, &horizon, &long).await?;
+        }
         Ok(gone)
     }
 }
 
 /// Deletes the oldest rows of the host: `beyond` of them, or when that is none, those that are too old. The first that is young
 /// enough keeps all that come after it. Only the piece is locked.
-async fn requests(connection: &mut Conn, host: &str, horizon: &str, beyond: u64) -> Done<u64> {
+async fn requests(connection: &mut Transaction<'_>, host: &str, horizon: &str, beyond: u64) -> Done<u64> {
     let much = beyond > 0;
     let limit = if much { beyond } else { ROWS_AT_ONCE };
     let ours = "host = ? AND id > (SELECT original_last_id FROM memtap_schema)";

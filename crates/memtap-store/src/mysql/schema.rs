@@ -18,6 +18,9 @@ const MEMORY_USAGE: &str = "CREATE TABLE memory_usage (
     timestamp DATETIME(6) NOT NULL
 ) ENGINE = InnoDB";
 
+/// Of it, after the column that each begins with.
+const INDEXES: [&str; 4] = ["timestamp", "pid", "process_name", "host"];
+
 /// Whether a column of that type is wide enough.
 type IsWide = fn(&str) -> bool;
 
@@ -252,6 +255,45 @@ const STEPS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The version that this memtap makes.
+pub(super) const VERSION: i64 = STEPS.len() as i64 + 1;
+
+/// What a table or a view must have.
+pub(super) struct Expected {
+    pub(super) name: &'static str,
+    pub(super) columns: Vec<&'static str>,
+    pub(super) indexes: Vec<String>,
+    /// A view has neither engine nor size.
+    pub(super) is_table: bool,
+}
+
+/// All that this version makes, as it is defined above.
+pub(super) fn expected() -> Vec<Expected> {
+    let originals = WIDEN.iter().map(|(name, ..)| *name);
+    let memory_usage = Expected {
+        name: "memory_usage",
+        columns: originals.chain(OURS.iter().map(|(name, _)| *name)).collect(),
+        indexes: INDEXES.map(|index| format!("memtap_{index}")).to_vec(),
+        is_table: true,
+    };
+    let step = |(name, definition): &(&'static str, &'static str)| {
+        let is_table = !definition.starts_with("SELECT");
+        let (mut columns, mut indexes) = (Vec::new(), Vec::new());
+        for line in definition.lines().skip(1).filter(|_| is_table) {
+            match line.split_whitespace().collect::<Vec<_>>()[..] {
+                ["UNIQUE", "KEY", index, ..] | ["KEY", index, ..] => indexes.push(index.to_owned()),
+                ["PRIMARY", ..] | [")", ..] | [] => {}
+                [column, ..] => columns.push(column.trim_matches('`')),
+            }
+            if line.contains("PRIMARY KEY") {
+                indexes.push("PRIMARY".to_owned());
+            }
+        }
+        Expected { name, columns, indexes, is_table }
+    };
+    std::iter::once(memory_usage).chain(STEPS.iter().map(step)).collect()
+}
+
 /// `varchar(64)` as 64.
 fn length(kind: &str) -> Option<u64> {
     kind.split_once('(')?.1.split_once(')')?.0.parse().ok()
@@ -282,9 +324,8 @@ fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
             1
         }
     };
-    let known = STEPS.len() as i64 + 1;
-    if version > known {
-        return Err(StoreError::NewerDatabase { database: link.name(), found: version, known });
+    if version > VERSION {
+        return Err(StoreError::NewerDatabase { database: link.name(), found: version, known: VERSION });
     }
     for ((name, step), version) in STEPS.iter().zip(2..).skip(usize::try_from(version - 1).unwrap_or(0)) {
         if step.starts_with("SELECT") {
@@ -376,11 +417,9 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreErro
     let sql = "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
     let indexes: Vec<String> = link.write(connection.query(sql))?;
     let missing = |index: &&str| !indexes.contains(&format!("memtap_{index}"));
-    for index in ["timestamp", "pid", "process_name"].into_iter().filter(missing) {
-        changes.push(format!("ADD KEY memtap_{index} (`{index}`)"));
-    }
-    if missing(&"host") {
-        changes.push("ADD KEY memtap_host (host, id)".to_owned());
+    for index in INDEXES.iter().filter(|index| missing(index)) {
+        let columns = if *index == "host" { "host, id".to_owned() } else { format!("`{index}`") };
+        changes.push(format!("ADD KEY memtap_{index} ({columns})"));
     }
     link.run(
         ALTER_WITHIN,

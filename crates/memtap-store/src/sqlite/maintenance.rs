@@ -1,6 +1,4 @@
-//! What is done with a whole database on demand: telling what is in it, checking it, making it smaller.
-//!
-//! Paths go in; facts and findings come out. Telling and checking only read, each in one transaction, beside a memtap that writes.
+//! What is done with a whole database file on demand. Telling and checking only read, each in one transaction, beside a memtap that writes.
 //! What a database must have is not written down here: it is what this memtap makes in an empty one.
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::reader::SqliteReader;
 use super::schema;
+use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
 use crate::{Reader, StoreError};
 
 /// For another program's lock.
@@ -44,65 +43,6 @@ const RELATIONS: &[(&str, &str)] = &[
     ("processes without the run that saw them", "process WHERE run_id NOT IN (SELECT id FROM run)"),
 ];
 
-/// What is in a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
-    /// Version of its tables.
-    pub schema: i64,
-    /// On disk, the log included.
-    pub bytes: u64,
-    /// Of these, what holds nothing.
-    pub free_bytes: u64,
-    /// Its tables, the largest first.
-    pub tables: Vec<Table>,
-    /// When the first and the last request were made; `None` without requests.
-    pub times: Option<(WallClock, WallClock)>,
-    /// Where the requests were made.
-    pub machines: Vec<Machine>,
-}
-
-/// A table of a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// Its name.
-    pub name: String,
-    /// Its rows.
-    pub rows: u64,
-    /// Bytes of its pages and those of its indexes.
-    pub bytes: u64,
-}
-
-/// A machine under one kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
-    /// Its name, as a stranger chose it.
-    pub hostname: String,
-    /// Its kernel's release; empty for an import.
-    pub kernel: String,
-    /// Runs of memtap, and imports.
-    pub runs: u64,
-    /// When the first of them began, and the last.
-    pub began: (WallClock, WallClock),
-}
-
-/// What a check has found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Checked {
-    /// Requests that were looked at.
-    pub requests: u64,
-    /// What is wrong, a line each; none: the database is sound.
-    pub findings: Vec<String>,
-}
-
-/// What compacting has come to: bytes on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compacted {
-    /// How many it had.
-    pub before: u64,
-    /// How many it has.
-    pub after: u64,
-}
-
 /// Adds what it finds.
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
@@ -112,16 +52,13 @@ pub(crate) fn reader(path: &Path) -> Result<Arc<dyn Reader>, StoreError> {
     Ok(Arc::new(SqliteReader::open(path)?))
 }
 
-/// What is in the database.
-///
-/// # Errors
-/// When it is not there, is none of this memtap's, or cannot be read.
-pub fn contents(path: &Path) -> Result<Contents, StoreError> {
+pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {
     reading(path, |connection, expected| {
         let bounds = "SELECT min(time_ns), max(time_ns) FROM request";
         let bounds: (Option<i64>, Option<i64>) =
             connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Contents {
+            server: None,
             schema: expected.schema,
             bytes: bytes_on_disk(path),
             free_bytes: (pragma(connection, "freelist_count")? * pragma(connection, "page_size")?)
@@ -133,11 +70,8 @@ pub fn contents(path: &Path) -> Result<Contents, StoreError> {
     })
 }
 
-/// Whether the database is whole: its pages, its tables, and what its rows rely on.
-///
-/// # Errors
-/// When it is not there, is none of this memtap's, or cannot be read for another reason than damage.
-pub fn check(path: &Path) -> Result<Checked, StoreError> {
+/// Its pages, its tables, and what its rows rely on.
+pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
     let done = reading(path, |connection, expected| {
         // An index is compared with its table row by row.
         connection.pragma_update(None, "cache_size", -CHECK_CACHE_KIB)?;
@@ -164,11 +98,8 @@ pub fn check(path: &Path) -> Result<Checked, StoreError> {
     }
 }
 
-/// Writes the database anew, without the pages that hold nothing. Whatever ends it early, the database stays as it was.
-///
-/// # Errors
-/// When another program has it open, or the file system lacks the room, or it is none of this memtap's.
-pub fn compact(path: &Path) -> Result<Compacted, StoreError> {
+/// Writes the file anew, without the pages that hold nothing.
+pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let before = bytes_on_disk(path);
     // Taken with the first access and kept to the end. It is not given while another program has the file open, whether or not that
@@ -204,8 +135,8 @@ struct Expected {
 
 impl Expected {
     fn new() -> Result<Self, StoreError> {
-        let fresh = Connection::open_in_memory()?;
-        schema::prepare(&fresh, Path::new(":memory:"))?;
+        let mut fresh = Connection::open_in_memory()?;
+        schema::prepare(&mut fresh, Path::new(":memory:"))?;
         Ok(Self {
             application: pragma(&fresh, "application_id")?,
             schema: pragma(&fresh, "user_version")?,

@@ -4,7 +4,8 @@ mod filter;
 mod findings;
 mod lives;
 mod machine;
-pub mod maintenance;
+pub(crate) mod maintenance;
+mod migration;
 mod processes;
 mod reader;
 mod retention;
@@ -37,8 +38,8 @@ impl Sqlite {
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, StoreError> {
         make_file(path)
             .map_err(|error| StoreError::Unwritable { path: path.into(), reason: error.to_string() })?;
-        let connection = Connection::open(path)?;
-        schema::prepare(&connection, path)?;
+        let mut connection = Connection::open(path)?;
+        schema::prepare(&mut connection, path)?;
         let writer = Writer::open(&connection)?;
         Ok(Self { path: path.into(), connection, writer, retention: Retention::new(settings) })
     }

@@ -129,7 +129,7 @@ fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row(rows, [], |row| row.get::<_, i64>(0))?.saturating_mul(REQUEST_BYTES))
 }
 
-/// Deletes requests before `end`, oldest first, a bounded number.
+/// Deletes requests before `end`, oldest first, a bounded number, with all that is told of them.
 fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, StoreError> {
     let Some(end) = end else { return Ok(0) };
     let first: Option<i64> = connection.query_row("SELECT min(id) FROM request", [], |row| row.get(0))?;
@@ -138,13 +138,15 @@ fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, Sto
     if end <= first {
         return Ok(0);
     }
-    let deleted = connection.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
+    let together = connection.unchecked_transaction()?;
+    let deleted = together.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
     for table in ["refused", "gap"] {
-        connection.prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?.execute([end])?;
+        together.prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?.execute([end])?;
     }
     // The mark whose rows are only partly gone stays.
     let marks = "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
-    connection.prepare_cached(marks)?.execute([end])?;
+    together.prepare_cached(marks)?.execute([end])?;
+    together.commit()?;
     Ok(deleted as u64)
 }
 
@@ -174,10 +176,11 @@ fn delete_shared(connection: &Connection) -> Result<usize, StoreError> {
 }
 
 /// Lives of which nothing is left to tell: short ones when their requests are too old, all when their samples are. One whose end was not
-/// seen (as when memtap itself was ended) counts from when it was told of last.
+/// seen (as when memtap itself was ended) counts from when it was told of last. A life goes with its samples, or not at all.
 fn delete_processes(connection: &Connection, short: i64, long: i64) -> Result<Vec<i64>, StoreError> {
     let no_request = "NOT EXISTS (SELECT 1 FROM who WHERE process_id = process.id)";
     let length = format!("coalesce(ended_at_ns, seen_ns) - started_at_ns < {SHORT_LIFE_S} * 1000000000");
+    let together = connection.unchecked_transaction()?;
     let mut gone = Vec::new();
     for (which, before) in [
         (format!("ended_at_ns < ?1 AND {length}"), short),
@@ -188,28 +191,28 @@ fn delete_processes(connection: &Connection, short: i64, long: i64) -> Result<Ve
         let sql = format!(
             "DELETE FROM process WHERE id IN (SELECT id FROM process WHERE {which} AND {no_request} LIMIT ?2) RETURNING id"
         );
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = together.prepare_cached(&sql)?;
         for id in statement.query_map(params![before, ROWS_AT_ONCE / 10], |row| row.get(0))? {
             gone.push(id?);
         }
     }
     for table in ["process_call", "usage_sample"] {
-        let mut rows = connection.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
+        let mut rows = together.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
         for id in &gone {
             rows.execute([id])?;
         }
     }
+    together.commit()?;
     Ok(gone)
 }
 
 /// Kills are few and small: only their age counts.
 fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
     let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
-    connection
-        .prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?
-        .execute([before])?;
-    connection.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute([before])?;
-    Ok(())
+    let together = connection.unchecked_transaction()?;
+    together.prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?.execute([before])?;
+    together.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute([before])?;
+    Ok(together.commit()?)
 }
 
 /// Gives free pages back to the file system. The pragma gives back one page per step, so all its rows must be read.
@@ -231,4 +234,53 @@ fn shorten_log(connection: &Connection) -> Result<(), StoreError> {
 fn used_bytes(connection: &Connection) -> Result<i64, StoreError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     Ok((number("page_count")? - number("freelist_count")?) * number("page_size")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// What fails on the way stands for whatever ends memtap there.
+    #[test]
+    fn what_belongs_together_goes_together_or_stays() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&mut connection, Path::new("memory")).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO process (id, pid, start_ns, started_at_ns, name, ended_at_ns) VALUES (1, 7, 1, 1, 'perl', 2);
+                 INSERT INTO usage_sample VALUES (0, 3600, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                 INSERT INTO request VALUES (1, 1, 1, 1, 1, 1, 1, 1); INSERT INTO gap VALUES (1, 1);
+                 INSERT INTO oom_kill VALUES (1, 1, 1, 7, 'perl', 7, 'perl', 0, 0, 0, 0, 0); INSERT INTO oom_before VALUES (1, 1, 0, 7, 'perl', 0, 0)",
+            )
+            .unwrap();
+        let rows = |connection: &Connection| {
+            ["process", "usage_sample", "request", "gap", "oom_kill", "oom_before"].map(|table| {
+                connection
+                    .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+                    .unwrap()
+            })
+        };
+        for table in ["usage_sample", "gap", "oom_kill"] {
+            let fail = format!(
+                "CREATE TRIGGER fail_{table} BEFORE DELETE ON {table} BEGIN SELECT RAISE(FAIL, 'full'); END"
+            );
+            connection.execute_batch(&fail).unwrap();
+        }
+        assert!(delete_processes(&connection, i64::MAX, i64::MAX).is_err());
+        assert!(delete_requests(&connection, Some(i64::MAX)).is_err());
+        assert!(delete_oom_kills(&connection, i64::MAX).is_err());
+        assert_eq!(rows(&connection), [1; 6]);
+        connection
+            .execute_batch(
+                "DROP TRIGGER fail_usage_sample; DROP TRIGGER fail_gap; DROP TRIGGER fail_oom_kill",
+            )
+            .unwrap();
+        assert_eq!(delete_processes(&connection, i64::MAX, i64::MAX).unwrap(), [1]);
+        assert_eq!(delete_requests(&connection, Some(i64::MAX)).unwrap(), 1);
+        delete_oom_kills(&connection, i64::MAX).unwrap();
+        assert_eq!(rows(&connection), [0; 6]);
+    }
 }

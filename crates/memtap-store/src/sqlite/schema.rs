@@ -9,13 +9,14 @@ use std::path::Path;
 use memtap_model::CALLS;
 use rusqlite::{Connection, params};
 
+use super::migration;
 use crate::StoreError;
 
 /// "mtap", so that `file` and we can tell whose database it is.
-const APPLICATION: i64 = 0x6d74_6170;
+pub(super) const APPLICATION: i64 = 0x6d74_6170;
 
 /// Each brings a database from its index to the next version.
-const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &["
     -- The machine, a row per kernel that it ran.
     CREATE TABLE host (hostname TEXT NOT NULL, kernel TEXT NOT NULL, page_size INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
         PRIMARY KEY (hostname, kernel)) WITHOUT ROWID;
@@ -375,7 +376,7 @@ const MIGRATIONS: &[&str] = &["
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let version = version(connection, path)?;
     let known = MIGRATIONS.len() as i64;
     if version > known {
@@ -383,17 +384,24 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
     }
     connection.execute_batch(
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-         PRAGMA busy_timeout = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",
+         PRAGMA busy_timeout = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
     )?;
-    // The header is marked in the transaction that makes the tables: an opening that is cut short leaves neither.
-    if version > 0 && version < known {
-        let file = std::fs::metadata(path).map_or(0, |file| file.len());
-        tracing::info!(
-            "{}: {} MiB are brought to schema version {known}; this takes some seconds for each 100 MiB",
-            path.display(),
-            file >> 20
-        );
+    if version == 0 || version == known {
+        migrate(connection, version)?;
+    } else {
+        migration::watched(connection, path, |connection| migrate(connection, version))?;
     }
+    connection.execute_batch("PRAGMA temp_store = MEMORY")?;
+    for row in CALLS {
+        let id = row.call.index() as i64;
+        connection
+            .execute("INSERT OR REPLACE INTO call (id, name) VALUES (?1, ?2)", params![id, row.name])?;
+    }
+    Ok(())
+}
+
+/// The header is marked in the transaction that makes the tables: an opening that is cut short leaves neither.
+pub(super) fn migrate(connection: &Connection, version: i64) -> Result<(), StoreError> {
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {};", index + 1);
         let done = connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}{mark}COMMIT;"));
@@ -401,11 +409,6 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
             connection.execute_batch("ROLLBACK")?;
         }
         done?;
-    }
-    for row in CALLS {
-        let id = row.call.index() as i64;
-        connection
-            .execute("INSERT OR REPLACE INTO call (id, name) VALUES (?1, ?2)", params![id, row.name])?;
     }
     Ok(())
 }
@@ -434,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_database_of_the_first_version_becomes_one_of_this_with_its_rows() {
-        let connection = Connection::open_in_memory().unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection
             .execute_batch(&format!(
@@ -444,7 +447,7 @@ mod tests {
                  INSERT INTO request VALUES (1, 1767225600000000000, 1, 1, 7, 0, 4096, 28672, 4096, NULL, 8192, 3, 34);"
             ))
             .unwrap();
-        prepare(&connection, Path::new("memory")).unwrap();
+        prepare(&mut connection, Path::new("memory")).unwrap();
         assert_eq!(version(&connection, Path::new("memory")).unwrap(), MIGRATIONS.len() as i64);
         let sql = "SELECT process_name, my_call, memory_size, timestamp, file, lost_before FROM memory_usage";
         let row: (String, String, i64, String, Option<String>, i64) = connection

@@ -1,5 +1,7 @@
-//! A MariaDB server of the tests' own: its own folder, socket and port; it ends with the test program.
+//! A MariaDB server of the tests' own: its own folder, socket and port; it ends with the test program. `MEMTAP_TEST_MYSQLD=PROGRAM`
+//! makes it a MySQL server, whose `mysqld` that is.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +11,12 @@ use std::time::{Duration, Instant};
 use memtap_store::StoreUrl;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const MISSING: &str = "the server is there: install Debian's mariadb-server, as cargo xtask test does, or correct MEMTAP_TEST_MYSQLD";
+
+/// The MySQL server to test on instead of MariaDB's.
+fn mysqld() -> Option<OsString> {
+    std::env::var_os("MEMTAP_TEST_MYSQLD")
+}
 
 pub(crate) struct Server {
     folder: PathBuf,
@@ -44,16 +52,21 @@ impl Server {
     /// A server with further options.
     pub(crate) fn start(options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("memtap-mariadb-").tempdir().unwrap().keep();
-        let install = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(user())
-            .arg(format!("--datadir={}", folder.join("data").display()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let installed = install
-            .expect("mariadb-install-db is there: install Debian's mariadb-server, as cargo xtask test does");
-        assert!(installed.success(), "mariadb-install-db failed");
+        let mut install = match mysqld() {
+            None => {
+                let mut install = Command::new("mariadb-install-db");
+                install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+                install
+            }
+            Some(mysqld) => {
+                let mut install = Command::new(mysqld);
+                install.args(["--no-defaults", "--initialize-insecure"]);
+                install
+            }
+        };
+        install.args(user()).arg(format!("--datadir={}", folder.join("data").display()));
+        let installed = install.output().expect(MISSING);
+        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let server = Self {
             folder,
@@ -71,15 +84,11 @@ impl Server {
     pub(crate) fn restart(&self) {
         let at = |name: &str| self.folder.join(name).display().to_string();
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
-        let child = Command::new("mariadbd")
+        let child = Command::new(mysqld().unwrap_or_else(|| "mariadbd".into()))
             .arg("--no-defaults")
             .args(user())
-            .args([
-                "--bind-address=127.0.0.1",
-                "--skip-log-bin",
-                "--innodb-buffer-pool-size=64M",
-                "--innodb-log-file-size=32M",
-            ])
+            .args(["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=64M"])
+            .args(["--loose-innodb-log-file-size=32M", "--loose-mysqlx=OFF", "--secure-file-priv="])
             .args(["--innodb-flush-log-at-trx-commit=2", "--performance-schema=OFF", "--skip-name-resolve"])
             .args([
                 format!("--datadir={}", at("data")),
@@ -91,15 +100,14 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("mariadbd is there: install Debian's mariadb-server, as cargo xtask test does");
-        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+            .expect(MISSING);
+        let mut running = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = running.insert(child);
         let begin = Instant::now();
         while !self.answers() {
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "{}",
-                std::fs::read_to_string(self.folder.join("log")).unwrap()
-            );
+            let ended = child.try_wait().unwrap();
+            let log = || std::fs::read_to_string(self.folder.join("log")).unwrap();
+            assert!(ended.is_none() && begin.elapsed() < PATIENCE, "{ended:?}: {}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

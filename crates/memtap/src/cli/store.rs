@@ -12,10 +12,11 @@ Examples:
   memtap store export -o requests.csv                     all of it, the newest request first
   memtap store export --last 1h --name postgres           the last hour of processes whose name has 'postgres' in it
   memtap store export --format jsonl --refused | jq .     what was refused, an object a line
+  memtap store export --format parquet -o requests.parquet
   memtap store export --from 2026-11-23T10:00:00Z --to 2026-11-23T11:00:00Z --call mmap,brk --min-size 1MiB
 The columns are those of a request in the API (docs/api.md). The order is that of the history backwards: what was written last comes
 first. In CSV an apostrophe stands before a text that begins with = + - @ ' or a control character, so that no spreadsheet takes a
-stranger's name for a formula: take it away to have the text; JSON lines have it as it is.";
+stranger's name for a formula: take it away to have the text; JSON lines and Parquet have it as it is.";
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
@@ -27,13 +28,14 @@ pub(crate) struct StoreArguments {
 pub(crate) enum StoreCommand {
     /// Tell what is in the history: tables with their rows and bytes, times, machines; changes nothing, and may run beside memtap
     Info(WhichStore),
-    /// Check that the history is whole: its pages, its tables, and that each request has its process, name and call; changes
+    /// Check that the history is whole: its pages (of a server: what CHECK TABLE says), its tables, and that each request has its process, name and call; changes
     /// nothing, and may run beside memtap. Exit code 1 when it is not
     Check(WhichStore),
-    /// Write the database file anew without the room that holds nothing; memtap must not run meanwhile. It needs the file's size twice
-    /// as free room beside it, for as long as it runs; whatever ends it early, the history stays as it was
+    /// Write the history anew without the room that holds nothing; whatever ends it early, it stays as it was. Of a file, memtap must not
+    /// run meanwhile, and its size is needed twice as free room beside it, for as long as it runs. A server writes one table after the
+    /// other anew beside the old one, and what comes meanwhile may wait in the spool
     Compact(WhichStore),
-    /// Write requests out as CSV or as JSON lines, the newest first; may run beside memtap
+    /// Write requests out as CSV, JSON lines or Parquet, the newest first; may run beside memtap
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<ExportArguments>),
 }
@@ -56,6 +58,8 @@ pub(crate) enum ExportFormat {
     Csv,
     /// A JSON object a line
     Jsonl,
+    /// Apache Parquet: typed columns, compressed, for programs that work on many requests
+    Parquet,
 }
 
 #[derive(Debug, Args)]

@@ -1,20 +1,18 @@
 //! `memtap store check`: whether a history is whole.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use anyhow::bail;
-use memtap_store::maintenance;
+use memtap_store::{StoreUrl, maintenance};
 
-use super::{print, printable, while_waiting};
+use super::{name, print, printable, while_waiting};
 
-pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let checked = while_waiting("every page and row is looked at", || maintenance::check(path))?;
+pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
+    let checked = while_waiting("every page and row is looked at", |tell| maintenance::check(url, tell))?;
     if checked.findings.is_empty() {
+        let (name, requests) = (name(url), checked.requests);
         return print(&format!(
-            "{} is whole: {} requests, each with its process, name and call\n",
-            path.display(),
-            checked.requests
+            "{name} is whole: {requests} requests, each with its process, name and call\n"
         ));
     }
     let mut text = String::new();
@@ -22,8 +20,13 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
         writeln!(text, "{}", printable(finding))?;
     }
     print(&text)?;
-    bail!(
-        "{} is damaged: end memtap, save what can still be read with memtap store export, move the file away, and start memtap again",
-        path.display()
-    )
+    let mend = match url {
+        StoreUrl::Mysql(_) => {
+            "save what can still be read with memtap store export, and see the server's log and its backups"
+        }
+        _ => {
+            "end memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
+        }
+    };
+    bail!("{} is damaged: {mend}", name(url))
 }

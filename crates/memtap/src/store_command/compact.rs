@@ -1,14 +1,12 @@
-//! `memtap store compact`: a database file without the room that holds nothing.
-
-use std::path::Path;
+//! `memtap store compact`: a history without the room that holds nothing.
 
 use indicatif::HumanBytes;
-use memtap_store::maintenance;
+use memtap_store::{StoreUrl, maintenance};
 
-use super::{print, while_waiting};
+use super::{name, print, while_waiting};
 
-pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let compacted = while_waiting("the file is written anew", || maintenance::compact(path))?;
+pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
+    let compacted = while_waiting("it is written anew", |tell| maintenance::compact(url, tell))?;
     let (before, after) = (HumanBytes(compacted.before), HumanBytes(compacted.after));
-    print(&format!("{}: {before} before, {after} now\n", path.display()))
+    print(&format!("{}: {before} before, {after} now\n", name(url)))
 }

@@ -1,17 +1,16 @@
 //! `memtap store export`: requests of a history for other programs, a page at a time.
 
-use std::borrow::Cow;
-use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
+use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use memtap_model::{Tgid, WallClock};
-use memtap_report::report::plain_cell;
 use memtap_server::Request;
-use memtap_store::{Reader, RequestQuery};
+use memtap_store::{Reader, RequestQuery, StoredRequest};
 
+use super::parquet::Parquet;
+use super::text::{Csv, Jsonl};
 use crate::cli::{ExportArguments, ExportFormat};
 use crate::output;
 
@@ -20,11 +19,15 @@ const PAGE: usize = 10_000;
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
     let url = super::url(&arguments.which)?;
-    let reader = memtap_store::open_reader(&url)?
-        .context("--store none keeps nothing: say which history with --store")?;
+    let reader = memtap_store::open_reader(&url)?.context("there is no history")?;
     let query = query(arguments);
     match &arguments.output {
-        None => output::unless_closed(pages(&*reader, query, arguments.format, io::stdout().lock())),
+        None if arguments.format == ExportFormat::Parquet && io::stdout().is_terminal() => {
+            bail!(
+                "Parquet is nothing to read on a terminal: choose a file with --output, or another --format"
+            )
+        }
+        None => output::unless_closed(pages(&*reader, query, arguments.format, io::stdout())),
         Some(path) => {
             output::is_not_the_history(path, &url)?;
             output::to_file(path, |file| pages(&*reader, query, arguments.format, file))
@@ -57,35 +60,46 @@ fn pages(
     reader: &dyn Reader,
     query: RequestQuery,
     format: ExportFormat,
-    output: impl Write,
+    output: impl Write + Send,
 ) -> anyhow::Result<()> {
     let progress = progress();
-    let done = Lines::new(format, output)
-        .map_err(anyhow::Error::from)
-        .and_then(|lines| write_pages(reader, query, lines, &progress));
+    let done = match format {
+        ExportFormat::Csv => Csv::new(output).and_then(|rows| write_pages(reader, query, rows, &progress)),
+        ExportFormat::Jsonl => write_pages(reader, query, Jsonl::new(output), &progress),
+        ExportFormat::Parquet => {
+            Parquet::new(output).and_then(|rows| write_pages(reader, query, rows, &progress))
+        }
+    };
     progress.finish_and_clear();
     done
+}
+
+/// What writes requests as a format has them.
+pub(super) trait Rows {
+    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()>;
+
+    /// Nothing is whole before.
+    fn finish(self) -> anyhow::Result<()>;
 }
 
 fn write_pages(
     reader: &dyn Reader,
     mut query: RequestQuery,
-    mut lines: Lines<impl Write>,
+    mut rows: impl Rows,
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     loop {
         let page = reader.requests(&query)?;
-        let mut last = None;
-        for stored in &page.requests {
-            let request = Request::from(stored);
-            last = Some(request.timestamp);
-            lines.write(request)?;
+        for request in &page.requests {
+            rows.write(request)?;
         }
-        progress.set_message(last.map(|time| time.to_string()).unwrap_or_default());
+        if let Some(last) = page.requests.last() {
+            progress.set_message(Request::from(last).timestamp.to_string());
+        }
         progress.inc(page.requests.len() as u64);
         match page.next_cursor {
             Some(cursor) => query.cursor = Some(cursor),
-            None => return Ok(lines.finish()?),
+            None => return rows.finish(),
         }
     }
 }
@@ -97,63 +111,4 @@ fn progress() -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
-}
-
-/// Where lines of a format go.
-enum Lines<W: Write> {
-    Csv(Box<csv::Writer<W>>),
-    Jsonl(BufWriter<W>),
-}
-
-impl<W: Write> Lines<W> {
-    fn new(format: ExportFormat, output: W) -> io::Result<Self> {
-        match format {
-            ExportFormat::Csv => {
-                let mut writer =
-                    csv::WriterBuilder::new().has_headers(false).buffer_capacity(1 << 16).from_writer(output);
-                // By hand, so that it stands there when no request does.
-                writer.write_record(Request::COLUMNS).map_err(cause)?;
-                Ok(Self::Csv(Box::new(writer)))
-            }
-            ExportFormat::Jsonl => Ok(Self::Jsonl(BufWriter::with_capacity(1 << 16, output))),
-        }
-    }
-
-    fn write(&mut self, request: Request) -> io::Result<()> {
-        match self {
-            Self::Csv(writer) => writer.serialize(plain(request)).map_err(cause),
-            Self::Jsonl(writer) => {
-                serde_json::to_writer(&mut *writer, &request)?;
-                writer.write_all(b"\n")
-            }
-        }
-    }
-
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Csv(mut writer) => writer.flush(),
-            Self::Jsonl(mut writer) => writer.flush(),
-        }
-    }
-}
-
-/// The system's own error, where there is one.
-fn cause(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
-/// What strangers named, so that no spreadsheet takes it for a formula.
-fn plain(mut request: Request) -> Request {
-    if let Cow::Owned(name) = plain_cell(&request.process_name) {
-        request.process_name = name;
-    }
-    for text in [&mut request.host, &mut request.file].into_iter().flatten() {
-        if let Cow::Owned(plain) = plain_cell(text) {
-            *text = Arc::from(plain);
-        }
-    }
-    request
 }

@@ -1,22 +1,25 @@
 //! `memtap store info`: what is in a history.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use indicatif::HumanBytes;
 use memtap_model::WallClock;
+use memtap_store::StoreUrl;
 use memtap_store::maintenance::{self, Contents};
 
 use super::{print, printable, while_waiting};
 
-pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let contents = while_waiting("rows and pages are counted", || maintenance::contents(path))?;
-    print(&text(path, &contents)?)
+pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
+    let contents = while_waiting("rows and pages are counted", |_| maintenance::contents(url))?;
+    print(&text(url, &contents)?)
 }
 
-fn text(path: &Path, contents: &Contents) -> Result<String, std::fmt::Error> {
+fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    writeln!(text, "store     sqlite:{}", path.display())?;
+    writeln!(text, "store     {url}")?;
+    if let Some(server) = &contents.server {
+        writeln!(text, "server    {}", printable(server))?;
+    }
     writeln!(text, "schema    version {}", contents.schema)?;
     let (bytes, free) = (HumanBytes(contents.bytes), HumanBytes(contents.free_bytes));
     writeln!(text, "size      {bytes}, {free} of it free")?;

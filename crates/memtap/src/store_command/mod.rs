@@ -4,9 +4,10 @@ mod check;
 mod compact;
 mod export;
 mod info;
+mod parquet;
+mod text;
 
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -18,26 +19,26 @@ use crate::config;
 
 pub(crate) fn run(command: &StoreCommand) -> anyhow::Result<()> {
     match command {
-        StoreCommand::Info(which) => info::run(&sqlite(which)?),
-        StoreCommand::Check(which) => check::run(&sqlite(which)?),
-        StoreCommand::Compact(which) => compact::run(&sqlite(which)?),
+        StoreCommand::Info(which) => info::run(&url(which)?),
+        StoreCommand::Check(which) => check::run(&url(which)?),
+        StoreCommand::Compact(which) => compact::run(&url(which)?),
         StoreCommand::Export(arguments) => export::run(arguments),
     }
 }
 
+/// Of a history that is there.
 fn url(which: &WhichStore) -> anyhow::Result<StoreUrl> {
-    config::store(which.store.as_ref(), which.env_file.as_deref())
+    match config::store(which.store.as_ref(), which.env_file.as_deref())? {
+        StoreUrl::None => bail!("--store none keeps nothing: say which history with --store"),
+        url => Ok(url),
+    }
 }
 
-/// The database file. A server has such commands of its own, and rights of its own to them.
-fn sqlite(which: &WhichStore) -> anyhow::Result<PathBuf> {
-    match url(which)? {
-        StoreUrl::Sqlite(path) => Ok(path),
-        StoreUrl::None => bail!("--store none keeps nothing: say which history with --store sqlite:PATH"),
-        StoreUrl::Mysql(url) => bail!(
-            "{url} is a server's database, and this is for a file's: use the server's own CHECK TABLE, OPTIMIZE TABLE and \
-             information_schema.TABLES; memtap store export works with it"
-        ),
+/// A history as it is told of: a file by its path.
+fn name(url: &StoreUrl) -> String {
+    match url {
+        StoreUrl::Sqlite(path) => path.display().to_string(),
+        url => url.to_string(),
     }
 }
 
@@ -46,11 +47,11 @@ fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-/// Shows on stderr, where that is a terminal, that something takes its time.
-fn while_waiting<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+/// Shows on stderr, where that is a terminal, that something takes its time, and what the work tells of itself.
+fn while_waiting<T>(what: &'static str, work: impl FnOnce(&dyn Fn(&str)) -> T) -> T {
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let done = work();
+    let done = work(&|part| spinner.set_message(format!("{what}: {part}")));
     spinner.finish_and_clear();
     done
 }

@@ -1,0 +1,157 @@
+//! An old history on its way to the present schema: how far it is, and what it may take.
+//!
+//! All of a version's changes are one transaction. Whatever ends it early, the history is as it was, and the next opening begins anew.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+
+/// Between two lines that tell how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(3);
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS_AT_ONCE: u32 = 50_000;
+/// Steps that a row of a request takes from version 2 to 3, about: there the share that is done is known.
+const STEPS_OF_A_REQUEST: u64 = 110;
+/// The same of a sample of usage.
+const STEPS_OF_A_SAMPLE: u64 = 185;
+
+/// Does it with lines in the log. What it sorts lies in files beside the database, not in memory.
+pub(super) fn watched(
+    connection: &mut Connection,
+    path: &Path,
+    migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mebibytes = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
+    tracing::info!(
+        "{}: {mebibytes} MiB are brought to the present schema; cut short, it stays as it was",
+        path.display()
+    );
+    let (name, begin, mut told) = (path.display().to_string(), Instant::now(), Instant::now());
+    let tell = move |percent| {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!("{name}: about {percent} % are done after {} s", begin.elapsed().as_secs());
+        }
+    };
+    told_of(connection, path, tell, migrate)?;
+    tracing::info!("{}: has the present schema after {} s", path.display(), begin.elapsed().as_secs());
+    Ok(())
+}
+
+/// Tells again and again how much is done, in percent; the last ones take as long as they take.
+fn told_of(
+    connection: &mut Connection,
+    path: &Path,
+    mut tell: impl FnMut(u64) + Send + 'static,
+    migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let all = steps(connection)?.max(1);
+    let mut done = 0;
+    let look = move || {
+        done += u64::from(STEPS_AT_ONCE);
+        tell((done.saturating_mul(100) / all).min(99));
+        false
+    };
+    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sort_in(connection, beside.to_str())?;
+    connection.progress_handler(STEPS_AT_ONCE.cast_signed(), Some(look))?;
+    let migrated = migrate(connection);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    sort_in(connection, None)?;
+    migrated
+}
+
+/// Steps that it will take.
+fn steps(connection: &Connection) -> Result<u64, StoreError> {
+    let requests = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM request";
+    let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
+    Ok(count(requests)? * STEPS_OF_A_REQUEST
+        + count("SELECT count(*) FROM usage_sample")? * STEPS_OF_A_SAMPLE)
+}
+
+/// Where temporary files go; where SQLite thinks best, when there is no such place.
+fn sort_in(connection: &Connection, folder: Option<&str>) -> Result<(), StoreError> {
+    connection.execute_batch("PRAGMA temp_store = FILE")?;
+    Ok(connection.pragma_update(None, "temp_store_directory", folder.unwrap_or_default())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::sqlite::schema::{APPLICATION, MIGRATIONS, prepare};
+
+    const REQUESTS: i64 = 40_000;
+
+    /// As a memtap of version 2 left it.
+    fn old(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL").unwrap();
+        connection.execute_batch(&MIGRATIONS[..2].concat()).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 2; BEGIN;
+                 INSERT INTO call VALUES (0, 'mmap'), (1, 'munmap'); INSERT INTO name VALUES (1, x'7065726c', 'perl');
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+                 INSERT INTO process (id, pid, start_ns, started_at_ns, name) SELECT i, i, i, 1, 'perl' FROM n;
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {REQUESTS})
+                 INSERT INTO request (id, time_ns, process_id, name_id, tid, call_id, size, address, delta_bytes, errno, virtual_bytes,
+                     protection, flags, lost_before)
+                 SELECT i, i * 1000, i % 200 + 1, 1, i % 200 + 1, i % 2, i, i, i, iif(i % 100, NULL, 12), i, i % 4, i % 3, i % 50 = 0 FROM n;
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {REQUESTS} / 4)
+                 INSERT INTO usage_sample SELECT i % 200 + 1, i * 10000000000, i, i, i, i, i, i, i, i, i, i, i FROM n; COMMIT"
+            ))
+            .unwrap();
+        connection
+    }
+
+    fn requests(connection: &Connection) -> (i64, i64, i64) {
+        let sql = "SELECT count(*), sum(memory_size), sum(tid) FROM memory_usage";
+        connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+    }
+
+    fn version(connection: &Connection) -> i64 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn the_share_that_is_done_is_about_true_and_a_kill_leaves_the_old_history() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memtap.db");
+        let mut connection = old(&path);
+        let before = requests(&connection);
+        // Files as they are in the middle are what a kill leaves.
+        let killed = folder.path().join("killed");
+        std::fs::create_dir(&killed).unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = {
+            let (told, folder, killed) = (Arc::clone(&told), folder.path().to_owned(), killed.clone());
+            move |percent: u64| {
+                let mut told = told.lock().unwrap();
+                if percent >= 70 && told.iter().all(|before| *before < 70) {
+                    let mut copy = Command::new("sh");
+                    copy.arg("-c").arg("cp \"$0\"/memtap.db* \"$1\"").args([&folder, &killed]);
+                    assert!(copy.status().unwrap().success());
+                }
+                told.push(percent);
+            }
+        };
+        let known = MIGRATIONS.len() as i64;
+        told_of(&mut connection, &path, tell, |connection| crate::sqlite::schema::migrate(connection, 2))
+            .unwrap();
+        let all = told.lock().unwrap().clone();
+        assert!(all.is_sorted() && (85..=99).contains(all.last().unwrap()), "{all:?}");
+        assert_eq!((version(&connection), requests(&connection)), (known, before));
+        let log = killed.join("memtap.db-wal").metadata().unwrap().len();
+        assert!(log > 1 << 20, "it was under way: {log}");
+        let mut connection = Connection::open(killed.join("memtap.db")).unwrap();
+        assert_eq!((version(&connection), requests(&connection)), (2, before), "as it was");
+        prepare(&mut connection, &killed.join("memtap.db")).unwrap();
+        assert_eq!((version(&connection), requests(&connection)), (known, before));
+    }
+}

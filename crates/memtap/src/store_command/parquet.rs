@@ -1,0 +1,164 @@
+//! Requests as an Apache Parquet file, column by column, for programs that work on many of them.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use memtap_store::StoredRequest;
+use parquet::basic::{Compression, Encoding};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
+
+use super::export::Rows;
+
+/// The columns of the API, each in its own type; `docs/stores.md` tells it to readers.
+const SCHEMA: &str = "message request {
+    optional binary host (STRING);
+    required int64 timestamp (TIMESTAMP(MICROS, true));
+    required int32 pid (INTEGER(32, false));
+    required int32 tid (INTEGER(32, false));
+    required binary process_name (STRING);
+    required binary call (STRING);
+    required int64 memory_size (INTEGER(64, false));
+    required int64 address (INTEGER(64, false));
+    required int64 delta_bytes;
+    optional int32 errno (INTEGER(16, false));
+    optional binary error (STRING);
+    required int64 virtual_bytes (INTEGER(64, false));
+    required binary arguments (STRING);
+    optional binary file (STRING);
+    required int32 lost_before (INTEGER(32, false));
+}";
+
+/// Requests that are held at a time: a column of so many is written at once.
+const GROUP: usize = 100_000;
+
+/// A file that is being written.
+pub(super) struct Parquet<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    group: Vec<StoredRequest>,
+}
+
+impl<W: Write + Send> Parquet<W> {
+    pub(super) fn new(output: W) -> anyhow::Result<Self> {
+        let schema = parse_message_type(SCHEMA)?;
+        // Times follow each other; what else is the same in many rows stands once in a dictionary.
+        let properties = WriterProperties::builder()
+            .set_created_by(concat!("memtap ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::SNAPPY)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_column_dictionary_enabled(ColumnPath::from("timestamp"), false)
+            .set_column_encoding(ColumnPath::from("timestamp"), Encoding::DELTA_BINARY_PACKED)
+            .build();
+        let file = SerializedFileWriter::new(output, Arc::new(schema), Arc::new(properties));
+        Ok(Self { file: file.map_err(cause)?, group: Vec::new() })
+    }
+
+    fn write_group(&mut self) -> anyhow::Result<()> {
+        if !self.group.is_empty() {
+            let done = self.file.next_row_group().and_then(|group| columns(group, &self.group));
+            done.map_err(cause)?;
+            self.group.clear();
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> Rows for Parquet<W> {
+    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
+        self.group.push(request.clone());
+        if self.group.len() < GROUP { Ok(()) } else { self.write_group() }
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        self.write_group()?;
+        self.file.close().map_err(cause)?;
+        Ok(())
+    }
+}
+
+/// In the order of [`SCHEMA`]. Unsigned numbers are the same bits.
+fn columns<W: Write + Send>(
+    mut to: SerializedRowGroupWriter<'_, W>,
+    requests: &[StoredRequest],
+) -> Result<()> {
+    let rows = || requests.iter();
+    optional::<ByteArrayType, _>(
+        &mut to,
+        rows().map(|row| (!row.host.is_empty()).then(|| ByteArray::from(&*row.host))),
+    )?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.time.0.div_euclid(1000)))?;
+    required::<Int32Type, _>(&mut to, rows().map(|row| row.pid.0.cast_signed()))?;
+    required::<Int32Type, _>(&mut to, rows().map(|row| row.tid.0.cast_signed()))?;
+    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*row.name.to_text())))?;
+    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(row.call.name())))?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.requested_bytes.cast_signed()))?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.address.cast_signed()))?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.delta_bytes))?;
+    optional::<Int32Type, _>(&mut to, rows().map(|row| row.errno.map(|errno| i32::from(errno.0))))?;
+    optional::<ByteArrayType, _>(
+        &mut to,
+        rows().map(|row| row.errno.map(|errno| ByteArray::from(&*errno.to_string()))),
+    )?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.virtual_bytes.cast_signed()))?;
+    let arguments = |row: &StoredRequest| row.call.describe(row.protection, row.flags);
+    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*arguments(row))))?;
+    optional::<ByteArrayType, _>(&mut to, rows().map(|row| row.file.as_deref().map(ByteArray::from)))?;
+    required::<Int32Type, _>(&mut to, rows().map(|row| row.lost_before.cast_signed()))?;
+    to.close().map(drop)
+}
+
+fn required<T: DataType, W: Write + Send>(
+    to: &mut SerializedRowGroupWriter<'_, W>,
+    values: impl Iterator<Item = T::T>,
+) -> Result<()> {
+    column::<T, W>(to, &values.collect::<Vec<_>>(), None)
+}
+
+/// What is there, and where it is.
+fn optional<T: DataType, W: Write + Send>(
+    to: &mut SerializedRowGroupWriter<'_, W>,
+    values: impl Iterator<Item = Option<T::T>>,
+) -> Result<()> {
+    let mut levels = Vec::new();
+    let there: Vec<_> = values.inspect(|value| levels.push(i16::from(value.is_some()))).flatten().collect();
+    column::<T, W>(to, &there, Some(&levels))
+}
+
+fn column<T: DataType, W: Write + Send>(
+    to: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
+) -> Result<()> {
+    let column = to.next_column()?;
+    let mut column =
+        column.ok_or_else(|| ParquetError::General("the schema has no such column".to_owned()))?;
+    column.typed::<T>().write_batch(values, levels, None)?;
+    column.close()
+}
+
+/// The system's own error, where there is one.
+fn cause(error: ParquetError) -> anyhow::Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<io::Error>() {
+            Ok(error) => (*error).into(),
+            Err(error) => ParquetError::External(error).into(),
+        },
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_those_of_the_api() {
+        let schema = parse_message_type(SCHEMA).unwrap();
+        let names: Vec<_> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        assert_eq!(names, memtap_server::Request::COLUMNS);
+    }
+}

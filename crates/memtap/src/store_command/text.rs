@@ -1,0 +1,77 @@
+//! Requests as lines of text: CSV for spreadsheets, JSON for programs.
+
+use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
+use memtap_report::report::plain_cell;
+use memtap_server::Request;
+use memtap_store::StoredRequest;
+
+use super::export::Rows;
+
+const BUFFER: usize = 1 << 16;
+
+/// A line of names, then a line for each request.
+pub(super) struct Csv<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Csv<W> {
+    pub(super) fn new(output: W) -> anyhow::Result<Self> {
+        let mut writer =
+            csv::WriterBuilder::new().has_headers(false).buffer_capacity(BUFFER).from_writer(output);
+        // By hand, so that it stands there when no request does.
+        writer.write_record(Request::COLUMNS).map_err(cause)?;
+        Ok(Self(writer))
+    }
+}
+
+impl<W: Write> Rows for Csv<W> {
+    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
+        Ok(self.0.serialize(plain(request.into())).map_err(cause)?)
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        Ok(self.0.flush()?)
+    }
+}
+
+/// An object a line.
+pub(super) struct Jsonl<W: Write>(BufWriter<W>);
+
+impl<W: Write> Jsonl<W> {
+    pub(super) fn new(output: W) -> Self {
+        Self(BufWriter::with_capacity(BUFFER, output))
+    }
+}
+
+impl<W: Write> Rows for Jsonl<W> {
+    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
+        serde_json::to_writer(&mut self.0, &Request::from(request)).map_err(io::Error::from)?;
+        Ok(self.0.write_all(b"\n")?)
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        Ok(self.0.flush()?)
+    }
+}
+
+/// The system's own error, where there is one.
+fn cause(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// What strangers named, so that no spreadsheet takes it for a formula.
+fn plain(mut request: Request) -> Request {
+    if let Cow::Owned(name) = plain_cell(&request.process_name) {
+        request.process_name = name;
+    }
+    for text in [&mut request.host, &mut request.file].into_iter().flatten() {
+        if let Cow::Owned(plain) = plain_cell(text) {
+            *text = Arc::from(plain);
+        }
+    }
+    request
+}
