@@ -462,7 +462,7 @@ mod tests {
 
     #[test]
     fn a_database_of_the_third_version_keeps_its_samples() {
-        let connection = Connection::open_in_memory().unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
         for migration in &MIGRATIONS[..3] {
             connection.execute_batch(migration).unwrap();
         }
@@ -474,7 +474,7 @@ mod tests {
                  INSERT INTO usage_sample VALUES (5, 1, 1000, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);"
             ))
             .unwrap();
-        prepare(&connection, Path::new("memory")).unwrap();
+        prepare(&mut connection, Path::new("memory")).unwrap();
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(number("PRAGMA user_version"), 4);
         let old = "SELECT count(*) FROM usage_sample WHERE run_id = 5 AND requested_bytes = 10 AND major_faults = 12 \
