@@ -21,7 +21,7 @@ usage: cargo xtask COMMAND
   test     the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
   vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
-  openapi  renew docs/openapi.json from the server's handlers and types
+  openapi  renew docs/openapi.json from the server's code, and the page's types from it
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)
   bench store [MILLIONS]

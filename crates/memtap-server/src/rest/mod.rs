@@ -14,6 +14,8 @@ use memtap_store::StoreError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use processes::{Order, SortField};
+
 use crate::State;
 use crate::error::ApiError;
 
