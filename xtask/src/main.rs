@@ -24,7 +24,7 @@ usage: cargo xtask COMMAND
   mysql-test
            the stores' tests on MySQL's own server, out of Debian's packages (fetched once; nothing is installed)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
-  openapi  renew docs/openapi.json from the server's handlers and types
+  openapi  renew docs/openapi.json from the server's code, and the page's types from it
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)
   bench store [MILLIONS]

@@ -1,14 +1,59 @@
-//! The interface's description, `docs/openapi.json`. That it is what the code gives is checked among the tests
-//! (`crates/memtap-server/tests/openapi.rs`).
+//! What is made of the server's handlers and types: the interface's description `docs/openapi.json`, and of that the page's types.
+//! That the description is what the code gives is checked among the tests (`crates/memtap-server/tests/openapi.rs`).
 
-use anyhow::Context as _;
+use std::path::PathBuf;
+use std::process::Command;
 
-use crate::run::{cargo, run_for_output};
+use anyhow::{Context as _, bail};
+
+use crate::run::{cargo, run, run_for_output};
+use crate::{tools, web};
+
+/// How the types' file begins.
+const HEAD: &str = "// Made from docs/openapi.json, which is made from the server's code; both anew: cargo xtask openapi\n\
+     /* oxlint-disable */\n";
 
 /// `cargo xtask openapi`
 pub(crate) fn renew() -> anyhow::Result<()> {
     let print = ["run", "--release", "--locked", "--quiet", "-p", "memtap-server", "--example", "openapi"];
-    let document = run_for_output(&mut cargo(&print))?;
-    let path = crate::root().join("docs/openapi.json");
-    std::fs::write(&path, document).with_context(|| format!("cannot write {}", path.display()))
+    let printed = run_for_output(&mut cargo(&print))?;
+    std::fs::write(document(), printed).context("cannot write docs/openapi.json")?;
+    renew_types()
+}
+
+/// The page's types anew.
+pub(crate) fn renew_types() -> anyhow::Result<()> {
+    let made = types()?;
+    std::fs::write(committed_types(), made).context("cannot write the page's types")
+}
+
+/// Fails when the page's types are not those of the description.
+pub(crate) fn check_types() -> anyhow::Result<()> {
+    if types()? != std::fs::read_to_string(committed_types()).unwrap_or_default() {
+        bail!("web/src/model/api.ts is not what docs/openapi.json gives; run: cargo xtask openapi");
+    }
+    Ok(())
+}
+
+fn document() -> PathBuf {
+    crate::root().join("docs/openapi.json")
+}
+
+fn committed_types() -> PathBuf {
+    crate::root().join("web/src/model/api.ts")
+}
+
+fn types() -> anyhow::Result<String> {
+    tools::node()?;
+    let place = web::install("xtask/api-types", &["node_modules"])?;
+    let made = place.join("api.ts");
+    let mut make = Command::new(place.join("node_modules/.bin/openapi-typescript"));
+    make.arg(document()).arg("--output").arg(&made).current_dir(&place);
+    run(make.args([
+        "--enum-values",
+        "--root-types",
+        "--root-types-no-schema-prefix",
+        "--root-types-keep-casing",
+    ]))?;
+    Ok(HEAD.to_owned() + &std::fs::read_to_string(made)?)
 }

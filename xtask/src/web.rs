@@ -7,11 +7,12 @@ use std::process::Command;
 use anyhow::bail;
 
 use crate::run::{copy, files, run};
-use crate::tools;
+use crate::{openapi, tools};
 
 /// `cargo xtask web`
 pub(crate) fn rebuild() -> anyhow::Result<()> {
     tools::node()?;
+    openapi::renew_types()?;
     let built = build()?;
     let dist = crate::root().join("web/dist");
     if dist.exists() {
@@ -20,8 +21,9 @@ pub(crate) fn rebuild() -> anyhow::Result<()> {
     copy(&built, &dist, &[])
 }
 
-/// Lints, types, unit tests; fails when the committed build differs from a rebuild.
+/// Lints, types, unit tests; fails when the committed build or the types made from the description differ from a rebuild.
 pub(crate) fn check() -> anyhow::Result<()> {
+    openapi::check_types()?;
     let built = build()?;
     run(npm(&workplace("web")).args(["run", "check"]))?;
     if files(&built)? != files(&crate::root().join("web/dist"))? {

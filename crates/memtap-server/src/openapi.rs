@@ -22,7 +22,8 @@ use crate::{State, rest};
         description = "Every memory request of every process, live and in history. Sizes are bytes, times RFC 3339 UTC. \
             `Update`, `Snapshot` and `Tick` are the payloads of the Socket.IO events (`docs/api.md`)."
     ),
-    components(schemas(Snapshot, Tick, Update, Problem))
+    // What no answer refers to.
+    components(schemas(Snapshot, Tick, Update, Problem, rest::SortField, rest::Order))
 )]
 struct Head;
 

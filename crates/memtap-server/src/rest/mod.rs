@@ -18,6 +18,8 @@ use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use processes::{Order, SortField};
+
 use crate::State;
 use crate::error::ApiError;
 

@@ -23,10 +23,10 @@ use crate::{Proportional, State};
 #[into_params(parameter_in = Query)]
 pub(crate) struct ProcessesQuery {
     /// Field to sort by.
-    #[param(inline, default = "virtual_bytes")]
-    sort: Option<Sort>,
+    #[param(default = "virtual_bytes")]
+    sort: Option<SortField>,
     /// Whether the largest (latest, last in the alphabet) come first or last.
-    #[param(inline, default = "desc")]
+    #[param(default = "desc")]
     order: Option<Order>,
     /// At most so many.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 10_000)]
@@ -38,9 +38,10 @@ pub(crate) struct ProcessesQuery {
     ended: Option<bool>,
 }
 
+/// Whether small ones come first or large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Order {
+pub(crate) enum Order {
     Asc,
     Desc,
 }
@@ -57,7 +58,7 @@ pub(crate) async fn processes(
     Shared(state): Shared<State>,
     Asked(query): Asked<ProcessesQuery>,
 ) -> Json<Processes> {
-    let sort = query.sort.unwrap_or(Sort::virtual_bytes);
+    let sort = query.sort.unwrap_or(SortField::virtual_bytes);
     let ascending = query.order == Some(Order::Asc);
     let mut found = matching(&state.now(), query.name.as_deref(), query.ended.unwrap_or(false));
     found.sort_by(|a, b| {
@@ -80,9 +81,9 @@ macro_rules! sort_fields {
         /// The fields of a process that can be sorted by.
         #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
         #[expect(non_camel_case_types, reason = "the fields' own names")]
-        enum Sort { $($field,)* memory_percentage }
+        pub(crate) enum SortField { $($field,)* memory_percentage }
 
-        impl Sort {
+        impl SortField {
             fn compare(self, a: &Process, b: &Process) -> Ordering {
                 match self {
                     $(Self::$field => a.$field.cmp(&b.$field),)*
