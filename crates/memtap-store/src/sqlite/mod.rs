@@ -22,6 +22,9 @@ use reader::SqliteReader;
 use retention::Retention;
 use writer::Writer;
 
+/// What a tick and housekeeping say to the database, again and again: to read it anew each time takes longer than to do it.
+const STATEMENTS_KEPT: usize = 128;
+
 /// The writing side.
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -35,6 +38,7 @@ impl Sqlite {
         make_file(path)
             .map_err(|error| StoreError::Unwritable { path: path.into(), reason: error.to_string() })?;
         let connection = Connection::open(path)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         schema::prepare(&connection, path)?;
         let writer = Writer::open(&connection)?;
         Ok(Self { path: path.into(), connection, writer, retention: Retention::new(settings) })
