@@ -1,5 +1,6 @@
 //! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, deleted as they age, and read back.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use memtap_ledger::ProcessSummary;
@@ -31,6 +32,11 @@ const MYSQL: Dialect = Dialect {
     if_there: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
     new: |column| format!("VALUES({column})"),
 };
+
+/// How a row is inserted: written once, said at each tick and for each process.
+static INSERT_USAGE: LazyLock<String> = LazyLock::new(|| USAGE.insert(&MYSQL));
+static INSERT_MACHINE: LazyLock<String> = LazyLock::new(|| MACHINE.insert(&MYSQL));
+static INSERT_CALL: LazyLock<String> = LazyLock::new(|| CALL.insert(&MYSQL));
 
 /// The second of a sample: never before the run's last one, whatever the clock does.
 pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
@@ -98,7 +104,7 @@ async fn machine_row(
     values.extend(machine::sizes(&all.host).map(Value::from));
     values.extend(pressure.map(Value::from));
     values.extend(rest.map(Value::from));
-    connection.exec_drop(MACHINE.insert(&MYSQL), values).await?;
+    connection.exec_drop(INSERT_MACHINE.as_str(), values).await?;
     connection.exec_drop("UPDATE run SET lost = ? WHERE id = ?", (all.lost, run)).await
 }
 
@@ -121,7 +127,7 @@ async fn call_rows(connection: &mut Conn, (run, at_s): (u64, i64), all: &AllProc
             done.push((run, 1, at_s, row.name, since.count, since.requested_bytes, since.refused));
         }
     }
-    connection.exec_batch(CALL.insert(&MYSQL), done).await?;
+    connection.exec_batch(INSERT_CALL.as_str(), done).await?;
     let sql =
         "REPLACE INTO run_call (run_id, my_call, count, requested_bytes, refused) VALUES (?, ?, ?, ?, ?)";
     connection.exec_batch(sql, known).await
@@ -140,7 +146,7 @@ async fn usage_row(
 ) -> Done<()> {
     let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into(), id.into()];
     values.extend(told.sizes.into_iter().chain(told.since(before)).map(Value::from));
-    connection.exec_drop(USAGE.insert(&MYSQL), values).await
+    connection.exec_drop(INSERT_USAGE.as_str(), values).await
 }
 
 /// Puts together and deletes a bounded piece of this machine's samples. `current` is the run that still writes.

@@ -26,6 +26,9 @@ use reader::SqliteReader;
 use retention::Retention;
 use writer::Writer;
 
+/// What a tick and housekeeping say to the database, again and again: to read it anew each time takes longer than to do it.
+const STATEMENTS_KEPT: usize = 128;
+
 /// The writing side.
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -39,6 +42,7 @@ impl Sqlite {
         make_file(path)
             .map_err(|error| StoreError::Unwritable { path: path.into(), reason: error.to_string() })?;
         let mut connection = Connection::open(path)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         schema::prepare(&mut connection, path)?;
         let writer = Writer::open(&connection)?;
         Ok(Self { path: path.into(), connection, writer, retention: Retention::new(settings) })

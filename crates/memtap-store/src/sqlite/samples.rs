@@ -1,5 +1,7 @@
 //! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, and deleted as they age.
 
+use std::sync::LazyLock;
+
 use memtap_ledger::ProcessSummary;
 use memtap_model::{CALLS, Call, CallTotals};
 use rusqlite::types::Value;
@@ -27,6 +29,11 @@ const SQLITE: Dialect = Dialect {
     if_there: |table| format!("ON CONFLICT ({}) DO UPDATE SET", table.key()),
     new: |column| format!("excluded.{column}"),
 };
+
+/// How a row is inserted: written once, said at each tick and for each process.
+static INSERT_USAGE: LazyLock<String> = LazyLock::new(|| USAGE.insert(&SQLITE));
+static INSERT_MACHINE: LazyLock<String> = LazyLock::new(|| MACHINE.insert(&SQLITE));
+static INSERT_CALL: LazyLock<String> = LazyLock::new(|| CALL.insert(&SQLITE));
 
 /// The sample of a process at `[run, second, process]`; its row must not have been brought up to date yet.
 pub(super) fn process(
@@ -84,7 +91,7 @@ fn machine_and_calls(
     let values = sizes.into_iter().chain(pressure.map(Value::from));
     insert(
         transaction,
-        &MACHINE,
+        &INSERT_MACHINE,
         &[run, 1, at_s],
         values.chain(rest.map(|n| Value::Integer(n.cast_signed()))),
     )?;
@@ -102,7 +109,7 @@ fn machine_and_calls(
             |totals: CallTotals| [totals.count, totals.requested_bytes, totals.refused].map(u64::cast_signed);
         if done.count > 0 {
             let place = [run, 1, at_s, row.call.index() as i64];
-            insert(transaction, &CALL, &place, numbers(done).map(Value::Integer))?;
+            insert(transaction, &INSERT_CALL, &place, numbers(done).map(Value::Integer))?;
         }
         let sql = "INSERT OR REPLACE INTO run_call (run_id, call_id, count, requested_bytes, refused) VALUES (?1, ?2, ?3, ?4, ?5)";
         let [count, requested, refused] = numbers(now);
@@ -155,7 +162,7 @@ fn usage(
     let numbers = told.sizes.into_iter().chain(told.since(before));
     insert(
         transaction,
-        &USAGE,
+        &INSERT_USAGE,
         &[run, 1, at_s, process],
         numbers.map(|number| Value::Integer(number.cast_signed())),
     )
@@ -164,12 +171,12 @@ fn usage(
 /// A row of one second, with its key and its columns.
 fn insert(
     transaction: &Transaction<'_>,
-    table: &Samples,
+    sql: &str,
     key: &[i64],
     columns: impl IntoIterator<Item = Value>,
 ) -> Result<(), StoreError> {
     let values = key.iter().map(|part| Value::Integer(*part)).chain(columns);
-    transaction.prepare_cached(&table.insert(&SQLITE))?.execute(params_from_iter(values))?;
+    transaction.prepare_cached(sql)?.execute(params_from_iter(values))?;
     Ok(())
 }
 
