@@ -64,6 +64,8 @@ impl Server {
                 install
             }
         };
+        // What is temporary too is its own: names in a shared folder meet those of other servers.
+        install.env("TMPDIR", &folder);
         install.args(user()).arg(format!("--datadir={}", folder.join("data").display()));
         let installed = install.output().expect(MISSING);
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
@@ -85,6 +87,7 @@ impl Server {
         let at = |name: &str| self.folder.join(name).display().to_string();
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
         let child = Command::new(mysqld().unwrap_or_else(|| "mariadbd".into()))
+            .env("TMPDIR", &self.folder)
             .arg("--no-defaults")
             .args(user())
             .args(["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=64M"])
