@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { artefact, barriers, open, startBrowser } from "./browser.mjs";
-import { startMemtap } from "./memtap.mjs";
+import { startFixture, startMemtap, until } from "./memtap.mjs";
 
 let memtap;
 let browser;
@@ -30,6 +30,29 @@ test("which program asked for most yesterday", async () => {
   await page.screenshot({ path: artefact("yesterday.png") });
   assert.deepEqual(faults, []);
   await page.close();
+});
+
+test("which process had a request refused, and why", async (t) => {
+  const fixture = await startFixture(t, "known");
+  await fixture.go();
+  const { page, faults } = await open(browser, memtap.url, "#/");
+  // What was captured is in the history about a second later.
+  const finding = page.getByTestId("finding").filter({ hasText: `pid ${fixture.pid}` }).and(page.locator('[data-rule="refused"]'));
+  await until("the finding is there", async () => {
+    await page.reload();
+    await page.locator('[data-testid="findings"]:not([data-count=""])').waitFor({ timeout: 8000 });
+    return (await finding.count()) > 0;
+  });
+  assert.match(await finding.textContent(), /ENOMEM: not enough memory/);
+  await finding.locator("summary").click();
+  await page.screenshot({ path: artefact("finding.png") });
+  await finding.getByRole("link", { name: "Look closer" }).click();
+  const row = page.getByTestId("request-row").first();
+  await row.waitFor({ timeout: 5000 });
+  assert.deepEqual([await row.getAttribute("data-pid"), await row.getAttribute("data-errno")], [String(fixture.pid), "12"]);
+  assert.deepEqual(faults, []);
+  await page.close();
+  await fixture.end();
 });
 
 test("a drag over a chart chooses its time for every view, and one click leads back", async () => {

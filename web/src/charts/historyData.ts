@@ -1,5 +1,5 @@
 /** The history's answers as what the time charts draw. Pure. */
-import { bytes, rate, type Lang } from "../lib/format";
+import { bytes, fixed, rate, type Lang } from "../lib/format";
 import { othersColour, programColour, slotColour, type Theme } from "../lib/palette";
 import type { Colours } from "../model/colours";
 import type { Machine, Programs } from "../model/history";
@@ -48,7 +48,8 @@ export function callRates(machine: Machine, shown: Stretch, theme: Theme, lang: 
     marks: lostMarks(machine, words.lost),
     ...shown,
     isBytes: false,
-    amount: (value) => rate(value, lang),
+    // Of a quiet day, less than one a second.
+    amount: (value) => (value > 0 && value < 1 ? fixed(value, 2, lang) : rate(value, lang)),
     description: words.description,
   };
 }

@@ -6,6 +6,7 @@ import { useHistory } from "../live/history";
 import type { Machine, Programs } from "../model/history";
 import { dispatch, useLive } from "../model/store";
 import { recalled, remember } from "../ui/memory";
+import { Findings } from "./findings/Findings";
 import { CallRates } from "./overview/CallRates";
 import { FirstProcesses } from "./overview/FirstProcesses";
 import { MemoryChart } from "./overview/MemoryChart";
@@ -41,6 +42,7 @@ export function OverviewView() {
         seesRequests={seesRequests}
       />
       {hasHistory && <MemoryChart programs={memory} machine={machine} />}
+      {hasHistory && <Findings />}
       <FirstProcesses />
     </div>
   );

@@ -36,6 +36,13 @@ export const overview = {
     description: "Resident memory by program over the time that is shown.",
     machineDescription: "The machine's memory over the time that is shown: programs, kernel and cache; the rest is free.",
   },
+  findings: {
+    title: "Findings",
+    about: "what stands out in the time that is shown",
+    none: "Nothing stands out: no refusal that matters, no leak, no pressure.",
+    severities: { notice: "notice", warning: "warning", serious: "serious" },
+    look: "Look closer",
+  },
   rates: {
     title: "Requests per second",
     since: "up to ten minutes, since this page was opened",

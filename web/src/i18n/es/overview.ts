@@ -40,6 +40,13 @@ export const overview: Spanish<typeof english> = {
     description: "Memoria residente por programa en el tiempo que se muestra.",
     machineDescription: "La memoria de la máquina en el tiempo que se muestra: programas, núcleo y caché; el resto está libre.",
   },
+  findings: {
+    title: "Hallazgos",
+    about: "lo que llama la atención en el tiempo que se muestra",
+    none: "Nada llama la atención: ni rechazos que importen, ni fugas, ni presión.",
+    severities: { notice: "aviso", warning: "atención", serious: "grave" },
+    look: "Ver de cerca",
+  },
   rates: {
     title: "Pedidos por segundo",
     since: "hasta diez minutos, desde que se abrió esta página",
