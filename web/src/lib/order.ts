@@ -16,14 +16,19 @@ const UNKNOWN = -Number.MAX_VALUE;
 
 export function sorted(rows: readonly TableRow[], sort: Sort): TableRow[] {
   const keys = sort.map((key) => weights(rows, key));
-  const places = Uint32Array.from(rows.keys()).toSorted((a, b) => {
+  const places = new Uint32Array(rows.length).map((_, place) => place).toSorted((a, b) => {
     for (const values of keys) {
       const order = (values[a] ?? 0) - (values[b] ?? 0);
       if (order !== 0) return order;
     }
     return fixedOrder(rows[a], rows[b]);
   });
-  return Array.from(places).flatMap((place) => rows[place] ?? []);
+  const ordered: TableRow[] = [];
+  for (const place of places) {
+    const row = rows[place];
+    if (row !== undefined) ordered.push(row);
+  }
+  return ordered;
 }
 
 /** A last, fixed order, so that equal rows do not change places from tick to tick. */
@@ -37,7 +42,9 @@ function fixedOrder(a: TableRow | undefined, b: TableRow | undefined): number {
 function weights(rows: readonly TableRow[], { column, descending }: SortKey): Float64Array {
   const sign = descending ? -1 : 1;
   const weight = TEXT.has(column) ? textWeight(rows, column) : TIMES.has(column) ? timeWeight : numberWeight;
-  return Float64Array.from(rows, (row) => sign * weight(columnValue(row, column)));
+  const values = new Float64Array(rows.length);
+  for (const [place, row] of rows.entries()) values[place] = sign * weight(columnValue(row, column));
+  return values;
 }
 
 type Value = ReturnType<typeof columnValue>;
