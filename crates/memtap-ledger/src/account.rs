@@ -208,21 +208,14 @@ impl Account {
         lost.wrapping_sub(self.lost_told)
     }
 
-    /// Gives the requests and the refused ones that are new, and what was asked for in them: by all calls, and by mmap.
+    /// Gives the requests that are new.
     pub(crate) fn tally(&mut self, tally: &Tally) -> News {
-        let before =
-            (self.books.requests(), self.books.refused(), self.requested_bytes(), self.mapped_bytes());
-        self.books.calls = tally.calls;
+        let before = std::mem::replace(&mut self.books.calls, tally.calls);
         if self.books.refusals[..] != tally.refusals[..] {
             self.books.refusals = tally.refusals.clone().into();
         }
         self.books.refusals_beyond = tally.refusals_beyond;
-        News {
-            requests: self.books.requests().saturating_sub(before.0),
-            refused: self.books.refused().saturating_sub(before.1),
-            requested_bytes: self.requested_bytes().saturating_sub(before.2),
-            mapped_bytes: self.mapped_bytes().saturating_sub(before.3),
-        }
+        News(std::array::from_fn(|index| tally.calls[index].since(before[index])))
     }
 
     pub(crate) fn rename(&mut self, name: Comm) {
@@ -232,10 +225,8 @@ impl Account {
         }
     }
 
-    /// Sum of what the calls that ask have asked for and been granted.
     fn requested_bytes(&self) -> u64 {
-        let asking = CALLS.iter().zip(&self.books.calls).filter(|(row, _)| row.asks);
-        asking.fold(0, |sum, (_, call)| sum.saturating_add(call.requested_bytes))
+        requested_bytes(&self.books.calls)
     }
 
     fn mapped_bytes(&self) -> u64 {
@@ -313,11 +304,30 @@ impl Account {
     }
 }
 
-/// What a tally brought.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct News {
-    pub(crate) requests: u64,
-    pub(crate) refused: u64,
-    pub(crate) requested_bytes: u64,
-    pub(crate) mapped_bytes: u64,
+/// Sum of what the calls that ask have asked for and been granted.
+fn requested_bytes(calls: &[CallTotals; Call::COUNT]) -> u64 {
+    let asking = CALLS.iter().zip(calls).filter(|(row, _)| row.asks);
+    asking.fold(0, |sum, (_, call)| sum.saturating_add(call.requested_bytes))
+}
+
+/// What a tally brought, by call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct News(pub(crate) [CallTotals; Call::COUNT]);
+
+impl News {
+    pub(crate) fn requests(&self) -> u64 {
+        self.0.iter().map(|call| call.count).sum()
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.0.iter().map(|call| call.refused).sum()
+    }
+
+    pub(crate) fn requested_bytes(&self) -> u64 {
+        requested_bytes(&self.0)
+    }
+
+    pub(crate) fn mapped_bytes(&self) -> u64 {
+        self.0[Call::Mmap.index()].requested_bytes
+    }
 }

@@ -140,18 +140,21 @@ impl Ledger {
             return;
         };
         let news = account.tally(&tally);
-        self.by_name.add(account.name, news.requested_bytes, news.mapped_bytes);
-        self.totals.made += news.requests;
-        self.since.made += news.requests;
-        self.totals.refused += news.refused;
-        self.since.refused += news.refused;
+        self.by_name.add(account.name, news.requested_bytes(), news.mapped_bytes());
+        for (sum, call) in self.totals.calls.iter_mut().zip(news.0) {
+            *sum += call;
+        }
+        self.totals.made += news.requests();
+        self.since.made += news.requests();
+        self.totals.refused += news.refused();
+        self.since.refused += news.refused();
         self.touch(tgid);
     }
 
     fn snapshot(&mut self, state: &ProcessState) {
         match self.living.get_mut(&state.tgid) {
             Some(account) if account.process == state.process() => {
-                self.totals.faults += state.faults.since(account.faults);
+                add_news(&mut self.totals, account, state);
                 account.reading(state);
                 account.pass = self.pass;
                 self.touch(state.tgid);
@@ -165,6 +168,9 @@ impl Ledger {
         self.close(state.tgid, None, state.time);
         let mut account = Account::open(state);
         account.pass = self.pass;
+        // What its requests did since the kernel side opened its account; before that there are none.
+        self.totals.granted_bytes += account.books.granted_bytes;
+        self.totals.released_bytes += account.books.released_bytes;
         self.living.insert(state.tgid, account);
         self.touch(state.tgid);
         if let Some(tally) = self.early.remove(&state.tgid) {
@@ -185,7 +191,7 @@ impl Ledger {
     fn exec(&mut self, state: &ProcessState) {
         match self.living.get_mut(&state.tgid) {
             Some(account) if account.process == state.process() => {
-                self.totals.faults += state.faults.since(account.faults);
+                add_news(&mut self.totals, account, state);
                 account.exec(state);
                 account.pass = self.pass;
                 self.touch(state.tgid);
@@ -198,7 +204,7 @@ impl Ledger {
         if let Some(account) =
             self.living.get(&state.tgid).filter(|account| account.process == state.process())
         {
-            self.totals.faults += state.faults.since(account.faults);
+            add_news(&mut self.totals, account, state);
             self.close(state.tgid, Some(state), state.time);
         }
     }
@@ -307,5 +313,14 @@ impl Ledger {
         let mut living: Vec<_> = self.living.values().filter_map(Account::shown).cloned().collect();
         living.sort_unstable_by_key(|summary| summary.process.tgid);
         living.into()
+    }
+}
+
+/// Adds what a state tells that its account does not have yet.
+fn add_news(totals: &mut Totals, account: &Account, state: &ProcessState) {
+    totals.faults += state.faults.since(account.faults);
+    if let Some(causes) = &state.causes {
+        totals.granted_bytes += causes.granted_bytes.saturating_sub(account.books.granted_bytes);
+        totals.released_bytes += causes.released_bytes.saturating_sub(account.books.released_bytes);
     }
 }

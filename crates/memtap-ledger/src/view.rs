@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use memtap_model::{Comm, Faults, HostReading, LossCause, Placement, ProcessId, Resident, Tgid, WallClock};
+use memtap_model::{
+    Call, CallTotals, Comm, Faults, HostReading, LossCause, Placement, ProcessId, Resident, Tgid, WallClock,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{BookedRequest, Books, OomReport};
@@ -120,6 +122,12 @@ pub struct Totals {
     pub oom_kills: u64,
     /// Page faults of processes that memtap knew.
     pub faults: Faults,
+    /// The requests that were made, by call, in the order of the call table.
+    pub calls: [CallTotals; Call::COUNT],
+    /// What requests truly added, bytes.
+    pub granted_bytes: u64,
+    /// What requests truly took away, bytes.
+    pub released_bytes: u64,
 }
 
 impl Totals {

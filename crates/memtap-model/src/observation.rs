@@ -295,6 +295,26 @@ pub struct CallTotals {
     pub refused: u64,
 }
 
+impl CallTotals {
+    /// What came since `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(before.count),
+            requested_bytes: self.requested_bytes.saturating_sub(before.requested_bytes),
+            refused: self.refused.saturating_sub(before.refused),
+        }
+    }
+}
+
+impl std::ops::AddAssign for CallTotals {
+    fn add_assign(&mut self, more: Self) {
+        self.count = self.count.saturating_add(more.count);
+        self.requested_bytes = self.requested_bytes.saturating_add(more.requested_bytes);
+        self.refused = self.refused.saturating_add(more.refused);
+    }
+}
+
 /// What a process's calls have come to since its account was opened; exact whatever the stream loses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {

@@ -92,6 +92,25 @@ impl Measure {
     }
 }
 
+impl Measure {
+    /// Whether it is something had, and not something done.
+    pub(crate) fn is_size(self) -> bool {
+        matches!(self, Self::Resident | Self::Virtual)
+    }
+
+    /// What a sample says of it.
+    pub(crate) fn of(self, point: &UsagePoint) -> u64 {
+        match self {
+            Self::Requested => point.requested_bytes,
+            Self::Granted => point.granted_bytes,
+            Self::Resident => point.resident_bytes(),
+            Self::Virtual => point.virtual_bytes,
+            Self::Requests => point.requests,
+            Self::Refused => point.refused,
+        }
+    }
+}
+
 /// Which process lives to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeQuery {
@@ -233,7 +252,7 @@ pub struct FrequentSize {
     pub call: Call,
     /// Bytes.
     pub size: u64,
-    /// How many.
+    /// How many; at least so many, where there are more than 65,536 different sizes.
     pub count: u64,
 }
 
@@ -298,4 +317,19 @@ pub struct StoredMoment {
     pub available_bytes: u64,
     /// Pid, name, virtual size and resident set of the largest, largest first.
     pub largest: Vec<(Tgid, String, u64, u64)>,
+}
+
+impl StoredMoment {
+    /// Adds a process to the moment of `time`, which is the last one or comes after it.
+    pub(crate) fn add(
+        moments: &mut Vec<Self>,
+        time: WallClock,
+        available_bytes: u64,
+        process: (Tgid, String, u64, u64),
+    ) {
+        match moments.last_mut().filter(|moment| moment.time == time) {
+            Some(moment) => moment.largest.push(process),
+            None => moments.push(Self { time, available_bytes, largest: vec![process] }),
+        }
+    }
 }

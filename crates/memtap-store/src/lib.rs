@@ -7,11 +7,15 @@
 //! Architecture Invariant: nothing here knows of sources, of the server, or of the ledger's inner workings; the ledger's
 //! read model is the only input.
 
+mod carry;
 mod courier;
+mod cover;
 mod error;
 mod history;
 mod mysql;
 mod port;
+mod refusals;
+mod sizes;
 mod spool;
 mod sqlite;
 mod steps;

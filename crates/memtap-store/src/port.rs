@@ -100,6 +100,10 @@ pub struct AllProcesses {
     pub refused: u64,
     /// What was asked for and granted, bytes.
     pub requested_bytes: u64,
+    /// What requests truly added, bytes.
+    pub granted_bytes: u64,
+    /// What they took away, bytes.
+    pub released_bytes: u64,
     /// Page faults.
     pub faults: Faults,
 }
@@ -110,6 +114,8 @@ impl From<&LiveView> for AllProcesses {
             requests: view.totals.made,
             refused: view.totals.refused,
             requested_bytes: view.requested.total_bytes,
+            granted_bytes: view.totals.granted_bytes,
+            released_bytes: view.totals.released_bytes,
             faults: view.totals.faults,
             ..Self::default()
         };

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// What a segment begins with. Its last byte counts the forms of records: one of another form is left alone.
-const MARK: [u8; 8] = *b"mtspool\x01";
+const MARK: [u8; 8] = *b"mtspool\x02";
 const HEADER: usize = 20;
 /// A segment that is longer is not added to.
 const SEGMENT_BYTES: u64 = 8 << 20;
@@ -454,7 +454,7 @@ mod tests {
         assert!(error.to_string().contains("another memtap"), "{error}");
         drop(spool);
         let other = folder.path().join("0000000007.segment");
-        std::fs::write(&other, b"mtspool\x02 of the future").unwrap();
+        std::fs::write(&other, b"mtspool\xff of the future").unwrap();
         let mut spool = Spool::open(folder.path(), 10_000).unwrap();
         assert!(spool.is_empty());
         spool.put(b"ours", 1).unwrap();

@@ -32,11 +32,14 @@ pub(crate) struct Sample {
 pub(crate) struct Told {
     /// Virtual size, anonymous, file, shmem, swap; the highest virtual size and resident set.
     pub(crate) sizes: [u64; 7],
-    /// What counts up: requests, refused, requested bytes, minor and major faults.
+    /// What counts up: requests, refused, requested, granted and released bytes, minor and major faults.
     pub(crate) counters: Counters,
 }
 
-pub(crate) type Counters = [u64; 5];
+pub(crate) type Counters = [u64; 7];
+
+/// Where the faults stand in them: unlike the rest, they count from the process's start, whoever knew it.
+pub(crate) const FAULTS: std::ops::Range<usize> = 5..7;
 
 impl Told {
     fn new(virtual_bytes: u64, resident: Resident, peaks: Peaks, counters: Counters) -> Self {
@@ -65,15 +68,30 @@ impl Told {
 impl From<&ProcessSummary> for Told {
     fn from(summary: &ProcessSummary) -> Self {
         let (books, faults) = (&summary.books, summary.faults);
-        let counters =
-            [books.requests(), books.refused(), summary.requested_bytes, faults.minor, faults.major];
+        let counters = [
+            books.requests(),
+            books.refused(),
+            summary.requested_bytes,
+            books.granted_bytes,
+            books.released_bytes,
+            faults.minor,
+            faults.major,
+        ];
         Self::new(summary.virtual_bytes, summary.resident, summary.tick_peaks, counters)
     }
 }
 
 impl From<&AllProcesses> for Told {
     fn from(all: &AllProcesses) -> Self {
-        let counters = [all.requests, all.refused, all.requested_bytes, all.faults.minor, all.faults.major];
+        let counters = [
+            all.requests,
+            all.refused,
+            all.requested_bytes,
+            all.granted_bytes,
+            all.released_bytes,
+            all.faults.minor,
+            all.faults.major,
+        ];
         Self::new(all.virtual_bytes, all.resident, Peaks::default(), counters)
     }
 }
@@ -123,6 +141,8 @@ impl UsagePoint {
             requests: self.requests.saturating_add(other.requests),
             refused: self.refused.saturating_add(other.refused),
             requested_bytes: self.requested_bytes.saturating_add(other.requested_bytes),
+            granted_bytes: self.granted_bytes.saturating_add(other.granted_bytes),
+            released_bytes: self.released_bytes.saturating_add(other.released_bytes),
             minor_faults: self.minor_faults.saturating_add(other.minor_faults),
             major_faults: self.major_faults.saturating_add(other.major_faults),
             ..*self
@@ -130,7 +150,7 @@ impl UsagePoint {
     }
 
     /// A step and a later one as one.
-    fn then(&self, later: &Self) -> Self {
+    pub(crate) fn then(&self, later: &Self) -> Self {
         Self {
             virtual_bytes: later.virtual_bytes,
             anonymous_bytes: later.anonymous_bytes,

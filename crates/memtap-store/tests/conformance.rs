@@ -9,38 +9,8 @@ use std::time::Duration;
 
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
 use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
-use support::mariadb::server;
-use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
-
-type Factory = fn(&Path, &Settings) -> Written;
-
-macro_rules! conformance {
-    ($backend:ident, $factory:expr; $($case:ident)*) => {
-        mod $backend {
-            $(#[test] fn $case() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$case($factory, folder.path());
-            })*
-        }
-    };
-}
-
-macro_rules! backends {
-    ($($case:ident)*) => {
-        conformance!(sqlite, crate::support::store; $($case)*);
-        conformance!(mysql, crate::mariadb; $($case)*);
-    };
-}
-
-/// A database of its own for each folder.
-fn mariadb(folder: &Path, settings: &Settings) -> Written {
-    let name = folder.join("database");
-    if !name.exists() {
-        std::fs::write(&name, server().database()).unwrap();
-    }
-    let url = server().url(&std::fs::read_to_string(name).unwrap());
-    Written::by(memtap_store::open(&url, settings).unwrap().unwrap(), run("vm"))
-}
+use support::backends::{Factory, backends};
+use support::{SECOND, T0, batch, mmap, process, run, tick};
 
 backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards pages_have_no_gaps_and_no_doubles
     a_foreign_cursor_is_refused the_limit_is_kept times_beyond_the_history_are_empty a_reopened_store_goes_on

@@ -43,7 +43,7 @@ fn the_file_is_its_owners_and_has_the_settings_it_needs() {
     }
     assert_eq!(number(&below, "PRAGMA auto_vacuum"), 2);
     assert_eq!(number(&below, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    assert_eq!(number(&below, "PRAGMA user_version"), 3);
+    assert_eq!(number(&below, "PRAGMA user_version"), 4);
 }
 
 #[test]

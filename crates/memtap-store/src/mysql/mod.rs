@@ -1,6 +1,9 @@
 //! MySQL and MariaDB: a database that several machines may write into, and the original system's users know.
 
+mod filter;
+mod findings;
 mod link;
+mod lives;
 mod processes;
 mod reader;
 mod retention;

@@ -100,17 +100,16 @@ pub(super) async fn update(
 }
 
 pub(super) async fn oom_kill(
-    writer: &Writer,
     connection: &mut Conn,
     host: &str,
+    victim: Option<u64>,
     report: &OomReport,
 ) -> Done<()> {
     let kill = &report.kill;
-    let process = report.victim.as_ref().and_then(|victim| writer.ids.get(&victim.process));
     let values = (
         text_of(kill.time),
         host,
-        process,
+        victim,
         kill.victim.0,
         kill.victim_name.to_text(),
         kill.asker.0,

@@ -2,20 +2,23 @@
 
 use std::time::SystemTime;
 
-use memtap_model::{CALLS, Call, Comm, Errno, Tgid, Tid, WallClock};
+use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Pool, Row, Value};
+use mysql_async::{IsolationLevel, Pool, Row, Transaction, TxOpts};
 
+use super::filter::Filter;
 use super::link::Link;
-use super::rows::text_of;
-use super::samples;
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
+use super::{findings, lives, samples};
+use crate::{
+    LifeQuery, Lives, ProgramQuery, Programs, Range, Reader, Refused, RequestPage, RequestQuery, Sizes,
+    StoreError, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+};
 
 /// The original's rows may have NULL, and a time or a pid that is none.
 const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0), \
     CAST(LEAST(GREATEST(COALESCE(pid, 0), 0), 4294967295) AS UNSIGNED), tid, COALESCE(process_name, ''), name_bytes, my_call, \
     COALESCE(memory_size, 0), requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host \
-    FROM memory_usage WHERE ";
+    FROM memory_usage WHERE true";
 
 pub(super) struct MysqlReader {
     link: Link,
@@ -26,20 +29,41 @@ impl MysqlReader {
     pub(super) fn new(link: &Link) -> Self {
         Self { link: link.clone(), pool: link.pool() }
     }
+
+    /// Answers a question, told the second that it is, from the database as it is at one moment: what is put together meanwhile is not told
+    /// twice.
+    fn ask<T>(
+        &self,
+        answer: impl AsyncFnOnce(&mut Transaction<'_>, i64) -> mysql_async::Result<T>,
+    ) -> Result<T, StoreError> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.link.read(async {
+            let mut connection = self.pool.get_conn().await?;
+            let mut options = TxOpts::default();
+            options.with_consistent_snapshot(true);
+            options.with_isolation_level(IsolationLevel::RepeatableRead);
+            let mut moment = connection.start_transaction(options).await?;
+            let answer = answer(&mut moment, now_s).await?;
+            moment.commit().await?;
+            Ok(answer)
+        })
+    }
+}
+
+/// As the server can count them.
+pub(super) fn limit(asked: usize) -> u64 {
+    u64::try_from(asked).unwrap_or(u64::MAX).min(i64::MAX as u64 - 1)
 }
 
 impl Reader for MysqlReader {
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
-        let limit = u64::try_from(query.limit).unwrap_or(u64::MAX).min(i64::MAX as u64 - 1);
-        let mut filter = Filter::of(query)?;
-        filter.sql.push_str(" ORDER BY id DESC LIMIT ?");
-        filter.values.push((limit + 1).into());
-        let Filter { sql, values } = filter;
+        let (sql, values) = Filter::of(query, COLUMNS)?.finish(limit(query.limit));
         let rows: Vec<Row> = self.link.read(async {
             let mut connection = self.pool.get_conn().await?;
             connection.exec(sql, values).await
         })?;
-        let more = rows.len() as u64 > limit;
+        let more = rows.len() as u64 > limit(query.limit);
         let mut rows = rows
             .into_iter()
             .map(|row| {
@@ -54,12 +78,7 @@ impl Reader for MysqlReader {
     }
 
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        self.link.read(async {
-            let mut connection = self.pool.get_conn().await?;
-            samples::usage(&mut connection, query, now_s).await
-        })
+        self.ask(async |connection, now_s| samples::usage(connection, query, now_s).await)
     }
 
     fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
@@ -74,78 +93,26 @@ impl Reader for MysqlReader {
         Ok(Vec::new())
     }
 
-    fn lives(&self, _: &crate::LifeQuery) -> Result<crate::Lives, StoreError> {
-        Ok(crate::Lives::default())
+    fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {
+        self.ask(async |connection, now_s| lives::lives(connection, query, now_s).await)
     }
 
-    fn programs(&self, _: &crate::ProgramQuery) -> Result<crate::Programs, StoreError> {
-        Ok(crate::Programs::default())
+    fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError> {
+        self.ask(async |connection, now_s| lives::programs(connection, query, now_s).await)
     }
 
-    fn sizes(&self, _: &RequestQuery) -> Result<crate::Sizes, StoreError> {
-        Ok(crate::Sizes::default())
+    fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
+        let filter = findings::sizes_of(query)?;
+        self.ask(async |connection, _| findings::sizes(connection, filter, limit(query.limit)).await)
     }
 
-    fn refusals(&self, _: &RequestQuery) -> Result<Vec<crate::Refused>, StoreError> {
-        Ok(Vec::new())
+    fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
+        let filter = findings::refusals_of(query)?;
+        self.ask(async |connection, _| findings::refusals(connection, filter, query.limit).await)
     }
 
-    fn oom_kills(&self, _: &crate::Range, _: usize) -> Result<Vec<crate::StoredOomKill>, StoreError> {
-        Ok(Vec::new())
-    }
-}
-
-/// Conditions and their values; values are always bound.
-struct Filter {
-    sql: String,
-    values: Vec<Value>,
-}
-
-impl Filter {
-    fn of(query: &RequestQuery) -> Result<Self, StoreError> {
-        // The original's rows may name calls that nobody knows.
-        let known: Vec<String> = match &query.calls[..] {
-            [] => CALLS.iter().map(|row| format!("'{}'", row.name)).collect(),
-            calls => calls.iter().map(|call| format!("'{}'", call.name())).collect(),
-        };
-        let mut filter =
-            Self { sql: format!("{COLUMNS}my_call IN ({})", known.join(", ")), values: Vec::new() };
-        if let Some(host) = &query.host {
-            filter.add("host = ?", host.as_str());
-        }
-        if let Some(pid) = query.pid {
-            filter.add("pid = ?", pid.0);
-        }
-        if let Some(name) = &query.name {
-            let name = name.to_lowercase().replace('|', "||").replace('%', "|%").replace('_', "|_");
-            filter.add("LOWER(process_name) LIKE ? ESCAPE '|'", format!("%{name}%"));
-        }
-        if let Some(size) = query.min_size {
-            // One above 2^63 is kept as the largest number.
-            filter.add("memory_size >= ?", i64::try_from(size).unwrap_or(i64::MAX));
-        }
-        match query.refused {
-            Some(true) => filter.sql.push_str(" AND errno IS NOT NULL"),
-            Some(false) => filter.sql.push_str(" AND errno IS NULL"),
-            None => {}
-        }
-        if let Some(from) = query.from {
-            filter.add("timestamp >= ?", text_of(from));
-        }
-        if let Some(to) = query.to {
-            filter.add("timestamp < ?", text_of(to));
-        }
-        if let Some(cursor) = &query.cursor {
-            let before: u64 = cursor.parse().map_err(|_| StoreError::Cursor(cursor.clone()))?;
-            filter.add("id < ?", before);
-        }
-        Ok(filter)
-    }
-
-    fn add(&mut self, condition: &str, value: impl Into<Value>) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(condition);
-        self.values.push(value.into());
+    fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError> {
+        self.ask(async |connection, _| findings::oom_kills(connection, range, limit).await)
     }
 }
 

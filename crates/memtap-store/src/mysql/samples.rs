@@ -4,24 +4,25 @@ use std::time::Duration;
 
 use memtap_ledger::ProcessSummary;
 use memtap_model::WallClock;
-use mysql_async::prelude::Queryable as _;
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
 use super::rows::text_of;
-use crate::steps::{Counters, KEPT, STEPS, Sample, Told, choose, merge, width};
+use crate::steps::{Counters, FAULTS, KEPT, STEPS, Sample, Told, choose, merge, width};
 use crate::{AllProcesses, UsagePoint, UsageQuery};
 
 type Done<T> = mysql_async::Result<T>;
 
 /// Process 0 of a run: all its processes together.
-const ALL: u64 = 0;
+pub(super) const ALL: u64 = 0;
 /// Rows that are deleted at once, at most.
 const ROWS_AT_ONCE: i64 = 5_000;
 /// Longer steps that are made at once, at most.
 const STEPS_AT_ONCE: i64 = 60;
 
-const COLUMNS: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, peak_resident_bytes, \
-    requests, refused, requested_bytes, minor_faults, major_faults";
+/// What [`point`] reads.
+pub(super) const COLUMNS: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, peak_resident_bytes, \
+    requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults";
 
 /// A later row of the same step: its sizes count, what was done adds up.
 const INTO: &str = "ON DUPLICATE KEY UPDATE virtual_bytes = VALUES(virtual_bytes), anonymous_bytes = VALUES(anonymous_bytes), \
@@ -30,6 +31,8 @@ const INTO: &str = "ON DUPLICATE KEY UPDATE virtual_bytes = VALUES(virtual_bytes
     peak_resident_bytes = GREATEST(usage_sample.peak_resident_bytes, VALUES(peak_resident_bytes)), \
     requests = usage_sample.requests + VALUES(requests), refused = usage_sample.refused + VALUES(refused), \
     requested_bytes = usage_sample.requested_bytes + VALUES(requested_bytes), \
+    granted_bytes = usage_sample.granted_bytes + VALUES(granted_bytes), \
+    released_bytes = usage_sample.released_bytes + VALUES(released_bytes), \
     minor_faults = usage_sample.minor_faults + VALUES(minor_faults), major_faults = usage_sample.major_faults + VALUES(major_faults)";
 
 /// The second of a sample: never before the run's last one, whatever the clock does.
@@ -52,14 +55,14 @@ pub(super) async fn process(
 ) -> Done<()> {
     let told = Told::from(summary);
     let known = "SELECT started_at IS NULL AND ? < began, process.requests, process.refused, process.requested_bytes, \
-        process.minor_faults, process.major_faults FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
-    let known: Option<(bool, u64, u64, u64, u64, u64)> =
+        process.granted_bytes, process.released_bytes, process.minor_faults, process.major_faults FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
+    let known: Option<(bool, u64, u64, u64, u64, u64, u64, u64)> =
         connection.exec_first(known, (text_of(summary.started_at), id)).await?;
-    let (is_old, requests, refused, requested, minor, major) = known.unwrap_or_default();
-    let mut before = [requests, refused, requested, minor, major];
+    let (is_old, requests, refused, requested, granted, released, minor, major) = known.unwrap_or_default();
+    let mut before = [requests, refused, requested, granted, released, minor, major];
     // Of a process that is older than the run, the faults of before are no part of the first step.
     if is_old {
-        (before[3], before[4]) = (told.counters[3], told.counters[4]);
+        before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
     }
     insert(connection, (run, at_s, id), &told, before).await
 }
@@ -67,13 +70,14 @@ pub(super) async fn process(
 /// The sample of all processes of the run together.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
     let told = Told::from(all);
-    let known = "SELECT requests, refused, requested_bytes, minor_faults, major_faults FROM run WHERE id = ?";
-    let known: Option<(u64, u64, u64, u64, u64)> = connection.exec_first(known, (run,)).await?;
+    let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?";
+    let known: Option<(u64, u64, u64, u64, u64, u64, u64)> = connection.exec_first(known, (run,)).await?;
     let before: Counters = known.unwrap_or_default().into();
     insert(connection, (run, at_s, ALL), &told, before).await?;
-    let [requests, refused, requested, minor, major] = told.counters;
-    let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, minor_faults = ?, major_faults = ? WHERE id = ?";
-    connection.exec_drop(sql, (requests, refused, requested, minor, major, run)).await
+    let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, granted_bytes = ?, released_bytes = ?, minor_faults = ?, \
+        major_faults = ? WHERE id = ?";
+    let values: Vec<Value> = told.counters.into_iter().chain([run]).map(Value::from).collect();
+    connection.exec_drop(sql, values).await
 }
 
 async fn insert(
@@ -82,7 +86,7 @@ async fn insert(
     told: &Told,
     before: Counters,
 ) -> Done<()> {
-    let marks = vec!["?"; 15].join(", ");
+    let marks = vec!["?"; 17].join(", ");
     let sql = format!(
         "INSERT INTO usage_sample (step_s, run_id, at_s, process_id, {COLUMNS}) VALUES (1, {marks}) {INTO}"
     );
@@ -146,11 +150,12 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
     let sql = format!(
         "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, {COLUMNS}) SELECT run_id, {longer}, begin_s, process_id, \
-         virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual, peak_resident, done, denied, asked, minor, major \
+         virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual, peak_resident, done, denied, asked, granted, released, minor, major \
          FROM (SELECT last.run_id, together.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, last.file_bytes, \
-         last.shmem_bytes, last.swap_bytes, peak_virtual, peak_resident, done, denied, asked, minor, major \
+         last.shmem_bytes, last.swap_bytes, peak_virtual, peak_resident, done, denied, asked, granted, released, minor, major \
          FROM (SELECT process_id, at_s - at_s % {longer} AS begin_s, MAX(at_s) AS last_s, MAX(peak_virtual_bytes) AS peak_virtual, \
          MAX(peak_resident_bytes) AS peak_resident, SUM(requests) AS done, SUM(refused) AS denied, SUM(requested_bytes) AS asked, \
+         SUM(granted_bytes) AS granted, SUM(released_bytes) AS released, \
          SUM(minor_faults) AS minor, SUM(major_faults) AS major FROM usage_sample \
          WHERE run_id = {run} AND step_s = {step} AND at_s >= {rolled} AND at_s < {until} GROUP BY process_id, begin_s) AS together \
          JOIN usage_sample AS last ON last.run_id = {run} AND last.step_s = {step} AND last.at_s = together.last_s \
@@ -164,7 +169,11 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
 }
 
 /// Of one pid or of all, from the steps that fit.
-pub(super) async fn usage(connection: &mut Conn, query: &UsageQuery, now_s: i64) -> Done<Vec<UsagePoint>> {
+pub(super) async fn usage(
+    connection: &mut impl Queryable,
+    query: &UsageQuery,
+    now_s: i64,
+) -> Done<Vec<UsagePoint>> {
     let chosen = choose(query, now_s);
     let width = width(query, chosen);
     let from = query.from.0.div_euclid(1_000_000_000);
@@ -189,35 +198,36 @@ pub(super) async fn usage(connection: &mut Conn, query: &UsageQuery, now_s: i64)
 }
 
 fn sample(row: &Row, host: &str) -> Sample {
-    let number = |index: usize| row.get::<u64, _>(index).unwrap_or(0);
-    Sample {
-        host: host.to_owned(),
-        at_s: row.get::<i64, _>(0).unwrap_or(0),
-        point: UsagePoint {
-            from: WallClock(0),
-            step: Duration::ZERO,
-            virtual_bytes: number(1),
-            anonymous_bytes: number(2),
-            file_bytes: number(3),
-            shmem_bytes: number(4),
-            swap_bytes: number(5),
-            peak_virtual_bytes: number(6),
-            peak_resident_bytes: number(7),
-            requests: number(8),
-            refused: number(9),
-            requested_bytes: number(10),
-            granted_bytes: 0,
-            released_bytes: 0,
-            minor_faults: number(11),
-            major_faults: number(12),
-        },
+    Sample { host: host.to_owned(), at_s: row.get::<i64, _>(0).unwrap_or(0), point: point(row, 1) }
+}
+
+/// The columns of a sample, from the `first` on.
+pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
+    let number = |index: usize| row.get::<u64, _>(first + index).unwrap_or(0);
+    UsagePoint {
+        from: WallClock(0),
+        step: Duration::ZERO,
+        virtual_bytes: number(0),
+        anonymous_bytes: number(1),
+        file_bytes: number(2),
+        shmem_bytes: number(3),
+        swap_bytes: number(4),
+        peak_virtual_bytes: number(5),
+        peak_resident_bytes: number(6),
+        requests: number(7),
+        refused: number(8),
+        requested_bytes: number(9),
+        granted_bytes: number(10),
+        released_bytes: number(11),
+        minor_faults: number(12),
+        major_faults: number(13),
     }
 }
 
 /// Runs whose samples may be asked for, with the row of the process, the machine, and up to where each longer step has its samples.
 type Life = (u64, u64, String, [i64; 4]);
 
-async fn lives(connection: &mut Conn, query: &UsageQuery, from: i64, to: i64) -> Done<Vec<Life>> {
+async fn lives(connection: &mut impl Queryable, query: &UsageQuery, from: i64, to: i64) -> Done<Vec<Life>> {
     let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let mut sql = match query.pid {
         None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns} FROM run WHERE true"),

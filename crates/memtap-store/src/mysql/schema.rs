@@ -53,7 +53,7 @@ const OURS: [(&str, &str); 14] = [
     ("id", "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"),
 ];
 
-/// Each step, a table or a view, brings the database from its index to the next version; version 1 is `memory_usage` itself.
+/// Each step, a table, a view or further columns, brings the database from its index to the next version; version 1 is `memory_usage` itself.
 const STEPS: &[(&str, &str)] = &[
     (
         "run",
@@ -192,6 +192,64 @@ const STEPS: &[(&str, &str)] = &[
         KEY oom_id (oom_id, timestamp)
     ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     ),
+    // What requests truly added and took away within a step; of the run: what all its processes' had come to.
+    (
+        "usage_sample",
+        "ADD COLUMN granted_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0, ADD COLUMN released_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0",
+    ),
+    (
+        "run",
+        "ADD COLUMN granted_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0, ADD COLUMN released_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        ADD COLUMN lost BIGINT UNSIGNED NOT NULL DEFAULT 0",
+    ),
+    // The machine's memory, in the same steps as usage.
+    (
+        "machine_sample",
+        "(
+        run_id BIGINT UNSIGNED NOT NULL,
+        step_s INT NOT NULL,
+        at_s BIGINT NOT NULL,
+        total_bytes BIGINT UNSIGNED NOT NULL,   -- sizes at the step's end
+        available_bytes BIGINT UNSIGNED NOT NULL,
+        free_bytes BIGINT UNSIGNED NOT NULL,
+        cached_bytes BIGINT UNSIGNED NOT NULL,
+        kernel_bytes BIGINT UNSIGNED NOT NULL,
+        programs_bytes BIGINT UNSIGNED NOT NULL,
+        swap_total_bytes BIGINT UNSIGNED NOT NULL,
+        swap_free_bytes BIGINT UNSIGNED NOT NULL,
+        pressure_some DOUBLE NULL,              -- the highest within it, percent; NULL where the kernel has no PSI
+        pressure_full DOUBLE NULL,
+        least_available_bytes BIGINT UNSIGNED NOT NULL,
+        lost BIGINT UNSIGNED NOT NULL,          -- requests within it that are missing in the stream
+        PRIMARY KEY (run_id, step_s, at_s)
+    ) ENGINE = InnoDB",
+    ),
+    // What all processes' requests of a call came to within a step; calls that were not made have no row.
+    (
+        "call_sample",
+        "(
+        run_id BIGINT UNSIGNED NOT NULL,
+        step_s INT NOT NULL,
+        at_s BIGINT NOT NULL,
+        my_call VARCHAR(32) NOT NULL,
+        count BIGINT UNSIGNED NOT NULL,
+        requested_bytes BIGINT UNSIGNED NOT NULL,
+        refused BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (run_id, step_s, at_s, my_call)
+    ) ENGINE = InnoDB CHARACTER SET ascii COLLATE ascii_bin",
+    ),
+    // What they had come to when the run was told of last.
+    (
+        "run_call",
+        "(
+        run_id BIGINT UNSIGNED NOT NULL,
+        my_call VARCHAR(32) NOT NULL,
+        count BIGINT UNSIGNED NOT NULL,
+        requested_bytes BIGINT UNSIGNED NOT NULL,
+        refused BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (run_id, my_call)
+    ) ENGINE = InnoDB CHARACTER SET ascii COLLATE ascii_bin",
+    ),
 ];
 
 /// `varchar(64)` as 64.
@@ -231,6 +289,8 @@ fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     for ((name, step), version) in STEPS.iter().zip(2..).skip(usize::try_from(version - 1).unwrap_or(0)) {
         if step.starts_with("SELECT") {
             link.write(connection.query_drop(format!("CREATE OR REPLACE VIEW `{name}` AS {step}")))?;
+        } else if let Some(added) = step.strip_prefix("ADD COLUMN ") {
+            add_columns(link, connection, name, added)?;
         } else {
             table(link, connection, name, step)?;
         }
@@ -252,6 +312,18 @@ fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Re
             Err(link.mysql(false, reason, "give memtap a database of its own"))
         }
     }
+}
+
+/// Adds columns to a table of ours, unless a step that was cut short has added them already: one statement adds all.
+fn add_columns(link: &Link, connection: &mut Conn, name: &str, added: &str) -> Result<(), StoreError> {
+    let first = added.split(' ').next().unwrap_or_default();
+    let sql = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?";
+    let found: Option<i64> = link.write(connection.exec_first(sql, (name, first)))?;
+    if found == Some(0) {
+        let sql = format!("ALTER TABLE `{name}` ADD COLUMN {added}");
+        link.run(ALTER_WITHIN, connection.query_drop(sql))?;
+    }
+    Ok(())
 }
 
 /// `memory_usage`, new or the original's; gives the last id that is the original's, and how many rows. One statement changes all, so that it is as it was or

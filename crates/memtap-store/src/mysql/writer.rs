@@ -81,7 +81,15 @@ impl Writer {
                 processes::update(self, connection, id, summary, batch.tick, sampled).await?;
             }
             for report in &batch.oom_kills {
-                processes::oom_kill(self, connection, &delivery.run.hostname, report).await?;
+                // It may have ended in this tick.
+                let victim = match &report.victim {
+                    Some(victim) => {
+                        let (process, name) = (victim.process, victim.name.to_text());
+                        Some(self.row(connection, delivery.run, process, &name, report.kill.time).await?)
+                    }
+                    None => None,
+                };
+                processes::oom_kill(connection, &delivery.run.hostname, victim, report).await?;
             }
         }
         let written = requests.len() as u64 - appended.refused;

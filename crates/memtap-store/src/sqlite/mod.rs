@@ -1,5 +1,8 @@
 //! SQLite: the embedded store and the default.
 
+mod filter;
+mod findings;
+mod lives;
 pub mod maintenance;
 mod processes;
 mod reader;

@@ -1,5 +1,7 @@
 //! Rows of processes: their books, their samples, and OOM kills.
 
+use std::sync::Arc;
+
 use memtap_ledger::{Moment, OomReport, ProcessSummary};
 use memtap_model::WallClock;
 use rusqlite::{Transaction, params};
@@ -91,12 +93,16 @@ impl Writer {
     }
 
     pub(super) fn oom_kill(
-        &self,
+        &mut self,
         transaction: &Transaction<'_>,
         report: &OomReport,
     ) -> Result<(), StoreError> {
         let kill = &report.kill;
-        let process = report.victim.as_ref().and_then(|victim| self.ids.processes.get(&victim.process));
+        // It may have ended in this tick.
+        let row = |victim: &Arc<ProcessSummary>| {
+            self.ids.row(transaction, victim.process, &victim.name.to_text(), kill.time)
+        };
+        let process = report.victim.as_ref().map(row).transpose()?;
         transaction.prepare_cached(INSERT_OOM_KILL)?.execute(params![
             kill.time.0,
             process,

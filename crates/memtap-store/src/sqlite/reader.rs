@@ -4,18 +4,20 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
-use rusqlite::types::Value;
+use memtap_model::{Comm, Errno, Tgid, Tid, WallClock};
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
+use super::filter::Filter;
+use super::lives::call;
 use super::usage::usage;
-use crate::{Reader, RequestPage, RequestQuery, StoreError, StoredRequest, UsagePoint, UsageQuery};
+use super::{findings, lives};
+use crate::{
+    LifeQuery, Lives, ProgramQuery, Programs, Range, Reader, Refused, RequestPage, RequestQuery, Sizes,
+    StoreError, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+};
 
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// As many rows are sorted in a moment.
-const FEW: i64 = 10_000;
 
 const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, who.tid, name.bytes, what.call_id, request.size, \
     request.address, request.delta_bytes, what.errno, request.virtual_bytes, what.protection, what.flags, \
@@ -34,30 +36,30 @@ impl SqliteReader {
         connection.busy_timeout(Duration::from_secs(2))?;
         Ok(Self { connection: Mutex::new(connection) })
     }
-}
 
-impl Reader for SqliteReader {
-    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+    /// Answers a question, told the second that it is, from the database as it is at one moment: what is put together meanwhile is not told
+    /// twice.
+    fn ask<T>(
+        &self,
+        answer: impl FnOnce(&Connection, i64) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         // One that panicked left no half-done work behind: reading changes nothing.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
-        let (sql, values) = Filter::of(query, &connection)?.finish(query.limit);
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows =
-            statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
-        let more = rows.len() > query.limit;
-        rows.truncate(query.limit);
-        let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
-        Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let moment = connection.transaction()?;
+        answer(&moment, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Reader for SqliteReader {
+    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+        self.ask(|connection, _| page(connection, query))
     }
 
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = Instant::now();
-        connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        usage(&connection, query, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+        self.ask(|connection, now_s| usage(connection, query, now_s))
     }
 
     fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
@@ -72,125 +74,48 @@ impl Reader for SqliteReader {
         Ok(Vec::new())
     }
 
-    fn lives(&self, _: &crate::LifeQuery) -> Result<crate::Lives, StoreError> {
-        Ok(crate::Lives::default())
+    fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {
+        self.ask(|connection, now_s| lives::lives(connection, query, now_s))
     }
 
-    fn programs(&self, _: &crate::ProgramQuery) -> Result<crate::Programs, StoreError> {
-        Ok(crate::Programs::default())
+    fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError> {
+        self.ask(|connection, now_s| lives::programs(connection, query, now_s))
     }
 
-    fn sizes(&self, _: &RequestQuery) -> Result<crate::Sizes, StoreError> {
-        Ok(crate::Sizes::default())
+    fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
+        self.ask(|connection, _| findings::sizes(connection, query))
     }
 
-    fn refusals(&self, _: &RequestQuery) -> Result<Vec<crate::Refused>, StoreError> {
-        Ok(Vec::new())
+    fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
+        self.ask(|connection, _| findings::refusals(connection, query))
     }
 
-    fn oom_kills(&self, _: &crate::Range, _: usize) -> Result<Vec<crate::StoredOomKill>, StoreError> {
-        Ok(Vec::new())
+    fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError> {
+        self.ask(|connection, _| findings::oom_kills(connection, range, limit))
     }
 }
 
-/// Conditions and their values; values are always bound.
-struct Filter {
-    sql: String,
-    values: Vec<Value>,
-}
-
-impl Filter {
-    fn of(query: &RequestQuery, connection: &Connection) -> Result<Self, StoreError> {
-        let mut filter = Self { sql: COLUMNS.to_owned(), values: Vec::new() };
-        if let Some(host) = &query.host {
-            let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id \
-                WHERE hostname = ?)";
-            filter.narrow(connection, these, host.clone().into())?;
-        }
-        if let Some(pid) = query.pid {
-            let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id WHERE pid = ?)";
-            filter.narrow(connection, these, i64::from(pid.0).into())?;
-        }
-        if let Some(name) = &query.name {
-            let pattern = format!("%{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-            let these = "who_id IN (SELECT who.id FROM who JOIN name ON name.id = who.name_id WHERE text LIKE ? ESCAPE '\\')";
-            filter.narrow(connection, these, pattern.into())?;
-        }
-        if !query.calls.is_empty() {
-            let ids: Vec<String> = query.calls.iter().map(|call| call.index().to_string()).collect();
-            filter.sql.push_str(&format!(" AND what.call_id IN ({})", ids.join(", ")));
-        }
-        if let Some(size) = query.min_size {
-            // A negative size is one above 2^63: larger than any that was asked for.
-            filter.add("(request.size >= ? OR request.size < 0)", i64::try_from(size).unwrap_or(i64::MAX));
-        }
-        match query.refused {
-            Some(true) => filter.sql.push_str(" AND request.id IN (SELECT request_id FROM refused)"),
-            Some(false) => filter.sql.push_str(" AND what.errno IS NULL"),
-            None => {}
-        }
-        filter.times(query);
-        if let Some(cursor) = &query.cursor {
-            let before: i64 = cursor.parse().map_err(|_| StoreError::Cursor(cursor.clone()))?;
-            filter.add("request.id < ?", before);
-        }
-        Ok(filter)
-    }
-
-    /// The marks say where in the table the times are; the rows' own times decide.
-    fn times(&mut self, query: &RequestQuery) {
-        if let Some(from) = query.from {
-            self.add("request.id >= coalesce((SELECT min(first_id) FROM batch WHERE to_ns >= ?), 9223372036854775807)", from.0);
-            self.add("request.time_ns >= ?", from.0);
-        }
-        if let Some(to) = query.to {
-            let end = "request.id < coalesce((SELECT first_id FROM batch WHERE first_id > \
-                (SELECT max(first_id) FROM batch WHERE from_ns < ?) ORDER BY first_id LIMIT 1), 9223372036854775807)";
-            self.add(end, to.0);
-            self.add("request.time_ns < ?", to.0);
-        }
-    }
-
-    /// Few rows are found by their index and then sorted. Where there are many, the newest are near the end of the table: the
-    /// `+` keeps SQLite from collecting and sorting them all.
-    fn narrow(&mut self, connection: &Connection, these: &str, value: Value) -> Result<(), StoreError> {
-        let probe = format!("SELECT count(*) FROM (SELECT 1 FROM request WHERE {these} LIMIT {FEW})");
-        let found: i64 = connection.prepare_cached(&probe)?.query_row([&value], |row| row.get(0))?;
-        let plan = if found < FEW { "" } else { "+" };
-        self.add(&format!("{plan}request.{these}"), value);
-        Ok(())
-    }
-
-    fn add(&mut self, condition: &str, value: impl Into<Value>) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(condition);
-        self.values.push(value.into());
-    }
-
-    /// One row more than asked for tells whether there is a next page.
-    fn finish(mut self, limit: usize) -> (String, Vec<Value>) {
-        self.sql.push_str(" ORDER BY request.id DESC LIMIT ?");
-        self.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1));
-        (self.sql, self.values)
-    }
+fn page(connection: &Connection, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+    let (sql, values) = Filter::of(query, COLUMNS, connection)?.finish(query.limit);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
+    let more = rows.len() > query.limit;
+    rows.truncate(query.limit);
+    let next_cursor = rows.last().filter(|_| more).map(|(id, _)| id.to_string());
+    Ok(RequestPage { requests: rows.into_iter().map(|(_, request)| request).collect(), next_cursor })
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<(i64, StoredRequest)> {
     let word =
         |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned));
     let unsigned = |index: usize| Ok::<_, rusqlite::Error>(word(index)?.unwrap_or(0));
-    let call: i64 = row.get(5)?;
-    let call = usize::try_from(call)
-        .ok()
-        .and_then(Call::from_index)
-        .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, call))?;
     let request = StoredRequest {
         host: row.get::<_, String>(15)?.into(),
         time: WallClock(row.get(1)?),
         pid: Tgid(row.get(2)?),
         tid: Tid(row.get(3)?),
         name: Comm::new(&row.get::<_, Vec<u8>>(4)?),
-        call,
+        call: call(row, 5)?,
         protection: word(11)?,
         flags: word(12)?,
         file: row.get::<_, Option<String>>(13)?.map(Into::into),

@@ -3,7 +3,7 @@
 use memtap_ledger::ProcessSummary;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
-use crate::steps::{Counters, KEPT, STEPS, Told};
+use crate::steps::{Counters, FAULTS, KEPT, STEPS, Told};
 use crate::{AllProcesses, StoreError};
 
 /// Process 0 of a run: all its processes together.
@@ -21,11 +21,12 @@ const INTO: &str = "ON CONFLICT (run_id, step_s, at_s, process_id) DO UPDATE SET
     peak_virtual_bytes = max(peak_virtual_bytes, excluded.peak_virtual_bytes), \
     peak_resident_bytes = max(peak_resident_bytes, excluded.peak_resident_bytes), \
     requests = requests + excluded.requests, refused = refused + excluded.refused, requested_bytes = requested_bytes + excluded.requested_bytes, \
+    granted_bytes = granted_bytes + excluded.granted_bytes, released_bytes = released_bytes + excluded.released_bytes, \
     minor_faults = minor_faults + excluded.minor_faults, major_faults = major_faults + excluded.major_faults";
 
 const INSERT: &str = "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, \
-    swap_bytes, peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults) \
-    VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    swap_bytes, peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, \
+    minor_faults, major_faults) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// The sample of a process at `[run, second, process]`; its row must not have been brought up to date yet.
 pub(super) fn process(
@@ -34,14 +35,14 @@ pub(super) fn process(
     summary: &ProcessSummary,
 ) -> Result<(), StoreError> {
     let told = Told::from(summary);
-    let known = "SELECT requests, refused, requested_bytes, minor_faults, major_faults, started_at_ns, \
+    let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, started_at_ns, \
         (SELECT began_ns FROM run WHERE run.id = run_id) FROM process WHERE id = ?1";
     let (mut before, started_at, began): (Counters, i64, i64) = transaction
         .prepare_cached(known)?
-        .query_row([place[2]], |row| Ok((counters(row)?, row.get(5)?, row.get(6)?)))?;
+        .query_row([place[2]], |row| Ok((counters(row)?, row.get(7)?, row.get(8)?)))?;
     // Of a process that is older than the run, the faults of before are no part of the first step.
     if started_at == 0 && summary.started_at.0 < began {
-        (before[3], before[4]) = (told.counters[3], told.counters[4]);
+        before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
     }
     insert(transaction, place, &told, before)
 }
@@ -54,19 +55,19 @@ pub(super) fn all(
     all: &AllProcesses,
 ) -> Result<(), StoreError> {
     let told = Told::from(all);
-    let known =
-        "SELECT requests, refused, requested_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
+    let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
     let before = transaction.prepare_cached(known)?.query_row([run], counters)?;
     insert(transaction, [run, at_s, ALL], &told, before)?;
-    let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, minor_faults = ?5, major_faults = ?6 WHERE id = ?1";
-    let [requests, refused, requested, minor, major] = told.counters.map(u64::cast_signed);
-    transaction.prepare_cached(sql)?.execute([run, requests, refused, requested, minor, major])?;
+    let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, granted_bytes = ?5, released_bytes = ?6, \
+        minor_faults = ?7, major_faults = ?8 WHERE id = ?1";
+    let values = params_from_iter(std::iter::once(run).chain(told.counters.map(u64::cast_signed)));
+    transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
 fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
     let at = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
-    Ok([at(0)?, at(1)?, at(2)?, at(3)?, at(4)?])
+    Ok([at(0)?, at(1)?, at(2)?, at(3)?, at(4)?, at(5)?, at(6)?])
 }
 
 /// At `[run, second, process]`.
@@ -178,11 +179,14 @@ fn put_together(
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
     let sql = format!(
-        "INSERT INTO usage_sample SELECT last.run_id, ?5, step.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, \
+        "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, \
+         peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults) \
+         SELECT last.run_id, ?5, step.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, \
          last.file_bytes, last.shmem_bytes, last.swap_bytes, step.peak_virtual, step.peak_resident, step.requests, step.refused, \
-         step.requested, step.minor, step.major FROM (SELECT process_id, at_s - at_s % ?5 AS begin_s, max(at_s) AS last_s, \
+         step.requested, step.granted, step.released, step.minor, step.major FROM (SELECT process_id, at_s - at_s % ?5 AS begin_s, max(at_s) AS last_s, \
          max(peak_virtual_bytes) AS peak_virtual, max(peak_resident_bytes) AS peak_resident, sum(requests) AS requests, \
-         sum(refused) AS refused, sum(requested_bytes) AS requested, sum(minor_faults) AS minor, sum(major_faults) AS major \
+         sum(refused) AS refused, sum(requested_bytes) AS requested, sum(granted_bytes) AS granted, \
+         sum(released_bytes) AS released, sum(minor_faults) AS minor, sum(major_faults) AS major \
          FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 GROUP BY 1, 2) AS step \
          CROSS JOIN usage_sample AS last ON last.run_id = ?1 AND last.step_s = ?2 AND last.at_s = step.last_s \
          AND last.process_id = step.process_id WHERE true {INTO}"

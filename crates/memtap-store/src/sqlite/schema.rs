@@ -331,6 +331,47 @@ const MIGRATIONS: &[&str] = &["
     DROP TABLE old_sample;
     UPDATE run SET sampled_s = coalesce((SELECT max(at_s) + 10 FROM usage_sample WHERE run_id = run.id), 0);
     UPDATE run SET rolled_10 = sampled_s;
+", "
+    -- What requests truly added and took away within a step; of the run: what all its processes' had come to.
+    ALTER TABLE usage_sample ADD COLUMN granted_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE usage_sample ADD COLUMN released_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN granted_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN released_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+
+    -- The machine's memory, in the same steps as usage.
+    CREATE TABLE machine_sample (
+        run_id INTEGER NOT NULL,
+        step_s INTEGER NOT NULL,
+        at_s INTEGER NOT NULL,
+        total_bytes INTEGER NOT NULL,       -- sizes at the step's end
+        available_bytes INTEGER NOT NULL,
+        free_bytes INTEGER NOT NULL,
+        cached_bytes INTEGER NOT NULL,
+        kernel_bytes INTEGER NOT NULL,
+        programs_bytes INTEGER NOT NULL,
+        swap_total_bytes INTEGER NOT NULL,
+        swap_free_bytes INTEGER NOT NULL,
+        pressure_some REAL,                 -- the highest within it, percent; NULL where the kernel has no PSI
+        pressure_full REAL,
+        least_available_bytes INTEGER NOT NULL,
+        lost INTEGER NOT NULL,              -- requests within it that are missing in the stream
+        PRIMARY KEY (run_id, step_s, at_s)
+    ) WITHOUT ROWID;
+    -- What all processes' requests of a call came to within a step; calls that were not made have no row.
+    CREATE TABLE call_sample (
+        run_id INTEGER NOT NULL,
+        step_s INTEGER NOT NULL,
+        at_s INTEGER NOT NULL,
+        call_id INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        requested_bytes INTEGER NOT NULL,
+        refused INTEGER NOT NULL,
+        PRIMARY KEY (run_id, step_s, at_s, call_id)
+    ) WITHOUT ROWID;
+    -- What they had come to when the run was told of last.
+    CREATE TABLE run_call (run_id INTEGER NOT NULL, call_id INTEGER NOT NULL, count INTEGER NOT NULL, requested_bytes INTEGER NOT NULL,
+        refused INTEGER NOT NULL, PRIMARY KEY (run_id, call_id)) WITHOUT ROWID;
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.

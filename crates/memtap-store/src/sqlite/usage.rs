@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::samples::ALL;
 use crate::steps::{STEPS, Sample, choose, merge, width};
 use crate::{StoreError, UsagePoint, UsageQuery};
 
-const COLUMNS: &str = "SELECT at_s, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, \
-    peak_resident_bytes, requests, refused, requested_bytes, minor_faults, major_faults FROM usage_sample \
-    WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s";
+/// What [`point`] reads.
+pub(super) const POINT: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, \
+    peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults";
+const WHERE: &str =
+    "WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s";
 
 /// A run whose samples may be asked for, with the row of the process.
 struct Life {
@@ -53,33 +55,38 @@ fn read(
     [from, to]: [i64; 2],
     samples: &mut Vec<Sample>,
 ) -> Result<(), StoreError> {
-    let mut rows = connection.prepare_cached(COLUMNS)?;
+    let mut rows = connection.prepare_cached(&format!("SELECT at_s, {POINT} FROM usage_sample {WHERE}"))?;
     let found = rows.query_map(params![life.process, life.run, step, from, to], |row| {
-        let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
-        let point = UsagePoint {
-            from: WallClock(0),
-            step: Duration::ZERO,
-            virtual_bytes: unsigned(1)?,
-            anonymous_bytes: unsigned(2)?,
-            file_bytes: unsigned(3)?,
-            shmem_bytes: unsigned(4)?,
-            swap_bytes: unsigned(5)?,
-            peak_virtual_bytes: unsigned(6)?,
-            peak_resident_bytes: unsigned(7)?,
-            requests: unsigned(8)?,
-            refused: unsigned(9)?,
-            requested_bytes: unsigned(10)?,
-            granted_bytes: 0,
-            released_bytes: 0,
-            minor_faults: unsigned(11)?,
-            major_faults: unsigned(12)?,
-        };
+        let point = point(row, 1)?;
         Ok(Sample { host: life.host.clone(), at_s: row.get(0)?, point })
     })?;
     for sample in found {
         samples.push(sample?);
     }
     Ok(())
+}
+
+/// The columns of a sample, from the `first` on.
+pub(super) fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint> {
+    let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(first + index)?.cast_unsigned());
+    Ok(UsagePoint {
+        from: WallClock(0),
+        step: Duration::ZERO,
+        virtual_bytes: unsigned(0)?,
+        anonymous_bytes: unsigned(1)?,
+        file_bytes: unsigned(2)?,
+        shmem_bytes: unsigned(3)?,
+        swap_bytes: unsigned(4)?,
+        peak_virtual_bytes: unsigned(5)?,
+        peak_resident_bytes: unsigned(6)?,
+        requests: unsigned(7)?,
+        refused: unsigned(8)?,
+        requested_bytes: unsigned(9)?,
+        granted_bytes: unsigned(10)?,
+        released_bytes: unsigned(11)?,
+        minor_faults: unsigned(12)?,
+        major_faults: unsigned(13)?,
+    })
 }
 
 fn lives(connection: &Connection, query: &UsageQuery, from: i64, to: i64) -> Result<Vec<Life>, StoreError> {

@@ -1,8 +1,9 @@
 //! Makes requests and processes for the tests of the stores.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
-#![allow(dead_code, reason = "no test program needs all of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "no test program needs all of it")]
 
+pub(crate) mod backends;
 pub(crate) mod mariadb;
 
 use std::path::Path;

@@ -1,0 +1,484 @@
+//! Lives and programs of a range, from samples that are written only in steps in which a process changed: what it had last is carried
+//! forward, until it ended or the run that told of it did.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use memtap_model::{Call, SizeRule, Tgid, WallClock};
+
+use crate::cover::{Cover, StoredRun, nanoseconds, seconds};
+use crate::{Life, LifeQuery, Measure, Program, Programs, Range, UsagePoint};
+
+/// What of a process's row decides whether and where it counts. One known by its requests alone started when it was first seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProcessRow {
+    pub(crate) id: u64,
+    pub(crate) run: u64,
+    pub(crate) pid: Tgid,
+    /// With its pid the identity within one boot.
+    pub(crate) start: u64,
+    pub(crate) started_at: WallClock,
+    pub(crate) ended_at: Option<WallClock>,
+    pub(crate) seen: WallClock,
+    pub(crate) name: String,
+}
+
+/// What else is said of a process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Details {
+    pub(crate) command: String,
+    pub(crate) user: String,
+    pub(crate) parent: Option<Tgid>,
+    pub(crate) container: Option<String>,
+    pub(crate) pod: Option<String>,
+    pub(crate) unit: Option<String>,
+}
+
+/// A life as it comes together.
+struct Carried {
+    /// Its latest row; times are of all its rows.
+    row: ProcessRow,
+    /// Which run that is of.
+    run: usize,
+    /// The last second that its runs told of; `None`: they have no samples.
+    watched_s: Option<i64>,
+    /// It has done something in the range, or samples would say so if it had.
+    is_told: bool,
+    program: usize,
+    /// Virtual size and resident set where the range begins.
+    before: [u64; 2],
+    within: UsagePoint,
+    peaks_at_s: [i64; 2],
+    /// What it has by a size that is summed up, as counted to its program.
+    counted: u64,
+}
+
+/// Processes of one name.
+#[derive(Default)]
+struct Named {
+    name: String,
+    lives: u64,
+    /// By step: what was done in it, or how much more is had at its end than at that of the step before.
+    steps: BTreeMap<i64, i128>,
+}
+
+/// Lives, with what samples say of them.
+pub(crate) struct Carry {
+    pub(crate) cover: Cover,
+    runs: Vec<StoredRun>,
+    /// What programs are summed up by; `None`: they are not.
+    measure: Option<Measure>,
+    lives: Vec<Carried>,
+    /// The life of each row, by run.
+    rows: Vec<HashMap<u64, usize>>,
+    programs: Vec<Named>,
+}
+
+impl Carry {
+    /// Of rows that may lie in the range, and their runs in the order in which they began. Of one boot, the rows of several runs of memtap
+    /// are one life.
+    pub(crate) fn new(
+        cover: Cover,
+        runs: Vec<StoredRun>,
+        rows: impl IntoIterator<Item = ProcessRow>,
+        measure: Option<Measure>,
+    ) -> Self {
+        let run_of: HashMap<u64, usize> = runs.iter().enumerate().map(|(at, run)| (run.id, at)).collect();
+        let mut boots = HashMap::new();
+        let boots: Vec<usize> = runs.iter().enumerate().map(|(at, run)| boot(run, at, &mut boots)).collect();
+        let mut identities = HashMap::new();
+        let mut carry = Self {
+            cover,
+            rows: vec![HashMap::new(); runs.len()],
+            runs,
+            measure,
+            lives: Vec::new(),
+            programs: Vec::new(),
+        };
+        for row in rows {
+            let Some(run) = run_of.get(&row.run).copied() else { continue };
+            let watched_s = Some(carry.runs[run].sampled_s).filter(|at| *at > 0);
+            if !carry.cover.has(&row, watched_s) {
+                continue;
+            }
+            let next = carry.lives.len();
+            let life = *identities.entry((boots[run], row.pid, row.start)).or_insert(next);
+            carry.rows[run].insert(row.id, life);
+            match carry.lives.get_mut(life) {
+                Some(known) => known.join(row, run, watched_s),
+                None => carry.lives.push(Carried::new(row, run, watched_s, carry.cover.from_s)),
+            }
+        }
+        if measure.is_some() {
+            carry.name();
+        }
+        carry
+    }
+
+    /// Each life's program, by its last name.
+    fn name(&mut self) {
+        let mut by_name: HashMap<&str, usize> = HashMap::new();
+        for life in &mut self.lives {
+            let next = self.programs.len();
+            life.program = *by_name.entry(&life.row.name).or_insert(next);
+            if life.program == next {
+                self.programs.push(Named { name: life.row.name.clone(), ..Named::default() });
+            }
+        }
+    }
+
+    pub(crate) fn runs(&self) -> &[StoredRun] {
+        &self.runs
+    }
+
+    /// Rows of processes of the run, by its place in [`Self::runs`].
+    pub(crate) fn rows(&self, run: usize) -> Vec<u64> {
+        self.rows_of(run, |_| true)
+    }
+
+    /// Those that may have had something before the range.
+    pub(crate) fn older_rows(&self, run: usize) -> Vec<u64> {
+        let from = nanoseconds(self.cover.from_s);
+        self.rows_of(run, |life| life.row.started_at < from)
+    }
+
+    fn rows_of(&self, run: usize, is_meant: impl Fn(&Carried) -> bool) -> Vec<u64> {
+        let meant = self.rows[run].iter().filter(|(_, life)| is_meant(&self.lives[**life]));
+        let mut rows: Vec<u64> = meant.map(|(row, _)| *row).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Takes the last sample before the range.
+    pub(crate) fn before(&mut self, run: usize, row: u64, point: &UsagePoint) {
+        let Some(life) = self.rows[run].get(&row).copied() else { return };
+        let (virtual_bytes, resident_bytes) = (point.virtual_bytes, point.resident_bytes());
+        let had = UsagePoint {
+            peak_virtual_bytes: virtual_bytes,
+            peak_resident_bytes: resident_bytes,
+            ..UsagePoint::default().with_sizes_of(point)
+        };
+        self.lives[life].before = [virtual_bytes, resident_bytes];
+        self.lives[life].within = had;
+        self.count(life, self.cover.from_s, &had);
+    }
+
+    /// Takes a sample; those of one process come in the order of time.
+    pub(crate) fn sample(&mut self, run: usize, row: u64, at_s: i64, point: &UsagePoint) {
+        let Some(life) = self.rows[run].get(&row).copied() else { return };
+        self.lives[life].take(at_s.max(self.cover.from_s), point);
+        self.count(life, at_s, point);
+    }
+
+    /// Counts a sample to its program. What comes after the end says what was done before it.
+    fn count(&mut self, life: usize, at_s: i64, point: &UsagePoint) {
+        let Some(measure) = self.measure else { return };
+        let life = &mut self.lives[life];
+        let steps = &mut self.programs[life.program].steps;
+        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), measure.of(point));
+        if measure.is_size() {
+            let step = step.min(life.gone(&self.cover));
+            let change = i128::from(amount) - i128::from(std::mem::replace(&mut life.counted, amount));
+            *steps.entry(step).or_default() += change;
+        } else {
+            *steps.entry(step).or_default() += i128::from(amount);
+        }
+    }
+
+    /// The largest lives, each with its latest row.
+    pub(crate) fn lives(mut self, by: Measure, limit: usize) -> (Vec<(u64, Life)>, u64) {
+        self.lives.retain(|life| life.is_told);
+        let size = |life: &Carried| match by {
+            Measure::Virtual => life.within.peak_virtual_bytes,
+            Measure::Resident => life.within.peak_resident_bytes,
+            by => by.of(&life.within),
+        };
+        let runs = &self.runs;
+        self.lives.sort_by_cached_key(|life| {
+            (Reverse(size(life)), Arc::clone(&runs[life.run].host), life.row.pid, life.row.started_at)
+        });
+        let more = self.lives.len().saturating_sub(limit) as u64;
+        let range = &self.cover.range;
+        let lives = self.lives.into_iter().take(limit).map(|life| {
+            let host = Arc::clone(&runs[life.run].host);
+            (life.row.id, life.told(host, range))
+        });
+        (lives.collect(), more)
+    }
+
+    /// The largest programs; with a series, where one is wanted.
+    pub(crate) fn programs(mut self, top: usize, with_series: bool) -> Programs {
+        let Some(measure) = self.measure else { return Programs::default() };
+        for life in self.lives.iter().filter(|life| life.is_told) {
+            let program = &mut self.programs[life.program];
+            program.lives += 1;
+            // What has gone counts no more.
+            if life.counted > 0 {
+                *program.steps.entry(life.gone(&self.cover)).or_default() -= i128::from(life.counted);
+            }
+        }
+        let mut programs: Vec<(u64, Named)> = std::mem::take(&mut self.programs)
+            .into_iter()
+            .filter(|program| program.lives > 0)
+            .map(|program| (program.value(measure, &self.cover), program))
+            .collect();
+        programs.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.name.cmp(&other.name)));
+        let rest = programs.split_off(top.min(programs.len()));
+        let other_names = rest.len() as u64;
+        let others = rest.into_iter().fold(Named::default(), |all, (_, program)| all.and(program));
+        let programs = programs.into_iter().map(|(value, program)| {
+            let series = if with_series { program.series(measure, &self.cover) } else { Vec::new() };
+            Program { name: program.name, lives: program.lives, value, series }
+        });
+        Programs {
+            step: Duration::from_secs(self.cover.width.unsigned_abs()),
+            programs: programs.collect(),
+            others: Program {
+                value: others.value(measure, &self.cover),
+                lives: others.lives,
+                ..Program::default()
+            },
+            other_names,
+        }
+    }
+}
+
+/// Which boot a run is of: the first run that is of the same. An import is a boot of its own.
+fn boot(run: &StoredRun, at: usize, known: &mut HashMap<(Arc<str>, String), usize>) -> usize {
+    match run.boot_id.is_empty() {
+        true => at,
+        false => *known.entry((Arc::clone(&run.host), run.boot_id.clone())).or_insert(at),
+    }
+}
+
+impl Carried {
+    fn new(row: ProcessRow, run: usize, watched_s: Option<i64>, from_s: i64) -> Self {
+        Self {
+            row,
+            run,
+            watched_s,
+            is_told: watched_s.is_some(),
+            program: 0,
+            before: [0; 2],
+            within: UsagePoint::default(),
+            peaks_at_s: [from_s; 2],
+            counted: 0,
+        }
+    }
+
+    /// Takes another row of the same life.
+    fn join(&mut self, row: ProcessRow, run: usize, watched_s: Option<i64>) {
+        let times = (
+            self.row.started_at.min(row.started_at),
+            self.row.ended_at.max(row.ended_at),
+            self.row.seen.max(row.seen),
+        );
+        if run >= self.run {
+            (self.row, self.run) = (row, run);
+        }
+        (self.row.started_at, self.row.ended_at, self.row.seen) = times;
+        self.watched_s = self.watched_s.max(watched_s);
+        self.is_told |= watched_s.is_some();
+    }
+
+    fn take(&mut self, at_s: i64, point: &UsagePoint) {
+        self.is_told = true;
+        for (index, (peak, highest)) in [
+            (point.peak_virtual_bytes, self.within.peak_virtual_bytes),
+            (point.peak_resident_bytes, self.within.peak_resident_bytes),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if peak > highest {
+                self.peaks_at_s[index] = at_s;
+            }
+        }
+        let is_last = self.row.ended_at.is_some() && point.virtual_bytes == 0;
+        // Nothing is left at the end; what is told is what it had.
+        let point = if is_last { point.with_sizes_of(&self.within) } else { *point };
+        self.within = self.within.then(&point);
+        if self.watched_s.is_none() {
+            self.row.seen = self.row.seen.max(nanoseconds(at_s));
+        }
+    }
+
+    /// The first step at whose end it has nothing.
+    fn gone(&self, cover: &Cover) -> i64 {
+        match (self.row.ended_at, self.watched_s) {
+            (Some(ended_at), _) if ended_at >= cover.range.to => cover.to_s,
+            (Some(ended_at), _) => cover.begin(seconds(ended_at)),
+            (None, watched_s) => {
+                let last_s = watched_s.unwrap_or_else(|| seconds(self.row.seen));
+                cover.begin(last_s).saturating_add(cover.width)
+            }
+        }
+    }
+
+    fn told(self, host: Arc<str>, range: &Range) -> Life {
+        let length = range.to.0.saturating_sub(range.from.0).max(0).unsigned_abs();
+        let [virtual_at, resident_at] = self.peaks_at_s.map(|at_s| nanoseconds(at_s).max(range.from));
+        let [before_virtual_bytes, before_resident_bytes] = self.before;
+        Life {
+            host,
+            pid: self.row.pid,
+            started_at: self.row.started_at,
+            ended_at: self.row.ended_at,
+            seen: self.row.seen,
+            name: self.row.name,
+            before_virtual_bytes,
+            before_resident_bytes,
+            within: UsagePoint { from: range.from, step: Duration::from_nanos(length), ..self.within },
+            peak_virtual_at: virtual_at,
+            peak_resident_at: resident_at,
+            ..Life::default()
+        }
+    }
+}
+
+impl Named {
+    fn and(mut self, other: Self) -> Self {
+        self.lives += other.lives;
+        for (step, amount) in other.steps {
+            *self.steps.entry(step).or_default() += amount;
+        }
+        self
+    }
+
+    /// What there is at the end of each step in which something changed, or was done in it.
+    fn amounts(&self, measure: Measure, cover: &Cover) -> impl Iterator<Item = (i64, u64)> {
+        let mut had = 0;
+        let steps = self.steps.range(..cover.to_s);
+        steps.map(move |(step, amount)| {
+            had = if measure.is_size() { had + amount } else { *amount };
+            (*step, u64::try_from(had.max(0)).unwrap_or(u64::MAX))
+        })
+    }
+
+    fn value(&self, measure: Measure, cover: &Cover) -> u64 {
+        let amounts = self.amounts(measure, cover).map(|(_, amount)| amount);
+        if measure.is_size() { amounts.max().unwrap_or(0) } else { amounts.fold(0, u64::saturating_add) }
+    }
+
+    fn series(&self, measure: Measure, cover: &Cover) -> Vec<(WallClock, u64)> {
+        let mut amounts = self.amounts(measure, cover).peekable();
+        let mut had = 0;
+        let steps = cover.steps().map(|step| {
+            had = match amounts.next_if(|(at, _)| *at == step) {
+                Some((_, amount)) => amount,
+                None if measure.is_size() => had,
+                None => 0,
+            };
+            (nanoseconds(step), had)
+        });
+        steps.collect()
+    }
+}
+
+/// Whether a life of that name is asked for.
+pub(crate) fn is_asked(query: &LifeQuery, name: &str) -> bool {
+    let folded = |text: &str| text.to_ascii_lowercase();
+    query.name.as_ref().is_none_or(|part| folded(name).contains(&folded(part)))
+}
+
+impl UsagePoint {
+    /// A request as a sample of its own.
+    pub(crate) fn of_request(
+        call: Call,
+        is_refused: bool,
+        size: u64,
+        delta_bytes: i64,
+        virtual_bytes: u64,
+    ) -> Self {
+        let row = call.row();
+        let shrinks = row.size == SizeRule::Break && delta_bytes < 0;
+        let asks = row.asks && !is_refused && !shrinks;
+        Self {
+            virtual_bytes,
+            peak_virtual_bytes: virtual_bytes,
+            requests: 1,
+            refused: u64::from(is_refused),
+            requested_bytes: if asks { size } else { 0 },
+            granted_bytes: u64::try_from(delta_bytes).unwrap_or(0),
+            released_bytes: delta_bytes.min(0).unsigned_abs(),
+            ..Self::default()
+        }
+    }
+
+    /// Anonymous, file and shmem.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.anonymous_bytes.saturating_add(self.file_bytes).saturating_add(self.shmem_bytes)
+    }
+
+    fn with_sizes_of(&self, other: &Self) -> Self {
+        Self {
+            virtual_bytes: other.virtual_bytes,
+            anonymous_bytes: other.anonymous_bytes,
+            file_bytes: other.file_bytes,
+            shmem_bytes: other.shmem_bytes,
+            swap_bytes: other.swap_bytes,
+            ..*self
+        }
+    }
+}
+
+impl Details {
+    /// Completes a life.
+    pub(crate) fn of(self, life: Life) -> Life {
+        let Self { command, user, parent, container, pod, unit } = self;
+        Life { command, user, parent, container, pod, unit, ..life }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: i64 = 1_999_999_200;
+
+    fn row(ended_s: Option<i64>) -> ProcessRow {
+        let ended_at = ended_s.map(|at_s| WallClock((BEGIN + at_s) * 1_000_000_000 + 600_000_000));
+        ProcessRow { id: 5, run: 1, started_at: nanoseconds(BEGIN - 9), ended_at, ..ProcessRow::default() }
+    }
+
+    /// Ten minutes in steps of one minute, of a run that told of their first seven.
+    fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
+        let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
+        let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
+        let run = StoredRun {
+            id: 1,
+            host: "vm".into(),
+            boot_id: "a".into(),
+            sampled_s: BEGIN + 419,
+            rolled: [0; 4],
+        };
+        let mut carry = Carry::new(cover, vec![run], [row], Some(Measure::Virtual));
+        carry.before(0, 5, &UsagePoint { virtual_bytes: 1, ..UsagePoint::default() });
+        for (at_s, virtual_bytes) in samples {
+            carry.sample(
+                0,
+                5,
+                BEGIN + at_s,
+                &UsagePoint { virtual_bytes: *virtual_bytes, ..UsagePoint::default() },
+            );
+        }
+        carry.programs(1, true).programs[0].series.iter().map(|(_, amount)| *amount).collect()
+    }
+
+    #[test]
+    fn what_it_had_last_is_carried_to_its_end() {
+        let samples = [(70, 2), (75, 3), (200, 4)];
+        assert_eq!(programs(row(None), &samples), [1, 3, 3, 4, 4, 4, 4, 0, 0, 0], "the run told of 419 s");
+        assert_eq!(programs(row(Some(310)), &samples), [1, 3, 3, 4, 4, 0, 0, 0, 0, 0]);
+        assert_eq!(programs(row(Some(599)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 0]);
+        assert_eq!(programs(row(Some(600)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 4], "after the range");
+    }
+
+    #[test]
+    fn the_tick_after_its_end_tells_of_no_more() {
+        assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 2)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 0)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+}

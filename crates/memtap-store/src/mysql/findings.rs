@@ -1,0 +1,147 @@
+//! What stands out in a range: which sizes were asked for, what was refused, who was killed for want of memory.
+
+use memtap_model::{Call, Comm, Errno, Resident, Tgid, WallClock};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Row, Value};
+
+use super::filter::Filter;
+use super::lives::identities;
+use super::rows::text_of;
+use crate::refusals::{Refusals, RefusedRow};
+use crate::sizes::SizeCount;
+use crate::{Range, Refused, RequestQuery, Sizes, StoreError, StoredMoment, StoredOomKill};
+
+type Done<T> = mysql_async::Result<T>;
+
+/// Of a request: the original's rows may have NULL.
+const SIZED: &str = "my_call, COALESCE(memory_size, 0), requested_bytes, COALESCE(errno, 0), \
+    COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0)";
+
+/// What [`SIZED`] gives: call, size and errno, and when.
+fn sized(row: &Row) -> Option<(Call, u64, u16, WallClock)> {
+    let call = Call::from_name(&row.get::<String, _>(0)?)?;
+    let size: i64 = row.get(1)?;
+    let whole: Option<u64> = row.get(2)?;
+    let microseconds: i64 = row.get(4)?;
+    let size = whole.unwrap_or(size.max(0).cast_unsigned());
+    Some((call, size, row.get(3)?, WallClock(microseconds.saturating_mul(1000))))
+}
+
+pub(super) fn sizes_of(query: &RequestQuery) -> Result<Filter, StoreError> {
+    let query = RequestQuery { cursor: None, ..query.clone() };
+    Filter::of(&query, &format!("SELECT {SIZED} FROM memory_usage WHERE true"))
+}
+
+pub(super) async fn sizes(connection: &mut impl Queryable, filter: Filter, limit: u64) -> Done<Sizes> {
+    let (sql, values) = filter.finish(limit);
+    let begin = (SizeCount::default(), 0);
+    let take = |(mut count, rows): (SizeCount, u64), row: Row| {
+        if let Some((call, size, errno, time)) = sized(&row).filter(|_| rows < limit) {
+            count.take(call, size, errno != 0, time);
+        }
+        (count, rows + 1)
+    };
+    let (count, rows) = connection.exec_fold(sql, values, begin, take).await?;
+    Ok(count.told(rows > limit))
+}
+
+pub(super) fn refusals_of(query: &RequestQuery) -> Result<Option<Filter>, StoreError> {
+    if query.refused == Some(false) {
+        return Ok(None);
+    }
+    let query = RequestQuery { cursor: None, refused: Some(true), ..query.clone() };
+    let sql = format!(
+        "SELECT {SIZED}, process_id, process_name, name_bytes FROM memory_usage WHERE process_id IS NOT NULL"
+    );
+    Filter::of(&query, &sql).map(Some)
+}
+
+pub(super) async fn refusals(
+    connection: &mut impl Queryable,
+    filter: Option<Filter>,
+    limit: usize,
+) -> Done<Vec<Refused>> {
+    let Some(Filter { sql, values }) = filter else { return Ok(Vec::new()) };
+    let refusals = connection
+        .exec_fold(format!("{sql} ORDER BY id DESC"), values, Refusals::new(limit), |mut all, row: Row| {
+            if let Some(row) = refused(&row) {
+                all.take(&row);
+            }
+            all
+        })
+        .await?;
+    let identities = identities(connection, &refusals.processes()).await?;
+    Ok(refusals.told(&identities))
+}
+
+fn refused(row: &Row) -> Option<RefusedRow> {
+    let (call, size, errno, time) = sized(row)?;
+    let name = match row.get::<Option<Vec<u8>>, _>(7)? {
+        Some(bytes) => bytes,
+        None => row.get(6)?,
+    };
+    Some(RefusedRow { process: row.get(5)?, call, errno: Errno(errno), size, time, name: Comm::new(&name) })
+}
+
+pub(super) async fn oom_kills(
+    connection: &mut impl Queryable,
+    range: &Range,
+    limit: usize,
+) -> Done<Vec<StoredOomKill>> {
+    let mut sql = "SELECT oom_kill.id, host, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), victim_pid, victim_name, command, \
+        container, oom_kill.virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, oom_kill.swap_bytes, asker_pid, asker_name \
+        FROM oom_kill LEFT JOIN process ON process.id = process_id WHERE timestamp >= ? AND timestamp < ?"
+        .to_owned();
+    let mut values: Vec<Value> = vec![text_of(range.from).into(), text_of(range.to).into()];
+    if let Some(host) = &range.host {
+        sql.push_str(" AND host = ?");
+        values.push(host.as_str().into());
+    }
+    sql.push_str(" ORDER BY timestamp DESC, oom_kill.id DESC LIMIT ?");
+    values.push(super::reader::limit(limit).into());
+    let rows: Vec<Row> = connection.exec(sql, values).await?;
+    let mut kills = Vec::new();
+    for row in rows {
+        let before = moments(connection, row.get(0).unwrap_or(0)).await?;
+        kills.extend(kill(&row).map(|kill| StoredOomKill { before, ..kill }));
+    }
+    Ok(kills)
+}
+
+fn kill(row: &Row) -> Option<StoredOomKill> {
+    Some(StoredOomKill {
+        host: row.get::<String, _>(1)?.into(),
+        time: WallClock(row.get::<i64, _>(2)?.saturating_mul(1000)),
+        victim: Tgid(row.get(3)?),
+        victim_name: row.get(4)?,
+        command: row.get::<Option<String>, _>(5)?.unwrap_or_default(),
+        container: row.get(6)?,
+        virtual_bytes: row.get(7)?,
+        resident: Resident {
+            anonymous_bytes: row.get(8)?,
+            file_bytes: row.get(9)?,
+            shmem_bytes: row.get(10)?,
+            swap_bytes: row.get(11)?,
+        },
+        asker: Tgid(row.get(12)?),
+        asker_name: row.get(13)?,
+        before: Vec::new(),
+    })
+}
+
+async fn moments(connection: &mut impl Queryable, kill: u64) -> Done<Vec<StoredMoment>> {
+    let sql = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), available_bytes, pid, name, virtual_bytes, resident_bytes \
+        FROM oom_before WHERE oom_id = ? ORDER BY timestamp, resident_bytes DESC, pid";
+    let rows: Vec<(i64, u64, u32, String, u64, u64)> = connection.exec(sql, (kill,)).await?;
+    let mut moments = Vec::new();
+    for (microseconds, available_bytes, pid, name, virtual_bytes, resident_bytes) in rows {
+        let time = WallClock(microseconds.saturating_mul(1000));
+        StoredMoment::add(
+            &mut moments,
+            time,
+            available_bytes,
+            (Tgid(pid), name, virtual_bytes, resident_bytes),
+        );
+    }
+    Ok(moments)
+}

@@ -1,0 +1,115 @@
+//! Refused requests, put together by process, call and errno.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use memtap_model::{Call, Comm, Errno, Tgid, WallClock};
+
+use crate::Refused;
+
+/// A refused request.
+pub(crate) struct RefusedRow {
+    /// The row of its process.
+    pub(crate) process: u64,
+    pub(crate) call: Call,
+    pub(crate) errno: Errno,
+    pub(crate) size: u64,
+    pub(crate) time: WallClock,
+    pub(crate) name: Comm,
+}
+
+/// Who a process is.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) host: Arc<str>,
+    /// The kernel's name of the boot, or of an import the run's.
+    pub(crate) boot: String,
+    pub(crate) pid: Tgid,
+    pub(crate) start: u64,
+    pub(crate) started_at: WallClock,
+}
+
+/// Takes rows, the newest first: those that it has no room for are the oldest.
+pub(crate) struct Refusals {
+    limit: usize,
+    /// By row of the process, call and errno.
+    found: HashMap<(u64, Call, Errno), Refused>,
+    /// The host until it is known.
+    nowhere: Arc<str>,
+}
+
+impl Refusals {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, found: HashMap::new(), nowhere: "".into() }
+    }
+
+    pub(crate) fn take(&mut self, row: &RefusedRow) {
+        let (key, is_full) = ((row.process, row.call, row.errno), self.found.len() >= self.limit);
+        if let Some(known) = self.found.get_mut(&key) {
+            known.add(1, row.size, [row.time; 2]);
+        } else if !is_full {
+            let none = Refused {
+                host: Arc::clone(&self.nowhere),
+                pid: Tgid(0),
+                started_at: WallClock(0),
+                name: row.name,
+                call: row.call,
+                errno: row.errno,
+                count: 1,
+                largest_bytes: row.size,
+                first: row.time,
+                last: row.time,
+            };
+            self.found.insert(key, none);
+        }
+    }
+
+    /// The rows of the processes.
+    pub(crate) fn processes(&self) -> Vec<u64> {
+        let mut processes: Vec<u64> = self.found.keys().map(|(process, ..)| *process).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        processes
+    }
+
+    /// The latest first. Of one boot, the rows of several runs of memtap are one life.
+    pub(crate) fn told(self, identities: &HashMap<u64, Identity>) -> Vec<Refused> {
+        let mut told: HashMap<_, Refused> = HashMap::new();
+        for ((process, call, errno), refused) in self.found {
+            let Some(Identity { host, boot, pid, start, started_at }) = identities.get(&process).cloned()
+            else {
+                continue;
+            };
+            let refused = Refused { host: Arc::clone(&host), pid, started_at, ..refused };
+            let key = (host, boot, pid, start, call, errno);
+            match told.get_mut(&key) {
+                Some(known) => known.join(&refused),
+                None => drop(told.insert(key, refused)),
+            }
+        }
+        let mut told: Vec<Refused> = told.into_values().collect();
+        told.sort_by_key(|refused| {
+            (Reverse(refused.last), refused.pid, refused.call, refused.errno.0, Arc::clone(&refused.host))
+        });
+        told
+    }
+}
+
+impl Refused {
+    fn add(&mut self, count: u64, largest_bytes: u64, [first, last]: [WallClock; 2]) {
+        self.count += count;
+        self.largest_bytes = self.largest_bytes.max(largest_bytes);
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+    }
+
+    /// Takes what another row of the same process tells.
+    fn join(&mut self, other: &Self) {
+        if other.last > self.last {
+            self.name = other.name;
+        }
+        self.started_at = self.started_at.min(other.started_at);
+        self.add(other.count, other.largest_bytes, [other.first, other.last]);
+    }
+}

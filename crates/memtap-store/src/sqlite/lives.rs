@@ -1,0 +1,230 @@
+//! Lives and programs of a range: rows of processes, what they had before it, and their samples in it; of imports, their requests.
+
+use std::collections::HashMap;
+
+use memtap_model::{Call, Tgid, WallClock};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::filter::places;
+use super::samples::ALL;
+use super::usage::{POINT, point};
+use crate::carry::{Carry, Details, ProcessRow, is_asked};
+use crate::cover::{Cover, StoredRun};
+use crate::refusals::Identity;
+use crate::steps::STEPS;
+use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, Range, StoreError, UsagePoint};
+
+/// When it began; of a process that is known by its requests alone, the first of them.
+pub(super) const STARTED: &str =
+    "(CASE process.started_at_ns WHEN 0 THEN process.seen_ns ELSE process.started_at_ns END)";
+
+/// Of so few, each is looked for by itself.
+const FEW: usize = 50;
+
+pub(super) fn lives(connection: &Connection, query: &LifeQuery, now_s: i64) -> Result<Lives, StoreError> {
+    let cover = Cover::of(&query.range, std::time::Duration::ZERO, now_s);
+    let carry = follow(connection, cover, query, None)?;
+    let (found, more) = carry.lives(query.by, query.limit);
+    let lives = found.into_iter().map(|(row, life)| Ok(details(connection, row)?.of(life)));
+    Ok(Lives { lives: lives.collect::<Result<_, StoreError>>()?, more })
+}
+
+pub(super) fn programs(
+    connection: &Connection,
+    query: &ProgramQuery,
+    now_s: i64,
+) -> Result<Programs, StoreError> {
+    let cover = Cover::of(&query.range, query.step, now_s);
+    let all = LifeQuery { range: query.range.clone(), ..LifeQuery::default() };
+    let carry = follow(connection, cover, &all, Some(query.by))?;
+    Ok(carry.programs(query.top, !query.step.is_zero()))
+}
+
+fn follow(
+    connection: &Connection,
+    cover: Cover,
+    query: &LifeQuery,
+    measure: Option<Measure>,
+) -> Result<Carry, StoreError> {
+    let runs = runs(connection, &cover)?;
+    let rows = rows(connection, query)?;
+    let mut carry = Carry::new(cover, runs, rows, measure);
+    for (at, run) in carry.runs().to_vec().iter().enumerate() {
+        if run.sampled_s == 0 {
+            requests(connection, &mut carry, at)?;
+            continue;
+        }
+        for row in carry.older_rows(at) {
+            before(connection, &mut carry, (at, run), row)?;
+        }
+        let rows = carry.rows(at);
+        if rows.len() > FEW {
+            samples(connection, &mut carry, (at, run), None)?;
+        } else {
+            rows.into_iter().try_for_each(|row| samples(connection, &mut carry, (at, run), Some(row)))?;
+        }
+    }
+    Ok(carry)
+}
+
+fn runs(connection: &Connection, cover: &Cover) -> Result<Vec<StoredRun>, StoreError> {
+    let sql = "SELECT id, hostname, boot_id, sampled_s, rolled_10, rolled_60, rolled_600, rolled_3600 FROM run \
+        WHERE (?1 IS NULL OR hostname = ?1) AND (sampled_s = 0 OR sampled_s >= ?2 AND began_ns / 1000000000 < ?3) ORDER BY began_ns, sampled_s";
+    let values = params![cover.range.host, cover.from_s, cover.to_s];
+    let mut statement = connection.prepare_cached(sql)?;
+    let runs = statement.query_map(values, |row| {
+        Ok(StoredRun {
+            id: row.get::<_, i64>(0)?.cast_unsigned(),
+            host: row.get(1)?,
+            boot_id: row.get(2)?,
+            sampled_s: row.get(3)?,
+            rolled: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?],
+        })
+    })?;
+    Ok(runs.collect::<Result<_, _>>()?)
+}
+
+fn rows(connection: &Connection, query: &LifeQuery) -> Result<Vec<ProcessRow>, StoreError> {
+    let Range { from, to, .. } = &query.range;
+    let pid = query.pid.map_or("?4 IS NULL", |_| "pid = ?4");
+    let sql = format!(
+        "SELECT id, run_id, pid, start_ns, {STARTED}, ended_at_ns, seen_ns, name FROM process WHERE {pid} AND {STARTED} < ?2 \
+         AND (ended_at_ns IS NULL OR ended_at_ns >= ?1) AND (?3 IS NULL OR {STARTED} / 1000000000 = ?3)"
+    );
+    let started_s = query.started_at.map(|at| at.0.div_euclid(1_000_000_000));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![from.0, to.0, started_s, query.pid.map(|pid| pid.0)], |row| {
+        Ok(ProcessRow {
+            id: row.get::<_, i64>(0)?.cast_unsigned(),
+            run: row.get::<_, i64>(1)?.cast_unsigned(),
+            pid: Tgid(row.get(2)?),
+            start: row.get::<_, i64>(3)?.cast_unsigned(),
+            started_at: WallClock(row.get(4)?),
+            ended_at: row.get::<_, Option<i64>>(5)?.map(WallClock),
+            seen: WallClock(row.get(6)?),
+            name: row.get(7)?,
+        })
+    })?;
+    let is_meant = |row: &ProcessRow| is_asked(query, &row.name);
+    let rows: Result<Vec<ProcessRow>, _> = rows.filter(|row| row.as_ref().map_or(true, is_meant)).collect();
+    Ok(rows?)
+}
+
+/// What a process had last before the range. The shortest step that tells of it tells most exactly.
+fn before(
+    connection: &Connection,
+    carry: &mut Carry,
+    (at, run): (usize, &StoredRun),
+    row: u64,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {POINT} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    for step in STEPS {
+        let values = [row.cast_signed(), run.id.cast_signed(), step, carry.cover.from_s - step];
+        if let Some(found) = statement.query_row(values, |row| point(row, 0)).optional()? {
+            carry.before(at, row, &found);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Samples of one process, or of all.
+fn samples(
+    connection: &Connection,
+    carry: &mut Carry,
+    (at, run): (usize, &StoredRun),
+    row: Option<u64>,
+) -> Result<(), StoreError> {
+    let (which, id) = row.map_or(("process_id <>", ALL), |row| ("process_id =", row.cast_signed()));
+    let sql = format!(
+        "SELECT process_id, at_s, {POINT} FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 \
+         AND {which} ?5 ORDER BY at_s"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    for (step, [from, to]) in carry.cover.pieces(run) {
+        let mut rows = statement.query([run.id.cast_signed(), STEPS[step], from, to, id])?;
+        while let Some(row) = rows.next()? {
+            carry.sample(at, row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?, &point(row, 2)?);
+        }
+    }
+    Ok(())
+}
+
+/// What the requests of a run without samples came to.
+fn requests(connection: &Connection, carry: &mut Carry, at: usize) -> Result<(), StoreError> {
+    let Range { from, to, .. } = carry.cover.range;
+    let [first, end] = places(connection, from, to)?;
+    let sql = "SELECT request.time_ns, what.call_id, what.errno, request.size, request.delta_bytes, request.virtual_bytes \
+        FROM who CROSS JOIN request ON request.who_id = who.id AND request.id >= ?2 AND request.id < ?3 \
+        JOIN what ON what.id = request.what_id WHERE who.process_id = ?1 AND time_ns >= ?4 AND time_ns < ?5";
+    let mut statement = connection.prepare_cached(sql)?;
+    for process in carry.rows(at) {
+        let mut rows = statement.query([process.cast_signed(), first, end, from.0, to.0])?;
+        while let Some(row) = rows.next()? {
+            let time: i64 = row.get(0)?;
+            let point = UsagePoint::of_request(
+                call(row, 1)?,
+                row.get::<_, Option<i64>>(2)?.is_some(),
+                row.get::<_, i64>(3)?.cast_unsigned(),
+                row.get(4)?,
+                row.get::<_, i64>(5)?.cast_unsigned(),
+            );
+            carry.sample(at, process, time.div_euclid(1_000_000_000), &point);
+        }
+    }
+    Ok(())
+}
+
+/// The call of that index.
+pub(super) fn call(row: &Row<'_>, index: usize) -> rusqlite::Result<Call> {
+    let call: i64 = row.get(index)?;
+    let known = usize::try_from(call).ok().and_then(Call::from_index);
+    known.ok_or(rusqlite::Error::IntegralValueOutOfRange(index, call))
+}
+
+/// Of a process that has just gone, nothing.
+fn details(connection: &Connection, row: u64) -> Result<Details, StoreError> {
+    let sql = "SELECT command, user, parent_pid, container, pod, unit FROM process WHERE id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([row.cast_signed()], |row| {
+        Ok(Details {
+            command: row.get(0)?,
+            user: row.get(1)?,
+            parent: row.get::<_, Option<u32>>(2)?.map(Tgid),
+            container: row.get(3)?,
+            pod: row.get(4)?,
+            unit: row.get(5)?,
+        })
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}
+
+/// Who the processes of those rows are.
+pub(super) fn identities(
+    connection: &Connection,
+    rows: &[u64],
+) -> Result<HashMap<u64, Identity>, StoreError> {
+    let sql = format!(
+        "SELECT hostname, CASE boot_id WHEN '' THEN CAST(run.id AS TEXT) ELSE boot_id END, pid, start_ns, {STARTED} \
+         FROM process JOIN run ON run.id = process.run_id WHERE process.id = ?1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut found = HashMap::new();
+    for row in rows {
+        let one = statement.query_row([row.cast_signed()], |row| {
+            Ok(Identity {
+                host: row.get(0)?,
+                boot: row.get(1)?,
+                pid: Tgid(row.get(2)?),
+                start: row.get::<_, i64>(3)?.cast_unsigned(),
+                started_at: WallClock(row.get(4)?),
+            })
+        });
+        if let Some(one) = one.optional()? {
+            found.insert(*row, one);
+        }
+    }
+    Ok(found)
+}

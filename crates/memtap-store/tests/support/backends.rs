@@ -1,0 +1,38 @@
+//! Runs a case on each backend.
+
+use std::path::Path;
+
+use memtap_store::Settings;
+
+use super::mariadb::server;
+use super::{Written, run};
+
+/// Opens the store in a folder.
+pub(crate) type Factory = fn(&Path, &Settings) -> Written;
+
+/// Makes a test of each case and backend.
+macro_rules! backends {
+    (@$backend:ident, $factory:expr; $($case:ident)*) => {
+        mod $backend {
+            $(#[test] fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$case($factory, folder.path());
+            })*
+        }
+    };
+    ($($case:ident)*) => {
+        backends!(@sqlite, crate::support::store; $($case)*);
+        backends!(@mysql, crate::support::backends::mariadb; $($case)*);
+    };
+}
+pub(crate) use backends;
+
+/// A database of its own for each folder.
+pub(crate) fn mariadb(folder: &Path, settings: &Settings) -> Written {
+    let name = folder.join("database");
+    if !name.exists() {
+        std::fs::write(&name, server().database()).unwrap();
+    }
+    let url = server().url(&std::fs::read_to_string(name).unwrap());
+    Written::by(memtap_store::open(&url, settings).unwrap().unwrap(), run("vm"))
+}
