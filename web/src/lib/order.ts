@@ -10,6 +10,8 @@ export interface SortKey {
 export type Sort = readonly SortKey[];
 
 export const DEFAULT_SORT: Sort = [{ column: "resident_bytes", descending: true }];
+/** Of a past time: who was large at any moment of it, though nothing may be left at its end. */
+export const PAST_SORT: Sort = [{ column: "peak_resident_bytes", descending: true }];
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 /** Below all that is known. */
 const UNKNOWN = -Number.MAX_VALUE;
@@ -97,11 +99,11 @@ export function sortText(sort: Sort): string {
   return sort.map((key) => (key.descending ? "-" : "") + key.column).join(",");
 }
 
-export function parseSort(text: string | null): Sort {
+export function parseSort(text: string | null, otherwise = DEFAULT_SORT): Sort {
   const keys = (text ?? "").split(",").flatMap((part): SortKey[] => {
     const descending = part.startsWith("-");
     const column = descending ? part.slice(1) : part;
     return isColumn(column) ? [{ column, descending }] : [];
   });
-  return keys.length > 0 ? keys.slice(0, 2) : DEFAULT_SORT;
+  return keys.length > 0 ? keys.slice(0, 2) : otherwise;
 }

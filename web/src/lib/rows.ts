@@ -118,21 +118,26 @@ export function rowOfLife(life: Life, past: Past): TableRow {
   const { before, resident, end_time: end, ...same } = life;
   const total = past.memory.get(life.host);
   const seconds = livedSeconds(life, past);
+  const hasEnded = end !== null && Date.parse(end) <= past.to;
+  // Of who has ended the history tells what it had last; at the end of the time that is shown it has nothing, as in the live table.
+  const sizes = hasEnded ? NOTHING : { virtual_bytes: life.virtual_bytes, resident_bytes: life.resident_bytes, swap_bytes: life.swap_bytes, ...resident };
   return {
     ...same,
-    ...resident,
+    ...sizes,
     key: processKey(life),
-    end_time: end !== null && Date.parse(end) <= past.to ? end : null,
+    end_time: hasEnded ? end : null,
     threads: null,
-    memory_percentage: total === undefined ? null : (100 * life.resident_bytes) / total,
+    memory_percentage: total === undefined ? null : (100 * sizes.resident_bytes) / total,
     requests_per_second: life.requests / seconds,
     requested_per_second: life.requested_bytes / seconds,
     unexplained_bytes: null,
     last_request: null,
-    growth_bytes: life.resident_bytes - before.resident_bytes,
+    growth_bytes: sizes.resident_bytes - before.resident_bytes,
     trace: null,
   };
 }
+
+const NOTHING = { virtual_bytes: 0, resident_bytes: 0, anonymous_bytes: 0, file_bytes: 0, shmem_bytes: 0, swap_bytes: 0 };
 
 /** How long it lived within the stretch; a second at least, so that a rate is never told of less. */
 function livedSeconds({ start_time, end_time }: Life, { from, to }: Past): number {

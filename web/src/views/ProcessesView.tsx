@@ -49,6 +49,7 @@ export function ProcessesView({ route }: { route: Route }) {
           known={known.length}
           shown={shown.length}
           more={table.more}
+          isFailing={table.problem !== null && lines.length > 0}
           onChange={change}
           isPaused={pausedAt !== null}
           onPause={pause}

@@ -56,6 +56,8 @@ export function ProcessTable(props: TableProps) {
     overscan: whole ? lines.length : 12,
     scrollPaddingStart: isNarrow ? 0 : HEAD,
   });
+  // The virtualiser keeps the heights that it was told before the window became narrow or wide.
+  useLayoutEffect(() => virtual.measure(), [virtual, height]);
   const { selected, line, moved } = useSelection({ lines, opened: props.opened, scrollTo: (index) => virtual.scrollToIndex(index), onToggle });
 
   const pressed = (event: KeyboardEvent) => {
