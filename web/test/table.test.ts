@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { columnsFromText, columnsText, columnValue, COLUMNS, DEFAULT_COLUMNS, ordinaryColumns, toggled, type Column } from "../src/lib/columns";
-import { clicked, DEFAULT_SORT, parseSort, sorted, sortText } from "../src/lib/order";
+import { clicked, DEFAULT_SORT, parseSort, PAST_SORT, sorted, sortText } from "../src/lib/order";
 import { found, parentOf } from "../src/lib/processes";
 import { rowOfLife, rowOfProcess, sumOf } from "../src/lib/rows";
 import { STILL } from "../src/model/pace";
@@ -42,6 +42,7 @@ describe("the rows of the table", () => {
     expect(sortText(clicked(first, "name", true))).toBe("-pid,name");
     expect(parseSort("-pid,name")).toEqual(clicked(first, "name", true));
     expect(parseSort("constructor,__proto__")).toEqual(DEFAULT_SORT);
+    expect(parseSort(null, PAST_SORT)).toEqual(PAST_SORT);
   });
 });
 
@@ -126,6 +127,11 @@ describe("the row of a life", () => {
     const [before, after] = ["2026-11-23T10:30:59.000Z", "2026-11-23T10:31:01.000Z"];
     expect(rowOfLife(lifeOf(1, { end_time: before }), past).end_time).toBe(before);
     expect(rowOfLife(lifeOf(1, { end_time: after }), past).end_time).toBeNull();
+  });
+
+  it("has nothing left once it has ended, but the peak that it had", () => {
+    const ended = rowOfLife(lifeOf(1, { end_time: "2026-11-23T10:30:59.000Z", before: { virtual_bytes: 0, resident_bytes: 1000 } }), past);
+    expect(ended).toMatchObject({ virtual_bytes: 0, resident_bytes: 0, anonymous_bytes: 0, memory_percentage: 0, growth_bytes: -1000, peak_resident_bytes: 4096 });
   });
 
   it("has the share of the memory of its own machine, if that is known", () => {

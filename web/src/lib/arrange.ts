@@ -82,13 +82,13 @@ function asTree(rows: readonly TableRow[], sort: Sort, toggled: Toggled): readon
 
 /** The parent of each row that has one among the rows, by key. */
 export function parentsOf(rows: readonly TableRow[]): ReadonlyMap<string, TableRow> {
-  const lives = new Map<string, TableRow[]>();
-  for (const row of rows) listed(lives, `${row.host ?? ""} ${row.pid}`, row);
+  const lives = new Map<number | null, TableRow[]>();
+  for (const row of rows) listed(lives, row.pid, row);
   const parents = new Map<string, TableRow>();
   for (const row of rows) {
     let parent: TableRow | null = null;
-    for (const one of lives.get(`${row.host ?? ""} ${row.parent_pid}`) ?? []) {
-      if (isOlder(one, row) && (parent === null || isOlder(parent, one))) parent = one;
+    for (const one of lives.get(row.parent_pid) ?? []) {
+      if (one.host === row.host && isOlder(one, row) && (parent === null || isOlder(parent, one))) parent = one;
     }
     if (parent !== null) parents.set(row.key, parent);
   }
@@ -112,7 +112,7 @@ export function withParents(rows: readonly TableRow[], all: readonly TableRow[])
   return [...kept.values()];
 }
 
-function listed(lists: Map<string, TableRow[]>, key: string, row: TableRow): void {
+function listed<K>(lists: Map<K, TableRow[]>, key: K, row: TableRow): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [row]);
   else list.push(row);

@@ -10,20 +10,27 @@ export interface SortKey {
 export type Sort = readonly SortKey[];
 
 export const DEFAULT_SORT: Sort = [{ column: "resident_bytes", descending: true }];
+/** Of a past time: who was large at any moment of it, though nothing may be left at its end. */
+export const PAST_SORT: Sort = [{ column: "peak_resident_bytes", descending: true }];
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 /** Below all that is known. */
 const UNKNOWN = -Number.MAX_VALUE;
 
 export function sorted(rows: readonly TableRow[], sort: Sort): TableRow[] {
   const keys = sort.map((key) => weights(rows, key));
-  const places = Uint32Array.from(rows.keys()).toSorted((a, b) => {
+  const places = new Uint32Array(rows.length).map((_, place) => place).toSorted((a, b) => {
     for (const values of keys) {
       const order = (values[a] ?? 0) - (values[b] ?? 0);
       if (order !== 0) return order;
     }
     return fixedOrder(rows[a], rows[b]);
   });
-  return Array.from(places).flatMap((place) => rows[place] ?? []);
+  const ordered: TableRow[] = [];
+  for (const place of places) {
+    const row = rows[place];
+    if (row !== undefined) ordered.push(row);
+  }
+  return ordered;
 }
 
 /** A last, fixed order, so that equal rows do not change places from tick to tick. */
@@ -37,7 +44,9 @@ function fixedOrder(a: TableRow | undefined, b: TableRow | undefined): number {
 function weights(rows: readonly TableRow[], { column, descending }: SortKey): Float64Array {
   const sign = descending ? -1 : 1;
   const weight = TEXT.has(column) ? textWeight(rows, column) : TIMES.has(column) ? timeWeight : numberWeight;
-  return Float64Array.from(rows, (row) => sign * weight(columnValue(row, column)));
+  const values = new Float64Array(rows.length);
+  for (const [place, row] of rows.entries()) values[place] = sign * weight(columnValue(row, column));
+  return values;
 }
 
 type Value = ReturnType<typeof columnValue>;
@@ -90,11 +99,11 @@ export function sortText(sort: Sort): string {
   return sort.map((key) => (key.descending ? "-" : "") + key.column).join(",");
 }
 
-export function parseSort(text: string | null): Sort {
+export function parseSort(text: string | null, otherwise = DEFAULT_SORT): Sort {
   const keys = (text ?? "").split(",").flatMap((part): SortKey[] => {
     const descending = part.startsWith("-");
     const column = descending ? part.slice(1) : part;
     return isColumn(column) ? [{ column, descending }] : [];
   });
-  return keys.length > 0 ? keys.slice(0, 2) : DEFAULT_SORT;
+  return keys.length > 0 ? keys.slice(0, 2) : otherwise;
 }

@@ -118,21 +118,26 @@ export function rowOfLife(life: Life, past: Past): TableRow {
   const { before, resident, end_time: end, ...same } = life;
   const total = past.memory.get(life.host);
   const seconds = livedSeconds(life, past);
+  const hasEnded = end !== null && Date.parse(end) <= past.to;
+  // Of who has ended the history tells what it had last; at the end of the time that is shown it has nothing, as in the live table.
+  const sizes = hasEnded ? NOTHING : { virtual_bytes: life.virtual_bytes, resident_bytes: life.resident_bytes, swap_bytes: life.swap_bytes, ...resident };
   return {
     ...same,
-    ...resident,
+    ...sizes,
     key: processKey(life),
-    end_time: end !== null && Date.parse(end) <= past.to ? end : null,
+    end_time: hasEnded ? end : null,
     threads: null,
-    memory_percentage: total === undefined ? null : (100 * life.resident_bytes) / total,
+    memory_percentage: total === undefined ? null : (100 * sizes.resident_bytes) / total,
     requests_per_second: life.requests / seconds,
     requested_per_second: life.requested_bytes / seconds,
     unexplained_bytes: null,
     last_request: null,
-    growth_bytes: life.resident_bytes - before.resident_bytes,
+    growth_bytes: sizes.resident_bytes - before.resident_bytes,
     trace: null,
   };
 }
+
+const NOTHING = { virtual_bytes: 0, resident_bytes: 0, anonymous_bytes: 0, file_bytes: 0, shmem_bytes: 0, swap_bytes: 0 };
 
 /** How long it lived within the stretch; a second at least, so that a rate is never told of less. */
 function livedSeconds({ start_time, end_time }: Life, { from, to }: Past): number {
@@ -141,52 +146,63 @@ function livedSeconds({ start_time, end_time }: Life, { from, to }: Past): numbe
   return Math.max(1, (end - begin) / 1000);
 }
 
-const ADDED = ["virtual_bytes", "resident_bytes", "anonymous_bytes", "file_bytes", "shmem_bytes", "swap_bytes", "minor_faults", "major_faults"] as const;
-/** Of those of which it is known. */
-const ADDED_IF_KNOWN = [
-  "threads",
-  "memory_percentage",
-  "requests",
-  "requested_bytes",
-  "granted_bytes",
-  "released_bytes",
-  "refused",
-  "requests_per_second",
-  "requested_per_second",
-  "unexplained_bytes",
-  "growth_bytes",
-] as const;
-/** Of one process each: peaks of several fall at different times, and have no sum. */
-const LARGEST = ["peak_virtual_bytes", "peak_resident_bytes"] as const;
-/** Told where all have the same. */
-const COMMON = ["host", "user", "container", "pod", "unit", "command"] as const;
-
 /** The sums of some rows, as a row of its own. Sums are of what is known; null where that is nothing. */
 export function sumOf(key: string, name: string, rows: readonly TableRow[]): TableRow {
   const first = rows[0];
   if (first === undefined) throw new Error("a group without members");
   const sum: TableRow = { ...first, key, name, pid: null, parent_pid: null, trace: null };
-  for (const row of rows.slice(1)) {
-    for (const field of ADDED) sum[field] += row[field];
-    for (const field of ADDED_IF_KNOWN) sum[field] = added(sum[field], row[field]);
-    for (const field of LARGEST) sum[field] = Math.max(sum[field], row[field]);
-    for (const field of COMMON) if (sum[field] !== row[field]) clear(sum, field);
-    if (row.start_time < sum.start_time) sum.start_time = row.start_time;
-    sum.end_time = sum.end_time === null || row.end_time === null ? null : later(sum.end_time, row.end_time);
-    sum.last_request = sum.last_request === null ? row.last_request : later(sum.last_request, row.last_request ?? "");
-  }
+  for (const row of rows.slice(1)) add(sum, row);
   return sum;
 }
 
+// Field by field, and not over a list of them: ten thousand rows are added up at every tick.
+function add(sum: TableRow, row: TableRow): void {
+  addSizes(sum, row);
+  addCounts(sum, row);
+  if (sum.host !== row.host) sum.host = null;
+  if (sum.user !== row.user) sum.user = "";
+  if (sum.command !== row.command) sum.command = "";
+  if (sum.container !== row.container) sum.container = null;
+  if (sum.pod !== row.pod) sum.pod = null;
+  if (sum.unit !== row.unit) sum.unit = null;
+  if (row.start_time < sum.start_time) sum.start_time = row.start_time;
+  sum.end_time = sum.end_time === null || row.end_time === null ? null : later(sum.end_time, row.end_time);
+  sum.last_request = sum.last_request === null ? row.last_request : later(sum.last_request, row.last_request ?? "");
+}
+
+function addSizes(sum: TableRow, row: TableRow): void {
+  sum.virtual_bytes += row.virtual_bytes;
+  sum.resident_bytes += row.resident_bytes;
+  sum.anonymous_bytes += row.anonymous_bytes;
+  sum.file_bytes += row.file_bytes;
+  sum.shmem_bytes += row.shmem_bytes;
+  sum.swap_bytes += row.swap_bytes;
+  // Of one process each: peaks of several fall at different times, and have no sum.
+  sum.peak_virtual_bytes = Math.max(sum.peak_virtual_bytes, row.peak_virtual_bytes);
+  sum.peak_resident_bytes = Math.max(sum.peak_resident_bytes, row.peak_resident_bytes);
+  sum.memory_percentage = added(sum.memory_percentage, row.memory_percentage);
+  sum.growth_bytes = added(sum.growth_bytes, row.growth_bytes);
+}
+
+function addCounts(sum: TableRow, row: TableRow): void {
+  sum.minor_faults += row.minor_faults;
+  sum.major_faults += row.major_faults;
+  sum.threads = added(sum.threads, row.threads);
+  sum.requests = added(sum.requests, row.requests);
+  sum.requested_bytes = added(sum.requested_bytes, row.requested_bytes);
+  sum.granted_bytes = added(sum.granted_bytes, row.granted_bytes);
+  sum.released_bytes = added(sum.released_bytes, row.released_bytes);
+  sum.refused = added(sum.refused, row.refused);
+  sum.requests_per_second = added(sum.requests_per_second, row.requests_per_second);
+  sum.requested_per_second = added(sum.requested_per_second, row.requested_per_second);
+  sum.unexplained_bytes = added(sum.unexplained_bytes, row.unexplained_bytes);
+}
+
+/** Of what is known. */
 function added(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : a + b;
 }
 
 function later(a: string, b: string): string {
   return a < b ? b : a;
-}
-
-function clear(sum: TableRow, field: (typeof COMMON)[number]): void {
-  if (field === "user" || field === "command") sum[field] = "";
-  else sum[field] = null;
 }

@@ -8,10 +8,10 @@ import type { Lives, Measure } from "../model/history";
 import { paceOf } from "../model/pace";
 import { initialState } from "../model/state";
 import { useLive } from "../model/store";
-import { useIsLive } from "../ui/router";
+import { useIsLive, useRoute } from "../ui/router";
 
-/** As many as one answer may hold. */
-const LIMIT = 10_000;
+/** Of a stretch of the past, which is asked for once, as many as one answer may hold; fewer where it is asked again and again. */
+const LIMIT = { range: 10_000, live: 2_000 };
 const EVERY_MS = 5_000;
 
 export interface TableRows {
@@ -45,8 +45,9 @@ function useLiveRows(isLive: boolean): readonly TableRow[] {
 }
 
 function useLives(isLive: boolean, sort: Sort): Omit<TableRows, "isLive"> {
+  const { time } = useRoute();
   const by = MEASURED[sort[0]?.column ?? "resident_bytes"] ?? "resident";
-  const { data, shown, problem, isOld } = useHistory<Lives>(isLive ? null : "lives", { by, limit: LIMIT }, EVERY_MS);
+  const { data, shown, problem, isOld } = useHistory<Lives>(isLive ? null : "lives", { by, limit: LIMIT[time.kind] }, EVERY_MS);
   const hostname = useLive((state) => state.live?.host.hostname ?? "");
   const total = useLive((state) => state.live?.host.memory.total_bytes ?? 0);
   const rows = useMemo(() => {

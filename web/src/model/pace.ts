@@ -40,6 +40,7 @@ export function paceOf(paces: Paces, key: ProcessKey): Pace | null {
 }
 
 export function withPaces(paces: Paces, before: ReadonlyMap<ProcessKey, Process>, lastTime: string, tick: Tick): Paces {
+  if (paces.measured && tick.changed.length === 0 && tick.removed.length === 0 && isQuiet(paces)) return paces;
   const span = { from: Date.parse(lastTime), to: Date.parse(tick.time) };
   const of = new Map<ProcessKey, Pace>();
   for (const [key, pace] of paces.of) of.set(key, rested(pace));
@@ -54,7 +55,16 @@ export function withPaces(paces: Paces, before: ReadonlyMap<ProcessKey, Process>
 }
 
 function rested(pace: Pace): Pace {
-  return pace.requests === 0 && pace.requested === 0 ? pace : { ...STILL, trace: pace.trace };
+  return isStill(pace) ? pace : { ...STILL, trace: pace.trace };
+}
+
+function isStill({ requests, requested }: Pace): boolean {
+  return requests === 0 && requested === 0;
+}
+
+function isQuiet({ of }: Paces): boolean {
+  for (const pace of of.values()) if (!isStill(pace)) return false;
+  return true;
 }
 
 type Span = { from: number; to: number };

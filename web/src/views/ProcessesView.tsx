@@ -19,12 +19,7 @@ export function ProcessesView({ route }: { route: Route }) {
   const table = useTableRows(query.sort);
   const { rows, pausedAt, pause } = usePause(table);
   const { toggled, toggle } = useToggled(query.grouping);
-  const shown = useMemo(() => found(rows, query.search, query.ended), [rows, query.search, query.ended]);
-  const known = useMemo(() => found(rows, "", query.ended).length, [rows, query.ended]);
-  const lines = useMemo(
-    () => arranged(query.grouping === "tree" ? withParents(shown, rows) : shown, query.sort, query.grouping, toggled),
-    [shown, rows, query.sort, query.grouping, toggled],
-  );
+  const { known, shown, lines } = useLines(rows, query, toggled);
   const choice = useMemo(() => ({ query, toggled, pausedAt }), [query, toggled, pausedAt]);
   const columns = useColumns(query.columns, rows);
 
@@ -50,9 +45,11 @@ export function ProcessesView({ route }: { route: Route }) {
     <div className={route.process === null ? "split" : "split split-open"}>
       <section className={table.isOld ? "list list-old" : "list"} aria-busy={table.isOld}>
         <Toolbar
-          {...{ query, columns, known }}
+          {...{ query, columns }}
+          known={known.length}
           shown={shown.length}
           more={table.more}
+          isFailing={table.problem !== null && lines.length > 0}
           onChange={change}
           isPaused={pausedAt !== null}
           onPause={pause}
@@ -75,6 +72,17 @@ export function ProcessesView({ route }: { route: Route }) {
       {route.process !== null && <ProcessPanel key={route.process} id={route.process} onClose={close} />}
     </div>
   );
+}
+
+/** Those that may be shown, those of them that were found, and how they stand. */
+function useLines(rows: TableRows["rows"], { search, ended, sort, grouping }: TableQuery, toggled: Toggled) {
+  const known = useMemo(() => found(rows, "", ended), [rows, ended]);
+  const shown = useMemo(() => found(known, search, true), [known, search]);
+  const lines = useMemo(
+    () => arranged(grouping === "tree" ? withParents(shown, known) : shown, sort, grouping, toggled),
+    [shown, known, sort, grouping, toggled],
+  );
+  return { known, shown, lines };
 }
 
 /** The tree has a key of its own. */

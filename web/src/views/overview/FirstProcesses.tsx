@@ -1,14 +1,14 @@
 /** The first processes of the table, with a link to all. */
 import { useMemo, useState } from "react";
 import { arranged, type Toggled } from "../../lib/arrange";
-import { DEFAULT_SORT, sortText, type Sort } from "../../lib/order";
+import { sortText, type Sort } from "../../lib/order";
 import { found } from "../../lib/processes";
 import { useTableRows } from "../../live/rows";
-import { navigate, useHref } from "../../ui/router";
+import { navigate, useHref, useIsLive } from "../../ui/router";
 import { Say } from "../../ui/Say";
 import { useSettings } from "../../ui/settings";
 import { ProcessTable } from "../processes/ProcessTable";
-import { rememberedColumns, useColumns } from "../processes/query";
+import { ordinarySort, rememberedColumns, useColumns } from "../processes/query";
 
 const FIRST = 15;
 const NONE: Toggled = new Set();
@@ -16,8 +16,10 @@ const NONE: Toggled = new Set();
 export function FirstProcesses() {
   const { t } = useSettings();
   const href = useHref();
-  const [sort, setSort] = useState<Sort>(DEFAULT_SORT);
-  const { rows, isLive, isAsking, isOld, problem } = useTableRows(sort);
+  const [chosen, setChosen] = useState<Sort | null>(null);
+  const isLive = useIsLive();
+  const sort = chosen ?? ordinarySort(isLive);
+  const { rows, isAsking, isOld, problem } = useTableRows(sort);
   const shown = useMemo(() => found(rows, "", !isLive), [rows, isLive]);
   const lines = useMemo(() => arranged(shown, sort, "none", NONE).slice(0, FIRST), [shown, sort]);
   const columns = useColumns(useState(rememberedColumns)[0], rows);
@@ -34,7 +36,7 @@ export function FirstProcesses() {
         <ProcessTable
           whole
           {...{ lines, columns, sort }}
-          onSort={setSort}
+          onSort={setChosen}
           choice={sort}
           opened={null}
           onOpen={(process) => navigate(href({ view: "processes", process }))}

@@ -19,6 +19,8 @@ import { useSelection } from "./selection";
 const ROW = 26;
 const CARD = 68;
 const HEAD = 28;
+/** What the names of a tree need besides: they stand further to the right the deeper they are. */
+const DEEP = 70;
 
 interface TableProps {
   lines: readonly Line[];
@@ -51,10 +53,11 @@ export function ProcessTable(props: TableProps) {
     count: lines.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => height,
-    getItemKey: (index) => lines[index]?.key ?? index,
     overscan: whole ? lines.length : 12,
     scrollPaddingStart: isNarrow ? 0 : HEAD,
   });
+  // The virtualiser keeps the heights that it was told before the window became narrow or wide.
+  useLayoutEffect(() => virtual.measure(), [virtual, height]);
   const { selected, line, moved } = useSelection({ lines, opened: props.opened, scrollTo: (index) => virtual.scrollToIndex(index), onToggle });
 
   const pressed = (event: KeyboardEvent) => {
@@ -74,7 +77,7 @@ export function ProcessTable(props: TableProps) {
       role={grouping === "none" ? "grid" : "treegrid"}
       tabIndex={0}
       className={`table${whole ? " table-whole" : ""}`}
-      style={isNarrow ? undefined : widths(columns)}
+      style={isNarrow ? undefined : widths(columns, grouping)}
       data-testid="process-table"
       aria-label={t("processes.label")}
       aria-rowcount={lines.length + 1}
@@ -85,12 +88,12 @@ export function ProcessTable(props: TableProps) {
       {!isNarrow && <ProcessHead columns={columns} sort={sort} onSort={onSort} />}
       {/* Not on the whole of the table: over its head nobody aims at a line. */}
       <div role="rowgroup" className="rows" style={{ height: virtual.getTotalSize() }} {...{ onPointerDown, onPointerMove }}>
-        {virtual.getVirtualItems().map(({ index, key, start }) => {
+        {virtual.getVirtualItems().map(({ index, start }) => {
           const one = lines[index];
           if (one === undefined) return null;
           const { row, level, open, members } = one;
           const isSelected = selected === one.key;
-          return <LineView key={key} columns={shown} top={start} {...{ row, level, open, members, context, index, onOpen, onToggle }} selected={isSelected} />;
+          return <LineView key={one.key} columns={shown} top={start} {...{ row, level, open, members, context, index, onOpen, onToggle }} selected={isSelected} />;
         })}
       </div>
     </div>
@@ -109,8 +112,9 @@ function useLatest(act: (key: string) => void): (key: string) => void {
 }
 
 /** Head and rows are grids of their own, so they are told one common template. */
-function widths(columns: readonly Column[]): CSSProperties {
-  const views = columns.map((column) => COLUMN_VIEWS[column]);
+function widths(columns: readonly Column[], grouping: Grouping): CSSProperties {
+  const extra = grouping === "tree" ? DEEP : 0;
+  const views = columns.map((column) => ({ ...COLUMN_VIEWS[column], width: COLUMN_VIEWS[column].width + (column === "name" ? extra : 0) }));
   const tracks = views.map(({ width, grow }) => (grow === undefined ? `${width}px` : `minmax(${width}px, ${grow}fr)`));
   const least = views.reduce((sum, { width }) => sum + width, 0);
   return { "--columns": tracks.join(" "), "--least": `${least}px` } as CSSProperties;

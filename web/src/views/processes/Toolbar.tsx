@@ -16,6 +16,8 @@ interface ToolbarProps {
   known: number;
   /** Lives that the history has beyond those. */
   more: number;
+  /** The history did not answer the last time; what is shown is older. */
+  isFailing: boolean;
   onChange: (part: Partial<TableQuery>) => void;
   isPaused: boolean;
   /** Null where there is nothing to pause. */
@@ -23,7 +25,7 @@ interface ToolbarProps {
   onDown: () => void;
 }
 
-export function Toolbar({ query, columns, shown, known, more, onChange, isPaused, onPause, onDown }: ToolbarProps) {
+export function Toolbar({ query, columns, shown, known, more, isFailing, onChange, isPaused, onPause, onDown }: ToolbarProps) {
   const { t } = useSettings();
   const isNarrow = useNarrow();
   return (
@@ -45,6 +47,7 @@ export function Toolbar({ query, columns, shown, known, more, onChange, isPaused
         </button>
       )}
       <span className="muted toolbar-end" role="status">
+        {isFailing && <span className="bad">{t("time.failed")} </span>}
         {shown === known ? t("processes.shown", { count: known }) : t("processes.shownOf", { shown, count: known })}
         {more > 0 && ` · ${t("processes.more", { count: more })}`}
       </span>

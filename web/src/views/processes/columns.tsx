@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import type { Term } from "../../i18n";
 import type { Grouping } from "../../lib/arrange";
 import { placeOf, type Column } from "../../lib/columns";
-import { bytes, clock, count, exactBytes, percent, rate, signedBytes } from "../../lib/format";
+import { bytes, clock, count, exactBytes, moment, percent, rate, signedBytes } from "../../lib/format";
 import type { TableRow } from "../../lib/rows";
 import { visible } from "../../lib/visible";
 import type { Settings } from "../../ui/settings";
@@ -75,7 +75,7 @@ export const COLUMN_VIEWS: Record<Column, ColumnView> = {
   released_bytes: amount("released_bytes", "released", 90),
   unexplained_bytes: amount("unexplained_bytes", "unexplained", 104, true),
   threads: { ...NUMBER, width: 70, cell: (row, { settings }) => numberOf(row.threads, settings) },
-  start_time: { ...NUMBER, width: 84, cell: (row) => <Clock time={row.start_time} /> },
+  start_time: { ...NUMBER, width: 150, cell: startCell },
   last_request: { ...NUMBER, width: 112, cell: lastCell },
   command: { ...TEXT, width: 170, grow: 3, cell: commandCell },
 };
@@ -151,6 +151,11 @@ function faultsCell({ minor_faults, major_faults }: TableRow, { settings: { t, l
 function refusedCell({ refused }: TableRow, { settings: { lang } }: CellContext): ReactNode {
   if (refused === null) return null;
   return refused > 0 ? <span className="bad">{count(refused, lang)}</span> : <Zero />;
+}
+
+/** A process may be older than this day. */
+function startCell({ start_time }: TableRow): ReactNode {
+  return <time dateTime={start_time} title={start_time}>{moment(start_time, Date.now())}</time>;
 }
 
 function lastCell(row: TableRow, { settings: { t }, isLive, seesRequests }: CellContext): ReactNode {

@@ -2,7 +2,7 @@
 import { useMemo } from "react";
 import { GROUPINGS, type Grouping } from "../../lib/arrange";
 import { columnsFromText, columnsText, DEFAULT_COLUMNS, ordinaryColumns, type Column } from "../../lib/columns";
-import { DEFAULT_SORT, parseSort, sortText, type Sort } from "../../lib/order";
+import { DEFAULT_SORT, parseSort, PAST_SORT, sortText, type Sort } from "../../lib/order";
 import type { Route } from "../../lib/route";
 import type { TableRow } from "../../lib/rows";
 import { recallText, remember } from "../../ui/memory";
@@ -28,7 +28,7 @@ function fromAddress(query: URLSearchParams, isLive: boolean): TableQuery {
   const ended = query.get("ended");
   return {
     search: query.get("q") ?? "",
-    sort: parseSort(query.get("sort")),
+    sort: parseSort(query.get("sort"), ordinarySort(isLive)),
     // Of the past one wants to see all who lived then.
     ended: ended === null ? !isLive : ended === "true",
     grouping: GROUPINGS.find((one) => one === query.get("group")) ?? "none",
@@ -39,11 +39,15 @@ function fromAddress(query: URLSearchParams, isLive: boolean): TableQuery {
 export function queryText({ search, sort, ended, grouping, columns }: TableQuery, isLive: boolean): Record<string, string> {
   return {
     q: search,
-    sort: sortText(sort) === sortText(DEFAULT_SORT) ? "" : sortText(sort),
+    sort: sortText(sort) === sortText(ordinarySort(isLive)) ? "" : sortText(sort),
     ended: ended === !isLive ? "" : String(ended),
     group: grouping === "none" ? "" : grouping,
     cols: columns === null ? "" : columnsText(columns),
   };
+}
+
+export function ordinarySort(isLive: boolean): Sort {
+  return isLive ? DEFAULT_SORT : PAST_SORT;
 }
 
 export function rememberedColumns(): readonly Column[] | null {

@@ -31,7 +31,7 @@ export function useSelection({ lines, opened, scrollTo, onToggle }: Moves) {
     scrollTo(to);
     return true;
   };
-  return { selected, line: lines.find((line) => line.key === selected), moved };
+  return { selected, line: selected === null ? undefined : lines.find((line) => line.key === selected), moved };
 }
 
 function target(key: string, lines: readonly Line[], from: number, page: number): number | null {
