@@ -5,7 +5,8 @@ mod kernel;
 use kernel::{PAGE, Process};
 use memtap_ledger::{Ledger, LiveView, Settings};
 use memtap_model::{
-    Call, Comm, Errno, HostReading, LossCause, Observation, OomKill, Refusals, Resident, Tgid, WallClock,
+    Call, CallTotals, Comm, Errno, HostReading, LossCause, Observation, OomKill, Refusals, Resident, Tgid,
+    WallClock,
 };
 use proptest::prelude::*;
 
@@ -293,6 +294,30 @@ fn everything_kept_is_bounded() {
     assert!(now.changed.len() <= 1000);
 }
 
+#[test]
+fn sums_of_all_processes_stay_exact_when_processes_end() {
+    let (mut one, mut child, mut late) = (Process::new(7, 10), Process::new(8, 10), Process::new(9, 10));
+    let mut ledger = ledger();
+    apply(&mut ledger, one.read().into_iter().chain([Observation::Fork(child.state())]));
+    apply(&mut ledger, [one.mmap(5), child.mmap(3), child.refused_mmap(1 << 62), child.munmap(2, 2)]);
+    apply(&mut ledger, child.exec(4, b"other"));
+    // Not told before its end: the last tally and state have it.
+    child.mmap(1);
+    apply(&mut ledger, child.exit());
+    // Its birth was lost: what its requests did since belongs to it all the same.
+    late.mmap(6);
+    apply(&mut ledger, late.read().into_iter().chain(one.read()));
+    // Its end is lost.
+    apply(&mut ledger, [Observation::AllRead, Observation::AllRead, Observation::AllRead]);
+    let totals = view(&mut ledger).totals;
+    assert_eq!((totals.granted_bytes, totals.released_bytes), (15 * PAGE, 2 * PAGE));
+    let mmap = CallTotals { count: 5, requested_bytes: 15 * PAGE, refused: 1 };
+    let munmap = CallTotals { count: 1, requested_bytes: 2 * PAGE, refused: 0 };
+    assert_eq!(totals.calls[Call::Mmap.index()], mmap);
+    assert_eq!(totals.calls[Call::Munmap.index()], munmap);
+    assert_eq!((totals.made, totals.refused), (6, 1));
+}
+
 /// What a random process may do next.
 #[derive(Debug, Clone)]
 enum Step {
@@ -376,6 +401,13 @@ proptest! {
         };
         prop_assert_eq!(view.totals.made, sum(memtap_ledger::Books::requests));
         prop_assert_eq!(view.totals.refused, sum(memtap_ledger::Books::refused));
+        prop_assert_eq!(view.totals.granted_bytes, sum(|books| books.granted_bytes));
+        prop_assert_eq!(view.totals.released_bytes, sum(|books| books.released_bytes));
+        for (index, call) in view.totals.calls.iter().enumerate() {
+            let mut parts = CallTotals::default();
+            view.living.iter().for_each(|summary| parts += summary.books.calls[index]);
+            prop_assert_eq!(*call, parts);
+        }
         prop_assert_eq!(view.totals.made, view.totals.seen + view.totals.lost_requests());
         prop_assert_eq!(view.totals.lost_requests(), sum(|books| books.lost));
         let asked: u64 = view.living.iter().map(|summary| summary.requested_bytes).sum();

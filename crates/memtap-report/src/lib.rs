@@ -8,7 +8,7 @@ mod evidence;
 mod findings;
 mod lang;
 mod look;
-mod report;
+pub mod report;
 mod track;
 
 pub use amount::{bytes, count, decimal, duration, rate};
@@ -18,4 +18,5 @@ pub use findings::{
 };
 pub use lang::Lang;
 pub use look::{Looked, look};
+pub use report::{Report, Totals};
 pub use track::{Size, Track};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use memtap_model::{Call, SizeRule, Tgid, WallClock};
 
-use crate::steps::{STEPS, choose, width};
+use crate::steps::{Point, STEPS, choose, width};
 use crate::{Life, LifeQuery, Measure, Program, Programs, Range, UsagePoint, UsageQuery};
 
 /// Where no step is asked for, it is the range's this part: so exact is the time of a peak.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memtap_model::{Call, CallTotals, Comm, Errno, HostReading, Resident, Tgid, WallClock};
 
-use crate::UsagePoint;
+use crate::{UsagePoint, UsageQuery};
 
 /// A stretch of the history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,14 @@ pub struct Range {
     pub from: WallClock,
     /// Before this time.
     pub to: WallClock,
+}
+
+impl Range {
+    /// As a question for the usage of all processes.
+    pub(crate) fn in_steps(&self, step: Duration) -> UsageQuery {
+        let Self { host, from, to } = self.clone();
+        UsageQuery { host, from, to, step, ..UsageQuery::default() }
+    }
 }
 
 /// A machine that has written into the store.
@@ -43,7 +51,7 @@ pub struct MachinePoint {
     pub host: HostReading,
     /// The least memory that was available within it, bytes.
     pub least_available_bytes: u64,
-    /// Requests within it by call; calls that were not made are left out.
+    /// Requests within it by call, in the order of the call table; calls that were not made are left out.
     pub calls: Vec<(Call, CallTotals)>,
     /// Requests within it that did not come in the stream.
     pub lost: u64,

@@ -11,6 +11,7 @@ mod carry;
 mod courier;
 mod error;
 mod history;
+mod machine;
 mod mysql;
 mod port;
 mod refusals;
@@ -18,6 +19,7 @@ mod sizes;
 mod spool;
 mod sqlite;
 mod steps;
+mod tables;
 mod url;
 mod writer;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
-use memtap_model::{Call, Comm, Errno, Faults, Resident, Tgid, Tid, WallClock};
+use memtap_model::{Call, CallTotals, Comm, Errno, Faults, HostReading, Resident, Tgid, Tid, WallClock};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,8 +87,8 @@ pub struct Appended {
     pub reason: Option<String>,
 }
 
-/// What all living processes have together at a tick, and what all have done since memtap began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What all living processes have together at a tick, what all have done since memtap began, and the machine's memory.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AllProcesses {
     /// Sum of their virtual sizes, bytes.
     pub virtual_bytes: u64,
@@ -106,6 +106,12 @@ pub struct AllProcesses {
     pub released_bytes: u64,
     /// Page faults.
     pub faults: Faults,
+    /// The requests by call, in the order of the call table.
+    pub calls: [CallTotals; Call::COUNT],
+    /// Those that did not come in the stream.
+    pub lost: u64,
+    /// The machine's memory; zero while no source has told of it.
+    pub host: HostReading,
 }
 
 impl From<&LiveView> for AllProcesses {
@@ -117,6 +123,9 @@ impl From<&LiveView> for AllProcesses {
             granted_bytes: view.totals.granted_bytes,
             released_bytes: view.totals.released_bytes,
             faults: view.totals.faults,
+            calls: view.totals.calls,
+            lost: view.totals.lost_requests(),
+            host: view.host.clone(),
             ..Self::default()
         };
         view.living.iter().fold(begin, |mut all, summary| {

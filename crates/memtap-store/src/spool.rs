@@ -453,12 +453,18 @@ mod tests {
         let error = Spool::open(folder.path(), 10_000).err().unwrap();
         assert!(error.to_string().contains("another memtap"), "{error}");
         drop(spool);
-        let other = folder.path().join("0000000007.segment");
-        std::fs::write(&other, b"mtspool\xff of the future").unwrap();
+        let others = [b"mtspool\x01 of the past".as_slice(), b"mtspool\xff of the future"];
+        let others =
+            [7, 8].map(|number| folder.path().join(format!("{number:010}.segment"))).into_iter().zip(others);
+        for (path, content) in others.clone() {
+            std::fs::write(path, content).unwrap();
+        }
         let mut spool = Spool::open(folder.path(), 10_000).unwrap();
         assert!(spool.is_empty());
         spool.put(b"ours", 1).unwrap();
         assert_eq!(drain(&mut spool), [b"ours"]);
-        assert!(other.exists());
+        for (path, content) in others {
+            assert_eq!(std::fs::read(path).unwrap(), content);
+        }
     }
 }

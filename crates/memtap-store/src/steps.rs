@@ -2,6 +2,7 @@
 //! within a step, so that longer steps are exact sums, and highest sizes stay the highest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use memtap_ledger::{Peaks, ProcessSummary};
@@ -18,14 +19,26 @@ pub(crate) const KEPT: [i64; 4] = [15 * 60, 3 * 3600, 2 * 86_400, 30 * 86_400];
 /// A process that lived for less is kept only as long as its requests are.
 pub(crate) const SHORT_LIFE_S: i64 = 3600;
 
+/// What is told of a step.
+pub(crate) trait Point: Sized {
+    /// A step and a later one as one.
+    fn then(&self, later: &Self) -> Self;
+
+    /// The same step of another machine added.
+    fn beside(&self, other: &Self) -> Self;
+
+    /// Where it begins, and its length.
+    fn place(&mut self) -> (&mut WallClock, &mut Duration);
+}
+
 /// One stored row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub(crate) struct Sample<P = UsagePoint> {
     /// Of which machine: sizes of different ones add up.
     pub(crate) host: String,
     /// Where its step begins, seconds.
     pub(crate) at_s: i64,
-    pub(crate) point: UsagePoint,
+    pub(crate) point: P,
 }
 
 /// What a tick tells of one process or of all.
@@ -113,25 +126,43 @@ pub(crate) fn width(query: &UsageQuery, stored: usize) -> i64 {
     steps.max(1).saturating_mul(step)
 }
 
+/// The range in whole steps of the answer's length, seconds.
+pub(crate) fn seconds(query: &UsageQuery, width: i64) -> [i64; 2] {
+    let from = query.from.0.div_euclid(1_000_000_000);
+    [from - from.rem_euclid(width), query.to.0.saturating_add(999_999_999).div_euclid(1_000_000_000)]
+}
+
+/// Which stored steps have what was from `from` on, as length and beginning: the chosen ones, and shorter ones where those are not made
+/// yet. `rolled`: up to where a run's samples are in each step but the first.
+pub(crate) fn parts(chosen: usize, from: i64, rolled: [i64; 4]) -> impl Iterator<Item = (i64, i64)> {
+    let begin = move |index: usize| if index == chosen { from } else { from.max(rolled[index]) };
+    (0..=chosen).rev().map(move |index| (STEPS[index], begin(index)))
+}
+
 /// Stored rows in the order of their time, of whatever steps, as steps of `width` seconds. Of one machine the last size counts; those of
 /// several are added.
-pub(crate) fn merge(samples: impl IntoIterator<Item = Sample>, width: i64) -> Vec<UsagePoint> {
-    let mut steps: BTreeMap<(i64, String), UsagePoint> = BTreeMap::new();
-    for sample in samples {
-        let begin = sample.at_s - sample.at_s.rem_euclid(width);
-        let step = steps.entry((begin, sample.host)).or_default();
-        *step =
-            UsagePoint { from: WallClock(begin.saturating_mul(1_000_000_000)), ..step.then(&sample.point) };
-        step.step = Duration::from_secs(width.unsigned_abs());
-    }
-    let mut points: Vec<UsagePoint> = Vec::new();
-    for ((_, _), step) in steps {
-        match points.last_mut().filter(|last| last.from == step.from) {
-            Some(last) => *last = last.beside(&step),
-            None => points.push(step),
+pub(crate) fn merge<P: Point>(samples: impl IntoIterator<Item = Sample<P>>, width: i64) -> Vec<P> {
+    let mut steps: BTreeMap<(i64, String), P> = BTreeMap::new();
+    for Sample { host, at_s, point } in samples {
+        match steps.entry((at_s - at_s.rem_euclid(width), host)) {
+            Entry::Occupied(mut step) => *step.get_mut() = step.get().then(&point),
+            Entry::Vacant(step) => drop(step.insert(point)),
         }
     }
-    points
+    let mut points: Vec<(i64, P)> = Vec::new();
+    for ((begin, _), step) in steps {
+        match points.last_mut().filter(|(last, _)| *last == begin) {
+            Some((_, last)) => *last = last.beside(&step),
+            None => points.push((begin, step)),
+        }
+    }
+    let placed = points.into_iter().map(|(begin, mut point)| {
+        let (from, step) = point.place();
+        *from = WallClock(begin.saturating_mul(1_000_000_000));
+        *step = Duration::from_secs(width.unsigned_abs());
+        point
+    });
+    placed.collect()
 }
 
 impl UsagePoint {
@@ -148,9 +179,11 @@ impl UsagePoint {
             ..*self
         }
     }
+}
 
+impl Point for UsagePoint {
     /// A step and a later one as one.
-    pub(crate) fn then(&self, later: &Self) -> Self {
+    fn then(&self, later: &Self) -> Self {
         Self {
             virtual_bytes: later.virtual_bytes,
             anonymous_bytes: later.anonymous_bytes,
@@ -163,7 +196,6 @@ impl UsagePoint {
         }
     }
 
-    /// The same step of another machine added.
     fn beside(&self, other: &Self) -> Self {
         Self {
             virtual_bytes: self.virtual_bytes.saturating_add(other.virtual_bytes),
@@ -175,6 +207,10 @@ impl UsagePoint {
             peak_resident_bytes: self.peak_resident_bytes.saturating_add(other.peak_resident_bytes),
             ..self.both(other)
         }
+    }
+
+    fn place(&mut self) -> (&mut WallClock, &mut Duration) {
+        (&mut self.from, &mut self.step)
     }
 }
 

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
+#[path = "conformance/machine.rs"]
+mod machine;
 mod support;
 
 use std::path::Path;
 use std::time::Duration;
 
+use machine::*;
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
 use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
 use support::backends::{Factory, backends};
@@ -18,7 +21,10 @@ backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards p
     what_is_too_old_goes what_is_too_much_goes an_emptied_store_takes_more_after_a_reopening
     nothing_is_deleted_before_its_time
     an_old_import_takes_nothing_younger_with_it usage_is_told_in_steps usage_of_machines_adds_up
-    longer_steps_are_exact_sums_and_maxima a_clock_that_is_set_back_costs_no_usage order_is_that_of_the_stream_whatever_the_clock_says);
+    longer_steps_are_exact_sums_and_maxima a_clock_that_is_set_back_costs_no_usage order_is_that_of_the_stream_whatever_the_clock_says
+    the_machine_is_told_in_steps longer_steps_of_the_machine_are_exact machines_add_up counters_begin_again_with_the_next_run
+    a_clock_that_is_set_back_costs_no_call samples_of_the_machine_go_when_they_are_too_old nothing_is_told_of_a_machine_that_no_source_has_read
+    machines_are_listed_by_name);
 
 /// The same as [`mmap`], refused.
 fn refused(pid: u32, name: &[u8], n: u64) -> memtap_ledger::BookedRequest {
@@ -329,6 +335,8 @@ fn together(points: &[UsagePoint]) -> UsagePoint {
         requests: sum.requests + point.requests,
         refused: sum.refused + point.refused,
         requested_bytes: sum.requested_bytes + point.requested_bytes,
+        granted_bytes: sum.granted_bytes + point.granted_bytes,
+        released_bytes: sum.released_bytes + point.released_bytes,
         minor_faults: sum.minor_faults + point.minor_faults,
         major_faults: sum.major_faults + point.major_faults,
         peak_virtual_bytes: sum.peak_virtual_bytes.max(point.peak_virtual_bytes),
@@ -364,6 +372,7 @@ fn usage_is_told_in_steps(open: Factory, folder: &Path) {
             (together(&tens).requests, together(&tens).requested_bytes, together(&tens).minor_faults),
             (180, 6000, 300)
         );
+        assert_eq!((together(&tens).granted_bytes, together(&tens).released_bytes), (3000, 1200));
         assert_eq!(usage(&*store, pid, [begin + 20, begin + 40, 10]).len(), 2);
     }
     assert_eq!(usage(&*store, Some(8), [begin, begin + 60, 10]), []);

@@ -12,7 +12,7 @@ use memtap_store::{
     DropCause, Handle, Limits, RequestQuery, Settings, SpoolSettings, StoreError, StoreUrl, open, spawn,
 };
 use support::mariadb::{Server, server};
-use support::{T0, Written, batch, mmap, process, run};
+use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
 
 /// The tests' requests are of long ago.
 fn kept() -> Settings {
@@ -171,6 +171,31 @@ fn a_newer_schema_is_refused() {
     server.sql(&database, "UPDATE memtap_schema SET version = 99");
     let text = error(&server.text(&database));
     assert!(text.contains("99") && text.contains("newer"), "{text}");
+}
+
+#[test]
+fn tables_of_before_the_machines_samples_are_brought_up_to_date() {
+    let server = server();
+    // The second time the opening was cut short when it had added columns, and had not yet noted it.
+    for of_usage in ["ALTER TABLE usage_sample DROP COLUMN granted_bytes, DROP COLUMN released_bytes;", ""] {
+        let database = server.database();
+        let mut written = store(server, &database);
+        written.append(&[tick(7, WallClock(T0), 4)]).unwrap();
+        drop(written);
+        let rest = "DROP TABLE machine_sample, call_sample, run_call; ALTER TABLE run DROP COLUMN granted_bytes, DROP COLUMN released_bytes, \
+            DROP COLUMN lost; UPDATE memtap_schema SET version = 8";
+        server.sql(&database, &format!("{of_usage} {rest}"));
+        let mut written = store(server, &database);
+        written.append(&[tick(7, WallClock(T0 + SECOND), 6)]).unwrap();
+        let granted = "SELECT SUM(granted_bytes), SUM(requests) FROM usage_sample WHERE process_id = 0";
+        let old = if of_usage.is_empty() { 50 * 4 } else { 0 };
+        assert_eq!(server.sql(&database, granted), format!("{}\t{}", old + 50 * 6, 3 * (4 + 6)));
+        assert_eq!(
+            server.sql(&database, "SELECT total_bytes, lost FROM machine_sample"),
+            format!("{}\t2", 16_u64 << 30)
+        );
+        assert_eq!(server.sql(&database, "SELECT version FROM memtap_schema"), "13");
+    }
 }
 
 #[test]

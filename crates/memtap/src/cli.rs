@@ -1,5 +1,6 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
+mod report;
 mod store;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
 use memtap_store::StoreUrl;
 
+pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
 
 const EXAMPLES: &str = "\
@@ -20,6 +22,7 @@ Examples:
   sudo memtap serve --store none             no history
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
+  memtap report -o report.html               what the last hour came to
   memtap doctor                              what this kernel and your permissions allow";
 
 const IMPORT_EXAMPLES: &str = "\
@@ -50,6 +53,9 @@ pub(crate) enum Command {
     /// Read lines that the original system's SystemTap script printed into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
+    /// Write a report of a range of the history: one file for people, or for programs
+    #[command(after_help = report::EXAMPLES)]
+    Report(Box<ReportArguments>),
     /// Tell what the history holds, check it, make it smaller, or write it out for other programs
     Store(StoreArguments),
     /// Say what this kernel and these permissions allow, each line with its mend
@@ -184,7 +190,7 @@ pub(crate) struct ServeArguments {
 }
 
 /// An age such as `7d`.
-fn age(text: &str) -> Result<Duration, String> {
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match &text[digits.len()..] {
         "s" => 1,

@@ -9,7 +9,10 @@ mod config;
 mod doctor;
 mod import;
 mod limits;
+mod moment;
+mod output;
 mod pipeline;
+mod report_command;
 mod serve;
 mod store_command;
 
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
+        Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
         Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
         None => serve::run(&cli.serve),
     };

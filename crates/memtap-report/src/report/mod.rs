@@ -1,1 +1,210 @@
-//! Reports: what a range came to, made once and rendered in several forms.
+//! Reports: what a range came to, made once ([`make`]) and written in several forms ([`render`]).
+
+mod chart;
+mod colours;
+mod csv;
+mod data;
+mod html;
+mod lives;
+mod machine;
+mod making;
+mod markdown;
+mod names;
+mod outline;
+mod requests;
+#[cfg(test)]
+mod scene;
+mod span;
+mod when;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+use jiff::tz::TimeZone;
+use memtap_model::{Tgid, WallClock};
+use memtap_store::{Range, StoreError};
+
+use crate::Lang;
+
+pub use self::csv::plain_cell;
+pub use data::*;
+pub use making::make;
+pub use names::NamePattern;
+pub use span::{At, Span};
+
+/// What a report shall tell.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// The range, and of which machine.
+    pub range: Range,
+    /// Only these programs.
+    pub name: Option<NamePattern>,
+    /// Only this process.
+    pub pid: Option<Tgid>,
+    /// A range to compare with, of the same machine.
+    pub compare: Option<Span>,
+    /// When it is made.
+    pub now: WallClock,
+    /// The limits as they are now, of the machine that memtap runs on.
+    pub limits: Option<crate::Now>,
+}
+
+impl Ask {
+    /// Whether it is about all processes.
+    fn of_all(&self) -> bool {
+        self.name.is_none() && self.pid.is_none()
+    }
+
+    fn is_of(&self, name: &str, pid: Tgid) -> bool {
+        self.is_named(name) && self.pid.is_none_or(|wanted| wanted == pid)
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.name.as_ref().is_none_or(|pattern| pattern.is_match(name))
+    }
+}
+
+/// How far the making of a report is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Questions that the history has answered.
+    pub done: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// Who makes a report is told how far it is, and may end it.
+pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The history cannot answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No such machine has written into it.
+    #[error("the history knows no machine '{asked}'; it knows {known}")]
+    UnknownHost {
+        /// Which was asked for.
+        asked: String,
+        /// Those that are known.
+        known: String,
+    },
+    /// Nothing lies between.
+    #[error("the range is empty: its begin must lie before its end")]
+    EmptyRange,
+    /// It was ended from outside.
+    #[error("the report was not finished: it was stopped")]
+    Stopped,
+}
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// One file for browsers and printers.
+    #[default]
+    Html,
+    /// For notes, tickets and terminals.
+    Markdown,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Html, Self::Markdown, Self::Json, Self::Csv];
+
+    /// Its name, which is also how its files end.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Markdown => "md",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// What it is on the web.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Markdown => "text/markdown; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|format| format.name() == text);
+        named.ok_or_else(|| format!("'{text}' is no format of a report; there are html, md, json and csv"))
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// For whom a report is written. JSON and CSV are the same for all.
+#[derive(Debug, Clone)]
+pub struct Audience {
+    /// Their language.
+    pub lang: Lang,
+    /// Their clock.
+    pub zone: TimeZone,
+}
+
+/// Writes a report.
+#[must_use]
+pub fn render(report: &Report, format: Format, audience: &Audience) -> String {
+    match format {
+        Format::Html => html::render(report, audience),
+        Format::Markdown => markdown::render(report, audience),
+        Format::Json => json(report),
+        Format::Csv => csv::render(report),
+    }
+}
+
+fn json(report: &Report) -> String {
+    // A report is made of numbers, texts and lists: they can always be written.
+    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_bytes_times_and_names_as_they_are() {
+        let text = render(&scene::report(), Format::Json, &Audience { lang: Lang::En, zone: TimeZone::UTC });
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["asked"]["from"], "2026-11-24T12:00:00.000Z");
+        assert_eq!(json["asked"]["compared"]["to"], "2026-11-24T12:00:00.000Z");
+        assert_eq!(json["memory"]["least_available_bytes"], 10_737_418_240_u64);
+        assert_eq!(json["programs"][0]["by"], "requested");
+        assert_eq!(json["programs"][0]["programs"][5]["name"], scene::HOSTILE[5]);
+        let figure = &json["findings"][0]["evidence"][0];
+        assert_eq!((figure["value"].as_u64(), figure["unit"].as_str()), (Some(1 << 30), Some("bytes")));
+        assert_eq!(json["findings"][0]["advice"]["es"], "Vea `ulimit -v`.");
+    }
+
+    #[test]
+    fn formats_have_names() {
+        for format in Format::ALL {
+            assert_eq!(format.name().parse(), Ok(format));
+        }
+        assert!("pdf".parse::<Format>().unwrap_err().contains("html, md, json and csv"));
+    }
+}

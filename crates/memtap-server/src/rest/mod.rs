@@ -6,6 +6,7 @@ mod findings;
 mod health;
 mod oom;
 mod processes;
+mod report;
 mod requests;
 mod usage;
 
@@ -32,7 +33,8 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(requests::requests))
         .routes(routes!(usage::usage))
         .routes(routes!(oom::oom_kills))
-        .routes(routes!(findings::findings));
+        .routes(routes!(findings::findings))
+        .routes(routes!(report::report));
     OpenApiRouter::new().nest("/api/v1", api).routes(routes!(health::healthz))
 }
 

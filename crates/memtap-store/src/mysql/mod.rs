@@ -4,6 +4,7 @@ mod filter;
 mod findings;
 mod link;
 mod lives;
+mod machine;
 mod processes;
 mod reader;
 mod retention;

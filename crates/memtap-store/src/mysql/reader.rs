@@ -1,6 +1,6 @@
 //! Pages of requests.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use mysql_async::prelude::Queryable as _;
@@ -8,10 +8,10 @@ use mysql_async::{IsolationLevel, Pool, Row, Transaction, TxOpts};
 
 use super::filter::Filter;
 use super::link::Link;
-use super::{findings, lives, samples};
+use super::{findings, lives, machine, samples};
 use crate::{
-    LifeQuery, Lives, ProgramQuery, Programs, Range, Reader, Refused, RequestPage, RequestQuery, Sizes,
-    StoreError, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
+    RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
 };
 
 /// The original's rows may have NULL, and a time or a pid that is none.
@@ -81,16 +81,13 @@ impl Reader for MysqlReader {
         self.ask(async |connection, now_s| samples::usage(connection, query, now_s).await)
     }
 
-    fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
-        Ok(Vec::new())
+    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
+        self.ask(async |connection, _| machine::hosts(connection).await)
     }
 
-    fn machine(
-        &self,
-        _: &crate::Range,
-        _: std::time::Duration,
-    ) -> Result<Vec<crate::MachinePoint>, StoreError> {
-        Ok(Vec::new())
+    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
+        let query = range.in_steps(step);
+        self.ask(async |connection, now_s| machine::machine(connection, &query, now_s).await)
     }
 
     fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {

@@ -1,15 +1,16 @@
-//! Samples of usage: written a second at a time, put together into longer steps, deleted as they age, and read back.
+//! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, deleted as they age, and read back.
 
 use std::time::Duration;
 
 use memtap_ledger::ProcessSummary;
-use memtap_model::WallClock;
+use memtap_model::{CALLS, Call, CallTotals, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
 use super::rows::text_of;
-use crate::steps::{Counters, FAULTS, KEPT, STEPS, Sample, Told, choose, merge, width};
-use crate::{AllProcesses, UsagePoint, UsageQuery};
+use crate::steps::{Counters, FAULTS, KEPT, STEPS, Sample, Told, choose, merge, parts, seconds, width};
+use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
+use crate::{AllProcesses, UsagePoint, UsageQuery, machine};
 
 type Done<T> = mysql_async::Result<T>;
 
@@ -23,17 +24,16 @@ const STEPS_AT_ONCE: i64 = 60;
 /// What [`point`] reads.
 pub(super) const COLUMNS: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, peak_resident_bytes, \
     requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults";
+/// Of all processes' calls.
+pub(super) const CALL: Samples = calls("my_call");
+const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 
-/// A later row of the same step: its sizes count, what was done adds up.
-const INTO: &str = "ON DUPLICATE KEY UPDATE virtual_bytes = VALUES(virtual_bytes), anonymous_bytes = VALUES(anonymous_bytes), \
-    file_bytes = VALUES(file_bytes), shmem_bytes = VALUES(shmem_bytes), swap_bytes = VALUES(swap_bytes), \
-    peak_virtual_bytes = GREATEST(usage_sample.peak_virtual_bytes, VALUES(peak_virtual_bytes)), \
-    peak_resident_bytes = GREATEST(usage_sample.peak_resident_bytes, VALUES(peak_resident_bytes)), \
-    requests = usage_sample.requests + VALUES(requests), refused = usage_sample.refused + VALUES(refused), \
-    requested_bytes = usage_sample.requested_bytes + VALUES(requested_bytes), \
-    granted_bytes = usage_sample.granted_bytes + VALUES(granted_bytes), \
-    released_bytes = usage_sample.released_bytes + VALUES(released_bytes), \
-    minor_faults = usage_sample.minor_faults + VALUES(minor_faults), major_faults = usage_sample.major_faults + VALUES(major_faults)";
+const MYSQL: Dialect = Dialect {
+    larger: "GREATEST",
+    smaller: "LEAST",
+    if_there: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
+    new: |column| format!("VALUES({column})"),
+};
 
 /// The second of a sample: never before the run's last one, whatever the clock does.
 pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
@@ -54,45 +54,96 @@ pub(super) async fn process(
     summary: &ProcessSummary,
 ) -> Done<()> {
     let told = Told::from(summary);
-    let known = "SELECT started_at IS NULL AND ? < began, process.requests, process.refused, process.requested_bytes, \
-        process.granted_bytes, process.released_bytes, process.minor_faults, process.major_faults FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
-    let known: Option<(bool, u64, u64, u64, u64, u64, u64, u64)> =
-        connection.exec_first(known, (text_of(summary.started_at), id)).await?;
-    let (is_old, requests, refused, requested, granted, released, minor, major) = known.unwrap_or_default();
-    let mut before = [requests, refused, requested, granted, released, minor, major];
+    let known = "SELECT process.requests, process.refused, process.requested_bytes, \
+        process.granted_bytes, process.released_bytes, process.minor_faults, process.major_faults, \
+        started_at IS NULL AND ? < began FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
+    let known: Option<Row> = connection.exec_first(known, (text_of(summary.started_at), id)).await?;
+    let is_old = known.as_ref().and_then(|row| row.get(7)).unwrap_or(false);
+    let mut before = counters(known.as_ref());
     // Of a process that is older than the run, the faults of before are no part of the first step.
     if is_old {
         before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
     }
-    insert(connection, (run, at_s, id), &told, before).await
+    usage_row(connection, (run, at_s, id), &told, before).await
 }
 
-/// The sample of all processes of the run together.
+/// The sample of all processes of the run together, of the machine, and of the calls.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
     let told = Told::from(all);
-    let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?";
-    let known: Option<(u64, u64, u64, u64, u64, u64, u64)> = connection.exec_first(known, (run,)).await?;
-    let before: Counters = known.unwrap_or_default().into();
-    insert(connection, (run, at_s, ALL), &told, before).await?;
+    let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, lost FROM run WHERE id = ?";
+    let known: Option<Row> = connection.exec_first(known, (run,)).await?;
+    let lost = known.as_ref().and_then(|row| row.get(7)).unwrap_or(0);
+    let before = counters(known.as_ref());
+    usage_row(connection, (run, at_s, ALL), &told, before).await?;
     let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, granted_bytes = ?, released_bytes = ?, minor_faults = ?, \
         major_faults = ? WHERE id = ?";
     let values: Vec<Value> = told.counters.into_iter().chain([run]).map(Value::from).collect();
-    connection.exec_drop(sql, values).await
+    connection.exec_drop(sql, values).await?;
+    if machine::is_told(all) {
+        machine_row(connection, (run, at_s), all, lost).await?;
+        call_rows(connection, (run, at_s), all).await?;
+    }
+    Ok(())
 }
 
-async fn insert(
+/// `lost`: what had been lost when the run was told of last.
+async fn machine_row(
+    connection: &mut Conn,
+    (run, at_s): (u64, i64),
+    all: &AllProcesses,
+    lost: u64,
+) -> Done<()> {
+    let pressure = all.host.pressure;
+    let pressure =
+        [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
+    let rest = [all.host.available_bytes, all.lost.saturating_sub(lost)];
+    let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into()];
+    values.extend(machine::sizes(&all.host).map(Value::from));
+    values.extend(pressure.map(Value::from));
+    values.extend(rest.map(Value::from));
+    connection.exec_drop(MACHINE.insert(&MYSQL), values).await?;
+    connection.exec_drop("UPDATE run SET lost = ? WHERE id = ?", (all.lost, run)).await
+}
+
+async fn call_rows(connection: &mut Conn, (run, at_s): (u64, i64), all: &AllProcesses) -> Done<()> {
+    let sql = "SELECT my_call, count, requested_bytes, refused FROM run_call WHERE run_id = ?";
+    let known: Vec<(String, u64, u64, u64)> = connection.exec(sql, (run,)).await?;
+    let mut before = [CallTotals::default(); Call::COUNT];
+    for (name, count, requested_bytes, refused) in known {
+        if let Some(call) = Call::from_name(&name) {
+            before[call.index()] = CallTotals { count, requested_bytes, refused };
+        }
+    }
+    let changed =
+        CALLS.iter().zip(all.calls.into_iter().zip(before)).filter(|(_, (now, before))| now != before);
+    let (mut done, mut known) = (Vec::new(), Vec::new());
+    for (row, (now, before)) in changed {
+        known.push((run, row.name, now.count, now.requested_bytes, now.refused));
+        let since = now.since(before);
+        if since.count > 0 {
+            done.push((run, 1, at_s, row.name, since.count, since.requested_bytes, since.refused));
+        }
+    }
+    connection.exec_batch(CALL.insert(&MYSQL), done).await?;
+    let sql =
+        "REPLACE INTO run_call (run_id, my_call, count, requested_bytes, refused) VALUES (?, ?, ?, ?, ?)";
+    connection.exec_batch(sql, known).await
+}
+
+/// A row's first columns; zero where there is none.
+fn counters(row: Option<&Row>) -> Counters {
+    std::array::from_fn(|index| row.and_then(|row| row.get(index)).unwrap_or(0))
+}
+
+async fn usage_row(
     connection: &mut Conn,
     (run, at_s, id): (u64, i64, u64),
     told: &Told,
     before: Counters,
 ) -> Done<()> {
-    let marks = vec!["?"; 17].join(", ");
-    let sql = format!(
-        "INSERT INTO usage_sample (step_s, run_id, at_s, process_id, {COLUMNS}) VALUES (1, {marks}) {INTO}"
-    );
-    let mut values: Vec<Value> = vec![run.into(), at_s.into(), id.into()];
+    let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into(), id.into()];
     values.extend(told.sizes.into_iter().chain(told.since(before)).map(Value::from));
-    connection.exec_drop(sql, values).await
+    connection.exec_drop(USAGE.insert(&MYSQL), values).await
 }
 
 /// Puts together and deletes a bounded piece of this machine's samples. `current` is the run that still writes.
@@ -115,14 +166,21 @@ pub(super) async fn keep(
             let safe = STEPS.get(index + 1).map_or("?".to_owned(), |longer| {
                 format!("LEAST(?, (SELECT rolled_{longer} FROM run WHERE id = {run}))")
             });
-            let sql = format!(
-                "DELETE FROM usage_sample WHERE run_id = {run} AND step_s = {step} AND at_s < {safe} LIMIT {ROWS_AT_ONCE}"
-            );
-            connection.exec_drop(sql, (now_s.saturating_sub(age),)).await?;
+            for Samples { table, .. } in TABLES {
+                let sql = format!(
+                    "DELETE FROM {table} WHERE run_id = {run} AND step_s = {step} AND at_s < {safe} LIMIT {ROWS_AT_ONCE}"
+                );
+                connection.exec_drop(sql, (now_s.saturating_sub(age),)).await?;
+            }
         }
     }
-    let old = "DELETE FROM usage_sample WHERE step_s = 3600 AND at_s < ? AND run_id IN (SELECT id FROM run WHERE hostname = ?)";
-    connection.exec_drop(old, (now_s.saturating_sub(max_age_s), host)).await
+    for Samples { table, .. } in TABLES {
+        let old = format!(
+            "DELETE FROM {table} WHERE step_s = 3600 AND at_s < ? AND run_id IN (SELECT id FROM run WHERE hostname = ?)"
+        );
+        connection.exec_drop(old, (now_s.saturating_sub(max_age_s), host)).await?;
+    }
+    Ok(())
 }
 
 /// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
@@ -138,6 +196,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         Some(_) => complete,
         None => complete - complete.rem_euclid(longer),
     };
+    // A second that tells of the machine tells of its processes.
     let sql = "SELECT MIN(at_s) FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ?";
     let first: Option<Option<i64>> = connection.exec_first(sql, (run, step, rolled, complete)).await?;
     let pointer = format!("UPDATE run SET rolled_{longer} = ? WHERE id = ?");
@@ -148,22 +207,14 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         return Ok(());
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
-    let sql = format!(
-        "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, {COLUMNS}) SELECT run_id, {longer}, begin_s, process_id, \
-         virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual, peak_resident, done, denied, asked, granted, released, minor, major \
-         FROM (SELECT last.run_id, together.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, last.file_bytes, \
-         last.shmem_bytes, last.swap_bytes, peak_virtual, peak_resident, done, denied, asked, granted, released, minor, major \
-         FROM (SELECT process_id, at_s - at_s % {longer} AS begin_s, MAX(at_s) AS last_s, MAX(peak_virtual_bytes) AS peak_virtual, \
-         MAX(peak_resident_bytes) AS peak_resident, SUM(requests) AS done, SUM(refused) AS denied, SUM(requested_bytes) AS asked, \
-         SUM(granted_bytes) AS granted, SUM(released_bytes) AS released, \
-         SUM(minor_faults) AS minor, SUM(major_faults) AS major FROM usage_sample \
-         WHERE run_id = {run} AND step_s = {step} AND at_s >= {rolled} AND at_s < {until} GROUP BY process_id, begin_s) AS together \
-         JOIN usage_sample AS last ON last.run_id = {run} AND last.step_s = {step} AND last.at_s = together.last_s \
-         AND last.process_id = together.process_id) AS rows_of_steps {INTO}"
-    );
     // Both or none: what was added is not added again.
     connection.query_drop("START TRANSACTION").await?;
-    connection.query_drop(sql).await?;
+    let numbers =
+        [run.to_string(), step.to_string(), rolled.to_string(), until.to_string(), longer.to_string()];
+    for table in TABLES {
+        let sql = table.put_together(&MYSQL, numbers.each_ref().map(String::as_str));
+        connection.query_drop(sql).await?;
+    }
     connection.exec_drop(pointer, (until, run)).await?;
     connection.query_drop("COMMIT").await
 }
@@ -176,19 +227,15 @@ pub(super) async fn usage(
 ) -> Done<Vec<UsagePoint>> {
     let chosen = choose(query, now_s);
     let width = width(query, chosen);
-    let from = query.from.0.div_euclid(1_000_000_000);
-    let (from, to) =
-        (from - from.rem_euclid(width), query.to.0.saturating_add(999_999_999).div_euclid(1_000_000_000));
+    let [from, to] = seconds(query, width);
+    let sql = format!(
+        "SELECT at_s, {} FROM usage_sample WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s",
+        USAGE.columns()
+    );
     let mut samples = Vec::new();
-    for life in lives(connection, query, from, to).await? {
-        let (run, process, host, rolled) = life;
-        for index in (0..=chosen).rev() {
-            // What a longer step does not have yet, the shorter ones have.
-            let begin = if index == chosen { from } else { from.max(rolled[index]) };
-            let sql = format!(
-                "SELECT at_s, {COLUMNS} FROM usage_sample WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s"
-            );
-            let rows: Vec<Row> = connection.exec(sql, (process, run, STEPS[index], begin, to)).await?;
+    for (run, process, host, rolled) in lives(connection, query, from, to).await? {
+        for (step, begin) in parts(chosen, from, rolled) {
+            let rows: Vec<Row> = connection.exec(&sql, (process, run, step, begin, to)).await?;
             samples.extend(rows.iter().map(|row| sample(row, &host)));
         }
     }
@@ -225,9 +272,14 @@ pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
 }
 
 /// Runs whose samples may be asked for, with the row of the process, the machine, and up to where each longer step has its samples.
-type Life = (u64, u64, String, [i64; 4]);
+pub(super) type Life = (u64, u64, String, [i64; 4]);
 
-async fn lives(connection: &mut impl Queryable, query: &UsageQuery, from: i64, to: i64) -> Done<Vec<Life>> {
+pub(super) async fn lives(
+    connection: &mut impl Queryable,
+    query: &UsageQuery,
+    from: i64,
+    to: i64,
+) -> Done<Vec<Life>> {
     let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let mut sql = match query.pid {
         None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns} FROM run WHERE true"),

@@ -3,6 +3,7 @@
 mod filter;
 mod findings;
 mod lives;
+mod machine;
 pub mod maintenance;
 mod processes;
 mod reader;

@@ -10,10 +10,10 @@ use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 use super::filter::Filter;
 use super::lives::call;
 use super::usage::usage;
-use super::{findings, lives};
+use super::{findings, lives, machine};
 use crate::{
-    LifeQuery, Lives, ProgramQuery, Programs, Range, Reader, Refused, RequestPage, RequestQuery, Sizes,
-    StoreError, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
+    RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
 };
 
 /// A query that takes longer is ended.
@@ -62,16 +62,12 @@ impl Reader for SqliteReader {
         self.ask(|connection, now_s| usage(connection, query, now_s))
     }
 
-    fn hosts(&self) -> Result<Vec<crate::StoredHost>, StoreError> {
-        Ok(Vec::new())
+    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
+        self.ask(|connection, _| machine::hosts(connection))
     }
 
-    fn machine(
-        &self,
-        _: &crate::Range,
-        _: std::time::Duration,
-    ) -> Result<Vec<crate::MachinePoint>, StoreError> {
-        Ok(Vec::new())
+    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
+        self.ask(|connection, now_s| machine::machine(connection, &range.in_steps(step), now_s))
     }
 
     fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {

@@ -1,10 +1,13 @@
-//! Samples of usage: written a second at a time, put together into longer steps, and deleted as they age.
+//! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, and deleted as they age.
 
 use memtap_ledger::ProcessSummary;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
+use memtap_model::{CALLS, Call, CallTotals};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
 use crate::steps::{Counters, FAULTS, KEPT, STEPS, Told};
-use crate::{AllProcesses, StoreError};
+use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
+use crate::{AllProcesses, StoreError, machine};
 
 /// Process 0 of a run: all its processes together.
 pub(super) const ALL: i64 = 0;
@@ -14,24 +17,21 @@ const ROWS_AT_ONCE: i64 = 5_000;
 /// Longer steps that are made at once, at most.
 const STEPS_AT_ONCE: i64 = 60;
 
-/// A later row of the same step: its sizes count, what was done adds up.
-const INTO: &str = "ON CONFLICT (run_id, step_s, at_s, process_id) DO UPDATE SET \
-    virtual_bytes = excluded.virtual_bytes, anonymous_bytes = excluded.anonymous_bytes, file_bytes = excluded.file_bytes, \
-    shmem_bytes = excluded.shmem_bytes, swap_bytes = excluded.swap_bytes, \
-    peak_virtual_bytes = max(peak_virtual_bytes, excluded.peak_virtual_bytes), \
-    peak_resident_bytes = max(peak_resident_bytes, excluded.peak_resident_bytes), \
-    requests = requests + excluded.requests, refused = refused + excluded.refused, requested_bytes = requested_bytes + excluded.requested_bytes, \
-    granted_bytes = granted_bytes + excluded.granted_bytes, released_bytes = released_bytes + excluded.released_bytes, \
-    minor_faults = minor_faults + excluded.minor_faults, major_faults = major_faults + excluded.major_faults";
+/// Of all processes' calls.
+pub(super) const CALL: Samples = calls("call_id");
+const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 
-const INSERT: &str = "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, \
-    swap_bytes, peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, \
-    minor_faults, major_faults) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+const SQLITE: Dialect = Dialect {
+    larger: "max",
+    smaller: "min",
+    if_there: |table| format!("ON CONFLICT ({}) DO UPDATE SET", table.key()),
+    new: |column| format!("excluded.{column}"),
+};
 
 /// The sample of a process at `[run, second, process]`; its row must not have been brought up to date yet.
 pub(super) fn process(
     transaction: &Transaction<'_>,
-    place: [i64; 3],
+    [run, at_s, process]: [i64; 3],
     summary: &ProcessSummary,
 ) -> Result<(), StoreError> {
     let told = Told::from(summary);
@@ -39,15 +39,15 @@ pub(super) fn process(
         (SELECT began_ns FROM run WHERE run.id = run_id) FROM process WHERE id = ?1";
     let (mut before, started_at, began): (Counters, i64, i64) = transaction
         .prepare_cached(known)?
-        .query_row([place[2]], |row| Ok((counters(row)?, row.get(7)?, row.get(8)?)))?;
+        .query_row([process], |row| Ok((counters(row)?, row.get(7)?, row.get(8)?)))?;
     // Of a process that is older than the run, the faults of before are no part of the first step.
     if started_at == 0 && summary.started_at.0 < began {
         before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
     }
-    insert(transaction, place, &told, before)
+    usage(transaction, [run, at_s, process], &told, before)
 }
 
-/// The sample of all processes of the run together.
+/// The sample of all processes of the run together, of the machine, and of the calls.
 pub(super) fn all(
     transaction: &Transaction<'_>,
     run: i64,
@@ -57,29 +57,119 @@ pub(super) fn all(
     let told = Told::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
     let before = transaction.prepare_cached(known)?.query_row([run], counters)?;
-    insert(transaction, [run, at_s, ALL], &told, before)?;
+    usage(transaction, [run, at_s, ALL], &told, before)?;
     let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, granted_bytes = ?5, released_bytes = ?6, \
         minor_faults = ?7, major_faults = ?8 WHERE id = ?1";
     let values = params_from_iter(std::iter::once(run).chain(told.counters.map(u64::cast_signed)));
     transaction.prepare_cached(sql)?.execute(values)?;
+    if machine::is_told(all) {
+        machine_and_calls(transaction, run, at_s, all)?;
+    }
     Ok(())
 }
 
+fn machine_and_calls(
+    transaction: &Transaction<'_>,
+    run: i64,
+    at_s: i64,
+    all: &AllProcesses,
+) -> Result<(), StoreError> {
+    let mut lost = transaction.prepare_cached("SELECT lost FROM run WHERE id = ?1")?;
+    let lost: i64 = lost.query_row([run], |row| row.get(0))?;
+    let pressure = all.host.pressure;
+    let pressure =
+        [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
+    let sizes = machine::sizes(&all.host).map(|size| Value::Integer(size.cast_signed()));
+    let rest = [all.host.available_bytes, all.lost.saturating_sub(lost.cast_unsigned())];
+    let values = sizes.into_iter().chain(pressure.map(Value::from));
+    insert(
+        transaction,
+        &MACHINE,
+        &[run, 1, at_s],
+        values.chain(rest.map(|n| Value::Integer(n.cast_signed()))),
+    )?;
+    transaction
+        .prepare_cached("UPDATE run SET lost = ?2 WHERE id = ?1")?
+        .execute([run, all.lost.cast_signed()])?;
+    let before = called(transaction, run)?;
+    for row in CALLS {
+        let (now, before) = (all.calls[row.call.index()], before[row.call.index()]);
+        if now == before {
+            continue;
+        }
+        let done = now.since(before);
+        let numbers =
+            |totals: CallTotals| [totals.count, totals.requested_bytes, totals.refused].map(u64::cast_signed);
+        if done.count > 0 {
+            let place = [run, 1, at_s, row.call.index() as i64];
+            insert(transaction, &CALL, &place, numbers(done).map(Value::Integer))?;
+        }
+        let sql = "INSERT OR REPLACE INTO run_call (run_id, call_id, count, requested_bytes, refused) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let [count, requested, refused] = numbers(now);
+        transaction.prepare_cached(sql)?.execute(params![
+            run,
+            row.call.index() as i64,
+            count,
+            requested,
+            refused
+        ])?;
+    }
+    Ok(())
+}
+
+/// What a run's calls had come to when it was told of last.
+fn called(transaction: &Transaction<'_>, run: i64) -> Result<[CallTotals; Call::COUNT], StoreError> {
+    let mut calls = [CallTotals::default(); Call::COUNT];
+    let sql = "SELECT call_id, count, requested_bytes, refused FROM run_call WHERE run_id = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query([run])?;
+    while let Some(row) = rows.next()? {
+        if let Some(call) = calls.get_mut(usize::from(row.get::<_, u16>(0)?)) {
+            *call = call_totals(row, 1)?;
+        }
+    }
+    Ok(calls)
+}
+
+/// Count, requested bytes and refused ones, from a row's column `at` on.
+pub(super) fn call_totals(row: &Row<'_>, at: usize) -> rusqlite::Result<CallTotals> {
+    let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+    Ok(CallTotals { count: unsigned(at)?, requested_bytes: unsigned(at + 1)?, refused: unsigned(at + 2)? })
+}
+
 fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
-    let at = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
-    Ok([at(0)?, at(1)?, at(2)?, at(3)?, at(4)?, at(5)?, at(6)?])
+    let mut counters = Counters::default();
+    for (index, counter) in counters.iter_mut().enumerate() {
+        *counter = row.get::<_, i64>(index)?.cast_unsigned();
+    }
+    Ok(counters)
 }
 
 /// At `[run, second, process]`.
-fn insert(
+fn usage(
     transaction: &Transaction<'_>,
-    place: [i64; 3],
+    [run, at_s, process]: [i64; 3],
     told: &Told,
     before: Counters,
 ) -> Result<(), StoreError> {
-    let numbers = told.sizes.into_iter().chain(told.since(before)).map(u64::cast_signed);
-    let values = params_from_iter(place.into_iter().chain(numbers));
-    transaction.prepare_cached(&format!("{INSERT} {INTO}"))?.execute(values)?;
+    let numbers = told.sizes.into_iter().chain(told.since(before));
+    insert(
+        transaction,
+        &USAGE,
+        &[run, 1, at_s, process],
+        numbers.map(|number| Value::Integer(number.cast_signed())),
+    )
+}
+
+/// A row of one second, with its key and its columns.
+fn insert(
+    transaction: &Transaction<'_>,
+    table: &Samples,
+    key: &[i64],
+    columns: impl IntoIterator<Item = Value>,
+) -> Result<(), StoreError> {
+    let values = key.iter().map(|part| Value::Integer(*part)).chain(columns);
+    transaction.prepare_cached(&table.insert(&SQLITE))?.execute(params_from_iter(values))?;
     Ok(())
 }
 
@@ -109,19 +199,29 @@ pub(super) fn keep(
             worked |= put_together(connection, run, index, (run != current).then_some(sampled_s))?;
         }
     }
-    for (index, step) in STEPS.iter().enumerate() {
-        let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
-        // What is not yet in the next longer step stays.
-        let safe = STEPS.get(index + 1).map_or("?2".to_owned(), |longer| {
-            format!("min(?2, (SELECT rolled_{longer} FROM run WHERE run.id = usage_sample.run_id))")
-        });
-        let sql = format!(
-            "DELETE FROM usage_sample WHERE (run_id, step_s, at_s, process_id) IN (SELECT run_id, step_s, at_s, process_id \
-             FROM run CROSS JOIN usage_sample ON run_id = run.id WHERE step_s = ?1 AND at_s < {safe} LIMIT {ROWS_AT_ONCE})"
-        );
-        worked |= connection.prepare_cached(&sql)?.execute([*step, now_s.saturating_sub(age)])? > 0;
+    for table in TABLES {
+        for (index, step) in STEPS.iter().enumerate() {
+            let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
+            worked |= delete_old(connection, &table, index, [*step, now_s.saturating_sub(age)])?;
+        }
     }
     Ok(worked)
+}
+
+/// Deletes a bounded piece of a table's rows of one length that begin before a time. What is not yet in the next longer step stays.
+fn delete_old(
+    connection: &Connection,
+    table: &Samples,
+    index: usize,
+    [step, before]: [i64; 2],
+) -> Result<bool, StoreError> {
+    let safe = STEPS.get(index + 1).map_or("?2".to_owned(), |longer| format!("min(?2, rolled_{longer})"));
+    let (key, table) = (table.key(), table.table);
+    let sql = format!(
+        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM run CROSS JOIN {table} ON run_id = run.id \
+         WHERE step_s = ?1 AND at_s < {safe} LIMIT {ROWS_AT_ONCE})"
+    );
+    Ok(connection.prepare_cached(&sql)?.execute([step, before])? > 0)
 }
 
 /// Deletes the oldest samples of single processes, of the shortest steps first: what else is there is too much. What is not yet in the
@@ -163,6 +263,7 @@ fn put_together(
         Some(_) => complete,
         None => complete - complete.rem_euclid(longer),
     };
+    // A second that tells of the machine tells of its processes.
     let first =
         "SELECT min(at_s) FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4";
     let first: Option<i64> = connection
@@ -178,23 +279,13 @@ fn put_together(
         return Ok(false);
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
-    let sql = format!(
-        "INSERT INTO usage_sample (run_id, step_s, at_s, process_id, virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, \
-         peak_virtual_bytes, peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults) \
-         SELECT last.run_id, ?5, step.begin_s, last.process_id, last.virtual_bytes, last.anonymous_bytes, \
-         last.file_bytes, last.shmem_bytes, last.swap_bytes, step.peak_virtual, step.peak_resident, step.requests, step.refused, \
-         step.requested, step.granted, step.released, step.minor, step.major FROM (SELECT process_id, at_s - at_s % ?5 AS begin_s, max(at_s) AS last_s, \
-         max(peak_virtual_bytes) AS peak_virtual, max(peak_resident_bytes) AS peak_resident, sum(requests) AS requests, \
-         sum(refused) AS refused, sum(requested_bytes) AS requested, sum(granted_bytes) AS granted, \
-         sum(released_bytes) AS released, sum(minor_faults) AS minor, sum(major_faults) AS major \
-         FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 GROUP BY 1, 2) AS step \
-         CROSS JOIN usage_sample AS last ON last.run_id = ?1 AND last.step_s = ?2 AND last.at_s = step.last_s \
-         AND last.process_id = step.process_id WHERE true {INTO}"
-    );
     let pointer = format!("UPDATE run SET rolled_{longer} = ?2 WHERE id = ?1");
     // Both or none: what was added is not added again.
     let savepoint = connection.unchecked_transaction()?;
-    savepoint.prepare_cached(&sql)?.execute([run, step, rolled, until, longer])?;
+    for table in TABLES {
+        let sql = table.put_together(&SQLITE, ["?1", "?2", "?3", "?4", "?5"]);
+        savepoint.prepare_cached(&sql)?.execute([run, step, rolled, until, longer])?;
+    }
     savepoint.prepare_cached(&pointer)?.execute([run, until])?;
     savepoint.commit()?;
     Ok(true)

@@ -456,4 +456,31 @@ mod tests {
             ("perl".to_owned(), "mmap".to_owned(), 4096, "2026-01-01 00:00:00.000".to_owned(), None, 0);
         assert_eq!(row, expected);
     }
+
+    #[test]
+    fn a_database_of_the_third_version_keeps_its_samples() {
+        let connection = Connection::open_in_memory().unwrap();
+        for migration in &MIGRATIONS[..3] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 3;
+                 INSERT INTO run (id, hostname, kernel, boot_id, page_size, began_ns, last_sequence, sampled_s, requested_bytes)
+                     VALUES (5, 'vm', '6.1', 'a boot', 4096, 1, 9, 1000, 77);
+                 INSERT INTO usage_sample VALUES (5, 1, 1000, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);"
+            ))
+            .unwrap();
+        prepare(&connection, Path::new("memory")).unwrap();
+        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("PRAGMA user_version"), 4);
+        let old = "SELECT count(*) FROM usage_sample WHERE run_id = 5 AND requested_bytes = 10 AND major_faults = 12 \
+            AND granted_bytes = 0 AND released_bytes = 0";
+        assert_eq!(number(old), 1);
+        assert_eq!(number("SELECT requested_bytes + granted_bytes + lost FROM run WHERE id = 5"), 77);
+        assert_eq!(
+            number("SELECT (SELECT count(*) FROM machine_sample) + (SELECT count(*) FROM call_sample)"),
+            0
+        );
+    }
 }

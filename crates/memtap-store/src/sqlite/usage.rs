@@ -6,22 +6,21 @@ use memtap_model::WallClock;
 use rusqlite::{Connection, Row, params};
 
 use super::samples::ALL;
-use crate::steps::{STEPS, Sample, choose, merge, width};
+use crate::steps::{Sample, choose, merge, parts, seconds, width};
+use crate::tables::USAGE;
 use crate::{StoreError, UsagePoint, UsageQuery};
 
 /// What [`point`] reads.
 pub(super) const POINT: &str = "virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, swap_bytes, peak_virtual_bytes, \
     peak_resident_bytes, requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults";
-const WHERE: &str =
-    "WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s";
 
 /// A run whose samples may be asked for, with the row of the process.
-struct Life {
-    run: i64,
+pub(super) struct Life {
+    pub(super) run: i64,
     process: i64,
-    host: String,
+    pub(super) host: String,
     /// Up to where its samples are in each step but the first.
-    rolled: [i64; 4],
+    pub(super) rolled: [i64; 4],
 }
 
 pub(super) fn usage(
@@ -31,16 +30,11 @@ pub(super) fn usage(
 ) -> Result<Vec<UsagePoint>, StoreError> {
     let chosen = choose(query, now_s);
     let width = width(query, chosen);
-    let second = |time: WallClock| time.0.div_euclid(1_000_000_000);
-    let from = second(query.from);
-    let (from, to) =
-        (from - from.rem_euclid(width), query.to.0.saturating_add(999_999_999).div_euclid(1_000_000_000));
+    let [from, to] = seconds(query, width);
     let mut samples = Vec::new();
     for life in lives(connection, query, from, to)? {
-        for index in (0..=chosen).rev() {
-            // What a longer step does not have yet, the shorter ones have.
-            let begin = if index == chosen { from } else { from.max(life.rolled[index]) };
-            read(connection, &life, STEPS[index], [begin, to], &mut samples)?;
+        for (step, begin) in parts(chosen, from, life.rolled) {
+            read(connection, &life, step, [begin, to], &mut samples)?;
         }
     }
     // Lives of one pid follow each other; within a life the rows are in order already.
@@ -55,7 +49,11 @@ fn read(
     [from, to]: [i64; 2],
     samples: &mut Vec<Sample>,
 ) -> Result<(), StoreError> {
-    let mut rows = connection.prepare_cached(&format!("SELECT at_s, {POINT} FROM usage_sample {WHERE}"))?;
+    let sql = format!(
+        "SELECT at_s, {} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s",
+        USAGE.columns()
+    );
+    let mut rows = connection.prepare_cached(&sql)?;
     let found = rows.query_map(params![life.process, life.run, step, from, to], |row| {
         let point = point(row, 1)?;
         Ok(Sample { host: life.host.clone(), at_s: row.get(0)?, point })
@@ -89,7 +87,12 @@ pub(super) fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint>
     })
 }
 
-fn lives(connection: &Connection, query: &UsageQuery, from: i64, to: i64) -> Result<Vec<Life>, StoreError> {
+pub(super) fn lives(
+    connection: &Connection,
+    query: &UsageQuery,
+    from: i64,
+    to: i64,
+) -> Result<Vec<Life>, StoreError> {
     let rolled = "run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let sql = match query.pid {
         None => format!(

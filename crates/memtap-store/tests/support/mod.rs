@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{
-    Call, CallTotals, Comm, Faults, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid,
-    WallClock,
+    Call, CallTotals, Comm, Faults, HostReading, MemoryRequest, Outcome, Pressure, ProcessId, Resident,
+    StartTime, SwapReading, Tgid, Tid, WallClock,
 };
 use memtap_store::{AllProcesses, Appended, Batch, Delivery, Run, Settings, Store, StoreUrl, open};
 
@@ -117,20 +117,44 @@ pub(crate) fn process(pid: u32, name: &[u8], ended_at: Option<WallClock>) -> Arc
 pub(crate) fn tick(pid: u32, at: WallClock, n: u64) -> Batch {
     let mut summary = ProcessSummary::clone(&process(pid, b"perl", None));
     summary.started_at = WallClock(at.0 - n.cast_signed() * SECOND);
-    summary.books.calls[0] = CallTotals { count: 3 * n, requested_bytes: 100 * n, refused: n };
+    let brk = n / 5;
+    let mmap = CallTotals { count: 3 * n - brk, requested_bytes: 100 * n - 10 * brk, refused: n };
+    summary.books.calls[Call::Mmap.index()] = mmap;
+    summary.books.calls[Call::Brk.index()] = CallTotals { count: brk, requested_bytes: 10 * brk, refused: 0 };
     summary.requested_bytes = 100 * n;
+    summary.books.granted_bytes = 50 * n;
+    summary.books.released_bytes = 20 * n;
     summary.faults = Faults { minor: 5 * n, major: n / 2 };
     summary.virtual_bytes = (1 << 20) + n * 4096;
     summary.tick_peaks.virtual_bytes = (1 << 30) + n * 7919 % 1009 * 4096;
     let all = AllProcesses {
         virtual_bytes: summary.virtual_bytes,
+        resident: summary.resident,
         requests: 3 * n,
         refused: n,
         requested_bytes: 100 * n,
+        granted_bytes: 50 * n,
+        released_bytes: 20 * n,
         faults: summary.faults,
-        ..AllProcesses::default()
+        calls: summary.books.calls,
+        lost: n / 3,
+        host: host(n),
     };
     Batch { processes: vec![Arc::new(summary)], tick: Some(at), all: Some(all), ..Batch::default() }
+}
+
+/// The machine's memory at the `n`th tick: what is available and the pressure go up and down.
+pub(crate) fn host(n: u64) -> HostReading {
+    HostReading {
+        total_bytes: 16 << 30,
+        available_bytes: (1 << 30) + n * 7919 % 1009 * 4096,
+        free_bytes: n,
+        cached_bytes: 2 * n,
+        kernel_bytes: 3 * n,
+        programs_bytes: 4 * n,
+        swap: SwapReading { total_bytes: 1 << 30, free_bytes: 5 * n },
+        pressure: Some(Pressure { some_avg10: (n * 31 % 97) as f64, full_avg10: (n * 17 % 89) as f64 }),
+    }
 }
 
 /// A batch of requests alone.

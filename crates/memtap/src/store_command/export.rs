@@ -1,19 +1,19 @@
 //! `memtap store export`: requests of a history for other programs, a page at a time.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use memtap_model::{Tgid, WallClock};
+use memtap_report::report::plain_cell;
 use memtap_server::Request;
-use memtap_store::{Reader, RequestQuery, StoreUrl};
+use memtap_store::{Reader, RequestQuery};
 
 use crate::cli::{ExportArguments, ExportFormat};
+use crate::output;
 
 /// Requests that are held at a time.
 const PAGE: usize = 10_000;
@@ -24,18 +24,10 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
         .context("--store none keeps nothing: say which history with --store")?;
     let query = query(arguments);
     match &arguments.output {
-        None => match pages(&*reader, query, arguments.format, io::stdout().lock()) {
-            // A reader that wants no more (`| head`) is no failure.
-            Err(error) if is_closed(&error) => Ok(()),
-            done => done,
-        },
+        None => output::unless_closed(pages(&*reader, query, arguments.format, io::stdout().lock())),
         Some(path) => {
-            if let StoreUrl::Sqlite(database) = &url
-                && same_file(database, path)
-            {
-                bail!("{} is the history itself: choose another file with --output", path.display());
-            }
-            to_file(path, |file| pages(&*reader, query, arguments.format, file))
+            output::is_not_the_history(path, &url)?;
+            output::to_file(path, |file| pages(&*reader, query, arguments.format, file))
         }
     }
 }
@@ -155,45 +147,13 @@ fn cause(error: csv::Error) -> io::Error {
 
 /// What strangers named, so that no spreadsheet takes it for a formula.
 fn plain(mut request: Request) -> Request {
-    if begins_a_formula(&request.process_name) {
-        request.process_name.insert(0, '\'');
+    if let Cow::Owned(name) = plain_cell(&request.process_name) {
+        request.process_name = name;
     }
     for text in [&mut request.host, &mut request.file].into_iter().flatten() {
-        if begins_a_formula(text) {
-            *text = Arc::from(format!("'{text}"));
+        if let Cow::Owned(plain) = plain_cell(text) {
+            *text = Arc::from(plain);
         }
     }
     request
-}
-
-/// Or with an apostrophe: so that one can always be taken away.
-fn begins_a_formula(text: &str) -> bool {
-    text.starts_with(|c: char| "=+-@'".contains(c) || c.is_control())
-}
-
-/// The file appears under its name when it is whole. What is no file (a pipe, a device) is written as it is.
-fn to_file(path: &Path, write: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let cannot = |path: &Path| format!("cannot write {}", path.display());
-    if path.exists() && !path.is_file() {
-        let file = OpenOptions::new().write(true).open(path).with_context(|| cannot(path))?;
-        return write(&file);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = tempfile::Builder::new().prefix(".memtap-export-").tempfile_in(folder);
-    let part = part.with_context(|| cannot(path))?;
-    write(part.as_file())?;
-    part.persist(path).with_context(|| cannot(path))?;
-    Ok(())
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.metadata(), other.metadata()) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
-}
-
-fn is_closed(error: &anyhow::Error) -> bool {
-    let cause = error.root_cause().downcast_ref::<io::Error>();
-    cause.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

@@ -1,0 +1,328 @@
+//! Processes and programs of a range.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use memtap_model::{Tgid, WallClock};
+use memtap_store::{Life, LifeQuery, Measure, Program, ProgramQuery, Range, UsageQuery};
+
+use super::making::{Making, owned};
+use super::{
+    Ask, At, Process, ProgramCourse, ProgramSum, Ranking, ReportError, Resident, ShortLived,
+    ShortLivedProgram, Totals,
+};
+use crate::track::{lived_s, resident as resident_bytes};
+
+/// Questions of [`read`] and [`peaks`].
+pub(super) const QUESTIONS: usize = 2;
+/// Lives that are looked at one by one.
+const LIVES: usize = 20_000;
+/// Where there are more, also so many of the largest.
+const LARGE: usize = 1_000;
+/// Programs that are read where a pattern chooses among them.
+const PROGRAMS: usize = 10_000;
+/// Rows of a table.
+const ROWS: usize = 10;
+const LONG_ROWS: usize = 15;
+/// Programs in the chart.
+const COURSES: usize = 8;
+/// What lives shorter has lived shortly: it is gone before one can look at it.
+const SHORT_S: f64 = 10.0;
+
+/// The processes of a range.
+pub(super) struct Lived {
+    lives: Vec<Life>,
+    /// Those that were not read.
+    pub(super) more: u64,
+}
+
+pub(super) fn read(making: &mut Making<'_, '_>, ask: &Ask, range: &Range) -> Result<Lived, ReportError> {
+    let query = LifeQuery {
+        range: range.clone(),
+        pid: ask.pid,
+        name: ask.name.as_ref().and_then(|pattern| pattern.part()).map(str::to_owned),
+        by: Measure::Requests,
+        limit: LIVES,
+        ..LifeQuery::default()
+    };
+    let mut found = making.ask(|reader| reader.lives(&query))?;
+    if found.more > 0 {
+        let large = LifeQuery { by: Measure::Resident, limit: LARGE, ..query };
+        let known: HashSet<_> = found.lives.iter().map(identity).collect();
+        let mut large = making.ask(|reader| reader.lives(&large))?.lives;
+        large.retain(|life| !known.contains(&identity(life)));
+        found.more -= (large.len() as u64).min(found.more);
+        found.lives.append(&mut large);
+    }
+    found.lives.retain(|life| ask.is_of(&life.name, life.pid));
+    Ok(Lived { lives: found.lives, more: found.more })
+}
+
+fn identity(life: &Life) -> (std::sync::Arc<str>, Tgid, WallClock) {
+    (std::sync::Arc::clone(&life.host), life.pid, life.started_at)
+}
+
+impl Lived {
+    /// What their number says.
+    pub(super) fn totals(&self, range: &Range) -> Totals {
+        Totals {
+            processes: self.lives.len() as u64 + self.more,
+            short_lived: self.short(range).count() as u64,
+            ..Totals::default()
+        }
+    }
+
+    /// What requests of these processes truly added, and what they took away.
+    pub(super) fn moved(&self) -> (u64, u64) {
+        let within = || self.lives.iter().map(|life| &life.within);
+        (within().map(|point| point.granted_bytes).sum(), within().map(|point| point.released_bytes).sum())
+    }
+
+    fn short(&self, range: &Range) -> impl Iterator<Item = &Life> {
+        let (from, to) = (range.from, range.to);
+        self.lives.iter().filter(move |life| {
+            let ended = life.ended_at.filter(|ended| *ended < to && life.started_at >= from);
+            ended.is_some_and(|ended| ended.seconds_since(life.started_at) < SHORT_S)
+        })
+    }
+
+    /// Those with the highest resident peak.
+    pub(super) fn largest(&self, ask: &Ask) -> Vec<Process> {
+        self.first(ask, |life| life.within.peak_resident_bytes)
+    }
+
+    /// Those with the most requests.
+    pub(super) fn busiest(&self, ask: &Ask) -> Vec<Process> {
+        self.first(ask, |life| life.within.requests)
+    }
+
+    fn first(&self, ask: &Ask, amount: impl Fn(&Life) -> u64) -> Vec<Process> {
+        let mut chosen: Vec<&Life> = self.lives.iter().filter(|life| amount(life) > 0).collect();
+        chosen.sort_by_key(|life| (Reverse(amount(life)), life.pid));
+        chosen.into_iter().take(LONG_ROWS).map(|life| process(life, &ask.range)).collect()
+    }
+
+    pub(super) fn short_lived(&self, range: &Range) -> ShortLived {
+        let mut all = ShortLived { below_s: SHORT_S, ..ShortLived::default() };
+        let mut programs: HashMap<&str, ShortLivedProgram> = HashMap::new();
+        for life in self.short(range) {
+            let program = programs.entry(&life.name).or_default();
+            all.processes += 1;
+            all.requests += life.within.requests;
+            all.requested_bytes += life.within.requested_bytes;
+            program.processes += 1;
+            program.requests += life.within.requests;
+            program.requested_bytes += life.within.requested_bytes;
+        }
+        all.programs = programs
+            .into_iter()
+            .map(|(name, program)| ShortLivedProgram { name: name.to_owned(), ..program })
+            .collect();
+        all.programs.sort_by(|a, b| b.processes.cmp(&a.processes).then_with(|| a.name.cmp(&b.name)));
+        all.programs.truncate(ROWS);
+        all
+    }
+
+    /// What the processes of each name had where the range begins and at its end.
+    fn sizes(&self, by: Measure, range: &Range) -> Option<HashMap<&str, (u64, u64)>> {
+        let size: fn(&Life) -> (u64, u64) = match by {
+            Measure::Resident => |life| (life.before_resident_bytes, resident_bytes(&life.within)),
+            Measure::Virtual => |life| (life.before_virtual_bytes, life.within.virtual_bytes),
+            _ => return None,
+        };
+        let mut sizes: HashMap<&str, (u64, u64)> = HashMap::new();
+        for life in &self.lives {
+            let (before, after) = size(life);
+            let sum = sizes.entry(&life.name).or_default();
+            sum.0 += before;
+            // What has ended has nothing at the end.
+            sum.1 += if life.ended_at.is_some_and(|ended| ended < range.to) { 0 } else { after };
+        }
+        Some(sizes)
+    }
+}
+
+fn process(life: &Life, range: &Range) -> Process {
+    Process {
+        host: owned(&life.host),
+        pid: life.pid.0,
+        start_time: At(life.started_at),
+        end_time: life.ended_at.map(At),
+        lived_s: lived_s(life, range),
+        name: life.name.clone(),
+        user: life.user.clone(),
+        container: life.container.clone(),
+        unit: life.unit.clone(),
+        before_resident_bytes: life.before_resident_bytes,
+        resident_bytes: resident_bytes(&life.within),
+        peak_resident_bytes: life.within.peak_resident_bytes,
+        peak_resident_time: At(life.peak_resident_at),
+        virtual_bytes: life.within.virtual_bytes,
+        peak_virtual_bytes: life.within.peak_virtual_bytes,
+        requests: life.within.requests,
+        refused: life.within.refused,
+        requested_bytes: life.within.requested_bytes,
+        granted_bytes: life.within.granted_bytes,
+    }
+}
+
+/// The programs of a range by a measure, those that were asked for, and what the others have.
+fn programs(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    range: &Range,
+    by: Measure,
+    (top, step): (usize, Duration),
+) -> Result<memtap_store::Programs, ReportError> {
+    let top = if ask.name.is_some() { PROGRAMS } else { top };
+    let query = ProgramQuery { range: range.clone(), by, top, step };
+    let mut found = making.ask(|reader| reader.programs(&query))?;
+    if ask.name.is_some() {
+        found.programs.retain(|program| ask.is_named(&program.name));
+        (found.others, found.other_names) = (Program::default(), 0);
+    }
+    Ok(found)
+}
+
+pub(super) fn ranking(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    by: Measure,
+    lived: &Lived,
+    before: Option<&Lived>,
+) -> Result<Ranking, ReportError> {
+    let (mut sums, mut others) = if ask.pid.is_some() {
+        (lived.sums(by), (0, 0))
+    } else {
+        let found = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO))?;
+        let others = (found.other_names, found.others.value);
+        (found.programs.into_iter().map(ProgramSum::from).collect(), others)
+    };
+    sums.retain(|sum| sum.value > 0);
+    others.0 += sums.len().saturating_sub(ROWS) as u64;
+    others.1 += sums.iter().skip(ROWS).map(|sum| sum.value).sum::<u64>();
+    sums.truncate(ROWS);
+    let sizes = lived.sizes(by, &ask.range);
+    let compared = compared(making, ask, by, before)?;
+    for sum in &mut sums {
+        if let Some(sizes) = &sizes {
+            let (start, end) = sizes.get(sum.name.as_str()).copied().unwrap_or_default();
+            (sum.at_start, sum.at_end) = (Some(start), Some(end));
+        }
+        if let Some(compared) = &compared {
+            sum.compared = Some(compared.get(&sum.name).copied().unwrap_or_default());
+        }
+    }
+    Ok(Ranking { by, programs: sums, other_programs: others.0, other_value: others.1 })
+}
+
+/// What each program has in the compared range.
+fn compared(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    by: Measure,
+    before: Option<&Lived>,
+) -> Result<Option<HashMap<String, u64>>, ReportError> {
+    let (Some(span), Some(before)) = (ask.compare, before) else { return Ok(None) };
+    if ask.pid.is_some() {
+        return Ok(Some(before.sums(by).into_iter().map(|sum| (sum.name, sum.value)).collect()));
+    }
+    let range = Range { host: ask.range.host.clone(), from: span.from.0, to: span.to.0 };
+    let found = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO))?;
+    Ok(Some(found.programs.into_iter().map(|program| (program.name, program.value)).collect()))
+}
+
+impl Lived {
+    /// Of one pid: its lives by name.
+    fn sums(&self, by: Measure) -> Vec<ProgramSum> {
+        let mut sums: HashMap<&str, ProgramSum> = HashMap::new();
+        for life in &self.lives {
+            let sum = sums.entry(&life.name).or_default();
+            sum.processes += 1;
+            match by {
+                Measure::Requested => sum.value += life.within.requested_bytes,
+                Measure::Granted => sum.value += life.within.granted_bytes,
+                Measure::Requests => sum.value += life.within.requests,
+                Measure::Refused => sum.value += life.within.refused,
+                Measure::Resident => sum.value = sum.value.max(life.within.peak_resident_bytes),
+                Measure::Virtual => sum.value = sum.value.max(life.within.peak_virtual_bytes),
+            }
+        }
+        let mut sums: Vec<ProgramSum> =
+            sums.into_iter().map(|(name, sum)| ProgramSum { name: name.to_owned(), ..sum }).collect();
+        sums.sort_by_key(|sum| Reverse(sum.value));
+        sums
+    }
+}
+
+impl From<Program> for ProgramSum {
+    fn from(program: Program) -> Self {
+        Self { name: program.name, processes: program.lives, value: program.value, ..Self::default() }
+    }
+}
+
+pub(super) fn resident(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    step: Duration,
+) -> Result<Resident, ReportError> {
+    let found = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step))?;
+    let course = |program: Program| ProgramCourse {
+        name: program.name,
+        series: program.series.into_iter().map(|(at, value)| (At(at), value)).collect(),
+    };
+    let shown = found.programs.into_iter().filter(|program| program.value > 0).take(COURSES);
+    Ok(Resident { step_s: found.step.as_secs_f64(), programs: shown.map(course).collect() })
+}
+
+/// The highest sums, and what was truly added and taken away: of all processes as they were booked together; of some, from their own.
+pub(super) fn peaks(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    (range, step): (&Range, Duration),
+    lived: &Lived,
+    totals: &mut Totals,
+) -> Result<(), ReportError> {
+    if ask.name.is_some() && ask.pid.is_none() {
+        totals.peak_resident_bytes = peak(making, ask, range, Measure::Resident, step)?;
+        totals.peak_virtual_bytes = peak(making, ask, range, Measure::Virtual, step)?;
+        if totals.peak_virtual_bytes.is_some() {
+            let (granted, released) = lived.moved();
+            (totals.granted_bytes, totals.released_bytes) = (Some(granted), Some(released));
+        }
+        return Ok(());
+    }
+    let query = UsageQuery {
+        host: range.host.clone(),
+        pid: ask.pid,
+        from: range.from,
+        to: range.to,
+        step,
+        ..UsageQuery::default()
+    };
+    let points = making.ask(|reader| reader.usage(&query))?;
+    totals.peak_virtual_bytes = points.iter().map(|point| point.peak_virtual_bytes).max();
+    totals.peak_resident_bytes = points.iter().map(|point| point.peak_resident_bytes).max();
+    if !points.is_empty() {
+        totals.granted_bytes = Some(points.iter().map(|point| point.granted_bytes).sum());
+        totals.released_bytes = Some(points.iter().map(|point| point.released_bytes).sum());
+    }
+    Ok(())
+}
+
+/// The highest sum of the chosen programs at the end of a step.
+fn peak(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    range: &Range,
+    by: Measure,
+    step: Duration,
+) -> Result<Option<u64>, ReportError> {
+    let found = programs(making, ask, range, by, (PROGRAMS, step))?;
+    let steps = found.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
+    let at = |step: usize| -> u64 {
+        found.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()
+    };
+    Ok((0..steps).map(at).max().filter(|peak| *peak > 0))
+}

@@ -1,0 +1,258 @@
+//! From the history to a report: which questions are asked, and in which order.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memtap_store::{Measure, Range, Reader, StoreError, StoredHost, StoredOomKill};
+
+use super::lives::Lived;
+use super::{
+    Ask, Asked, At, Missing, OomKill, Progress, Report, ReportError, ReportedHost, Resident, Span, Totals,
+    Watch,
+};
+use super::{Told, ToldFigure, lives, machine, requests};
+use crate::findings::Text;
+use crate::{Finding, NotLookedAt, Subject};
+
+/// Steps of the charts.
+const STEPS: u64 = 120;
+/// OOM kills that are listed.
+const KILLS: usize = 100;
+/// The history may be so much behind without being said to end early.
+const LAG_S: f64 = 60.0;
+
+/// Makes a report of what a history tells. `watch` is told of each answer and may end it.
+///
+/// # Errors
+/// When the history cannot answer, the range is empty, no such machine is known, or `watch` ended it.
+pub fn make(reader: &dyn Reader, ask: &Ask, watch: &mut Watch<'_>) -> Result<Report, ReportError> {
+    let compared = ask.compare.map(|span| range_of(ask, span));
+    if ask.range.from >= ask.range.to || compared.as_ref().is_some_and(|range| range.from >= range.to) {
+        return Err(ReportError::EmptyRange);
+    }
+    let mut making = Making { reader, watch: RefCell::new(watch), done: 0, of: questions(ask) };
+    making.report(ask, compared.as_ref())
+}
+
+fn questions(ask: &Ask) -> usize {
+    let of_a_range = 3 + lives::QUESTIONS + requests::QUESTIONS;
+    1 + of_a_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
+}
+
+fn range_of(ask: &Ask, span: Span) -> Range {
+    Range { host: ask.range.host.clone(), from: span.from.0, to: span.to.0 }
+}
+
+/// Length of a chart's step.
+fn step(range: &Range) -> Duration {
+    let seconds = range.to.seconds_since(range.from).max(0.0) as u64;
+    Duration::from_secs(seconds.div_ceil(STEPS).max(1))
+}
+
+pub(super) struct Making<'a, 'b> {
+    pub(super) reader: &'a dyn Reader,
+    watch: RefCell<&'a mut Watch<'b>>,
+    done: usize,
+    of: usize,
+}
+
+/// What is asked of a range, and also of the one that it is compared with.
+struct Course {
+    totals: Totals,
+    memory: Option<super::Memory>,
+    lived: Lived,
+    calls: super::Calls,
+    counted: memtap_store::Sizes,
+    kills: Vec<StoredOomKill>,
+}
+
+impl Making<'_, '_> {
+    /// One question.
+    pub(super) fn ask<T>(
+        &mut self,
+        ask: impl FnOnce(&dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, ReportError> {
+        if self.is_stopped() {
+            return Err(ReportError::Stopped);
+        }
+        let answer = ask(self.reader)?;
+        self.done += 1;
+        Ok(answer)
+    }
+
+    fn is_stopped(&self) -> bool {
+        let progress = Progress { done: self.done.min(self.of), of: self.of };
+        matches!((self.watch.borrow_mut())(progress), ControlFlow::Break(()))
+    }
+
+    fn report(&mut self, ask: &Ask, compared: Option<&Range>) -> Result<Report, ReportError> {
+        let hosts = self.hosts(ask)?;
+        let course = self.course(ask, &ask.range)?;
+        let before = compared.map(|range| self.course(ask, range)).transpose()?;
+        let mut programs = Vec::with_capacity(Measure::ALL.len());
+        for by in Measure::ALL {
+            programs.push(lives::ranking(self, ask, by, &course.lived, before.as_ref().map(|it| &it.lived))?);
+        }
+        let resident = if ask.pid.is_some() {
+            Resident::default()
+        } else {
+            lives::resident(self, ask, step(&ask.range))?
+        };
+        let largest = requests::largest(self, ask, &course.counted)?;
+        let refusals = requests::refusals(self, ask)?;
+        let (findings, not_looked_at) = self.findings(ask)?;
+        let missing = Missing {
+            lost: course.totals.lost,
+            processes: course.lived.more,
+            largest_since: largest.since,
+            requests_since: course.calls.counted_since,
+            ..missing(&hosts, ask)
+        };
+        Ok(Report {
+            memtap: env!("CARGO_PKG_VERSION").to_owned(),
+            made: At(ask.now),
+            asked: asked(ask),
+            hosts: hosts.iter().map(ReportedHost::from).collect(),
+            totals: course.totals,
+            compared: before.map(|before| before.totals),
+            findings,
+            not_looked_at,
+            memory: course.memory,
+            calls: course.calls,
+            programs,
+            resident,
+            processes: course.lived.largest(ask),
+            requesters: course.lived.busiest(ask),
+            largest: largest.requests,
+            sizes: requests::frequent(&course.counted),
+            refusals,
+            oom_kills: course.kills.iter().map(OomKill::from).collect(),
+            short_lived: course.lived.short_lived(&ask.range),
+            missing,
+        })
+    }
+
+    fn hosts(&mut self, ask: &Ask) -> Result<Vec<StoredHost>, ReportError> {
+        let mut hosts = self.ask(|reader| reader.hosts())?;
+        if let Some(asked) = &ask.range.host
+            && !hosts.iter().any(|host| host.hostname == *asked)
+        {
+            let known: Vec<_> = hosts.iter().map(|host| host.hostname.as_str()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(ReportError::UnknownHost { asked: asked.clone(), known });
+        }
+        hosts.retain(|host| ask.range.host.as_ref().is_none_or(|asked| host.hostname == *asked));
+        Ok(hosts)
+    }
+
+    fn course(&mut self, ask: &Ask, range: &Range) -> Result<Course, ReportError> {
+        let points = self.ask(|reader| reader.machine(range, step(range)))?;
+        let lived = lives::read(self, ask, range)?;
+        let counted = requests::count(self, ask, range)?;
+        let mut kills = self.ask(|reader| reader.oom_kills(range, KILLS))?;
+        kills.retain(|kill| ask.is_of(&kill.victim_name, kill.victim));
+        let memory = machine::memory(&points);
+        let calls = machine::calls(&points, &counted, ask);
+        let mut totals = Totals {
+            least_available_bytes: memory.as_ref().map(|memory| memory.least_available_bytes),
+            highest_pressure: memory.as_ref().and_then(|memory| Some(memory.pressure?.some_avg10)),
+            oom_kills: kills.len() as u64,
+            lost: points.iter().map(|point| point.lost).sum(),
+            ..lived.totals(range)
+        };
+        for call in &calls.calls {
+            totals.requests += call.requests;
+            totals.refused += call.refused;
+            // Of calls that ask for no memory, the bytes are those of a range that is there already.
+            let asks = memtap_model::Call::from_name(call.call).is_some_and(memtap_model::Call::asks);
+            totals.requested_bytes += if asks { call.requested_bytes } else { 0 };
+        }
+        lives::peaks(self, ask, (range, step(range)), &lived, &mut totals)?;
+        Ok(Course { totals, memory, lived, calls, counted, kills })
+    }
+
+    fn findings(&mut self, ask: &Ask) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
+        let looked = crate::look(self.reader, &ask.range, ask.limits.as_ref(), &|| self.is_stopped())?;
+        if self.is_stopped() {
+            return Err(ReportError::Stopped);
+        }
+        self.done += 1;
+        let is_meant = |finding: &&Finding| match &finding.subject {
+            Subject::Machine(_) => true,
+            Subject::Program { process, .. } => ask.is_of(&process.name, process.pid),
+        };
+        let findings = looked.findings.iter().filter(is_meant).map(Told::from).collect();
+        Ok((findings, looked.not_looked_at.into_iter().map(NotLookedAt::text).collect()))
+    }
+}
+
+fn asked(ask: &Ask) -> Asked {
+    Asked {
+        host: ask.range.host.clone(),
+        span: Span { from: At(ask.range.from), to: At(ask.range.to) },
+        name: ask.name.as_ref().map(ToString::to_string),
+        pid: ask.pid.map(|pid| pid.0),
+        compared: ask.compare,
+    }
+}
+
+/// Where the history begins or ends within the range.
+fn missing(hosts: &[StoredHost], ask: &Ask) -> Missing {
+    let first = hosts.iter().map(|host| host.first).min();
+    let last = hosts.iter().map(|host| host.last).max();
+    let end = ask.range.to.min(ask.now);
+    Missing {
+        before: first.filter(|first| *first > ask.range.from).map(At),
+        after: last.filter(|last| end.seconds_since(*last) > LAG_S).map(At),
+        ..Missing::default()
+    }
+}
+
+impl From<&StoredHost> for ReportedHost {
+    fn from(host: &StoredHost) -> Self {
+        Self {
+            hostname: host.hostname.clone(),
+            kernel: host.kernel.clone(),
+            first_time: At(host.first),
+            last_time: At(host.last),
+        }
+    }
+}
+
+impl From<&StoredOomKill> for OomKill {
+    fn from(kill: &StoredOomKill) -> Self {
+        Self {
+            timestamp: At(kill.time),
+            host: kill.host.to_string(),
+            pid: kill.victim.0,
+            name: kill.victim_name.clone(),
+            container: kill.container.clone(),
+            resident_bytes: kill.resident.set_bytes(),
+            virtual_bytes: kill.virtual_bytes,
+            asker_pid: kill.asker.0,
+            asker_name: kill.asker_name.clone(),
+        }
+    }
+}
+
+impl From<&Finding> for Told {
+    fn from(finding: &Finding) -> Self {
+        let figures = finding.evidence.iter();
+        Self {
+            rule: finding.rule.name(),
+            severity: finding.severity,
+            sentence: Text::told(|lang| finding.sentence(lang)),
+            evidence: figures
+                .map(|figure| ToldFigure { label: figure.label.clone(), value: super::Amount(figure.value) })
+                .collect(),
+            advice: finding.advice.clone(),
+        }
+    }
+}
+
+/// Names are shared in the store and owned here.
+pub(super) fn owned(host: &Arc<str>) -> String {
+    host.to_string()
+}

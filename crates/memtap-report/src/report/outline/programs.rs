@@ -1,0 +1,221 @@
+//! Programs and processes.
+
+use memtap_store::Measure;
+
+use super::super::chart::{Chart, Colour, Layer, Unit};
+use super::super::{Process, ProgramSum, Ranking, colours, when};
+use super::{Block, Cell, Page, Section, Table};
+
+pub(super) fn resident(page: &Page<'_>) -> Option<Section> {
+    let resident = &page.report.resident;
+    let largest = resident.programs.first()?;
+    let slots = colours::slots(resident.programs.iter().map(|program| program.name.as_str()));
+    // One below the other: the first lies lowest.
+    let layers = resident.programs.iter().zip(slots).map(|(program, slot)| Layer {
+        label: super::visible(&program.name),
+        colour: Colour::Slot(slot),
+        values: program.series.iter().map(|(_, value)| *value as f64).collect(),
+    });
+    let name = super::visible(&largest.name);
+    let chart = Chart {
+        title: page
+            .say("Resident memory of the largest programs", "Memoria residente de los mayores programas")
+            .to_owned(),
+        description: page.say(
+            format!("The largest is {name}. Memory that processes share counts once for each."),
+            format!("El mayor es {name}. La memoria compartida cuenta una vez por proceso."),
+        ),
+        span: page.report.asked.span,
+        step_s: resident.step_s,
+        times: largest.series.iter().map(|(at, _)| *at).collect(),
+        layers: layers.collect(),
+        marks: Vec::new(),
+        unit: Unit::Bytes,
+        top: None,
+    };
+    let title = ("Programs over time", "Los programas en el tiempo");
+    Some(page.section("resident", title, vec![Block::Chart(chart)]))
+}
+
+pub(super) fn rankings(page: &Page<'_>) -> Option<Section> {
+    let rankings = page.report.programs.iter().filter(|ranking| !ranking.programs.is_empty());
+    let tables: Vec<Table> = rankings.map(|ranking| table(page, ranking)).collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let about = page.say(
+        "Processes of one name together. Sizes are the highest that they had together; their change is from the start of the range to its end.",
+        "Los procesos de un mismo nombre, juntos. Los tamaños son los máximos que tuvieron juntos; su cambio va del principio al final del intervalo.",
+    );
+    let blocks = vec![Block::Say(about.to_owned()), Block::Tables(tables)];
+    Some(page.section("programs", ("Top programs", "Programas principales"), blocks))
+}
+
+fn caption(page: &Page<'_>, by: Measure) -> &'static str {
+    match by {
+        Measure::Requested => page.say("By memory requested", "Por memoria pedida"),
+        Measure::Granted => page.say("By memory granted", "Por memoria concedida"),
+        Measure::Resident => page.say("By resident peak", "Por máximo residente"),
+        Measure::Virtual => page.say("By virtual peak", "Por máximo virtual"),
+        Measure::Requests => page.say("By requests", "Por pedidos"),
+        Measure::Refused => page.say("By refused requests", "Por pedidos rechazados"),
+    }
+}
+
+fn table(page: &Page<'_>, ranking: &Ranking) -> Table {
+    let is_count = matches!(ranking.by, Measure::Requests | Measure::Refused);
+    let is_size = matches!(ranking.by, Measure::Resident | Measure::Virtual);
+    let amount = |value: u64| if is_count { Cell::Count(value) } else { Cell::Bytes(value) };
+    let change =
+        |from: u64, to: u64| if is_count { Cell::CountChange(from, to) } else { Cell::BytesChange(from, to) };
+    let is_compared = page.report.compared.is_some();
+    let most = ranking.programs.first().map_or(1, |program| program.value.max(1));
+    let row = |program: &ProgramSum| {
+        let mut row = vec![
+            Cell::Name(program.name.clone()),
+            Cell::Count(program.processes),
+            amount(program.value),
+            Cell::Share(program.value as f64 / most as f64),
+        ];
+        if is_size {
+            let change = program.at_start.zip(program.at_end).map(|(start, end)| change(start, end));
+            row.push(change.unwrap_or(Cell::None));
+        }
+        if is_compared {
+            row.push(program.compared.map_or(Cell::None, |before| change(before, program.value)));
+        }
+        row
+    };
+    let mut rows: Vec<_> = ranking.programs.iter().map(row).collect();
+    if ranking.other_programs > 0 && ranking.other_value > 0 {
+        let more = page.count(ranking.other_programs);
+        let others = page.say(format!("{more} others"), format!("otros {more}"));
+        let mut row = vec![Cell::Words(others), Cell::None, amount(ranking.other_value), Cell::None];
+        row.resize(4 + usize::from(is_size) + usize::from(is_compared), Cell::None);
+        rows.push(row);
+    }
+    let mut columns = vec![
+        page.text_column("Program", "Programa"),
+        page.number_column("Processes", "Procesos"),
+        page.number_column(
+            if is_count { "Requests" } else { "Memory" },
+            if is_count { "Pedidos" } else { "Memoria" },
+        ),
+        page.text_column("Against the first", "Frente al primero"),
+    ];
+    if is_size {
+        columns.push(page.number_column("In the range", "En el intervalo"));
+    }
+    if is_compared {
+        columns.push(page.number_column("Against the compared", "Frente al comparado"));
+    }
+    Table { caption: caption(page, ranking.by).to_owned(), columns, rows }
+}
+
+pub(super) fn processes(page: &Page<'_>) -> Option<Section> {
+    let processes = &page.report.processes;
+    if processes.is_empty() {
+        return None;
+    }
+    let rows = processes.iter().map(|process| {
+        vec![
+            page.process(&process.host, &process.name),
+            Cell::Code(process.pid.to_string()),
+            owner(process),
+            Cell::Bytes(process.peak_resident_bytes),
+            Cell::Time(process.peak_resident_time),
+            Cell::Bytes(process.resident_bytes),
+            Cell::BytesChange(process.before_resident_bytes, process.resident_bytes),
+            Cell::Bytes(process.peak_virtual_bytes),
+        ]
+    });
+    let table = Table {
+        caption: page.say("Processes by resident peak", "Procesos por máximo residente").to_owned(),
+        columns: vec![
+            page.text_column("Process", "Proceso"),
+            page.number_column("Pid", "Pid"),
+            page.text_column("Of", "De"),
+            page.number_column("Resident peak", "Máximo residente"),
+            page.text_column("When", "Cuándo"),
+            page.number_column("At its end", "Al final"),
+            page.number_column("Change", "Cambio"),
+            page.number_column("Virtual peak", "Máximo virtual"),
+        ],
+        rows: rows.collect(),
+    };
+    Some(page.section("processes", ("Largest processes", "Mayores procesos"), vec![Block::Table(table)]))
+}
+
+/// What it belongs to: the narrowest that is known.
+fn owner(process: &Process) -> Cell {
+    let known = [process.container.as_deref(), process.unit.as_deref(), Some(process.user.as_str())];
+    let known = known.into_iter().flatten().find(|text| !text.is_empty());
+    known.map_or(Cell::None, |text| Cell::Name(text.to_owned()))
+}
+
+pub(super) fn requesters(page: &Page<'_>) -> Option<Section> {
+    let processes = &page.report.requesters;
+    if processes.is_empty() {
+        return None;
+    }
+    let rows = processes.iter().map(|process| {
+        vec![
+            page.process(&process.host, &process.name),
+            Cell::Code(process.pid.to_string()),
+            owner(process),
+            Cell::Count(process.requests),
+            Cell::PerSecond(process.requests as f64 / process.lived_s.max(1.0)),
+            Cell::Count(process.refused),
+            Cell::Bytes(process.requested_bytes),
+        ]
+    });
+    let table = Table {
+        caption: page.say("Processes by requests", "Procesos por pedidos").to_owned(),
+        columns: vec![
+            page.text_column("Process", "Proceso"),
+            page.number_column("Pid", "Pid"),
+            page.text_column("Of", "De"),
+            page.number_column("Requests", "Pedidos"),
+            page.number_column("Each second", "Por segundo"),
+            page.number_column("Refused", "Rechazados"),
+            page.number_column("Requested", "Memoria pedida"),
+        ],
+        rows: rows.collect(),
+    };
+    let title = ("Most frequent requesters", "Quienes más piden");
+    Some(page.section("requesters", title, vec![Block::Table(table)]))
+}
+
+pub(super) fn short_lived(page: &Page<'_>) -> Option<Section> {
+    let short = &page.report.short_lived;
+    if short.processes == 0 {
+        return None;
+    }
+    let below = when::length(short.below_s, page.lang);
+    let (processes, requests) = (page.count(short.processes), page.count(short.requests));
+    let bytes = page.bytes(short.requested_bytes);
+    let about = page.say(
+        format!("{processes} processes began and ended within the range and lived less than {below}. They made {requests} requests and asked for {bytes}."),
+        format!("{processes} procesos empezaron y terminaron dentro del intervalo y duraron menos de {below}. Hicieron {requests} pedidos y pidieron {bytes}."),
+    );
+    let rows = short.programs.iter().map(|program| {
+        vec![
+            Cell::Name(program.name.clone()),
+            Cell::Count(program.processes),
+            Cell::Count(program.requests),
+            Cell::Bytes(program.requested_bytes),
+        ]
+    });
+    let table = Table {
+        caption: page.say("Programs with the most of them", "Los programas con más de ellos").to_owned(),
+        columns: vec![
+            page.text_column("Program", "Programa"),
+            page.number_column("Processes", "Procesos"),
+            page.number_column("Requests", "Pedidos"),
+            page.number_column("Requested", "Memoria pedida"),
+        ],
+        rows: rows.collect(),
+    };
+    let title = ("Short-lived processes", "Procesos breves");
+    Some(page.section("short-lived", title, vec![Block::Say(about), Block::Table(table)]))
+}

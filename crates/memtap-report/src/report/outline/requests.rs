@@ -1,0 +1,192 @@
+//! Requests: by call, the largest, the most frequent sizes, and what was refused.
+
+use super::super::chart::{Chart, Colour, Layer, Unit};
+use super::{Block, Cell, Page, Section, Table};
+use memtap_model::Call;
+
+/// Calls that have a layer of their own in the chart.
+const LAYERS: usize = 6;
+
+pub(super) fn by_call(page: &Page<'_>) -> Option<Section> {
+    let calls = &page.report.calls;
+    let most = calls.calls.first()?.requests;
+    let rows = calls.calls.iter().map(|call| {
+        vec![
+            Cell::Code(call.call.to_owned()),
+            Cell::Count(call.requests),
+            Cell::Share(call.requests as f64 / most.max(1) as f64),
+            Cell::Count(call.refused),
+            if call.requested_bytes == 0 { Cell::None } else { Cell::Bytes(call.requested_bytes) },
+        ]
+    });
+    let table = Table {
+        caption: page.say("Requests by call", "Pedidos por llamada").to_owned(),
+        columns: vec![
+            page.text_column("Call", "Llamada"),
+            page.number_column("Requests", "Pedidos"),
+            page.text_column("Against the most frequent", "Frente a la más frecuente"),
+            page.number_column("Refused", "Rechazados"),
+            page.number_column("Bytes named", "Bytes indicados"),
+        ],
+        rows: rows.collect(),
+    };
+    let chart = chart(page).map(Block::Chart);
+    let blocks = chart.into_iter().chain([Block::Table(table)]).collect();
+    Some(page.section("calls", ("Requests by call", "Pedidos por llamada"), blocks))
+}
+
+fn chart(page: &Page<'_>) -> Option<Chart> {
+    let calls = &page.report.calls;
+    if calls.series.is_empty() {
+        return None;
+    }
+    let rate = |count: u64| count as f64 / calls.step_s.max(1.0);
+    let own: Vec<&str> = calls.calls.iter().map(|call| call.call).take(LAYERS).collect();
+    let mut layers: Vec<Layer> = own
+        .iter()
+        .map(|call| Layer {
+            label: (*call).to_owned(),
+            // A call keeps its colour in all reports.
+            colour: Colour::Slot(Call::from_name(call).map_or(0, Call::index) % super::super::colours::SLOTS),
+            values: calls
+                .series
+                .iter()
+                .map(|point| rate(point.requests.get(call).copied().unwrap_or(0)))
+                .collect(),
+        })
+        .collect();
+    if calls.calls.len() > LAYERS {
+        let others = calls.series.iter().map(|point| {
+            let others = point.requests.iter().filter(|(call, _)| !own.contains(call));
+            rate(others.map(|(_, count)| count).sum())
+        });
+        layers.push(Layer {
+            label: page.say("Others", "Otras").to_owned(),
+            colour: Colour::Named("others"),
+            values: others.collect(),
+        });
+    }
+    let totals = &page.report.totals;
+    Some(Chart {
+        title: page.say("Requests per second", "Pedidos por segundo").to_owned(),
+        description: page.say(
+            format!("{} requests in all, most of them {}.", page.count(totals.requests), own.first()?),
+            format!("{} pedidos en total, sobre todo {}.", page.count(totals.requests), own.first()?),
+        ),
+        span: page.report.asked.span,
+        step_s: calls.step_s,
+        times: calls.series.iter().map(|point| point.timestamp).collect(),
+        layers,
+        marks: Vec::new(),
+        unit: Unit::PerSecond,
+        top: None,
+    })
+}
+
+pub(super) fn largest(page: &Page<'_>) -> Option<Section> {
+    let requests = &page.report.largest;
+    if requests.is_empty() {
+        return None;
+    }
+    let rows = requests.iter().map(|request| {
+        vec![
+            Cell::Bytes(request.requested_bytes),
+            Cell::Code(request.call.to_owned()),
+            page.process(&request.host, &request.name),
+            Cell::Code(request.pid.to_string()),
+            Cell::Time(request.timestamp),
+            match &request.error {
+                Some(error) => {
+                    Cell::Words(page.say(format!("refused: {error}"), format!("rechazado: {error}")))
+                }
+                None => Cell::Words(page.say("granted", "concedido").to_owned()),
+            },
+            if request.arguments.is_empty() { Cell::None } else { Cell::Code(request.arguments.clone()) },
+        ]
+    });
+    let table = Table {
+        caption: page.say("The largest requests for memory", "Los mayores pedidos de memoria").to_owned(),
+        columns: vec![
+            page.number_column("Size", "Tamaño"),
+            page.text_column("Call", "Llamada"),
+            page.text_column("Process", "Proceso"),
+            page.number_column("Pid", "Pid"),
+            page.text_column("Time", "Hora"),
+            page.text_column("Outcome", "Resultado"),
+            page.text_column("Arguments", "Argumentos"),
+        ],
+        rows: rows.collect(),
+    };
+    let mut blocks = vec![Block::Table(table)];
+    if let Some(since) = page.report.missing.largest_since {
+        let since = super::when::second(since, page.audience);
+        blocks.push(Block::Say(page.say(
+            format!("There are very many of about this size: those since {since} were looked through."),
+            format!("Hay muchísimos de más o menos este tamaño: se repasaron los posteriores al {since}."),
+        )));
+    }
+    Some(page.section("largest", ("Largest requests", "Mayores pedidos"), blocks))
+}
+
+pub(super) fn sizes(page: &Page<'_>) -> Option<Section> {
+    let sizes = &page.report.sizes;
+    let most = sizes.first()?.requests;
+    let rows = sizes.iter().map(|size| {
+        vec![
+            Cell::Code(size.call.to_owned()),
+            Cell::Bytes(size.size_bytes),
+            Cell::Count(size.requests),
+            Cell::Share(size.requests as f64 / most.max(1) as f64),
+        ]
+    });
+    let table = Table {
+        caption: page.say("The most frequent sizes", "Los tamaños más frecuentes").to_owned(),
+        columns: vec![
+            page.text_column("Call", "Llamada"),
+            page.number_column("Size", "Tamaño"),
+            page.number_column("Requests", "Pedidos"),
+            page.text_column("Against the most frequent", "Frente al más frecuente"),
+        ],
+        rows: rows.collect(),
+    };
+    Some(page.section("sizes", ("Frequent sizes", "Tamaños frecuentes"), vec![Block::Table(table)]))
+}
+
+pub(super) fn refusals(page: &Page<'_>) -> Section {
+    let title = ("Refused requests", "Pedidos rechazados");
+    let refusals = &page.report.refusals;
+    if refusals.is_empty() {
+        let none = page.say(
+            "No refused request is in the history of this range.",
+            "En el historial de este intervalo no hay ningún pedido rechazado.",
+        );
+        return page.section("refusals", title, vec![Block::Say(none.to_owned())]);
+    }
+    let rows = refusals.iter().map(|refusal| {
+        vec![
+            page.process(&refusal.host, &refusal.name),
+            Cell::Code(refusal.call.to_owned()),
+            Cell::Code(refusal.error.clone()),
+            Cell::Count(refusal.requests),
+            Cell::Count(refusal.processes),
+            if refusal.largest_bytes == 0 { Cell::None } else { Cell::Bytes(refusal.largest_bytes) },
+            Cell::Time(refusal.last_time),
+            Cell::Words(refusal.meaning.text(page.lang).to_owned()),
+        ]
+    });
+    let table = Table {
+        caption: page.say("By program, call and reason", "Por programa, llamada y motivo").to_owned(),
+        columns: vec![
+            page.text_column("Program", "Programa"),
+            page.text_column("Call", "Llamada"),
+            page.text_column("Errno", "Errno"),
+            page.number_column("Requests", "Pedidos"),
+            page.number_column("Processes", "Procesos"),
+            page.number_column("Largest", "Mayor"),
+            page.text_column("Latest", "Último"),
+            page.text_column("What it means", "Qué significa"),
+        ],
+        rows: rows.collect(),
+    };
+    page.section("refusals", title, vec![Block::Table(table)])
+}

@@ -1,0 +1,143 @@
+//! A report of a range, as a file.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State as Shared;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
+use memtap_model::{Tgid, WallClock};
+use memtap_report::Lang;
+use memtap_report::report::{self, Ask, At, Audience, Format, NamePattern, ReportError, Span};
+use memtap_store::{Range, StoreError};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::State;
+use crate::dto::Time;
+use crate::error::{ApiError, Problem};
+use crate::params::Asked;
+
+/// Who asks waits no longer, neither for others' reports nor for this one.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The range without `from`.
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// Of which range and of whom, and in which form.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReportQuery {
+    /// Of the machine of this name; without: of all.
+    host: Option<String>,
+    /// From this time on; without: an hour before `to`.
+    from: Option<Time>,
+    /// Before this time; without: now.
+    to: Option<Time>,
+    /// Of programs of this name: `*` stands for anything, `?` for one character, in capitals or not.
+    name: Option<String>,
+    /// Of this pid.
+    pid: Option<u32>,
+    /// Compared with the range that begins then (with `compare_to`).
+    compare_from: Option<Time>,
+    /// Where that range ends.
+    compare_to: Option<Time>,
+    /// `html`, `md`, `json` or `csv`; without: `html`.
+    format: Option<String>,
+    /// `en` or `es`, or a locale of these; without: `en`.
+    lang: Option<String>,
+}
+
+impl ReportQuery {
+    fn resolve(self) -> Result<(Ask, Format, Lang), ApiError> {
+        let format = self.format.as_deref().map_or(Ok(Format::default()), str::parse);
+        let lang = self.lang.as_deref().unwrap_or("en");
+        let unknown = || ApiError::wrong(format!("lang must be en or es, not '{lang}'"));
+        let lang = Lang::from_code(lang).ok_or_else(unknown)?;
+        let name =
+            self.name.as_deref().map(str::parse::<NamePattern>).transpose().map_err(ApiError::wrong)?;
+        let now = Time::now().0;
+        let to = self.to.map_or(now, |time| time.0);
+        let from = self.from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
+        let compare = match (self.compare_from, self.compare_to) {
+            (None, None) => None,
+            (Some(from), Some(to)) => Some(Span { from: At(from.0), to: At(to.0) }),
+            _ => return Err(ApiError::wrong("compare_from and compare_to belong together")),
+        };
+        let range = Range { host: self.host, from, to };
+        let ask = Ask { range, name, pid: self.pid.map(Tgid), compare, now, limits: None };
+        Ok((ask, format.map_err(ApiError::wrong)?, lang))
+    }
+}
+
+/// A report of a range, as a file to be kept or printed; without a range, of the last hour.
+///
+/// It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
+/// kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
+/// of Markdown are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+#[utoipa::path(get, path = "/report", params(ReportQuery), responses(
+    (status = OK, description = "The report, by `format`.", content(
+        (String = "text/html"), (String = "text/markdown"), (serde_json::Value = "application/json"), (String = "text/csv"),
+    )),
+    (status = BAD_REQUEST, body = Problem, description = "A parameter is wrong."),
+    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`), or it knows no such machine."),
+    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now, or took too long."),
+))]
+pub(crate) async fn report(
+    Shared(state): Shared<State>,
+    Asked(query): Asked<ReportQuery>,
+) -> Result<Response, ApiError> {
+    let Some(reader) = state.reader.clone() else {
+        let none = "there is no history (--store none), and reports come from it";
+        return Err(ApiError(StatusCode::NOT_FOUND, none.to_owned()));
+    };
+    let (mut ask, format, lang) = query.resolve()?;
+    let begin = Instant::now();
+    let turn = tokio::time::timeout(PATIENCE, Arc::clone(&state.looking).acquire_owned()).await;
+    let turn = turn.map_err(|_| too_long())?;
+    let (view, limits, range) = (state.now(), state.limits.clone(), ask.range.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        ask.limits = limits.map(|limits| limits(&view));
+        let made = report::make(&*reader, &ask, &mut |_| match begin.elapsed() > PATIENCE {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        made.map(|made| report::render(&made, format, &Audience { lang, zone: TimeZone::system() }))
+    });
+    let made = made.await.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(file(made.map_err(refusal)?, format, &range))
+}
+
+fn too_long() -> ApiError {
+    let what = "the report was not made within 30 seconds: ask for a shorter range, or use memtap report";
+    ApiError(StatusCode::SERVICE_UNAVAILABLE, what.to_owned())
+}
+
+fn refusal(error: ReportError) -> ApiError {
+    match error {
+        ReportError::Stopped => too_long(),
+        ReportError::EmptyRange => {
+            ApiError::wrong("from must be before to, and compare_from before compare_to")
+        }
+        ReportError::UnknownHost { .. } => ApiError(StatusCode::NOT_FOUND, error.to_string()),
+        ReportError::Store(StoreError::Cursor(_)) => ApiError::wrong(error.to_string()),
+        ReportError::Store(_) => ApiError(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    }
+}
+
+/// With a name to be kept under: no text of a stranger is in it.
+fn file(text: String, format: Format, range: &Range) -> Response {
+    let day = jiff::Timestamp::from_nanosecond(range.from.0.into()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let name = format!("memtap-report-{}.{format}", day.strftime("%Y-%m-%dT%H-%M"));
+    // A page is shown, the others are kept.
+    let how = if format == Format::Html { "inline" } else { "attachment" };
+    let disposition = HeaderValue::from_str(&format!("{how}; filename=\"{name}\""));
+    let mut response = ([(header::CONTENT_TYPE, format.media_type())], text).into_response();
+    if let Ok(disposition) = disposition {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}

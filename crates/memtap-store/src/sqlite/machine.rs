@@ -1,0 +1,83 @@
+//! The machine's memory and its calls read back, and which machines there are.
+
+use std::collections::HashMap;
+
+use memtap_model::{Call, CallTotals, WallClock};
+use rusqlite::{Connection, Row, params};
+
+use super::samples::{CALL, call_totals};
+use super::usage::{Life, lives};
+use crate::machine::{self, point};
+use crate::steps::{Sample, choose, merge, parts, seconds, width};
+use crate::tables::MACHINE;
+use crate::{MachinePoint, StoreError, StoredHost, UsageQuery};
+
+/// In the range and steps of the query, whose process is not read.
+pub(super) fn machine(
+    connection: &Connection,
+    query: &UsageQuery,
+    now_s: i64,
+) -> Result<Vec<MachinePoint>, StoreError> {
+    let chosen = choose(query, now_s);
+    let width = width(query, chosen);
+    let [from, to] = seconds(query, width);
+    let mut samples = Vec::new();
+    for life in lives(connection, query, from, to)? {
+        for (step, begin) in parts(chosen, from, life.rolled) {
+            read(connection, &life, step, [begin, to], &mut samples)?;
+        }
+    }
+    samples.sort_by_key(|sample| sample.at_s);
+    Ok(merge(samples, width))
+}
+
+fn read(
+    connection: &Connection,
+    life: &Life,
+    step: i64,
+    [from, to]: [i64; 2],
+    samples: &mut Vec<Sample<MachinePoint>>,
+) -> Result<(), StoreError> {
+    let within = "run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 ORDER BY at_s";
+    let place = params![life.run, step, from, to];
+    let sql = format!("SELECT at_s, call_id, {} FROM call_sample WHERE {within}, call_id", CALL.columns());
+    let mut calls: HashMap<i64, Vec<(Call, CallTotals)>> = HashMap::new();
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(place)?;
+    while let Some(row) = rows.next()? {
+        if let Some(call) = Call::from_index(usize::from(row.get::<_, u16>(1)?)) {
+            calls.entry(row.get(0)?).or_default().push((call, call_totals(row, 2)?));
+        }
+    }
+    let sql = format!("SELECT at_s, {} FROM machine_sample WHERE {within}", MACHINE.columns());
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(place)?;
+    while let Some(row) = rows.next()? {
+        let at_s = row.get(0)?;
+        let point = MachinePoint { calls: calls.remove(&at_s).unwrap_or_default(), ..stored(row)? };
+        samples.push(Sample { host: life.host.clone(), at_s, point });
+    }
+    Ok(())
+}
+
+/// From a row's second column on.
+fn stored(row: &Row<'_>) -> rusqlite::Result<MachinePoint> {
+    let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+    let mut sizes = [0; 8];
+    for (index, size) in sizes.iter_mut().enumerate() {
+        *size = unsigned(1 + index)?;
+    }
+    Ok(point(sizes, [row.get(9)?, row.get(10)?], unsigned(11)?, unsigned(12)?))
+}
+
+pub(super) fn hosts(connection: &Connection) -> Result<Vec<StoredHost>, StoreError> {
+    // Of a run that an older version left, only its samples tell when it was.
+    let sql = "SELECT hostname, kernel, min(coalesce(nullif(began_ns, 0), sampled_s * 1000000000)), max(began_ns), \
+        max(max(began_ns, sampled_s * 1000000000)) FROM run WHERE began_ns > 0 OR sampled_s > 0 GROUP BY hostname, kernel";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let time = |index: usize| Ok::<_, rusqlite::Error>(WallClock(row.get(index)?));
+        Ok((row.get(0)?, row.get(1)?, [time(2)?, time(3)?, time(4)?]))
+    })?;
+    Ok(machine::hosts(rows.collect::<Result<Vec<_>, _>>()?))
+}

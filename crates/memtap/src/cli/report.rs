@@ -1,0 +1,131 @@
+//! What may be typed after `memtap report`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use memtap_report::Lang;
+use memtap_report::report::{Format, NamePattern};
+
+use super::WhichStore;
+use crate::moment::Moment;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  memtap report -o report.html                            the last hour, for a browser or a printer
+  memtap report --last 24h --compare last -o day.html     a day, and what changed against the day before
+  memtap report --from yesterday --to today --format md   yesterday, as text with tables
+  memtap report --from 13:00 --to '2026-11-24 15:30' --name 'postgres*'
+  memtap report --last 10m -p 4211 --format json | jq .totals
+Times are those of this machine's clock: 13:00 (the latest one past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now, an age
+such as 2h (two hours ago); or RFC 3339 with its own offset, 2026-11-24T13:00:00Z.
+The CSV form is one table with a figure a line (section, host, name, pid, call, error, time, measure, value, unit), to be filtered
+or turned into a pivot table; JSON has sizes in bytes and times in RFC 3339.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    #[command(flatten)]
+    pub(crate) which: WhichStore,
+
+    /// Of the time just past: 90s, 10m, 1h, 7d [default: 1h]
+    #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::age)]
+    pub(crate) last: Option<Duration>,
+
+    /// From this time on, such as 13:00, yesterday or '2026-11-24 13:00'
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<Moment>,
+
+    /// Before this time [default: now]
+    #[arg(long, value_name = "TIME", requires = "from")]
+    pub(crate) to: Option<Moment>,
+
+    /// Of programs of this name; * stands for anything, ? for one character, in capitals or not
+    #[arg(long, value_name = "GLOB", conflicts_with = "pid")]
+    pub(crate) name: Option<NamePattern>,
+
+    /// Of this pid
+    #[arg(short, long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+
+    /// Of the machine of this name [default: all that the history tells of]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+
+    /// Also say what changed against another range: last (as long, just before), an age (as long, so much earlier: 1d, 1w), or FROM..TO
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) compare: Option<Compared>,
+
+    /// What is written: html, md, json or csv [default: as the file's name ends, else html]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+
+    /// The file that is written, for its owner only; it stands there when it is whole [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// In which language: en or es [default: of the environment's locale]
+    #[arg(long, value_enum, value_name = "LANG")]
+    pub(crate) lang: Option<ReportLang>,
+}
+
+/// A language of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportLang {
+    /// English
+    En,
+    /// Spanish
+    Es,
+}
+
+impl From<ReportLang> for Lang {
+    fn from(lang: ReportLang) -> Self {
+        match lang {
+            ReportLang::En => Self::En,
+            ReportLang::Es => Self::Es,
+        }
+    }
+}
+
+/// Which range to compare with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// As long, just before.
+    Last,
+    /// As long, so much earlier.
+    Earlier(Duration),
+    /// From one time to another.
+    Between(Moment, Moment),
+}
+
+impl FromStr for Compared {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "last" {
+            return Ok(Self::Last);
+        }
+        if let Some((from, to)) = text.split_once("..") {
+            return Ok(Self::Between(from.parse()?, to.parse()?));
+        }
+        let wrong =
+            |_| format!("'{text}' is no range to compare with; write last, an age such as 1d, or FROM..TO");
+        super::age(text).map(Self::Earlier).map_err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_to_compare_with() {
+        assert_eq!("last".parse(), Ok(Compared::Last));
+        assert_eq!("1d".parse(), Ok(Compared::Earlier(Duration::from_secs(86_400))));
+        let between = Compared::Between("yesterday".parse().unwrap(), "13:00".parse().unwrap());
+        assert_eq!("yesterday..13:00".parse(), Ok(between));
+        for wrong in ["", "first", "1d..", "..", "noon..13:00"] {
+            assert!(wrong.parse::<Compared>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `memtap report`: what a range of the history came to, as one file.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use memtap_model::{Tgid, WallClock};
+use memtap_report::Lang;
+use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
+use memtap_store::{Range, Reader};
+
+use crate::cli::{Compared, ReportArguments};
+use crate::{config, output};
+
+/// Without `--last` or `--from`.
+const HOUR: Duration = Duration::from_secs(3600);
+/// What is done sooner needs no progress.
+const SOON: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
+    let url = config::store(arguments.which.store.as_ref(), arguments.which.env_file.as_deref())?;
+    let zone = TimeZone::system();
+    let ask = ask(arguments, Timestamp::now(), &zone)?;
+    let format = arguments.format.unwrap_or_else(|| format_of(arguments.output.as_deref()));
+    let lang = arguments.lang.map_or_else(|| lang_of(|name| std::env::var(name).ok()), Lang::from);
+    let reader = memtap_store::open_reader(&url)?
+        .context("--store none keeps nothing: say which history with --store")?;
+    if let Some(path) = &arguments.output {
+        output::is_not_the_history(path, &url)?;
+    }
+    let report = make(&*reader, &ask)?;
+    tell_when_empty(&report, &url.to_string());
+    let text = report::render(&report, format, &Audience { lang, zone });
+    match &arguments.output {
+        Some(path) => output::to_file(path, |mut file| Ok(file.write_all(text.as_bytes())?)),
+        None => {
+            let mut stdout = std::io::stdout().lock();
+            let done = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+            output::unless_closed(done.map_err(anyhow::Error::from))
+        }
+    }
+}
+
+fn ask(arguments: &ReportArguments, now: Timestamp, zone: &TimeZone) -> anyhow::Result<Ask> {
+    let at = |moment: crate::moment::Moment| moment.when(now, zone).map_err(|error| anyhow!(error));
+    let now_at = at(crate::moment::Moment::Ago(Duration::ZERO))?;
+    let (from, to) = match arguments.from {
+        Some(from) => (at(from)?, arguments.to.map_or(Ok(now_at), at)?),
+        None => (earlier(now_at, arguments.last.unwrap_or(HOUR)), now_at),
+    };
+    if from >= to {
+        bail!("the range is empty: --from must be before --to (and a time to come has no history)");
+    }
+    let compare = match arguments.compare {
+        None => None,
+        Some(Compared::Last) => Some((WallClock(from.0.saturating_sub(to.0 - from.0)), from)),
+        Some(Compared::Earlier(age)) => Some((earlier(from, age), earlier(to, age))),
+        Some(Compared::Between(from, to)) => Some((at(from)?, at(to)?)),
+    };
+    if compare.is_some_and(|(from, to)| from >= to) {
+        bail!("the range to compare with is empty: its begin must be before its end");
+    }
+    Ok(Ask {
+        range: Range { host: arguments.host.clone(), from, to },
+        name: arguments.name.clone(),
+        pid: arguments.pid.map(Tgid),
+        compare: compare.map(|(from, to)| Span { from: At(from), to: At(to) }),
+        now: now_at,
+        limits: None,
+    })
+}
+
+fn earlier(at: WallClock, age: Duration) -> WallClock {
+    WallClock(at.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+/// As the file's name ends.
+fn format_of(path: Option<&Path>) -> Format {
+    let end = path.and_then(|path| path.extension()?.to_str());
+    match end.map(str::to_ascii_lowercase).as_deref() {
+        Some("markdown") => Format::Markdown,
+        Some(end) => end.parse().unwrap_or_default(),
+        None => Format::default(),
+    }
+}
+
+/// The locale's: the first of the variables that says something decides, as in the C library.
+fn lang_of(variable: impl Fn(&str) -> Option<String>) -> Lang {
+    let locale =
+        ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
+    locale.and_then(|locale| Lang::from_code(&locale)).unwrap_or_default()
+}
+
+/// Drawn on stderr, only where that is a terminal, and only when it takes its time.
+fn make(reader: &dyn Reader, ask: &Ask) -> anyhow::Result<Report> {
+    let begin = Instant::now();
+    let bar = ProgressBar::hidden();
+    let made = report::make(reader, ask, &mut |progress| {
+        if bar.is_hidden() && begin.elapsed() > SOON {
+            draw(&bar);
+        }
+        bar.set_length(progress.of as u64);
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    Ok(made?)
+}
+
+fn draw(bar: &ProgressBar) {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} questions answered, {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+}
+
+/// An empty report is no failure; but whoever asked should know why it is empty.
+fn tell_when_empty(report: &Report, store: &str) {
+    if report.totals.processes > 0 || report.totals.requests > 0 {
+        return;
+    }
+    let last = report.hosts.iter().map(|host| host.last_time).max();
+    match last.and_then(|At(last)| Timestamp::from_nanosecond(last.0.into()).ok()) {
+        Some(last) => eprintln!(
+            "memtap: {store} tells of nothing in this range; its latest is of {last:.0}: choose another with --from and --to, or --last"
+        ),
+        None => eprintln!("memtap: {store} tells of nothing in this range"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    const NOON: &str = "2026-11-24T12:00:00Z";
+
+    /// From, to and the compared range of a command line, in hours before noon.
+    fn hours(typed: &str) -> anyhow::Result<Vec<i64>> {
+        let words = ["memtap", "report"].into_iter().chain(typed.split_whitespace());
+        let Some(Command::Report(arguments)) = Cli::try_parse_from(words)?.command else {
+            bail!("another command")
+        };
+        let now: Timestamp = NOON.parse()?;
+        let ask = ask(&arguments, now, &TimeZone::UTC)?;
+        let compared = ask.compare.into_iter().flat_map(|span| [span.from.0, span.to.0]);
+        let hour = 3_600_000_000_000;
+        let before = |at: WallClock| (now.as_nanosecond() as i64 - at.0) / hour;
+        Ok([ask.range.from, ask.range.to].into_iter().chain(compared).map(before).collect())
+    }
+
+    #[test]
+    fn ranges_follow_from_what_was_typed() {
+        for (typed, expected) in [
+            ("", vec![1, 0]),
+            ("--last 24h", vec![24, 0]),
+            ("--last 2h --compare last", vec![2, 0, 4, 2]),
+            ("--last 2h --compare 1d", vec![2, 0, 26, 24]),
+            ("--from yesterday --to today", vec![36, 12]),
+            ("--from 09:00 --compare yesterday..today", vec![3, 0, 36, 12]),
+        ] {
+            assert_eq!(hours(typed).unwrap(), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for typed in [
+            "--from 11:00 --to 10:00",
+            "--last 1h --from 10:00",
+            "--to 10:00",
+            "--name a -p 1",
+            "--compare 11:00..10:00",
+            "--format pdf",
+        ] {
+            assert!(hours(typed).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_format_is_the_files_and_the_language_the_locales() {
+        assert_eq!(format_of(None), Format::Html);
+        assert_eq!(format_of(Some(Path::new("a.MD"))), Format::Markdown);
+        assert_eq!(format_of(Some(Path::new("a.json"))), Format::Json);
+        assert_eq!(format_of(Some(Path::new("a.txt"))), Format::Html);
+        let lang = |all: &str, lang: &str| {
+            lang_of(|name| match name {
+                "LC_ALL" => Some(all.to_owned()),
+                "LANG" => Some(lang.to_owned()),
+                _ => None,
+            })
+        };
+        assert_eq!(lang("", "es_MX.UTF-8"), Lang::Es);
+        assert_eq!(lang("C", "es_MX.UTF-8"), Lang::En);
+    }
+}

@@ -1,0 +1,263 @@
+//! `memtap report` and `/api/v1/report`: of lines that SystemTap printed, of a history made by hand, and of this machine.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+#[expect(dead_code, reason = "each test program uses its part")]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use memtap_ledger::BookedRequest;
+use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
+use memtap_store::{Batch, Delivery, Run, Settings, Store as _, StoreUrl};
+use serde_json::Value;
+use support::{Fixture, Memtap};
+
+/// The day of the sample and of the history that is made by hand.
+const DAY: [&str; 4] = ["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-24T00:00:00Z"];
+/// 2026-11-23, 10:00 UTC.
+const T0: i64 = 1_795_428_000_000_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+fn report(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.env("MEMTAP_STORE", format!("sqlite:{}", folder.join("memtap.db").display()));
+    command.env("TZ", "UTC").env("LC_ALL", "C").current_dir(folder);
+    command.arg("report").args(arguments).output().unwrap()
+}
+
+fn text(folder: &Path, arguments: &[&str]) -> String {
+    let output = report(folder, arguments);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.is_empty(), "{told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let arguments = [arguments, &["--format", "json"]].concat();
+    serde_json::from_str(&text(folder, &arguments)).unwrap()
+}
+
+/// A history of what SystemTap itself has printed, and the lines; `None` where these do not lie beside the project.
+fn imported() -> Option<(tempfile::TempDir, String)> {
+    let sample =
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/systemtap-sample.csv"));
+    let lines = std::fs::read_to_string(&sample).ok()?;
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("--store=sqlite:{}", folder.path().join("memtap.db").display());
+    let mut import = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    let done = import.args(["import", "--utc-offset=-21600", &store]).arg(sample).output().unwrap();
+    assert!(done.status.success());
+    Some((folder, lines))
+}
+
+/// Call, name and length of a line.
+fn parts(line: &str) -> (&str, &str, u64) {
+    let mut left = line.splitn(3, ',');
+    let (call, rest) = (left.next().unwrap(), left.nth(1).unwrap());
+    let mut right = rest.rsplitn(3, ',');
+    let length = right.nth(1).unwrap().parse().unwrap();
+    (call, right.next().unwrap(), length)
+}
+
+fn by<'a>(rows: &'a Value, key: &str, value: &str) -> &'a Value {
+    let found = rows.as_array().unwrap().iter().find(|row| row[key] == value);
+    found.unwrap_or_else(|| panic!("no {key} {value} in {rows}"))
+}
+
+#[test]
+fn an_import_is_told_as_its_lines_are() {
+    let Some((folder, lines)) = imported() else {
+        return eprintln!("skipped: the sample is not beside the project");
+    };
+    let report = json(folder.path(), &DAY);
+    let (calls, totals) = (&report["calls"]["calls"], &report["totals"]);
+    assert_eq!((totals["requests"].as_u64(), totals["refused"].as_u64()), (Some(2560), Some(0)));
+    assert_eq!(by(calls, "call", "mmap")["requests"], 460 + 400 + 400 + 340 + 220);
+    assert_eq!(by(calls, "call", "munmap")["requests"], 420 + 320);
+    assert_eq!(totals["granted_bytes"], Value::Null, "what the lines do not tell is not made up");
+
+    let mapped: Vec<u64> =
+        lines.lines().map(parts).filter(|(call, ..)| *call == "mmap").map(|(.., length)| length).collect();
+    assert_eq!(totals["requested_bytes"], mapped.iter().sum::<u64>());
+    assert_eq!(report["largest"][0]["requested_bytes"], *mapped.iter().max().unwrap());
+    let ranking = |measure: &str| &by(&report["programs"], "by", measure)["programs"];
+    assert_eq!(by(ranking("requests"), "name", "sort")["value"], 460 + 320);
+    let renamed = by(ranking("requests"), "name", "a,b \"c\" %s");
+    assert_eq!(renamed["value"], 420 + 400);
+    assert_eq!(by(ranking("requests"), "name", "perl")["value"], 340);
+    let find = lines.lines().map(parts).filter(|(call, name, _)| *call == "mmap" && *name == "find");
+    let find: u64 = find.map(|(.., length)| length).sum();
+    assert_eq!(by(ranking("requested"), "name", "find")["value"], find);
+}
+
+#[test]
+fn a_pattern_or_a_pid_narrows_every_figure() {
+    let Some((folder, lines)) = imported() else {
+        return eprintln!("skipped: the sample is not beside the project");
+    };
+    let of = |arguments: &[&str]| json(folder.path(), &[&DAY, arguments].concat());
+    let named = of(&["--name", "?,b*"]);
+    assert_eq!(named["totals"]["requests"], 420 + 400, "{}", named["calls"]);
+    let requests = by(&named["programs"], "by", "requests");
+    assert_eq!((requests["programs"].as_array().unwrap().len(), &requests["other_programs"]), (1, &0.into()));
+    assert!(named["largest"].as_array().unwrap().iter().all(|row| row["name"] == "a,b \"c\" %s"));
+
+    let pid = lines.lines().next().unwrap().split(',').nth(1).unwrap();
+    let expected = lines.lines().filter(|line| line.split(',').nth(1) == Some(pid)).count();
+    let one = of(&["-p", pid]);
+    assert_eq!(one["totals"]["requests"], expected);
+    assert!(one["requesters"].as_array().unwrap().iter().all(|row| row["pid"].to_string() == pid));
+}
+
+fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> BookedRequest {
+    BookedRequest {
+        process: ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid)) },
+        request: MemoryRequest {
+            time: WallClock(T0 + second * SECOND),
+            tgid: Tgid(pid),
+            tid: Tid(pid),
+            name: Comm::new(name),
+            call: Call::Mmap,
+            whole: true,
+            arguments: [0, bytes, 3, 0x22, 0],
+            outcome,
+            requested_bytes: bytes,
+            delta_bytes: 0,
+            virtual_bytes: 1 << 20,
+            file: None,
+            lost: 0,
+        },
+        lost_before: 0,
+    }
+}
+
+/// An hour with one request, then one with three, of which two are refused.
+fn two_hours() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let url = StoreUrl::Sqlite(folder.path().join("memtap.db"));
+    let mut store = memtap_store::open(&url, &Settings::default()).unwrap().unwrap();
+    let run = Run {
+        id: Run::draw(),
+        hostname: "box".to_owned(),
+        kernel: "6.18".to_owned(),
+        boot_id: String::new(),
+        page_size: 4096,
+        began: WallClock(T0),
+    };
+    let (granted, refused) = (Outcome::Granted(0x7f00_0000_0000), Outcome::Refused(Errno::ENOMEM));
+    let requests = vec![
+        request(1, b"<b>=evil|`", 60, 4096, granted),
+        request(1, b"<b>=evil|`", 3660, 8192, granted),
+        request(2, b"=cmd()", 3700, 1 << 40, refused),
+        request(2, b"=cmd()", 3720, 1 << 41, refused),
+    ];
+    let batches = [Batch { requests, ..Batch::default() }];
+    store.append(Delivery { run: &run, sequence: 1, batches: &batches }).unwrap();
+    folder
+}
+
+const SECOND_HOUR: [&str; 4] = ["--from", "2026-11-23T11:00:00Z", "--to", "2026-11-23T12:00:00Z"];
+
+#[test]
+fn two_ranges_are_compared_and_refusals_explained() {
+    let folder = two_hours();
+    let report = json(folder.path(), &[&SECOND_HOUR[..], &["--compare", "last"]].concat());
+    assert_eq!(report["asked"]["compared"]["from"], "2026-11-23T10:00:00.000Z");
+    assert_eq!((&report["totals"]["requests"], &report["totals"]["refused"]), (&3.into(), &2.into()));
+    assert_eq!((&report["compared"]["requests"], &report["compared"]["refused"]), (&1.into(), &0.into()));
+    let evil = by(&by(&report["programs"], "by", "requests")["programs"], "name", "<b>=evil|`").clone();
+    assert_eq!((&evil["value"], &evil["compared"]), (&1.into(), &1.into()));
+    let refusal = by(&report["refusals"], "name", "=cmd()");
+    assert_eq!((&refusal["requests"], &refusal["error"]), (&2.into(), &"ENOMEM".into()));
+    assert_eq!(refusal["largest_bytes"], 1_u64 << 41);
+    assert!(refusal["meaning"]["en"].as_str().unwrap().contains("not enough memory"));
+}
+
+#[test]
+fn each_form_is_written_with_names_as_text() {
+    let folder = two_hours();
+    let of = |arguments: &[&str]| text(folder.path(), &[&SECOND_HOUR[..], arguments].concat());
+    let html = of(&[]);
+    assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">") && html.contains("&lt;b&gt;=evil|`"));
+    assert!(!html.contains("<b>=evil"));
+    let markdown = of(&["--format", "md", "--lang", "es"]);
+    assert!(markdown.starts_with("# Informe de memoria: box\n") && markdown.contains("\\<b\\>=evil\\|\\`"));
+    let csv = of(&["--format", "csv"]);
+    assert!(
+        csv.contains("refusals,box,'=cmd(),,mmap,ENOMEM,2026-11-23T11:02:00.000Z,requests,2,count\n"),
+        "{csv}"
+    );
+
+    assert_eq!(of(&["-o", "out.md"]), "");
+    let written = std::fs::read_to_string(folder.path().join("out.md")).unwrap();
+    assert!(
+        written.starts_with("# Memory report: box\n\n- Range: 2026-11-23 11:00 – 12:00 (1 hour, UTC)\n"),
+        "{written}"
+    );
+}
+
+#[test]
+fn what_cannot_be_told_is_an_error_with_its_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |folder: &Path, arguments: &[&str], code: i32, mend: &str| {
+        let output = report(folder, arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && output.stdout.is_empty(), "{arguments:?}: {told}");
+        assert!(told.contains(mend), "{told}");
+    };
+    fails(folder.path(), &[], 1, "there is no history in");
+    fails(folder.path(), &["--store", "none"], 1, "say which history with --store");
+    fails(folder.path(), &["--from", "noon"], 2, "write for example 13:00");
+    fails(folder.path(), &["--format", "pdf"], 2, "there are html, md, json and csv");
+    let history = two_hours();
+    fails(history.path(), &["--host", "elsewhere"], 1, "it knows box");
+    fails(history.path(), &["-o", "memtap.db"], 1, "is the history itself");
+    fails(
+        history.path(),
+        &["--from", "2026-11-23T12:00:00Z", "--to", "2026-11-23T11:00:00Z"],
+        1,
+        "--from must be before",
+    );
+
+    let empty = report(history.path(), &["--from", "2026-11-25T00:00:00Z", "--to", "2026-11-25T01:00:00Z"]);
+    let told = String::from_utf8(empty.stderr).unwrap();
+    assert!(empty.status.success() && told.contains("tells of nothing in this range"), "{told}");
+    assert!(String::from_utf8(empty.stdout).unwrap().contains("The history tells of nothing in this range"));
+}
+
+#[test]
+fn a_running_memtap_is_told_of_by_both_ways() {
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["known"]);
+    let pid = fixture.pid();
+    memtap.wait_for(&format!("/api/v1/processes/{pid}"), "the fixture is seen", |it| it["name"] == "fixture");
+    memtap.settle();
+    fixture.go();
+    let path = format!("/api/v1/requests?pid={pid}&min_size={}", 1_u64 << 50);
+    memtap.wait_for(&path, "its largest request is stored", |page| page["requests"][0]["error"] == "ENOMEM");
+    memtap.settle();
+
+    let one = json(&memtap.folder, &["--last", "5m", "-p", &pid.to_string()]);
+    assert_eq!(one["largest"][0]["requested_bytes"], 1_u64 << 50);
+    assert_eq!(by(&one["refusals"], "error", "ENOMEM")["call"], "mmap");
+    assert!(one["processes"][0]["peak_resident_bytes"].as_u64() > Some(0), "{}", one["processes"]);
+    let all = memtap.get("/api/v1/report?format=json");
+    assert!(all["totals"]["requests"].as_u64() >= one["totals"]["requests"].as_u64());
+    assert!(all["memory"]["total_bytes"].as_u64() > Some(1 << 20), "{}", all["memory"]);
+    assert!(by(&all["calls"]["calls"], "call", "mmap")["requests"].as_u64() > Some(0));
+
+    let url = |query: &str| format!("http://127.0.0.1:{}/api/v1/report{query}", memtap.port);
+    let page = ureq::get(&url("?lang=es")).call().unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let name = page.headers()["content-disposition"].to_str().unwrap();
+    assert!(name.starts_with("inline; filename=\"memtap-report-") && name.ends_with(".html\""), "{name}");
+    assert!(page.into_body().read_to_string().unwrap().contains("<html lang=\"es\">"));
+    for (query, status) in
+        [("?format=pdf", 400), ("?host=elsewhere", 404), ("?compare_from=2026-11-23T10:00:00Z", 400)]
+    {
+        let answer = ureq::get(&url(query)).config().http_status_as_error(false).build().call().unwrap();
+        assert_eq!(answer.status(), status, "{query}");
+    }
+}
