@@ -67,9 +67,10 @@ fn every_trouble_is_found_and_who_sleeps_is_not() {
     }
     for (rule, name, fixture) in &running {
         let found = finding(&answer, rule, fixture.pid()).unwrap();
-        assert_eq!(found["process"]["name"], format!("trouble-{name}"), "{found}");
-        let sentence = found["sentence"].as_str().unwrap();
-        assert!(sentence.starts_with(&format!("trouble-{name}")) || *rule == "refused", "{sentence}");
+        // The kernel keeps 15 bytes of a name.
+        let name: String = format!("trouble-{name}").chars().take(15).collect();
+        assert_eq!(found["process"]["name"], name, "{found}");
+        assert!(found["sentence"].as_str().unwrap().contains(&name), "{found}");
         assert!(found["evidence"].as_array().unwrap().len() >= 3 && found["advice"].is_string(), "{found}");
     }
     let sleeps = asleep.pid();
