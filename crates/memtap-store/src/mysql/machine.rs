@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use memtap_model::{Call, CallTotals, WallClock};
-use mysql_async::prelude::Queryable;
 use mysql_async::Row;
+use mysql_async::prelude::Queryable;
 
 use super::samples::{CALL, lives};
 use crate::machine::{self, point};
