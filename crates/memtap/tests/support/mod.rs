@@ -211,7 +211,12 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(fixture_path())
+        Self::start_example("fixture", arguments)
+    }
+
+    /// Another example that speaks as it does.
+    pub(crate) fn start_example(example: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(fixture_path().with_file_name(example))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
