@@ -161,6 +161,7 @@ fn one_cell(cell: &Cell, audience: &Audience) -> Markup {
         // What a stranger named may be written from right to left.
         Cell::Name(_) => html! { bdi { (text) } },
         Cell::Code(_) => html! { code { (text) } },
+        Cell::Time(_) => html! { span.time { (text) } },
         Cell::Share(part) => html! {
             span.bar role="img" aria-label=(text) {
                 span style=(format!("width:{:.1}%", part.clamp(0.0, 1.0) * 100.0)) {}
