@@ -6,6 +6,8 @@ use std::io::{Read, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
@@ -13,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
-use memtap_store::{Batch, Delivery, Run, Store};
+use memtap_store::{Appended, Batch, Delivery, Run, Store, StoreError};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::ImportArguments;
@@ -51,9 +53,9 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
     let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
     handled.context("cannot watch for Ctrl-C")?;
     let mut import = Import {
-        store,
-        run: run_of(&arguments.host),
-        sequence: 0,
+        deliveries: Deliveries::start(store, run_of(&arguments.host))?,
+        committed: arguments.from_line.saturating_sub(1),
+        read_to: 0,
         processes: HashMap::new(),
         lives: 0,
         requests: Vec::with_capacity(DELIVERY),
@@ -65,7 +67,8 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
         begin: Instant::now(),
     };
     let mut lines = ScriptLines::new(input, arguments.lines.columns, arguments.lines.utc_offset);
-    let (done, committed) = import.read(&mut lines, arguments.from_line);
+    let done = import.read(&mut lines, arguments.from_line);
+    let done = import.finish(done);
     import.progress.finish_and_clear();
     let done =
         done.and_then(|()| if INTERRUPTED.load(Ordering::Relaxed) { bail!("interrupted") } else { Ok(()) });
@@ -76,8 +79,9 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
         }
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(format!(
-            "the lines up to {committed} are in {url}; go on with --from-line {}",
-            committed + 1
+            "the lines up to {} are in {url}; go on with --from-line {}",
+            import.committed,
+            import.committed + 1
         ))),
     }
 }
@@ -119,9 +123,11 @@ fn progress(length: Option<u64>) -> ProgressBar {
 }
 
 struct Import {
-    store: Box<dyn Store>,
-    run: Run,
-    sequence: u64,
+    deliveries: Deliveries,
+    /// The last line whose row is in the store, as well as those of all before it.
+    committed: u64,
+    /// The last line, once all have been read.
+    read_to: u64,
     /// By pid and name: whether a change of the name was an exec or another process, the lines do not tell.
     processes: HashMap<(u32, Comm), ProcessSummary>,
     lives: u64,
@@ -135,32 +141,37 @@ struct Import {
 }
 
 impl Import {
-    /// Reads to the end, an error or an interruption; gives the last line whose row is in the store as well.
-    fn read<R: Read>(&mut self, lines: &mut ScriptLines<R>, from_line: u64) -> (anyhow::Result<()>, u64) {
-        let mut committed = from_line.saturating_sub(1);
-        let done = (|| {
-            while !INTERRUPTED.load(Ordering::Relaxed) {
-                let Some(line) = lines.next_line().context("the lines cannot be read")? else { break };
-                if lines.number() < from_line {
-                    continue;
-                }
-                match line {
-                    Ok(line) => self.line(&line),
-                    Err(damaged) => self.reject(&damaged)?,
-                }
-                if self.requests.len() >= DELIVERY {
-                    self.deliver()?;
-                    committed = lines.number();
-                    self.progress.set_position(lines.bytes());
-                    self.progress.set_message(format!("{} rows, {} lines damaged", self.rows, self.damaged));
-                }
+    /// Reads to the end, an error or an interruption.
+    fn read<R: Read>(&mut self, lines: &mut ScriptLines<R>, from_line: u64) -> anyhow::Result<()> {
+        while !INTERRUPTED.load(Ordering::Relaxed) {
+            let Some(line) = lines.next_line().context("the lines cannot be read")? else { break };
+            if lines.number() < from_line {
+                continue;
             }
-            self.deliver()?;
-            // The lines that were to be skipped count even where it ended before the last of them.
-            committed = committed.max(lines.number());
-            self.processes()
-        })();
-        (done, committed)
+            match line {
+                Ok(line) => self.line(&line),
+                Err(damaged) => self.reject(&damaged)?,
+            }
+            if self.requests.len() >= DELIVERY {
+                self.deliver(lines.number())?;
+                self.progress.set_position(lines.bytes());
+                self.progress.set_message(format!("{} rows, {} lines damaged", self.rows, self.damaged));
+            }
+        }
+        self.deliver(lines.number())?;
+        self.read_to = lines.number();
+        self.processes()
+    }
+
+    /// Waits for what is under way. When the store failed, that is the reason of all else.
+    fn finish(&mut self, done: anyhow::Result<()>) -> anyhow::Result<()> {
+        let stored = self.deliveries.finish();
+        self.landed();
+        stored?;
+        done?;
+        // The lines that were to be skipped count even where it ended before the last of them.
+        self.committed = self.committed.max(self.read_to);
+        Ok(())
     }
 
     fn line(&mut self, line: &ScriptLine) {
@@ -199,32 +210,41 @@ impl Import {
         Ok(())
     }
 
-    fn deliver(&mut self) -> anyhow::Result<()> {
+    /// What was read up to that line.
+    fn deliver(&mut self, line: u64) -> anyhow::Result<()> {
         if self.requests.is_empty() {
             return Ok(());
         }
         let requests = std::mem::take(&mut self.requests);
-        let count = requests.len() as u64;
-        let batch = Batch { requests, ..Batch::default() };
-        self.send(std::slice::from_ref(&batch))?;
-        self.rows += count;
-        self.requests = batch.requests;
-        self.requests.clear();
+        self.send(Batch { requests, ..Batch::default() }, Some(line))?;
         if self.processes.len() > PROCESSES {
             self.processes()?;
         }
         Ok(())
     }
 
-    fn send(&mut self, batches: &[Batch]) -> anyhow::Result<()> {
-        self.sequence += 1;
-        let appended = self.store.append(Delivery { run: &self.run, sequence: self.sequence, batches })?;
-        if let Some(reason) = appended.reason {
-            self.refused += appended.refused;
-            self.progress
-                .suspend(|| eprintln!("memtap: the database refused {} rows: {reason}", appended.refused));
-        }
+    fn send(&mut self, batch: Batch, line: Option<u64>) -> anyhow::Result<()> {
+        self.deliveries.send(Parcel { batch, line })?;
+        self.landed();
         Ok(())
+    }
+
+    /// Counts what has come into the store since it was asked last.
+    fn landed(&mut self) {
+        while let Ok(Landed { mut parcel, appended }) = self.deliveries.landed.try_recv() {
+            self.rows += parcel.batch.requests.len() as u64;
+            self.committed = parcel.line.unwrap_or(self.committed);
+            if let Some(reason) = appended.reason {
+                self.refused += appended.refused;
+                self.progress.suspend(|| {
+                    eprintln!("memtap: the database refused {} rows: {reason}", appended.refused)
+                });
+            }
+            if self.requests.capacity() == 0 {
+                parcel.batch.requests.clear();
+                self.requests = parcel.batch.requests;
+            }
+        }
     }
 
     /// What the requests of each process came to.
@@ -235,7 +255,7 @@ impl Import {
             if processes.is_empty() {
                 return Ok(());
             }
-            self.send(&[Batch { processes, ..Batch::default() }])?;
+            self.send(Batch { processes, ..Batch::default() }, None)?;
         }
     }
 
@@ -249,4 +269,66 @@ impl Import {
             self.refused
         );
     }
+}
+
+/// On the way into the store.
+struct Parcel {
+    batch: Batch,
+    /// Up to which line it brings the rows.
+    line: Option<u64>,
+}
+
+/// In the store.
+struct Landed {
+    parcel: Parcel,
+    appended: Appended,
+}
+
+/// The thread that writes, one delivery after the other, while the next is read.
+struct Deliveries {
+    parcels: Option<SyncSender<Parcel>>,
+    landed: Receiver<Landed>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
+}
+
+impl Deliveries {
+    fn start(store: Box<dyn Store>, run: Run) -> anyhow::Result<Self> {
+        let (parcels, waiting) = sync_channel(1);
+        let (answers, landed) = channel();
+        let thread = std::thread::Builder::new().name("memtap-store".to_owned());
+        let thread = thread.spawn(move || write(store, &run, &waiting, &answers))?;
+        Ok(Self { parcels: Some(parcels), landed, thread: Some(thread) })
+    }
+
+    /// Gives the thread its next; waits while it is behind.
+    fn send(&mut self, parcel: Parcel) -> anyhow::Result<()> {
+        if self.parcels.as_ref().is_some_and(|parcels| parcels.send(parcel).is_ok()) {
+            return Ok(());
+        }
+        self.finish()?;
+        bail!("the thread that writes has ended")
+    }
+
+    /// Waits until all is written, or the store has failed.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        self.parcels = None;
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        thread.join().map_err(|_| anyhow::anyhow!("the thread that writes has panicked"))??;
+        Ok(())
+    }
+}
+
+fn write(
+    mut store: Box<dyn Store>,
+    run: &Run,
+    parcels: &Receiver<Parcel>,
+    answers: &Sender<Landed>,
+) -> Result<(), StoreError> {
+    for (parcel, sequence) in parcels.iter().zip(1..) {
+        let batches = std::slice::from_ref(&parcel.batch);
+        let appended = store.append(Delivery { run, sequence, batches })?;
+        // Nobody hears it any more only when the import is over.
+        let _ = answers.send(Landed { parcel, appended });
+    }
+    Ok(())
 }
