@@ -194,8 +194,20 @@ fn tables_of_before_the_machines_samples_are_brought_up_to_date() {
             server.sql(&database, "SELECT total_bytes, lost FROM machine_sample"),
             format!("{}\t2", 16_u64 << 30)
         );
-        assert_eq!(server.sql(&database, "SELECT version FROM memtap_schema"), "13");
+        assert_eq!(server.sql(&database, "SELECT version FROM memtap_schema"), "14");
     }
+}
+
+#[test]
+fn a_key_that_no_query_could_use_goes() {
+    let (server, database) = (server(), server().database());
+    drop(store(server, &database));
+    let keys = "SHOW KEYS FROM memory_usage WHERE Key_name = 'memtap_process_name'";
+    let older = "ALTER TABLE memory_usage ADD KEY memtap_process_name (process_name); UPDATE memtap_schema SET version = 13";
+    server.sql(&database, older);
+    assert!(!server.sql(&database, keys).is_empty());
+    let _store = store(server, &database);
+    assert_eq!(server.sql(&database, keys), "");
 }
 
 #[test]

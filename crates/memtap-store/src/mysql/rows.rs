@@ -32,6 +32,8 @@ enum Field<'a> {
     Null,
     Signed(i64),
     Unsigned(u64),
+    /// Of a column whose default is 0.
+    Few(u32),
     Text(&'a str),
     Time(WallClock),
     Bytes(&'a [u8]),
@@ -48,17 +50,43 @@ pub(super) struct Rows<'a> {
     host: &'a str,
     clock: Clock,
     name: (Comm, String),
+    /// Which of [`COLUMNS`] lines have.
+    has: [bool; COLUMNS.len()],
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn of(host: &'a str) -> Self {
-        Self { host, clock: Clock::default(), name: (Comm::default(), String::new()) }
+        Self {
+            host,
+            clock: Clock::default(),
+            name: (Comm::default(), String::new()),
+            has: [true; COLUMNS.len()],
+        }
+    }
+
+    /// Of lines for these requests, leaves out the columns in which none has more than the column's default: the server reads each.
+    /// Gives those that are left.
+    pub(super) fn leave_out(&mut self, requests: &[(&BookedRequest, u64)]) -> Vec<&'static str> {
+        let mut has = [false; COLUMNS.len()];
+        for (booked, process) in requests {
+            let mut has = has.iter_mut();
+            fields(self.host, &mut self.name, booked, *process, |field| {
+                if let Some(has) = has.next() {
+                    *has |= !matches!(field, Field::Null | Field::Few(0));
+                }
+            });
+        }
+        self.has = has;
+        COLUMNS.into_iter().zip(has).filter(|(_, has)| *has).map(|(name, _)| name).collect()
     }
 
     /// A line for LOAD DATA: columns between tabs, `\N` for NULL, the name's bytes in hexadecimal.
     pub(super) fn line(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
-        let (mut first, clock) = (true, &mut self.clock);
+        let (mut first, clock, mut has) = (true, &mut self.clock, self.has.iter());
         fields(self.host, &mut self.name, booked, process, |field| {
+            if has.next() == Some(&false) {
+                return;
+            }
             if !std::mem::take(&mut first) {
                 out.push('\t');
             }
@@ -66,6 +94,7 @@ impl<'a> Rows<'a> {
                 Field::Null => out.push_str("\\N"),
                 Field::Signed(number) => number_to(out, number),
                 Field::Unsigned(number) => number_to(out, number),
+                Field::Few(number) => number_to(out, number),
                 Field::Time(time) => clock.write(time, out),
                 Field::Text(text) => escaped(text, out),
                 Field::Bytes(bytes) => hexadecimal(bytes, out),
@@ -86,6 +115,7 @@ impl<'a> Rows<'a> {
                 Field::Null => out.push_str("NULL"),
                 Field::Signed(number) => number_to(out, number),
                 Field::Unsigned(number) => number_to(out, number),
+                Field::Few(number) => number_to(out, number),
                 Field::Time(time) => {
                     out.push('\'');
                     clock.write(time, out);
@@ -140,7 +170,7 @@ fn fields(
     take(Field::optional(protection));
     take(Field::optional(flags));
     take(request.file.as_deref().map_or(Field::Null, Field::Text));
-    take(Field::Unsigned(booked.lost_before.into()));
+    take(Field::Few(booked.lost_before));
     take(if size.is_err() { Field::Unsigned(request.requested_bytes) } else { Field::Null });
     take(if text.as_bytes() == request.name.bytes() {
         Field::Null
@@ -204,4 +234,35 @@ pub(super) fn text_of(time: WallClock) -> String {
     let mut text = String::new();
     Clock::default().write(time, &mut text);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use memtap_ledger::BookedRequest;
+    use memtap_model::{MemoryRequest, ProcessId, ScriptReader};
+
+    use super::*;
+
+    fn booked(line: &[u8], lost_before: u32) -> BookedRequest {
+        let request = MemoryRequest::from(&ScriptReader::default().read(line).unwrap());
+        BookedRequest { process: ProcessId::default(), request, lost_before }
+    }
+
+    #[test]
+    fn lines_have_the_columns_that_some_request_has_something_in() {
+        let plain = booked(b"mmap,7,a b,4096,Sat Jun  1 09:05:03 2024", 0);
+        let odd = booked(b"mmap,7,\xff,18446744073709551615,Sat Jun  1 09:05:03 2024", 3);
+        let mut rows = Rows::of("vm");
+        let columns = rows.leave_out(&[(&plain, 1)]);
+        assert_eq!((columns.first(), columns.last()), (Some(&"host"), Some(&"virtual_bytes")));
+        let mut line = String::new();
+        rows.line(&plain, 1, &mut line);
+        assert_eq!(line, "vm\t7\ta b\tmmap\t4096\t2024-06-01 09:05:03.000000\t1\t7\t0\t0\t0\n");
+        let columns = rows.leave_out(&[(&plain, 1), (&odd, 1)]);
+        assert_eq!(columns[columns.len() - 3..], ["lost_before", "requested_bytes", "name_bytes"]);
+        line.clear();
+        rows.line(&plain, 1, &mut line);
+        assert_eq!(line.matches('\t').count() + 1, columns.len());
+        assert!(line.ends_with("\t0\t\\N\t\\N\n"), "{line}");
+    }
 }

@@ -194,6 +194,7 @@ async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
 
 /// Whether all rows are in as they are. With LOCAL the server turns a value that does not fit into a warning, and changes it.
 async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRequest, u64)]) -> Done<bool> {
+    let columns = rows.leave_out(requests);
     let mut pieces = vec![String::with_capacity(PIECE + 1024)];
     for (booked, process) in requests {
         if pieces.last().is_some_and(|piece| piece.len() >= PIECE) {
@@ -205,11 +206,14 @@ async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRe
     }
     let pieces = pieces.into_iter().map(|piece| Ok(Bytes::from(piece)));
     connection.set_infile_handler(async move { Ok(stream::iter(pieces).boxed()) });
-    let columns =
-        COLUMNS.map(|name| if name == "name_bytes" { "@name_bytes".to_owned() } else { format!("`{name}`") });
+    let set = if columns.contains(&"name_bytes") { "SET name_bytes = UNHEX(@name_bytes)" } else { "" };
+    let columns: Vec<String> = columns
+        .into_iter()
+        .map(|name| if name == "name_bytes" { "@name_bytes".to_owned() } else { format!("`{name}`") })
+        .collect();
     let sql = format!(
         "LOAD DATA LOCAL INFILE 'memtap' INTO TABLE memory_usage CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' \
-         LINES TERMINATED BY '\\n' ({}) SET name_bytes = UNHEX(@name_bytes)",
+         LINES TERMINATED BY '\\n' ({}) {set}",
         columns.join(", ")
     );
     connection.query_drop(sql).await?;
