@@ -251,7 +251,7 @@ mod tests {
         connection
             .execute_batch(
                 "INSERT INTO process (id, pid, start_ns, started_at_ns, name, ended_at_ns) VALUES (1, 7, 1, 1, 'perl', 2);
-                 INSERT INTO usage_sample VALUES (0, 3600, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                 INSERT INTO usage_sample VALUES (0, 3600, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
                  INSERT INTO request VALUES (1, 1, 1, 1, 1, 1, 1, 1); INSERT INTO gap VALUES (1, 1);
                  INSERT INTO oom_kill VALUES (1, 1, 1, 7, 'perl', 7, 'perl', 0, 0, 0, 0, 0); INSERT INTO oom_before VALUES (1, 1, 0, 7, 'perl', 0, 0)",
             )

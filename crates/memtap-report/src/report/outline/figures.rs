@@ -150,8 +150,8 @@ fn missing(page: &Page<'_>) -> Vec<Block> {
     if blocks.is_empty() && report.memory.is_some() {
         blocks.push(Block::Say(
             page.say(
-                "No record was lost in this range: the figures are complete.",
-                "No se perdió ningún registro en este intervalo: las cifras están completas.",
+                "No record was lost on the way from the kernel in this range. What the store had to drop, if anything, is told on the page of health.",
+                "En este intervalo no se perdió ningún registro en el camino desde el núcleo. Lo que el almacén tuvo que descartar, si algo, se ve en la página de estado.",
             )
             .to_owned(),
         ));
