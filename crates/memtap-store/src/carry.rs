@@ -8,26 +8,9 @@ use std::time::Duration;
 
 use memtap_model::{Call, SizeRule, Tgid, WallClock};
 
-use crate::steps::{Point, STEPS, choose, width};
-use crate::{Life, LifeQuery, Measure, Program, Programs, Range, UsagePoint, UsageQuery};
-
-/// Where no step is asked for, it is the range's this part: so exact is the time of a peak.
-const PARTS: i64 = 60;
-/// Steps of an answer, at most; longer ones are taken then.
-const STEPS_AT_MOST: i64 = 2_000;
-
-/// A run that told of the range.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredRun {
-    pub(crate) id: u64,
-    pub(crate) host: Arc<str>,
-    /// Empty for an import.
-    pub(crate) boot_id: String,
-    /// The last second that it told of; 0: it has no samples, only requests.
-    pub(crate) sampled_s: i64,
-    /// Up to where its samples are in each step but the first.
-    pub(crate) rolled: [i64; 4],
-}
+use crate::cover::{Cover, StoredRun, nanoseconds, seconds};
+use crate::steps::Point;
+use crate::{Life, LifeQuery, Measure, Program, Programs, Range, UsagePoint};
 
 /// What of a process's row decides whether and where it counts. One known by its requests alone started when it was first seen.
 #[derive(Debug, Clone, Default)]
@@ -52,103 +35,6 @@ pub(crate) struct Details {
     pub(crate) container: Option<String>,
     pub(crate) pod: Option<String>,
     pub(crate) unit: Option<String>,
-}
-
-/// Which stored steps tell of a range: long ones in its middle, shorter ones at its ends, as far as they are kept.
-#[derive(Debug, Clone)]
-pub(crate) struct Cover {
-    pub(crate) range: Range,
-    pub(crate) from_s: i64,
-    pub(crate) to_s: i64,
-    width: i64,
-    longest: usize,
-    shortest: usize,
-}
-
-/// Stored steps: the index of their length, and from where to where.
-pub(crate) type Piece = (usize, [i64; 2]);
-
-impl Cover {
-    pub(crate) fn of(range: &Range, step: Duration, now_s: i64) -> Self {
-        let (from_s, to_s) =
-            (seconds(range.from), seconds(WallClock(range.to.0.saturating_add(999_999_999))));
-        let length = to_s.saturating_sub(from_s).max(1);
-        let least = length / STEPS_AT_MOST + 1;
-        let asked = match step.as_secs() {
-            0 => length / PARTS,
-            step => i64::try_from(step).unwrap_or(i64::MAX),
-        };
-        let step = Duration::from_secs(asked.max(least).unsigned_abs());
-        let query = UsageQuery { from: range.from, step, ..UsageQuery::default() };
-        let longest = choose(&query, now_s);
-        let shortest = choose(&UsageQuery { step: Duration::ZERO, ..query.clone() }, now_s);
-        let finest = STEPS[shortest];
-        Self {
-            range: range.clone(),
-            from_s: from_s - from_s.rem_euclid(finest),
-            to_s: to_s + (-to_s).rem_euclid(finest),
-            width: width(&query, longest),
-            longest,
-            shortest,
-        }
-    }
-
-    /// What to read of a run, in the order of time; it may be that a longer step has what the one that follows would begin with.
-    pub(crate) fn pieces(&self, run: &StoredRun) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        self.add(run, self.longest, [self.from_s, self.to_s], &mut pieces);
-        pieces
-    }
-
-    fn add(&self, run: &StoredRun, index: usize, [from, to]: [i64; 2], pieces: &mut Vec<Piece>) {
-        let step = STEPS[index];
-        let (first, last) = (from + (-from).rem_euclid(step), to - to.rem_euclid(step));
-        if from >= to {
-        } else if index <= self.shortest {
-            Self::fill(run, index, [from, to], pieces);
-        } else if first >= last {
-            self.add(run, index - 1, [from, to], pieces);
-        } else {
-            self.add(run, index - 1, [from, first], pieces);
-            Self::fill(run, index, [first, last], pieces);
-            self.add(run, index - 1, [last, to], pieces);
-        }
-    }
-
-    /// What a longer step does not have yet, the shorter ones have.
-    fn fill(run: &StoredRun, index: usize, [from, to]: [i64; 2], pieces: &mut Vec<Piece>) {
-        pieces.push((index, [from, to]));
-        if let Some(shorter) = index.checked_sub(1) {
-            let rest = from.max(run.rolled[shorter]);
-            if rest < to {
-                Self::fill(run, shorter, [rest, to], pieces);
-            }
-        }
-    }
-
-    /// Where the answer's step of that second begins.
-    fn begin(&self, at_s: i64) -> i64 {
-        at_s - at_s.rem_euclid(self.width)
-    }
-
-    /// Where its steps begin.
-    fn steps(&self) -> impl Iterator<Item = i64> {
-        let (first, width) = (self.begin(self.from_s), self.width);
-        std::iter::successors(Some(first), move |begin| Some(begin + width))
-            .take_while(|begin| *begin < self.to_s)
-    }
-
-    /// Whether a process lies in the range, of whose run something was told up to `watched_s`. Of one known by its requests alone, those in
-    /// the range will tell.
-    fn has(&self, row: &ProcessRow, watched_s: Option<i64>) -> bool {
-        let Range { from, to, .. } = self.range;
-        let is_over = match (row.ended_at, watched_s) {
-            (Some(ended_at), _) => ended_at < from,
-            (None, Some(watched_s)) => watched_s < seconds(from),
-            (None, None) => false,
-        };
-        from < to && row.started_at < to && !is_over
-    }
 }
 
 /// A life as it comes together.
@@ -187,7 +73,7 @@ pub(crate) struct Carry {
     measure: Option<Measure>,
     lives: Vec<Carried>,
     /// The life of each row, by run.
-    rows: Vec<BTreeMap<u64, usize>>,
+    rows: Vec<HashMap<u64, usize>>,
     programs: Vec<Named>,
 }
 
@@ -206,7 +92,7 @@ impl Carry {
         let mut identities = HashMap::new();
         let mut carry = Self {
             cover,
-            rows: vec![BTreeMap::new(); runs.len()],
+            rows: vec![HashMap::new(); runs.len()],
             runs,
             measure,
             lives: Vec::new(),
@@ -250,14 +136,20 @@ impl Carry {
 
     /// Rows of processes of the run, by its place in [`Self::runs`].
     pub(crate) fn rows(&self, run: usize) -> Vec<u64> {
-        self.rows[run].keys().copied().collect()
+        self.rows_of(run, |_| true)
     }
 
     /// Those that may have had something before the range.
     pub(crate) fn older_rows(&self, run: usize) -> Vec<u64> {
         let from = nanoseconds(self.cover.from_s);
-        let older = |(row, life): (&u64, &usize)| (self.lives[*life].row.started_at < from).then_some(*row);
-        self.rows[run].iter().filter_map(older).collect()
+        self.rows_of(run, |life| life.row.started_at < from)
+    }
+
+    fn rows_of(&self, run: usize, is_meant: impl Fn(&Carried) -> bool) -> Vec<u64> {
+        let meant = self.rows[run].iter().filter(|(_, life)| is_meant(&self.lives[**life]));
+        let mut rows: Vec<u64> = meant.map(|(row, _)| *row).collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// Takes the last sample before the range.
@@ -486,24 +378,6 @@ impl Named {
     }
 }
 
-impl Measure {
-    fn is_size(self) -> bool {
-        matches!(self, Self::Resident | Self::Virtual)
-    }
-
-    /// What a sample says of it.
-    fn of(self, point: &UsagePoint) -> u64 {
-        match self {
-            Self::Requested => point.requested_bytes,
-            Self::Granted => point.granted_bytes,
-            Self::Resident => point.resident_bytes(),
-            Self::Virtual => point.virtual_bytes,
-            Self::Requests => point.requests,
-            Self::Refused => point.refused,
-        }
-    }
-}
-
 /// Whether a life of that name is asked for.
 pub(crate) fn is_asked(query: &LifeQuery, name: &str) -> bool {
     let folded = |text: &str| text.to_ascii_lowercase();
@@ -551,18 +425,61 @@ impl UsagePoint {
     }
 }
 
-fn seconds(time: WallClock) -> i64 {
-    time.0.div_euclid(1_000_000_000)
-}
-
-fn nanoseconds(at_s: i64) -> WallClock {
-    WallClock(at_s.saturating_mul(1_000_000_000))
-}
-
 impl Details {
     /// Completes a life.
     pub(crate) fn of(self, life: Life) -> Life {
         let Self { command, user, parent, container, pod, unit } = self;
         Life { command, user, parent, container, pod, unit, ..life }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: i64 = 1_999_999_200;
+
+    fn row(ended_s: Option<i64>) -> ProcessRow {
+        let ended_at = ended_s.map(|at_s| WallClock((BEGIN + at_s) * 1_000_000_000 + 600_000_000));
+        ProcessRow { id: 5, run: 1, started_at: nanoseconds(BEGIN - 9), ended_at, ..ProcessRow::default() }
+    }
+
+    /// Ten minutes in steps of one minute, of a run that told of their first seven.
+    fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
+        let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
+        let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
+        let run = StoredRun {
+            id: 1,
+            host: "vm".into(),
+            boot_id: "a".into(),
+            sampled_s: BEGIN + 419,
+            rolled: [0; 4],
+        };
+        let mut carry = Carry::new(cover, vec![run], [row], Some(Measure::Virtual));
+        carry.before(0, 5, &UsagePoint { virtual_bytes: 1, ..UsagePoint::default() });
+        for (at_s, virtual_bytes) in samples {
+            carry.sample(
+                0,
+                5,
+                BEGIN + at_s,
+                &UsagePoint { virtual_bytes: *virtual_bytes, ..UsagePoint::default() },
+            );
+        }
+        carry.programs(1, true).programs[0].series.iter().map(|(_, amount)| *amount).collect()
+    }
+
+    #[test]
+    fn what_it_had_last_is_carried_to_its_end() {
+        let samples = [(70, 2), (75, 3), (200, 4)];
+        assert_eq!(programs(row(None), &samples), [1, 3, 3, 4, 4, 4, 4, 0, 0, 0], "the run told of 419 s");
+        assert_eq!(programs(row(Some(310)), &samples), [1, 3, 3, 4, 4, 0, 0, 0, 0, 0]);
+        assert_eq!(programs(row(Some(599)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 0]);
+        assert_eq!(programs(row(Some(600)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 4], "after the range");
+    }
+
+    #[test]
+    fn the_tick_after_its_end_tells_of_no_more() {
+        assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 2)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 0)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

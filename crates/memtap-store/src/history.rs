@@ -100,6 +100,25 @@ impl Measure {
     }
 }
 
+impl Measure {
+    /// Whether it is something had, and not something done.
+    pub(crate) fn is_size(self) -> bool {
+        matches!(self, Self::Resident | Self::Virtual)
+    }
+
+    /// What a sample says of it.
+    pub(crate) fn of(self, point: &UsagePoint) -> u64 {
+        match self {
+            Self::Requested => point.requested_bytes,
+            Self::Granted => point.granted_bytes,
+            Self::Resident => point.resident_bytes(),
+            Self::Virtual => point.virtual_bytes,
+            Self::Requests => point.requests,
+            Self::Refused => point.refused,
+        }
+    }
+}
+
 /// Which process lives to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeQuery {
@@ -241,7 +260,7 @@ pub struct FrequentSize {
     pub call: Call,
     /// Bytes.
     pub size: u64,
-    /// How many.
+    /// How many; at least so many, where there are more than 65,536 different sizes.
     pub count: u64,
 }
 

@@ -9,6 +9,7 @@
 
 mod carry;
 mod courier;
+mod cover;
 mod error;
 mod history;
 mod machine;

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
-use memtap_store::{Batch, Delivery, Run, Settings, Store as _, StoreUrl};
+use memtap_store::{Batch, Delivery, Run, Settings, StoreUrl};
 use serde_json::Value;
 use support::{Fixture, Memtap};
 
@@ -108,7 +108,7 @@ fn a_pattern_or_a_pid_narrows_every_figure() {
     let expected = lines.lines().filter(|line| line.split(',').nth(1) == Some(pid)).count();
     let one = of(&["-p", pid]);
     assert_eq!(one["totals"]["requests"], expected);
-    assert!(one["requesters"].as_array().unwrap().iter().all(|row| row["pid"].to_string() == pid));
+    assert!(one["requesters"].as_array().unwrap().iter().all(|row| row["pid"].as_u64() == pid.parse().ok()));
 }
 
 fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> BookedRequest {

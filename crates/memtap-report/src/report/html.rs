@@ -84,7 +84,7 @@ fn whole_block(block: &Block, id: &str, audience: &Audience) -> Markup {
         Block::Chart(chart) => chart.draw(id, audience),
         Block::Table(table) => html! { div.tables.wide { (one_table(table, audience)) } },
         Block::Tables(tables) => html! {
-            div.tables { @for table in tables { (one_table(table, audience)) } }
+            div.tables.broad[tables.iter().any(Table::is_broad)] { @for table in tables { (one_table(table, audience)) } }
         },
     }
 }
@@ -94,9 +94,7 @@ fn one_tile(tile: &Tile, audience: &Audience) -> Markup {
         div {
             dt { (tile.label) }
             dd { (tile.cell.text(audience)) }
-            @if let Some((before, change)) = &tile.compared {
-                dd.before { (before.text(audience)) " → " (change.text(audience)) }
-            }
+            @if let Some(compared) = tile.compared_text(audience) { dd.before { (compared) } }
         }
     }
 }
@@ -163,6 +161,7 @@ fn one_cell(cell: &Cell, audience: &Audience) -> Markup {
         // What a stranger named may be written from right to left.
         Cell::Name(_) => html! { bdi { (text) } },
         Cell::Code(_) => html! { code { (text) } },
+        Cell::Time(_) => html! { span.time { (text) } },
         Cell::Share(part) => html! {
             span.bar role="img" aria-label=(text) {
                 span style=(format!("width:{:.1}%", part.clamp(0.0, 1.0) * 100.0)) {}

@@ -69,6 +69,7 @@ impl Lived {
         Totals {
             processes: self.lives.len() as u64 + self.more,
             short_lived: self.short(range).count() as u64,
+            requested_bytes: self.lives.iter().map(|life| life.within.requested_bytes).sum(),
             ..Totals::default()
         }
     }
@@ -305,6 +306,9 @@ pub(super) fn peaks(
     totals.peak_virtual_bytes = points.iter().map(|point| point.peak_virtual_bytes).max();
     totals.peak_resident_bytes = points.iter().map(|point| point.peak_resident_bytes).max();
     if !points.is_empty() {
+        // An import has no samples; where there were many processes, their own sums are not all of it.
+        let requested = points.iter().map(|point| point.requested_bytes).sum();
+        totals.requested_bytes = totals.requested_bytes.max(requested);
         totals.granted_bytes = Some(points.iter().map(|point| point.granted_bytes).sum());
         totals.released_bytes = Some(points.iter().map(|point| point.released_bytes).sum());
     }

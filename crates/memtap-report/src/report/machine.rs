@@ -36,11 +36,15 @@ fn highest_pressure(points: &[MachinePoint]) -> Option<HighestPressure> {
     pressures.reduce(|highest, next| if next.some_avg10 > highest.some_avg10 { next } else { highest })
 }
 
-/// Of all processes, the kernel's sums tell more than the records where some of these were lost or have gone; of some processes, and of
-/// what was imported, there are the records alone.
+/// The records may be so much ahead of the sums, which come once a second, without being taken for those of an import.
+const AHEAD: f64 = 1.1;
+
+/// Of all processes, the kernel's sums tell more than the records, of which some may be lost or gone; of some processes, and of what was
+/// imported, there are the records alone.
 pub(super) fn calls(points: &[MachinePoint], counted: &Sizes, ask: &Ask) -> Calls {
     let sums = if ask.of_all() { sums(points) } else { [CallTotals::default(); Call::COUNT] };
-    if sums.iter().map(|sum| sum.count).sum::<u64>() >= counted.rows.max(1) {
+    let summed: u64 = sums.iter().map(|sum| sum.count).sum();
+    if summed > 0 && summed as f64 * AHEAD >= counted.rows as f64 {
         return Calls {
             calls: in_order(&sums),
             step_s: points.first().map_or(0.0, |point| point.step.as_secs_f64()),

@@ -165,9 +165,6 @@ impl Making<'_, '_> {
         for call in &calls.calls {
             totals.requests += call.requests;
             totals.refused += call.refused;
-            // Of calls that ask for no memory, the bytes are those of a range that is there already.
-            let asks = memtap_model::Call::from_name(call.call).is_some_and(memtap_model::Call::asks);
-            totals.requested_bytes += if asks { call.requested_bytes } else { 0 };
         }
         lives::peaks(self, ask, (range, step(range)), &lived, &mut totals)?;
         Ok(Course { totals, memory, lived, calls, counted, kills })

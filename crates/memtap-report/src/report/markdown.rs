@@ -41,9 +41,8 @@ fn write_tiles(text: &mut String, tiles: &[Tile], audience: &Audience) {
     text.push('\n');
     for tile in tiles {
         let _ = write!(text, "- {}: **{}**", escaped(tile.label), escaped(&tile.cell.text(audience)));
-        if let Some((before, change)) = &tile.compared {
-            let (before, change) = (before.text(audience), change.text(audience));
-            let _ = write!(text, " ({} → {})", escaped(&before), escaped(&change));
+        if let Some(compared) = tile.compared_text(audience) {
+            let _ = write!(text, " ({})", escaped(&compared));
         }
         text.push('\n');
     }

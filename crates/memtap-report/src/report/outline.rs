@@ -49,6 +49,15 @@ pub(super) struct Tile {
     pub(super) compared: Option<(Cell, Cell)>,
 }
 
+impl Tile {
+    /// How it changed, where both are known: `+5 against 10`.
+    pub(super) fn compared_text(&self, audience: &Audience) -> Option<String> {
+        let (before, change) = self.compared.as_ref().filter(|(_, change)| *change != Cell::None)?;
+        let against = audience.lang.pick("against", "frente a");
+        Some(format!("{} {against} {}", change.text(audience), before.text(audience)))
+    }
+}
+
 /// A finding in one language. Sentences may hold names: they are strangers' bytes; what stands in backticks is typed.
 pub(super) struct FindingBlock {
     pub(super) severity: Severity,
@@ -62,6 +71,13 @@ pub(super) struct Table {
     pub(super) caption: String,
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// Whether it needs more room than half a page.
+    pub(super) fn is_broad(&self) -> bool {
+        self.columns.len() > 5
+    }
 }
 
 /// A column: its title, and whether it holds numbers.

@@ -108,7 +108,7 @@ pub(crate) async fn report(
         made.map(|made| report::render(&made, format, &Audience { lang, zone: TimeZone::system() }))
     });
     let made = made.await.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(file(made.map_err(refusal)?, format, &range))
+    Ok(file(made.map_err(|error| refusal(&error))?, format, &range))
 }
 
 fn too_long() -> ApiError {
@@ -116,7 +116,7 @@ fn too_long() -> ApiError {
     ApiError(StatusCode::SERVICE_UNAVAILABLE, what.to_owned())
 }
 
-fn refusal(error: ReportError) -> ApiError {
+fn refusal(error: &ReportError) -> ApiError {
     match error {
         ReportError::Stopped => too_long(),
         ReportError::EmptyRange => {

@@ -9,7 +9,8 @@ use mysql_async::{Row, Value};
 
 use super::rows::text_of;
 use super::samples::{ALL, COLUMNS, point};
-use crate::carry::{Carry, Cover, Details, ProcessRow, StoredRun, is_asked};
+use crate::carry::{Carry, Details, ProcessRow, is_asked};
+use crate::cover::{Cover, StoredRun};
 use crate::refusals::Identity;
 use crate::steps::STEPS;
 use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, UsagePoint};
