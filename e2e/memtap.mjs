@@ -43,6 +43,7 @@ export async function startMemtap({ port, withDay = false } = {}) {
   return {
     url,
     port,
+    pid: child.pid,
     async stop() {
       if (child.exitCode === null) {
         child.kill("SIGKILL");
