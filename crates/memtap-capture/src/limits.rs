@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memtap_model::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, ResourceLimit, Used};
+use memtap_model::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, Resource, ResourceLimit, Used};
 
 /// Where control groups are mounted: version 2, version 2 beside version 1, and version 1's memory.
 const GROUPS_V2: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -89,12 +89,12 @@ impl Default for LimitReader {
     }
 }
 
-/// Limits of a process: by their names in the interface, in /proc/PID/limits, and what counts against them in /proc/PID/status.
-const RESOURCES: [(&str, &str, &str); 4] = [
-    ("address_space", "Max address space", "VmSize:"),
-    ("data", "Max data size", "VmData:"),
-    ("stack", "Max stack size", "VmStk:"),
-    ("locked", "Max locked memory", "VmLck:"),
+/// Limits of a process, their names in /proc/PID/limits, and what counts against them in /proc/PID/status.
+const RESOURCES: [(Resource, &str, &str); 4] = [
+    (Resource::AddressSpace, "Max address space", "VmSize:"),
+    (Resource::Data, "Max data size", "VmData:"),
+    (Resource::Stack, "Max stack size", "VmStk:"),
+    (Resource::Locked, "Max locked memory", "VmLck:"),
 ];
 
 /// Everything that limits the memory of one process, and how much of it is used.
@@ -105,12 +105,12 @@ pub fn read_limits(pid: u32) -> io::Result<AllLimits> {
     let mut reader = LimitReader::new();
     let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
     let (limits, status) = (file("limits")?, file("status")?);
-    let resource = |(name, limit, used): (&'static str, &str, &str)| ResourceLimit {
-        name,
+    let resource = |(resource, limit, used): (Resource, &str, &str)| ResourceLimit {
+        resource,
         soft_bytes: limit_at(&limits, limit, 0),
         hard_bytes: limit_at(&limits, limit, 1),
         used_bytes: kilobytes(&status, used),
-        is_lifted: name == "locked" && may_lock_all(&status),
+        is_lifted: resource == Resource::Locked && may_lock_all(&status),
     };
     let found = reader.process(pid, true);
     Ok(AllLimits {

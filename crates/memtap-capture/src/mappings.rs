@@ -162,6 +162,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::process::{Child, Command, Stdio};
 
+    use memtap_model::Resource;
+
     use super::*;
     use crate::read_limits;
 
@@ -235,10 +237,13 @@ mod tests {
         );
 
         let limits = read_limits(pid).unwrap();
-        let limit = |name: &str| limits.resources.iter().find(|limit| limit.name == name).unwrap();
-        let space = limit("address_space");
+        let limit = |of| limits.resources.iter().find(|limit| limit.resource == of).unwrap();
+        let space = limit(Resource::AddressSpace);
         assert_eq!((space.soft_bytes, space.hard_bytes), (Some(1 << 30), Some(1 << 30)));
-        assert_eq!((space.used_bytes, limit("locked").soft_bytes), (Some(size("VmSize:")), Some(32 << 10)));
+        assert_eq!(
+            (space.used_bytes, limit(Resource::Locked).soft_bytes),
+            (Some(size("VmSize:")), Some(32 << 10))
+        );
         assert_eq!(
             limits.mappings.map(|mappings| mappings.used > found.total().mappings),
             Some(true),

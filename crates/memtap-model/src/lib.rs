@@ -23,7 +23,7 @@ pub use decode::{DecodeError, Decoder};
 pub use errno::Errno;
 pub use flags::Flags;
 pub use host::{HostReading, Pressure, SwapReading};
-pub use limits::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, ResourceLimit, Used};
+pub use limits::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, Resource, ResourceLimit, Used};
 pub use mappings::{Mapped, MappingClass, Mappings};
 pub use observation::{
     CallTotals, Causes, Faults, LossCause, MemoryRequest, Observation, OomKill, Outcome, ProcessDetails,

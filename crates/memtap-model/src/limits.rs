@@ -56,11 +56,24 @@ pub struct MachineLimits {
     pub max_map_count: u64,
 }
 
+/// What a process may be limited in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// RLIMIT_AS against the virtual size.
+    AddressSpace,
+    /// RLIMIT_DATA against private memory that may be written to.
+    Data,
+    /// RLIMIT_STACK against the first thread's stack.
+    Stack,
+    /// RLIMIT_MEMLOCK against what is locked in memory.
+    Locked,
+}
+
 /// A resource limit of a process (`getrlimit`), as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceLimit {
-    /// What is limited: `address_space`, `data`, `stack` or `locked`.
-    pub name: &'static str,
+    /// What is limited.
+    pub resource: Resource,
     /// The limit that holds; `None`: unlimited.
     pub soft_bytes: Option<u64>,
     /// How far the process may raise it itself; `None`: unlimited.
