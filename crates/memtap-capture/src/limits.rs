@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memtap_model::{CgroupLimit, MachineLimits, ProcessLimits, Used};
+use memtap_model::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, Resource, ResourceLimit, Used};
 
 /// Where control groups are mounted: version 2, version 2 beside version 1, and version 1's memory.
 const GROUPS_V2: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -89,6 +89,38 @@ impl Default for LimitReader {
     }
 }
 
+/// Limits of a process, their names in /proc/PID/limits, and what counts against them in /proc/PID/status.
+const RESOURCES: [(Resource, &str, &str); 4] = [
+    (Resource::AddressSpace, "Max address space", "VmSize:"),
+    (Resource::Data, "Max data size", "VmData:"),
+    (Resource::Stack, "Max stack size", "VmStk:"),
+    (Resource::Locked, "Max locked memory", "VmLck:"),
+];
+
+/// Everything that limits the memory of one process, and how much of it is used.
+///
+/// # Errors
+/// When the process has gone or may not be read.
+pub fn read_limits(pid: u32) -> io::Result<AllLimits> {
+    let mut reader = LimitReader::new();
+    let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
+    let (limits, status) = (file("limits")?, file("status")?);
+    let resource = |(resource, limit, used): (Resource, &str, &str)| ResourceLimit {
+        resource,
+        soft_bytes: limit_at(&limits, limit, 0),
+        hard_bytes: limit_at(&limits, limit, 1),
+        used_bytes: kilobytes(&status, used),
+        is_lifted: resource == Resource::Locked && may_lock_all(&status),
+    };
+    let found = reader.process(pid, true);
+    Ok(AllLimits {
+        resources: RESOURCES.map(resource).into(),
+        mappings: found.mappings,
+        cgroup: found.cgroup,
+        machine: reader.machine(),
+    })
+}
+
 /// Where the memory of a process's group is kept, and the group's path.
 fn group_of(cgroup: &str) -> Option<(Vec<&'static str>, &str)> {
     let line = |wanted: fn(&str) -> bool| {
@@ -130,8 +162,13 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 
 /// The soft limit of a line of /proc/PID/limits; `None` for `unlimited`.
 fn soft_limit(text: &str, name: &str) -> Option<u64> {
+    limit_at(text, name, 0)
+}
+
+/// The soft limit stands first, the hard one second.
+fn limit_at(text: &str, name: &str, column: usize) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-    rest.split_whitespace().next()?.parse().ok()
+    rest.split_whitespace().nth(column)?.parse().ok()
 }
 
 fn may_lock_all(status: &str) -> bool {

@@ -10,6 +10,7 @@ mod errno;
 mod flags;
 mod host;
 mod limits;
+mod mappings;
 mod observation;
 mod placement;
 mod record;
@@ -22,7 +23,8 @@ pub use decode::{DecodeError, Decoder};
 pub use errno::Errno;
 pub use flags::Flags;
 pub use host::{HostReading, Pressure, SwapReading};
-pub use limits::{CgroupLimit, MachineLimits, ProcessLimits, Used};
+pub use limits::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, Resource, ResourceLimit, Used};
+pub use mappings::{Mapped, MappingClass, Mappings};
 pub use observation::{
     CallTotals, Causes, Faults, LossCause, MemoryRequest, Observation, OomKill, Outcome, ProcessDetails,
     ProcessState, Refusals, Resident, Tally,

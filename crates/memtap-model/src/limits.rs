@@ -55,3 +55,44 @@ pub struct MachineLimits {
     /// `vm.max_map_count`.
     pub max_map_count: u64,
 }
+
+/// What a process may be limited in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// RLIMIT_AS against the virtual size.
+    AddressSpace,
+    /// RLIMIT_DATA against private memory that may be written to.
+    Data,
+    /// RLIMIT_STACK against the first thread's stack.
+    Stack,
+    /// RLIMIT_MEMLOCK against what is locked in memory.
+    Locked,
+}
+
+/// A resource limit of a process (`getrlimit`), as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceLimit {
+    /// What is limited.
+    pub resource: Resource,
+    /// The limit that holds; `None`: unlimited.
+    pub soft_bytes: Option<u64>,
+    /// How far the process may raise it itself; `None`: unlimited.
+    pub hard_bytes: Option<u64>,
+    /// What counts against it; `None` where that is not known.
+    pub used_bytes: Option<u64>,
+    /// Whether a capability lifts it (CAP_IPC_LOCK that on locked memory).
+    pub is_lifted: bool,
+}
+
+/// Everything that limits the memory of one process, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllLimits {
+    /// Those of the process.
+    pub resources: Vec<ResourceLimit>,
+    /// Its mappings against `vm.max_map_count`.
+    pub mappings: Option<Used>,
+    /// Of the control groups above it the one that is fullest; `None` where none has a limit.
+    pub cgroup: Option<CgroupLimit>,
+    /// The machine's.
+    pub machine: MachineLimits,
+}

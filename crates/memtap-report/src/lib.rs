@@ -15,6 +15,7 @@ pub use amount::{bytes, count, decimal, duration, rate};
 pub use evidence::{Evidence, Living, NotLookedAt, Now, Strain, Traced, gather};
 pub use findings::{
     Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_meaning,
+    refusal_mend,
 };
 pub use lang::Lang;
 pub use look::{Looked, look};

@@ -5,7 +5,7 @@
 //! figures mean.
 //!
 //! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView), the store's
-//! [`Reader`](memtap_store::Reader), and what is asked of the kernel for one process ([`AskProportional`]) are the only inputs; a slow client costs itself, never the capture.
+//! [`Reader`](memtap_store::Reader), and what is asked of the kernel for one process ([`AskKernel`]) are the only inputs; a slow client costs itself, never the capture.
 
 mod access;
 mod dto;
@@ -24,5 +24,6 @@ pub use error::ServerError;
 pub use openapi::document;
 pub use run::{bind, router, serve};
 pub use state::{
-    AskLimits, AskProportional, HostFacts, Info, Notice, Proportional, Settings, State, StoreStatus,
+    AskKernel, AskLimits, AskMappings, AskOwnLimits, AskProportional, HostFacts, Info, Notice, Proportional,
+    Settings, State, StoreStatus,
 };

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use memtap_model::{CALLS, Call};
+use memtap_report::Lang;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
@@ -75,6 +76,12 @@ impl TryFrom<String> for Calls {
         let named = list.split(',').map(|name| Call::from_name(name.trim()).ok_or_else(|| unknown(name)));
         named.collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// The language that was asked for; without, English.
+pub(crate) fn language(code: Option<&str>) -> Result<Lang, ApiError> {
+    let code = code.unwrap_or("en");
+    Lang::from_code(code).ok_or_else(|| ApiError::wrong(format!("lang must be en or es, not '{code}'")))
 }
 
 #[cfg(test)]

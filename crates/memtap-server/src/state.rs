@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use memtap_ledger::LiveView;
+use memtap_model::{AllLimits, Mappings};
 use memtap_store::{Reader, Status};
 use tokio::sync::{Semaphore, watch};
 
@@ -75,6 +76,23 @@ pub struct Proportional {
 /// Asks the kernel for one process's [`Proportional`] memory. It walks the process's pages, which may take a while.
 pub type AskProportional = Arc<dyn Fn(u32) -> std::io::Result<Proportional> + Send + Sync>;
 
+/// Asks the kernel what one process has mapped. It walks the process's pages, which may take a while.
+pub type AskMappings = Arc<dyn Fn(u32) -> std::io::Result<Mappings> + Send + Sync>;
+
+/// Asks /proc for everything that limits one process.
+pub type AskOwnLimits = Arc<dyn Fn(u32) -> std::io::Result<AllLimits> + Send + Sync>;
+
+/// Asks the kernel for what only the present has of one process.
+#[derive(Clone)]
+pub struct AskKernel {
+    /// Its memory with shared pages split.
+    pub proportional: AskProportional,
+    /// Its mappings.
+    pub mappings: AskMappings,
+    /// Its limits.
+    pub limits: AskOwnLimits,
+}
+
 /// Asks /proc for the limits of the processes of a view.
 pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
 
@@ -84,7 +102,7 @@ pub struct State {
     pub(crate) view: watch::Receiver<Arc<LiveView>>,
     pub(crate) reader: Option<Arc<dyn Reader>>,
     pub(crate) store_status: StoreStatus,
-    pub(crate) proportional: AskProportional,
+    pub(crate) kernel: AskKernel,
     pub(crate) limits: Option<AskLimits>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
@@ -98,11 +116,11 @@ impl State {
         view: watch::Receiver<Arc<LiveView>>,
         reader: Option<Arc<dyn Reader>>,
         store_status: StoreStatus,
-        proportional: AskProportional,
+        kernel: AskKernel,
         info: Info,
     ) -> Self {
         let looking = Arc::new(Semaphore::new(1));
-        Self { view, reader, store_status, proportional, limits: None, looking, info: Arc::new(info) }
+        Self { view, reader, store_status, kernel, limits: None, looking, info: Arc::new(info) }
     }
 
     /// With the limits of living processes, which findings then tell of.

@@ -10,10 +10,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use memtap_ledger::Ledger;
 use memtap_model::{
-    Call, CallTotals, Causes, Comm, Errno, HostReading, MemoryRequest, Observation, OomKill, Outcome,
-    ProcessId, ProcessState, Refusals, Resident, SpaceId, StartTime, Tally, Tgid, Tid, WallClock,
+    AllLimits, Call, CallTotals, Causes, Comm, Errno, HostReading, MachineLimits, Mapped, MappingClass,
+    Mappings, MemoryRequest, Observation, OomKill, Outcome, ProcessId, ProcessState, Refusals, Resident,
+    Resource, ResourceLimit, SpaceId, StartTime, Tally, Tgid, Tid, Used, WallClock,
 };
-use memtap_server::{HostFacts, Info, Notice, Proportional, Settings, State, router};
+use memtap_server::{AskKernel, HostFacts, Info, Notice, Proportional, Settings, State, router};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -121,7 +122,35 @@ fn service() -> Router {
         7 => Ok(Proportional { pss_bytes: 3, uss_bytes: 2, swap_pss_bytes: 1 }),
         _ => Err(std::io::ErrorKind::PermissionDenied.into()),
     });
-    router(&settings, State::new(view, None, status, proportional, info))
+    let kernel = AskKernel { proportional, mappings: Arc::new(mappings), limits: Arc::new(limits) };
+    router(&settings, State::new(view, None, status, kernel, info))
+}
+
+/// A heap of which nothing is known but its length, and a file of a hostile name.
+fn mappings(pid: u32) -> std::io::Result<Mappings> {
+    let mapped = Mapped { mappings: 1, virtual_bytes: 8192, ..Mapped::default() };
+    let classes = vec![(MappingClass::Heap, mapped), (MappingClass::File, mapped)];
+    let files = vec![("/a\n<b>".to_owned(), mapped)];
+    match pid {
+        7 => Ok(Mappings { classes, files, more_files: 3, has_resident: false }),
+        _ => Err(std::io::ErrorKind::PermissionDenied.into()),
+    }
+}
+
+fn limits(_: u32) -> std::io::Result<AllLimits> {
+    let space = ResourceLimit {
+        resource: Resource::AddressSpace,
+        soft_bytes: Some(1 << 30),
+        hard_bytes: None,
+        used_bytes: Some(16384),
+        is_lifted: false,
+    };
+    Ok(AllLimits {
+        resources: vec![space],
+        mappings: Some(Used { used: 12, limit: 65530 }),
+        cgroup: None,
+        machine: MachineLimits { overcommit_mode: 2, ..MachineLimits::default() },
+    })
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, Vec<u8>) {
@@ -171,6 +200,29 @@ async fn pss_is_asked_for_one_process() {
     let (status, denied) = get("/api/v1/processes/8?pss=true").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(denied["error"].as_str().unwrap().contains("CAP_SYS_PTRACE"), "{denied}");
+}
+
+#[tokio::test]
+async fn mappings_and_limits_are_of_the_life_that_is_meant() {
+    let (status, found) = get("/api/v1/processes/7/mappings?start_time=2026-11-23T10:00:00.9Z").await;
+    assert_eq!((status, &found["total"]["virtual_bytes"]), (StatusCode::OK, &16384.into()), "{found}");
+    let heap = serde_json::json!({ "class": "heap", "mappings": 1, "virtual_bytes": 8192, "resident_bytes": null, "swap_bytes": null });
+    assert_eq!((&found["classes"][0], &found["files"][0]["name"]), (&heap, &"/a\n<b>".into()));
+    let (_, found) = get("/api/v1/processes/7/limits").await;
+    let space = serde_json::json!([{ "name": "address_space", "soft_bytes": 1 << 30, "hard_bytes": null, "used_bytes": 16384, "lifted": false }]);
+    assert_eq!(
+        (&found["limits"], &found["overcommit"]["mode"], &found["cgroup"]),
+        (&space, &2.into(), &Value::Null)
+    );
+
+    for gone in ["9/limits", "4711/mappings", "7/limits?start_time=2026-11-23T10:00:01Z"] {
+        let (status, answer) = get(&format!("/api/v1/processes/{gone}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{gone}: {answer}");
+    }
+    let (status, denied) = get("/api/v1/processes/8/mappings").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(denied["error"].as_str().unwrap().contains("CAP_SYS_PTRACE"), "{denied}");
+    assert_eq!(get("/api/v1/processes/perl/limits").await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -124,7 +124,12 @@ fn server_state(
         None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
     };
     let hostname: Arc<str> = info.host.hostname.as_str().into();
-    memtap_server::State::new(view, reader, status, Arc::new(proportional), info)
+    let kernel = memtap_server::AskKernel {
+        proportional: Arc::new(proportional),
+        mappings: Arc::new(memtap_capture::read_mappings),
+        limits: Arc::new(memtap_capture::read_limits),
+    };
+    memtap_server::State::new(view, reader, status, kernel, info)
         .with_limits(Arc::new(move |view| limits::read(Arc::clone(&hostname), view)))
 }
 

@@ -14,6 +14,12 @@ export interface Stretch {
 /** The calls that are told apart, from the bottom up, each with its colour's slot; all others are one grey band. */
 const CALL_SLOTS: Readonly<Record<string, number>> = { mmap: 0, munmap: 5, brk: 1, mremap: 6, mprotect: 8, madvise: 7, mlock: 9 };
 
+/** A call's colour, in every chart the same. */
+export function callColour(call: string, theme: Theme): string {
+  const slot = CALL_SLOTS[call];
+  return slot === undefined ? othersColour(theme) : slotColour(slot, theme);
+}
+
 export interface RateWords {
   others: string;
   refused: string;

@@ -12,6 +12,8 @@ export interface TimeSeries {
   values: readonly (number | null)[];
   /** A line over the bands instead of one of them. */
   isLine?: boolean;
+  /** Of a line: a tick at each value, and nothing between them. */
+  isTicks?: boolean;
 }
 
 /** A stretch of time with a word: records that were lost, an end of memory. */
@@ -99,11 +101,12 @@ function drawn(data: TimeChartData, one: TimeSeries, markArea: unknown) {
   return {
     type: "line",
     name: one.label,
-    showSymbol: data.times.length === 1,
+    showSymbol: data.times.length === 1 || one.isTicks === true,
+    ...(one.isTicks === true ? { symbol: "rect", symbolSize: [8, 2] } : {}),
     connectNulls: false,
     data: data.times.map((time, i) => [time, one.values[i] ?? null]),
     itemStyle: { color: one.colour },
-    lineStyle: { color: one.colour, width: isLine ? 1.5 : 0.5 },
+    lineStyle: { color: one.colour, width: one.isTicks === true ? 0 : isLine ? 1.5 : 0.5 },
     ...(isLine ? {} : { stack: "all", areaStyle: { color: one.colour, opacity: 0.85 } }),
     ...(markArea === undefined ? {} : { markArea }),
   };

@@ -74,6 +74,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/processes/{pid}/mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a living process has mapped now, by class and by file. */
+        get: operations["mappings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{pid}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that limits the memory of a living process: its own limits, its control groups', the machine's. */
+        get: operations["limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/share": {
         parameters: {
             query?: never;
@@ -347,6 +381,11 @@ export interface components {
             /** Format: uint64 */
             refused: number;
         };
+        /**
+         * @description What mappings are for.
+         * @enum {string}
+         */
+        ClassName: "heap" | "stack" | "anonymous" | "file" | "shared" | "special";
         /** @description A process. */
         Culprit: {
             /**
@@ -423,6 +462,20 @@ export interface components {
             size: number;
             /** Format: uint64 */
             count: number;
+        };
+        /** @description A control group that has a limit on memory. */
+        GroupLimit: {
+            path: string;
+            /**
+             * Format: uint64
+             * @description `memory.max`.
+             */
+            limit_bytes: number;
+            /**
+             * Format: uint64
+             * @description What it has and cannot give back at once: copies of files left out.
+             */
+            used_bytes: number;
         };
         /** @description How memtap itself is doing. */
         Health: {
@@ -542,6 +595,19 @@ export interface components {
             /** Format: uint64 */
             major_faults: number;
         };
+        /**
+         * @description Which resource.
+         * @enum {string}
+         */
+        LimitName: "address_space" | "data" | "stack" | "locked";
+        /** @description Everything that limits the memory of a process, now. */
+        Limits: {
+            /** @description Its resource limits (`ulimit`). */
+            limits: components["schemas"]["ResourceLimit"][];
+            mappings: components["schemas"]["MappingCount"] | null;
+            cgroup: components["schemas"]["GroupLimit"] | null;
+            overcommit: components["schemas"]["Overcommit"];
+        };
         /** @description The processes that lived within a range, the largest first. */
         Lives: {
             lives: components["schemas"]["Life"][];
@@ -598,6 +664,59 @@ export interface components {
             calls: {
                 [key: string]: components["schemas"]["CallTotals"];
             };
+        };
+        /** @description All mappings of one file, or of one piece of shared memory. */
+        MappedFile: components["schemas"]["MappedSum"] & {
+            /** @description With its folders, as the kernel tells it. */
+            name: string;
+        };
+        /** @description A sum of mappings. */
+        MappedSum: {
+            /**
+             * Format: uint64
+             * @description How many.
+             */
+            mappings: number;
+            /**
+             * Format: uint64
+             * @description Their length.
+             */
+            virtual_bytes: number;
+            /**
+             * Format: uint64
+             * @description What of them is in memory; null where the process is so large that asking took too long.
+             */
+            resident_bytes: number | null;
+            /**
+             * Format: uint64
+             * @description What of them is in swap; likewise.
+             */
+            swap_bytes: number | null;
+        };
+        /** @description All mappings of one class. */
+        MappingClass: components["schemas"]["MappedSum"] & {
+            class: components["schemas"]["ClassName"];
+        };
+        /** @description Mappings against the machine's limit for one process. */
+        MappingCount: {
+            /** Format: uint64 */
+            used: number;
+            /** Format: uint64 */
+            limit: number;
+        };
+        /** @description The mappings of a process, now. */
+        Mappings: {
+            /** @description By class, those that there are. */
+            classes: components["schemas"]["MappingClass"][];
+            /** @description By the name of what is mapped (files, shared memory), those with most in memory first, at most 200. */
+            files: components["schemas"]["MappedFile"][];
+            /**
+             * Format: uint64
+             * @description Names beyond these.
+             */
+            more_files: number;
+            /** @description All classes together; `virtual_bytes` is the virtual size. */
+            total: components["schemas"]["MappedSum"];
         };
         /**
          * @description What is compared: of what was done the sum over the range, of sizes the highest within it.
@@ -719,6 +838,24 @@ export interface components {
             names: number;
             /** Format: uint64 */
             bytes: number;
+        };
+        /** @description What the machine promises to all processes together. */
+        Overcommit: {
+            /**
+             * Format: u-int8
+             * @description `vm.overcommit_memory`: 0 by rule of thumb, 1 always, 2 never beyond the limit.
+             */
+            mode: number;
+            /**
+             * Format: uint64
+             * @description `CommitLimit`; it holds in mode 2 only.
+             */
+            limit_bytes: number;
+            /**
+             * Format: uint64
+             * @description `Committed_AS`.
+             */
+            committed_bytes: number;
         };
         /** @description Time lost by waiting for memory (the kernel's PSI), percent of the last ten seconds. */
         Pressure: {
@@ -947,6 +1084,10 @@ export interface components {
             errno: number;
             /** @description The errno's name, `ENOMEM`. */
             error: string;
+            /** @description What the errno means for this call, in words. */
+            meaning: string;
+            /** @description What mends it; null for what programs meet on purpose or bear without harm. */
+            mend: string | null;
             /** Format: uint64 */
             count: number;
             /**
@@ -1057,6 +1198,27 @@ export interface components {
             file_bytes: number;
             /** Format: uint64 */
             shmem_bytes: number;
+        };
+        /** @description A resource limit of a process. */
+        ResourceLimit: {
+            name: components["schemas"]["LimitName"];
+            /**
+             * Format: uint64
+             * @description The limit that holds; null: unlimited.
+             */
+            soft_bytes: number | null;
+            /**
+             * Format: uint64
+             * @description How far the process may raise it itself; null: unlimited.
+             */
+            hard_bytes: number | null;
+            /**
+             * Format: uint64
+             * @description What counts against it; null where that is not known.
+             */
+            used_bytes: number | null;
+            /** @description Whether a capability lifts it: CAP_IPC_LOCK that on locked memory. */
+            lifted: boolean;
         };
         /**
          * @description Which rule found it.
@@ -1312,21 +1474,30 @@ export type Amount = components['schemas']['Amount'];
 export type Before = components['schemas']['Before'];
 export type CallName = components['schemas']['CallName'];
 export type CallTotals = components['schemas']['CallTotals'];
+export type ClassName = components['schemas']['ClassName'];
 export type Culprit = components['schemas']['Culprit'];
 export type Figure = components['schemas']['Figure'];
 export type Finding = components['schemas']['Finding'];
 export type FindingLink = components['schemas']['FindingLink'];
 export type Findings = components['schemas']['Findings'];
 export type FrequentSize = components['schemas']['FrequentSize'];
+export type GroupLimit = components['schemas']['GroupLimit'];
 export type Health = components['schemas']['Health'];
 export type Host = components['schemas']['Host'];
 export type Hosts = components['schemas']['Hosts'];
 export type KnownHost = components['schemas']['KnownHost'];
 export type Large = components['schemas']['Large'];
 export type Life = components['schemas']['Life'];
+export type LimitName = components['schemas']['LimitName'];
+export type Limits = components['schemas']['Limits'];
 export type Lives = components['schemas']['Lives'];
 export type Machine = components['schemas']['Machine'];
 export type MachineStep = components['schemas']['MachineStep'];
+export type MappedFile = components['schemas']['MappedFile'];
+export type MappedSum = components['schemas']['MappedSum'];
+export type MappingClass = components['schemas']['MappingClass'];
+export type MappingCount = components['schemas']['MappingCount'];
+export type Mappings = components['schemas']['Mappings'];
 export type Measure = components['schemas']['Measure'];
 export type Memory = components['schemas']['Memory'];
 export type NotLookedAt = components['schemas']['NotLookedAt'];
@@ -1338,6 +1509,7 @@ export type OomMoment = components['schemas']['OomMoment'];
 export type Order = components['schemas']['Order'];
 export type OtherPrograms = components['schemas']['OtherPrograms'];
 export type Others = components['schemas']['Others'];
+export type Overcommit = components['schemas']['Overcommit'];
 export type Pressure = components['schemas']['Pressure'];
 export type Problem = components['schemas']['Problem'];
 export type Process = components['schemas']['Process'];
@@ -1354,6 +1526,7 @@ export type Request = components['schemas']['Request'];
 export type RequestTotals = components['schemas']['RequestTotals'];
 export type Requests = components['schemas']['Requests'];
 export type Resident = components['schemas']['Resident'];
+export type ResourceLimit = components['schemas']['ResourceLimit'];
 export type RuleName = components['schemas']['RuleName'];
 export type SelfUsage = components['schemas']['SelfUsage'];
 export type SeverityName = components['schemas']['SeverityName'];
@@ -1571,6 +1744,148 @@ export interface operations {
                 };
             };
             /** @description PSS cannot be read. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mappings: {
+        parameters: {
+            query?: {
+                /** @description When it began, to the second; another process of that pid is then none. */
+                start_time?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path: {
+                /** @description Its pid. */
+                pid: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mappings"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No process of that pid, or of that pid and start, is alive. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The kernel does not tell. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    limits: {
+        parameters: {
+            query?: {
+                /** @description When it began, to the second; another process of that pid is then none. */
+                start_time?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path: {
+                /** @description Its pid. */
+                pid: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limits"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No process of that pid, or of that pid and start, is alive. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The kernel does not tell. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2167,6 +2482,8 @@ export interface operations {
                 call?: components["schemas"]["CallName"][];
                 /** @description At most so many. */
                 limit?: number;
+                /** @description Meanings in `en` or `es`, or a locale of these; without: `en`. */
+                lang?: string;
             };
             header?: never;
             path?: never;
@@ -2522,6 +2839,8 @@ type ReadonlyArray<T> = [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const callNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["CallName"]> = ["mmap", "munmap", "mremap", "brk", "mprotect", "pkey_mprotect", "madvise", "process_madvise", "mlock", "mlock2", "munlock", "mlockall", "munlockall", "shmat", "shmdt", "remap_file_pages", "memfd_create", "userfaultfd", "mseal"];
+export const classNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ClassName"]> = ["heap", "stack", "anonymous", "file", "shared", "special"];
+export const limitNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["LimitName"]> = ["address_space", "data", "stack", "locked"];
 export const measureValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Measure"]> = ["requested", "granted", "resident", "virtual", "requests", "refused"];
 export const orderValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Order"]> = ["asc", "desc"];
 export const processStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ProcessState"]> = ["alive", "ended"];

@@ -116,6 +116,8 @@ export interface RefusalList {
     errno: number;
     error: string;
     meaning: string;
+    /** Null for what programs meet on purpose or bear without harm. */
+    mend: string | null;
     count: number;
     largest_bytes: number;
     first_time: string;

@@ -2,7 +2,7 @@
 import type * as api from "./api";
 
 export { callNameValues as CALLS } from "./api";
-export type { CallTotals, Host, Notice, OomKill, OomMoment, Process, ProcessId, Refusals, Share } from "./api";
+export type { CallTotals, Host, Limits, Mappings, Notice, OomKill, OomMoment, Process, ProcessId, Refusals, Share } from "./api";
 
 /** What `?pss=true` adds to a process that is alive. */
 export type Proportional = Required<Pick<api.OneProcess, "pss_bytes" | "uss_bytes" | "swap_pss_bytes">>;

@@ -1,11 +1,15 @@
-/** One process: who it is, its memory, its books, its requests by call, what was refused, and its stream. */
-import { useEffect, useMemo, useRef } from "react";
+/** One process, now or in the past: who it is, its memory over time, its books, mappings, limits, requests, and what was refused. */
+import { useEffect, useMemo, useRef, type ReactNode } from "react";
+import { killOf } from "../lib/oom";
 import type { RequestTest } from "../lib/requests";
 import { visible, visibleName } from "../lib/visible";
+import { useHistory } from "../live/history";
+import type { Lives } from "../model/history";
 import type { ProcessKey } from "../model/state";
 import { useLive } from "../model/store";
 import type { Process } from "../model/wire";
 import { Hint } from "../ui/Hint";
+import { useIsLive } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { CopyButton, ProgramName } from "../ui/Text";
@@ -13,26 +17,55 @@ import { Books } from "./Books";
 import { CallTable } from "./CallTable";
 import { Identity } from "./Identity";
 import { Memory } from "./Memory";
+import { Limits } from "./process/Limits";
+import { Mappings } from "./process/Mappings";
+import { PastProcess } from "./process/PastProcess";
+import { PastRefusals, useRefusals } from "./process/PastRefusals";
+import { Sizes } from "./process/Sizes";
+import { Timeline } from "./process/Timeline";
 import { Refusals } from "./Refusals";
 import { RequestStream } from "./RequestStream";
 
-export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => void }) {
+const EVERY_MS = 5_000;
+
+interface PanelProps {
+  id: ProcessKey;
+  isWide: boolean;
+  onWide: () => void;
+  onClose: () => void;
+}
+
+export function ProcessPanel({ id, isWide, onWide, onClose }: PanelProps) {
   const { t } = useSettings();
-  const process = useLive((state) => state.processes.get(id));
+  const isLive = useIsLive();
+  const live = useLive((state) => state.processes.get(id));
+  const process = isLive ? live : undefined;
+  const { pid, start_time } = partsOf(id);
+  const lives = useHistory<Lives>(process === undefined && pid !== null ? "lives" : null, { pid, start_time }, EVERY_MS);
+  const life = process === undefined ? lives.data?.lives[0] : undefined;
   const panel = useRef<HTMLElement>(null);
   useEffect(() => panel.current?.focus({ preventScroll: true }), []);
 
+  const known = process ?? life;
   return (
     <aside
       ref={panel}
-      className="panel"
+      className={isWide ? "panel panel-wide" : "panel"}
       tabIndex={-1}
-      aria-label={t("process.label", { name: process ? visibleName(process.name) : visible(id) })}
+      aria-label={t("process.label", { name: known ? visibleName(known.name) : visible(id) })}
       data-testid="process-panel"
     >
-      {process ? (
-        <Details process={process} onClose={onClose} />
-      ) : (
+      {known && (
+        <Head name={known.name} pid={known.pid} onClose={onClose}>
+          <button type="button" className="panel-widen" aria-pressed={isWide} onClick={onWide}>
+            {t("process.wide")}
+          </button>
+        </Head>
+      )}
+      {process && <LiveProcess process={process} />}
+      {life && lives.shown && <PastProcess life={life} shown={lives.shown} />}
+      {!known && lives.data === null && lives.problem === null && pid !== null && <Say what={t("time.asking")} next="" />}
+      {!known && (lives.data !== null || lives.problem !== null || pid === null) && (
         <Say what={t("process.unknown")} next={t("process.unknownHint")}>
           <button type="button" onClick={onClose}>
             {t("process.back")}
@@ -43,27 +76,49 @@ export function ProcessPanel({ id, onClose }: { id: ProcessKey; onClose: () => v
   );
 }
 
-function Details({ process, onClose }: { process: Process; onClose: () => void }) {
+/** `4211@2026-11-23T10:00:00.000Z`; a hand-written key may be anything. */
+function partsOf(id: ProcessKey): { pid: string | null; start_time: string | null } {
+  const match = /^(\d+)@(\S+)$/.exec(id);
+  return { pid: match?.[1] ?? null, start_time: match?.[2] ?? null };
+}
+
+function Head({ name, pid, onClose, children }: { name: string; pid: number; onClose: () => void; children: ReactNode }) {
+  const { t } = useSettings();
+  return (
+    <header className="panel-head whole">
+      <h2>
+        <ProgramName name={name} limit={32} /> <span className="muted">pid {pid}</span>
+      </h2>
+      <CopyButton text={location.href} label={t("frame.copyLink")} />
+      {children}
+      <button type="button" onClick={onClose} aria-keyshortcuts="Escape">
+        {t("frame.close")}
+      </button>
+    </header>
+  );
+}
+
+function LiveProcess({ process }: { process: Process }) {
   const { t } = useSettings();
   const test = useMemo(() => ofProcess(process), [process]);
+  const kill = killOf(process, useLive((state) => state.oomKills));
+  const refusals = useRefusals(process);
+  const isAlive = process.state === "alive";
   return (
     <>
-      <header className="panel-head">
-        <h2>
-          <ProgramName name={process.name} limit={32} /> <span className="muted">pid {process.pid}</span>
-        </h2>
-        <CopyButton text={location.href} label={t("frame.copyLink")} />
-        <button type="button" onClick={onClose} aria-keyshortcuts="Escape">
-          {t("frame.close")}
-        </button>
-      </header>
       <Hint of="process" />
-      <Identity process={process} />
+      <div className="whole">
+        <Identity process={process} />
+      </div>
+      <Timeline id={process} end={process.end_time} killed={kill?.timestamp ?? null} />
       <Memory process={process} />
       <Books process={process} />
       <CallTable calls={process.calls} />
-      <Refusals refusals={process.refusals} />
-      <section className="stream-head">
+      <Sizes id={process} />
+      {isAlive && <Mappings id={process} />}
+      {isAlive && <Limits id={process} />}
+      {refusals.length > 0 ? <PastRefusals refusals={refusals} /> : <Refusals refusals={process.refusals} />}
+      <section className="stream-head whole">
         <h3>{t("process.itsStream")}</h3>
         {process.lost > 0 && (
           <p className="bad" data-testid="process-lost">

@@ -23,8 +23,8 @@ export function ProcessesView({ route }: { route: Route }) {
   const choice = useMemo(() => ({ query, toggled, pausedAt }), [query, toggled, pausedAt]);
   const columns = useColumns(query.columns, rows);
 
-  const href = useHref();
-  const hrefOf = (process: ProcessKey | null, shownQuery: TableQuery) => href({ view: "processes", process, query: queryText(shownQuery, table.isLive) });
+  const { isWide, hrefOf } = useAddress(route, table.isLive);
+  const widen = () => replaceHash(hrefOf(route.process, query, !isWide));
   const open = (key: ProcessKey) => navigate(hrefOf(key, query));
   const close = () => {
     navigate(hrefOf(null, query));
@@ -42,7 +42,7 @@ export function ProcessesView({ route }: { route: Route }) {
   });
 
   return (
-    <div className={route.process === null ? "split" : "split split-open"}>
+    <div className={route.process === null ? "split" : `split split-open ${isWide ? "split-wide" : ""}`}>
       <section className={table.isOld ? "list list-old" : "list"} aria-busy={table.isOld}>
         <Toolbar
           {...{ query, columns }}
@@ -69,7 +69,7 @@ export function ProcessesView({ route }: { route: Route }) {
           <NoRows table={table} query={query} onClear={() => change({ search: "" })} />
         )}
       </section>
-      {route.process !== null && <ProcessPanel key={route.process} id={route.process} onClose={close} />}
+      {route.process !== null && <ProcessPanel key={route.process} id={route.process} {...{ isWide }} onWide={widen} onClose={close} />}
     </div>
   );
 }
@@ -83,6 +83,15 @@ function useLines(rows: TableRows["rows"], { search, ended, sort, grouping }: Ta
     [shown, known, sort, grouping, toggled],
   );
   return { known, shown, lines };
+}
+
+/** Whether the panel has the whole width, and links that keep that. */
+function useAddress({ process: opened, query: own }: Route, isLive: boolean) {
+  const href = useHref();
+  const isWide = opened !== null && own.get("wide") === "1";
+  const hrefOf = (process: ProcessKey | null, query: TableQuery, wide = isWide) =>
+    href({ view: "processes", process, query: { ...queryText(query, isLive), wide: wide && process !== null ? "1" : "" } });
+  return { isWide, hrefOf };
 }
 
 /** The tree has a key of its own. */

@@ -22,7 +22,7 @@ use crate::evidence::Evidence;
 
 pub use finding::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 pub(crate) use pressure::strains;
-pub use refusal::refusal_meaning;
+pub use refusal::{refusal_meaning, refusal_mend};
 
 const RULES: [fn(&Evidence) -> Vec<Finding>; 9] = [
     oom::find,

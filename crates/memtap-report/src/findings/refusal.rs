@@ -113,6 +113,12 @@ pub fn refusal_meaning(call: Call, errno: Errno) -> Text {
     }
 }
 
+/// What mends a refusal; `None` for one that programs meet on purpose or bear without harm.
+#[must_use]
+pub fn refusal_mend(call: Call, errno: Errno, largest_bytes: u64) -> Option<Text> {
+    Kind::of(call, errno).map(|kind| mend(kind, largest_bytes))
+}
+
 fn kind_meaning(kind: Kind, call: Call) -> Text {
     match (kind, call) {
         (Kind::NoMemory, Call::Munmap) => Text::both(

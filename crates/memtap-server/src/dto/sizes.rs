@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use memtap_report::{Lang, refusal_meaning, refusal_mend};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -86,6 +87,10 @@ struct Refused {
     errno: u16,
     /// The errno's name, `ENOMEM`.
     error: String,
+    /// What the errno means for this call, in words.
+    meaning: String,
+    /// What mends it; null for what programs meet on purpose or bear without harm.
+    mend: Option<String>,
     count: u64,
     /// The largest.
     largest_bytes: u64,
@@ -93,8 +98,8 @@ struct Refused {
     last_time: Time,
 }
 
-impl From<Vec<memtap_store::Refused>> for RefusalList {
-    fn from(found: Vec<memtap_store::Refused>) -> Self {
+impl RefusalList {
+    pub(crate) fn of(found: Vec<memtap_store::Refused>, lang: Lang) -> Self {
         let refused = |refused: memtap_store::Refused| Refused {
             host: refused.host,
             pid: refused.pid.0,
@@ -103,6 +108,9 @@ impl From<Vec<memtap_store::Refused>> for RefusalList {
             call: refused.call.name(),
             errno: refused.errno.0,
             error: refused.errno.to_string(),
+            meaning: refusal_meaning(refused.call, refused.errno).text(lang).to_string(),
+            mend: refusal_mend(refused.call, refused.errno, refused.largest_bytes)
+                .map(|mend| mend.text(lang).to_string()),
             count: refused.count,
             largest_bytes: refused.largest_bytes,
             first_time: Time(refused.first),

@@ -15,7 +15,7 @@ use super::past::{ask, range, reader};
 use crate::State;
 use crate::dto::{Findings, Time};
 use crate::error::{ApiError, Problem};
-use crate::params::Asked;
+use crate::params::{Asked, language};
 
 /// After this no further detail is read: the answer says what was not looked at.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -37,9 +37,7 @@ pub(crate) struct FindingsQuery {
 
 impl FindingsQuery {
     fn resolve(self) -> Result<(Range, Lang), ApiError> {
-        let lang = self.lang.as_deref().unwrap_or("en");
-        let unknown = || ApiError::wrong(format!("lang must be en or es, not '{lang}'"));
-        let lang = Lang::from_code(lang).ok_or_else(unknown)?;
+        let lang = language(self.lang.as_deref())?;
         Ok((range(self.host, self.from, self.to)?, lang))
     }
 }

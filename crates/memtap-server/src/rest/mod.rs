@@ -4,6 +4,7 @@
 
 mod findings;
 mod health;
+mod kernel;
 mod lives;
 mod machine;
 mod oom;
@@ -33,6 +34,8 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(health::host))
         .routes(routes!(processes::processes))
         .routes(routes!(processes::process))
+        .routes(routes!(kernel::mappings))
+        .routes(routes!(kernel::limits))
         .routes(routes!(processes::share))
         .routes(routes!(requests::requests))
         .routes(routes!(machine::hosts))

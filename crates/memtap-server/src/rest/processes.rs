@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
+use super::kernel::of_kernel;
+use crate::State;
 use crate::dto::{Process, Share};
 use crate::error::{ApiError, Problem};
 use crate::params::{Asked, Limit};
-use crate::{Proportional, State};
 
 /// Which processes, in which order.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -153,25 +154,14 @@ pub(crate) async fn process(
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
     let process = Process::of(summary, view.host.total_bytes);
     let asked = query.pss.unwrap_or(false) && summary.ended_at.is_none();
-    let proportional = if asked { Some(proportional(&state, pid).await?) } else { None };
+    let proportional =
+        if asked { Some(of_kernel("PSS", pid, Arc::clone(&state.kernel.proportional)).await?) } else { None };
     Ok(Json(OneProcess {
         process,
         pss_bytes: proportional.map(|memory| memory.pss_bytes),
         uss_bytes: proportional.map(|memory| memory.uss_bytes),
         swap_pss_bytes: proportional.map(|memory| memory.swap_pss_bytes),
     }))
-}
-
-async fn proportional(state: &State, pid: u32) -> Result<Proportional, ApiError> {
-    let ask = Arc::clone(&state.proportional);
-    let answer = tokio::task::spawn_blocking(move || ask(pid)).await;
-    let failed = |what: String| {
-        let what = format!(
-            "PSS of process {pid} cannot be read: {what}; it may have ended, or memtap lacks CAP_SYS_PTRACE"
-        );
-        ApiError(StatusCode::SERVICE_UNAVAILABLE, what)
-    };
-    answer.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
 /// Who asked for most, by process name, over all processes seen since the start.

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use crate::State;
 use crate::dto::Time;
 use crate::error::{ApiError, Problem};
-use crate::params::Asked;
+use crate::params::{Asked, language};
 
 /// Who asks waits no longer, neither for others' reports nor for this one.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,9 +53,7 @@ pub(crate) struct ReportQuery {
 impl ReportQuery {
     fn resolve(self) -> Result<(Ask, Format, Lang), ApiError> {
         let format = self.format.as_deref().map_or(Ok(Format::default()), str::parse);
-        let lang = self.lang.as_deref().unwrap_or("en");
-        let unknown = || ApiError::wrong(format!("lang must be en or es, not '{lang}'"));
-        let lang = Lang::from_code(lang).ok_or_else(unknown)?;
+        let lang = language(self.lang.as_deref())?;
         let name =
             self.name.as_deref().map(str::parse::<NamePattern>).transpose().map_err(ApiError::wrong)?;
         let now = Time::now().0;

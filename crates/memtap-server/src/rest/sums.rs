@@ -12,7 +12,7 @@ use super::past::{ask, range, reader};
 use crate::State;
 use crate::dto::{CallName, RefusalList, Sizes, Time};
 use crate::error::{ApiError, Problem};
-use crate::params::{Asked, Calls, Limit, Rows};
+use crate::params::{Asked, Calls, Limit, Rows, language};
 
 /// Refusals where no limit was asked for.
 const DEFAULT_LIMIT: usize = 100;
@@ -94,6 +94,8 @@ pub(crate) struct RefusalsQuery {
     /// At most so many.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<Limit>,
+    /// Meanings in `en` or `es`, or a locale of these; without: `en`.
+    lang: Option<String>,
 }
 
 /// What was refused, by process, call and errno, the latest first.
@@ -106,6 +108,7 @@ pub(crate) async fn refusals(
     Shared(state): Shared<State>,
     Asked(query): Asked<RefusalsQuery>,
 ) -> Answer<RefusalList> {
+    let lang = language(query.lang.as_deref())?;
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let query = RequestQuery {
         host: range.host,
@@ -118,5 +121,5 @@ pub(crate) async fn refusals(
         limit: query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
         ..RequestQuery::default()
     };
-    Ok(Json(ask(move || reader.refusals(&query)).await?.into()))
+    Ok(Json(RefusalList::of(ask(move || reader.refusals(&query)).await?, lang)))
 }
