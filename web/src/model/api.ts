@@ -108,6 +108,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The machines that have written into the store. */
+        get: operations["hosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The machine's memory and the requests by call over time; without a range, in the last hour.
+         * @description The history keeps short steps for a while only, so that the steps of the answer may be longer than asked for.
+         */
+        get: operations["machine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -129,6 +166,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The processes that lived within a range, also those that did nothing in it; without a range, in the last hour. */
+        get: operations["lives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/programs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The programs of a range, processes of one name together: the largest, with what they had over time. */
+        get: operations["programs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sizes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which sizes were asked for: a histogram by call and power of two, and the most frequent sizes. */
+        get: operations["sizes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was refused, by process, call and errno, the latest first. */
+        get: operations["refusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/oom": {
         parameters: {
             query?: never;
@@ -136,8 +241,54 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** OOM kills since memtap started (the latest 100), latest first, each with who had most in the seconds before. */
+        /**
+         * OOM kills, latest first, each with who had most in the seconds before: those of a range, or without `from` and `to` those since memtap
+         *     started (the latest 100).
+         */
         get: operations["oom_kills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a user should know of a range; without a range, of the last hour: leaks, refusals, limits, churn, pressure and more.
+         * @description Each finding rests on figures of the history, with what can be done; none is the usual answer. Limits of processes and groups are known
+         *     of the machine on which memtap runs only, and when the range reaches to the present. Looks are made one at a time.
+         */
+        get: operations["findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A report of a range, as a file to be kept or printed; without a range, of the last hour.
+         * @description It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
+         *     kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
+         *     of Markdown are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+         */
+        get: operations["report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -167,6 +318,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A number or a time. */
+        Amount: number | components["schemas"]["Time"];
+        /** @description Sizes where a range begins; 0 of a process that began later. */
+        Before: {
+            /** Format: uint64 */
+            virtual_bytes: number;
+            /** Format: uint64 */
+            resident_bytes: number;
+        };
         /**
          * @description Which memory system call.
          * @enum {string}
@@ -186,6 +346,83 @@ export interface components {
             requested_bytes: number;
             /** Format: uint64 */
             refused: number;
+        };
+        /** @description A process. */
+        Culprit: {
+            /**
+             * Format: uint32
+             * @description Its pid.
+             */
+            pid: number;
+            /** @description When it started. */
+            start_time: components["schemas"]["Time"];
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: uint64
+             * @description How many processes of this name show it, this one too.
+             */
+            processes: number;
+        };
+        /** @description An amount. */
+        Figure: {
+            /** @description What it is. */
+            label: string;
+            /** @description How much: a number, or a time. */
+            value: components["schemas"]["Amount"];
+            /** @description `bytes`, `bytes_per_second`, `count`, `per_second`, `percent`, `seconds` or `time`. */
+            unit: string;
+            /** @description For people. */
+            text: string;
+        };
+        /** @description Something that a user should know. */
+        Finding: {
+            /** @description Which rule found it. */
+            rule: components["schemas"]["RuleName"];
+            /** @description How much it matters. */
+            severity: components["schemas"]["SeverityName"];
+            /** @description The machine's name. */
+            host: string;
+            process: components["schemas"]["Culprit"] | null;
+            /** @description What was found. Names in it are strangers'. */
+            sentence: string;
+            /** @description The figures that it rests on. */
+            evidence: components["schemas"]["Figure"][];
+            /** @description What can be done. */
+            advice: string;
+            /** @description Where to look closer. */
+            link: components["schemas"]["FindingLink"];
+        };
+        /** @description A view of the page with its filters. */
+        FindingLink: {
+            /** @description Which view. */
+            view: components["schemas"]["ViewName"];
+            /** @description Where it begins. */
+            from: components["schemas"]["Time"];
+            /** @description Where it ends. */
+            to: components["schemas"]["Time"];
+            call: components["schemas"]["CallName"] | null;
+            /** @description Only refused requests. */
+            refused: boolean | null;
+        };
+        /** @description What was found in a range. */
+        Findings: {
+            /** @description Where the range begins. */
+            from: components["schemas"]["Time"];
+            /** @description Where it ends. */
+            to: components["schemas"]["Time"];
+            /** @description The findings, the serious ones first. */
+            findings: components["schemas"]["Finding"][];
+            /** @description What was not looked at, and why. */
+            not_looked_at: components["schemas"]["NotLookedAt"][];
+        };
+        /** @description Requests of one call and one size. */
+        FrequentSize: {
+            call: components["schemas"]["CallName"];
+            /** Format: uint64 */
+            size: number;
+            /** Format: uint64 */
+            count: number;
         };
         /** @description How memtap itself is doing. */
         Health: {
@@ -225,6 +462,20 @@ export interface components {
             swap: components["schemas"]["Swap"];
             pressure: components["schemas"]["Pressure"] | null;
         };
+        /** @description The machines that have written into the store. */
+        Hosts: {
+            hosts: components["schemas"]["KnownHost"][];
+        };
+        /** @description One of them. */
+        KnownHost: {
+            hostname: string;
+            /** @description The kernel of its latest run. */
+            kernel: string;
+            /** @description When its first run began. */
+            first_time: components["schemas"]["Time"];
+            /** @description The last second that it told of. */
+            last_time: components["schemas"]["Time"];
+        };
         /** @description One that had much. */
         Large: {
             /** Format: uint32 */
@@ -235,6 +486,124 @@ export interface components {
             /** Format: uint64 */
             resident_bytes: number;
         };
+        /** @description One process, as far as its life lies within the range. */
+        Life: {
+            host: string;
+            /** Format: uint32 */
+            pid: number;
+            start_time: components["schemas"]["Time"];
+            end_time: components["schemas"]["Time"] | null;
+            /** @description The last time that was told of it. */
+            seen_time: components["schemas"]["Time"];
+            name: string;
+            command: string;
+            user: string;
+            /** Format: uint32 */
+            parent_pid: number | null;
+            container: string | null;
+            pod: string | null;
+            unit: string | null;
+            /** @description What it had where the range begins. */
+            before: components["schemas"]["Before"];
+            /**
+             * Format: uint64
+             * @description At the range's end, or at its own; bytes.
+             */
+            virtual_bytes: number;
+            /** Format: uint64 */
+            resident_bytes: number;
+            resident: components["schemas"]["Resident"];
+            /** Format: uint64 */
+            swap_bytes: number;
+            /**
+             * Format: uint64
+             * @description The highest within the range.
+             */
+            peak_virtual_bytes: number;
+            peak_virtual_time: components["schemas"]["Time"];
+            /** Format: uint64 */
+            peak_resident_bytes: number;
+            peak_resident_time: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description What was done within the range.
+             */
+            requests: number;
+            /** Format: uint64 */
+            refused: number;
+            /** Format: uint64 */
+            requested_bytes: number;
+            /** Format: uint64 */
+            granted_bytes: number;
+            /** Format: uint64 */
+            released_bytes: number;
+            /** Format: uint64 */
+            minor_faults: number;
+            /** Format: uint64 */
+            major_faults: number;
+        };
+        /** @description The processes that lived within a range, the largest first. */
+        Lives: {
+            lives: components["schemas"]["Life"][];
+            /**
+             * Format: uint64
+             * @description How many more there are.
+             */
+            more: number;
+        };
+        /** @description The machine's memory, and what all processes asked for, in steps. */
+        Machine: {
+            /**
+             * Format: uint64
+             * @description Length of a step.
+             */
+            step_s: number;
+            series: components["schemas"]["MachineStep"][];
+        };
+        /** @description One step. The parts of memory add up: programs + cached + kernel + free = total. */
+        MachineStep: {
+            /** @description Where the step begins. */
+            timestamp: components["schemas"]["Time"];
+            /** Format: uint64 */
+            total_bytes: number;
+            /**
+             * Format: uint64
+             * @description At the step's end.
+             */
+            available_bytes: number;
+            /**
+             * Format: uint64
+             * @description The least within it.
+             */
+            least_available_bytes: number;
+            /** Format: uint64 */
+            free_bytes: number;
+            /** Format: uint64 */
+            cached_bytes: number;
+            /** Format: uint64 */
+            kernel_bytes: number;
+            /** Format: uint64 */
+            programs_bytes: number;
+            /** Format: uint64 */
+            swap_total_bytes: number;
+            /** Format: uint64 */
+            swap_free_bytes: number;
+            pressure: components["schemas"]["Pressure"] | null;
+            /**
+             * Format: uint64
+             * @description Requests that did not come in the stream.
+             */
+            lost: number;
+            /** @description Requests within the step. */
+            calls: {
+                [key: string]: components["schemas"]["CallTotals"];
+            };
+        };
+        /**
+         * @description What is compared: of what was done the sum over the range, of sizes the highest within it.
+         * @enum {string}
+         */
+        Measure: "requested" | "granted" | "resident" | "virtual" | "requests" | "refused";
         /** @description The machine's memory: `programs + cached + kernel + free = total`. */
         Memory: {
             /** Format: uint64 */
@@ -252,6 +621,13 @@ export interface components {
             kernel_bytes: number;
             /** Format: uint64 */
             programs_bytes: number;
+        };
+        /** @description What was not looked at. */
+        NotLookedAt: {
+            /** @description `lives`, `machine`, `limits`, `time` or `history`. */
+            what: string;
+            /** @description In words. */
+            sentence: string;
         };
         /** @description Something that the user should know. */
         Notice: {
@@ -322,6 +698,18 @@ export interface components {
          * @enum {string}
          */
         Order: "asc" | "desc";
+        /** @description All other programs. */
+        OtherPrograms: {
+            /**
+             * Format: uint64
+             * @description How many names they have.
+             */
+            names: number;
+            /** Format: uint64 */
+            lives: number;
+            /** Format: uint64 */
+            value: number;
+        };
         /** @description All further names together. */
         Others: {
             /**
@@ -494,6 +882,48 @@ export interface components {
         Processes: {
             processes: components["schemas"]["Process"][];
         };
+        /** @description One program. */
+        Program: {
+            name: string;
+            /**
+             * Format: uint64
+             * @description How many processes of that name lived within the range.
+             */
+            lives: number;
+            /**
+             * Format: uint64
+             * @description Of what was done, the sum; of sizes, the highest that they had together.
+             */
+            value: number;
+            series: components["schemas"]["ProgramPoint"][];
+        };
+        ProgramPoint: {
+            /** @description Where the step begins. */
+            timestamp: components["schemas"]["Time"];
+            /** Format: uint64 */
+            value: number;
+        };
+        /** @description The largest programs, and all others together. */
+        Programs: {
+            /** @description What they are compared by. */
+            by: components["schemas"]["Measure"];
+            /**
+             * Format: uint64
+             * @description Length of a step of the series.
+             */
+            step_s: number;
+            programs: components["schemas"]["Program"][];
+            others: components["schemas"]["OtherPrograms"] | null;
+            /**
+             * Format: uint64
+             * @description What all programs come to together.
+             */
+            total: number;
+        };
+        /** @description What was refused, the latest first. */
+        RefusalList: {
+            refusals: components["schemas"]["Refused"][];
+        };
         /** @description Refused requests of one call with one errno. */
         Refusals: {
             call: components["schemas"]["CallName"];
@@ -503,6 +933,29 @@ export interface components {
             error: string;
             /** Format: uint64 */
             count: number;
+        };
+        /** @description Refused requests of one process, call and errno. */
+        Refused: {
+            host: string;
+            /** Format: uint32 */
+            pid: number;
+            start_time: components["schemas"]["Time"];
+            /** @description The process's name at the latest of them. */
+            name: string;
+            call: components["schemas"]["CallName"];
+            /** Format: uint16 */
+            errno: number;
+            /** @description The errno's name, `ENOMEM`. */
+            error: string;
+            /** Format: uint64 */
+            count: number;
+            /**
+             * Format: uint64
+             * @description The largest.
+             */
+            largest_bytes: number;
+            first_time: components["schemas"]["Time"];
+            last_time: components["schemas"]["Time"];
         };
         /** @description One request with its outcome. */
         Request: {
@@ -605,6 +1058,11 @@ export interface components {
             /** Format: uint64 */
             shmem_bytes: number;
         };
+        /**
+         * @description Which rule found it.
+         * @enum {string}
+         */
+        RuleName: "oom_kill" | "refused" | "near_limit" | "growth" | "pressure" | "churn" | "reserved" | "peak" | "lost" | "unexplained";
         /** @description What memtap itself takes. */
         SelfUsage: {
             /**
@@ -615,6 +1073,11 @@ export interface components {
             /** Format: uint64 */
             resident_bytes: number;
         };
+        /**
+         * @description How much it matters.
+         * @enum {string}
+         */
+        SeverityName: "notice" | "warning" | "serious";
         /** @description The ten largest names and the rest. */
         Share: {
             /** @description What is added up. */
@@ -624,6 +1087,36 @@ export interface components {
             /** @description Largest first. */
             slices: components["schemas"]["Slice"][];
             others: components["schemas"]["Others"] | null;
+        };
+        /** @description Requests of `from_bytes` up to, but less than, twice that. */
+        SizeBucket: {
+            call: components["schemas"]["CallName"];
+            /** Format: uint64 */
+            from_bytes: number;
+            /** Format: uint64 */
+            count: number;
+            /** Format: uint64 */
+            refused: number;
+            /**
+             * Format: uint64
+             * @description What they asked for together.
+             */
+            bytes: number;
+        };
+        /** @description Requests by call and size. */
+        Sizes: {
+            /** @description By call and power of two, in that order. */
+            buckets: components["schemas"]["SizeBucket"][];
+            /** @description The sizes that came most often, most frequent first. */
+            frequent: components["schemas"]["FrequentSize"][];
+            /**
+             * Format: uint64
+             * @description How many requests were counted.
+             */
+            rows: number;
+            since: components["schemas"]["Time"] | null;
+            /** @description Whether there were more than were counted. */
+            cut: boolean;
         };
         /** @description One name's part. */
         Slice: {
@@ -675,6 +1168,10 @@ export interface components {
             refused: number;
             /** Format: uint64 */
             requested_bytes: number;
+            /** Format: uint64 */
+            granted_bytes: number;
+            /** Format: uint64 */
+            released_bytes: number;
             /** Format: uint64 */
             minor_faults: number;
             /** Format: uint64 */
@@ -799,6 +1296,11 @@ export interface components {
             /** @description Oldest first; steps in which nothing changed are left out. */
             series: components["schemas"]["Step"][];
         };
+        /**
+         * @description A view of the page.
+         * @enum {string}
+         */
+        ViewName: "overview" | "process" | "requests";
     };
     responses: never;
     parameters: never;
@@ -806,18 +1308,35 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Amount = components['schemas']['Amount'];
+export type Before = components['schemas']['Before'];
 export type CallName = components['schemas']['CallName'];
 export type CallTotals = components['schemas']['CallTotals'];
+export type Culprit = components['schemas']['Culprit'];
+export type Figure = components['schemas']['Figure'];
+export type Finding = components['schemas']['Finding'];
+export type FindingLink = components['schemas']['FindingLink'];
+export type Findings = components['schemas']['Findings'];
+export type FrequentSize = components['schemas']['FrequentSize'];
 export type Health = components['schemas']['Health'];
 export type Host = components['schemas']['Host'];
+export type Hosts = components['schemas']['Hosts'];
+export type KnownHost = components['schemas']['KnownHost'];
 export type Large = components['schemas']['Large'];
+export type Life = components['schemas']['Life'];
+export type Lives = components['schemas']['Lives'];
+export type Machine = components['schemas']['Machine'];
+export type MachineStep = components['schemas']['MachineStep'];
+export type Measure = components['schemas']['Measure'];
 export type Memory = components['schemas']['Memory'];
+export type NotLookedAt = components['schemas']['NotLookedAt'];
 export type Notice = components['schemas']['Notice'];
 export type OneProcess = components['schemas']['OneProcess'];
 export type OomKill = components['schemas']['OomKill'];
 export type OomKills = components['schemas']['OomKills'];
 export type OomMoment = components['schemas']['OomMoment'];
 export type Order = components['schemas']['Order'];
+export type OtherPrograms = components['schemas']['OtherPrograms'];
 export type Others = components['schemas']['Others'];
 export type Pressure = components['schemas']['Pressure'];
 export type Problem = components['schemas']['Problem'];
@@ -825,13 +1344,22 @@ export type Process = components['schemas']['Process'];
 export type ProcessId = components['schemas']['ProcessId'];
 export type ProcessState = components['schemas']['ProcessState'];
 export type Processes = components['schemas']['Processes'];
+export type Program = components['schemas']['Program'];
+export type ProgramPoint = components['schemas']['ProgramPoint'];
+export type Programs = components['schemas']['Programs'];
+export type RefusalList = components['schemas']['RefusalList'];
 export type Refusals = components['schemas']['Refusals'];
+export type Refused = components['schemas']['Refused'];
 export type Request = components['schemas']['Request'];
 export type RequestTotals = components['schemas']['RequestTotals'];
 export type Requests = components['schemas']['Requests'];
 export type Resident = components['schemas']['Resident'];
+export type RuleName = components['schemas']['RuleName'];
 export type SelfUsage = components['schemas']['SelfUsage'];
+export type SeverityName = components['schemas']['SeverityName'];
 export type Share = components['schemas']['Share'];
+export type SizeBucket = components['schemas']['SizeBucket'];
+export type Sizes = components['schemas']['Sizes'];
 export type Slice = components['schemas']['Slice'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type SortField = components['schemas']['SortField'];
@@ -845,6 +1373,7 @@ export type UpdateProcess = components['schemas']['UpdateProcess'];
 export type UpdateRequest = components['schemas']['UpdateRequest'];
 export type UpdateSlice = components['schemas']['UpdateSlice'];
 export type Usage = components['schemas']['Usage'];
+export type ViewName = components['schemas']['ViewName'];
 export type $defs = Record<string, never>;
 export interface operations {
     health: {
@@ -1097,6 +1626,8 @@ export interface operations {
                 host?: string;
                 /** @description Of this pid. */
                 pid?: number;
+                /** @description Of the life that began then, to the second; without: of all lives of that pid. */
+                start_time?: components["schemas"]["Time"];
                 /** @description Whose process name contains this (case folded). */
                 name?: string;
                 /** @description Of these calls, with commas between them. */
@@ -1140,6 +1671,136 @@ export interface operations {
             };
             /** @description Pages of this origin may not ask. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hosts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hosts"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    machine: {
+        parameters: {
+            query?: {
+                /** @description The machine of this name; without: the sum of all. */
+                host?: string;
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000. */
+                step?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Machine"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1245,9 +1906,342 @@ export interface operations {
             };
         };
     };
+    lives: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name. */
+                host?: string;
+                /** @description That lived after this time; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description That lived before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description Of this pid. */
+                pid?: number;
+                /** @description Of the life that began then, to the second. */
+                start_time?: components["schemas"]["Time"];
+                /** @description Whose name contains this (case folded). */
+                name?: string;
+                /** @description The largest by this first. */
+                by?: components["schemas"]["Measure"];
+                /** @description At most so many. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lives"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    programs: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name. */
+                host?: string;
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description The largest by this. */
+                by?: components["schemas"]["Measure"];
+                /** @description How many of them; the others come together. */
+                top?: number;
+                /** @description Length of a step of the series in seconds; 0: no series. Without: so that there are about 300. An answer has at most 2,000. */
+                step?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Programs"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sizes: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name. */
+                host?: string;
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description Of this pid. */
+                pid?: number;
+                /** @description Of the life that began then, to the second. */
+                start_time?: components["schemas"]["Time"];
+                /** @description Whose process name contains this (case folded). */
+                name?: string;
+                /** @description Of these calls, with commas between them. */
+                call?: components["schemas"]["CallName"][];
+                /** @description The newest so many are counted. */
+                rows?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sizes"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refusals: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name. */
+                host?: string;
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description Of this pid. */
+                pid?: number;
+                /** @description Of the life that began then, to the second. */
+                start_time?: components["schemas"]["Time"];
+                /** @description Whose process name contains this (case folded). */
+                name?: string;
+                /** @description Of these calls, with commas between them. */
+                call?: components["schemas"]["CallName"][];
+                /** @description At most so many. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalList"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     oom_kills: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description On the machine of this name; only with a range. */
+                host?: string;
+                /** @description From this time on; without, and with `to`: an hour before it. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without, and with `from`: now. */
+                to?: components["schemas"]["Time"];
+                /** @description At most so many. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1263,6 +2257,15 @@ export interface operations {
                     "application/json": components["schemas"]["OomKills"];
                 };
             };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Pages of this origin may not ask. */
             403: {
                 headers: {
@@ -1272,8 +2275,187 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The `Host` is not a name of this machine's loopback address. */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    findings: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name; without: of all, each by itself. */
+                host?: string;
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description `en` or `es`, or a locale of these; without: `en`. */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Findings"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name; without: of all. */
+                host?: string;
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description Of programs of this name: `*` stands for anything, `?` for one character, in capitals or not. */
+                name?: string;
+                /** @description Of this pid. */
+                pid?: number;
+                /** @description Compared with the range that begins then (with `compare_to`). */
+                compare_from?: components["schemas"]["Time"];
+                /** @description Where that range ends. */
+                compare_to?: components["schemas"]["Time"];
+                /** @description `html`, `md`, `json` or `csv`; without: `html`. */
+                format?: string;
+                /** @description `en` or `es`, or a locale of these; without: `en`. */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report, by `format`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "text/markdown": string;
+                    "application/json": unknown;
+                    "text/csv": string;
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`), or it knows no such machine. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now, or took too long. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1340,6 +2522,10 @@ type ReadonlyArray<T> = [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
 export const callNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["CallName"]> = ["mmap", "munmap", "mremap", "brk", "mprotect", "pkey_mprotect", "madvise", "process_madvise", "mlock", "mlock2", "munlock", "mlockall", "munlockall", "shmat", "shmdt", "remap_file_pages", "memfd_create", "userfaultfd", "mseal"];
+export const measureValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Measure"]> = ["requested", "granted", "resident", "virtual", "requests", "refused"];
 export const orderValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Order"]> = ["asc", "desc"];
 export const processStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ProcessState"]> = ["alive", "ended"];
+export const ruleNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["RuleName"]> = ["oom_kill", "refused", "near_limit", "growth", "pressure", "churn", "reserved", "peak", "lost", "unexplained"];
+export const severityNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["SeverityName"]> = ["notice", "warning", "serious"];
 export const sortFieldValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["SortField"]> = ["pid", "start_time", "name", "command", "user", "parent_pid", "container", "unit", "threads", "state", "end_time", "virtual_bytes", "resident_bytes", "swap_bytes", "peak_virtual_bytes", "peak_resident_bytes", "minor_faults", "major_faults", "unexplained_bytes", "requests", "requested_bytes", "refused", "lost", "granted_bytes", "released_bytes", "opening_bytes", "exec_bytes", "stack_bytes", "kernel_bytes", "shared_bytes", "ended_bytes", "first_request", "last_request", "memory_percentage"];
+export const viewNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ViewName"]> = ["overview", "process", "requests"];
