@@ -92,6 +92,7 @@ export function lifeOf(pid: number, part: Partial<Life> = {}): Life {
 
 export function requestOf(part: Partial<MemoryRequest>): MemoryRequest {
   return {
+    host: null,
     timestamp: "2026-11-23T10:00:00.000Z",
     pid: 1,
     tid: 1,
@@ -134,7 +135,7 @@ export function health(part: { refused?: number; lost?: number }): Health {
     plan: "exit+locks",
     plan_about: null,
     uptime_s: 1,
-    requests: { made: 1, seen: 1, per_second: 5, refused, lost, lost_by_cause: { ring_full: lost } },
+    requests: { made: 1, seen: 1, per_second: 5, refused, refused_per_second: 0, lost, lost_by_cause: { ring_full: lost } },
     unexplained_bytes: 0,
     oom_kills: 0,
     store: { kind: "none", rows: 0, lag_s: 0, spooled: 0, spool_bytes: 0, dropped: 0, dropped_by_cause: {}, bytes: 0, error: null },
