@@ -55,6 +55,22 @@ test("which process had a request refused, and why", async (t) => {
   await fixture.end();
 });
 
+test("when a process that is gone had its peak", async () => {
+  const { page, faults } = await open(browser, memtap.url, "#/processes");
+  await yesterday(page);
+  await page.getByTestId("process-search").fill("backup");
+  await page.getByTestId("process-row").filter({ hasText: "nightly-backup" }).click({ timeout: 8000 });
+  const panel = page.getByTestId("process-panel");
+  const peak = panel.locator(".amount").filter({ hasText: "peak resident" });
+  await peak.waitFor({ timeout: 8000 });
+  // It was at 02:25; of yesterday the history keeps steps of ten minutes.
+  assert.match(await peak.textContent(), /6\.14 GiB .* 02:2\d:00/);
+  await page.waitForTimeout(500);
+  await page.screenshot({ path: artefact("past-process.png") });
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test("a drag over a chart chooses its time for every view, and one click leads back", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/");
   await yesterday(page);

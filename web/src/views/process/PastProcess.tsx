@@ -29,8 +29,8 @@ export function PastProcess({ life, shown }: { life: Life; shown: { from: number
           <Amount term="file" word={t("process.file")}><Bytes value={life.resident.file_bytes} /></Amount>
           <Amount term="shmem" word={t("process.shmem")}><Bytes value={life.resident.shmem_bytes} /></Amount>
           <Amount term="swapped" word={t("process.swap")}><Bytes value={life.swap_bytes} /></Amount>
-          <Amount term="peakResident" word={t("process.peakResident")}><Bytes value={life.peak_resident_bytes} /></Amount>
-          <Amount term="peakVirtual" word={t("process.peakVirtual")}><Bytes value={life.peak_virtual_bytes} /></Amount>
+          <Amount term="peakResident" word={t("process.peakResident")}><Bytes value={life.peak_resident_bytes} /> <When time={life.peak_resident_time} /></Amount>
+          <Amount term="peakVirtual" word={t("process.peakVirtual")}><Bytes value={life.peak_virtual_bytes} /> <When time={life.peak_virtual_time} /></Amount>
         </div>
         <div className="sum">
           <Amount term="request" word={t("process.timeline.count")}><Count value={life.requests} /></Amount>
@@ -50,6 +50,16 @@ export function PastProcess({ life, shown }: { life: Life; shown: { from: number
       </section>
       <RequestHistory query={{ pid, start_time }} shown={shown} filtered ofProcess />
     </>
+  );
+}
+
+/** When a peak was, to the step that the history keeps. */
+function When({ time }: { time: string }) {
+  const now = useNow(60_000);
+  return (
+    <time className="muted" dateTime={time}>
+      {moment(time, now)}
+    </time>
   );
 }
 
