@@ -1,6 +1,6 @@
 /** One ECharts drawing as a React component. Only the parts that are used are bundled. */
 import { LineChart, PieChart, TreemapChart } from "echarts/charts";
-import { AriaComponent, GridComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
+import { GridComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
 import { init, use as register, type EChartsCoreOption, type EChartsType } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { useEffect, useRef } from "react";
@@ -9,7 +9,6 @@ register([
   LineChart,
   PieChart,
   TreemapChart,
-  AriaComponent,
   GridComponent,
   MarkAreaComponent,
   TooltipComponent,
@@ -54,5 +53,12 @@ export function Chart({ option, testId, onPick, onDrawn }: ChartProps) {
     chart.current?.setOption(option, { notMerge: true });
   }, [option]);
 
-  return <div ref={box} className="chart" data-testid={testId} />;
+  // ECharts' own part for this would only write the same attributes.
+  return <div ref={box} className="chart" data-testid={testId} role="img" aria-label={descriptionOf(option)} />;
+}
+
+/** What the drawing shows, in words. */
+function descriptionOf(option: EChartsCoreOption): string | undefined {
+  const aria = option["aria"] as { label?: { description?: string } } | undefined;
+  return aria?.label?.description;
 }
