@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 const TICK: i64 = 10;
 const HOUR: i64 = 3600;
 
-/// An hour that ends now.
+/// An hour that ends within this minute.
 struct Hour {
     store: Box<dyn Store>,
     run: Run,
@@ -36,7 +36,8 @@ struct Program {
 impl Hour {
     fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
-        let begin = WallClock((now - HOUR) / TICK * TICK * SECOND);
+        // At a full minute, so that the steps of the answer always hold the same ticks.
+        let begin = WallClock((now - HOUR) / 60 * 60 * SECOND);
         let folder = tempfile::tempdir().unwrap();
         let url = StoreUrl::Sqlite(folder.path().join("memtap.db"));
         let run = Run {
@@ -156,7 +157,7 @@ fn a_leak_and_a_refusal_are_found_among_the_ordinary() {
     assert!(found[0].sentence(Lang::En).starts_with("2 requests of db (pid 301) were refused: mmap, ENOMEM"));
     let text = found[1].sentence(Lang::Es);
     assert!(
-        text.starts_with("<b>leaky</b> (pid 300) creció sin pausa 240 MiB en 60 min"),
+        text.starts_with("<b>leaky</b> (pid 300) creció sin pausa 238 MiB en 60 min"),
         "as it is, for whoever shows it: {text}"
     );
     assert!(found[1].sentence(Lang::En).contains("very likely"));

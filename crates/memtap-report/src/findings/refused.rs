@@ -137,7 +137,7 @@ fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     let commit = now.machine.committed;
     match now.machine.overcommit_mode {
         2 if breaks(&commit) => Some(Limit::Commit(commit)),
-        // `__vm_enough_memory`: the rule of thumb refuses what is more than all memory and swap at once (mm/util.c, from 5.1 on).
+        // `__vm_enough_memory`: the rule of thumb refuses what is more than all memory and swap at once (mm/util.c; found so on 6.18).
         0 => {
             let swap = evidence.machine.last().map_or(0, |point| point.host.swap.total_bytes);
             let memory_bytes = evidence.total_bytes().saturating_add(swap);
