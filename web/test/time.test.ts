@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { callRates } from "../src/charts/historyData";
 import { byteSteps, withGaps } from "../src/charts/timeOption";
 import { parseRoute, routeHash } from "../src/lib/route";
-import { around, day, dragged, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
+import { around, day, dragged, drawn, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
 
 const call = (count: number, refused = 0) => ({ count, refused, requested_bytes: 0 });
 const query = (text: string) => new URLSearchParams(text);
@@ -31,6 +31,13 @@ describe("the time that is shown", () => {
     expect(dragged(5_000, 5_000)).toEqual({ kind: "range", from: 4_000, to: 6_000 });
     const clicked = stretch(around(100_000, { from: 0, to: 200_000 }), 0);
     expect(clicked).toEqual({ kind: "range", from: 85_000, to: 115_000 });
+  });
+  it("is drawn no further back than memtap has seen, but for five minutes, and as it is when it was chosen", () => {
+    const hour = { from: 0, to: 3_600_000 };
+    expect(drawn(hour, 2_000_000, true)).toEqual({ from: 2_000_000, to: 3_600_000 });
+    expect(drawn(hour, 3_599_000, true)).toEqual({ from: 3_300_000, to: 3_600_000 });
+    expect(drawn(hour, 2_000_000, false)).toEqual(hour);
+    expect(drawn(hour, undefined, true)).toEqual(hour);
   });
   it("does not go into the future when it is widened", () => {
     expect(zoomedOut({ from: 100, to: 200 }, 220)).toEqual({ kind: "range", from: 20, to: 220 });

@@ -30,6 +30,15 @@ export function stretch(time: Time, now: number): { from: number; to: number } {
   return time.kind === "range" ? time : { from: now - time.seconds * 1000, to: now };
 }
 
+/** The shortest look back that a chart draws, however little there is. */
+const SHORTEST_MS = 300_000;
+
+/** What of the time that is shown a chart draws: memtap may have begun later than one looks back. A chosen range is drawn as it is. */
+export function drawn(shown: { from: number; to: number }, first: number | undefined, isLive: boolean): { from: number; to: number } {
+  if (!isLive || first === undefined) return shown;
+  return { from: Math.max(shown.from, Math.min(first, shown.to - SHORTEST_MS)), to: shown.to };
+}
+
 /** Two moments of a drag, in whichever order, as a range. */
 export function dragged(a: number, b: number): Time {
   const [from, to] = a < b ? [a, b] : [b, a];

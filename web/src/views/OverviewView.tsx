@@ -1,11 +1,13 @@
 /** At one glance: how much is asked for, by whom, what memory is used for, what stands out, and the first processes. */
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { RateChart } from "../charts/RateChart";
 import { ShareChart } from "../charts/ShareChart";
-import { useHistory } from "../live/history";
+import { drawn } from "../lib/time";
+import { useHistory, type Answer } from "../live/history";
 import type { Machine, Programs } from "../model/history";
 import { dispatch, useLive } from "../model/store";
 import { recalled, remember } from "../ui/memory";
+import { useRoute } from "../ui/router";
 import { Findings } from "./findings/Findings";
 import { CallRates } from "./overview/CallRates";
 import { FirstProcesses } from "./overview/FirstProcesses";
@@ -29,11 +31,12 @@ export function OverviewView() {
   const memory = useHistory<Programs>(hasHistory ? "programs" : null, { by: "resident", top: CHARTED }, EVERY_MS);
   const share = useHistory<Programs>(hasHistory ? "programs" : null, { by: measure, top: 10, step: 0 }, EVERY_MS);
   useColoursFor(memory.data, share.data);
+  const [rates, programs] = useSameStretch(machine, memory);
   if (live === null) return null;
   const seesRequests = live.health.source !== "procfs";
   return (
     <div className="overview">
-      {hasHistory && seesRequests ? <CallRates answer={machine} /> : <RateChart seesRequests={seesRequests} />}
+      {hasHistory && seesRequests ? <CallRates answer={rates} /> : <RateChart seesRequests={seesRequests} />}
       <ShareChart
         answer={hasHistory ? share : null}
         sinceStart={live.share}
@@ -41,11 +44,24 @@ export function OverviewView() {
         onMeasure={choose}
         seesRequests={seesRequests}
       />
-      {hasHistory && <MemoryChart programs={memory} machine={machine} />}
+      {hasHistory && <MemoryChart programs={programs} machine={rates} />}
       {hasHistory && <Findings />}
       <FirstProcesses />
     </div>
   );
+}
+
+/** Both charts draw the same time: while the page shows the present, no more of it than memtap has seen. */
+function useSameStretch(machine: Answer<Machine>, memory: Answer<Programs>): [Answer<Machine>, Answer<Programs>] {
+  const isLive = useRoute().time.kind === "live";
+  return useMemo(() => {
+    const first = machine.data?.series[0];
+    const cut = <T,>(answer: Answer<T>): Answer<T> => ({
+      ...answer,
+      shown: answer.shown && drawn(answer.shown, first && Date.parse(first.timestamp), isLive),
+    });
+    return [cut(machine), cut(memory)];
+  }, [machine, memory, isLive]);
 }
 
 /** A program has one colour in all charts. */

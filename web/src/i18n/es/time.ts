@@ -4,7 +4,7 @@ import type { Spanish } from "./spanish";
 
 export const time: Spanish<typeof english> = {
   label: "Momento que se muestra",
-  last: "últimos {{span}}",
+  last: "desde hace {{span}}",
   backToLive: "Volver al directo",
   earlier: "Antes",
   later: "Después",
