@@ -10,14 +10,18 @@ export interface Bar {
   granted: readonly { call: string; count: number }[];
 }
 
-/** A row for each power of two, also for those in between that nobody asked for. */
+/** So many sizes in a row that nobody asked for are shown; more are left out. */
+const EMPTY_ROWS = 2;
+
+/** A row for each power of two, from the least to the largest; long stretches that nobody asked for are left out. */
 export function histogram(buckets: Sizes["buckets"]): Bar[] {
   const sizes = [...new Set(buckets.map((bucket) => bucket.from_bytes))].toSorted((a, b) => a - b);
   const least = sizes.find((size) => size > 0);
   const most = sizes.at(-1) ?? 0;
   const all = sizes[0] === 0 ? [0] : [];
   for (let size = least ?? 1; size <= most; size *= 2) all.push(size);
-  return all.map((from) => {
+  const kept = all.filter((from) => sizes.includes(from) || emptyAround(from, sizes) <= EMPTY_ROWS);
+  return kept.map((from) => {
     const own = buckets.filter((bucket) => bucket.from_bytes === from);
     const granted = own.map(({ call, count, refused }) => ({ call, count: count - refused })).filter(({ count }) => count > 0);
     return {
@@ -27,4 +31,11 @@ export function histogram(buckets: Sizes["buckets"]): Bar[] {
       granted: granted.toSorted((a, b) => b.count - a.count),
     };
   });
+}
+
+/** How many sizes that nobody asked for stand together where this one does. */
+function emptyAround(from: number, sizes: readonly number[]): number {
+  const below = sizes.findLast((size) => size < from) ?? from;
+  const above = sizes.find((size) => size > from) ?? from;
+  return below === 0 ? 0 : Math.log2(above / below) - 1;
 }

@@ -69,9 +69,10 @@ export const process = {
   itsRequests: "Its requests in this time",
   timeline: {
     title: "Over time",
-    peak: "peak within the step",
-    requests: "requests per second",
+    peak: "peak",
+    requests: "requests/s",
     refused: "refused",
+    refusedRate: "refused/s",
     count: "requests",
   },
   sizes: {

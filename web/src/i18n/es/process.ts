@@ -73,9 +73,10 @@ export const process: Spanish<typeof english> = {
   itsRequests: "Sus pedidos en ese tiempo",
   timeline: {
     title: "A lo largo del tiempo",
-    peak: "máximo dentro del paso",
-    requests: "pedidos por segundo",
+    peak: "máximo",
+    requests: "pedidos/s",
     refused: "rechazados",
+    refusedRate: "rechazados/s",
     count: "pedidos",
   },
   sizes: {

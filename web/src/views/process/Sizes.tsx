@@ -13,20 +13,28 @@ const EVERY_MS = 15_000;
 const FREQUENT = 6;
 
 export function Sizes({ id: { pid, start_time } }: { id: ProcessId }) {
-  const { t } = useSettings();
+  const { t, theme } = useSettings();
   const { data } = useHistory<Answered>("sizes", { pid, start_time }, EVERY_MS);
   if (data === null || data.buckets.length === 0) return null;
   const bars = histogram(data.buckets);
+  const calls = [...new Set(data.buckets.map((bucket) => bucket.call))];
   const most = Math.max(...bars.map((bar) => bar.count));
   return (
     <section data-testid="sizes">
       <h3>
         <Term term="sizes">{t("process.sizes.title")}</Term>
       </h3>
+      <ul className="keys">
+        {calls.map((call) => (
+          <li key={call}>
+            <i className="swatch" style={{ background: callColour(call, theme) }} aria-hidden="true" /> {visible(call)}
+          </li>
+        ))}
+      </ul>
       <table className="sizes">
         <tbody>
-          {bars.map((bar) => (
-            <tr key={bar.from}>
+          {bars.map((bar, i) => (
+            <tr key={bar.from} className={isAfterGap(bars[i - 1], bar) ? "size-gap" : ""}>
               <th scope="row" className="number"><Bytes value={bar.from} /></th>
               <td><SizeBar bar={bar} most={most} /></td>
               <td className="number"><Count value={bar.count} /></td>
@@ -47,6 +55,11 @@ export function Sizes({ id: { pid, start_time } }: { id: ProcessId }) {
       {data.cut && <p className="muted">{t("process.sizes.cut", { count: data.rows })}</p>}
     </section>
   );
+}
+
+/** Whether sizes that nobody asked for were left out before it. */
+function isAfterGap(before: Bar | undefined, bar: Bar): boolean {
+  return before !== undefined && before.from > 0 && bar.from > 2 * before.from;
 }
 
 function SizeBar({ bar, most }: { bar: Bar; most: number }) {

@@ -32,7 +32,7 @@ export function Timeline({ id: { pid, start_time }, end, killed = null }: Timeli
       virtual: t("process.virtual"),
       peak: t("process.timeline.peak"),
       requests: t("process.timeline.requests"),
-      refused: t("process.timeline.refused"),
+      refused: t("process.timeline.refusedRate"),
     };
     const until = Math.min(shown.to, end === null ? shown.to : Date.parse(end));
     return timeline(usage, until, shown, killMarks(killed, shown, t("process.killed")), theme, lang, words);
