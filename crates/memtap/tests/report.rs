@@ -108,7 +108,13 @@ fn a_pattern_or_a_pid_narrows_every_figure() {
     let expected = lines.lines().filter(|line| line.split(',').nth(1) == Some(pid)).count();
     let one = of(&["-p", pid]);
     assert_eq!(one["totals"]["requests"], expected);
-    assert!(one["requesters"].as_array().unwrap().iter().all(|row| row["pid"].to_string().as_str() == pid.as_str()));
+    assert!(
+        one["requesters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["pid"].to_string().as_str() == pid.as_str())
+    );
 }
 
 fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> BookedRequest {
