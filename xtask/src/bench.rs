@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what memtap costs others, what it carries, what it takes itself; ratios and medians of one run.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::run::{cargo, output, run};
+use crate::serving::Serving;
 use crate::tools;
 
 const ROUNDS: usize = 7;
@@ -228,81 +229,5 @@ impl Drop for Attached {
         // It ends when its stdin does.
         drop(self.0.stdin.take());
         let _ = self.0.wait();
-    }
-}
-
-/// A memtap with its store in a temporary folder.
-struct Serving {
-    child: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Serving {
-    fn start(with_store: bool) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let file = format!("sqlite:{}", Path::new(folder.path()).join("memtap.db").display());
-        let store = if with_store { file } else { "none".to_owned() };
-        let listen = format!("127.0.0.1:{port}");
-        let mut command = Command::new(crate::target().join("release/memtap"));
-        command
-            .args(["serve", "--source=bpf", "--listen", &listen, "--store", &store])
-            .current_dir(folder.path());
-        let child = command.stderr(Stdio::null()).spawn()?;
-        let serving = Self { child, port, _folder: folder };
-        let begin = Instant::now();
-        while serving.health().is_err() {
-            if begin.elapsed() > Duration::from_secs(10) {
-                bail!("memtap does not serve");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        std::thread::sleep(Duration::from_secs(2));
-        Ok(serving)
-    }
-
-    /// A field of one of its files in /proc, in bytes.
-    fn field(&self, file: &str, name: &str) -> anyhow::Result<f64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
-    }
-
-    fn pss(&self) -> anyhow::Result<f64> {
-        self.field("smaps_rollup", "Pss:")
-    }
-
-    fn highest_resident(&self) -> anyhow::Result<f64> {
-        self.field("status", "VmHWM:")
-    }
-
-    fn health(&self) -> anyhow::Result<Value> {
-        let url = format!("http://127.0.0.1:{}/api/v1/health", self.port);
-        Ok(serde_json::from_str(&ureq::get(&url).call()?.body_mut().read_to_string()?)?)
-    }
-
-    fn wait_until_written(&self) -> anyhow::Result<Value> {
-        let begin = Instant::now();
-        let mut last = -1.0;
-        loop {
-            let health = self.health()?;
-            let seen = health["requests"]["seen"].as_f64().unwrap_or(0.0);
-            if health["store"]["spooled"].as_u64() == Some(0) && (seen - last).abs() < 1000.0 {
-                return Ok(health);
-            }
-            if begin.elapsed() > Duration::from_secs(60) {
-                bail!("the store does not catch up: {health}");
-            }
-            last = seen;
-            std::thread::sleep(Duration::from_millis(1100));
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -4,9 +4,11 @@ mod bench;
 mod bpf;
 mod browser;
 mod debian;
+mod interface;
 mod mysql;
 mod openapi;
 mod run;
+mod serving;
 mod systemtap;
 mod test;
 mod tools;
@@ -23,6 +25,8 @@ usage: cargo xtask COMMAND
   vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
   mysql-test
            the stores' tests on MySQL's own server, out of Debian's packages (fetched once; nothing is installed)
+  interface-test
+           a running memtap is asked all that its description allows and forbids, by schemathesis (needs root)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   openapi  renew docs/openapi.json from the server's code, and the page's types from it
   web      rebuild the committed page from web/ (needs Node 20 or later)
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_gate(),
         Some("vm-test") => vm::check(),
         Some("mysql-test") => mysql::check(),
+        Some("interface-test") => interface::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),
         Some("web") => web::rebuild(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, run};
-use crate::{bpf, browser, mysql, tools, vm, web};
+use crate::{bpf, browser, interface, mysql, tools, vm, web};
 
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
@@ -36,6 +36,7 @@ const STEPS: &[Step] = &[
     }),
     ("licences and sources", licences),
     ("Socket.IO client and browser", browser::check),
+    ("the interface answers as its description says", interface::check),
 ];
 
 fn run_step((name, step): &Step) -> anyhow::Result<()> {

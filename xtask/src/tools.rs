@@ -69,6 +69,15 @@ const SYSTEMTAP: Tool = Tool {
     packages: &["systemtap", "gcc", "libc6-dev", "sqlite3"],
 };
 
+const PYTHON: Tool = Tool {
+    name: "Python 3.10 or later with venv",
+    is_there: || {
+        let new = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+        output("python3", &["-c", new]).is_some()
+    },
+    packages: &["python3", "python3-venv"],
+};
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -100,9 +109,14 @@ pub(crate) fn systemtap() -> anyhow::Result<()> {
     provide(&[SYSTEMTAP])
 }
 
+/// What asks the interface runs on.
+pub(crate) fn python() -> anyhow::Result<()> {
+    provide(&[PYTHON])
+}
+
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB, PYTHON])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@
 use axum::Router;
 use utoipa::Number;
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayItems, KnownFormat, Object, Schema, SchemaFormat, SchemaType, Type,
 };
@@ -34,8 +34,8 @@ pub(crate) fn described() -> (Router<State>, Document) {
     for operation in document.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
         complete_answers(operation);
         for parameter in operation.parameters.iter_mut().flatten() {
-            if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter {
-                complete_schema(schema);
+            if let RefOr::T(parameter) = parameter {
+                complete_parameter(parameter);
             }
         }
     }
@@ -70,6 +70,15 @@ fn complete_answers(operation: &mut Operation) {
     }
     refusal("403", "Pages of this origin may not ask.");
     refusal("421", "The `Host` is not a name of this machine's loopback address.");
+}
+
+/// An empty value is no value (`params.rs`): forms send those for fields that were left empty.
+fn complete_parameter(parameter: &mut Parameter) {
+    if parameter.parameter_in == ParameterIn::Query {
+        let may_be_empty = ("allowEmptyValue".to_owned(), true.into());
+        parameter.extensions.get_or_insert_default().extend([may_be_empty]);
+    }
+    parameter.schema.iter_mut().for_each(complete_schema);
 }
 
 /// What is true of all schemas here and not said by their derivation, through the whole tree.

@@ -3,8 +3,8 @@
 use memtap_report::{Figure as Told, Lang, Link as Place, Looked, Rule, Severity, Subject, Value, View};
 use memtap_store::Range;
 use serde::Serialize;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{CallName, Time};
@@ -81,16 +81,27 @@ struct Figure {
 }
 
 /// A number or a time.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Amount {
-    /// A whole number.
     Whole(u64),
-    /// Any number.
     Number(f64),
-    /// A time.
     Time(Time),
 }
+
+// Not derived: that would offer whole numbers beside all numbers, and a value must be of one kind alone.
+impl PartialSchema for Amount {
+    fn schema() -> RefOr<Schema> {
+        let number = Object::with_type(Type::Number);
+        OneOfBuilder::new()
+            .description(Some("A number or a time."))
+            .item(number)
+            .item(Ref::from_schema_name("Time"))
+            .into()
+    }
+}
+
+impl ToSchema for Amount {}
 
 /// A view of the page with its filters.
 #[derive(Debug, Serialize, ToSchema)]

@@ -32,6 +32,7 @@ pub(crate) struct FindingsQuery {
     /// Before this time; without: now.
     to: Option<Time>,
     /// `en` or `es`, or a locale of these; without: `en`.
+    #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
 

@@ -45,8 +45,10 @@ pub(crate) struct ReportQuery {
     /// Where that range ends.
     compare_to: Option<Time>,
     /// `html`, `md`, `json` or `csv`; without: `html`.
+    #[param(pattern = "^(html|md|json|csv)$")]
     format: Option<String>,
     /// `en` or `es`, or a locale of these; without: `en`.
+    #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
 

@@ -1,0 +1,99 @@
+//! A memtap that serves, for whoever measures it or asks it.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+/// A memtap with its store in a temporary folder.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Serving {
+    pub(crate) fn start(with_store: bool) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let store = if with_store { store_in(folder.path()) } else { "none".to_owned() };
+        Self::start_on(&store, folder)
+    }
+
+    /// On the store that a program given the store's URL has filled.
+    pub(crate) fn start_on_filled(fill: impl FnOnce(&str) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let store = store_in(folder.path());
+        fill(&store)?;
+        Self::start_on(&store, folder)
+    }
+
+    fn start_on(store: &str, folder: tempfile::TempDir) -> anyhow::Result<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let listen = format!("127.0.0.1:{port}");
+        let mut command = Command::new(crate::target().join("release/memtap"));
+        command
+            .args(["serve", "--source=bpf", "--listen", &listen, "--store", store])
+            .current_dir(folder.path());
+        let child = command.stderr(Stdio::null()).spawn()?;
+        let serving = Self { child, port, _folder: folder };
+        let begin = Instant::now();
+        while serving.health().is_err() {
+            if begin.elapsed() > Duration::from_secs(10) {
+                bail!("memtap does not serve");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(serving)
+    }
+
+    /// A field of one of its files in /proc, in bytes.
+    fn field(&self, file: &str, name: &str) -> anyhow::Result<f64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+    }
+
+    pub(crate) fn pss(&self) -> anyhow::Result<f64> {
+        self.field("smaps_rollup", "Pss:")
+    }
+
+    pub(crate) fn highest_resident(&self) -> anyhow::Result<f64> {
+        self.field("status", "VmHWM:")
+    }
+
+    pub(crate) fn health(&self) -> anyhow::Result<Value> {
+        let url = format!("http://127.0.0.1:{}/api/v1/health", self.port);
+        Ok(serde_json::from_str(&ureq::get(&url).call()?.body_mut().read_to_string()?)?)
+    }
+
+    pub(crate) fn wait_until_written(&self) -> anyhow::Result<Value> {
+        let begin = Instant::now();
+        let mut last = -1.0;
+        loop {
+            let health = self.health()?;
+            let seen = health["requests"]["seen"].as_f64().unwrap_or(0.0);
+            if health["store"]["spooled"].as_u64() == Some(0) && (seen - last).abs() < 1000.0 {
+                return Ok(health);
+            }
+            if begin.elapsed() > Duration::from_secs(60) {
+                bail!("the store does not catch up: {health}");
+            }
+            last = seen;
+            std::thread::sleep(Duration::from_millis(1100));
+        }
+    }
+}
+
+fn store_in(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("memtap.db").display())
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
