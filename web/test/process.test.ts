@@ -78,7 +78,7 @@ describe("a process over time", () => {
         { call: "mmap", count: 1 },
       ],
     ]);
-    const far = { call: "mmap", count: 1, refused: 0, bytes: 0 };
+    const far = { call: "mmap" as const, count: 1, refused: 0, bytes: 0 };
     const apart = histogram([{ ...far, from_bytes: 4096 }, { ...far, from_bytes: 2 ** 50 }, { ...far, from_bytes: 2 ** 52 }]);
     expect(apart.map(({ from }) => Math.log2(from)), "a long stretch is left out").toEqual([12, 50, 51, 52]);
     expect(histogram([])).toEqual([]);
