@@ -8,6 +8,8 @@ import "./styles/frame.css";
 import "./styles/table.css";
 import "./styles/log.css";
 import "./styles/views.css";
+import "./styles/reports.css";
+import "./styles/findings.css";
 
 const root = document.getElementById("root");
 if (root !== null) {
