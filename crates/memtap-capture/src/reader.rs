@@ -9,7 +9,7 @@ use memtap_model::{Observation, WallClock};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::{CaptureError, Settings, Source, clock, read_host};
+use crate::{CaptureError, Settings, Source};
 
 /// Observations in one batch, at most (a tick's own readings of /proc may add to it).
 const BATCH: usize = 8192;
@@ -78,7 +78,7 @@ impl Reader {
 
     fn read(&mut self, stop: &AtomicBool) -> Result<(), CaptureError> {
         let mut next_tick = Instant::now();
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) && !self.source.is_over() {
             // A tick that finds the one before not yet handed on is left out: the next reads all anew.
             if Instant::now() >= next_tick && !self.reading && self.pending.tick.is_none() {
                 next_tick = self.after(next_tick);
@@ -100,7 +100,7 @@ impl Reader {
     fn end(&mut self) -> Result<(), CaptureError> {
         loop {
             let batch = std::mem::take(&mut self.pending);
-            if self.batches.blocking_send(batch).is_err() {
+            if self.batches.blocking_send(batch).is_err() || self.source.is_over() {
                 return Ok(());
             }
             if !self.reading {
@@ -128,7 +128,7 @@ impl Reader {
         }
         let room = BATCH.saturating_sub(self.pending.observations.len());
         let count = self.source.poll(room, &mut self.pending.observations)?;
-        if self.reading && self.pending.observations.last() == Some(&Observation::AllRead) {
+        if self.pending.observations.last() == Some(&Observation::AllRead) {
             self.end_tick();
         }
         Ok(count)
@@ -137,11 +137,12 @@ impl Reader {
     /// All processes have been read: the pending batch becomes the tick's last.
     fn end_tick(&mut self) {
         self.reading = false;
-        match read_host() {
+        let (time, host) = self.source.moment();
+        match host {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
             Err(error) => tracing::warn!("cannot read the machine's memory: {error}"),
         }
-        self.pending.tick = Some(clock::now());
+        self.pending.tick = Some(time);
     }
 
     fn hand_on(&mut self) -> Result<(), Closed> {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use memtap_model::{Layout, Observation};
+use memtap_model::{HostReading, Layout, Observation, WallClock};
+use serde::{Deserialize, Serialize};
 
-use crate::{CaptureError, Plan, bpf, error, procfs, systemtap};
+use crate::{CaptureError, Plan, bpf, clock, error, procfs, read_host, recording, systemtap};
 
 /// A source of observations; one thread owns it.
 pub trait Source: Send {
@@ -30,6 +31,16 @@ pub trait Source: Send {
     /// # Errors
     /// As [`Source::tick`].
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError>;
+
+    /// What the machine's clock and memory say as a reading ends.
+    fn moment(&mut self) -> (WallClock, std::io::Result<HostReading>) {
+        (clock::now(), read_host())
+    }
+
+    /// Whether nothing will ever come any more.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// What may be chosen.
@@ -43,6 +54,8 @@ pub enum SourceChoice {
     Procfs,
     /// Lines of a SystemTap script, from a file, a pipe, or (`-`) standard input.
     SystemTap(PathBuf),
+    /// What `memtap record` wrote.
+    Recording(PathBuf),
 }
 
 impl FromStr for SourceChoice {
@@ -55,8 +68,9 @@ impl FromStr for SourceChoice {
             "procfs" => Ok(Self::Procfs),
             other => match other.split_once(':') {
                 Some(("systemtap", path)) if !path.is_empty() => Ok(Self::SystemTap(path.into())),
+                Some(("recording", path)) if !path.is_empty() => Ok(Self::Recording(path.into())),
                 _ => Err(format!(
-                    "'{other}' is no source; choose auto, bpf, procfs or systemtap:FILE (systemtap:- reads a pipe)"
+                    "'{other}' is no source; choose auto, bpf, procfs, systemtap:FILE or recording:FILE (- reads a pipe)"
                 )),
             },
         }
@@ -72,6 +86,8 @@ pub enum SourceKind {
     Procfs,
     /// Requests from a SystemTap script.
     SystemTap,
+    /// What a recording holds.
+    Recording,
 }
 
 impl SourceKind {
@@ -82,6 +98,7 @@ impl SourceKind {
             Self::Bpf => "bpf",
             Self::Procfs => "procfs",
             Self::SystemTap => "systemtap",
+            Self::Recording => "recording",
         }
     }
 }
@@ -101,6 +118,8 @@ pub struct Settings {
     pub columns: Layout,
     /// What that script's clock was ahead of UTC, seconds.
     pub utc_offset: i64,
+    /// How much faster than it was a recording is told; `None`: as fast as it can be read.
+    pub speed: Option<f64>,
     /// Time between two readings of all processes.
     pub tick: Duration,
     /// Sleep when the ring was empty.
@@ -125,6 +144,7 @@ impl Default for Settings {
             plan: None,
             columns: Layout::default(),
             utc_offset: 0,
+            speed: None,
             tick: Duration::from_secs(1),
             poll: Duration::from_millis(1),
         }
@@ -146,6 +166,25 @@ pub struct Opened {
     pub source: Box<dyn Source>,
     /// What is missing.
     pub notices: Vec<Notice>,
+    /// Whose memory it is, where that is not this machine as it is now.
+    pub machine: Option<Machine>,
+}
+
+/// The machine that a recording was made on, and when it began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// When memtap came.
+    pub began: WallClock,
+    /// Its name.
+    pub hostname: String,
+    /// Its kernel's release.
+    pub kernel: String,
+    /// Its boot's identity.
+    pub boot_id: String,
+    /// Bytes of a page.
+    pub page_size: u64,
+    /// Processors.
+    pub cpus: usize,
 }
 
 /// Opens the chosen source.
@@ -153,19 +192,24 @@ pub struct Opened {
 /// # Errors
 /// When it is denied or not possible; with [`SourceChoice::Auto`] only when not even /proc can be read.
 pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, CaptureError> {
-    let with_bpf = |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source) };
+    let with_bpf =
+        |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source), machine: None };
     match choice {
         SourceChoice::Bpf => bpf::Bpf::open(settings).map(with_bpf),
-        SourceChoice::Procfs => Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new() }),
+        SourceChoice::Procfs => {
+            Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new(), machine: None })
+        }
         SourceChoice::SystemTap(path) => {
             let source = systemtap::SystemTap::open(path, settings)?;
-            Ok(Opened { source: Box::new(source), notices: Vec::new() })
+            Ok(Opened { source: Box::new(source), notices: Vec::new(), machine: None })
         }
+        SourceChoice::Recording(path) => recording::open(path, settings),
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
             Ok(source) => Ok(with_bpf(source)),
             Err(reason) => Ok(Opened {
                 source: Box::new(procfs::Procfs::open()?),
                 notices: vec![requests_are_missing(&reason)],
+                machine: None,
             }),
         },
     }

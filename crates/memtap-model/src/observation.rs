@@ -1,4 +1,6 @@
 //! What a source observes, decoded: the ledger's input.
+//!
+//! A recording holds these as they are: a change here is a new form of recordings (`FORM` in memtap-capture's `recording/frame.rs`).
 
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Call, Comm, Errno, HostReading, Placement, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};
 
 /// One thing that a source saw. A stream of these, in the order given, is all that the ledger needs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Observation {
     /// A memory request came back from the kernel.
     Request(MemoryRequest),
@@ -46,7 +48,7 @@ pub enum Observation {
 }
 
 /// Why records were lost. What was lost is missing in the stream only: the books are kept by the kernel side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LossCause {
     /// Requests: the kernel's ring had no room, user space did not read fast enough.
     RingFull,
@@ -67,6 +69,8 @@ pub enum LossCause {
     UnreadableInput,
     /// Processes that ended, of too many within one tick: they are missing in the history.
     TooManyEnds,
+    /// Requests in a damaged part of a recording.
+    DamagedRecording,
 }
 
 impl LossCause {
@@ -83,6 +87,7 @@ impl LossCause {
             Self::DamagedLine => "damaged_line",
             Self::UnreadableInput => "unreadable_input",
             Self::TooManyEnds => "too_many_ends",
+            Self::DamagedRecording => "damaged_recording",
         }
     }
 
@@ -163,7 +168,7 @@ impl Resident {
 }
 
 /// Why a process has what it has, as the kernel side has booked it since it opened the account. Bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Causes {
     /// What it had when the account was opened.
     pub opening_bytes: u64,
@@ -222,7 +227,7 @@ impl std::ops::AddAssign for Faults {
 }
 
 /// A process as the kernel has it at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessState {
     /// When it was read.
     pub time: WallClock,
@@ -316,7 +321,7 @@ impl std::ops::AddAssign for CallTotals {
 }
 
 /// What a process's calls have come to since its account was opened; exact whatever the stream loses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Which process.
     pub process: ProcessId,
@@ -348,7 +353,7 @@ pub struct OomKill {
 }
 
 /// What /proc tells of a process beyond the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessDetails {
     /// Which process.
     pub process: ProcessId,

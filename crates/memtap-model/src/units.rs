@@ -24,7 +24,7 @@ pub struct ProcessId {
 }
 
 /// An address space (the kernel's `mm_struct`), which processes share after `vfork` until the child's exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct SpaceId(pub u64);
 
 /// Wall-clock time: nanoseconds since 1970-01-01 UTC. For display and history; order is the stream's.

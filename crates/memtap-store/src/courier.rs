@@ -79,12 +79,14 @@ impl Parcel {
 
 /// The store's thread: one job after the other, until nobody has more.
 fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &Shared) {
+    let mut told = None;
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Deliver(parcel) => {
                 let delivery =
                     Delivery { run: &parcel.run, sequence: parcel.sequence, batches: &parcel.batches };
                 let done = store.append(delivery);
+                told = parcel.batches.iter().rev().find_map(|batch| batch.tick).or(told);
                 let size = store.size();
                 // The other side may now be the last to have it.
                 drop(parcel);
@@ -92,7 +94,8 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
                 shared.changed.notify_all();
             }
             Job::KeepHouse => {
-                if let Err(error) = store.housekeeping(now()) {
+                // A history ages as it is written: one that a recording tells is of the recording's time.
+                if let Err(error) = store.housekeeping(told.map_or_else(now, |told| told.min(now()))) {
                     tracing::warn!("{error}");
                 }
                 shared.lock().keeps_house = false;

@@ -139,6 +139,13 @@ impl Handle {
         }
     }
 
+    /// Whether so much waits in memory that whoever can wait had better do so.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.waiting > self.limits.queue_requests / 2 || queue.batches.len() > BATCHES / 2
+    }
+
     /// How the store is doing.
     #[must_use]
     pub fn status(&self) -> Status {

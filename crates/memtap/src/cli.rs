@@ -1,5 +1,6 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
+mod record;
 mod report;
 mod store;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
 use memtap_store::StoreUrl;
 
+pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
 
@@ -22,6 +24,7 @@ Examples:
   sudo memtap serve --store none             no history
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
+  memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
   memtap report -o report.html               what the last hour came to
   memtap doctor                              what this kernel and your permissions allow";
 
@@ -53,6 +56,9 @@ pub(crate) enum Command {
     /// Read lines that the original system's SystemTap script printed into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
+    /// Write what is observed into a file that memtap can read again, on any machine
+    #[command(after_help = record::EXAMPLES)]
+    Record(RecordArguments),
     /// Write a report of a range of the history: one file for people, or for programs
     #[command(after_help = report::EXAMPLES)]
     Report(Box<ReportArguments>),
@@ -133,10 +139,14 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_MAX_SIZE", value_name = "SIZE", default_value = "2GiB", value_parser = bytes)]
     pub(crate) max_size: u64,
 
-    /// Where observations come from: auto, bpf, procfs, or systemtap:FILE, the lines of a SystemTap script (systemtap:- reads
-    /// them from a pipe)
+    /// Where observations come from: auto, bpf, procfs, systemtap:FILE, the lines of a SystemTap script, or recording:FILE, what
+    /// memtap record wrote (- for FILE reads a pipe). A recording gets a history of its own that goes with memtap, unless --store is given
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
+
+    /// How fast a recording is told: 1 as it was, 60 a minute in a second [default: as fast as it can be read]
+    #[arg(long, env = "MEMTAP_SPEED", value_name = "TIMES", value_parser = speed)]
+    pub(crate) speed: Option<f64>,
 
     #[command(flatten)]
     pub(crate) lines: LineArguments,
@@ -204,6 +214,12 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let number = digits.parse::<u64>().ok().filter(|_| seconds > 0);
     let age = number.and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs);
     age.ok_or_else(|| format!("'{text}' is no age; write for example 12h, 7d or 2y"))
+}
+
+/// How many times faster: a number above 0.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse::<f64>().ok().filter(|speed| speed.is_finite() && *speed > 0.0);
+    speed.ok_or_else(|| format!("'{text}' is no speed; write for example 1, 0.5 or 60"))
 }
 
 /// `-21600` or `+05:30`, in seconds.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
 use memtap_store::{MysqlUrl, SpoolSettings, StoreUrl};
+use tempfile::TempDir;
 
 use crate::budget::Budget;
 use crate::cli::ServeArguments;
@@ -26,15 +27,23 @@ pub(crate) struct Config {
     /// Where deliveries wait while the database is away.
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) cors_origins: Vec<String>,
+    /// Where the history of a recording is when it shall not stay.
+    _temporary: Option<TempDir>,
 }
 
 impl Config {
     pub(crate) fn resolve(arguments: &ServeArguments) -> anyhow::Result<Self> {
         let file = EnvFile::read(arguments.env_file.as_deref())?;
         let budget = Budget::of(arguments.memory);
-        let store = match &arguments.store {
-            Some(store) => store.clone(),
-            None => file.store()?.map_or_else(default_store, Ok)?,
+        let is_recording = matches!(arguments.source, SourceChoice::Recording(_));
+        // What another machine did once is not mixed with one's own history, unless one says so.
+        let temporary = (is_recording && arguments.store.is_none()).then(temporary_folder).transpose()?;
+        let store = match (&arguments.store, &temporary) {
+            (Some(store), _) => store.clone(),
+            (None, Some(folder)) => {
+                format!("sqlite:{}", folder.path().join("memtap.db").display()).parse()?
+            }
+            (None, None) => file.store()?.map_or_else(default_store, Ok)?,
         };
         Ok(Self {
             listen: match arguments.listen {
@@ -57,9 +66,11 @@ impl Config {
                 plan: arguments.plan,
                 columns: arguments.lines.columns,
                 utc_offset: arguments.lines.utc_offset,
+                speed: arguments.speed,
                 ..memtap_capture::Settings::default()
             },
             cors_origins: arguments.cors_origin.clone(),
+            _temporary: temporary,
         })
     }
 
@@ -188,6 +199,13 @@ impl EnvFile {
         };
         format!("{place}: {key} must be {expected}")
     }
+}
+
+fn temporary_folder() -> anyhow::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("memtap-recording-").tempdir();
+    folder.context(
+        "cannot make a folder for the recording's history; name another with TMPDIR, or a store with --store",
+    )
 }
 
 /// Root keeps the machine's history where services do, a user below the home.

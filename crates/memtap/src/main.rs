@@ -12,6 +12,7 @@ mod limits;
 mod moment;
 mod output;
 mod pipeline;
+mod record;
 mod report_command;
 mod serve;
 mod store_command;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
+        Some(cli::Command::Record(arguments)) => record::run(&arguments),
         Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
         Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
         None => serve::run(&cli.serve),

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use memtap_ledger::{Ledger, LiveView, ProcessSummary};
 use tokio::sync::{mpsc, watch};
 
-/// Runs until the source has ended and all its batches are booked.
+/// Runs until the source has ended and all its batches are booked. A source that `waits` is read no faster than the store can write.
 pub(crate) async fn run(
     mut batches: mpsc::Receiver<memtap_capture::Batch>,
     mut ledger: Ledger,
     views: watch::Sender<Arc<LiveView>>,
     store: Option<Arc<memtap_store::Handle>>,
+    waits: bool,
 ) {
     while let Some(batch) = batches.recv().await {
+        while waits && store.as_ref().is_some_and(|store| store.is_behind()) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         let requests =
             batch.observations.into_iter().filter_map(|observation| ledger.apply(observation)).collect();
         let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));

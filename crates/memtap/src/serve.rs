@@ -1,10 +1,12 @@
 //! `memtap serve`: opens the parts from the top down, so that what can fail fails before anything is captured, and
 //! closes them in the order in which data flow.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
+use memtap_capture::{Machine, SourceChoice};
 use memtap_ledger::{Ledger, LiveView};
 use memtap_model::WallClock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,35 +30,48 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
-    let host = host_facts()?;
+    // Of a recording it is known now whose memory it tells of; anything else begins to watch only when the rest is there.
+    let recording = match &config.source {
+        SourceChoice::Recording(_) => Some(memtap_capture::open(&config.source, &config.capture)?),
+        _ => None,
+    };
+    let machine = match recording.as_ref().and_then(|opened| opened.machine.clone()) {
+        Some(machine) => machine,
+        None => this_machine()?,
+    };
+    let is_recorded = recording.is_some();
     // A store talks to its database, which takes its time.
-    let store = tokio::task::block_in_place(|| open_store(config, &host))?;
+    let store = tokio::task::block_in_place(|| open_store(config, &machine))?;
     // Until here an interrupt ends memtap at once: an old history may be under way to the present schema, and stays as it was then.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
     let capture = config.capture;
-    let opened = memtap_capture::open(&config.source, &capture)?;
+    let opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
     }
-    let info = info(kind, plan, opened.notices, host);
+    let info = info(kind, plan, opened.notices, &machine);
     let ledger = Ledger::new(memtap_ledger::Settings::default());
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(config.budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
-    let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone()));
+    let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone(), is_recorded));
     let (stop_server, stopped) = oneshot::channel::<()>();
-    let state = server_state(view, store.as_ref(), info);
+    let state = match is_recorded {
+        true => recorded_state(view, store.as_ref(), info),
+        false => live_state(view, store.as_ref(), info),
+    };
     let mut server = tokio::spawn(async move {
         let stop = async { drop(stopped.await) };
         memtap_server::serve(listener, &settings, state, stop).await
     });
     tracing::info!(
-        "watching with {}{}; dashboard on http://{address}; history in {}",
+        "{} {}{}; dashboard on http://{address}; history in {}",
+        if is_recorded { "reading a" } else { "watching with" },
         kind.name(),
         plan.map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default(),
         config.store
@@ -66,11 +81,11 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
         done = &mut server => done?.map_err(anyhow::Error::from).and_then(|()| Err(anyhow::anyhow!("the server ended by itself"))),
-        _ = &mut ledger_task => Err(anyhow::anyhow!("the source ended by itself; see the log above")),
+        done = &mut ledger_task, if !is_recorded => done.map_err(Into::into).and_then(|()| Err(anyhow::anyhow!("the source ended by itself; see the log above"))),
     };
     tracing::info!("ending: what was captured is booked and written first");
     tokio::task::spawn_blocking(move || reader.stop()).await?;
-    if !ledger_task.is_finished() {
+    if is_recorded || !ledger_task.is_finished() {
         ledger_task.await?;
     }
     if let Some(store) = store {
@@ -90,47 +105,66 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     ended
 }
 
-fn open_store(
-    config: &Config,
-    host: &memtap_server::HostFacts,
-) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
+fn open_store(config: &Config, machine: &Machine) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
     let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
         return Ok(None);
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let run = memtap_store::Run {
         id: memtap_store::Run::draw(),
-        hostname: host.hostname.clone(),
-        kernel: host.kernel.clone(),
-        boot_id: boot_id.trim().to_owned(),
-        page_size: host.page_size,
-        began: WallClock(i64::try_from(now.as_nanos())?),
+        hostname: machine.hostname.clone(),
+        kernel: machine.kernel.clone(),
+        boot_id: machine.boot_id.clone(),
+        page_size: machine.page_size,
+        began: machine.began,
     };
     Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
 }
 
-fn server_state(
+/// The memory of this machine: what the history does not have, the kernel tells.
+fn live_state(
     view: watch::Receiver<Arc<LiveView>>,
     store: Option<&Arc<memtap_store::Handle>>,
     info: memtap_server::Info,
 ) -> memtap_server::State {
-    let reader = store.map(|store| store.reader());
-    let status: Arc<dyn Fn() -> memtap_store::Status + Send + Sync> = match store {
-        Some(store) => {
-            let store = Arc::clone(store);
-            Arc::new(move || store.status())
-        }
-        None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
-    };
     let hostname: Arc<str> = info.host.hostname.as_str().into();
     let kernel = memtap_server::AskKernel {
         proportional: Arc::new(proportional),
         mappings: Arc::new(memtap_capture::read_mappings),
         limits: Arc::new(memtap_capture::read_limits),
     };
-    memtap_server::State::new(view, reader, status, kernel, info)
+    memtap_server::State::new(view, reader(store), status(store), kernel, info)
         .with_limits(Arc::new(move |view| limits::read(Arc::clone(&hostname), view)))
+}
+
+/// The memory of a recording: its pids are none of this kernel's.
+fn recorded_state(
+    view: watch::Receiver<Arc<LiveView>>,
+    store: Option<&Arc<memtap_store::Handle>>,
+    info: memtap_server::Info,
+) -> memtap_server::State {
+    fn untold() -> io::Error {
+        io::Error::new(io::ErrorKind::Unsupported, "a recording does not have it")
+    }
+    let kernel = memtap_server::AskKernel {
+        proportional: Arc::new(|_| Err(untold())),
+        mappings: Arc::new(|_| Err(untold())),
+        limits: Arc::new(|_| Err(untold())),
+    };
+    memtap_server::State::new(view, reader(store), status(store), kernel, info)
+}
+
+fn reader(store: Option<&Arc<memtap_store::Handle>>) -> Option<Arc<dyn memtap_store::Reader>> {
+    store.map(|store| store.reader())
+}
+
+fn status(store: Option<&Arc<memtap_store::Handle>>) -> Arc<dyn Fn() -> memtap_store::Status + Send + Sync> {
+    match store {
+        Some(store) => {
+            let store = Arc::clone(store);
+            Arc::new(move || store.status())
+        }
+        None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
+    }
 }
 
 fn proportional(pid: u32) -> std::io::Result<memtap_server::Proportional> {
@@ -146,7 +180,7 @@ fn info(
     kind: memtap_capture::SourceKind,
     plan: Option<memtap_capture::Plan>,
     notices: Vec<memtap_capture::Notice>,
-    host: memtap_server::HostFacts,
+    machine: &Machine,
 ) -> memtap_server::Info {
     let notice =
         |notice: memtap_capture::Notice| memtap_server::Notice { what: notice.what, mend: notice.mend };
@@ -156,18 +190,28 @@ fn info(
         plan: plan.map(memtap_capture::Plan::name),
         plan_about: plan.map(memtap_capture::Plan::about),
         notices: notices.into_iter().map(notice).collect(),
-        host,
+        host: memtap_server::HostFacts {
+            hostname: machine.hostname.clone(),
+            kernel: machine.kernel.clone(),
+            page_size: machine.page_size,
+            cpus: machine.cpus,
+        },
         started: Instant::now(),
     }
 }
 
-fn host_facts() -> anyhow::Result<memtap_server::HostFacts> {
+/// The machine as it is now.
+pub(crate) fn this_machine() -> anyhow::Result<Machine> {
     let name = nix::sys::utsname::uname()?;
     let page =
         nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("the page size is unknown")?;
-    Ok(memtap_server::HostFacts {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Ok(Machine {
+        began: WallClock(i64::try_from(now.as_nanos())?),
         hostname: name.nodename().to_string_lossy().into_owned(),
         kernel: name.release().to_string_lossy().into_owned(),
+        boot_id: boot_id.trim().to_owned(),
         page_size: u64::try_from(page)?,
         cpus: std::thread::available_parallelism()?.get(),
     })

@@ -93,5 +93,11 @@ pub(super) async fn of_kernel<T: Send + 'static>(
         );
         ApiError(StatusCode::SERVICE_UNAVAILABLE, why)
     };
-    answer.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+    answer.map_err(|error| failed(error.to_string()))?.map_err(|error| match error.kind() {
+        std::io::ErrorKind::Unsupported => ApiError(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{what} of process {pid} cannot be told: {error}"),
+        ),
+        _ => failed(error.to_string()),
+    })
 }

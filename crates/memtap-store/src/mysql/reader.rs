@@ -1,6 +1,6 @@
 //! Pages of requests.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use memtap_model::{Call, Comm, Errno, Tgid, Tid, WallClock};
 use mysql_async::prelude::Queryable as _;
@@ -9,6 +9,7 @@ use mysql_async::{IsolationLevel, Pool, Row, Transaction, TxOpts};
 use super::filter::Filter;
 use super::link::Link;
 use super::{findings, lives, machine, samples};
+use crate::steps::{TOLD_S, age_at};
 use crate::{
     LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
     RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
@@ -30,21 +31,20 @@ impl MysqlReader {
         Self { link: link.clone(), pool: link.pool() }
     }
 
-    /// Answers a question, told the second that it is, from the database as it is at one moment: what is put together meanwhile is not told
+    /// Answers a question, told the second up to which the history has aged, from the database as it is at one moment: what is put together meanwhile is not told
     /// twice.
     fn ask<T>(
         &self,
         answer: impl AsyncFnOnce(&mut Transaction<'_>, i64) -> mysql_async::Result<T>,
     ) -> Result<T, StoreError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         self.link.read(async {
             let mut connection = self.pool.get_conn().await?;
             let mut options = TxOpts::default();
             options.with_consistent_snapshot(true);
             options.with_isolation_level(IsolationLevel::RepeatableRead);
             let mut moment = connection.start_transaction(options).await?;
-            let answer = answer(&mut moment, now_s).await?;
+            let told_s: Option<Option<i64>> = moment.query_first(TOLD_S).await?;
+            let answer = answer(&mut moment, age_at(told_s.flatten())).await?;
             moment.commit().await?;
             Ok(answer)
         })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use memtap_model::{Comm, Errno, Tgid, Tid, WallClock};
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::lives::call;
 use super::usage::usage;
 use super::{findings, lives, machine};
+use crate::steps::{TOLD_S, age_at};
 use crate::{
     LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
     RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
@@ -37,7 +38,7 @@ impl SqliteReader {
         Ok(Self { connection: Mutex::new(connection) })
     }
 
-    /// Answers a question, told the second that it is, from the database as it is at one moment: what is put together meanwhile is not told
+    /// Answers a question, told the second up to which the history has aged, from the database as it is at one moment: what is put together meanwhile is not told
     /// twice.
     fn ask<T>(
         &self,
@@ -47,9 +48,9 @@ impl SqliteReader {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let moment = connection.transaction()?;
-        answer(&moment, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+        let told_s = moment.query_one(TOLD_S, [], |row| row.get(0))?;
+        answer(&moment, age_at(told_s))
     }
 }
 

@@ -1,0 +1,249 @@
+//! Recordings: what was written comes again, and of a damaged file everything that is whole.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::path::Path;
+
+use memtap_capture::{Batch, Machine, Opened, Recorder, Settings, SourceChoice};
+use memtap_model::{
+    Call, CallTotals, Comm, HostReading, LossCause, MemoryRequest, Observation, Outcome, ProcessId,
+    ProcessState, StartTime, Tally, Tgid, Tid, WallClock,
+};
+
+/// Processes of the machine that is played.
+const PROCESSES: u32 = 40;
+
+fn machine() -> Machine {
+    Machine {
+        began: WallClock(1),
+        hostname: "there".to_owned(),
+        kernel: "6.1.0".to_owned(),
+        boot_id: "b".to_owned(),
+        page_size: 4096,
+        cpus: 8,
+    }
+}
+
+fn state(pid: u32, second: i64, bytes: u64) -> Box<ProcessState> {
+    Box::new(ProcessState {
+        time: WallClock(second),
+        tgid: Tgid(pid),
+        start: StartTime(u64::from(pid)),
+        name: Comm::new(b"n\xc3(\x1b"),
+        virtual_bytes: Some(bytes),
+        ..ProcessState::default()
+    })
+}
+
+fn request(pid: u32, second: i64) -> Observation {
+    Observation::Request(MemoryRequest {
+        time: WallClock(second),
+        tgid: Tgid(pid),
+        tid: Tid(pid),
+        name: Comm::new(b"n\xc3(\x1b"),
+        call: Call::Mmap,
+        whole: true,
+        arguments: [0, u64::MAX, 3, 0x22, 7],
+        outcome: Outcome::Granted(0x7f00_0000_0000),
+        requested_bytes: 4096,
+        delta_bytes: 4096,
+        virtual_bytes: second.unsigned_abs(),
+        file: Some("libc.so.6".into()),
+        lost: 0,
+    })
+}
+
+/// A second: one process works, one was born and ends, all are read.
+fn second(second: i64) -> Batch {
+    let worker = 1 + second.unsigned_abs() as u32 % PROCESSES;
+    let brief = 1000 + second.unsigned_abs() as u32;
+    let mut observations = vec![request(worker, second), Observation::Fork(state(brief, second, 7))];
+    let process = ProcessId { tgid: Tgid(worker), start: StartTime(u64::from(worker)) };
+    let mut calls = [CallTotals::default(); Call::COUNT];
+    calls[Call::Mmap.index()].count = second.unsigned_abs();
+    observations.push(Observation::Tally(Box::new(Tally {
+        process,
+        calls,
+        refusals: vec![],
+        refusals_beyond: 0,
+    })));
+    for pid in 1..=PROCESSES {
+        // What a worker has got since its last second.
+        let last = second - (second - i64::from(pid) + 1).rem_euclid(i64::from(PROCESSES));
+        observations.push(Observation::Snapshot(state(pid, second, last.max(0).unsigned_abs())));
+    }
+    observations.push(Observation::Exit(state(brief, second, 8)));
+    observations.push(Observation::AllRead);
+    observations
+        .push(Observation::Host(HostReading { free_bytes: second.unsigned_abs(), ..HostReading::default() }));
+    Batch { observations, tick: Some(WallClock(second)) }
+}
+
+fn recorded(seconds: i64) -> Vec<u8> {
+    let mut recorder = Recorder::begin(Vec::new(), &machine()).unwrap();
+    (1..=seconds).for_each(|at| recorder.take(second(at)).unwrap());
+    let (file, recorded) = recorder.finish().unwrap();
+    assert_eq!((recorded.requests, recorded.readings), (seconds.unsigned_abs(), seconds.unsigned_abs()));
+    assert_eq!(recorded.bytes, file.len() as u64);
+    file
+}
+
+/// Everything that a file tells, second by second, and what comes after the last whole one.
+fn told(path: &Path) -> Vec<Batch> {
+    let Opened { mut source, machine: whose, .. } =
+        memtap_capture::open(&SourceChoice::Recording(path.to_owned()), &Settings::default()).unwrap();
+    assert!(whose.is_some_and(|whose| whose == machine() || whose.hostname == "unknown"));
+    let (mut batches, mut now) = (Vec::new(), Batch::default());
+    while !source.is_over() {
+        source.poll(7, &mut now.observations).unwrap();
+        if now.observations.last() == Some(&Observation::AllRead) {
+            let (time, host) = source.moment();
+            now.observations.push(Observation::Host(host.unwrap()));
+            now.tick = Some(time);
+            batches.push(std::mem::take(&mut now));
+        }
+    }
+    batches.push(now);
+    batches
+}
+
+/// Readings in the order of pids: what has not changed comes after what has.
+fn sorted(mut batch: Batch) -> Vec<Observation> {
+    batch.observations.sort_by_key(|observation| match observation {
+        Observation::Snapshot(state) => (1, state.tgid),
+        Observation::AllRead | Observation::Host(_) | Observation::Exit(_) => (2, Tgid(0)),
+        _ => (0, Tgid(0)),
+    });
+    batch.observations
+}
+
+fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    file
+}
+
+fn lost(batches: &[Batch]) -> u64 {
+    let all = batches.iter().flat_map(|batch| &batch.observations);
+    all.filter_map(|observation| match observation {
+        Observation::Lost { cause: LossCause::DamagedRecording, count } => Some(*count),
+        _ => None,
+    })
+    .sum()
+}
+
+fn requests(batches: &[Batch]) -> Vec<&MemoryRequest> {
+    let all = batches.iter().flat_map(|batch| &batch.observations);
+    all.filter_map(|observation| match observation {
+        Observation::Request(request) => Some(request),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn what_was_recorded_is_told_again() {
+    let seconds = 200;
+    let file = file(&recorded(seconds));
+    let mut batches = told(file.path());
+    assert!(batches.pop().unwrap().observations.is_empty());
+    assert_eq!(batches.len() as i64, seconds);
+    for (batch, at) in batches.into_iter().zip(1..) {
+        assert_eq!(batch.tick, Some(WallClock(at)));
+        assert_eq!(sorted(batch), sorted(second(at)), "second {at}");
+    }
+}
+
+#[test]
+fn what_has_not_changed_takes_no_room() {
+    let bytes = recorded(1000).len();
+    // A state alone is about forty bytes.
+    assert!(bytes < 1000 * 120, "{bytes} bytes for 40,000 states and 1,000 requests");
+}
+
+#[test]
+fn a_cut_file_tells_what_is_whole() {
+    let whole = recorded(30);
+    let mut before = 0;
+    for cut in (60..whole.len()).step_by(7) {
+        let file = file(&whole[..cut]);
+        let batches = told(file.path());
+        let seconds = batches.iter().filter(|batch| batch.tick.is_some()).count();
+        assert!(seconds >= before && seconds <= 30, "cut at {cut}: {seconds} after {before}");
+        for (batch, at) in batches.into_iter().take(seconds).zip(1..) {
+            assert_eq!(sorted(batch), sorted(second(at)), "cut at {cut}, second {at}");
+        }
+        before = seconds;
+    }
+    assert_eq!(before, 30, "the last frame ends the file and holds nothing of it");
+}
+
+#[test]
+fn damage_costs_what_is_damaged_is_counted_and_never_told_as_true() {
+    let whole = recorded(200);
+    // Not its mark and not the machine.
+    for at in (200..whole.len()).step_by(101) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x24;
+        let file = file(&bytes);
+        let batches = told(file.path());
+        let found = requests(&batches);
+        let times: Vec<i64> = found.iter().map(|request| request.time.0).collect();
+        assert!(times.is_sorted() && times.len() >= 190, "byte {at}: {} requests", times.len());
+        // Of a damaged header it is not known how many were in the frame.
+        assert!(lost(&batches) == 0 || times.len() as u64 + lost(&batches) == 200, "byte {at}");
+        let readings = batches.iter().filter(|batch| batch.tick.is_some());
+        let readings: Vec<_> = readings.collect();
+        assert!(readings.len() >= 200 - 65, "byte {at}: from the next fresh frame on all is known again");
+        for batch in readings {
+            let tick = batch.tick.unwrap().0;
+            let states = |batch: &Batch| {
+                let mut states: Vec<_> = batch
+                    .observations
+                    .iter()
+                    .filter_map(|observation| match observation {
+                        Observation::Snapshot(state) => Some((state.tgid, state.virtual_bytes)),
+                        _ => None,
+                    })
+                    .collect();
+                states.sort_unstable();
+                states.dedup();
+                states
+            };
+            let expected = states(&second(tick));
+            assert!(
+                states(batch).iter().all(|state| expected.contains(state)) || batch.observations.len() > 45,
+                "byte {at}, second {tick}"
+            );
+            assert!(expected.iter().all(|state| states(batch).contains(state)), "byte {at}, second {tick}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_refused_with_its_name() {
+    for bytes in [b"".as_slice(), b"mtrec", b"hello, I am a text file", b"mtrec\r\n\xfe and more of it"] {
+        let file = file(bytes);
+        let choice = SourceChoice::Recording(file.path().to_owned());
+        let error = memtap_capture::open(&choice, &Settings::default()).err().unwrap();
+        let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+        assert!(text.contains(&file.path().display().to_string()), "{text}");
+        assert!(text.contains("no recording") || text.contains("form 254"), "{text}");
+    }
+}
+
+#[test]
+fn noise_is_no_danger() {
+    let mut bytes = recorded(3);
+    let mut seed = 7_u64;
+    for _ in 0..200_000 {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        bytes.push(seed as u8);
+    }
+    bytes.extend_from_slice(&recorded(3)[8..]);
+    let file = file(&bytes);
+    let batches = told(file.path());
+    assert_eq!(requests(&batches).len(), 6, "what stands after the noise is found");
+}

@@ -1,0 +1,134 @@
+//! `memtap record`: batches go into a file as they come.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, IsTerminal as _, Read as _, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar};
+use memtap_capture::{Recorded, Recorder};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::budget::Budget;
+use crate::cli::RecordArguments;
+use crate::serve::this_machine;
+
+pub(crate) fn run(arguments: &RecordArguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(record(arguments))
+}
+
+async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
+    let path = arguments.output.display().to_string();
+    let file = open(&arguments.output, arguments.force)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let budget = Budget::of(arguments.memory);
+    let capture = memtap_capture::Settings {
+        ring_bytes: budget.ring_bytes,
+        accounts: budget.accounts,
+        ..memtap_capture::Settings::default()
+    };
+    let opened = memtap_capture::open(&arguments.source, &capture)?;
+    for notice in &opened.notices {
+        tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
+    }
+    let machine = opened.machine.map_or_else(this_machine, Ok)?;
+    let cannot = || format!("cannot write {path}; what was written up to there can be read");
+    let mut recorder = Recorder::begin(file, &machine).with_context(cannot)?;
+    let (sender, mut batches) = mpsc::channel(budget.batches);
+    let reader =
+        memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+    let mut reader = Some(reader);
+    let begin = Instant::now();
+    let progress = progress();
+    let time_is_up = tokio::time::sleep(arguments.duration.unwrap_or(Duration::MAX));
+    tokio::pin!(time_is_up);
+    loop {
+        let ends = tokio::select! {
+            batch = batches.recv() => {
+                let Some(batch) = batch else { break };
+                recorder.take(batch).with_context(cannot)?;
+                progress.set_message(told(&recorder.recorded(), begin.elapsed()));
+                continue;
+            }
+            _ = interrupt.recv() => true,
+            _ = terminate.recv() => true,
+            () = &mut time_is_up, if reader.is_some() => true,
+        };
+        // What is still there comes through the channel, which then closes.
+        if let (true, Some(reader)) = (ends, reader.take()) {
+            tokio::task::spawn_blocking(move || reader.stop());
+        }
+    }
+    progress.finish_and_clear();
+    let (_, recorded) = recorder.finish().with_context(cannot)?;
+    eprintln!("{}: {}", path, told(&recorded, begin.elapsed()));
+    Ok(())
+}
+
+fn open(path: &Path, force: bool) -> anyhow::Result<Box<dyn Write>> {
+    if path == Path::new("-") {
+        if io::stdout().is_terminal() {
+            bail!("a recording is nothing for a terminal: name a file with -o FILE, or a pipe");
+        }
+        return Ok(Box::new(io::stdout()));
+    }
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .with_context(cannot)?;
+    if !force && !may_replace(&mut file).with_context(cannot)? {
+        bail!(
+            "{} is there and is no recording; choose another name, or replace it with --force",
+            path.display()
+        );
+    }
+    // A pipe or a device has no length.
+    if file.metadata()?.is_file() {
+        file.set_len(0).with_context(cannot)?;
+        io::Seek::rewind(&mut file)?;
+    }
+    Ok(Box::new(file))
+}
+
+/// Whether what is in the file is nothing, or a recording.
+fn may_replace(file: &mut File) -> io::Result<bool> {
+    if !file.metadata()?.is_file() {
+        return Ok(true);
+    }
+    let mut start = [0; memtap_capture::RECORDING_MARK.len()];
+    match file.read_exact(&mut start) {
+        Ok(()) => Ok(start == memtap_capture::RECORDING_MARK),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(file.metadata()?.len() == 0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Drawn on stderr, and only where that is a terminal.
+fn progress() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+fn told(recorded: &Recorded, took: Duration) -> String {
+    let Recorded { requests, readings, bytes, lost } = *recorded;
+    let lost = match lost {
+        0 => String::new(),
+        lost => format!(", {} requests lost", HumanCount(lost)),
+    };
+    format!(
+        "{} requests and {} readings in {}, {}{lost}",
+        HumanCount(requests),
+        HumanCount(readings),
+        HumanDuration(Duration::from_secs(took.as_secs())),
+        HumanBytes(bytes)
+    )
+}
