@@ -57,9 +57,22 @@ impl Memtap {
 
     /// From a source that does not know memtap itself.
     pub(crate) fn start_from(folder: &Path, arguments: &[&str]) -> Self {
-        let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let port = free_port();
-        let child = command(folder, port, arguments).stderr(log(folder)).spawn().unwrap();
+        Self::start_command(folder, port, &mut command(folder, port, arguments))
+    }
+
+    /// What a recording tells, as somebody who may do nothing, with a history of its own.
+    pub(crate) fn start_recording(folder: &Path, recording: &Path) -> Self {
+        use std::os::unix::process::CommandExt as _;
+        let port = free_port();
+        let source = format!("--source=recording:{}", recording.display());
+        let mut command = command(folder, port, &[&source]);
+        Self::start_command(folder, port, command.env_remove("MEMTAP_STORE").uid(NOBODY).gid(NOBODY))
+    }
+
+    fn start_command(folder: &Path, port: u16, command: &mut Command) -> Self {
+        let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let child = command.stderr(log(folder)).spawn().unwrap();
         let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };
         memtap.wait_until(|memtap| {
             memtap.try_get("/api/v1/health").is_some_and(|health| health["uptime_s"].is_number())

@@ -1,0 +1,144 @@
+//! `memtap record`, and what a recording tells afterwards to somebody without any privilege.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+#[expect(dead_code, reason = "each test program uses its part")]
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{Fixture, Memtap, PATIENCE};
+
+const MAPPED: u64 = 77 * 4096;
+
+fn record(file: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.args(["record", "-o"]).arg(file).args(arguments);
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Starts recording and waits until the kernel is watched: the file then has more than its head.
+fn recording(file: &Path) -> Child {
+    let child = record(file, &["--source", "bpf"]).spawn().unwrap();
+    let begin = std::time::Instant::now();
+    while std::fs::metadata(file).map_or(0, |file| file.len()) < 1000 {
+        assert!(begin.elapsed() < PATIENCE, "nothing is recorded");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    child
+}
+
+fn end(mut child: Child, signal: Signal) -> Option<i32> {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    child.wait().unwrap().code()
+}
+
+/// Everybody may read it: memtap is started as nobody.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), mode).unwrap();
+    folder
+}
+
+fn calls(process: &Value) -> [u64; 2] {
+    ["mmap", "munmap"].map(|call| process["calls"][call]["count"].as_u64().unwrap())
+}
+
+#[test]
+fn what_was_recorded_can_be_looked_at_without_privilege() {
+    let folder = folder();
+    let file = folder.path().join("a.mtrec");
+    let mut fixture = Fixture::start(&["pairs", "1000"]);
+    let mut named = Fixture::start(&["named", "1b5b33316d3c623e", &MAPPED.to_string()]);
+    let child = recording(&file);
+    fixture.go();
+    named.go();
+    let (worker, stranger) = (fixture.pid(), named.pid());
+    fixture.end();
+    assert_eq!(end(child, Signal::SIGINT), Some(0));
+    named.end();
+
+    let memtap = Memtap::start_recording(folder.path(), &file);
+    let path = format!("/api/v1/processes/{worker}");
+    let ended = memtap.wait_for(&path, "its end is told", |process| process["state"] == "ended");
+    assert!(calls(&ended).iter().all(|count| (1000..1020).contains(count)), "{ended}");
+    assert_eq!((&ended["unexplained_bytes"], &ended["lost"]), (&0.into(), &0.into()));
+    let stranger = memtap.process(stranger);
+    assert_eq!((&stranger["name"], &stranger["state"]), (&"\u{1b}[31m<b>".into(), &"alive".into()));
+
+    let health = memtap.get("/api/v1/health");
+    assert_eq!((&health["source"], &health["requests"]["lost"]), (&"recording".into(), &0.into()));
+    // The history has the recording's times, in its finest steps.
+    let requests = format!("/api/v1/requests?pid={worker}&call=mmap&limit=2000");
+    let stored = memtap.wait_for(&requests, "the history has all", |page| {
+        page["requests"].as_array().is_some_and(|rows| rows.len() >= 1000)
+    });
+    let told = stored["requests"][0]["timestamp"].as_str().unwrap();
+    assert!(told > ended["start_time"].as_str().unwrap() && told <= ended["end_time"].as_str().unwrap());
+    let [from, to] = ["start_time", "end_time"].map(|key| ended[key].as_str().unwrap());
+    let usage = memtap.get(&format!("/api/v1/usage?pid={worker}&from={from}&to={to}&step=1"));
+    assert_eq!(usage["step_s"], 1, "{usage}");
+    assert!(!usage["series"].as_array().unwrap().is_empty());
+
+    let (_, well) = memtap.interrupt();
+    assert!(well);
+}
+
+#[test]
+fn of_a_recorder_that_was_killed_all_but_the_last_seconds_is_there() {
+    let folder = folder();
+    let file = folder.path().join("a.mtrec");
+    let mut fixture = Fixture::start(&["pairs", "20000"]);
+    let child = recording(&file);
+    let before = std::fs::metadata(&file).unwrap().len();
+    fixture.go();
+    let begin = std::time::Instant::now();
+    // 40,000 requests are several frames.
+    while std::fs::metadata(&file).unwrap().len() < before + 100_000 {
+        assert!(begin.elapsed() < PATIENCE, "nothing more is recorded");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(end(child, Signal::SIGKILL), None);
+    let memtap = Memtap::start_recording(folder.path(), &file);
+    memtap.wait_for("/api/v1/health", "its requests are told", |health| {
+        health["requests"]["seen"].as_u64().unwrap() > 10_000
+    });
+    let begin = std::time::Instant::now();
+    while !memtap.log().contains("its end is missing") {
+        assert!(begin.elapsed() < PATIENCE, "{}", memtap.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_recording_is_left_alone() {
+    let folder = folder();
+    let file = folder.path().join("thesis.txt");
+    std::fs::write(&file, "years of work").unwrap();
+    let (code, told) = support::run(record(&file, &["--source", "procfs", "--duration", "1s"]));
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("is no recording") && told.contains("--force"), "{told}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"years of work");
+
+    // An empty one, and a recording, are replaced.
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    for _ in 0..2 {
+        let (code, told) = support::run(record(empty.path(), &["--source", "procfs", "--duration", "1s"]));
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains("readings"), "{told}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_was_written_stays_readable() {
+    let (code, told) =
+        support::run(record(Path::new("/dev/full"), &["--source", "procfs", "--duration", "1s"]));
+    assert_eq!(code, Some(1));
+    assert!(told.contains("/dev/full") && told.contains("No space left"), "{told}");
+}
