@@ -7,6 +7,7 @@ mod debian;
 mod interface;
 mod mysql;
 mod openapi;
+mod parts;
 mod run;
 mod serving;
 mod systemtap;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
            a running memtap is asked all that its description allows and forbids, by schemathesis (needs root)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   openapi  renew docs/openapi.json from the server's code, and the page's types from it
+  parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)
   bench store [MILLIONS]
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some("interface-test") => interface::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),
+        Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
         Some("bench") if std::env::args().nth(2).as_deref() == Some("store") => bench::run_store_bench(),
         Some("bench") => bench::run_bench(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, run};
-use crate::{bpf, browser, interface, mysql, tools, vm, web};
+use crate::{bpf, browser, interface, mysql, parts, tools, vm, web};
 
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
@@ -66,6 +66,7 @@ fn tests() -> anyhow::Result<()> {
 
 /// Advisories need their database from the network and are asked for in `cargo deny check` by hand (CONTRIBUTING.md).
 fn licences() -> anyhow::Result<()> {
+    parts::check()?;
     let deny = tools::cargo_deny()?;
     run(Command::new(deny)
         .args(["--offline", "check", "licenses", "bans", "sources"])

@@ -37,11 +37,22 @@ Examples:
   stap script.stp | memtap import -              from a pipe
 Damaged lines are reported with their numbers and counted; they never stop an import.";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  memtap completions bash > ~/.local/share/bash-completion/completions/memtap
+  memtap completions zsh > ~/.zfunc/_memtap
+  memtap completions fish > ~/.config/fish/completions/memtap.fish";
+
 /// Every memory request of every Linux process, live and in history: what was asked for, what the kernel
 /// answered, where the memory went.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "memtap", version, disable_version_flag = true, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    /// Print the version; with --verbose also what memtap is built of, and under which licences
+    #[arg(short = 'V', long)]
+    pub(crate) version: bool,
+    #[arg(long, requires = "version", hide = true)]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
@@ -66,6 +77,18 @@ pub(crate) enum Command {
     Store(StoreArguments),
     /// Say what this kernel and these permissions allow, each line with its mend
     Doctor,
+    /// Write what lets a shell complete memtap's commands and options
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page, or all of them into a folder
+    Man {
+        /// A folder for memtap.1, memtap-serve.1 and so on [default: memtap.1 to standard output]
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -151,8 +174,8 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) lines: LineArguments,
 
-    /// Further settings, as KEY=VALUE lines (MEMTAP_LISTEN, MEMTAP_STORE, and those
-    /// of the original system: PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME) [default: .env, if there is one]
+    /// Further settings, as KEY=VALUE lines: the names that options have in the environment (MEMTAP_LISTEN, MEMTAP_STORE), and those
+    /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME) [default: .env or /etc/memtap/memtap.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
@@ -282,6 +305,33 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Each command's help, as it is read in a terminal of a hundred columns. Renewed with INSTA_UPDATE=always.
+    #[test]
+    fn help_texts() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut texts = vec![("memtap".to_owned(), command.render_long_help())];
+        for name in command.clone().get_subcommands().map(|inner| inner.get_name().to_owned()) {
+            let inner = command.find_subcommand_mut(&name).unwrap();
+            texts.push((format!("memtap-{name}"), inner.render_long_help()));
+            for deeper in inner.clone().get_subcommands().map(|deeper| deeper.get_name().to_owned()) {
+                let text = inner.find_subcommand_mut(&deeper).unwrap().render_long_help();
+                texts.push((format!("memtap-{name}-{deeper}"), text));
+            }
+        }
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../tests/help");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| {
+            for (name, text) in
+                texts.into_iter().filter(|(name, _)| !name.ends_with("-help") && !name.contains("-help-"))
+            {
+                insta::assert_snapshot!(name, text.to_string());
+            }
+        });
     }
 
     #[test]

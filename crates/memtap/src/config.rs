@@ -1,18 +1,16 @@
-//! What the settings mean: flag, then environment (both by clap), then the `.env` file, then the default.
+//! What the settings mean: flag, then environment, then the settings file (all by clap), then the default; and the original's keys.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
-use memtap_store::{MysqlUrl, SpoolSettings, StoreUrl};
+use memtap_store::{SpoolSettings, StoreUrl};
 use tempfile::TempDir;
 
 use crate::budget::Budget;
 use crate::cli::ServeArguments;
-
-const DEFAULT_PORT: u16 = 3000;
+use crate::settings_file::SettingsFile;
 
 /// Settings of `serve`, resolved.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn resolve(arguments: &ServeArguments) -> anyhow::Result<Self> {
-        let file = EnvFile::read(arguments.env_file.as_deref())?;
+        let file = SettingsFile::read(arguments.env_file.as_deref())?;
         let budget = Budget::of(arguments.memory);
         let is_recording = matches!(arguments.source, SourceChoice::Recording(_));
         // What another machine did once is not mixed with one's own history, unless one says so.
@@ -98,7 +96,7 @@ impl Config {
 pub(crate) fn store(named: Option<&StoreUrl>, env_file: Option<&Path>) -> anyhow::Result<StoreUrl> {
     match named {
         Some(store) => Ok(store.clone()),
-        None => EnvFile::read(env_file)?.store()?.map_or_else(default_store, Ok),
+        None => SettingsFile::read(env_file)?.store()?.map_or_else(default_store, Ok),
     }
 }
 
@@ -116,89 +114,6 @@ fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<
         (None, StoreUrl::Mysql(url)) => data_folder()?.join("spool").join(url.slug()),
     };
     Ok(Some(SpoolSettings { folder, max_bytes: arguments.spool_size }))
-}
-
-/// The keys of a `.env` file; the environment itself is left as it is.
-#[derive(Debug, Default)]
-struct EnvFile {
-    path: PathBuf,
-    values: HashMap<String, String>,
-}
-
-impl EnvFile {
-    /// The named file, which must be there, or `.env`, which need not.
-    fn read(named: Option<&Path>) -> anyhow::Result<Self> {
-        let path = named.unwrap_or(Path::new(".env")).to_path_buf();
-        if named.is_none() && !path.exists() {
-            return Ok(Self::default());
-        }
-        // The crate's own error would quote the line, which may hold a password.
-        let lines = dotenvy::from_path_iter(&path).ok().with_context(|| {
-            format!("cannot read the settings file {}; name another with --env-file", path.display())
-        })?;
-        let mut values = HashMap::new();
-        for (index, line) in lines.enumerate() {
-            let Ok((key, value)) = line else {
-                bail!("{}: setting {} is not of the form KEY=VALUE", path.display(), index + 1)
-            };
-            values.insert(key, value);
-        }
-        Ok(Self { path, values })
-    }
-
-    fn listen(&self) -> anyhow::Result<SocketAddr> {
-        if let Some(listen) = self.values.get("MEMTAP_LISTEN") {
-            return listen
-                .parse()
-                .with_context(|| self.wrong("MEMTAP_LISTEN", "an address such as 127.0.0.1:3000"));
-        }
-        // PORT is the original system's key, from its environment or its .env file.
-        let port = match std::env::var("PORT").ok().as_ref().or(self.values.get("PORT")) {
-            Some(port) => port.parse().with_context(|| self.wrong("PORT", "a port number such as 3000"))?,
-            None => DEFAULT_PORT,
-        };
-        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-    }
-
-    fn store(&self) -> anyhow::Result<Option<StoreUrl>> {
-        if let Some(url) = self.values.get("MEMTAP_STORE") {
-            // The URL itself may hold a password.
-            return Ok(Some(
-                url.parse()
-                    .map_err(|error| anyhow::anyhow!("{}: MEMTAP_STORE: {error}", self.path.display()))?,
-            ));
-        }
-        self.original_database()
-    }
-
-    /// The database of the original system, by its keys, from its environment or its .env file. The host and the port have defaults.
-    fn original_database(&self) -> anyhow::Result<Option<StoreUrl>> {
-        let key = |name: &str| std::env::var(name).ok().or_else(|| self.values.get(name).cloned());
-        let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
-            (Some(user), Some(database)) => (user, database),
-            (None, None) => return Ok(None),
-            (None, Some(_)) => bail!(
-                "DB_NAME is set and DB_USER is not; set both, or say where the history goes with --store"
-            ),
-            (Some(_), None) => bail!(
-                "DB_USER is set and DB_NAME is not; set both, or say where the history goes with --store"
-            ),
-        };
-        let port = key("DB_PORT").map(|port| port.parse::<u16>()).transpose();
-        let port = port.with_context(|| self.wrong("DB_PORT", "a port number such as 3306"))?;
-        let host = key("DB_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
-        let url = MysqlUrl::of(&host, port, &user, key("DB_PASS").as_deref(), &database)?;
-        Ok(Some(StoreUrl::Mysql(url)))
-    }
-
-    fn wrong(&self, key: &str, expected: &str) -> String {
-        let place = if self.values.contains_key(key) {
-            self.path.display().to_string()
-        } else {
-            "environment".to_owned()
-        };
-        format!("{place}: {key} must be {expected}")
-    }
 }
 
 fn temporary_folder() -> anyhow::Result<TempDir> {
@@ -229,52 +144,4 @@ fn data_folder() -> anyhow::Result<PathBuf> {
 
 fn absolute_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> anyhow::Result<EnvFile> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        std::fs::write(&path, text).unwrap();
-        EnvFile::read(Some(&path))
-    }
-
-    #[test]
-    fn the_originals_port_is_honoured() {
-        let listen = file("PORT=4000\nDB_PASS=secret\n").unwrap().listen().unwrap();
-        assert_eq!(listen, "127.0.0.1:4000".parse().unwrap());
-    }
-
-    #[test]
-    fn the_originals_database_is_honoured() {
-        let store = |text: &str| file(text).unwrap().store();
-        let url = store("DB_HOST=db\nDB_PORT=3307\nDB_USER=me\nDB_PASS=s@cret\nDB_NAME=memory\nPORT=4000\n")
-            .unwrap()
-            .unwrap();
-        assert_eq!(url.to_string(), "mysql://me@db:3307/memory");
-        let url = store("DB_USER=me\nDB_NAME=memory\n").unwrap().unwrap();
-        assert_eq!(url.to_string(), "mysql://me@127.0.0.1:3306/memory");
-        assert!(store("DB_USER=me\nDB_NAME=memory\nMEMTAP_STORE=none\n").unwrap() == Some(StoreUrl::None));
-        assert_eq!(store("PORT=4000\n").unwrap(), None);
-        for half in [
-            "DB_USER=me\nDB_PASS=secret",
-            "DB_NAME=memory\nDB_PASS=secret",
-            "DB_USER=me\nDB_NAME=m\nDB_PORT=many\nDB_PASS=secret",
-        ] {
-            let error = format!("{:#}", store(half).unwrap_err());
-            assert!(error.contains("DB_") && !error.contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_file_is_an_error_that_keeps_its_secrets() {
-        let error = format!("{:#}", file("DB_PASS='secret\n").unwrap_err());
-        assert!(error.contains("KEY=VALUE") && !error.contains("secret"), "{error}");
-        let error = format!("{:#}", file("PORT=many").unwrap().listen().unwrap_err());
-        assert!(error.contains("PORT must be a port number"), "{error}");
-        assert!(EnvFile::read(Some(Path::new("/nonexistent/.env"))).is_err());
-    }
 }

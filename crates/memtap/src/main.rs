@@ -9,17 +9,21 @@ mod config;
 mod doctor;
 mod import;
 mod limits;
+mod manual;
 mod moment;
 mod output;
 mod pipeline;
 mod record;
 mod report_command;
 mod serve;
+mod settings_file;
 mod store_command;
+mod version;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
+use settings_file::SettingsFile;
 
 /// Exit codes beyond success and clap's own 2 for wrong usage.
 const FAILED: u8 = 1;
@@ -38,7 +42,7 @@ fn share_one_heap() {}
 
 fn main() -> ExitCode {
     share_one_heap();
-    let cli = cli::Cli::parse();
+    let cli = understood();
     start_log();
     let done = match cli.command {
         Some(cli::Command::Doctor) => doctor::run(),
@@ -47,6 +51,9 @@ fn main() -> ExitCode {
         Some(cli::Command::Record(arguments)) => record::run(&arguments),
         Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
         Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
+        Some(cli::Command::Completions { shell }) => manual::completions(shell),
+        Some(cli::Command::Man { output }) => manual::man(output.as_deref()),
+        None if cli.version => version::print(cli.verbose),
         None => serve::run(&cli.serve),
     };
     match done {
@@ -56,6 +63,24 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// What was typed, with what the environment and the settings file add to it; else ends with what is wrong, or with help.
+fn understood() -> cli::Cli {
+    let named = SettingsFile::named(std::env::args_os());
+    // One that cannot be read is told by the commands that need it.
+    let file = SettingsFile::read(named.as_deref()).unwrap_or_default();
+    let command = file.as_defaults(cli::Cli::command());
+    for key in file.unknown(&command) {
+        eprintln!("memtap: {}: there is no setting {key}", file.path().display());
+    }
+    let parsed = command.try_get_matches().and_then(|matches| cli::Cli::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| {
+        if error.use_stderr() && !file.path().as_os_str().is_empty() {
+            eprintln!("memtap: some settings come from {}", file.path().display());
+        }
+        error.exit()
+    })
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

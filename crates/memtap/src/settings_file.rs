@@ -1,0 +1,252 @@
+//! The settings file: `KEY=VALUE` lines with the names that settings have in the environment, and the original system's.
+//! `packaging/memtap.env` has all of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{ArgAction, Command};
+use memtap_store::{MysqlUrl, StoreUrl};
+
+const DEFAULT_PORT: u16 = 3000;
+/// Where it is looked for when none is named: beside whoever starts memtap, as the original's, then the machine's.
+const PLACES: [&str; 2] = [".env", "/etc/memtap/memtap.env"];
+
+/// The names in the environment of all settings.
+pub(crate) fn keys(command: &Command) -> BTreeSet<String> {
+    let own =
+        command.get_arguments().filter_map(|arg| arg.get_env().and_then(OsStr::to_str).map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(keys)).chain(["MEMTAP_LOG".to_owned()]).collect()
+}
+
+/// The keys of a settings file; the environment itself is left as it is.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsFile {
+    path: PathBuf,
+    values: HashMap<String, String>,
+}
+
+impl SettingsFile {
+    /// The named file, which must be there, or the first of [`PLACES`] that is.
+    pub(crate) fn read(named: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = named.or_else(|| PLACES.iter().map(Path::new).find(|path| path.exists())) else {
+            return Ok(Self::default());
+        };
+        let path = path.to_path_buf();
+        // The crate's own error would quote the line, which may hold a password.
+        let lines = dotenvy::from_path_iter(&path).ok().with_context(|| {
+            format!("cannot read the settings file {}; name another with --env-file", path.display())
+        })?;
+        let mut values = HashMap::new();
+        for (index, line) in lines.enumerate() {
+            let Ok((key, value)) = line else {
+                bail!("{}: setting {} is not of the form KEY=VALUE", path.display(), index + 1)
+            };
+            values.insert(key, value);
+        }
+        Ok(Self { path, values })
+    }
+
+    /// The file that the command line names, if it does: it must be read before the rest of that is understood.
+    pub(crate) fn named(arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+        let mut arguments = arguments.take_while(|argument| argument != "--");
+        while let Some(argument) = arguments.next() {
+            if argument == "--env-file" {
+                return arguments.next().map(PathBuf::from);
+            }
+            if let Some(path) = argument.as_encoded_bytes().strip_prefix(b"--env-file=") {
+                return Some(PathBuf::from(OsStr::from_bytes(path)));
+            }
+        }
+        None
+    }
+
+    /// The command with the file's values for its defaults, and those of its commands. The store's is left out: its URL may hold a password,
+    /// which clap would repeat when it is wrong.
+    pub(crate) fn as_defaults(&self, command: Command) -> Command {
+        let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+        let command = command.mut_args(|arg| {
+            let key = arg.get_env().and_then(OsStr::to_str).filter(|key| *key != "MEMTAP_STORE");
+            let value = key.and_then(|key| self.values.get(key)).cloned();
+            match (value, arg.get_action()) {
+                (Some(value), ArgAction::Append) => {
+                    arg.default_values(value.split(',').map(str::to_owned).collect::<Vec<_>>())
+                }
+                (Some(value), _) => arg.default_value(value),
+                (None, _) => arg,
+            }
+        });
+        names
+            .into_iter()
+            .fold(command, |command, name| command.mut_subcommand(name, |inner| self.as_defaults(inner)))
+    }
+
+    /// Keys that begin as memtap's do and are none, as far as `command` knows.
+    pub(crate) fn unknown(&self, command: &Command) -> Vec<&str> {
+        let known = keys(command);
+        let ours =
+            self.values.keys().filter(|key| key.starts_with("MEMTAP_") && !known.contains(key.as_str()));
+        let mut unknown: Vec<&str> = ours.map(String::as_str).collect();
+        unknown.sort_unstable();
+        unknown
+    }
+
+    /// Where it is; empty when there is none.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The address by the original's key, or the default.
+    pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
+        // PORT is the original system's key, from its environment or its .env file.
+        let port = match std::env::var("PORT").ok().as_ref().or(self.values.get("PORT")) {
+            Some(port) => port.parse().with_context(|| self.wrong("PORT", "a port number such as 3000"))?,
+            None => DEFAULT_PORT,
+        };
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    pub(crate) fn store(&self) -> anyhow::Result<Option<StoreUrl>> {
+        if let Some(url) = self.values.get("MEMTAP_STORE") {
+            // The URL itself may hold a password.
+            return Ok(Some(
+                url.parse()
+                    .map_err(|error| anyhow::anyhow!("{}: MEMTAP_STORE: {error}", self.path.display()))?,
+            ));
+        }
+        self.original_database()
+    }
+
+    /// The database of the original system, by its keys, from its environment or its .env file. The host and the port have defaults.
+    fn original_database(&self) -> anyhow::Result<Option<StoreUrl>> {
+        let key = |name: &str| std::env::var(name).ok().or_else(|| self.values.get(name).cloned());
+        let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
+            (Some(user), Some(database)) => (user, database),
+            (None, None) => return Ok(None),
+            (None, Some(_)) => bail!(
+                "DB_NAME is set and DB_USER is not; set both, or say where the history goes with --store"
+            ),
+            (Some(_), None) => bail!(
+                "DB_USER is set and DB_NAME is not; set both, or say where the history goes with --store"
+            ),
+        };
+        let port = key("DB_PORT").map(|port| port.parse::<u16>()).transpose();
+        let port = port.with_context(|| self.wrong("DB_PORT", "a port number such as 3306"))?;
+        let host = key("DB_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
+        let url = MysqlUrl::of(&host, port, &user, key("DB_PASS").as_deref(), &database)?;
+        Ok(Some(StoreUrl::Mysql(url)))
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> String {
+        let place = if self.values.contains_key(key) {
+            self.path.display().to_string()
+        } else {
+            "environment".to_owned()
+        };
+        format!("{place}: {key} must be {expected}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::{CommandFactory as _, FromArgMatches as _};
+
+    fn file(text: &str) -> anyhow::Result<SettingsFile> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".env");
+        std::fs::write(&path, text).unwrap();
+        SettingsFile::read(Some(&path))
+    }
+
+    #[test]
+    fn the_originals_port_is_honoured() {
+        let listen = file("PORT=4000\nDB_PASS=secret\n").unwrap().listen().unwrap();
+        assert_eq!(listen, "127.0.0.1:4000".parse().unwrap());
+    }
+
+    #[test]
+    fn its_values_are_defaults() {
+        let file = file("MEMTAP_MEMORY=128MiB\nMEMTAP_CORS_ORIGIN=http://a,http://b\nMEMTAP_STORE=none\nMEMTAP_MEMROY=1\n").unwrap();
+        let command = file.as_defaults(Cli::command());
+        assert_eq!(file.unknown(&command), ["MEMTAP_MEMROY"]);
+        let parsed = |arguments: &[&str]| {
+            let matches =
+                command.clone().try_get_matches_from([&["memtap", "serve"], arguments].concat()).unwrap();
+            match Cli::from_arg_matches(&matches).unwrap().command {
+                Some(crate::cli::Command::Serve(serve)) => serve,
+                other => panic!("{other:?}"),
+            }
+        };
+        let serve = parsed(&[]);
+        assert_eq!((serve.memory, serve.store), (128 << 20, None));
+        assert_eq!(serve.cors_origin, ["http://a", "http://b"]);
+        let serve = parsed(&["--memory=32MiB", "--cors-origin=http://c"]);
+        assert_eq!((serve.memory, serve.cors_origin), (32 << 20, vec!["http://c".to_owned()]));
+    }
+
+    #[test]
+    fn it_is_named_on_the_command_line() {
+        let named = |line: &str| SettingsFile::named(line.split(' ').map(OsString::from));
+        assert_eq!(named("memtap serve --env-file a/b --x"), Some("a/b".into()));
+        assert_eq!(named("memtap serve --env-file=a/b"), Some("a/b".into()));
+        assert_eq!(named("memtap run -- env --env-file=a/b"), None);
+        assert_eq!(named("memtap --env-file"), None);
+    }
+
+    /// The example has every setting, as a comment with its default, and no other.
+    #[test]
+    fn the_example_is_true() {
+        let text = include_str!("../../../packaging/memtap.env");
+        let lines = text.lines().filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='));
+        let lines: HashMap<&str, &str> =
+            lines.filter(|(key, _)| key.starts_with("MEMTAP_") && !key.contains(' ')).collect();
+        let known = keys(&Cli::command());
+        let told: BTreeSet<String> = lines.keys().map(|key| (*key).to_owned()).collect();
+        assert_eq!(told, known);
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for arg in serve.get_arguments() {
+            let (Some(key), [default]) = (arg.get_env(), arg.get_default_values()) else { continue };
+            assert_eq!(lines[key.to_str().unwrap()], default.to_str().unwrap(), "the default of {key:?}");
+        }
+        assert!(
+            !text.lines().any(|line| !line.is_empty() && !line.starts_with('#')),
+            "it sets nothing by itself"
+        );
+    }
+
+    #[test]
+    fn the_originals_database_is_honoured() {
+        let store = |text: &str| file(text).unwrap().store();
+        let url = store("DB_HOST=db\nDB_PORT=3307\nDB_USER=me\nDB_PASS=s@cret\nDB_NAME=memory\nPORT=4000\n")
+            .unwrap()
+            .unwrap();
+        assert_eq!(url.to_string(), "mysql://me@db:3307/memory");
+        let url = store("DB_USER=me\nDB_NAME=memory\n").unwrap().unwrap();
+        assert_eq!(url.to_string(), "mysql://me@127.0.0.1:3306/memory");
+        assert!(store("DB_USER=me\nDB_NAME=memory\nMEMTAP_STORE=none\n").unwrap() == Some(StoreUrl::None));
+        assert_eq!(store("PORT=4000\n").unwrap(), None);
+        for half in [
+            "DB_USER=me\nDB_PASS=secret",
+            "DB_NAME=memory\nDB_PASS=secret",
+            "DB_USER=me\nDB_NAME=m\nDB_PORT=many\nDB_PASS=secret",
+        ] {
+            let error = format!("{:#}", store(half).unwrap_err());
+            assert!(error.contains("DB_") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_that_keeps_its_secrets() {
+        let error = format!("{:#}", file("DB_PASS='secret\n").unwrap_err());
+        assert!(error.contains("KEY=VALUE") && !error.contains("secret"), "{error}");
+        let error = format!("{:#}", file("PORT=many").unwrap().listen().unwrap_err());
+        assert!(error.contains("PORT must be a port number"), "{error}");
+        assert!(SettingsFile::read(Some(Path::new("/nonexistent/.env"))).is_err());
+    }
+}

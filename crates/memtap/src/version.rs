@@ -1,0 +1,23 @@
+//! `memtap --version`, and with `--verbose` what it is built of.
+
+use std::io::Write as _;
+
+use crate::output::unless_closed;
+
+/// A line a crate or package that is part of the program: name, version, licence. Written by `cargo xtask licences`.
+const PARTS: &str = include_str!("../parts.txt");
+
+pub(crate) fn print(verbose: bool) -> anyhow::Result<()> {
+    let mut text = format!("memtap {}\n", env!("CARGO_PKG_VERSION"));
+    if verbose {
+        let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
+        text += &format!(
+            "licence: {}\nbuilt for: {arch}-{os}\n\nIt contains, with their licences:\n",
+            env!("CARGO_PKG_LICENSE")
+        );
+        for part in PARTS.lines() {
+            text += &format!("  {part}\n");
+        }
+    }
+    unless_closed(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into))
+}
