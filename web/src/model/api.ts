@@ -498,6 +498,7 @@ export interface components {
             oom_kills: number;
             store: components["schemas"]["StoreHealth"];
             self: components["schemas"]["SelfUsage"];
+            runs_as: components["schemas"]["RunsAs"];
             notices: components["schemas"]["Notice"][];
         };
         /** @description The machine at one moment. */
@@ -1225,6 +1226,13 @@ export interface components {
          * @enum {string}
          */
         RuleName: "oom_kill" | "refused" | "near_limit" | "growth" | "pressure" | "churn" | "reserved" | "peak" | "lost" | "unexplained";
+        /** @description As whom memtap runs, and what it may do. */
+        RunsAs: {
+            /** @description The user's name, else its number. */
+            user: string;
+            /** @description The capabilities that it has kept now that it watches, by name, sorted. */
+            capabilities: string[];
+        };
         /** @description What memtap itself takes. */
         SelfUsage: {
             /**
@@ -1528,6 +1536,7 @@ export type Requests = components['schemas']['Requests'];
 export type Resident = components['schemas']['Resident'];
 export type ResourceLimit = components['schemas']['ResourceLimit'];
 export type RuleName = components['schemas']['RuleName'];
+export type RunsAs = components['schemas']['RunsAs'];
 export type SelfUsage = components['schemas']['SelfUsage'];
 export type SeverityName = components['schemas']['SeverityName'];
 export type Share = components['schemas']['Share'];
