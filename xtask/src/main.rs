@@ -32,6 +32,8 @@ usage: cargo xtask COMMAND
            a running memtap is asked all that its description allows and forbids, by schemathesis (needs root)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   openapi  renew docs/openapi.json from the server's code, and the page's types from it
+  packaging-test
+           systemd, hadolint and Kubernetes' schemas about packaging/
   package [--static]
            make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Some("interface-test") => interface::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),
+        Some("packaging-test") => packaging::check(),
         Some("package") if std::env::args().nth(2).as_deref() == Some("--static") => {
             package::without_libraries()
         }

@@ -15,7 +15,7 @@ const EXPOSURE: u32 = 20;
 /// The version of Kubernetes whose schemas the manifest has to fit.
 const KUBERNETES: &str = "1.29";
 
-/// A step of the gate.
+/// `cargo xtask packaging-test`, a step of the gate.
 pub(crate) fn check() -> anyhow::Result<()> {
     tools::systemd()?;
     let tools = tools::venv("packaging", &crate::root().join("xtask/packaging/requirements.txt"))?;
@@ -37,7 +37,7 @@ fn unit(place: &Path) -> anyhow::Result<()> {
     // systemd looks for the program and for the user.
     let here = std::env::current_exe()?;
     let text = text.replace("/usr/bin/memtap", here.to_str().context("a path that is no text")?);
-    let text = text.replace("=memtap\nGroup=memtap", "=nobody\nGroup=nogroup");
+    let text = text.replace("=memtap\nGroup=memtap", "=daemon\nGroup=daemon");
     let unit = place.join("memtap.service");
     std::fs::write(&unit, text)?;
     let verify = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output()?;

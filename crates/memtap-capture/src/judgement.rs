@@ -326,11 +326,15 @@ fn clock(facts: &Facts) -> Check {
 pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
     let (group, name, path) = (Group::History, "folder", folder.path.display());
     if !folder.is_writable {
-        let make = match folder.is_there {
-            true => format!("sudo chown -R {user}: {path}"),
-            false => format!("sudo install --directory --owner={user} --mode=0700 {path}"),
+        // What is there may be somebody else's and hold more than a history.
+        let mend = match folder.is_there {
+            true => format!(
+                "another place: --store sqlite:PATH; or, when this folder is memtap's alone: sudo chown -R {user}: {path}"
+            ),
+            false => format!(
+                "sudo install --directory --owner={user} --mode=0700 {path}; or another place: --store sqlite:PATH"
+            ),
         };
-        let mend = format!("{make}; or another place: --store sqlite:PATH");
         return Check::lack(Verdict::Missing, group, name, format!("{user} cannot write {path}"), &mend);
     }
     let free = folder.free_bytes.unwrap_or(u64::MAX);

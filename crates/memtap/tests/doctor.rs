@@ -86,7 +86,7 @@ fn people_read_it_at_eighty_columns_without_colours_in_a_pipe() {
 #[test]
 fn a_folder_that_cannot_be_written_is_found() {
     let output = doctor(&["--format=json"])
-        .env("MEMTAP_STORE", "sqlite:/root/memtap.db")
+        .env("MEMTAP_STORE", "sqlite:/root/memtap/memtap.db")
         .uid(NOBODY)
         .gid(NOBODY)
         .output();

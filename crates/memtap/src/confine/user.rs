@@ -108,7 +108,9 @@ fn can_write(places: &Places, user: &User) -> anyhow::Result<()> {
     for (path, flags) in folders.chain(files) {
         if nix::unistd::access(path, flags).is_err() {
             let (name, path) = (&user.name, path.display());
-            bail!("{name} cannot write {path}; to mend it, run: sudo chown -R {name}: {path}");
+            bail!(
+                "{name} cannot write {path}; to mend it, choose another place with --store and --spool, or, when it is memtap's alone, run: sudo chown -R {name}: {path}"
+            );
         }
     }
     Ok(())
