@@ -35,6 +35,7 @@ Examples:
   memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
+  memtap import --format recording morning.mtrec what memtap record wrote
 Damaged lines are reported with their numbers and counted; they never stop an import.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -64,7 +65,7 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
-    /// Read lines that the original system's SystemTap script printed into the history
+    /// Read lines that the original system's SystemTap script printed, or a recording, into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
     /// Write what is observed into a file that memtap can read again, on any machine
@@ -105,9 +106,9 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// What the lines are: systemtap
-    #[arg(long, value_name = "FORMAT", default_value = "systemtap", value_parser = ["systemtap"])]
-    pub(crate) format: String,
+    /// What the file is
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: ImportFormat,
 
     #[command(flatten)]
     pub(crate) lines: LineArguments,
@@ -123,6 +124,16 @@ pub(crate) struct ImportArguments {
     /// Where damaged lines are written to, as they are; of a line longer than 1 MiB, its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
+}
+
+/// What an imported file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Lines of a SystemTap script
+    #[default]
+    Systemtap,
+    /// What memtap record wrote; it has its own machine's name
+    Recording,
 }
 
 /// How a SystemTap script's lines are to be read.

@@ -14,6 +14,7 @@ mod moment;
 mod output;
 mod pipeline;
 mod record;
+mod replay;
 mod report_command;
 mod serve;
 mod settings_file;

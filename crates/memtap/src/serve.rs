@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::ServeArguments;
 use crate::config::Config;
-use crate::{limits, pipeline};
+use crate::{limits, pipeline, replay};
 
 /// A full batch between the capture thread and the ledger: 8,192 observations.
 pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
@@ -109,14 +109,7 @@ fn open_store(config: &Config, machine: &Machine) -> anyhow::Result<Option<Arc<m
     let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
         return Ok(None);
     };
-    let run = memtap_store::Run {
-        id: memtap_store::Run::draw(),
-        hostname: machine.hostname.clone(),
-        kernel: machine.kernel.clone(),
-        boot_id: machine.boot_id.clone(),
-        page_size: machine.page_size,
-        began: machine.began,
-    };
+    let run = replay::run_of(machine);
     Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
 }
 

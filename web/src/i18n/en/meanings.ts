@@ -85,6 +85,7 @@ export const meanings = {
     no_account: "requests of processes for which the kernel side had no account left",
     undecodable: "records that could not be decoded; please report this",
     unknown_process: "requests of processes that memtap did not know",
+    damaged_recording: "requests in a damaged part of a recording",
     too_many_ends: "processes that ended, of too many within one second; they are missing in the history",
     damaged_line: "lines of the SystemTap script that are damaged",
     unreadable_input: "the SystemTap script's lines cannot be read any more: nothing new comes",

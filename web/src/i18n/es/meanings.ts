@@ -87,6 +87,7 @@ export const meanings: Spanish<typeof english> = {
     no_account: "pedidos de procesos para los que no quedaba cuenta en el núcleo",
     undecodable: "registros que no se pudieron descifrar; avísenos, por favor",
     unknown_process: "pedidos de procesos que memtap no conocía",
+    damaged_recording: "pedidos en una parte dañada de una grabación",
     too_many_ends: "procesos terminados, de demasiados en un mismo segundo; faltan en el historial",
     damaged_line: "líneas del script de SystemTap que están dañadas",
     unreadable_input: "las líneas del script de SystemTap ya no se pueden leer: no llega nada nuevo",
