@@ -2,6 +2,7 @@
 import { io, type Socket } from "socket.io-client";
 import { dispatch } from "../model/store";
 import type { Snapshot, Tick } from "../model/wire";
+import { hear } from "./clock";
 import { unpacked } from "./packed";
 
 /** A tab that is hidden for so long is sent nothing until it is seen again: then it gets the whole state. */
@@ -27,8 +28,14 @@ export function connect(): void {
       const payload = unpacked<T>(packed);
       last = last.then(async () => take(await payload, at));
     });
-  inOrder<Snapshot>("snapshot", (snapshot, at) => dispatch({ type: "snapshot", at, snapshot }));
-  inOrder<Tick>("tick", (tick, at) => dispatch({ type: "tick", at, tick }));
+  inOrder<Snapshot>("snapshot", (snapshot, at) => {
+    hear(snapshot.health.source, snapshot.time);
+    dispatch({ type: "snapshot", at, snapshot });
+  });
+  inOrder<Tick>("tick", (tick, at) => {
+    hear(tick.health.source, tick.time);
+    dispatch({ type: "tick", at, tick });
+  });
   restWhileHidden(socket);
 }
 

@@ -1,7 +1,9 @@
 /** Questions to the history, as React state: asked when they change and, while the page shows the present, again and again. */
 import { useEffect, useState } from "react";
 import { stretch, type Time } from "../lib/time";
+import { useLive } from "../model/store";
 import { useRoute } from "../ui/router";
+import { sourceNow } from "./clock";
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -19,11 +21,13 @@ export interface Answer<T> {
 /** `path?query` of the time and the machine that the page shows. `null`: nothing is asked. */
 export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
   const { time, host } = useRoute();
+  // What was asked before it was known that the data have another clock is asked again.
+  const isRecorded = useLive((state) => state.live?.health.source === "recording");
   // As text, as its parts are new objects at each drawing.
-  return useAnswer<T>(JSON.stringify([path, { ...query, host }, time] satisfies Question), everyMs);
+  return useAnswer<T>(JSON.stringify([path, { ...query, host }, time, isRecorded] satisfies Question), everyMs);
 }
 
-type Question = [path: string | null, query: Query, time: Time];
+type Question = [path: string | null, query: Query, time: Time, isRecorded: boolean];
 
 interface Kept<T> {
   key: string;
@@ -41,7 +45,7 @@ function useAnswer<T>(key: string, everyMs: number): Answer<T> {
     const quit = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async () => {
-      const shown = stretch(time, Date.now());
+      const shown = stretch(time, sourceNow());
       const answer = await fetched<T>(urlOf(path, query, shown), quit.signal);
       if (quit.signal.aborted) return;
       setKept((before) =>

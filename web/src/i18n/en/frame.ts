@@ -25,6 +25,7 @@ export const frame = {
       live: "live",
       stale: "stale",
       connecting: "connecting",
+      recorded: "recording",
     },
     staleStrip: "Stale: the last data came {{age}} ago. These numbers are from then; memtap is being called again.",
     connectingTitle: "Connecting to memtap…",

@@ -100,6 +100,7 @@ export const meanings = {
     bpf: "eBPF: every request of every process",
     procfs: "procfs: what processes use, no requests",
     systemtap: "SystemTap: mmap and munmap with their lengths, from a script",
+    recording: "recording: what memtap record saw then; its last moment stands for the present",
   },
   /** How the kernel side books; the plan's name stands before its meaning. */
   plans: {

@@ -26,6 +26,7 @@ export const frame: Spanish<typeof english> = {
       live: "en vivo",
       stale: "sin datos nuevos",
       connecting: "conectando",
+      recorded: "grabación",
     },
     staleStrip: "Sin datos nuevos desde hace {{age}}. Estas cifras son de ese momento; se está volviendo a llamar a memtap.",
     connectingTitle: "Conectando con memtap…",

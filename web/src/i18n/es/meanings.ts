@@ -102,6 +102,7 @@ export const meanings: Spanish<typeof english> = {
     bpf: "eBPF: todos los pedidos de todos los procesos",
     procfs: "procfs: lo que usan los procesos, sin pedidos",
     systemtap: "SystemTap: mmap y munmap con sus longitudes, de un script",
+    recording: "grabación: lo que memtap record vio entonces; su último momento hace de presente",
   },
   /** Cómo se anota en el núcleo; delante va el nombre del plan. */
   plans: {
