@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hear, sourceNow } from "./clock";
+import { hear, sourceNow } from "../src/live/clock";
 
 test("a recording has a time of its own, everything else the browser's", () => {
   hear("recording", "2026-01-02T03:04:05.678Z");
