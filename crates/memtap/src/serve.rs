@@ -56,6 +56,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let ledger = Ledger::new(memtap_ledger::Settings::default());
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
+    // The last view of a recording stays when there come no more.
+    let _last = is_recorded.then(|| views.clone());
     let (sender, batches) = mpsc::channel(config.budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
