@@ -7,7 +7,10 @@ import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/table.css";
 import "./styles/log.css";
-import "./styles/views.css";
+import "./styles/cards.css";
+import "./styles/overview.css";
+import "./styles/process.css";
+import "./styles/health.css";
 import "./styles/reports.css";
 import "./styles/findings.css";
 
