@@ -17,12 +17,19 @@ export function useNarrow(): boolean {
   return useMedia("(max-width: 720px)");
 }
 
-/** The browser's clock, read every `ms`. */
+/** The browser's clock, read every `ms` while somebody sees the page. */
 export function useNow(ms: number): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), ms);
-    return () => clearInterval(timer);
+    const read = () => {
+      if (!document.hidden) setNow(Date.now());
+    };
+    const timer = setInterval(read, ms);
+    document.addEventListener("visibilitychange", read);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", read);
+    };
   }, [ms]);
   return now;
 }
