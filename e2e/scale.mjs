@@ -123,6 +123,11 @@ async function heldOverTime() {
   // In the first minutes the bounded lists fill.
   const filled = heaps.slice(Math.floor(heaps.length / 3));
   console.log(`${values.view}: ${slope(filled).toFixed(1)} KiB a minute in the last ${filled.length - 1}; faults: ${faults.length}`);
+  // What memtap itself has more to tell of by now, a new tab holds too.
+  const { page: other } = await open(browser, memtap.url, `#/${values.view}`);
+  await sleep(60_000);
+  const { heap } = await (await meter(other)).held();
+  console.log(`${values.view}: a tab opened a minute ago holds ${(heap / 1024).toFixed(0)} KiB`);
 }
 
 /** Of the straight line that fits best. */

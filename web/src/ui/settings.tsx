@@ -59,7 +59,8 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
       nextThemeChoice,
       setLang: (value) => {
         remember("lang", value);
-        void speak(value);
+        // The words of a page that is older than memtap are gone; a new one has them.
+        speak(value).catch(() => location.reload());
       },
       setThemeChoice: (value) => {
         remember("theme", value);

@@ -12,7 +12,7 @@ use super::lives::call;
 use super::usage::usage;
 use super::{findings, lives, machine};
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
+    HostRun, LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
     RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
 };
 
@@ -64,6 +64,10 @@ impl Reader for SqliteReader {
 
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
         self.ask(|connection, _| machine::hosts(connection))
+    }
+
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+        self.ask(|connection, _| machine::runs(connection, range, limit))
     }
 
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
