@@ -60,9 +60,8 @@ function NotKept() {
     <section className="card">
       <h2>{t("health.past.notKept")}</h2>
       <p>{t("health.past.notKeptWhat")}</p>
-      <p>
-        {t("health.past.itself")} <a href={href({ view: "processes", query: { q: "memtap" } })}>{t("health.past.itselfLink")}</a>
-      </p>
+      <p>{t("health.past.itself")}</p>
+      <a href={href({ view: "processes", query: { q: "memtap" } })}>{t("health.past.itselfLink")}</a>
     </section>
   );
 }
