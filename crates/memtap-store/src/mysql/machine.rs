@@ -96,16 +96,9 @@ pub(super) async fn runs(connection: &mut impl Queryable, range: &Range, limit: 
     }
     sql.push_str(" ORDER BY began DESC, sampled_s DESC LIMIT ?");
     values.push(limit.into());
-    let rows: Vec<(String, String, i64, i64, u64, u64, u64)> = connection.exec(sql, values).await?;
-    let run = |(hostname, kernel, began, last_s, requests, refused, lost): (
-        String,
-        String,
-        i64,
-        i64,
-        u64,
-        u64,
-        u64,
-    )| HostRun {
+    type Run = (String, String, i64, i64, u64, u64, u64);
+    let rows: Vec<Run> = connection.exec(sql, values).await?;
+    let runs = rows.into_iter().map(|(hostname, kernel, began, last_s, requests, refused, lost)| HostRun {
         hostname,
         kernel,
         began: WallClock(began.saturating_mul(1000)),
@@ -113,6 +106,6 @@ pub(super) async fn runs(connection: &mut impl Queryable, range: &Range, limit: 
         requests,
         refused,
         lost,
-    };
-    Ok(rows.into_iter().map(run).collect())
+    });
+    Ok(runs.collect())
 }

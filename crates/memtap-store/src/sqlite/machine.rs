@@ -88,7 +88,8 @@ pub(super) fn runs(connection: &Connection, range: &Range, limit: usize) -> Resu
         ORDER BY began_ns DESC, sampled_s DESC LIMIT ?4";
     let mut statement = connection.prepare_cached(sql)?;
     let from_s = range.from.0.div_euclid(1_000_000_000);
-    let rows = statement.query_map(params![range.host, from_s, range.to.0, limit as i64], |row| {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![range.host, from_s, range.to.0, limit], |row| {
         let count = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
         Ok(HostRun {
             hostname: row.get(0)?,

@@ -276,7 +276,7 @@ pub(crate) fn runs_are_told_with_what_they_saw(open: Factory, folder: &Path) {
     assert_eq!(told(all(None, [0, 3600], 10)), [other.clone(), second.clone(), first.clone()]);
     assert_eq!(told(all(None, [0, 3600], 2)), [other.clone(), second.clone()], "the latest");
     assert_eq!(told(all(Some("vm"), [0, 3600], 10)), [second.clone(), first.clone()]);
-    assert_eq!(told(all(None, [150, 305], 10)), [second.clone(), first.clone()]);
+    assert_eq!(told(all(None, [150, 305], 10)), [second, first]);
     assert_eq!(told(all(None, [160, 300], 10)), [], "nobody watched");
     assert_eq!(told(all(None, [350, 360], 10)), [other]);
     let all = tick(7, at(159), 159).all.unwrap();

@@ -20,7 +20,9 @@ export function RunList({ watched, more }: { watched: readonly Watch[]; more: bo
 function Table({ watched }: { watched: readonly Watch[] }) {
   const { t } = useSettings();
   return (
-    <div className="runs-scroll">
+    // Wider than a narrow screen: the keyboard scrolls it too.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div className="runs-scroll" role="region" aria-label={t("health.past.runs")} tabIndex={0}>
       <table className="calls">
         <thead>
           <tr>
