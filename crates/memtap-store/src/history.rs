@@ -40,6 +40,25 @@ pub struct StoredHost {
     pub last: WallClock,
 }
 
+/// A run of memtap on a machine: where there is none, nobody watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRun {
+    /// The machine's name.
+    pub hostname: String,
+    /// Its kernel.
+    pub kernel: String,
+    /// When it began; of a run of the first versions, the last second that it told of.
+    pub began: WallClock,
+    /// The last second that it told of.
+    pub last: WallClock,
+    /// Requests that were made in all of it.
+    pub requests: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// Those of them that did not come in the stream.
+    pub lost: u64,
+}
+
 /// The machine's memory in one step, and what all its processes asked for. Of several machines sizes are added.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MachinePoint {

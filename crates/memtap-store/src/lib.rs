@@ -27,8 +27,8 @@ mod writer;
 
 pub use error::StoreError;
 pub use history::{
-    FrequentSize, Life, LifeQuery, Lives, MachinePoint, Measure, Program, ProgramQuery, Programs, Range,
-    Refused, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill,
+    FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, Measure, Program, ProgramQuery, Programs,
+    Range, Refused, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill,
 };
 pub use mysql::MysqlUrl;
 pub use port::{

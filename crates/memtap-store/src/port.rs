@@ -11,8 +11,8 @@ use memtap_model::{Call, CallTotals, Comm, Errno, Faults, HostReading, Resident,
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Refused, Sizes, StoreError, StoredHost,
-    StoredOomKill,
+    HostRun, LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Refused, Sizes, StoreError,
+    StoredHost, StoredOomKill,
 };
 
 /// What is kept.
@@ -202,6 +202,12 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// When the database cannot answer.
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError>;
+
+    /// The runs of memtap that told of a range, the latest first, at most `limit`; imports tell of no second.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError>;
 
     /// The machine's memory and its requests by call, in steps of equal length, oldest first; steps without a sample are left out.
     ///

@@ -70,7 +70,7 @@ function useAnswer<T>(key: string, everyMs: number): Answer<T> {
   return { data: kept.data, shown: kept.shown, problem: kept.problem, isOld: kept.key !== key };
 }
 
-/** What does not depend on the time that is shown: asked once a minute. */
+/** What does not depend on the time that is shown: asked once a minute while somebody sees the page. */
 export function useAlways<T>(path: string | null): T | null {
   const [data, setData] = useState<T | null>(null);
   useEffect(() => {
@@ -81,7 +81,7 @@ export function useAlways<T>(path: string | null): T | null {
       if (!quit.signal.aborted && "data" in answer) setData(answer.data);
     };
     void ask();
-    const timer = setInterval(() => void ask(), 60_000);
+    const timer = setInterval(() => document.hidden || void ask(), 60_000);
     return () => {
       clearInterval(timer);
       quit.abort();

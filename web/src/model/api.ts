@@ -159,6 +159,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs of memtap that told of a range: in the time between them nobody watched. Without a range, of the last hour. */
+        get: operations["runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/machine": {
         parameters: {
             query?: never;
@@ -1225,6 +1242,37 @@ export interface components {
          * @enum {string}
          */
         RuleName: "oom_kill" | "refused" | "near_limit" | "growth" | "pressure" | "churn" | "reserved" | "peak" | "lost" | "unexplained";
+        /** @description A run of memtap that wrote into the store. */
+        Run: {
+            hostname: string;
+            kernel: string;
+            /** @description When it began. */
+            first_time: components["schemas"]["Time"];
+            /** @description The last second that it told of; of a run that goes on, of a moment ago. */
+            last_time: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description Requests that were made in all of the run, also outside the range.
+             */
+            requests: number;
+            /**
+             * Format: uint64
+             * @description Those of them that were refused.
+             */
+            refused: number;
+            /**
+             * Format: uint64
+             * @description Those of them that did not come in the stream.
+             */
+            lost: number;
+        };
+        /** @description When memtap was there to see. */
+        Runs: {
+            /** @description The latest first. */
+            runs: components["schemas"]["Run"][];
+            /** @description Whether there were more, earlier ones. */
+            more: boolean;
+        };
         /** @description What memtap itself takes. */
         SelfUsage: {
             /**
@@ -1528,6 +1576,8 @@ export type Requests = components['schemas']['Requests'];
 export type Resident = components['schemas']['Resident'];
 export type ResourceLimit = components['schemas']['ResourceLimit'];
 export type RuleName = components['schemas']['RuleName'];
+export type Run = components['schemas']['Run'];
+export type Runs = components['schemas']['Runs'];
 export type SelfUsage = components['schemas']['SelfUsage'];
 export type SeverityName = components['schemas']['SeverityName'];
 export type Share = components['schemas']['Share'];
@@ -2029,6 +2079,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Hosts"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs: {
+        parameters: {
+            query?: {
+                /** @description On the machine of this name. */
+                host?: string;
+                /** @description That told of a time after this; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description That began before this time; without: now. */
+                to?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Runs"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Pages of this origin may not ask. */

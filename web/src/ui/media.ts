@@ -18,12 +18,19 @@ export function useNarrow(): boolean {
   return useMedia("(max-width: 720px)");
 }
 
-/** A clock, the data's own unless another is given, read every `ms`. */
+/** A clock, the data's own unless another is given, read every `ms` while somebody sees the page. */
 export function useNow(ms: number, clock: () => number = sourceNow): number {
   const [now, setNow] = useState(clock);
   useEffect(() => {
-    const timer = setInterval(() => setNow(clock()), ms);
-    return () => clearInterval(timer);
+    const read = () => {
+      if (!document.hidden) setNow(clock());
+    };
+    const timer = setInterval(read, ms);
+    document.addEventListener("visibilitychange", read);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", read);
+    };
   }, [ms, clock]);
   return now;
 }

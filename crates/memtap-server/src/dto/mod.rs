@@ -28,7 +28,7 @@ pub(crate) use health::Health;
 pub(crate) use host::Host;
 pub(crate) use life::Lives;
 pub(crate) use live::{Snapshot, Tick};
-pub(crate) use machine::{Hosts, Machine};
+pub(crate) use machine::{Hosts, Machine, Runs};
 pub(crate) use mappings::{Limits, Mappings};
 pub(crate) use measure::Measure;
 pub(crate) use oom::OomKill;

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::Answer;
 use super::past::{ask, range, reader, step};
 use crate::State;
-use crate::dto::{Hosts, Machine, Time};
+use crate::dto::{Hosts, Machine, Runs, Time};
 use crate::error::Problem;
 use crate::params::Asked;
 
@@ -21,6 +21,34 @@ use crate::params::Asked;
 pub(crate) async fn hosts(Shared(state): Shared<State>) -> Answer<Hosts> {
     let reader = reader(&state)?;
     Ok(Json(ask(move || reader.hosts()).await?.into()))
+}
+
+/// Runs in one answer.
+const RUNS: usize = 1_000;
+
+/// Of which machine and which time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RunsQuery {
+    /// On the machine of this name.
+    host: Option<String>,
+    /// That told of a time after this; without: an hour before `to`.
+    from: Option<Time>,
+    /// That began before this time; without: now.
+    to: Option<Time>,
+}
+
+/// The runs of memtap that told of a range: in the time between them nobody watched. Without a range, of the last hour.
+#[utoipa::path(get, path = "/runs", params(RunsQuery), responses(
+    (status = OK, body = Runs),
+    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
+    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+))]
+pub(crate) async fn runs(Shared(state): Shared<State>, Asked(query): Asked<RunsQuery>) -> Answer<Runs> {
+    let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
+    let runs = ask(move || reader.runs(&range, RUNS + 1)).await?;
+    Ok(Json(Runs::of(runs, RUNS)))
 }
 
 /// Of which machine and which time.

@@ -39,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(processes::share))
         .routes(routes!(requests::requests))
         .routes(routes!(machine::hosts))
+        .routes(routes!(machine::runs))
         .routes(routes!(machine::machine))
         .routes(routes!(usage::usage))
         .routes(routes!(lives::lives))

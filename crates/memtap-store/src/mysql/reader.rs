@@ -11,7 +11,7 @@ use super::link::Link;
 use super::{findings, lives, machine, samples};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
+    HostRun, LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
     RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
 };
 
@@ -83,6 +83,10 @@ impl Reader for MysqlReader {
 
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
         self.ask(async |connection, _| machine::hosts(connection).await)
+    }
+
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+        self.ask(async |connection, _| machine::runs(connection, range, limit).await)
     }
 
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {

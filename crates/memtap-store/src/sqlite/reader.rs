@@ -13,7 +13,7 @@ use super::usage::usage;
 use super::{findings, lives, machine};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
+    HostRun, LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
     RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
 };
 
@@ -65,6 +65,10 @@ impl Reader for SqliteReader {
 
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
         self.ask(|connection, _| machine::hosts(connection))
+    }
+
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+        self.ask(|connection, _| machine::runs(connection, range, limit))
     }
 
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {

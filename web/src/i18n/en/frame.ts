@@ -2,6 +2,7 @@
 
 export const frame = {
   views: { overview: "Overview", processes: "Processes", requests: "Requests", reports: "Reports", health: "Health" },
+  loading: "Loading…",
   skip: "Skip to the content",
   otherLanguage: "Español",
   switchLanguage: "Cambiar a español",

@@ -4,6 +4,7 @@ import type { Spanish } from "./spanish";
 
 export const frame: Spanish<typeof english> = {
   views: { overview: "Resumen", processes: "Procesos", requests: "Pedidos", reports: "Informes", health: "Estado" },
+  loading: "Cargando…",
   skip: "Ir al contenido",
   otherLanguage: "English",
   switchLanguage: "Switch to English",

@@ -1,6 +1,6 @@
 /** What a process had, and asked for, over the time that the page shows. */
 import { useMemo } from "react";
-import { TimeChart } from "../../charts/TimeChart";
+import { TimeChart } from "../../charts/parts";
 import type { Mark } from "../../charts/timeOption";
 import { timeline } from "../../charts/usageData";
 import { useHistory } from "../../live/history";
