@@ -12,8 +12,9 @@ use super::lives::call;
 use super::usage::usage;
 use super::{findings, lives, machine};
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
-    RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+    LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader, Refused,
+    RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint,
+    UsageQuery,
 };
 
 /// A query that takes longer is ended.
@@ -80,6 +81,10 @@ impl Reader for SqliteReader {
 
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
         self.ask(|connection, _| findings::sizes(connection, query))
+    }
+
+    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
+        self.ask(|connection, _| findings::calls(connection, query, step))
     }
 
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
