@@ -1,18 +1,25 @@
 //! The ledger's task: batches in; views, and what the store shall keep, out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use memtap_ledger::{Ledger, LiveView, ProcessSummary};
+use memtap_model::Tgid;
 use tokio::sync::{mpsc, watch};
 
-/// Runs until the source has ended and all its batches are booked.
+/// Runs until the source has ended and all its batches are booked. `focus`: the processes that somebody looks at.
 pub(crate) async fn run(
     mut batches: mpsc::Receiver<memtap_capture::Batch>,
     mut ledger: Ledger,
     views: watch::Sender<Arc<LiveView>>,
+    mut focus: watch::Receiver<BTreeSet<Tgid>>,
     store: Option<Arc<memtap_store::Handle>>,
 ) {
     while let Some(batch) = batches.recv().await {
+        // An error: there is no server any more.
+        if focus.has_changed().unwrap_or(false) {
+            ledger.focus(&focus.borrow_and_update());
+        }
         let requests =
             batch.observations.into_iter().filter_map(|observation| ledger.apply(observation)).collect();
         let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));

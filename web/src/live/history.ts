@@ -1,6 +1,8 @@
 /** Questions to the history, as React state: asked when they change and, while the page shows the present, again and again. */
 import { useEffect, useState } from "react";
 import { stretch, type Time } from "../lib/time";
+import { ALL_HOSTS } from "../lib/route";
+import { useLive } from "../model/store";
 import { useRoute } from "../ui/router";
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
@@ -16,11 +18,19 @@ export interface Answer<T> {
   isOld: boolean;
 }
 
-/** `path?query` of the time and the machine that the page shows. `null`: nothing is asked. */
+/** `path?query` of the time and the machine that the page shows (`query` may name another machine). `null`: nothing is asked. */
 export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
-  const { time, host } = useRoute();
+  const { time } = useRoute();
+  const host = useAskedHost();
   // As text, as its parts are new objects at each drawing.
-  return useAnswer<T>(JSON.stringify([path, { ...query, host }, time] satisfies Question), everyMs);
+  return useAnswer<T>(JSON.stringify([path, { host, ...query }, time] satisfies Question), everyMs);
+}
+
+/** Of which machine the history is asked, where a question does not name one itself; null: of all. */
+export function useAskedHost(): string | null {
+  const { host } = useRoute();
+  const own = useLive((state) => state.live?.host.hostname ?? null);
+  return host === ALL_HOSTS ? null : (host ?? own);
 }
 
 type Question = [path: string | null, query: Query, time: Time];
