@@ -138,8 +138,8 @@ describe("requests of a process by call", () => {
     expect(resident.marks.map(({ from, label }) => [(from - NOON) / 1000, label])).toEqual([[1, "→ a❴b|c❵"], [2, "→ x"], [50, "killed"]]);
     const drawn = timeOption(resident, "light")["series"] as { markLine?: { data: { label: { show: boolean; color: string } }[] } }[];
     const flags = drawn[0]?.markLine?.data.map(({ label }) => label) ?? [];
-    expect(flags.map(({ show }) => show), "labels that would lie upon each other are not written").toEqual([true, false, true]);
-    expect(flags[0]?.color, "only an end by the kernel is red").not.toBe(flags[2]?.color);
+    expect(flags.map(({ show }) => show), "labels that would lie upon each other are not written").toEqual([true, true, false]);
+    expect(flags[0]?.color, "only an end by the kernel is red").not.toBe(flags[1]?.color);
     expect(requests.marks.every(({ isQuiet }) => isQuiet === true)).toBe(true);
   });
 

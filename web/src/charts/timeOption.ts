@@ -57,7 +57,8 @@ export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption
   return {
     animation: false,
     aria: { enabled: true, label: { description: data.description } },
-    grid: { left: 8, right: 14, top: hasFlags ? 22 : 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    // Of one width, whatever stands at the axis: a moment is at one place in all charts of a view.
+    grid: { left: 66, right: 20, top: hasFlags ? 22 : 12, bottom: 24, outerBoundsMode: "none" },
     tooltip: {
       ...tooltip(theme),
       trigger: "axis",
@@ -143,11 +144,11 @@ function marked({ marks, from, to }: TimeChartData, theme: Theme) {
   };
 }
 
-/** Which flags have room for their label, the earlier ones first. */
+/** Which flags have room for their label, the latest first. */
 function flagged(flags: readonly Mark[], room: number): { mark: Mark; isWritten: boolean }[] {
-  let taken = Number.NEGATIVE_INFINITY;
-  return flags.toSorted((a, b) => a.from - b.from).map((mark) => {
-    const isWritten = mark.isQuiet !== true && mark.from - taken >= room;
+  let taken = Number.POSITIVE_INFINITY;
+  return flags.toSorted((a, b) => b.from - a.from).map((mark) => {
+    const isWritten = mark.isQuiet !== true && taken - mark.from >= room;
     if (isWritten) taken = mark.from;
     return { mark, isWritten };
   });

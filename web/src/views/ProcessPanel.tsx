@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { killOf } from "../lib/oom";
 import type { RequestTest } from "../lib/requests";
+import { ALL_HOSTS } from "../lib/route";
 import { visible, visibleName } from "../lib/visible";
 import { useHistory } from "../live/history";
 import type { Lives } from "../model/history";
@@ -9,7 +10,7 @@ import { keyParts, type ProcessKey } from "../model/key";
 import { useLive } from "../model/store";
 import type { Process } from "../model/wire";
 import { Hint } from "../ui/Hint";
-import { useIsLive } from "../ui/router";
+import { useIsLive, useRoute } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { CopyButton, ProgramName } from "../ui/Text";
@@ -41,7 +42,11 @@ export function ProcessPanel({ id, isWide, onWide, onClose }: PanelProps) {
   const isLive = useIsLive();
   const live = useLive((state) => state.processes.get(id));
   const process = isLive ? live : undefined;
-  const { pid, start_time, host } = keyParts(id) ?? NO_PARTS;
+  const { pid, start_time, host: named } = keyParts(id) ?? NO_PARTS;
+  const own = useLive((state) => state.live?.host.hostname);
+  const isOfAll = useRoute().host === ALL_HOSTS;
+  // Among all machines, a key without a name is this one's.
+  const host = named ?? (isOfAll ? own : undefined);
   const lives = useHistory<Lives>(process === undefined && pid !== null ? "lives" : null, { pid, start_time, host }, EVERY_MS);
   const life = process === undefined ? lives.data?.lives[0] : undefined;
   const panel = useRef<HTMLElement>(null);

@@ -3,12 +3,14 @@ import { useMemo } from "react";
 import { TimeChart } from "../../charts/TimeChart";
 import { timeline } from "../../charts/usageData";
 import { clockMs } from "../../lib/format";
+import { drawn } from "../../lib/time";
 import { visibleName } from "../../lib/visible";
 import { useHistory, type Answer } from "../../live/history";
 import type { ProcessCalls, Usage } from "../../model/history";
 import { processKey } from "../../model/key";
 import { useLive } from "../../model/store";
 import type { ProcessId } from "../../model/wire";
+import { useRoute } from "../../ui/router";
 import { useSettings } from "../../ui/settings";
 import { Term } from "../../ui/Term";
 import { Legend } from "../overview/Legend";
@@ -73,8 +75,12 @@ function useCharts(id: ProcessId, usage: Answer<Usage>, calls: Answer<ProcessCal
   const { t, theme, lang } = useSettings();
   const live = useLive((state) => (state.focus?.key === processKey(id) ? state.focus : null));
   const { ticks, ticksFrom } = live ?? { ticks: null, ticksFrom: 0 };
-  const { data, shown } = usage;
+  const { data } = usage;
   const stored = calls.data;
+  const isLive = useRoute().time.kind === "live";
+  // Of the present, no more than is known of it.
+  const first = data?.series[0]?.timestamp;
+  const shown = useMemo(() => usage.shown && drawn(usage.shown, first === undefined ? undefined : Date.parse(first), isLive), [usage.shown, first, isLive]);
   return useMemo(() => {
     if (data === null || shown === null || (data.series.length === 0 && (stored?.rows ?? 0) === 0)) return null;
     const words = {
