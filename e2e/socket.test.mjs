@@ -88,7 +88,7 @@ test("/live: a snapshot, then ticks that carry a new process and its requests", 
 });
 
 test("/live: who looks at a process gets its requests apart; 32 processes can be looked at", async (t) => {
-  const look = (socket, pid) => socket.timeout(5000).emitWithAck("focus", { pid });
+  const look = (socket, pid) => socket.timeout(15_000).emitWithAck("focus", { pid });
   const fixture = await startFixture(t, "named", hex("looked at"), "3456789");
   const socket = connect(t, "/live", ["websocket"]);
   assert.deepEqual(await look(socket, fixture.pid), { focused: true, most: 32 });
