@@ -37,8 +37,10 @@ fn calls(store: &dyn Store, pid: u32, [from, to, step]: [i64; 3], limit: usize) 
     store.reader().unwrap().calls(&query, Duration::from_secs(step.unsigned_abs())).unwrap()
 }
 
-/// Where each step begins, and its counts and refusals by call.
-fn told(found: &ProcessCalls) -> Vec<(i64, Vec<(Call, u64, u64)>)> {
+/// Where a step begins, and its counts and refusals by call.
+type Told = (i64, Vec<(Call, u64, u64)>);
+
+fn told(found: &ProcessCalls) -> Vec<Told> {
     let counts = |(call, CallCount { count, refused }): &(Call, CallCount)| (*call, *count, *refused);
     let steps = found.steps.iter();
     steps.map(|step| ((step.from.0 - T0) / SECOND, step.calls.iter().map(counts).collect())).collect()
@@ -48,7 +50,7 @@ fn requests_of_one_process_come_by_call_and_step(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut refused = request(7, b"perl", 25, Call::Mmap);
     refused.request.outcome = Outcome::Refused(Errno::ENOMEM);
-    let requests = vec![
+    let requests = [
         request(7, b"perl", 1, Call::Brk),
         request(7, b"perl", 3, Call::Mmap),
         request(8, b"other", 4, Call::Mmap),
