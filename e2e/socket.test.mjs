@@ -155,6 +155,28 @@ test("a client that stops reading costs the nine others nothing, and finds no ba
   assert.ok(kept > 0 && kept < UPDATES - 3, `${kept} updates were kept for it`);
 });
 
+test("/live: who looks at a process gets its requests apart; 32 processes can be looked at", async (t) => {
+  const look = (socket, pid) => socket.timeout(15_000).emitWithAck("focus", { pid });
+  const fixture = await startFixture(t, "named", hex("looked at"), "3456789");
+  const socket = connect(t, "/live", ["websocket"]);
+  assert.deepEqual(await look(socket, fixture.pid), { focused: true, most: 32 });
+  const [first] = await events(socket, "focused", 1);
+  assert.deepEqual([first.event.pid, first.event.requests, first.event.skipped], [fixture.pid, [], 0]);
+  const coming = events(socket, "focused", 3);
+  await fixture.go();
+  const requests = (await coming).flatMap(({ event }) => event.requests);
+  assert.ok(requests.some((request) => request.memory_size === 3457024), "its mmap");
+  assert.ok(requests.every((request) => request.pid === fixture.pid), "and nobody else's");
+
+  const others = Array.from({ length: 32 }, () => connect(t, "/live", ["websocket"]));
+  const answers = await Promise.all(others.map((other, i) => look(other, 4_000_000 + i)));
+  assert.equal(answers.filter(({ focused }) => focused).length, 31, "one is looked at already");
+  assert.equal((await look(connect(t, "/live", ["websocket"]), fixture.pid)).focused, true, "whom another looks at costs nothing");
+  assert.equal((await look(others[0], null)).focused, false);
+  assert.equal((await look(others.find((_, i) => !answers[i].focused), 5_000_000)).focused, true, "there is room again");
+  assert.equal((await look(connect(t, "", ["websocket"]), fixture.pid)).focused, false, "the original's clients know of none");
+});
+
 test("strangers are refused: a foreign Host, a foreign Origin, also for WebSockets", async () => {
   const status = async (headers) => (await raw(memtap.port, headers)).split(" ")[1];
   assert.equal(await status({ Host: "evil.example" }), "421");

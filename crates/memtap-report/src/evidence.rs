@@ -281,6 +281,7 @@ impl Gathering<'_> {
                 from,
                 to: WallClock(to.0.saturating_add(1)),
                 step: step.min(Duration::from_secs((lived_s(life, range) / STEPS as f64) as u64 + 1)),
+                ..UsageQuery::default()
             };
             let points = self.ask(|reader| reader.usage(&query));
             let traced = &mut self.evidence.lives[index];

@@ -1,6 +1,7 @@
 //! `memtap serve`: opens the parts from the top down, so that what can fail fails before anything is captured, and
 //! closes them in the order in which data flow.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -61,12 +62,15 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let (sender, batches) = mpsc::channel(config.budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
-    let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone(), is_recorded));
+    let (focus, focused) = watch::channel(BTreeSet::new());
+    let mut ledger_task =
+        tokio::spawn(pipeline::run(batches, ledger, views, focused, store.clone(), is_recorded));
     let (stop_server, stopped) = oneshot::channel::<()>();
     let state = match is_recorded {
         true => recorded_state(view, store.as_ref(), info),
         false => live_state(view, store.as_ref(), info),
     };
+    let state = state.with_focus(focus);
     let mut server = tokio::spawn(async move {
         let stop = async { drop(stopped.await) };
         memtap_server::serve(listener, &settings, state, stop).await

@@ -1,11 +1,11 @@
 /** One ECharts drawing as a React component. Only the parts that are used are bundled. */
 import { LineChart } from "echarts/charts";
-import { GridComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
+import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { init, use as register, type EChartsCoreOption, type EChartsType } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { useEffect, useRef } from "react";
 
-register([LineChart, GridComponent, MarkAreaComponent, TooltipComponent, CanvasRenderer]);
+register([LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
 
 interface ChartProps {
   option: EChartsCoreOption;

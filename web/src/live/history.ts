@@ -1,6 +1,7 @@
 /** Questions to the history, as React state: asked when they change and, while the page shows the present, again and again. */
 import { useEffect, useState } from "react";
 import { stretch, type Time } from "../lib/time";
+import { ALL_HOSTS } from "../lib/route";
 import { useLive } from "../model/store";
 import { useRoute } from "../ui/router";
 import { sourceNow } from "./clock";
@@ -18,13 +19,21 @@ export interface Answer<T> {
   isOld: boolean;
 }
 
-/** `path?query` of the time and the machine that the page shows. `null`: nothing is asked. */
+/** `path?query` of the time and the machine that the page shows (`query` may name another machine). `null`: nothing is asked. */
 export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
-  const { time, host } = useRoute();
+  const { time } = useRoute();
+  const host = useAskedHost();
   // What was asked before it was known that the data have another clock is asked again.
   const isRecorded = useLive((state) => state.live?.health.source === "recording");
   // As text, as its parts are new objects at each drawing.
-  return useAnswer<T>(JSON.stringify([path, { ...query, host }, time, isRecorded] satisfies Question), everyMs);
+  return useAnswer<T>(JSON.stringify([path, { host, ...query }, time, isRecorded] satisfies Question), everyMs);
+}
+
+/** Of which machine the history is asked, where a question does not name one itself; null: of all. */
+export function useAskedHost(): string | null {
+  const { host } = useRoute();
+  const own = useLive((state) => state.live?.host.hostname ?? null);
+  return host === ALL_HOSTS ? null : (host ?? own);
 }
 
 type Question = [path: string | null, query: Query, time: Time, isRecorded: boolean];

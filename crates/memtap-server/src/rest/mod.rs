@@ -36,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(processes::process))
         .routes(routes!(kernel::mappings))
         .routes(routes!(kernel::limits))
+        .routes(routes!(sums::calls))
         .routes(routes!(processes::share))
         .routes(routes!(requests::requests))
         .routes(routes!(machine::hosts))

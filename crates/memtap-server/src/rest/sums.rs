@@ -1,16 +1,16 @@
-//! What the requests of a range come to: their sizes, and what was refused.
+//! What the requests of a range come to: their sizes, one process's calls over time, and what was refused.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::{Path, State as Shared};
 use memtap_model::Tgid;
 use memtap_store::RequestQuery;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
-use super::past::{ask, range, reader};
+use super::past::{ask, range, reader, step};
 use crate::State;
-use crate::dto::{CallName, RefusalList, Sizes, Time};
+use crate::dto::{CallName, ProcessCalls, RefusalList, Sizes, Time};
 use crate::error::{ApiError, Problem};
 use crate::params::{Asked, Calls, Limit, Rows, language};
 
@@ -69,6 +69,61 @@ impl SizesQuery {
             ..RequestQuery::default()
         })
     }
+}
+
+/// Of which life, and of which time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CallsQuery {
+    /// Of the machine of this name.
+    host: Option<String>,
+    /// Of the life that began then, to the second; without: of all lives of that pid.
+    start_time: Option<Time>,
+    /// From this time on; without: an hour before `to`.
+    from: Option<Time>,
+    /// Before this time; without: now.
+    to: Option<Time>,
+    /// Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000.
+    #[param(minimum = 1)]
+    step: Option<u64>,
+    /// The newest so many are counted.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, default = 1_000_000)]
+    rows: Option<Rows>,
+}
+
+/// The requests of one process by call over time, as far as the history has them, and the names it made them under.
+///
+/// They are counted from the stored requests, so that what was lost in the stream or has aged is missing here; `/usage` has the sums of
+/// all calls, which miss nothing.
+#[utoipa::path(
+    get,
+    path = "/processes/{pid}/calls",
+    params(("pid" = u32, Path, description = "Its pid."), CallsQuery),
+    responses(
+        (status = OK, body = ProcessCalls),
+        (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    )
+)]
+pub(crate) async fn calls(
+    Shared(state): Shared<State>,
+    Path(pid): Path<String>,
+    Asked(query): Asked<CallsQuery>,
+) -> Answer<ProcessCalls> {
+    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
+    let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
+    let step = step(&range, query.step)?;
+    let query = RequestQuery {
+        host: range.host,
+        pid: Some(Tgid(pid)),
+        started_at: query.start_time.map(|time| time.0),
+        from: Some(range.from),
+        to: Some(range.to),
+        limit: query.rows.map_or(Rows::MOST, |rows| rows.0),
+        ..RequestQuery::default()
+    };
+    Ok(Json(ask(move || reader.calls(&query, step)).await?.into()))
 }
 
 /// Whose refused requests, of which time.

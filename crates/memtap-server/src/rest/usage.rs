@@ -53,7 +53,14 @@ pub(crate) async fn usage(Shared(state): Shared<State>, Asked(query): Asked<Usag
         from: range.from,
         to: range.to,
         step,
+        carried: true,
     };
-    let points = ask(move || reader.usage(&query)).await?;
-    Ok(Json(Usage::of(&points, step.as_secs())))
+    let of_all = StoreQuery { pid: None, started_at: None, ..query.clone() };
+    let found = move || {
+        let points = reader.usage(&query)?;
+        let all = if query.pid.is_some() { reader.usage(&of_all)? } else { points.clone() };
+        Ok((points, all))
+    };
+    let (points, all) = ask(found).await?;
+    Ok(Json(Usage::of(&points, &all, step.as_secs())))
 }

@@ -13,8 +13,9 @@ use super::usage::usage;
 use super::{findings, lives, machine};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    HostRun, LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
-    RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+    HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader, Refused,
+    RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint,
+    UsageQuery,
 };
 
 /// A query that takes longer is ended.
@@ -85,6 +86,10 @@ impl Reader for SqliteReader {
 
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
         self.ask(|connection, _| findings::sizes(connection, query))
+    }
+
+    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
+        self.ask(|connection, _| findings::calls(connection, query, step))
     }
 
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {

@@ -24,6 +24,7 @@ export const meanings = {
     pressure: "The share of the last 10 seconds in which some task had to wait for memory.",
     opening: "What the process had when memtap first knew it.",
     exec: "What starting another program in the same process changed.",
+    newName: "The program changed its name: by starting another program in the same process (exec), or by naming itself anew. It is told by the first request under the new name, so an exec under the same name is not.",
     shared: "What another process changed while both used one address space, between vfork and exec.",
     stack: "What the stack grew by on its own, without a request.",
     ended: "What was given back when the process ended.",

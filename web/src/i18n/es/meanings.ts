@@ -26,6 +26,7 @@ export const meanings: Spanish<typeof english> = {
     pressure: "Parte de los últimos 10 segundos en que alguna tarea tuvo que esperar memoria.",
     opening: "Lo que el proceso ya tenía cuando memtap lo conoció.",
     exec: "Lo que cambió al arrancar otro programa dentro del mismo proceso.",
+    newName: "El programa cambió de nombre: al empezar otro programa en el mismo proceso (exec), o al darse uno nuevo. Se sabe por el primer pedido con el nombre nuevo; un exec con el mismo nombre no se ve.",
     shared: "Lo que cambió otro proceso mientras ambos usaban un mismo espacio de direcciones, entre vfork y exec.",
     stack: "Lo que creció la pila por sí sola, sin ningún pedido.",
     ended: "Lo que se devolvió al terminar el proceso.",
