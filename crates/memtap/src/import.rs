@@ -1,6 +1,5 @@
 //! `memtap import`: lines of the original system's SystemTap script become rows of the history.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::Path;
@@ -11,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
+use foldhash::{HashMap, HashMapExt as _};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
 use memtap_ledger::{BookedRequest, ProcessSummary};
