@@ -21,6 +21,8 @@ use crate::Severity;
 /// Narrower than this nothing is aligned any more; sentences in longer lines are hard to read.
 const NARROWEST: usize = 40;
 const SENTENCE: usize = 100;
+/// A blank at which no line ends.
+const TOGETHER: &str = "\u{a0}";
 
 pub(super) fn render(report: &Report, audience: &Audience, screen: Screen) -> String {
     let outline = outline(report, audience);
@@ -66,7 +68,8 @@ impl Text<'_> {
     fn wrapped(&self, indent: usize, text: &str) -> Vec<String> {
         let room = self.screen.width.min(SENTENCE).saturating_sub(indent).max(1);
         let text = self.screen.plain(text);
-        textwrap::wrap(&text, Options::new(room)).into_iter().map(std::borrow::Cow::into_owned).collect()
+        let lines = textwrap::wrap(&text, Options::new(room)).into_iter();
+        lines.map(|line| line.replace(TOGETHER, " ")).collect()
     }
 
     fn paragraph(&mut self, style: Style, indent: usize, text: &str) {
@@ -158,8 +161,11 @@ impl Text<'_> {
             let painted = rest.map(|rest| self.screen.paint(style, word) + rest);
             self.line(&format!("  {}", painted.unwrap_or(line)));
         }
-        let figures: Vec<_> =
-            finding.evidence.iter().map(|(label, value)| format!("{label}: {value}")).collect();
+        let figures: Vec<_> = finding
+            .evidence
+            .iter()
+            .map(|(label, value)| format!("{label}: {}", value.replace(' ', TOGETHER)))
+            .collect();
         self.paragraph(ASIDE, 6, &figures.join(self.screen.between()));
         self.paragraph(Style::new(), 6, &finding.advice);
     }
