@@ -190,7 +190,12 @@ fn peak(size: usize) -> Done {
 
 /// Pages of a file that a group has no room for come and go with each reading.
 fn waits(file: &str) -> Done {
-    std::fs::write(file, vec![1_u8; 4 * MIB].repeat(32))?;
+    let mut written = std::fs::File::create(file)?;
+    for _ in 0..128 {
+        written.write_all(&[1; MIB])?;
+        // What is not on disk yet could not be let go of.
+        written.sync_data()?;
+    }
     again(Duration::ZERO, || {
         let read =
             std::fs::File::open(file).and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()));

@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Read lines that the original system's SystemTap script printed into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
-    /// Write a report of a range of the history: one file for people, or for programs
+    /// Write a report of a range of the history: in the terminal, or as one file for people or programs
     #[command(after_help = report::EXAMPLES)]
     Report(Box<ReportArguments>),
     /// Tell what the history holds, check it, make it smaller, or write it out for other programs
