@@ -30,6 +30,7 @@ pub use host::read_host;
 pub use limits::{LimitReader, read_limits};
 pub use mappings::read_mappings;
 pub use probe::{Check, Hook, Plan, checks, hooks_are_quick};
+pub use procfs::started_at;
 pub use reader::{Batch, ReaderHandle, spawn};
 pub use recording::{MARK as RECORDING_MARK, Recorded, Recorder};
 pub use smaps::{Proportional, read_proportional};

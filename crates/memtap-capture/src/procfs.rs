@@ -73,6 +73,14 @@ pub(crate) fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// When a process started, to the hundredth of a second; `None` when it has gone.
+#[must_use]
+pub fn started_at(pid: u32) -> Option<WallClock> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let start = bpf::start_of_ticks(Stat::parse(&stat)?.start_ticks);
+    Some(WallClock::after_boot(clock::boot(), start.0))
+}
+
 /// One process; `None` when it has gone or has no memory of its own.
 pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
     let folder = format!("/proc/{pid}");

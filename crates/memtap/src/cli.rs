@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// Write what is observed into a file that memtap can read again, on any machine
     #[command(after_help = record::EXAMPLES)]
     Record(RecordArguments),
-    /// Write a report of a range of the history: one file for people, or for programs
+    /// Write a report of a range of the history: in the terminal, or as one file for people or programs
     #[command(after_help = report::EXAMPLES)]
     Report(Box<ReportArguments>),
     /// Tell what the history holds, check it, make it smaller, or write it out for other programs

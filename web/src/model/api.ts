@@ -358,7 +358,7 @@ export interface paths {
          * A report of a range, as a file to be kept or printed; without a range, of the last hour.
          * @description It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
          *     kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
-         *     of Markdown are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+         *     of Markdown and text are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
          */
         get: operations["report"];
         put?: never;
@@ -3026,7 +3026,7 @@ export interface operations {
                 compare_from?: components["schemas"]["Time"];
                 /** @description Where that range ends. */
                 compare_to?: components["schemas"]["Time"];
-                /** @description `html`, `md`, `json` or `csv`; without: `html`. */
+                /** @description `html`, `md`, `json`, `csv` or `txt`; without: `html`. */
                 format?: string;
                 /** @description `en` or `es`, or a locale of these; without: `en`. */
                 lang?: string;
@@ -3047,6 +3047,7 @@ export interface operations {
                     "text/markdown": string;
                     "application/json": unknown;
                     "text/csv": string;
+                    "text/plain": string;
                 };
             };
             /** @description A parameter is unknown, or its value wrong. */

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
-use super::past::{ask, range, reader, step};
+use super::past::{NoHistory, ask, range, reader, step};
 use crate::State;
 use crate::dto::{CallName, ProcessCalls, RefusalList, Sizes, Time};
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::params::{Asked, Calls, Limit, Rows, language};
 
 /// Refusals where no limit was asked for.
@@ -45,8 +45,7 @@ pub(crate) struct SizesQuery {
 /// Which sizes were asked for: a histogram by call and power of two, and the most frequent sizes.
 #[utoipa::path(get, path = "/sizes", params(SizesQuery), responses(
     (status = OK, body = Sizes),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn sizes(Shared(state): Shared<State>, Asked(query): Asked<SizesQuery>) -> Answer<Sizes> {
     let reader = reader(&state)?;
@@ -102,8 +101,7 @@ pub(crate) struct CallsQuery {
     params(("pid" = u32, Path, description = "Its pid."), CallsQuery),
     responses(
         (status = OK, body = ProcessCalls),
-        (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+        NoHistory,
     )
 )]
 pub(crate) async fn calls(
@@ -156,8 +154,7 @@ pub(crate) struct RefusalsQuery {
 /// What was refused, by process, call and errno, the latest first.
 #[utoipa::path(get, path = "/refusals", params(RefusalsQuery), responses(
     (status = OK, body = RefusalList),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn refusals(
     Shared(state): Shared<State>,

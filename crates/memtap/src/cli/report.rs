@@ -13,7 +13,8 @@ use crate::moment::Moment;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  memtap report -o report.html                            the last hour, for a browser or a printer
+  memtap report                                           the last hour, here in the terminal
+  memtap report -o report.html                            the same, for a browser or a printer
   memtap report --last 24h --compare last -o day.html     a day, and what changed against the day before
   memtap report --from yesterday --to today --format md   yesterday, as text with tables
   memtap report --from 13:00 --to '2026-11-24 15:30' --name 'postgres*'
@@ -56,7 +57,7 @@ pub(crate) struct ReportArguments {
     #[arg(long, value_name = "RANGE")]
     pub(crate) compare: Option<Compared>,
 
-    /// What is written: html, md, json or csv [default: as the file's name ends, else html]
+    /// What is written: html, md, json, csv or txt [default: as the file's name ends, else html; without a file, text for the terminal]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
