@@ -1,9 +1,9 @@
 //! Writes a recorded day into a store: what memtap would have kept of yesterday (UTC) on a machine with a database, a build, a nightly
 //! backup that grows large and ends, a worker that leaks, and a reporter whose requests are refused. Another machine, `attic`, writes into
 //! the same store: its processes have the same pids and starts, one of them takes another name, and for six hours nobody watched.
-//! `day sqlite:PATH`.
+//! `day sqlite:PATH`. `day recording:PATH` writes the first machine's day as a recording instead: `demo/day.mtrec` is one.
 //!
-//! Everything goes through the real ledger and the real store; only the kernel is played.
+//! Everything goes through the real ledger and the real store, or the real recorder; only the kernel is played.
 
 #![expect(clippy::unwrap_used, reason = "a day that cannot be written says where")]
 
@@ -23,18 +23,42 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 /// Seconds between two ticks.
 const TICK: u64 = 30;
+/// When the recorded day begins: 2026-11-23, UTC.
+const RECORDED: u64 = 1_795_392_000;
 /// The other machine.
 const ATTIC: &str = "attic";
 
 fn main() {
-    let url: memtap_store::StoreUrl = std::env::args().nth(1).expect("day STORE").parse().unwrap();
+    let place = std::env::args().nth(1).expect("day STORE or day recording:PATH");
+    let programs = [("systemd", 12), ("postgres", 320), ("worker", 60), ("reporter", 90), ("sshd", 8)];
+    if let Some(path) = place.strip_prefix("recording:") {
+        return record(std::fs::File::create(path).unwrap(), Day::new(RECORDED, &programs));
+    }
+    let url: memtap_store::StoreUrl = place.parse().unwrap();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let midnight = now / DAY * DAY - DAY;
     let own = nix::unistd::gethostname().unwrap().to_string_lossy().into_owned();
-    let programs = [("systemd", 12), ("postgres", 320), ("worker", 60), ("reporter", 90), ("sshd", 8)];
     write(&url, &own, Day::new(midnight, &programs), |_| true);
     let attic = Day::new(midnight, &[("systemd", 9), ("sh", 4)]);
     write(&url, ATTIC, attic, |second| !(6 * HOUR..12 * HOUR).contains(&second));
+}
+
+/// The whole day.
+fn record(file: std::fs::File, mut day: Day) {
+    let machine = memtap_capture::Machine {
+        began: at(day.midnight),
+        hostname: "demo".to_owned(),
+        kernel: "6.12.0".to_owned(),
+        boot_id: "b1946ac9-2492-4d23-8a6e-0a9c2f0fbd53".to_owned(),
+        page_size: 4096,
+        cpus: 4,
+    };
+    let mut recorder = memtap_capture::Recorder::begin(file, &machine).unwrap();
+    for second in (0..DAY).step_by(TICK as usize) {
+        let observations = day.observations(second);
+        recorder.take(memtap_capture::Batch { observations, tick: Some(at(day.midnight + second)) }).unwrap();
+    }
+    println!("{:?}", recorder.finish().unwrap().1);
 }
 
 /// A day of the machine `hostname`, as far as memtap was running.
@@ -115,8 +139,14 @@ impl Day {
         self.next_pid
     }
 
-    /// What happens up to `second` of the day, and what the store is told of it.
+    /// What the store is told of what happens up to `second` of the day.
     fn tick(&mut self, second: u64) -> memtap_store::Batch {
+        let told = self.observations(second);
+        self.batch(self.midnight + second, told)
+    }
+
+    /// What happens up to `second` of the day.
+    fn observations(&mut self, second: u64) -> Vec<Observation> {
         let now = self.midnight + second;
         let mut told = Vec::new();
         if second == 2 * HOUR && self.is_busy() {
@@ -162,7 +192,7 @@ impl Day {
             told.extend(program.read(now));
         }
         told.extend([Observation::Host(self.host(second)), Observation::AllRead]);
-        self.batch(now, told)
+        told
     }
 
     fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_store::Batch {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use indicatif::{HumanCount, ProgressBar};
 use memtap_capture::{Machine, SourceChoice};
 use memtap_ledger::{Ledger, LiveView};
+use memtap_model::WallClock;
 use memtap_store::{Limits, StoreUrl};
 use tokio::sync::{mpsc, watch};
 
@@ -18,6 +19,8 @@ use crate::pipeline;
 pub(crate) struct Replayed {
     /// The machine it was made on.
     pub(crate) machine: Machine,
+    /// The moment that it tells of last.
+    pub(crate) end: WallClock,
     /// Requests that are in the history.
     pub(crate) requests: u64,
 }
@@ -57,8 +60,8 @@ pub(crate) fn into_store(
         let missing = HumanCount(status.dropped_requests() + status.spooled);
         bail!("{missing} requests are not in the history: {}", status.error.unwrap_or_default());
     }
-    let requests = view.borrow().totals.seen;
-    Ok(Replayed { machine, requests })
+    let last = view.borrow();
+    Ok(Replayed { machine, end: last.at, requests: last.totals.seen })
 }
 
 /// A run of memtap's, on the machine that the recording is of.

@@ -13,10 +13,10 @@ use jiff::tz::TimeZone;
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
 use memtap_report::report::{self, Ask, At, Audience, Format, Report, Screen, Span};
-use memtap_store::{Range, Reader};
+use memtap_store::{Range, Reader, StoreUrl};
 
 use crate::cli::{Compared, ReportArguments};
-use crate::{config, limits, output};
+use crate::{config, limits, output, replay};
 
 /// Without `--last` or `--from`.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,14 +24,36 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
+    if let Some(recording) = &arguments.recording {
+        return of_recording(recording, arguments);
+    }
     let url = config::store(arguments.which.store.as_ref(), arguments.which.env_file.as_deref())?;
+    of_history(&url, Timestamp::now(), HOUR, arguments)
+}
+
+/// A recording is read into a history that goes again; its end is the present, and all of it is told where no range is asked for.
+fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
+    let (url, _folder) = config::temporary_store()?;
+    let replayed = replay::into_store(recording, &url, &config::KEPT_FOR_EVER)?;
+    let end = replayed.end.0.saturating_add(1_000_000_000);
+    let length = u64::try_from(end.saturating_sub(replayed.machine.began.0)).unwrap_or_default();
+    of_history(&url, Timestamp::from_nanosecond(end.into())?, Duration::from_nanos(length), arguments)
+}
+
+/// Of the time before `now`, `last` long where nothing else is asked for.
+fn of_history(
+    url: &StoreUrl,
+    now: Timestamp,
+    last: Duration,
+    arguments: &ReportArguments,
+) -> anyhow::Result<()> {
     let zone = TimeZone::system();
-    let mut ask = ask(arguments, Timestamp::now(), &zone)?;
+    let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(|| lang_of(environment), Lang::from);
-    let reader = memtap_store::open_reader(&url)?
+    let reader = memtap_store::open_reader(url)?
         .context("--store none keeps nothing: say which history with --store")?;
     if let Some(path) = &arguments.output {
-        output::is_not_the_history(path, &url)?;
+        output::is_not_the_history(path, url)?;
     }
     ask.limits = Some(limits::of_history(&*reader, &ask.range)?);
     let report = make(&*reader, &ask)?;
@@ -70,12 +92,12 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn ask(arguments: &ReportArguments, now: Timestamp, zone: &TimeZone) -> anyhow::Result<Ask> {
+fn ask(arguments: &ReportArguments, now: Timestamp, last: Duration, zone: &TimeZone) -> anyhow::Result<Ask> {
     let at = |moment: crate::moment::Moment| moment.when(now, zone).map_err(|error| anyhow!(error));
     let now_at = at(crate::moment::Moment::Ago(Duration::ZERO))?;
     let (from, to) = match arguments.from {
         Some(from) => (at(from)?, arguments.to.map_or(Ok(now_at), at)?),
-        None => (earlier(now_at, arguments.last.unwrap_or(HOUR)), now_at),
+        None => (earlier(now_at, arguments.last.unwrap_or(last)), now_at),
     };
     if from >= to {
         bail!("the range is empty: --from must be before --to (and a time to come has no history)");
@@ -181,7 +203,7 @@ mod tests {
             bail!("another command")
         };
         let now: Timestamp = NOON.parse()?;
-        let ask = ask(&arguments, now, &TimeZone::UTC)?;
+        let ask = ask(&arguments, now, HOUR, &TimeZone::UTC)?;
         let compared = ask.compare.into_iter().flat_map(|span| [span.from.0, span.to.0]);
         let hour = 3_600_000_000_000;
         let before = |at: WallClock| (now.as_nanosecond() as i64 - at.0) / hour;
