@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memtap_model::{Layout, Observation};
 
-use crate::{CaptureError, Plan, bpf, error, procfs, systemtap};
+use crate::{CaptureError, Filter, Plan, bpf, error, procfs, systemtap};
 
 /// A source of observations; one thread owns it.
 pub trait Source: Send {
@@ -87,8 +87,10 @@ impl SourceKind {
 }
 
 /// How to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
+    /// What is wanted.
+    pub filter: Filter,
     /// Size of the kernel's ring, bytes: a power of two and a multiple of the page size.
     pub ring_bytes: u32,
     /// How much of it requests may fill, bytes; `None`: three quarters. The rest is for forks, execs, exits and readings.
@@ -119,6 +121,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            filter: Filter::default(),
             ring_bytes: 16 << 20,
             ring_requests: None,
             accounts: 32_768,
@@ -156,7 +159,9 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
     let with_bpf = |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source) };
     match choice {
         SourceChoice::Bpf => bpf::Bpf::open(settings).map(with_bpf),
-        SourceChoice::Procfs => Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new() }),
+        SourceChoice::Procfs => {
+            Ok(Opened { source: Box::new(procfs::Procfs::open(settings)?), notices: Vec::new() })
+        }
         SourceChoice::SystemTap(path) => {
             let source = systemtap::SystemTap::open(path, settings)?;
             Ok(Opened { source: Box::new(source), notices: Vec::new() })
@@ -164,7 +169,7 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
             Ok(source) => Ok(with_bpf(source)),
             Err(reason) => Ok(Opened {
-                source: Box::new(procfs::Procfs::open()?),
+                source: Box::new(procfs::Procfs::open(settings)?),
                 notices: vec![requests_are_missing(&reason)],
             }),
         },

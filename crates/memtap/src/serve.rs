@@ -35,7 +35,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
-    let capture = config.capture;
+    let capture = config.capture.clone();
     let opened = memtap_capture::open(&config.source, &capture)?;
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
