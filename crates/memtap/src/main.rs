@@ -13,8 +13,10 @@ mod moment;
 mod output;
 mod pipeline;
 mod report_command;
+mod rows;
 mod serve;
 mod store_command;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
         Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
         Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
