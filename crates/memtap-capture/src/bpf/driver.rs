@@ -23,13 +23,12 @@ const ITERATOR: &str = "read_processes";
 /// Processes put into the ring by one step of a reading.
 const STEP: usize = 64;
 
-/// Program and the tracepoint it is for. Exit comes first: what is born while we attach is then never missed in going.
-const TRACEPOINTS: [(&str, &str); 4] = [
-    ("on_exit", "sched_process_exit"),
-    ("on_exec", "sched_process_exec"),
-    ("on_fork", "task_newtask"),
-    ("on_rename", "task_rename"),
-];
+/// Program and the tracepoint it is for. It is attached before those that open accounts: what is born while we attach is then never missed
+/// in going.
+const EXIT: (&str, &str) = ("on_exit", "sched_process_exit");
+/// These open accounts, and come after what follows calls: what a thread changes would else add up until its first call is told.
+const TRACEPOINTS: [(&str, &str); 3] =
+    [("on_exec", "sched_process_exec"), ("on_fork", "task_newtask"), ("on_rename", "task_rename")];
 const CALLS_EXIT: (&str, &str) = ("on_sys_exit", "sys_exit");
 /// Programs for the exit of one function each: this and the function's name.
 const FUNCTION: &str = "fx_";
@@ -79,12 +78,13 @@ impl Driver {
         for (program, tracepoint) in LOCKS.iter().filter(|_| plan.locks) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
-        for (program, tracepoint) in TRACEPOINTS {
-            attach(&mut ebpf, &btf, program, tracepoint)?;
-        }
+        attach(&mut ebpf, &btf, EXIT.0, EXIT.1)?;
         match plan.hook {
             Hook::Exit => attach(&mut ebpf, &btf, CALLS_EXIT.0, CALLS_EXIT.1)?,
             Hook::Functions => attach_functions(&mut ebpf, &btf)?,
+        }
+        for (program, tracepoint) in TRACEPOINTS {
+            attach(&mut ebpf, &btf, program, tracepoint)?;
         }
         let without_oom = attach(&mut ebpf, &btf, OOM.0, OOM.1).err();
         let iterator: &mut Iter = program(&mut ebpf, ITERATOR)?;
