@@ -48,7 +48,11 @@ static __always_inline void unwatch(__u32 tgid)
 
 static __always_inline bool is_told(__u32 row, __u32 errno, __u64 requested)
 {
-	if (some_rows && (row >= MEMTAP_CALLS || !told_rows[row]))
+	__u64 index = row;
+
+	/* As in count_request. */
+	barrier_var(index);
+	if (some_rows && (index >= MEMTAP_CALLS || !told_rows[index]))
 		return false;
 	return requested >= least_bytes && (errno || !refused_only);
 }
