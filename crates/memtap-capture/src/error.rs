@@ -30,6 +30,12 @@ pub enum CaptureError {
         /// The kernel's words.
         reason: String,
     },
+    /// The source cannot tell whose child a process is.
+    #[error("the source {origin} does not see children being born: leave --follow away, or use --source bpf")]
+    CannotFollow {
+        /// Which.
+        origin: &'static str,
+    },
     /// A file of the kernel could not be read.
     #[error("cannot read {path}")]
     Read {

@@ -3,6 +3,7 @@
 mod record;
 mod report;
 mod store;
+mod trace;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,11 +11,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
+use memtap_model::{CALLS, Call};
 use memtap_store::StoreUrl;
 
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
+pub(crate) use trace::{TraceArguments, TraceFormat};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +28,7 @@ Examples:
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
   memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
+  sudo memtap trace -p 1234 --follow         its requests and its children's as they come
   memtap report -o report.html               what the last hour came to
   memtap doctor                              what this kernel and your permissions allow";
 
@@ -65,6 +69,9 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
+    /// Show requests as they come back from the kernel, in the manner of strace: of all processes, or of some
+    #[command(after_help = trace::EXAMPLES)]
+    Trace(TraceArguments),
     /// Read lines that the original system's SystemTap script printed, or a recording, into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
@@ -290,6 +297,12 @@ fn memory(text: &str) -> Result<u64, String> {
 /// A size such as `64KiB`, below 4 GiB.
 fn size(text: &str) -> Result<u32, String> {
     u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too much: less than 4GiB"))
+}
+
+/// The call of that name.
+pub(crate) fn call(name: &str) -> Result<Call, String> {
+    let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; there are {}", known()))
 }
 
 /// A size such as `64KiB`.

@@ -16,9 +16,11 @@ mod pipeline;
 mod record;
 mod replay;
 mod report_command;
+mod rows;
 mod serve;
 mod settings_file;
 mod store_command;
+mod trace;
 mod version;
 
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
         Some(cli::Command::Record(arguments)) => record::run(&arguments),
         Some(cli::Command::Report(arguments)) => report_command::run(&arguments),

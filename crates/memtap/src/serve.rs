@@ -47,7 +47,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
-    let capture = config.capture;
+    let capture = config.capture.clone();
     let opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
