@@ -1,8 +1,9 @@
 // The page in a real browser, with the real memtap behind it.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
 import { artefact, open as openPage, startBrowser } from "./browser.mjs";
-import { hex, startFixture, startMemtap } from "./memtap.mjs";
+import { hex, startFixture, startMemtap, until } from "./memtap.mjs";
 
 let memtap;
 let browser;
@@ -87,6 +88,50 @@ test("the panel of one process tells its books, its refused requests and its PSS
   assert.deepEqual(faults, []);
   await page.close();
   await fixture.end();
+});
+
+/** One that makes more requests than a tick shows, and one that makes a request a second, each of its own size. */
+const FLOOD = `
+import mmap, time
+while True:
+    begin = time.monotonic()
+    for _ in range(100):
+        mmap.mmap(-1, 65536).close()
+    time.sleep(max(0, 0.02 - (time.monotonic() - begin)))
+`;
+const QUIET = `
+import mmap, time
+kept = []
+for n in range(64, 1000):
+    kept.append(mmap.mmap(-1, n * 1048576))
+    time.sleep(1)
+`;
+
+function python(t, program) {
+  const child = spawn("python3", ["-c", program], { stdio: "ignore" });
+  t.after(() => child.kill("SIGKILL"));
+  return child.pid;
+}
+
+test("the panel of a quiet process shows all of its requests, however busy its neighbour is", async (t) => {
+  python(t, FLOOD);
+  const pid = python(t, QUIET);
+  const { page, faults } = await open("#/processes");
+  await page.getByTestId("process-search").fill(String(pid));
+  await page.locator(`[data-testid="process-row"][data-pid="${pid}"]`).click({ timeout: 8000 });
+  const panel = page.getByTestId("process-panel");
+  const mib = async () => {
+    const sizes = await panel.getByTestId("request-row").evaluateAll((rows) => rows.map((row) => Number(row.dataset.size) / 1048576));
+    return sizes.filter((size) => size >= 64 && Number.isInteger(size));
+  };
+  await until("eight of its requests are shown", async () => (await mib()).length >= 8, 30_000);
+  const sizes = await mib();
+  const last = sizes.at(-1);
+  assert.deepEqual(sizes, Array.from({ length: last - sizes[0] + 1 }, (_, i) => sizes[0] + i), "each of them, in order");
+  await panel.getByTestId("timeline-requests").waitFor({ timeout: 8000 });
+  await page.screenshot({ path: artefact("process-quiet.png") });
+  assert.deepEqual(faults, []);
+  await page.close();
 });
 
 test("it looks as it should: wide and narrow, light and dark, English and Spanish", async () => {

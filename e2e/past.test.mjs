@@ -71,6 +71,84 @@ test("when a process that is gone had its peak", async () => {
   await page.close();
 });
 
+/** The option of the choice of machines, once it is there: it is read from the history. */
+async function chooseHost(page, value) {
+  const choice = page.getByTestId("host");
+  await choice.waitFor({ timeout: 8000 });
+  await choice.selectOption(value);
+}
+
+test("of two machines in one history the page shows one, the other, or both", async () => {
+  const { page, faults } = await open(browser, memtap.url, "#/processes");
+  await yesterday(page);
+  const row = (name) => page.getByTestId("process-row").filter({ hasText: name });
+  const programs = { own: row("postgres"), other: row("mailer") };
+  await programs.own.waitFor({ timeout: 8000 });
+  await page.getByTestId("process-search").fill("mailer");
+  await programs.own.waitFor({ state: "detached", timeout: 5000 });
+  assert.equal(await programs.other.count(), 0, "this machine alone");
+  await page.getByTestId("process-search").fill("");
+  await chooseHost(page, "attic");
+  await programs.other.waitFor({ timeout: 8000 });
+  assert.equal(await programs.own.count(), 0, "the other alone");
+  const of = async (hash) => {
+    const answer = await page.evaluate(async (hash) => {
+      location.hash = hash;
+      await new Promise((done) => setTimeout(done, 1500));
+      return document.querySelector("main")?.textContent ?? document.body.textContent;
+    }, hash);
+    return answer;
+  };
+  const link = await page.evaluate(() => location.hash);
+  const requests = await of(link.replace("processes", "requests"));
+  assert.ok(requests.includes("mailer") && !requests.includes("postgres"), "its requests alone");
+  await of(link);
+  await chooseHost(page, "*");
+  // Only the rows in sight are in the document.
+  for (const [name, program] of [["postgres", programs.own], ["mailer", programs.other]]) {
+    await page.getByTestId("process-search").fill(name);
+    await program.waitFor({ timeout: 8000 });
+  }
+  // The same pid and start on both machines: each is itself.
+  await page.getByTestId("process-search").fill("systemd");
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid="process-row"]').length === 2, undefined, { timeout: 5000 });
+  const sizes = new Set();
+  for (const index of [0, 1]) {
+    await page.getByTestId("process-row").nth(index).click();
+    const resident = page.getByTestId("process-panel").locator(".amount").filter({ hasText: /B\s*resident$/ }).first();
+    await resident.waitFor({ timeout: 8000 });
+    sizes.add((await resident.textContent()).trim());
+  }
+  assert.equal(sizes.size, 2, [...sizes].join(", "));
+  await page.screenshot({ path: artefact("two-hosts.png") });
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("a process of the past: its requests by call, the name it took, and the time in which nobody watched", async () => {
+  const { page, faults } = await open(browser, memtap.url, "#/processes");
+  await yesterday(page);
+  await chooseHost(page, "attic");
+  await page.getByTestId("process-row").filter({ hasText: "mailer" }).click({ timeout: 8000 });
+  const panel = page.getByTestId("process-panel");
+  await panel.getByTestId("timeline-requests").waitFor({ timeout: 8000 });
+  const names = panel.getByTestId("names");
+  await names.waitFor({ timeout: 8000 });
+  assert.match(await names.textContent(), /03:00:30.* mailer$/);
+  assert.match(await panel.getByTestId("timeline").textContent(), /mmap/);
+  assert.equal(await panel.getByTestId("calls-missing").count(), 0);
+  const { watched } = await page.evaluate(async () => {
+    const query = new URLSearchParams(location.hash.split("?")[1]);
+    const range = new URLSearchParams({ pid: "302", host: "attic", from: query.get("from"), to: query.get("to") });
+    return (await fetch(`/api/v1/usage?${range}`)).json();
+  });
+  assert.deepEqual(watched.map(({ from, to }) => [from.slice(11, 16), to.slice(11, 16)]), [["00:00", "06:00"], ["12:00", "00:00"]]);
+  await page.waitForTimeout(500);
+  await page.screenshot({ path: artefact("past-calls.png") });
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test("a drag over a chart chooses its time for every view, and one click leads back", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/");
   await yesterday(page);

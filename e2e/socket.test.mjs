@@ -1,8 +1,10 @@
 // The original system's clients keep working, and the page's events are as documented.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { io } from "socket.io-client";
-import { hex, startFixture, startMemtap } from "./memtap.mjs";
+import { hex, startFixture, startMemtap, until } from "./memtap.mjs";
 
 let memtap;
 before(async () => {
@@ -85,6 +87,94 @@ test("/live: a snapshot, then ticks that carry a new process and its requests", 
   });
   assert.equal(request.delta_bytes, 3457024);
   assert.equal(changed.at(-1).name, "ticker");
+});
+
+/** A busy program: each second has more requests than one event carries. */
+const BUSY = `
+import mmap, time
+while True:
+    for _ in range(60):
+        mmap.mmap(-1, 65536).close()
+    time.sleep(0.05)
+`;
+
+/** A client that takes nothing from its socket until it is told to; then it says how many ticks it finds before the next snapshot. */
+const MUTE = `
+import re, socket, sys
+def sent(text):
+    return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text.encode()
+link = socket.socket()
+link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+link.connect(("127.0.0.1", int(sys.argv[1])))
+link.sendall(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\\r\\nHost: 127.0.0.1:" + sys.argv[1].encode() + b"\\r\\nConnection: Upgrade\\r\\n"
+    b"Upgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==\\r\\n\\r\\n")
+link.sendall(sent("40") + sent("40/live,"))
+print("there", flush=True)
+sys.stdin.readline()
+link.settimeout(10)
+events, rest = [], b""
+while events.count(b"snapshot") < 2:
+    more = link.recv(1 << 20)
+    if not more:
+        sys.exit("memtap has hung up")
+    rest, end = rest + more, 0
+    for event in re.finditer(b'42/live,."(snapshot|tick)"', rest):
+        events.append(event[1])
+        end = event.end()
+    rest = rest[end:][-18:]
+print(events.index(b"snapshot", 1) - 1, flush=True)
+`;
+
+function started(t, script, ...args) {
+  const child = spawn("python3", ["-c", script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async () => (await lines.next()).value;
+  return { line, tell: (text) => child.stdin.write(`${text}\n`) };
+}
+
+test("a client that stops reading costs the nine others nothing, and finds no backlog when it reads on", async (t) => {
+  started(t, BUSY);
+  const mute = started(t, MUTE, String(memtap.port));
+  assert.equal(await mute.line(), "there");
+  const clients = Array.from({ length: 9 }, () => {
+    const socket = connect(t, "/live", ["websocket"]);
+    const times = [];
+    for (const name of ["snapshot", "tick"]) socket.on(name, ({ time }) => times.push(time));
+    return { socket, times };
+  });
+  const [first] = clients;
+  // The server keeps sixteen events for one client, and this one gets those of two namespaces.
+  const UPDATES = 17;
+  await until("the first client has its updates", () => Promise.resolve(first.times.length >= UPDATES), 60_000);
+  const since = (times) => times.slice(times.indexOf(first.times[2]), times.indexOf(first.times[UPDATES - 2]) + 1);
+  const expected = first.times.slice(2, UPDATES - 1);
+  for (const { times } of clients) assert.deepEqual(since(times), expected, "each update, in order");
+  mute.tell("read on");
+  const kept = Number(await mute.line());
+  assert.ok(kept > 0 && kept < UPDATES - 3, `${kept} updates were kept for it`);
+});
+
+test("/live: who looks at a process gets its requests apart; 32 processes can be looked at", async (t) => {
+  const look = (socket, pid) => socket.timeout(15_000).emitWithAck("focus", { pid });
+  const fixture = await startFixture(t, "named", hex("looked at"), "3456789");
+  const socket = connect(t, "/live", ["websocket"]);
+  assert.deepEqual(await look(socket, fixture.pid), { focused: true, most: 32 });
+  const [first] = await events(socket, "focused", 1);
+  assert.deepEqual([first.event.pid, first.event.requests, first.event.skipped], [fixture.pid, [], 0]);
+  const coming = events(socket, "focused", 3);
+  await fixture.go();
+  const requests = (await coming).flatMap(({ event }) => event.requests);
+  assert.ok(requests.some((request) => request.memory_size === 3457024), "its mmap");
+  assert.ok(requests.every((request) => request.pid === fixture.pid), "and nobody else's");
+
+  const others = Array.from({ length: 32 }, () => connect(t, "/live", ["websocket"]));
+  const answers = await Promise.all(others.map((other, i) => look(other, 4_000_000 + i)));
+  assert.equal(answers.filter(({ focused }) => focused).length, 31, "one is looked at already");
+  assert.equal((await look(connect(t, "/live", ["websocket"]), fixture.pid)).focused, true, "whom another looks at costs nothing");
+  assert.equal((await look(others[0], null)).focused, false);
+  assert.equal((await look(others.find((_, i) => !answers[i].focused), 5_000_000)).focused, true, "there is room again");
+  assert.equal((await look(connect(t, "", ["websocket"]), fixture.pid)).focused, false, "the original's clients know of none");
 });
 
 test("strangers are refused: a foreign Host, a foreign Origin, also for WebSockets", async () => {

@@ -1,18 +1,17 @@
 /** Which view is shown. */
+import { useEffect } from "react";
+import { VIEWS } from "./lib/route";
 import { useLive } from "./model/store";
 import { Failure } from "./ui/Failure";
 import { Frame } from "./ui/Frame";
 import { useRoute } from "./ui/router";
 import { Say } from "./ui/Say";
 import { useSettings } from "./ui/settings";
-import { HealthView } from "./views/HealthView";
-import { OverviewView } from "./views/OverviewView";
-import { ProcessesView } from "./views/ProcessesView";
-import { ReportsView } from "./views/ReportsView";
-import { RequestsView } from "./views/RequestsView";
+import { fetchView, PARTS } from "./views/parts";
 
 export function App() {
   const isLoaded = useLive((state) => state.live !== null);
+  useOtherViews(isLoaded);
   return (
     <Frame>
       <Failure>{isLoaded ? <CurrentView /> : <Loading />}</Failure>
@@ -22,18 +21,23 @@ export function App() {
 
 function CurrentView() {
   const route = useRoute();
-  switch (route.view) {
-    case "overview":
-      return <OverviewView />;
-    case "processes":
-      return <ProcessesView route={route} />;
-    case "requests":
-      return <RequestsView route={route} />;
-    case "reports":
-      return <ReportsView />;
-    case "health":
-      return <HealthView />;
-  }
+  const Shown = PARTS[route.view];
+  return <Shown key={route.view} route={route} />;
+}
+
+/** The scripts of the views that are not shown come when the browser has nothing else to do: a click then waits for nothing. */
+function useOtherViews(isLoaded: boolean): void {
+  useEffect(() => {
+    if (!isLoaded) return undefined;
+    const fetchAll = () => VIEWS.forEach(fetchView);
+    // Safari has no idle callbacks.
+    if (!("requestIdleCallback" in window)) {
+      const timer = setTimeout(fetchAll, 1_000);
+      return () => clearTimeout(timer);
+    }
+    const idle = requestIdleCallback(fetchAll);
+    return () => cancelIdleCallback(idle);
+  }, [isLoaded]);
 }
 
 function Loading() {

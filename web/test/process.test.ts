@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { moments, timeline } from "../src/charts/usageData";
+import { callChart, callSteps, missingOf } from "../src/charts/callData";
+import { moments, timeline, type TimelineSource } from "../src/charts/usageData";
 import { timeOption } from "../src/charts/timeOption";
 import { histogram } from "../src/lib/histogram";
-import type { Usage } from "../src/model/history";
+import type { ProcessCalls, Usage } from "../src/model/history";
 
 const NOON = Date.parse("2026-11-23T12:00:00.000Z");
 
@@ -27,13 +28,35 @@ function stepAt(second: number): Usage["series"][number] {
   };
 }
 
-function usageAt(...seconds: number[]): Usage {
-  return { step_s: 10, series: seconds.map(stepAt) };
+const at = (second: number) => new Date(NOON + second * 1000).toISOString();
+
+/** Steps of ten seconds, of a memtap that ran in these stretches. */
+function usageAt(seconds: number[], watched: [from: number, to: number][] = [[0, 100]]): Usage {
+  return { step_s: 10, series: seconds.map(stepAt), watched: watched.map(([from, to]) => ({ from: at(from), to: at(to) })) };
+}
+
+type Counted = ProcessCalls["series"][number]["calls"];
+
+function callsAt(series: [second: number, calls: Counted][], part: Partial<ProcessCalls> = {}): ProcessCalls {
+  const rows = series.flatMap(([, calls]) => Object.values(calls)).reduce((sum, { count }) => sum + count, 0);
+  return { step_s: 10, series: series.map(([second, calls]) => ({ timestamp: at(second), calls })), names: [], rows, since: null, cut: false, ...part };
+}
+
+const words = {
+  anonymous: "a", file: "f", shmem: "s", virtual: "v", peak: "p", others: "o", refused: "x", all: "all", description: "", killed: "killed",
+  renamed: (name: string) => `→ ${name}`,
+  renamedAbout: (name: string, time: string) => `${name} since ${time}`,
+};
+
+function timelineOf(part: Partial<TimelineSource>) {
+  const shown = { from: NOON, to: NOON + 100_000 };
+  const source = { usage: usageAt([]), calls: null, live: null, killed: null, until: shown.to, shown, ...part };
+  return timeline(source, "light", "en", words);
 }
 
 describe("a process over time", () => {
   it("has what it had while nothing is told of it, and asks for nothing then", () => {
-    const told = moments(usageAt(0, 10, 60), NOON + 100_000);
+    const told = moments(usageAt([0, 10, 60]), NOON + 100_000);
     expect(told.map(({ time, isStill }) => [(time - NOON) / 1000, isStill])).toEqual([
       [0, false],
       [10, false],
@@ -43,11 +66,12 @@ describe("a process over time", () => {
       [70, true],
       [100, true],
     ]);
-    const words = { anonymous: "a", file: "f", shmem: "s", virtual: "v", peak: "p", requests: "r", refused: "x" };
-    const charts = timeline(usageAt(0, 30), NOON + 40_000, { from: NOON, to: NOON + 40_000 }, [], "light", "en", words);
-    expect(charts.requests.series.map(({ values }) => values)).toEqual([
-      [2, 0, 0, 2],
-      [1, 0, 0, 1],
+    const calls = callsAt([[0, { mmap: { count: 15, refused: 10 }, brk: { count: 5, refused: 0 } }], [30, { mmap: { count: 20, refused: 10 } }]]);
+    const charts = timelineOf({ usage: usageAt([0, 30]), calls, until: NOON + 40_000 });
+    expect(charts.requests.series.map(({ key, values }) => [key, values])).toEqual([
+      ["mmap", [1.5, 0, 0, 2]],
+      ["brk", [0.5, 0, 0, 0]],
+      ["refused", [1, 0, 0, 1]],
     ]);
     expect(charts.resident.series.at(-1)?.values, "a peak that the end of the step does not show").toEqual([6000, null, null, null]);
     expect(charts.virtual.series[0]?.values).toEqual([8192, 8192, 8192, 8192]);
@@ -56,7 +80,73 @@ describe("a process over time", () => {
     expect(drawn.map(({ stack }) => stack)).toEqual(["all", "all", "all", undefined]);
   });
 
-  it("asks for sizes of each power of two, refused ones apart", () => {
+  it("has what it had before the time that is shown, though nothing happens in it", () => {
+    const before = { ...stepAt(0), requests: 0, refused: 0 };
+    const charts = timelineOf({ usage: { ...usageAt([]), series: [before] } });
+    expect(charts.resident.times).toEqual([0, 10, 100].map((second) => NOON + second * 1000));
+    expect(charts.resident.series[0]?.values).toEqual([4096, 4096, 4096]);
+    expect(charts.requests.series, "it asks for nothing").toEqual([]);
+  });
+
+  it("has a gap while memtap was not running", () => {
+    const usage = usageAt([0, 70], [[0, 30], [70, 100]]);
+    const told = moments(usage, NOON + 100_000).map(({ time, step }) => [(time - NOON) / 1000, step !== null]);
+    expect(told).toEqual([[0, true], [10, true], [30, true], [30.001, false], [70, true], [80, true], [100, true]]);
+    const chart = timelineOf({ usage, calls: callsAt([[0, { mmap: { count: 20, refused: 0 } }], [70, { mmap: { count: 20, refused: 0 } }]]) });
+    expect(chart.requests.series[0]?.values).toEqual([2, 0, 0, null, null, null, null, 2, 0, 0]);
+    const short = moments(usageAt([0, 10], [[0, 10], [10, 20]]), NOON + 20_000);
+    expect(short.every(({ step }) => step !== null), "stretches that touch are no gap").toBe(true);
+  });
+
+});
+
+describe("requests of a process by call", () => {
+  it("are those of its own counts in the present, from the first whole step on", () => {
+    const stored = callsAt([[0, { mmap: { count: 4, refused: 0 } }], [10, { mmap: { count: 7, refused: 0 } }], [20, { mmap: { count: 1, refused: 0 } }]]);
+    const ticks = [12, 21, 29, 30].map((second) => ({ time: NOON + second * 1000, calls: { brk: { count: second, refused: 1 } } }));
+    const steps = callSteps(stored, { ticks, ticksFrom: NOON + 11_000 }, 10_000);
+    expect([...steps].map(([time, calls]) => [(time - NOON) / 1000, calls])).toEqual([
+      [0, { mmap: { count: 4, refused: 0 } }],
+      [10, { mmap: { count: 7, refused: 0 } }],
+      [20, { brk: { count: 50, refused: 2 } }],
+      [30, { brk: { count: 30, refused: 1 } }],
+    ]);
+  });
+
+  it("are said to be fewer than were made where the history has fewer, and a line has all", () => {
+    const usage = usageAt([0, 10]);
+    const some = callSteps(callsAt([[10, { mmap: { count: 20, refused: 10 } }]]), null, 10_000);
+    expect(missingOf(some, usage)).toEqual({ counted: 20, made: 40 });
+    const shown = { from: NOON, to: NOON + 20_000 };
+    const chart = callChart({ usage, steps: some, until: shown.to, shown, marks: [] }, "light", "en", words);
+    expect(chart.series.map(({ key, values }) => [key, values])).toEqual([["mmap", [0, 2]], ["all", [2, 2]], ["refused", [1, 1]]]);
+    const nearly = callSteps(callsAt([[0, { brk: { count: 39, refused: 0 } }]]), null, 10_000);
+    expect(missingOf(nearly, usage), "the last are on their way").toBeNull();
+  });
+
+  it("are there of an import, of which nothing else is known", () => {
+    const usage = { step_s: 10, series: [], watched: [] };
+    const charts = timelineOf({ usage, calls: callsAt([[20, { mmap: { count: 10, refused: 0 } }]]), until: NOON + 40_000 });
+    expect(charts.resident.times).toEqual([]);
+    expect(charts.requests.times.map((time) => (time - NOON) / 1000)).toEqual([20, 30]);
+    expect(charts.requests.series[0]?.values).toEqual([1, 0]);
+  });
+
+  it("have flags at each new name, and its end by the kernel, with text and never markup", () => {
+    const names = ["sh", "a{b|c}", "x"].map((name, i) => ({ name, timestamp: at(i) }));
+    const { resident, requests } = timelineOf({ usage: usageAt([0]), calls: callsAt([], { names }), killed: at(50) });
+    expect(resident.marks.map(({ from, label }) => [(from - NOON) / 1000, label])).toEqual([[1, "→ a❴b|c❵"], [2, "→ x"], [50, "killed"]]);
+    const drawn = timeOption(resident, "light")["series"] as { markLine?: { data: { label: { show: boolean; color: string } }[] } }[];
+    const flags = drawn[0]?.markLine?.data.map(({ label }) => label) ?? [];
+    expect(flags.map(({ show }) => show), "labels that would lie upon each other are not written").toEqual([true, true, false]);
+    expect(flags[0]?.color, "only an end by the kernel is red").not.toBe(flags[1]?.color);
+    expect(requests.marks.every(({ isQuiet }) => isQuiet === true)).toBe(true);
+  });
+
+});
+
+describe("sizes that a process asks for", () => {
+  it("are counted by power of two, refused ones apart", () => {
     const bars = histogram([
       { call: "brk", from_bytes: 0, count: 3, refused: 0, bytes: 0 },
       { call: "mmap", from_bytes: 4096, count: 2, refused: 2, bytes: 8192 },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { callRates } from "../src/charts/historyData";
-import { byteSteps, withGaps } from "../src/charts/timeOption";
+import { amountLabel, byteSteps, rateSteps, timeLabel } from "../src/charts/axes";
+import { withGaps } from "../src/charts/timeOption";
 import { parseRoute, routeHash } from "../src/lib/route";
 import { around, day, dragged, drawn, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
 
@@ -49,6 +50,12 @@ describe("the time that is shown", () => {
   });
 });
 
+/** What stands at an axis of rates. */
+function ticks(top: number): string[] {
+  const { interval, max } = rateSteps(top);
+  return Array.from({ length: Math.round(max / interval) + 1 }, (_, i) => amountLabel(i * interval, interval, false, "en"));
+}
+
 describe("charts of the history", () => {
   it("have a gap where a step is missing", () => {
     const points = [0, 10, 20, 50, 60].map((time) => ({ time, value: 1 }));
@@ -57,6 +64,25 @@ describe("charts of the history", () => {
   it("have steps of powers of two for bytes", () => {
     expect(byteSteps(6.6 * 2 ** 30)).toEqual({ interval: 2 ** 31, max: 2 ** 33 });
     expect(byteSteps(0)).toEqual({ interval: 1024, max: 1024 });
+  });
+  it("write ticks of amounts with the decimals that tell them apart", () => {
+    expect(ticks(0.036)).toEqual(["0.00", "0.01", "0.02", "0.03", "0.04"]);
+    expect(ticks(1.6)).toEqual(["0.0", "0.5", "1.0", "1.5", "2.0"]);
+    expect(ticks(17_000)).toEqual(["0", "5,000", "10,000", "15,000", "20,000"]);
+    expect(ticks(0)).toEqual(["0", "1"]);
+    for (const top of [0.0000031, 0.25, 0.3, 0.7, 3, 4, 99, 1e9]) {
+      const all = ticks(top);
+      expect(new Set(all).size, `${top}: ${all.join(" ")}`).toBe(all.length);
+      expect(all.length).toBeGreaterThan(3);
+      expect(all.length).toBeLessThan(8);
+    }
+    expect(amountLabel(2 ** 31, 2 ** 31, true, "en")).toBe("2.00 GiB");
+  });
+  it("write ticks of time with seconds where ranges are short, and with days where they are long", () => {
+    const time = new Date(2026, 10, 24, 15, 30, 5).getTime();
+    expect([90_000, 300_000].map((range) => timeLabel(time, range))).toEqual(["15:30:05", "15:30:05"]);
+    expect(timeLabel(time, 3_600_000)).toBe("15:30");
+    expect(timeLabel(time, 7 * 86_400_000)).toBe("11-24 15:30");
   });
   it("tell calls apart, put rare ones together, and mark what was lost", () => {
     const memory = {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { i18n, LANGS, meaningOf } from "../src/i18n";
+import { beforeAll, describe, expect, it } from "vitest";
+import { i18n, LANGS, meaningOf, speak } from "../src/i18n";
 import { en } from "../src/i18n/en";
 import { es } from "../src/i18n/es";
 
@@ -36,6 +36,8 @@ function wanted(all: Texts): Record<string, string[]> {
 const SOURCES = import.meta.glob<string>(["../src/**/*.ts", "../src/**/*.tsx", "!../src/i18n/e?/**"], { query: "?raw", import: "default", eager: true });
 
 describe("the words", () => {
+  beforeAll(() => speak("es"));
+
   it("want the same variables in both languages", () => {
     expect(wanted(ALL.es)).toEqual(wanted(ALL.en));
     expect(Object.keys(wanted(ALL.en)).length).toBeGreaterThan(300);

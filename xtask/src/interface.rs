@@ -34,6 +34,7 @@ fn ask(schemathesis: &Path, port: u16) -> anyhow::Result<()> {
         let mut ask = Command::new(schemathesis);
         ask.arg("--config-file").arg(sources().join(settings)).args(["run", "--no-color", &description]);
         ask.env("MEMTAP_FROM", day("yesterday")?).env("MEMTAP_TO", day("tomorrow")?);
+        ask.env("MEMTAP_BEFORE", day("2 days ago")?);
         run(ask.env("NO_PROXY", "127.0.0.1").current_dir(&place))?;
     }
     Ok(())

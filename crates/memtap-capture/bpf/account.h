@@ -202,10 +202,13 @@ static __always_inline void count_refusal(struct account *account, __u32 row, __
 static __always_inline void count_request(struct account *account, __u32 row, __u32 errno, __u64 requested)
 {
 	struct memtap_call *call;
+	__u64 index = row;
 
-	if (row >= MEMTAP_CALLS)
+	/* The compiler must look at the very register that it uses: the verifier of 6.1 forgets bounds of what was on the stack. */
+	barrier_var(index);
+	if (index >= MEMTAP_CALLS)
 		return;
-	call = &account->calls[row];
+	call = &account->calls[index];
 	add(&account->requests, 1);
 	add(&call->count, 1);
 	if (errno) {

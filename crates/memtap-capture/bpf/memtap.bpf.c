@@ -2,7 +2,7 @@
 /*
  * memtap's kernel side. It keeps an account for each process (account.h) and tells of it in one ring (ring.h, record.h): every
  * memory request that comes back from the kernel; every fork, exec, exit and change of name; and, on demand, the state of every process
- * (state.h), through the same ring, so that all of it is in one order.
+ * (state.h), through the same ring, so that all of it is in one order. With a filter (watch.h), of the processes that are watched only.
  *
  * Four rules keep the books right:
  * - the account is brought up to date first, the ring's slot reserved next, the state read last: a record's state then contains every
@@ -23,6 +23,7 @@
 #include "state.h"
 #include "call.h"
 #include "stream.h"
+#include "watch.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -78,6 +79,8 @@ static __always_inline void returned(struct task_struct *task, struct account *a
 	requested = requested_bytes(call, size, errno && size == MEMTAP_SIZE_BREAK ? call->ret : brk_before, delta);
 	/* Of brk, only growth counts as asked for. */
 	count_request(account, call->row, errno, size == MEMTAP_SIZE_BREAK && delta < 0 ? 0 : requested);
+	if (!is_told(call->row, errno, requested))
+		return;
 	if (requests_have_room()) {
 		if (call->row == row_mmap && !errno && !(call->args[3] & MAP_ANONYMOUS))
 			told = tell_file_request(task, call, account, delta, requested);
@@ -105,6 +108,8 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	if (number >= NUMBERS || !(calls_64[number] | calls_32[number]))
 		return 0;
 	task = bpf_get_current_task_btf();
+	if (!is_watched(task->tgid))
+		return 0;
 	call.compat = is_compat(task);
 	row = row_of(regs, number, call.compat);
 	if (!row || !task->mm)
@@ -178,6 +183,14 @@ BOTH(memfd_create)
 BOTH(userfaultfd)
 BOTH(mseal)
 
+/* Whose books an address space is in: the thread's own process, or the owner when one reaches into another. */
+static __always_inline __u32 owner_of(struct task_struct *task, struct mm_struct *mm)
+{
+	if (task->mm != mm && bpf_core_field_exists(mm->owner))
+		return BPF_CORE_READ(mm, owner, tgid);
+	return task->tgid;
+}
+
 /*
  * The lock of an address space, taken for writing: whoever holds it, and only that thread, may change the virtual size
  * (include/linux/mmap_lock.h; this form of the tracepoint is from 6.14 on).
@@ -185,11 +198,12 @@ BOTH(mseal)
 SEC("tp_btf/mmap_lock_acquire_returned")
 int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *thread;
 
-	if (!write || !success)
+	if (!write || !success || (only_watched && !is_watched(owner_of(task, mm))))
 		return 0;
-	thread = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread)
 		return 0;
 	thread->mm = (__u64)mm;
@@ -200,15 +214,10 @@ int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
 	return 0;
 }
 
-/* Whose books an address space is in: the thread's own process, or the owner when one reaches into another. */
 static __always_inline struct account *account_of_space(struct task_struct *task, struct mm_struct *mm)
 {
-	struct account *account;
-	__u32 tgid = task->tgid;
+	struct account *account = account_of(owner_of(task, mm));
 
-	if (task->mm != mm && bpf_core_field_exists(mm->owner))
-		tgid = BPF_CORE_READ(mm, owner, tgid);
-	account = account_of(tgid);
 	/* Not that of a new image that exec is still making, nor that of a child that is not yet born. */
 	return account && account->mm == (__u64)mm ? account : NULL;
 }
@@ -255,7 +264,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct account *account = account_of(task->tgid);
 	__s64 change;
 
-	if (!mm)
+	if (!mm || !is_watched(task->tgid))
 		return 0;
 	if (account) {
 		leave(account);
@@ -281,7 +290,7 @@ int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 	struct mm_struct *mm = task->mm;
 	struct account *child, *account;
 
-	if ((clone_flags & CLONE_THREAD) || !mm)
+	if ((clone_flags & CLONE_THREAD) || !mm || !joins(parent->tgid, task->tgid))
 		return 0;
 	child = open_account(task, mm);
 	account = parent->mm == mm ? account_of(parent->tgid) : NULL;
@@ -301,8 +310,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u32 tgid = task->tgid;
 	struct account *account;
 
-	if (task->signal->live.counter != 0)
+	if (task->signal->live.counter != 0 || !is_watched(tgid))
 		return 0;
+	unwatch(tgid);
 	account = account_of(tgid);
 	if (!account && !task->mm)
 		return 0;
@@ -375,7 +385,8 @@ static __always_inline void tell_oom(struct task_struct *victim)
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_oom, struct task_struct *victim, __u32 uid)
 {
-	tell_oom(victim);
+	if (is_watched(victim->tgid))
+		tell_oom(victim);
 	return 0;
 }
 
@@ -411,7 +422,7 @@ int read_processes(struct bpf_iter__task *context)
 	/* A first thread that has ended leaves the others, any of which then stands for the process. */
 	leader = task->group_leader;
 	mm = task->mm;
-	if (!mm || (task != leader && leader->mm))
+	if (!mm || (task != leader && leader->mm) || !is_watched(task->tgid))
 		return 0;
 	account = account_of(task->tgid);
 	if (!account)

@@ -32,6 +32,12 @@ pub enum CaptureError {
         /// The kernel's words.
         reason: String,
     },
+    /// The source cannot tell whose child a process is.
+    #[error("the source {origin} does not see children being born: leave --follow away, or use --source bpf")]
+    CannotFollow {
+        /// Which.
+        origin: &'static str,
+    },
     /// A file of the kernel could not be read.
     #[error("cannot read {path}")]
     Read {
@@ -55,7 +61,7 @@ impl CaptureError {
             Self::NotPermitted { step, reason, .. } => format!("not permitted ({step}: {reason})"),
             Self::Locked => "the kernel is locked down".to_owned(),
             Self::Unsupported { step, reason } => format!("not possible ({step}: {reason})"),
-            Self::Read { .. } => self.to_string(),
+            Self::Read { .. } | Self::CannotFollow { .. } => self.to_string(),
         }
     }
 

@@ -7,21 +7,26 @@ use std::os::unix::fs::MetadataExt as _;
 use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
 
 use crate::details::Details;
-use crate::{CaptureError, Source, SourceKind, bpf, clock};
+use crate::{CaptureError, Filter, Settings, Source, SourceKind, bpf, clock};
 
 /// The source.
 #[derive(Default)]
 pub(crate) struct Procfs {
     /// A reading has been asked for.
     due: bool,
+    filter: Filter,
     known: HashSet<ProcessId>,
     details: Details,
 }
 
 impl Procfs {
-    pub(crate) fn open() -> Result<Self, CaptureError> {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, CaptureError> {
         fs::read_dir("/proc").map_err(CaptureError::read("/proc"))?;
-        Ok(Self::default())
+        let filter = settings.filter.clone();
+        if filter.follow {
+            return Err(CaptureError::CannotFollow { origin: SourceKind::Procfs.name() });
+        }
+        Ok(Self { filter, ..Self::default() })
     }
 }
 
@@ -44,7 +49,8 @@ impl Source for Procfs {
         let boot = clock::boot();
         let mut seen = HashSet::new();
         let mut renewed = HashMap::new();
-        for state in pids().filter_map(|pid| state(pid, boot)) {
+        let wanted = pids().filter(|pid| self.filter.is_of(Tgid(*pid)));
+        for state in wanted.filter_map(|pid| state(pid, boot)) {
             seen.insert(state.process());
             if self.details.is_new(state.process(), state.placement) {
                 renewed.insert(state.tgid, (state.process(), state.uid));
@@ -71,6 +77,14 @@ pub(crate) fn ended(process: ProcessId) -> ProcessState {
 pub(crate) fn pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// When a process started, to the hundredth of a second; `None` when it has gone.
+#[must_use]
+pub fn started_at(pid: u32) -> Option<WallClock> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let start = bpf::start_of_ticks(Stat::parse(&stat)?.start_ticks);
+    Some(WallClock::after_boot(clock::boot(), start.0))
 }
 
 /// One process; `None` when it has gone or has no memory of its own.
@@ -169,7 +183,7 @@ mod tests {
     #[test]
     fn sees_itself_with_its_real_size() {
         let mut out = Vec::new();
-        let mut source = Procfs::open().unwrap();
+        let mut source = Procfs::open(&Settings::default()).unwrap();
         source.tick().unwrap();
         assert!(source.poll(0, &mut out).unwrap() > 1);
         let own = out.iter().find_map(|observation| match observation {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use memtap_model::{HostReading, Layout, Observation, WallClock};
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureError, Plan, bpf, clock, error, procfs, read_host, recording, systemtap};
+use crate::{CaptureError, Filter, Plan, bpf, clock, error, procfs, read_host, recording, systemtap};
 
 /// A source of observations; one thread owns it.
 pub trait Source: Send {
@@ -104,8 +104,10 @@ impl SourceKind {
 }
 
 /// How to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
+    /// What is wanted.
+    pub filter: Filter,
     /// Size of the kernel's ring, bytes: a power of two and a multiple of the page size.
     pub ring_bytes: u32,
     /// How much of it requests may fill, bytes; `None`: three quarters. The rest is for forks, execs, exits and readings.
@@ -138,6 +140,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            filter: Filter::default(),
             ring_bytes: 16 << 20,
             ring_requests: None,
             accounts: 32_768,
@@ -196,9 +199,11 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
         |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source), machine: None };
     match choice {
         SourceChoice::Bpf => bpf::Bpf::open(settings).map(with_bpf),
-        SourceChoice::Procfs => {
-            Ok(Opened { source: Box::new(procfs::Procfs::open()?), notices: Vec::new(), machine: None })
-        }
+        SourceChoice::Procfs => Ok(Opened {
+            source: Box::new(procfs::Procfs::open(settings)?),
+            notices: Vec::new(),
+            machine: None,
+        }),
         SourceChoice::SystemTap(path) => {
             let source = systemtap::SystemTap::open(path, settings)?;
             Ok(Opened { source: Box::new(source), notices: Vec::new(), machine: None })
@@ -207,7 +212,7 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
         SourceChoice::Auto => match bpf::Bpf::open(settings) {
             Ok(source) => Ok(with_bpf(source)),
             Err(reason) => Ok(Opened {
-                source: Box::new(procfs::Procfs::open()?),
+                source: Box::new(procfs::Procfs::open(settings)?),
                 notices: vec![requests_are_missing(&reason)],
                 machine: None,
             }),

@@ -1,10 +1,13 @@
 //! The kernel side on the real kernel, without anything above it. Run as root; the tests take turns.
 
-use std::process::{Command, Stdio};
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use memtap_capture::{
-    Hook, Plan, Settings, Source, SourceChoice, Verdict, checks, facts, function_hook, open,
+    Filter, Hook, Plan, Settings, Source, SourceChoice, Verdict, checks, facts, function_hook, open,
 };
 use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tally, Tgid};
 use nix::libc;
@@ -19,6 +22,16 @@ fn read_all(source: &mut dyn Source) -> Vec<Observation> {
         source.poll(10_000, &mut out).expect("the kernel reads all processes");
     }
     out
+}
+
+/// A reading while this process made no request: a thread of the test before may still be about to end, with one under way.
+fn read_until_quiet(source: &mut dyn Source) -> Vec<Observation> {
+    loop {
+        let all = read_all(source);
+        if own_requests(&all).next().is_none() {
+            return all;
+        }
+    }
 }
 
 fn bpf(settings: &Settings) -> Box<dyn Source> {
@@ -214,17 +227,20 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     for plan in plans() {
         let mut source = bpf(&with_plan(plan));
-        let (before, _) = own_books(&read_all(source.as_mut()));
+        let (before, _) = own_books(&read_until_quiet(source.as_mut()));
         let stay = |thread: u64| (thread + 1) as usize * 4096;
         std::thread::scope(|scope| {
-            for thread in 0..THREADS {
-                scope.spawn(move || {
-                    for round in 0..ROUNDS {
-                        let length = (1 + (round + thread) % 7) as usize * 4096;
-                        unmap(map(length), length);
-                    }
-                    map(stay(thread));
-                });
+            let work = |thread: u64| {
+                for round in 0..ROUNDS {
+                    let length = (1 + (round + thread) % 7) as usize * 4096;
+                    unmap(map(length), length);
+                }
+                map(stay(thread));
+            };
+            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
+            // The scope alone does not wait until they have given back what a thread has.
+            for thread in threads {
+                thread.join().unwrap();
             }
         });
         let all = read_all(source.as_mut());
@@ -347,4 +363,134 @@ fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
         let ended = all.iter().any(|one| matches!(one, Observation::Exit(state) if state.tgid == pid));
         assert_eq!((forked, executed, ended), (true, true, true));
     }
+}
+
+/// A shell that runs the next line that it is given, and so on.
+fn shell() -> Child {
+    Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Makes the shell run a line; its answer is there when all of it is done.
+fn tell(shell: &mut Child, line: &str) {
+    use std::io::Write as _;
+    writeln!(shell.stdin.as_mut().unwrap(), "{line}\necho").unwrap();
+    let mut answer = [0];
+    shell.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+    assert_eq!(answer, *b"\n");
+}
+
+fn end(mut shell: Child) {
+    drop(shell.stdin.take());
+    assert!(shell.wait().unwrap().success());
+}
+
+fn told_of(observation: &Observation) -> Option<Tgid> {
+    match observation {
+        Observation::Request(request) => Some(request.tgid),
+        Observation::Tally(tally) => Some(tally.process.tgid),
+        Observation::Snapshot(state)
+        | Observation::Fork(state)
+        | Observation::Exec(state)
+        | Observation::Exit(state) => Some(state.tgid),
+        Observation::Rename { tgid, .. } => Some(*tgid),
+        Observation::Details(details) => Some(details.process.tgid),
+        _ => None,
+    }
+}
+
+#[test]
+fn of_processes_that_are_not_watched_nothing_comes_and_nothing_is_lost() {
+    const PAIRS: u64 = 10_000;
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    for plan in plans() {
+        let mut watched = shell();
+        let pid = Tgid(watched.id());
+        let filter = Filter { pids: vec![pid], ..Filter::default() };
+        // Less than this process will make.
+        let mut source = bpf(&Settings { filter, ring_requests: Some(64 << 10), ..with_plan(plan) });
+        assert!(read_all(source.as_mut()).iter().any(|one| told_of(one) == Some(pid)));
+        for _ in 0..PAIRS {
+            unmap(map(7 * 4096), 7 * 4096);
+        }
+        tell(&mut watched, "/bin/true");
+        let all = read_all(source.as_mut());
+        assert!(all.iter().filter_map(told_of).all(|told| told == pid), "nobody else, the child neither");
+        assert!(!all.iter().any(|one| matches!(one, Observation::Lost { .. })));
+        let state = *states(&all).next().expect("its reading is told");
+        assert_eq!(state.causes.unwrap().balance(), state.virtual_bytes.unwrap().cast_signed(), "{plan:?}");
+        end(watched);
+        let all = read_all(source.as_mut());
+        assert!(all.iter().any(|one| matches!(one, Observation::Exit(state) if state.tgid == pid)));
+        assert!(states(&all).next().is_none(), "nobody is left");
+    }
+}
+
+#[test]
+fn descendants_are_followed_that_live_and_that_are_born() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut watched = shell();
+    // A child that is there already.
+    tell(&mut watched, "sleep 1000 &");
+    let filter = Filter { pids: vec![Tgid(watched.id())], follow: true, ..Filter::default() };
+    let mut source = bpf(&Settings { filter, ..Settings::default() });
+    assert_eq!(states(&read_all(source.as_mut())).count(), 1 + descendants(watched.id()));
+    tell(&mut watched, "sh -c '/bin/true; /bin/true; :'");
+    let all = read_all(source.as_mut());
+    let born: Vec<Tgid> = all
+        .iter()
+        .filter_map(|one| match one {
+            Observation::Fork(state) => Some(state.tgid),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(born.len(), 3, "a shell and what it ran twice");
+    let asked = |pid: &Tgid| {
+        all.iter().any(|one| matches!(one, Observation::Request(request) if request.tgid == *pid))
+    };
+    let ended =
+        |pid: &Tgid| all.iter().any(|one| matches!(one, Observation::Exit(state) if state.tgid == *pid));
+    assert!(born.iter().all(|pid| asked(pid) && ended(pid)));
+    tell(&mut watched, "kill $!");
+    end(watched);
+}
+
+/// How many processes descend from one.
+fn descendants(pid: u32) -> usize {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let children = children.split_whitespace().map(|child| child.parse().unwrap());
+    children.map(|child| 1 + descendants(child)).sum()
+}
+
+#[test]
+fn requests_that_are_not_wanted_are_booked_and_not_told() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = vec![Tgid(std::process::id())];
+    let told = |filter: Filter| {
+        let mut source = bpf(&Settings { filter, ..Settings::default() });
+        let before = own_books(&read_all(source.as_mut())).0;
+        let address = map(3 * 4096);
+        // SAFETY: the range is one that `map` gave and nobody else uses.
+        assert_eq!(unsafe { libc::mprotect(address, 3 * 4096, libc::PROT_READ) }, 0);
+        unmap(address, 3 * 4096);
+        assert_eq!(map(1 << 50), libc::MAP_FAILED);
+        let stays = map(5 * 4096);
+        let all = read_all(source.as_mut());
+        let after = own_books(&all).0;
+        unmap(stays, 5 * 4096);
+        assert_eq!(after.causes.unwrap().balance(), after.virtual_bytes.unwrap().cast_signed());
+        assert_eq!(after.lost, before.lost, "what is not wanted is not lost");
+        let own = own_requests(&all).filter(|one| one.tid.0 != one.tgid.0);
+        own.map(|one| (one.call, one.requested_bytes / 4096)).collect::<Vec<_>>()
+    };
+    let of_own = || Filter { pids: own.clone(), ..Filter::default() };
+    let refused = (Call::Mmap, 1 << 38);
+    let all = told(of_own());
+    for one in [(Call::Mmap, 3), (Call::Mprotect, 3), (Call::Munmap, 3), refused, (Call::Mmap, 5)] {
+        assert!(all.contains(&one), "{one:?} in {all:?}");
+    }
+    let calls = told(Filter { calls: vec![Call::Munmap], ..of_own() });
+    assert!(calls.contains(&(Call::Munmap, 3)) && calls.iter().all(|one| one.0 == Call::Munmap), "{calls:?}");
+    let large = told(Filter { least_bytes: 5 * 4096, ..of_own() });
+    assert!(large.contains(&(Call::Mmap, 5)) && large.iter().all(|one| one.1 >= 5), "{large:?}");
+    assert_eq!(told(Filter { refused: true, ..of_own() }), [refused]);
 }

@@ -247,3 +247,32 @@ fn noise_is_no_danger() {
     let batches = told(file.path());
     assert_eq!(requests(&batches).len(), 6, "what stands after the noise is found");
 }
+
+#[test]
+fn what_the_filter_leaves_out_is_not_told() {
+    let file = file(&recorded(50));
+    let filter = memtap_capture::Filter { pids: vec![Tgid(7)], ..memtap_capture::Filter::default() };
+    let settings = Settings { filter, ..Settings::default() };
+    let choice = SourceChoice::Recording(file.path().to_owned());
+    let mut source = memtap_capture::open(&choice, &settings).unwrap().source;
+    let (mut requests, mut states) = (0, 0);
+    let mut out = Vec::new();
+    while !source.is_over() {
+        source.poll(1000, &mut out).unwrap();
+        for observation in out.drain(..) {
+            match observation {
+                Observation::Request(request) => {
+                    assert_eq!(request.tgid, Tgid(7));
+                    requests += 1;
+                }
+                Observation::Snapshot(state) => {
+                    assert_eq!(state.tgid, Tgid(7));
+                    states += 1;
+                }
+                Observation::Fork(state) | Observation::Exit(state) => panic!("{state:?}"),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((requests, states), (2, 50), "seconds 6 and 46, and each reading");
+}

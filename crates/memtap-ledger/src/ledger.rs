@@ -1,6 +1,6 @@
 //! The ledger itself: which observation changes which account, and the view that is published once a tick.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use memtap_model::{
@@ -9,6 +9,7 @@ use memtap_model::{
 
 use crate::account::Account;
 use crate::by_name::ByName;
+use crate::focus::Focus;
 use crate::oom::OomLog;
 use crate::{BookedRequest, LiveView, ProcessSummary, Totals};
 
@@ -18,7 +19,7 @@ const ENDS_A_TICK: usize = 20_000;
 /// Bounds that the ledger works with.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// How many of the latest requests are kept for the views.
+    /// How many of the latest requests are kept for the views; of each process in focus, of a tick.
     pub latest_kept: usize,
     /// How many ended processes are kept for the views.
     pub ended_kept: usize,
@@ -39,6 +40,7 @@ pub struct Ledger {
     living: HashMap<Tgid, Account>,
     ended: VecDeque<Arc<ProcessSummary>>,
     latest: VecDeque<BookedRequest>,
+    focus: Focus,
     by_name: ByName,
     oom: OomLog,
     host: HostReading,
@@ -74,6 +76,7 @@ impl Ledger {
             living: HashMap::new(),
             ended: VecDeque::new(),
             latest: VecDeque::new(),
+            focus: Focus::default(),
             by_name: ByName::new(settings.names_kept),
             oom: OomLog::default(),
             host: HostReading::default(),
@@ -111,6 +114,11 @@ impl Ledger {
         None
     }
 
+    /// From now on, views tell the requests of these processes apart, however many others there are. Whoever calls bounds their number.
+    pub fn focus(&mut self, pids: &BTreeSet<Tgid>) {
+        self.focus.on(pids);
+    }
+
     fn request(&mut self, request: MemoryRequest) -> Option<BookedRequest> {
         let Some(account) = self.living.get_mut(&request.tgid) else {
             // Before the first reading is complete, what an unknown process did is part of its opening.
@@ -129,6 +137,7 @@ impl Ledger {
             self.latest.pop_front();
         }
         self.latest.push_back(booked.clone());
+        self.focus.note(&booked, self.settings.latest_kept);
         Some(booked)
     }
 
@@ -291,6 +300,7 @@ impl Ledger {
             latest: self.latest.iter().cloned().collect(),
             fresh,
             skipped: since.requests - fresh as u64,
+            focused: self.focus.take(),
             oom_kills: self.oom.kills(),
             fresh_oom_kills: self.oom.take_fresh(),
             requested: self.by_name.requested(),

@@ -11,6 +11,7 @@
 mod account;
 mod books;
 mod by_name;
+mod focus;
 mod ledger;
 mod oom;
 mod requests;
@@ -20,4 +21,4 @@ pub use books::Books;
 pub use ledger::{Ledger, Settings};
 pub use oom::{Moment, OomReport};
 pub use requests::BookedRequest;
-pub use view::{LiveView, Peaks, ProcessSummary, Share, Slice, Totals};
+pub use view::{Focused, LiveView, Peaks, ProcessSummary, Share, Slice, Totals};

@@ -138,6 +138,17 @@ impl Totals {
     }
 }
 
+/// Requests of a process that somebody looks at, since the view before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Focused {
+    /// Which one.
+    pub pid: Tgid,
+    /// Newest last; bounded.
+    pub requests: Arc<[BookedRequest]>,
+    /// How many more there were before these.
+    pub skipped: u64,
+}
+
 /// Everything that the views need, at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LiveView {
@@ -163,6 +174,8 @@ pub struct LiveView {
     pub fresh: usize,
     /// How many more came since the last tick than `latest` holds.
     pub skipped: u64,
+    /// The processes that were in focus ([`Ledger::focus`](crate::Ledger::focus)) all the time since the last view.
+    pub focused: Vec<Focused>,
     /// OOM kills, latest last; bounded.
     pub oom_kills: Arc<[Arc<OomReport>]>,
     /// How many at the end of `oom_kills` came since the last tick.

@@ -444,3 +444,34 @@ fn shuffled(streams: &[(Vec<Observation>, Process)], picks: &[prop::sample::Inde
     }
     merged
 }
+
+/// A flood of one process hides nothing of another that somebody looks at.
+#[test]
+fn of_a_process_in_focus_all_requests_are_told() {
+    let mut ledger = Ledger::new(Settings { latest_kept: 10, ..Settings::default() });
+    let (mut quiet, mut busy) = (Process::new(7, 10), Process::new(8, 10));
+    apply(&mut ledger, quiet.read().into_iter().chain(busy.read()));
+    let told = |view: &LiveView| -> Vec<_> {
+        view.focused.iter().map(|one| (one.pid.0, one.requests.len(), one.skipped)).collect()
+    };
+    let mut second = |ledger: &mut Ledger, requests: u64| {
+        ledger.apply(quiet.mmap(1));
+        for _ in 0..requests {
+            ledger.apply(busy.mmap(1));
+        }
+        view(ledger)
+    };
+    ledger.focus(&[Tgid(7)].into());
+    assert_eq!(told(&second(&mut ledger, 50)), [], "it was not in focus for all of this tick");
+    let view = second(&mut ledger, 50);
+    assert_eq!(told(&view), [(7, 1, 0)]);
+    assert!(
+        view.fresh_requests().iter().all(|booked| booked.request.tgid == Tgid(8)),
+        "it is not among the latest"
+    );
+    ledger.focus(&[Tgid(7), Tgid(8)].into());
+    second(&mut ledger, 50);
+    assert_eq!(told(&second(&mut ledger, 25)), [(7, 1, 0), (8, 10, 15)], "a flood is bounded, and counted");
+    ledger.focus(&[Tgid(8)].into());
+    assert_eq!(told(&second(&mut ledger, 0)), [(8, 0, 0)]);
+}

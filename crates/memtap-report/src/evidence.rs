@@ -29,6 +29,9 @@ const LARGEST_ROWS: usize = 1_000;
 /// Pairs of process, call and errno; and refused requests with their arguments.
 const REFUSALS: usize = 2_000;
 const REFUSED_ROWS: usize = 5_000;
+/// Processes of which it is looked whether they mapped what their heap was refused, and how long after they do so at once.
+const REFUSED_HEAPS: usize = 100;
+const AT_ONCE_NS: i64 = 50_000_000;
 /// OOM kills.
 const KILLS: usize = 100;
 /// Stretches of pressure within which it is looked who grew.
@@ -53,6 +56,8 @@ pub struct Evidence {
     pub refusals: Vec<Refused>,
     /// The latest refused requests, with their arguments.
     pub refused: Vec<StoredRequest>,
+    /// Processes (pid and start) that were granted a mapping as soon as their heap could not grow: they have what they asked for.
+    pub mapped_instead: Vec<(Tgid, WallClock)>,
     /// OOM kills, the latest first.
     pub oom_kills: Vec<StoredOomKill>,
     /// Stretches in which memory was short.
@@ -120,8 +125,10 @@ pub enum NotLookedAt {
     Lives(u64),
     /// The machine's memory: the history has none of it in this range.
     Machine,
-    /// Limits: they are not in the history, and this is not the machine that memtap runs on, or not now.
-    Limits,
+    /// Limits: they are not in the history, and this is not the machine that is asked.
+    LimitsElsewhere,
+    /// Limits: they are not in the history, and the range has ended before.
+    LimitsThen,
     /// Details, since the time for it was used up.
     Time,
     /// Details, since the history did not give them.
@@ -135,7 +142,7 @@ impl NotLookedAt {
         match self {
             Self::Lives(_) => "lives",
             Self::Machine => "machine",
-            Self::Limits => "limits",
+            Self::LimitsElsewhere | Self::LimitsThen => "limits",
             Self::Time => "time",
             Self::History => "history",
         }
@@ -156,9 +163,13 @@ impl NotLookedAt {
                 "The machine's memory: the history has none of it in this range.",
                 "La memoria de la máquina: el historial no la tiene en este intervalo.",
             ),
-            Self::Limits => Text::both(
-                "Limits of processes and groups: they are known only of the machine on which memtap runs, and only as they are now.",
-                "Los límites de procesos y grupos: solo se conocen los de la máquina en la que corre memtap, y solo los de ahora.",
+            Self::LimitsElsewhere => Text::both(
+                "Limits of processes and groups: they are known only of the machine on which this is asked.",
+                "Los límites de procesos y grupos: solo se conocen los de la máquina en la que se pregunta.",
+            ),
+            Self::LimitsThen => Text::both(
+                "Limits of processes and groups: they are known only as they are now, and this range has ended before.",
+                "Los límites de procesos y grupos: solo se conocen los de ahora, y este intervalo terminó antes.",
             ),
             Self::Time => Text::both(
                 "Some processes in detail: the time for it was used up. A shorter range takes less.",
@@ -172,19 +183,20 @@ impl NotLookedAt {
     }
 }
 
-/// Reads the evidence of one machine (`range.host` names it). After `enough` says so, no further detail is read.
+/// Reads the evidence of one machine (`range.host` names it), with its limits or why there are none. After `enough` says so, no further detail is read.
 ///
 /// # Errors
 /// When the history does not tell the processes of the range.
 pub fn gather(
     reader: &dyn Reader,
     range: &Range,
-    now: Option<Now>,
+    now: Result<Now, NotLookedAt>,
     enough: &dyn Fn() -> bool,
 ) -> Result<Evidence, StoreError> {
     let query =
         LifeQuery { range: range.clone(), by: Measure::Resident, limit: LIVES, ..LifeQuery::default() };
     let found = reader.lives(&query)?;
+    let (now, no_limits) = now.map_or_else(|why| (None, Some(why)), |now| (Some(now), None));
     let mut evidence = Evidence {
         range: range.clone(),
         lives: found.lives.into_iter().map(|life| Traced { life, ..Traced::default() }).collect(),
@@ -194,9 +206,7 @@ pub fn gather(
     if found.more > 0 {
         evidence.not_looked_at.push(NotLookedAt::Lives(found.more));
     }
-    if evidence.now.is_none() {
-        evidence.not_looked_at.push(NotLookedAt::Limits);
-    }
+    evidence.not_looked_at.extend(no_limits);
     Gathering { reader, enough, evidence: &mut evidence }.details();
     if evidence.machine.is_empty() {
         evidence.not_looked_at.push(NotLookedAt::Machine);
@@ -231,6 +241,7 @@ impl Gathering<'_> {
                 self.evidence.refused = page.requests;
             }
         }
+        self.mapped_instead(&range);
         self.strains(&range);
         self.tracks(&range, step);
         self.sizes(&range);
@@ -251,6 +262,27 @@ impl Gathering<'_> {
                 }
             })
             .ok()
+    }
+
+    fn mapped_instead(&mut self, range: &Range) {
+        let heaps = self.evidence.refusals.iter().filter(|refused| refused.call == Call::Brk);
+        let heaps: Vec<Refused> = heaps.take(REFUSED_HEAPS).cloned().collect();
+        for refused in heaps {
+            let query = RequestQuery {
+                pid: Some(refused.pid),
+                started_at: Some(refused.started_at),
+                calls: vec![Call::Mmap],
+                refused: Some(false),
+                from: Some(refused.last),
+                to: Some(WallClock(refused.last.0.saturating_add(AT_ONCE_NS))),
+                limit: 1,
+                ..within(range)
+            };
+            let mapped = self.ask(|reader| reader.requests(&query));
+            if mapped.is_some_and(|page| !page.requests.is_empty()) {
+                self.evidence.mapped_instead.push((refused.pid, refused.started_at));
+            }
+        }
     }
 
     fn strains(&mut self, range: &Range) {
@@ -281,6 +313,7 @@ impl Gathering<'_> {
                 from,
                 to: WallClock(to.0.saturating_add(1)),
                 step: step.min(Duration::from_secs((lived_s(life, range) / STEPS as f64) as u64 + 1)),
+                ..UsageQuery::default()
             };
             let points = self.ask(|reader| reader.usage(&query));
             let traced = &mut self.evidence.lives[index];

@@ -32,9 +32,8 @@ pub fn look(
 ) -> Result<Looked, StoreError> {
     let mut looked = Looked::default();
     for host in hosts(reader, range)? {
-        let fresh = |now: &&Now| *now.host == *host && now.at.seconds_since(range.to).abs() < FRESH_S;
         let of_host = Range { host: Some(host.clone()), ..range.clone() };
-        let evidence = gather(reader, &of_host, now.filter(fresh).cloned(), enough)?;
+        let evidence = gather(reader, &of_host, limits(now, &host, range), enough)?;
         looked.findings.extend(findings(&evidence));
         for gap in evidence.not_looked_at {
             if !looked.not_looked_at.contains(&gap) {
@@ -46,13 +45,25 @@ pub fn look(
     Ok(looked)
 }
 
+/// The limits, when they are of that machine and of the range's end.
+fn limits(now: Option<&Now>, host: &str, range: &Range) -> Result<Now, NotLookedAt> {
+    let here = now.filter(|now| *now.host == *host).ok_or(NotLookedAt::LimitsElsewhere)?;
+    let fresh = here.at.seconds_since(range.to).abs() < FRESH_S;
+    if fresh { Ok(here.clone()) } else { Err(NotLookedAt::LimitsThen) }
+}
+
 /// The machine that was asked for, or those that told of the range, the latest first.
 fn hosts(reader: &dyn Reader, range: &Range) -> Result<Vec<String>, StoreError> {
     if let Some(host) = &range.host {
         return Ok(vec![host.clone()]);
     }
-    let mut hosts = reader.hosts()?;
-    hosts.retain(|host| host.first < range.to && host.last >= range.from);
+    let known = reader.hosts()?;
+    let told = known.iter().filter(|host| host.first < range.to && host.last >= range.from);
+    let mut hosts: Vec<_> = told.cloned().collect();
+    if hosts.is_empty() {
+        // An import's requests may lie beyond what its run tells.
+        hosts = known;
+    }
     hosts.sort_by_key(|host| std::cmp::Reverse(host.last));
     Ok(hosts.into_iter().take(HOSTS).map(|host| host.hostname).collect())
 }

@@ -93,6 +93,10 @@ impl Hour {
 
     /// An mmap of 2 GiB that was refused at a second.
     fn refused(&self, pid: u32, name: &[u8], second: i64) -> BookedRequest {
+        self.request(pid, name, (second, Call::Mmap, Outcome::Refused(Errno::ENOMEM)))
+    }
+
+    fn request(&self, pid: u32, name: &[u8], (second, call, outcome): (i64, Call, Outcome)) -> BookedRequest {
         BookedRequest {
             process: process(pid),
             request: MemoryRequest {
@@ -100,10 +104,10 @@ impl Hour {
                 tgid: Tgid(pid),
                 tid: Tid(pid),
                 name: Comm::new(name),
-                call: Call::Mmap,
+                call,
                 whole: true,
                 arguments: [0, 2048 * MIB, 3, 0x22, 0],
-                outcome: Outcome::Refused(Errno::ENOMEM),
+                outcome,
                 requested_bytes: 2048 * MIB,
                 delta_bytes: 0,
                 virtual_bytes: 30 * MIB,
@@ -140,7 +144,7 @@ fn ordinary() -> Vec<Program> {
 fn a_quiet_hour_has_no_findings() {
     let looked = Hour::new().look(&ordinary(), Vec::new());
     assert_eq!(looked.findings, []);
-    assert!(looked.not_looked_at.contains(&NotLookedAt::Limits), "the history does not have them");
+    assert!(looked.not_looked_at.contains(&NotLookedAt::LimitsElsewhere), "the history does not have them");
 }
 
 #[test]
@@ -161,4 +165,22 @@ fn a_leak_and_a_refusal_are_found_among_the_ordinary() {
         "as it is, for whoever shows it: {text}"
     );
     assert!(found[1].sentence(Lang::En).contains("very likely"));
+}
+
+#[test]
+fn a_heap_that_cannot_grow_is_found_unless_the_memory_was_mapped_at_once() {
+    let mut hour = Hour::new();
+    let programs =
+        [401, 402].map(|pid| Program { pid, name: b"node", has: |at| (at == 0).then_some(20 * MIB) });
+    let (no, yes) = (Outcome::Refused(Errno::ENOMEM), Outcome::Granted(0x7f00_0000_0000));
+    let mut requests = vec![
+        hour.request(401, b"node", (1000, Call::Brk, no)),
+        hour.request(401, b"node", (1000, Call::Mmap, yes)),
+        hour.request(402, b"node", (1000, Call::Brk, no)),
+        hour.request(402, b"node", (1001, Call::Mmap, yes)),
+    ];
+    requests[1].request.time.0 += 1_000_000;
+    let found = hour.look(&programs, requests).findings;
+    let [finding] = &found[..] else { panic!("one finding: {found:?}") };
+    assert!(finding.sentence(Lang::En).starts_with("A request of node (pid 402) was refused: brk, ENOMEM"));
 }

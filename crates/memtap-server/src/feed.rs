@@ -2,9 +2,11 @@
 //!
 //! A client gets the whole state first, then differences. One whose buffer is full (a slow network, a sleeping tab) gets the whole
 //! state again later instead of a backlog; nothing is buffered without bound. What is sent to many is serialised once, and packed once
-//! for those that asked for it as they came.
+//! for those that asked for it as they came. A client may look at one process: it gets that one's requests apart, so that no neighbour's
+//! flood hides them.
 
 use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -12,16 +14,20 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use memtap_ledger::LiveView;
+use memtap_model::Tgid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use socketioxide::extract::SocketRef;
+use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::socket::Sid;
 use tokio::sync::mpsc;
 
 use crate::State;
-use crate::dto::{Snapshot, Tick, Update};
+use crate::dto::{FocusAnswer, FocusedRequests, Snapshot, Tick, Update};
 
 /// Clients of one namespace, at most; further ones are sent away.
 const CLIENTS: usize = 128;
+/// Processes that all clients together may look at: each has up to 1,000 requests a tick in memory.
+const IN_FOCUS: usize = 32;
 
 /// What a namespace sends.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +46,19 @@ pub(crate) struct Wishes {
     gzip: bool,
 }
 
-/// A client that has just come.
-pub(crate) struct Arrival {
-    pub(crate) socket: SocketRef,
-    pub(crate) wishes: Wishes,
+/// What a namespace's handlers tell its task.
+pub(crate) enum Word {
+    /// A client that has just come.
+    Arrival { socket: SocketRef, wishes: Wishes },
+    /// A client looks at a process, or at none any more.
+    Focus { client: Sid, wanted: WantedFocus, answer: AckSender },
+}
+
+/// The event `focus`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct WantedFocus {
+    #[serde(default)]
+    pid: Option<u32>,
 }
 
 struct Client {
@@ -51,6 +66,7 @@ struct Client {
     gzip: bool,
     /// Whether it has everything up to the view before.
     current: bool,
+    focus: Option<Tgid>,
 }
 
 /// A name and a payload; both forms of it are made once, when the first client wants them.
@@ -61,24 +77,33 @@ struct Event {
 }
 
 /// Where a namespace's connect handler puts its new clients.
-pub(crate) fn start(feed: Feed, state: State) -> mpsc::Sender<Arrival> {
-    let (sender, clients) = mpsc::channel(CLIENTS);
-    tokio::spawn(run(feed, state, clients));
+pub(crate) fn start(feed: Feed, mut state: State) -> mpsc::Sender<Word> {
+    // The ledger listens to one task; the original's clients know of no focus.
+    state.focus = state.focus.filter(|_| matches!(feed, Feed::Live));
+    let (sender, words) = mpsc::channel(CLIENTS);
+    tokio::spawn(run(feed, state, words));
     sender
 }
 
-async fn run(feed: Feed, mut state: State, mut arrivals: mpsc::Receiver<Arrival>) {
+async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
     let mut clients: Vec<Client> = Vec::new();
     let mut seen = state.view.borrow_and_update().tick;
     loop {
         tokio::select! {
-            arrival = arrivals.recv() => {
-                let Some(Arrival { socket, wishes }) = arrival else { return };
+            word = words.recv() => {
+                let (socket, wishes) = match word {
+                    None => return,
+                    Some(Word::Arrival { socket, wishes }) => (socket, wishes),
+                    Some(Word::Focus { client, wanted, answer }) => {
+                        let _ = answer.send(&look_at(&mut clients, client, wanted.pid.map(Tgid), &state));
+                        continue;
+                    }
+                };
                 if clients.len() >= CLIENTS {
                     let _ = socket.disconnect();
                     continue;
                 }
-                clients.push(Client { socket, gzip: wishes.gzip, current: false });
+                clients.push(Client { socket, gzip: wishes.gzip, current: false, focus: None });
                 // Of the view that all others have already: the next difference fits for all.
                 let view = state.now();
                 if view.tick == seen {
@@ -91,15 +116,54 @@ async fn run(feed: Feed, mut state: State, mut arrivals: mpsc::Receiver<Arrival>
                 }
                 let view = Arc::clone(&state.view.borrow_and_update());
                 clients.retain(|client| client.socket.connected());
+                tell_focus(&clients, &state);
                 // A view that was missed makes the next difference useless.
                 if view.tick != seen + 1 {
                     clients.iter_mut().for_each(|client| client.current = false);
                 }
                 seen = view.tick;
+                // Before the tick: from the first of these on, they are all that the client takes of that process.
+                send_focused(&mut clients, &view);
                 let change = if clients.is_empty() { None } else { Some(feed.change(&state, &view)) };
                 send(&mut clients, || feed.whole(&state, &view), change.as_ref());
             }
         }
+    }
+}
+
+/// Turns a client's look to a process, if not too many are looked at already.
+fn look_at(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &State) -> FocusAnswer {
+    let others = clients.iter().filter(|other| other.socket.id != client);
+    let others: BTreeSet<Tgid> = others.filter_map(|other| other.focus).collect();
+    let fits = |pid: &Tgid| state.focus.is_some() && (others.contains(pid) || others.len() < IN_FOCUS);
+    let focus = wanted.filter(fits);
+    if let Some(known) = clients.iter_mut().find(|known| known.socket.id == client) {
+        known.focus = focus;
+    }
+    tell_focus(clients, state);
+    FocusAnswer { focused: focus.is_some(), most: IN_FOCUS }
+}
+
+/// Says to the ledger at whom the clients look.
+fn tell_focus(clients: &[Client], state: &State) {
+    let Some(ledger) = &state.focus else { return };
+    let wanted: BTreeSet<Tgid> = clients.iter().filter_map(|client| client.focus).collect();
+    ledger.send_if_modified(|told| {
+        let is_new = *told != wanted;
+        *told = wanted;
+        is_new
+    });
+}
+
+/// Sends each current client the requests of the process that it looks at.
+fn send_focused(clients: &mut [Client], view: &LiveView) {
+    let mut events: BTreeMap<Tgid, Event> = BTreeMap::new();
+    for client in clients.iter_mut().filter(|client| client.current) {
+        let Some(focused) = view.focused.iter().find(|focused| Some(focused.pid) == client.focus) else {
+            continue;
+        };
+        let make = || Event::new("focused", &FocusedRequests::of(view, focused));
+        client.current = events.entry(focused.pid).or_insert_with(make).send(client);
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::dto::{Snapshot, Tick, Update};
+use crate::dto::{FocusAnswer, FocusedRequests, Snapshot, Tick, Update};
 use crate::error::Problem;
 use crate::{State, rest};
 
@@ -20,10 +20,10 @@ use crate::{State, rest};
     info(
         title = "memtap",
         description = "Every memory request of every process, live and in history. Sizes are bytes, times RFC 3339 UTC. \
-            `Update`, `Snapshot` and `Tick` are the payloads of the Socket.IO events (`docs/api.md`)."
+            `Update`, `Snapshot`, `Tick`, `FocusedRequests` and `FocusAnswer` are the payloads of the Socket.IO events (`docs/api.md`)."
     ),
     // What no answer refers to.
-    components(schemas(Snapshot, Tick, Update, Problem, rest::SortField, rest::Order))
+    components(schemas(Snapshot, Tick, Update, FocusedRequests, FocusAnswer, Problem, rest::SortField, rest::Order))
 )]
 struct Head;
 

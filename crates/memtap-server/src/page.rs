@@ -10,12 +10,19 @@ use crate::error::ApiError;
 #[folder = "../../web/dist"]
 struct Files;
 
+/// Below here a file's name holds its hash: another content has another name.
+const NAMED_BY_CONTENT: &str = "assets/";
+/// A year, the longest that is understood everywhere.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// Asked for each time, and sent when it has changed.
+const ASK_AGAIN: &str = "no-cache";
+
 /// A file of the page, or why there is none.
 pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };
     match Files::get(name) {
-        Some(file) => answer(file, &headers),
+        Some(file) => answer(name, file, &headers),
         None => ApiError(
             StatusCode::NOT_FOUND,
             format!("there is no /{path}; the page is /, the data are below /api/v1/"),
@@ -24,10 +31,11 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     }
 }
 
-fn answer(file: EmbeddedFile, headers: &HeaderMap) -> Response {
+fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
-    let cache = (header::CACHE_CONTROL, "no-cache".to_owned());
+    let cache = if name.starts_with(NAMED_BY_CONTENT) { FOR_EVER } else { ASK_AGAIN };
+    let cache = (header::CACHE_CONTROL, cache.to_owned());
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return (StatusCode::NOT_MODIFIED, [cache, (header::ETAG, tag)]).into_response();
     }

@@ -1,5 +1,6 @@
 //! From the address to the end: binding, the router, serving.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,14 +8,14 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::get;
 use axum::{Json, Router};
 use socketioxide::SocketIo;
-use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::extract::{AckSender, SocketRef, TryData};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::feed::{self, Arrival, Feed, Wishes};
+use crate::feed::{self, Feed, WantedFocus, Wishes, Word};
 use crate::{ServerError, Settings, State, access, openapi, page};
 
 /// How long the end waits for connections.
@@ -100,16 +101,24 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
     (router, io)
 }
 
-fn namespace(io: &SocketIo, path: &'static str, arrivals: mpsc::Sender<Arrival>) {
+fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
     let arrive = move |socket: SocketRef, TryData(wishes): TryData<Wishes>| {
-        let arrivals = arrivals.clone();
-        async move {
-            // Most clients say nothing.
-            let wishes = wishes.unwrap_or_default();
-            if let Err(refused) = arrivals.try_send(Arrival { socket, wishes }) {
-                let _ = refused.into_inner().socket.disconnect();
-            }
+        let task = task.clone();
+        // Most clients say nothing.
+        let wishes = wishes.unwrap_or_default();
+        if task.try_send(Word::Arrival { socket: socket.clone(), wishes }).is_err() {
+            let _ = socket.disconnect();
+            return ready(());
         }
+        // In this call and not in a task: the client may look at a process as soon as it is connected.
+        let look = move |socket: SocketRef, TryData(wanted): TryData<WantedFocus>, answer: AckSender| {
+            let wanted = wanted.unwrap_or_default();
+            // Where the task cannot keep up, there is no answer, and the client looks at nobody.
+            let _ = task.try_send(Word::Focus { client: socket.id, wanted, answer });
+            ready(())
+        };
+        socket.on("focus", look);
+        ready(())
     };
     io.ns(path, arrive);
 }

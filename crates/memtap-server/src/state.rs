@@ -1,11 +1,12 @@
 //! What the handlers share: all of it read-only.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use memtap_ledger::LiveView;
-use memtap_model::{AllLimits, Mappings};
+use memtap_model::{AllLimits, Mappings, Tgid};
 use memtap_store::{Reader, Status};
 use tokio::sync::{Semaphore, watch};
 
@@ -115,6 +116,8 @@ pub struct State {
     pub(crate) store_status: StoreStatus,
     pub(crate) kernel: AskKernel,
     pub(crate) limits: Option<AskLimits>,
+    /// Where the ledger hears whose requests somebody looks at.
+    pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
     pub(crate) info: Arc<Info>,
@@ -131,13 +134,19 @@ impl State {
         info: Info,
     ) -> Self {
         let looking = Arc::new(Semaphore::new(1));
-        Self { view, reader, store_status, kernel, limits: None, looking, info: Arc::new(info) }
+        Self { view, reader, store_status, kernel, limits: None, focus: None, looking, info: Arc::new(info) }
     }
 
     /// With the limits of living processes, which findings then tell of.
     #[must_use]
     pub fn with_limits(self, ask: AskLimits) -> Self {
         Self { limits: Some(ask), ..self }
+    }
+
+    /// With the ledger's ear for the processes that somebody looks at: their views then have `focused`.
+    #[must_use]
+    pub fn with_focus(self, focus: watch::Sender<BTreeSet<Tgid>>) -> Self {
+        Self { focus: Some(focus), ..self }
     }
 
     /// The latest view.

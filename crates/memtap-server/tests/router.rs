@@ -357,6 +357,28 @@ async fn the_page_is_embedded_guarded_and_cached_by_content() {
 }
 
 #[tokio::test]
+async fn scripts_and_styles_are_packed_and_kept_for_ever() {
+    let (_, headers, body) = ask(request("/").body(Body::empty()).unwrap()).await;
+    assert_eq!(headers[header::CACHE_CONTROL], "no-cache", "it names the others");
+    let index = String::from_utf8(body).unwrap();
+    let files: Vec<&str> = index.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    assert!(files.len() >= 2, "{index}");
+    for file in files {
+        let packed = request(file).header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
+        let (status, headers, _) = ask(packed).await;
+        let told =
+            [header::CACHE_CONTROL, header::CONTENT_ENCODING].map(|name| headers[name].to_str().unwrap());
+        assert_eq!(
+            (status, told),
+            (StatusCode::OK, ["public, max-age=31536000, immutable", "gzip"]),
+            "{file}"
+        );
+    }
+    let (status, headers, _) = ask(request("/assets/none.js").body(Body::empty()).unwrap()).await;
+    assert_eq!((status, headers.get(header::CACHE_CONTROL)), (StatusCode::NOT_FOUND, None), "{headers:?}");
+}
+
+#[tokio::test]
 async fn the_interface_is_described_where_it_is() {
     let (status, document) = get("/api/v1/openapi.json").await;
     assert_eq!((status, &document["openapi"]), (StatusCode::OK, &"3.1.0".into()));

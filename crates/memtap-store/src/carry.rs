@@ -155,13 +155,8 @@ impl Carry {
     /// Takes the last sample before the range.
     pub(crate) fn before(&mut self, run: usize, row: u64, point: &UsagePoint) {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
-        let (virtual_bytes, resident_bytes) = (point.virtual_bytes, point.resident_bytes());
-        let had = UsagePoint {
-            peak_virtual_bytes: virtual_bytes,
-            peak_resident_bytes: resident_bytes,
-            ..UsagePoint::default().with_sizes_of(point)
-        };
-        self.lives[life].before = [virtual_bytes, resident_bytes];
+        let had = point.carried();
+        self.lives[life].before = [had.virtual_bytes, had.resident_bytes()];
         self.lives[life].within = had;
         self.count(life, self.cover.from_s, &had);
     }
@@ -411,6 +406,15 @@ impl UsagePoint {
     /// Anonymous, file and shmem.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.anonymous_bytes.saturating_add(self.file_bytes).saturating_add(self.shmem_bytes)
+    }
+
+    /// What is had where nothing is done.
+    pub(crate) fn carried(&self) -> Self {
+        Self {
+            peak_virtual_bytes: self.virtual_bytes,
+            peak_resident_bytes: self.resident_bytes(),
+            ..Self::default().with_sizes_of(self)
+        }
     }
 
     fn with_sizes_of(&self, other: &Self) -> Self {

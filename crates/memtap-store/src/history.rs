@@ -40,6 +40,25 @@ pub struct StoredHost {
     pub last: WallClock,
 }
 
+/// A run of memtap on a machine: where there is none, nobody watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRun {
+    /// The machine's name.
+    pub hostname: String,
+    /// Its kernel.
+    pub kernel: String,
+    /// When it began; of a run of the first versions, the last second that it told of.
+    pub began: WallClock,
+    /// The last second that it told of.
+    pub last: WallClock,
+    /// Requests that were made in all of it.
+    pub requests: u64,
+    /// Those of them that were refused.
+    pub refused: u64,
+    /// Those of them that did not come in the stream.
+    pub lost: u64,
+}
+
 /// The machine's memory in one step, and what all its processes asked for. Of several machines sizes are added.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MachinePoint {
@@ -184,6 +203,24 @@ pub struct Life {
     pub peak_resident_at: WallClock,
 }
 
+impl Life {
+    /// Its virtual size at the range's end, or at its own. Of one that ended within the first step that tells of it, only the highest is known.
+    #[must_use]
+    pub fn virtual_bytes(&self) -> u64 {
+        if self.has_only_peaks() { self.within.peak_virtual_bytes } else { self.within.virtual_bytes }
+    }
+
+    /// Its resident set, likewise.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        if self.has_only_peaks() { self.within.peak_resident_bytes } else { self.within.resident_bytes() }
+    }
+
+    fn has_only_peaks(&self) -> bool {
+        self.ended_at.is_some() && self.within.virtual_bytes == 0
+    }
+}
+
 /// Which programs to read: processes of one name, together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProgramQuery {
@@ -221,6 +258,50 @@ pub struct Program {
     pub value: u64,
     /// The same by step, oldest first, each step of the range (0: nothing). Empty when no series was asked for, and of `others`.
     pub series: Vec<(WallClock, u64)>,
+}
+
+/// Requests of one process by call, in steps: of the requests of a query, of which the newest `rows` are counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessCalls {
+    /// Length of a step.
+    pub step: Duration,
+    /// Oldest first; steps without a request are left out.
+    pub steps: Vec<CallStep>,
+    /// The names that its first thread made requests under, oldest first. From the second on, an exec or a new name that it gave itself.
+    pub names: Vec<NameSince>,
+    /// How many requests were counted.
+    pub rows: u64,
+    /// The oldest of them; where there were more, the steps begin there.
+    pub since: Option<WallClock>,
+    /// Whether there were more.
+    pub cut: bool,
+}
+
+/// What was requested within one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallStep {
+    /// Where it begins.
+    pub from: WallClock,
+    /// In the order of the call table; calls that were not made are left out.
+    pub calls: Vec<(Call, CallCount)>,
+}
+
+/// How many requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallCount {
+    /// All of them.
+    pub count: u64,
+    /// Those that were refused.
+    pub refused: u64,
+}
+
+/// A name, and the first request under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameSince {
+    /// The name.
+    pub name: Comm,
+    /// When that request came back.
+    pub since: WallClock,
 }
 
 /// Which sizes were asked for: of the requests of a query, of which the newest `rows` are counted.

@@ -7,6 +7,7 @@
 //! Architecture Invariant: nothing here knows of sources, of the server, or of the ledger's inner workings; the ledger's
 //! read model is the only input.
 
+mod calls;
 mod carry;
 mod courier;
 mod cover;
@@ -27,8 +28,9 @@ mod writer;
 
 pub use error::StoreError;
 pub use history::{
-    FrequentSize, Life, LifeQuery, Lives, MachinePoint, Measure, Program, ProgramQuery, Programs, Range,
-    Refused, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill,
+    CallCount, CallStep, FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, Measure, NameSince,
+    ProcessCalls, Program, ProgramQuery, Programs, Range, Refused, SizeBucket, Sizes, StoredHost,
+    StoredMoment, StoredOomKill,
 };
 pub use mysql::MysqlUrl;
 pub use port::{

@@ -11,8 +11,8 @@ use memtap_model::{Call, CallTotals, Comm, Errno, Faults, HostReading, Resident,
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Refused, Sizes, StoreError, StoredHost,
-    StoredOomKill,
+    HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Refused, Sizes,
+    StoreError, StoredHost, StoredOomKill,
 };
 
 /// What is kept.
@@ -203,6 +203,12 @@ pub trait Reader: Send + Sync {
     /// When the database cannot answer.
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError>;
 
+    /// The runs of memtap that told of a range, the latest first, at most `limit`; imports tell of no second.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError>;
+
     /// The machine's memory and its requests by call, in steps of equal length, oldest first; steps without a sample are left out.
     ///
     /// # Errors
@@ -226,6 +232,13 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// When the database cannot answer.
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError>;
+
+    /// Requests by call in steps of that length, and the names that they were made under, of the newest `query.limit` requests of a query (its
+    /// cursor is not read). It is meant for one process: names of several would alternate.
+    ///
+    /// # Errors
+    /// When the database cannot answer.
+    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError>;
 
     /// Refused requests by process, call and errno, the latest first, at most `query.limit` (its cursor is not read).
     ///
@@ -282,6 +295,8 @@ pub struct UsageQuery {
     pub to: WallClock,
     /// Length of a step; a store may widen it to the next that it keeps.
     pub step: Duration,
+    /// Whether the first step tells what a process had where the range begins, also when nothing changed in it.
+    pub carried: bool,
 }
 
 /// What was had in one step.

@@ -24,7 +24,7 @@ backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards a
     longer_steps_are_exact_sums_and_maxima a_clock_that_is_set_back_costs_no_usage order_is_that_of_the_stream_whatever_the_clock_says
     the_machine_is_told_in_steps longer_steps_of_the_machine_are_exact machines_add_up counters_begin_again_with_the_next_run
     a_clock_that_is_set_back_costs_no_call samples_of_the_machine_go_when_they_are_too_old nothing_is_told_of_a_machine_that_no_source_has_read
-    machines_are_listed_by_name);
+    machines_are_listed_by_name runs_are_told_with_what_they_saw);
 
 /// The same as [`mmap`], refused.
 fn refused(pid: u32, name: &[u8], n: u64) -> memtap_ledger::BookedRequest {

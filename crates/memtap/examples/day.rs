@@ -1,7 +1,9 @@
 //! Writes a recorded day into a store: what memtap would have kept of yesterday (UTC) on a machine with a database, a build, a nightly
-//! backup that grows large and ends, a worker that leaks, and a reporter whose requests are refused. `day sqlite:PATH`.
+//! backup that grows large and ends, a worker that leaks, and a reporter whose requests are refused. Another machine, `attic`, writes into
+//! the same store: its processes have the same pids and starts, one of them takes another name, and for six hours nobody watched.
+//! `day sqlite:PATH`. `day recording:PATH` writes the first machine's day as a recording instead: `demo/day.mtrec` is one.
 //!
-//! Everything goes through the real ledger and the real store; only the kernel is played.
+//! Everything goes through the real ledger and the real store, or the real recorder; only the kernel is played.
 
 #![expect(clippy::unwrap_used, reason = "a day that cannot be written says where")]
 
@@ -21,27 +23,65 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 /// Seconds between two ticks.
 const TICK: u64 = 30;
+/// When the recorded day begins: 2026-11-23, UTC.
+const RECORDED: u64 = 1_795_392_000;
+/// The other machine.
+const ATTIC: &str = "attic";
 
 fn main() {
-    let url = std::env::args().nth(1).expect("day STORE").parse().unwrap();
-    let store = memtap_store::open(&url, &memtap_store::Settings::default()).unwrap().expect("a store");
+    let place = std::env::args().nth(1).expect("day STORE or day recording:PATH");
+    let programs = [("systemd", 12), ("postgres", 320), ("worker", 60), ("reporter", 90), ("sshd", 8)];
+    if let Some(path) = place.strip_prefix("recording:") {
+        return record(std::fs::File::create(path).unwrap(), Day::new(RECORDED, &programs));
+    }
+    let url: memtap_store::StoreUrl = place.parse().unwrap();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let midnight = now / DAY * DAY - DAY;
-    let run = memtap_store::Run {
-        id: memtap_store::Run::draw(),
-        hostname: nix::unistd::gethostname().unwrap().to_string_lossy().into_owned(),
+    let own = nix::unistd::gethostname().unwrap().to_string_lossy().into_owned();
+    write(&url, &own, Day::new(midnight, &programs), |_| true);
+    let attic = Day::new(midnight, &[("systemd", 9), ("sh", 4)]);
+    write(&url, ATTIC, attic, |second| !(6 * HOUR..12 * HOUR).contains(&second));
+}
+
+/// The whole day.
+fn record(file: std::fs::File, mut day: Day) {
+    let machine = memtap_capture::Machine {
+        began: at(day.midnight),
+        hostname: "demo".to_owned(),
         kernel: "6.12.0".to_owned(),
         boot_id: "b1946ac9-2492-4d23-8a6e-0a9c2f0fbd53".to_owned(),
         page_size: 4096,
-        began: at(midnight),
+        cpus: 4,
+    };
+    let mut recorder = memtap_capture::Recorder::begin(file, &machine).unwrap();
+    for second in (0..DAY).step_by(TICK as usize) {
+        let observations = day.observations(second);
+        recorder.take(memtap_capture::Batch { observations, tick: Some(at(day.midnight + second)) }).unwrap();
+    }
+    println!("{:?}", recorder.finish().unwrap().1);
+}
+
+/// A day of the machine `hostname`, as far as memtap was running.
+fn write(url: &memtap_store::StoreUrl, hostname: &str, mut day: Day, is_watched: fn(u64) -> bool) {
+    let store = memtap_store::open(url, &memtap_store::Settings::default()).unwrap().expect("a store");
+    let run = memtap_store::Run {
+        id: memtap_store::Run::draw(),
+        hostname: hostname.to_owned(),
+        kernel: "6.12.0".to_owned(),
+        boot_id: "b1946ac9-2492-4d23-8a6e-0a9c2f0fbd53".to_owned(),
+        page_size: 4096,
+        began: at(day.midnight),
     };
     let store = memtap_store::spawn(store, run, memtap_store::Limits::default()).unwrap();
-    let mut day = Day::new(midnight);
-    for second in (0..DAY).step_by(TICK as usize) {
+    for second in (0..DAY).step_by(TICK as usize).filter(|second| is_watched(*second)) {
         while store.status().spooled > 50_000 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         store.send(day.tick(second));
+    }
+    // A database may be slower than memtap would wait for it at its end.
+    while store.status().spooled > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let status = store.finish();
     assert_eq!(
@@ -49,7 +89,7 @@ fn main() {
         (0, 0, None),
         "all of the day is kept"
     );
-    println!("{} requests", status.rows);
+    println!("{hostname}: the store has {} requests", status.rows);
 }
 
 fn at(second: u64) -> WallClock {
@@ -78,15 +118,20 @@ struct Program {
 }
 
 impl Day {
-    fn new(midnight: u64) -> Self {
+    /// With programs that run from its begin on, each with so many MiB.
+    fn new(midnight: u64, programs: &[(&'static str, u64)]) -> Self {
         let ledger = Ledger::new(memtap_ledger::Settings::default());
         let mut day = Self { midnight, ledger, programs: Vec::new(), next_pid: 300 };
-        for (name, mib) in [("systemd", 12), ("postgres", 320), ("worker", 60), ("reporter", 90), ("sshd", 8)]
-        {
+        for (name, mib) in programs {
             let program = Program::new(day.pid(), name, midnight, mib * MIB);
             day.programs.push(program);
         }
         day
+    }
+
+    /// Whether it is the machine with the database.
+    fn is_busy(&self) -> bool {
+        self.programs.iter().any(|program| program.name == "postgres")
     }
 
     fn pid(&mut self) -> u32 {
@@ -94,11 +139,17 @@ impl Day {
         self.next_pid
     }
 
-    /// What happens up to `second` of the day, and what the store is told of it.
+    /// What the store is told of what happens up to `second` of the day.
     fn tick(&mut self, second: u64) -> memtap_store::Batch {
+        let told = self.observations(second);
+        self.batch(self.midnight + second, told)
+    }
+
+    /// What happens up to `second` of the day.
+    fn observations(&mut self, second: u64) -> Vec<Observation> {
         let now = self.midnight + second;
         let mut told = Vec::new();
-        if second == 2 * HOUR {
+        if second == 2 * HOUR && self.is_busy() {
             let backup = Program::new(self.pid(), "nightly-backup", now, 20 * MIB);
             self.programs.push(backup);
         }
@@ -113,6 +164,9 @@ impl Day {
                     told.push(program.munmap(now, MIB));
                 }
                 // 40 MiB an hour, for ever.
+                "sh" if second < 3 * HOUR => told.push(program.mmap(now, MIB / 64)),
+                "sh" => told.push(program.rename("mailer")),
+                "mailer" => told.push(program.mmap(now, MIB / 16)),
                 "worker" => told.push(program.mmap(now, 40 * MIB / (HOUR / TICK))),
                 "reporter" if (14 * HOUR + 300..14 * HOUR + 390).contains(&second) => {
                     told.push(program.refused(now, 8 * GIB));
@@ -123,7 +177,7 @@ impl Day {
                 _ => {}
             }
         }
-        if (9 * HOUR..17 * HOUR).contains(&second) {
+        if (9 * HOUR..17 * HOUR).contains(&second) && self.is_busy() {
             let mut compiler = Program::new(self.pid(), "cc1", now, 10 * MIB);
             told.extend(compiler.known(now));
             told.push(compiler.mmap(now, 180 * MIB));
@@ -138,7 +192,7 @@ impl Day {
             told.extend(program.read(now));
         }
         told.extend([Observation::Host(self.host(second)), Observation::AllRead]);
-        self.batch(now, told)
+        told
     }
 
     fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_store::Batch {
@@ -240,6 +294,12 @@ impl Program {
 
     fn ended(&self, now: u64) -> [Observation; 2] {
         [self.tally(), Observation::Exit(self.state(now))]
+    }
+
+    /// Takes another name.
+    fn rename(&mut self, name: &'static str) -> Observation {
+        self.name = name;
+        Observation::Rename { tgid: Tgid(self.pid), name: Comm::new(name.as_bytes()) }
     }
 
     /// Maps so much and touches all of it.

@@ -8,6 +8,7 @@
 //!     trouble reserved BYTES   reserves so much writable memory and uses a page of it
 //!     trouble limit            fills its address space up to its limit
 //!     trouble peak BYTES       after a while of little it has so much for a second
+//!     trouble waits FILE       writes that file and reads it again and again: in a group with less memory than its 128 MiB it waits for memory
 //!     trouble asleep           does nothing
 //!
 //! Its name is `trouble-leak` and so on. Try it: `(echo; sleep 60) | cargo run --release -p memtap --example trouble -- leak 2000000`
@@ -24,7 +25,8 @@ static OVER: AtomicBool = AtomicBool::new(false);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let size = words.get(1).map(|bytes| bytes.parse::<usize>()).transpose()?;
+    let file = words.get(1).filter(|_| words[0] == "waits");
+    let size = words.get(1).filter(|_| file.is_none()).map(|bytes| bytes.parse::<usize>()).transpose()?;
     name(words.first().unwrap_or(&"asleep"))?;
     say("ready")?;
     std::io::stdin().lock().read_line(&mut String::new())?;
@@ -42,9 +44,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some("reserved"), Some(bytes)) => reserved(bytes),
         (Some("limit"), None) => limit(),
         (Some("peak"), Some(bytes)) => peak(bytes),
+        (Some("waits"), None) => waits(file.ok_or("which file?")?),
         (Some("asleep"), None) => stay(),
         _ => {
-            Err("usage: trouble leak|churn|heap|reserved|peak BYTES, or trouble refused|limit|asleep".into())
+            Err("usage: trouble leak|churn|heap|reserved|peak BYTES, trouble waits FILE, or trouble refused|limit|asleep".into())
         }
     }
 }
@@ -183,4 +186,21 @@ fn peak(size: usize) -> Done {
     std::thread::sleep(Duration::from_secs(1));
     unmap(address, size);
     stay()
+}
+
+/// Pages of a file that a group has no room for come and go with each reading.
+fn waits(file: &str) -> Done {
+    let mut written = std::fs::File::create(file)?;
+    for _ in 0..128 {
+        written.write_all(&[1; MIB])?;
+        // What is not on disk yet could not be let go of.
+        written.sync_data()?;
+    }
+    again(Duration::ZERO, || {
+        let read =
+            std::fs::File::open(file).and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()));
+        if let Err(error) = read {
+            eprintln!("{file}: {error}");
+        }
+    })
 }

@@ -3,6 +3,7 @@
 mod record;
 mod report;
 mod store;
+mod trace;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
+use memtap_model::{CALLS, Call};
 use memtap_store::StoreUrl;
 
 use crate::confine::User;
@@ -17,6 +19,7 @@ use crate::confine::User;
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
+pub(crate) use trace::{TraceArguments, TraceFormat};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +30,7 @@ Examples:
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
   memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
+  sudo memtap trace -p 1234 --follow         its requests and its children's as they come
   memtap report -o report.html               what the last hour came to
   memtap doctor                              what this kernel and your permissions allow";
 
@@ -37,6 +41,7 @@ Examples:
   memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
+  memtap import --format recording morning.mtrec what memtap record wrote
 Damaged lines are reported with their numbers and counted; they never stop an import.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -69,13 +74,16 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
-    /// Read lines that the original system's SystemTap script printed into the history
+    /// Show requests as they come back from the kernel, in the manner of strace: of all processes, or of some
+    #[command(after_help = trace::EXAMPLES)]
+    Trace(TraceArguments),
+    /// Read lines that the original system's SystemTap script printed, or a recording, into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
     /// Write what is observed into a file that memtap can read again, on any machine
     #[command(after_help = record::EXAMPLES)]
     Record(RecordArguments),
-    /// Write a report of a range of the history: one file for people, or for programs
+    /// Write a report of a range of the history: in the terminal, or as one file for people or programs
     #[command(after_help = report::EXAMPLES)]
     Report(Box<ReportArguments>),
     /// Tell what the history holds, check it, make it smaller, or write it out for other programs
@@ -135,9 +143,9 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// What the lines are: systemtap
-    #[arg(long, value_name = "FORMAT", default_value = "systemtap", value_parser = ["systemtap"])]
-    pub(crate) format: String,
+    /// What the file is
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: ImportFormat,
 
     #[command(flatten)]
     pub(crate) lines: LineArguments,
@@ -153,6 +161,16 @@ pub(crate) struct ImportArguments {
     /// Where damaged lines are written to, as they are; of a line longer than 1 MiB, its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
+}
+
+/// What an imported file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Lines of a SystemTap script
+    #[default]
+    Systemtap,
+    /// What memtap record wrote; it has its own machine's name
+    Recording,
 }
 
 /// How a SystemTap script's lines are to be read.
@@ -314,6 +332,12 @@ fn memory(text: &str) -> Result<u64, String> {
 /// A size such as `64KiB`, below 4 GiB.
 fn size(text: &str) -> Result<u32, String> {
     u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too much: less than 4GiB"))
+}
+
+/// The call of that name.
+pub(crate) fn call(name: &str) -> Result<Call, String> {
+    let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; there are {}", known()))
 }
 
 /// A size such as `64KiB`.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
@@ -38,16 +39,14 @@ impl Config {
         let budget = Budget::of(arguments.memory);
         let is_recording = matches!(arguments.source, SourceChoice::Recording(_));
         // What another machine did once is not mixed with one's own history, unless one says so.
-        let temporary = (is_recording && arguments.store.is_none())
-            .then(|| temporary_folder(arguments.user.as_ref()))
-            .transpose()?;
-        let store = match (&arguments.store, &temporary) {
-            (Some(store), _) => store.clone(),
-            (None, Some(folder)) => {
-                format!("sqlite:{}", folder.path().join("memtap.db").display()).parse()?
-            }
-            (None, None) => file.store()?.map_or_else(default_store, Ok)?,
+        let (store, temporary) = match &arguments.store {
+            Some(store) => (store.clone(), None),
+            None if is_recording => temporary_store().map(|(store, folder)| (store, Some(folder)))?,
+            None => (file.store()?.map_or_else(default_store, Ok)?, None),
         };
+        if let (Some(user), Some(folder)) = (&arguments.user, &temporary) {
+            user.take(folder.path()).context("cannot give the recording's history to --user")?;
+        }
         Ok(Self {
             listen: match arguments.listen {
                 Some(listen) => listen,
@@ -56,10 +55,13 @@ impl Config {
             spool: spool(arguments, &store)?,
             store,
             budget,
-            kept: memtap_store::Settings {
-                max_age: arguments.keep_requests,
-                max_sample_age: arguments.keep_samples,
-                max_bytes: arguments.max_size,
+            kept: match &temporary {
+                Some(_) => KEPT_FOR_EVER,
+                None => memtap_store::Settings {
+                    max_age: arguments.keep_requests,
+                    max_sample_age: arguments.keep_samples,
+                    max_bytes: arguments.max_size,
+                },
             },
             source: arguments.source.clone(),
             capture: memtap_capture::Settings {
@@ -141,15 +143,21 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn temporary_folder(user: Option<&User>) -> anyhow::Result<TempDir> {
-    let made = tempfile::Builder::new().prefix("memtap-recording-").tempdir();
-    let given = made.and_then(|folder| {
-        user.map_or(Ok(()), |user| user.take(folder.path()))?;
-        Ok(folder)
-    });
-    given.context(
+/// What a history keeps that goes with the program: all of it.
+pub(crate) const KEPT_FOR_EVER: memtap_store::Settings = memtap_store::Settings {
+    max_age: Duration::from_secs(1000 * 365 * 86_400),
+    max_sample_age: Duration::from_secs(1000 * 365 * 86_400),
+    max_bytes: 1 << 60,
+};
+
+/// A history that goes with its folder.
+pub(crate) fn temporary_store() -> anyhow::Result<(StoreUrl, TempDir)> {
+    let folder = tempfile::Builder::new().prefix("memtap-recording-").tempdir();
+    let folder = folder.context(
         "cannot make a folder for the recording's history; name another with TMPDIR, or a store with --store",
-    )
+    )?;
+    let url = format!("sqlite:{}", folder.path().join("memtap.db").display()).parse()?;
+    Ok((url, folder))
 }
 
 /// Root keeps the machine's history where services do, a user below the home.

@@ -86,8 +86,8 @@ fn json(findings: &Findings) -> anyhow::Result<()> {
 }
 
 fn text(findings: &Findings) -> anyhow::Result<()> {
-    let width = textwrap::termwidth();
-    let width = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { width.min(WIDEST) } else { WIDTH };
+    let terminal = terminal_size::terminal_size_of(std::io::stdout());
+    let width = terminal.map_or(WIDTH, |(width, _)| usize::from(width.0).min(WIDEST));
     // Colours where there is a terminal that shows them, and nobody says NO_COLOR.
     write(&mut anstream::stdout().lock(), findings, width).map_err(Into::into)
 }

@@ -1,6 +1,5 @@
 //! `memtap import`: lines of the original system's SystemTap script become rows of the history.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::Path;
@@ -11,15 +10,16 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use foldhash::{HashMap, HashMapExt as _};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
 use memtap_store::{Appended, Batch, Delivery, Run, Store, StoreError};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-use crate::cli::ImportArguments;
-use crate::config;
+use crate::cli::{ImportArguments, ImportFormat};
+use crate::{config, replay};
 
 /// Requests in one delivery.
 const DELIVERY: usize = 50_000;
@@ -42,6 +42,12 @@ extern "C" fn interrupt(_signal: i32) {
 pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
     let url = config::store(arguments.store.as_ref(), arguments.env_file.as_deref())?;
     let settings = memtap_store::Settings::default();
+    if arguments.format == ImportFormat::Recording {
+        let replayed = replay::into_store(&arguments.file, &url, &settings)?;
+        let (host, requests) = (&replayed.machine.hostname, HumanCount(replayed.requests));
+        eprintln!("{requests} requests of {host} are in {url}");
+        return Ok(());
+    }
     let store = memtap_store::open(&url, &settings)?
         .context("--store none keeps nothing: say where the rows shall go")?;
     let (input, length) = open(&arguments.file)?;

@@ -15,10 +15,13 @@ mod moment;
 mod output;
 mod pipeline;
 mod record;
+mod replay;
 mod report_command;
+mod rows;
 mod serve;
 mod settings_file;
 mod store_command;
+mod trace;
 mod version;
 
 use std::process::ExitCode;
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(cli::Command::Doctor(arguments)) => return ended(doctor::run(&arguments)),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
         Some(cli::Command::Record(arguments)) => record::run(&arguments),
         Some(cli::Command::Report(arguments)) => report_command::run(&arguments),

@@ -1,21 +1,29 @@
 //! The ledger's task: batches in; views, and what the store shall keep, out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use memtap_ledger::{Ledger, LiveView, ProcessSummary};
+use memtap_model::Tgid;
 use tokio::sync::{mpsc, watch};
 
 /// Runs until the source has ended and all its batches are booked. A source that `waits` is read no faster than the store can write.
+/// `focus`: the processes that somebody looks at.
 pub(crate) async fn run(
     mut batches: mpsc::Receiver<memtap_capture::Batch>,
     mut ledger: Ledger,
     views: watch::Sender<Arc<LiveView>>,
+    mut focus: watch::Receiver<BTreeSet<Tgid>>,
     store: Option<Arc<memtap_store::Handle>>,
     waits: bool,
 ) {
     while let Some(batch) = batches.recv().await {
         while waits && store.as_ref().is_some_and(|store| store.is_behind()) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        // An error: there is no server any more.
+        if focus.has_changed().unwrap_or(false) {
+            ledger.focus(&focus.borrow_and_update());
         }
         let requests =
             batch.observations.into_iter().filter_map(|observation| ledger.apply(observation)).collect();

@@ -1,21 +1,22 @@
-//! `memtap report`: what a range of the history came to, as one file.
+//! `memtap report`: what a range of the history came to, on the terminal or as one file.
 
-use std::io::Write as _;
+use std::io::{Stdout, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context as _, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
-use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
-use memtap_store::{Range, Reader};
+use memtap_report::report::{self, Ask, At, Audience, Format, Report, Screen, Span};
+use memtap_store::{Range, Reader, StoreUrl};
 
 use crate::cli::{Compared, ReportArguments};
-use crate::{config, output};
+use crate::{config, limits, output, replay};
 
 /// Without `--last` or `--from`.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,35 +24,80 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
+    if let Some(recording) = &arguments.recording {
+        return of_recording(recording, arguments);
+    }
     let url = config::store(arguments.which.store.as_ref(), arguments.which.env_file.as_deref())?;
+    of_history(&url, Timestamp::now(), HOUR, arguments)
+}
+
+/// A recording is read into a history that goes again; its end is the present, and all of it is told where no range is asked for.
+fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
+    let (url, _folder) = config::temporary_store()?;
+    let replayed = replay::into_store(recording, &url, &config::KEPT_FOR_EVER)?;
+    let end = replayed.end.0.saturating_add(1_000_000_000);
+    let length = u64::try_from(end.saturating_sub(replayed.machine.began.0)).unwrap_or_default();
+    of_history(&url, Timestamp::from_nanosecond(end.into())?, Duration::from_nanos(length), arguments)
+}
+
+/// Of the time before `now`, `last` long where nothing else is asked for.
+fn of_history(
+    url: &StoreUrl,
+    now: Timestamp,
+    last: Duration,
+    arguments: &ReportArguments,
+) -> anyhow::Result<()> {
     let zone = TimeZone::system();
-    let ask = ask(arguments, Timestamp::now(), &zone)?;
-    let format = arguments.format.unwrap_or_else(|| format_of(arguments.output.as_deref()));
-    let lang = arguments.lang.map_or_else(|| lang_of(|name| std::env::var(name).ok()), Lang::from);
-    let reader = memtap_store::open_reader(&url)?
+    let mut ask = ask(arguments, now, last, &zone)?;
+    let lang = arguments.lang.map_or_else(|| lang_of(environment), Lang::from);
+    let reader = memtap_store::open_reader(url)?
         .context("--store none keeps nothing: say which history with --store")?;
     if let Some(path) = &arguments.output {
-        output::is_not_the_history(path, &url)?;
+        output::is_not_the_history(path, url)?;
     }
+    ask.limits = Some(limits::of_history(&*reader, &ask.range)?);
     let report = make(&*reader, &ask)?;
     tell_when_empty(&report, &url.to_string());
-    let text = report::render(&report, format, &Audience { lang, zone });
+    let audience = Audience { lang, zone };
     match &arguments.output {
-        Some(path) => output::to_file(path, |mut file| Ok(file.write_all(text.as_bytes())?)),
+        Some(path) => {
+            let format = arguments.format.unwrap_or_else(|| format_of(path));
+            let text = report::render(&report, format, &audience);
+            output::to_file(path, |mut file| Ok(file.write_all(text.as_bytes())?))
+        }
         None => {
-            let mut stdout = std::io::stdout().lock();
+            let stdout = std::io::stdout();
+            let text = match arguments.format {
+                None | Some(Format::Text) => report::on_screen(&report, &audience, screen(&stdout)),
+                Some(format) => report::render(&report, format, &audience),
+            };
+            let mut stdout = stdout.lock();
             let done = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
             output::unless_closed(done.map_err(anyhow::Error::from))
         }
     }
 }
 
-fn ask(arguments: &ReportArguments, now: Timestamp, zone: &TimeZone) -> anyhow::Result<Ask> {
+/// What stands behind standard output; `NO_COLOR` and its kin are heard.
+fn screen(stdout: &Stdout) -> Screen {
+    let size = terminal_size::terminal_size_of(stdout);
+    Screen {
+        width: size.map_or(Screen::default().width, |(width, _)| width.0.into()),
+        colours: AutoStream::choice(stdout) != ColorChoice::Never,
+        unicode: is_unicode(environment),
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn ask(arguments: &ReportArguments, now: Timestamp, last: Duration, zone: &TimeZone) -> anyhow::Result<Ask> {
     let at = |moment: crate::moment::Moment| moment.when(now, zone).map_err(|error| anyhow!(error));
     let now_at = at(crate::moment::Moment::Ago(Duration::ZERO))?;
     let (from, to) = match arguments.from {
         Some(from) => (at(from)?, arguments.to.map_or(Ok(now_at), at)?),
-        None => (earlier(now_at, arguments.last.unwrap_or(HOUR)), now_at),
+        None => (earlier(now_at, arguments.last.unwrap_or(last)), now_at),
     };
     if from >= to {
         bail!("the range is empty: --from must be before --to (and a time to come has no history)");
@@ -80,8 +126,8 @@ fn earlier(at: WallClock, age: Duration) -> WallClock {
 }
 
 /// As the file's name ends.
-fn format_of(path: Option<&Path>) -> Format {
-    let end = path.and_then(|path| path.extension()?.to_str());
+fn format_of(path: &Path) -> Format {
+    let end = path.extension().and_then(|end| end.to_str());
     match end.map(str::to_ascii_lowercase).as_deref() {
         Some("markdown") => Format::Markdown,
         Some(end) => end.parse().unwrap_or_default(),
@@ -89,11 +135,19 @@ fn format_of(path: Option<&Path>) -> Format {
     }
 }
 
-/// The locale's: the first of the variables that says something decides, as in the C library.
+/// The locale of one category: the first of the variables that says something decides, as in the C library.
+fn locale(category: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    ["LC_ALL", category, "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty())
+}
+
 fn lang_of(variable: impl Fn(&str) -> Option<String>) -> Lang {
-    let locale =
-        ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
-    locale.and_then(|locale| Lang::from_code(&locale)).unwrap_or_default()
+    locale("LC_MESSAGES", variable).and_then(|locale| Lang::from_code(&locale)).unwrap_or_default()
+}
+
+/// Whether the locale's characters are more than ASCII.
+fn is_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = locale("LC_CTYPE", variable).unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Drawn on stderr, only where that is a terminal, and only when it takes its time.
@@ -149,7 +203,7 @@ mod tests {
             bail!("another command")
         };
         let now: Timestamp = NOON.parse()?;
-        let ask = ask(&arguments, now, &TimeZone::UTC)?;
+        let ask = ask(&arguments, now, HOUR, &TimeZone::UTC)?;
         let compared = ask.compare.into_iter().flat_map(|span| [span.from.0, span.to.0]);
         let hour = 3_600_000_000_000;
         let before = |at: WallClock| (now.as_nanosecond() as i64 - at.0) / hour;
@@ -186,18 +240,27 @@ mod tests {
 
     #[test]
     fn the_format_is_the_files_and_the_language_the_locales() {
-        assert_eq!(format_of(None), Format::Html);
-        assert_eq!(format_of(Some(Path::new("a.MD"))), Format::Markdown);
-        assert_eq!(format_of(Some(Path::new("a.json"))), Format::Json);
-        assert_eq!(format_of(Some(Path::new("a.txt"))), Format::Html);
-        let lang = |all: &str, lang: &str| {
-            lang_of(|name| match name {
+        for (path, format) in [
+            ("a", Format::Html),
+            ("a.MD", Format::Markdown),
+            ("a.json", Format::Json),
+            ("a.txt", Format::Text),
+            ("a.page", Format::Html),
+        ] {
+            assert_eq!(format_of(Path::new(path)), format, "{path}");
+        }
+        for (all, lang, told, unicode) in [
+            ("", "es_MX.UTF-8", Lang::Es, true),
+            ("C", "es_MX.UTF-8", Lang::En, false),
+            ("C.utf8", "es_MX", Lang::En, true),
+            ("", "", Lang::En, false),
+        ] {
+            let variable = |name: &str| match name {
                 "LC_ALL" => Some(all.to_owned()),
                 "LANG" => Some(lang.to_owned()),
                 _ => None,
-            })
-        };
-        assert_eq!(lang("", "es_MX.UTF-8"), Lang::Es);
-        assert_eq!(lang("C", "es_MX.UTF-8"), Lang::En);
+            };
+            assert_eq!((lang_of(variable), is_unicode(variable)), (told, unicode), "{all} {lang}");
+        }
     }
 }

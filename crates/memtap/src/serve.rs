@@ -1,6 +1,7 @@
 //! `memtap serve`: opens the parts from the top down, so that what can fail fails before anything is captured, and
 //! closes them in the order in which data flow.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::ServeArguments;
 use crate::config::Config;
-use crate::{confine, limits, pipeline};
+use crate::{confine, limits, pipeline, replay};
 
 /// A full batch between the capture thread and the ledger: 8,192 observations.
 pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
@@ -53,7 +54,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
-    let capture = config.capture;
+    let capture = config.capture.clone();
     let opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
     confine::attached()?;
     confine::watching();
@@ -65,15 +66,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let ledger = Ledger::new(memtap_ledger::Settings::default());
 
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
+    // The last view of a recording stays when there come no more.
+    let _last = is_recorded.then(|| views.clone());
     let (sender, batches) = mpsc::channel(config.budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
-    let mut ledger_task = tokio::spawn(pipeline::run(batches, ledger, views, store.clone(), is_recorded));
+    let (focus, focused) = watch::channel(BTreeSet::new());
+    let mut ledger_task =
+        tokio::spawn(pipeline::run(batches, ledger, views, focused, store.clone(), is_recorded));
     let (stop_server, stopped) = oneshot::channel::<()>();
     let state = match is_recorded {
         true => recorded_state(view, store.as_ref(), info),
         false => live_state(view, store.as_ref(), info),
     };
+    let state = state.with_focus(focus);
     let mut server = tokio::spawn(async move {
         let stop = async { drop(stopped.await) };
         memtap_server::serve(listener, &settings, state, stop).await
@@ -118,14 +124,7 @@ fn open_store(config: &Config, machine: &Machine) -> anyhow::Result<Option<Arc<m
     let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
         return Ok(None);
     };
-    let run = memtap_store::Run {
-        id: memtap_store::Run::draw(),
-        hostname: machine.hostname.clone(),
-        kernel: machine.kernel.clone(),
-        boot_id: machine.boot_id.clone(),
-        page_size: machine.page_size,
-        began: machine.began,
-    };
+    let run = replay::run_of(machine);
     Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
 }
 

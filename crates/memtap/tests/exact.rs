@@ -6,12 +6,11 @@
 mod support;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{Fixture, Memtap, fixture_path, vm_size};
+use support::{Fixture, Group, Memtap, fixture_path, vm_size};
 
 /// Looks at the books while stress-ng runs.
 const MOMENTS: u64 = 10;
@@ -406,28 +405,6 @@ fn requests_of_a_32_bit_program_are_in_the_books() {
     assert_eq!((&process["calls"]["munmap"]["count"], &process["unexplained_bytes"]), (&1.into(), &0.into()));
 }
 
-/// A memory cgroup of the test's own, version 1 or 2.
-struct Group(PathBuf);
-
-impl Group {
-    fn limited_to(bytes: u64) -> Option<Self> {
-        let version_1 = Path::new("/sys/fs/cgroup/memory");
-        let parent = if version_1.is_dir() { version_1 } else { Path::new("/sys/fs/cgroup") };
-        let path = parent.join(format!("memtap-test-{}", std::process::id()));
-        std::fs::create_dir(&path).ok()?;
-        let group = Self(path);
-        let file = if version_1.is_dir() { "memory.limit_in_bytes" } else { "memory.max" };
-        std::fs::write(group.0.join(file), bytes.to_string()).ok()?;
-        Some(group)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn an_oom_kill_is_kept_with_victim_asker_and_the_seconds_before() {
     let Some(group) = Group::limited_to(64 << 20) else {
@@ -436,7 +413,7 @@ fn an_oom_kill_is_kept_with_victim_asker_and_the_seconds_before() {
     };
     let memtap = Memtap::start();
     let mut fixture = Fixture::start(&["spike", &(256_u64 << 20).to_string()]);
-    std::fs::write(group.0.join("cgroup.procs"), fixture.pid().to_string()).unwrap();
+    group.takes(fixture.pid());
     memtap.settle();
     fixture.go_and_die();
     let killed = fixture.pid();

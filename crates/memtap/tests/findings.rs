@@ -5,10 +5,11 @@
 #[expect(dead_code, reason = "each test program uses its part")]
 mod support;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{Fixture, Memtap};
+use support::{Fixture, Group, Memtap};
 
 /// The slowest shows itself after some 20 s; a machine with other work needs longer.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -93,4 +94,101 @@ fn every_trouble_is_found_and_who_sleeps_is_not() {
     for (_, _, fixture) in running {
         fixture.end();
     }
+}
+
+/// Asks until there is a finding of that rule that is meant.
+fn wait_for(memtap: &Memtap, path: &str, rule: &str, meant: impl Fn(&Value) -> bool) -> Value {
+    let begin = Instant::now();
+    loop {
+        let answer = memtap.get(path);
+        let findings = answer["findings"].as_array().unwrap();
+        if let Some(found) = findings.iter().find(|finding| finding["rule"] == rule && meant(finding)) {
+            return found.clone();
+        }
+        assert!(begin.elapsed() < PATIENCE, "no {rule} in {answer:#}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The report of the last minutes, as `memtap report` writes it.
+fn report(memtap: &Memtap, format: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.env("MEMTAP_STORE", format!("sqlite:{}", memtap.folder.join("memtap.db").display()));
+    command.args(["report", "--last=5m", "--lang=en", "--format", format]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn who_is_killed_for_want_of_memory_is_found_and_reported() {
+    let Some(group) = Group::limited_to(48 << 20) else {
+        eprintln!("skipped: no memory cgroup can be made here");
+        return;
+    };
+    let memtap = Memtap::start();
+    let from = jiff::Timestamp::now();
+    let mut fixture = Fixture::start(&["spike", &(256_u64 << 20).to_string()]);
+    group.takes(fixture.pid());
+    memtap.settle();
+    fixture.go_and_die();
+    let pid = fixture.pid();
+    let path = format!("/api/v1/findings?from={from}");
+    let found = wait_for(&memtap, &path, "oom_kill", |finding| finding["process"]["pid"] == pid);
+    assert_eq!((&found["severity"], &found["process"]["name"]), (&"serious".into(), &"fixture".into()));
+    let sentence = found["sentence"].as_str().unwrap();
+    assert!(
+        sentence.starts_with(&format!("The kernel killed fixture (pid {pid}), which had ")),
+        "{sentence}"
+    );
+    assert!(
+        sentence.ends_with("so it was the limit of a control group."),
+        "the machine has plenty: {sentence}"
+    );
+
+    let told: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
+    let kills = told["oom_kills"].as_array().unwrap();
+    let kill = kills.iter().find(|kill| kill["pid"] == pid).unwrap();
+    assert_eq!((&kill["name"], &kill["asker_pid"]), (&"fixture".into(), &pid.into()));
+    assert!((32 << 20..64 << 20).contains(&kill["resident_bytes"].as_u64().unwrap()), "{kill}");
+    assert!(told["totals"]["oom_kills"].as_u64() >= Some(1), "{}", told["totals"]);
+    assert!(told["findings"].as_array().unwrap().iter().any(|one| one["sentence"]["en"] == sentence));
+    let text = report(&memtap, "txt");
+    let section = text.rsplit(" OOM kills ").next().unwrap();
+    assert!(section.contains(&format!("fixture ({pid})")), "who asked for the page: {section}");
+}
+
+#[test]
+fn waiting_for_memory_is_found() {
+    if !std::path::Path::new("/proc/pressure/memory").exists() {
+        eprintln!("skipped: this kernel does not measure pressure");
+        return;
+    }
+    let Some(group) = Group::limited_to(32 << 20) else {
+        eprintln!("skipped: no memory cgroup can be made here");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let memtap = Memtap::start();
+    memtap.settle();
+    let from = jiff::Timestamp::now();
+    let mut waiting = ["a", "b", "c"].map(|name| {
+        let fixture =
+            Fixture::start_example("trouble", &["waits", folder.path().join(name).to_str().unwrap()]);
+        group.takes(fixture.pid());
+        fixture
+    });
+    waiting.iter_mut().for_each(Fixture::go);
+    let found = wait_for(&memtap, &format!("/api/v1/findings?from={from}"), "pressure", |_| true);
+    assert!(
+        found["process"].is_null()
+            && found["sentence"].as_str().unwrap().contains("limit of a control group"),
+        "{found}"
+    );
+    waiting.into_iter().for_each(Fixture::end);
+    let told: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
+    let highest = told["memory"]["pressure"]["some_avg10"].as_f64().unwrap();
+    assert!(highest >= 10.0, "{}", told["memory"]["pressure"]);
+    let text = report(&memtap, "txt");
+    assert!(text.contains("Highest pressure around"), "{text}");
 }

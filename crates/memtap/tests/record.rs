@@ -90,6 +90,33 @@ fn what_was_recorded_can_be_looked_at_without_privilege() {
     assert!(well);
 }
 
+/// The day that ships with the project: it stays readable, whatever becomes of the recordings' form.
+#[test]
+fn the_recorded_day_is_reported_and_imported() {
+    let day = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec");
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("memtap.db").display());
+    let memtap = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+        let output =
+            command.args(arguments).env("MEMTAP_STORE", &store).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    let told = |output: std::process::Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
+    let report = told(memtap(&["report", "--recording", day, "--format", "json"]));
+    assert_eq!(report["totals"]["refused"], 3, "the reporter's refusals");
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("worker") && findings.contains("reporter"), "{findings}");
+
+    memtap(&["import", "--format", "recording", day]);
+    let range = ["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-24T00:00:00Z"];
+    let imported = told(memtap(&[&["report", "--format", "json"], &range[..]].concat()));
+    for figure in ["requests", "refused", "requested_bytes", "granted_bytes", "released_bytes", "processes"] {
+        assert_eq!(imported["totals"][figure], report["totals"][figure], "{figure}");
+    }
+}
+
 #[test]
 fn of_a_recorder_that_was_killed_all_but_the_last_seconds_is_there() {
     let folder = folder();

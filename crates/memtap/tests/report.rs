@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
+#[expect(dead_code, reason = "the store's own tests use more of it")]
+#[path = "../../memtap-store/tests/support/mariadb.rs"]
+mod mariadb;
 #[expect(dead_code, reason = "each test program uses its part")]
 mod support;
 
@@ -12,7 +15,7 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
 use memtap_store::{Batch, Delivery, Run, Settings, StoreUrl};
 use serde_json::Value;
-use support::{Fixture, Memtap};
+use support::{Fixture, Memtap, fixture_path};
 
 /// The day of the sample and of the history that is made by hand.
 const DAY: [&str; 4] = ["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-24T00:00:00Z"];
@@ -179,7 +182,7 @@ fn two_ranges_are_compared_and_refusals_explained() {
 fn each_form_is_written_with_names_as_text() {
     let folder = two_hours();
     let of = |arguments: &[&str]| text(folder.path(), &[&SECOND_HOUR[..], arguments].concat());
-    let html = of(&[]);
+    let html = of(&["--format", "html"]);
     assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">") && html.contains("&lt;b&gt;=evil|`"));
     assert!(!html.contains("<b>=evil"));
     let markdown = of(&["--format", "md", "--lang", "es"]);
@@ -189,6 +192,12 @@ fn each_form_is_written_with_names_as_text() {
         csv.contains("refusals,box,'=cmd(),,mmap,ENOMEM,2026-11-23T11:02:00.000Z,requests,2,count\n"),
         "{csv}"
     );
+
+    let plain = of(&[]);
+    assert_eq!(plain, of(&["--format", "txt"]));
+    assert!(plain.starts_with("Memory report: box\n") && plain.contains("<b>=evil|`"), "{plain}");
+    assert!(plain.is_ascii() && !plain.contains('\x1b'), "neither a terminal nor a locale: {plain}");
+    assert!(plain.lines().all(|line| line.len() <= 80), "{plain}");
 
     assert_eq!(of(&["-o", "out.md"]), "");
     let written = std::fs::read_to_string(folder.path().join("out.md")).unwrap();
@@ -210,7 +219,7 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
     fails(folder.path(), &[], 1, "there is no history in");
     fails(folder.path(), &["--store", "none"], 1, "say which history with --store");
     fails(folder.path(), &["--from", "noon"], 2, "write for example 13:00");
-    fails(folder.path(), &["--format", "pdf"], 2, "there are html, md, json and csv");
+    fails(folder.path(), &["--format", "pdf"], 2, "there are html, md, json, csv and txt");
     let history = two_hours();
     fails(history.path(), &["--host", "elsewhere"], 1, "it knows box");
     fails(history.path(), &["-o", "memtap.db"], 1, "is the history itself");
@@ -224,7 +233,8 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
     let empty = report(history.path(), &["--from", "2026-11-25T00:00:00Z", "--to", "2026-11-25T01:00:00Z"]);
     let told = String::from_utf8(empty.stderr).unwrap();
     assert!(empty.status.success() && told.contains("tells of nothing in this range"), "{told}");
-    assert!(String::from_utf8(empty.stdout).unwrap().contains("The history tells of nothing in this range"));
+    let said = String::from_utf8(empty.stdout).unwrap();
+    assert!(said.contains("The history tells of nothing in this range"), "{said}");
 }
 
 #[test]
@@ -240,8 +250,19 @@ fn a_running_memtap_is_told_of_by_both_ways() {
     memtap.settle();
 
     let one = json(&memtap.folder, &["--last", "5m", "-p", &pid.to_string()]);
-    assert_eq!(one["largest"][0]["requested_bytes"], 1_u64 << 50);
-    assert_eq!(by(&one["refusals"], "error", "ENOMEM")["call"], "mmap");
+    let refusal = by(&one["refusals"], "error", "ENOMEM");
+    assert_eq!((&refusal["call"], &refusal["largest_bytes"]), (&"mmap".into(), &(1_u64 << 50).into()));
+    let largest = one["largest"][0]["requested_bytes"].as_u64().unwrap();
+    assert!(
+        (1..1 << 50).contains(&largest),
+        "what was refused is not among what was granted: {}",
+        one["largest"]
+    );
+    assert_eq!(
+        one["not_looked_at"],
+        serde_json::json!([]),
+        "limits too are looked at: it is this machine, now"
+    );
     assert!(one["processes"][0]["peak_resident_bytes"].as_u64() > Some(0), "{}", one["processes"]);
     let all = memtap.get("/api/v1/report?format=json");
     assert!(all["totals"]["requests"].as_u64() >= one["totals"]["requests"].as_u64());
@@ -259,5 +280,51 @@ fn a_running_memtap_is_told_of_by_both_ways() {
     {
         let answer = ureq::get(&url(query)).config().http_status_as_error(false).build().call().unwrap();
         assert_eq!(answer.status(), status, "{query}");
+    }
+}
+
+#[test]
+fn limits_that_are_not_known_are_told_with_the_reason() {
+    let folder = two_hours();
+    let told = json(folder.path(), &SECOND_HOUR);
+    let why = told["not_looked_at"].to_string();
+    assert!(why.contains("only of the machine on which this is asked"), "{why}");
+    let memtap = Memtap::start();
+    memtap.settle();
+    // It is empty, which is told on stderr.
+    let asked = ["--from", "2h", "--to", "1h", "--host", &hostname(), "--format", "json"];
+    let past: Value = serde_json::from_slice(&report(&memtap.folder, &asked).stdout).unwrap();
+    assert!(past["not_looked_at"].to_string().contains("this range has ended before"), "{past}");
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_server_tells_of_a_day_what_a_file_tells() {
+    let server = mariadb::server();
+    let database = server.database();
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}", folder.path().join("memtap.db").display());
+    let stores = [file, server.text(&database)];
+    for store in &stores {
+        let day = fixture_path().with_file_name("day");
+        let done = Command::new(day).arg(store).stdout(std::process::Stdio::null()).status().unwrap();
+        assert!(done.success());
+    }
+    let day = ["--from", "yesterday", "--to", "today"];
+    let asked: [&[&str]; 4] =
+        [&["--compare", "last"], &["--compare", "1h"], &["--name", "*po*"], &["--name", "{worker,cc1}"]];
+    for more in asked {
+        let [of_file, of_server] = [0, 1].map(|store: usize| {
+            let mut told = json(folder.path(), &[&day, more, &["--store", &stores[store]]].concat());
+            told["made"].take();
+            told
+        });
+        assert!(of_file["totals"]["requests"].as_u64() > Some(0), "{more:?}: {}", of_file["totals"]);
+        for (part, told) in of_file.as_object().unwrap() {
+            assert_eq!(told, &of_server[part], "{more:?}: {part}");
+        }
     }
 }

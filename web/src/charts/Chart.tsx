@@ -1,52 +1,41 @@
 /** One ECharts drawing as a React component. Only the parts that are used are bundled. */
-import { LineChart, PieChart, TreemapChart } from "echarts/charts";
-import { GridComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
+import { LineChart } from "echarts/charts";
+import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { init, use as register, type EChartsCoreOption, type EChartsType } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { useEffect, useRef } from "react";
 
-register([
-  LineChart,
-  PieChart,
-  TreemapChart,
-  GridComponent,
-  MarkAreaComponent,
-  TooltipComponent,
-  CanvasRenderer,
-]);
+register([LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
 
 interface ChartProps {
   option: EChartsCoreOption;
   testId: string;
-  /** Called with the name of the datum that was clicked. */
-  onPick?: (name: string) => void;
   /** Gives ECharts' own object away, to ask it what is where; null when it is gone. */
   onDrawn?: (drawn: Drawn | null) => void;
 }
 
 export type Drawn = EChartsType;
 
-export function Chart({ option, testId, onPick, onDrawn }: ChartProps) {
+export function Chart({ option, testId, onDrawn }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<EChartsType | null>(null);
-  const calls = useRef({ onPick, onDrawn });
+  const tell = useRef(onDrawn);
 
   useEffect(() => {
-    calls.current = { onPick, onDrawn };
-  }, [onPick, onDrawn]);
+    tell.current = onDrawn;
+  }, [onDrawn]);
   useEffect(() => {
     if (box.current === null) return undefined;
     const drawn = init(box.current);
     chart.current = drawn;
-    calls.current.onDrawn?.(drawn);
-    drawn.on("click", ({ name }) => calls.current.onPick?.(name));
+    tell.current?.(drawn);
     const observer = new ResizeObserver(() => drawn.resize());
     observer.observe(box.current);
     return () => {
       observer.disconnect();
       drawn.dispose();
       chart.current = null;
-      calls.current.onDrawn?.(null);
+      tell.current?.(null);
     };
   }, []);
   useEffect(() => {

@@ -3,7 +3,7 @@ import { useMemo } from "react";
 import { useLive } from "../model/store";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
-import { Chart } from "./Chart";
+import { Chart } from "./parts";
 import { rateOption } from "./rateOption";
 
 export function RateChart({ seesRequests }: { seesRequests: boolean }) {

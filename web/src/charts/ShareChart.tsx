@@ -7,15 +7,15 @@ import type { Programs } from "../model/history";
 import { useLive } from "../model/store";
 import type { Share } from "../model/wire";
 import { Choice } from "../ui/Choice";
-import { navigate, useHref } from "../ui/router";
+import { useHref } from "../ui/router";
 import { Say } from "../ui/Say";
 import { recalled, remember } from "../ui/memory";
 import { useSettings } from "../ui/settings";
 import { Bytes } from "../ui/Text";
 import { SHARE_MEASURES, type ShareMeasure } from "../views/overview/measures";
 import { Waiting } from "../views/overview/Waiting";
-import { Chart } from "./Chart";
-import { shareOf, shareOption, slicesOf, type ShareKind, type Slice } from "./shareOption";
+import { ShareDrawing, type ShareKind } from "./ShareDrawing";
+import { shareOf, slicesOf, type Slice } from "./slices";
 
 const KINDS = ["treemap", "pie"] as const;
 
@@ -73,18 +73,13 @@ export function ShareChart({ answer, sinceStart, measure, onMeasure, seesRequest
 }
 
 function Drawing({ share, kind }: { share: Share; kind: ShareKind }) {
-  const { t, theme, lang } = useSettings();
+  const { t, theme } = useSettings();
   const open = useOpenProgram();
   const colours = useLive((state) => state.colours);
   const slices = useMemo(() => slicesOf(share, colours, theme, t), [share, colours, theme, t]);
-  const option = useMemo(() => shareOption(slices, kind, theme, lang, t), [slices, kind, theme, lang, t]);
-  const pick = (label: string) => {
-    const slice = slices.find((one) => one.label === label);
-    if (slice?.program) navigate(open(slice.program));
-  };
   return (
     <div className="share-body">
-      <Chart option={option} testId="share-chart" onPick={pick} />
+      <ShareDrawing {...{ slices, kind, open }} />
       <ol className="share-list">
         {slices.map((slice) => (
           <SliceLine key={slice.program ?? ""} slice={slice} />

@@ -1,5 +1,5 @@
 /** The history's answers as what the time charts draw. Pure. */
-import { bytes, fixed, rate, type Lang } from "../lib/format";
+import type { Lang } from "../lib/format";
 import { othersColour, programColour, slotColour, type Theme } from "../lib/palette";
 import type { Colours } from "../model/colours";
 import type { Machine, Programs } from "../model/history";
@@ -20,6 +20,16 @@ export function callColour(call: string, theme: Theme): string {
   return slot === undefined ? othersColour(theme) : slotColour(slot, theme);
 }
 
+type Counts = Readonly<Record<string, { count: number }>>;
+
+/** A band for each call, from the bottom up, and one for all others. `values`: what a pick from a step's calls comes to at each time. */
+export function callBands(values: (pick: (calls: Counts) => number) => (number | null)[], theme: Theme, others: string): TimeSeries[] {
+  const known = Object.keys(CALL_SLOTS);
+  const rest = (calls: Counts) => Object.entries(calls).reduce((sum, [call, { count }]) => (known.includes(call) ? sum : sum + count), 0);
+  const bands = known.map((call) => ({ key: call, label: call, colour: callColour(call, theme), values: values((calls) => calls[call]?.count ?? 0) }));
+  return [...bands, { key: "others", label: others, colour: othersColour(theme), values: values(rest) }];
+}
+
 export interface RateWords {
   others: string;
   refused: string;
@@ -32,20 +42,10 @@ export function callRates(machine: Machine, shown: Stretch, theme: Theme, lang: 
   const points = withGaps(machine.series.map((point) => ({ time: Date.parse(point.timestamp), point })), stepMs);
   const perSecond = (pick: (calls: Machine["series"][number]["calls"]) => number) =>
     points.map((one) => ("point" in one ? pick(one.point.calls) / machine.step_s : null));
-  const known = Object.keys(CALL_SLOTS);
-  const bands: TimeSeries[] = known.map((call) => ({
-    key: call,
-    label: call,
-    colour: slotColour(CALL_SLOTS[call] ?? 0, theme),
-    values: perSecond((calls) => calls[call]?.count ?? 0),
-  }));
-  const others = perSecond((calls) =>
-    Object.entries(calls).reduce((sum, [call, totals]) => (known.includes(call) ? sum : sum + totals.count), 0),
-  );
+  const bands = callBands(perSecond, theme, words.others);
   const refused = perSecond((calls) => Object.values(calls).reduce((sum, totals) => sum + totals.refused, 0));
   const series = [
     ...bands,
-    { key: "others", label: words.others, colour: othersColour(theme), values: others },
     { key: "refused", label: words.refused, colour: LOOK[theme].bad, values: refused, isLine: true },
   ].filter((one) => one.values.some((value) => value !== null && value > 0));
   return {
@@ -54,8 +54,7 @@ export function callRates(machine: Machine, shown: Stretch, theme: Theme, lang: 
     marks: lostMarks(machine, words.lost),
     ...shown,
     isBytes: false,
-    // Of a quiet day, less than one a second.
-    amount: (value) => (value > 0 && value < 1 ? fixed(value, 2, lang) : rate(value, lang)),
+    lang,
     description: words.description,
   };
 }
@@ -94,7 +93,7 @@ export function programMemory(
     colour: programColour(colours, program.name, theme) ?? othersColour(theme),
     values: program.series.map((point) => point.value),
   }));
-  return { times, series, marks: [], ...shown, isBytes: true, amount: (value) => bytes(value, lang), description };
+  return { times, series, marks: [], ...shown, isBytes: true, lang, description };
 }
 
 export const MACHINE_PARTS = ["programs", "kernel", "cached"] as const;
@@ -121,7 +120,7 @@ export function machineMemory(
     marks: [],
     ...shown,
     isBytes: true,
-    amount: (value) => bytes(value, lang),
+    lang,
     description: words.description,
   };
 }

@@ -1,7 +1,8 @@
 /** Amounts over time as an ECharts option: bands that are stacked, lines over them, and what is known to be missing. Pure. */
 import type { EChartsCoreOption } from "echarts/core";
-import { clock, dayClock } from "../lib/format";
+import { bytes, fineRate, type Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
+import { amountLabel, byteSteps, momentLabel, rateSteps, timeLabel } from "./axes";
 import { FONT, LOOK, tooltip } from "./look";
 
 export interface TimeSeries {
@@ -16,11 +17,17 @@ export interface TimeSeries {
   isTicks?: boolean;
 }
 
-/** A stretch of time with a word: records that were lost, an end of memory. */
+/** A stretch of time with a word, as of records that were lost; or, from and to alike, a moment: a flag. */
 export interface Mark {
   from: number;
   to: number;
   label: string;
+  /** In a whole sentence, for who points at it. */
+  about?: string;
+  /** Of something that is not bad. */
+  isPlain?: boolean;
+  /** Its label is not written. */
+  isQuiet?: boolean;
 }
 
 export interface TimeChartData {
@@ -31,24 +38,27 @@ export interface TimeChartData {
   /** The axis, whatever the data fill of it. */
   from: number;
   to: number;
-  /** Whether amounts are bytes: the axis then has steps of powers of two. */
+  /** Whether amounts are bytes: the axis then has steps of powers of two. Else they are rates. */
   isBytes: boolean;
-  /** How an amount is written, on the axis and in the tooltip. */
-  amount: (value: number) => string;
+  lang: Lang;
   /** What the drawing shows, in words. */
   description: string;
 }
 
-const DAY_MS = 86_400_000;
+/** So much of the axis a flag's label takes: another one that is closer is not written. */
+const LABEL_PART = 0.12;
 
 export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption {
   const look = LOOK[theme];
   const label = { color: look.muted, fontFamily: FONT, fontSize: 11 };
-  const isLong = data.to - data.from > DAY_MS;
+  const top = highest(data.series);
+  const steps = data.isBytes ? byteSteps(top) : rateSteps(top);
+  const hasFlags = data.marks.some((mark) => mark.from === mark.to && mark.isQuiet !== true);
   return {
     animation: false,
     aria: { enabled: true, label: { description: data.description } },
-    grid: { left: 8, right: 14, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    // Of one width, whatever stands at the axis: a moment is at one place in all charts of a view.
+    grid: { left: 66, right: 20, top: hasFlags ? 22 : 12, bottom: 24, outerBoundsMode: "none" },
     tooltip: {
       ...tooltip(theme),
       trigger: "axis",
@@ -62,16 +72,16 @@ export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption
       axisLine: { lineStyle: { color: look.line } },
       axisTick: { show: false },
       splitNumber: 5,
-      axisLabel: { ...label, hideOverlap: true, formatter: (time: number) => (isLong ? dayClock(time) : clock(iso(time)).slice(0, 5)) },
+      axisLabel: { ...label, hideOverlap: true, formatter: (time: number) => timeLabel(time, data.to - data.from) },
     },
     yAxis: {
       type: "value",
       min: 0,
-      ...(data.isBytes ? byteSteps(highest(data.series)) : { splitNumber: 4 }),
+      ...steps,
       splitLine: { lineStyle: { color: look.line } },
-      axisLabel: { ...label, formatter: data.amount },
+      axisLabel: { ...label, formatter: (value: number) => amountLabel(value, steps.interval, data.isBytes, data.lang) },
     },
-    series: data.series.map((one, index) => drawn(data, one, index === 0 ? marked(data.marks, theme) : undefined)),
+    series: data.series.map((one, index) => drawn(data, one, index === 0 ? marked(data, theme) : {})),
   };
 }
 
@@ -90,13 +100,7 @@ function highest(series: readonly TimeSeries[]): number {
   return top;
 }
 
-/** Four steps or a few more, each a power of two: 0, 2 GiB, 4 GiB and not 1.86 GiB. */
-export function byteSteps(top: number): { interval: number; max: number } {
-  const interval = 2 ** Math.ceil(Math.log2(Math.max(top, 4096) / 4));
-  return { interval, max: Math.ceil(Math.max(top, 1) / interval) * interval };
-}
-
-function drawn(data: TimeChartData, one: TimeSeries, markArea: unknown) {
+function drawn(data: TimeChartData, one: TimeSeries, marks: object) {
   const isLine = one.isLine === true;
   return {
     type: "line",
@@ -108,36 +112,65 @@ function drawn(data: TimeChartData, one: TimeSeries, markArea: unknown) {
     itemStyle: { color: one.colour },
     lineStyle: { color: one.colour, width: one.isTicks === true ? 0 : isLine ? 1.5 : 0.5 },
     ...(isLine ? {} : { stack: "all", areaStyle: { color: one.colour, opacity: 0.85 } }),
-    ...(markArea === undefined ? {} : { markArea }),
+    ...marks,
   };
 }
 
-/** Hatched by its dashed edge, and labelled towards the side where there is room. */
-function marked(marks: readonly Mark[], theme: Theme) {
+/** Stretches hatched by their dashed edges, and flags. */
+function marked({ marks, from, to }: TimeChartData, theme: Theme) {
   const look = LOOK[theme];
+  const font = { fontFamily: FONT, fontSize: 11 };
+  const stretches = marks.filter((mark) => mark.from < mark.to);
+  const flags = flagged(marks.filter((mark) => mark.from === mark.to), (to - from) * LABEL_PART);
   return {
-    silent: true,
-    itemStyle: { color: look.badArea, borderColor: look.bad, borderWidth: 1, borderType: "dashed" },
-    label: { color: look.bad, fontFamily: FONT, fontSize: 11, position: "insideTopLeft" },
-    data: marks.map((mark) => [{ name: mark.label, xAxis: mark.from }, { xAxis: mark.to }]),
+    markArea: {
+      silent: true,
+      itemStyle: { color: look.badArea, borderColor: look.bad, borderWidth: 1, borderType: "dashed" },
+      label: { color: look.bad, ...font, position: "insideTopLeft" },
+      data: stretches.map((mark) => [{ name: mark.label, xAxis: mark.from }, { xAxis: mark.to }]),
+    },
+    markLine: {
+      silent: true,
+      symbol: "none",
+      animation: false,
+      data: flags.map(({ mark, isWritten }) => {
+        const color = mark.isPlain === true ? look.muted : look.bad;
+        const part = (mark.from - from) / (to - from);
+        const align = part < 0.15 ? "left" : part > 0.85 ? "right" : "center";
+        const label = { show: isWritten, formatter: mark.label, position: "end", distance: 3, align, color, ...font };
+        return { xAxis: mark.from, name: mark.label, lineStyle: { color, width: 1, type: "dashed" }, label };
+      }),
+    },
   };
+}
+
+/** Which flags have room for their label, the latest first. */
+function flagged(flags: readonly Mark[], room: number): { mark: Mark; isWritten: boolean }[] {
+  let taken = Number.POSITIVE_INFINITY;
+  return flags.toSorted((a, b) => b.from - a.from).map((mark) => {
+    const isWritten = mark.isQuiet !== true && taken - mark.from >= room;
+    if (isWritten) taken = mark.from;
+    return { mark, isWritten };
+  });
 }
 
 function tipText(data: TimeChartData, index: number): string {
   const time = data.times[index];
   if (time === undefined) return "";
-  const lines = [data.to - data.from > DAY_MS ? dayClock(time) : clock(iso(time))];
+  const range = data.to - data.from;
+  const lines = [momentLabel(time, range)];
   // As they lie upon each other: the topmost first.
   for (const one of data.series.toReversed()) {
     const value = one.values[index];
-    if (value !== null && value !== undefined && value > 0) lines.push(`${one.label}  ${data.amount(value)}`);
+    if (value === null || value === undefined || value <= 0) continue;
+    lines.push(`${one.label}  ${data.isBytes ? bytes(value, data.lang) : fineRate(value, data.lang)}`);
   }
-  for (const mark of data.marks) if (time >= mark.from && time <= mark.to) lines.push(mark.label);
+  // A flag is met by who points near it.
+  for (const mark of data.marks) {
+    const near = mark.from === mark.to ? range / 100 : 0;
+    if (time >= mark.from - near && time <= mark.to + near) lines.push(mark.about ?? mark.label);
+  }
   return lines.join("\n");
-}
-
-function iso(time: number): string {
-  return new Date(time).toISOString();
 }
 
 /** Puts in a gap wherever a step is missing, so that no line is drawn over time of which nothing is known. */

@@ -1,57 +1,90 @@
 /** What one process had over time, as what the time charts draw. Pure. */
-import { bytes, rate, type Lang } from "../lib/format";
+import { clockMs, type Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
-import type { Usage } from "../model/history";
+import { cutMiddle } from "../lib/visible";
+import type { Focus } from "../model/focus";
+import type { ProcessCalls, Usage } from "../model/history";
+import { callChart, callSteps, missingOf, type CallWords, type Missing } from "./callData";
 import type { Stretch } from "./historyData";
-import { LOOK } from "./look";
+import { chartText, LOOK } from "./look";
 import type { Mark, TimeChartData } from "./timeOption";
 
 type Step = Usage["series"][number];
 
-/** A moment of its life: a step that was told, or one in which nothing changed. */
+/** A moment of its life: a step that was told, one in which nothing changed, or (null) the begin of a time of which nothing is known. */
 export interface Moment {
   time: number;
-  step: Step;
+  step: Step | null;
   isStill: boolean;
 }
 
-/** The steps up to `until`; between them the process did nothing, and has what it had. */
-export function moments({ series, step_s }: Usage, until: number): Moment[] {
+/** The steps up to `until`; between them the process did nothing, and has what it had, while memtap was running. */
+export function moments({ series, step_s, watched }: Usage, until: number): Moment[] {
   const stepMs = step_s * 1000;
+  const stretches = watched.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }));
   const found: Moment[] = [];
   for (const [i, step] of series.entries()) {
     const time = Date.parse(step.timestamp);
     const next = series[i + 1];
     const end = next === undefined ? until : Date.parse(next.timestamp);
+    // A step may be longer than the stretch in it: it tells of itself.
+    const known = Math.max(time + stepMs, stretches.find(({ from, to }) => time + stepMs > from && time < to)?.to ?? 0);
+    const isCut = known < end;
     found.push({ time, step, isStill: false });
-    if (end - time > stepMs) found.push({ time: time + stepMs, step, isStill: true });
-    const before = next === undefined ? end : end - stepMs;
-    if (before - time > stepMs) found.push({ time: before, step, isStill: true });
+    if (Math.min(known, end) - time > stepMs) found.push({ time: time + stepMs, step, isStill: true });
+    const last = isCut ? known : next === undefined ? end : end - stepMs;
+    if (last - time > stepMs) found.push({ time: last, step, isStill: true });
+    if (isCut && next !== undefined) found.push({ time: known + 1, step: null, isStill: true });
   }
   return found;
 }
 
-type Words = Record<"anonymous" | "file" | "shmem" | "virtual" | "peak" | "requests" | "refused", string>;
+export type TimelineWords = Record<"anonymous" | "file" | "shmem" | "virtual" | "peak", string> &
+  CallWords & {
+    killed: string;
+    renamed: (name: string) => string;
+    renamedAbout: (name: string, time: string) => string;
+  };
+
+export interface TimelineSource {
+  usage: Usage;
+  /** Its stored requests by call; null while they are asked for. */
+  calls: ProcessCalls | null;
+  /** Its counts since the page looks at it; null of the past. */
+  live: Pick<Focus, "ticks" | "ticksFrom"> | null;
+  /** When the kernel ended it for want of memory. */
+  killed: string | null;
+  /** Its end, or that of the time that is shown. */
+  until: number;
+  shown: Stretch;
+}
 
 export interface Timeline {
   resident: TimeChartData;
   virtual: TimeChartData;
   requests: TimeChartData;
+  /** Where bands by call miss requests. */
+  missing: Missing | null;
 }
 
-/** Resident memory in bands by kind, the virtual size, and requests per second: three charts of one axis. */
-export function timeline(usage: Usage, until: number, shown: Stretch, marks: readonly Mark[], theme: Theme, lang: Lang, words: Words): Timeline {
+/** Resident memory in bands by kind, the virtual size, and requests per second by call: three charts of one axis. */
+export function timeline(source: TimelineSource, theme: Theme, lang: Lang, words: TimelineWords): Timeline {
+  const { usage, calls, live, until, shown } = source;
   const all = moments(usage, until);
   const look = LOOK[theme];
-  const common = { times: all.map(({ time }) => time), marks, ...shown };
-  const amounts = (pick: (step: Step) => number) => all.map(({ step }) => pick(step));
-  const rates = (pick: (step: Step) => number) => all.map(({ step, isStill }) => (isStill ? 0 : pick(step) / usage.step_s));
-  const peaks = all.map(({ step, isStill }) => (isStill || step.peak_resident_bytes <= step.resident_bytes ? null : step.peak_resident_bytes));
-  const inBytes = { isBytes: true, amount: (value: number) => bytes(value, lang) };
+  const marks = [...nameMarks(calls, shown, words), ...killMarks(source.killed, shown, words.killed)];
+  // What they say is written once, over the first chart.
+  const quiet = marks.map((mark) => ({ ...mark, isQuiet: true }));
+  const common = { times: all.map(({ time }) => time), ...shown, isBytes: true, lang };
+  const amounts = (pick: (step: Step) => number) => all.map(({ step }) => (step === null ? null : pick(step)));
+  const peaks = all.map(({ step, isStill }) =>
+    step === null || isStill || step.peak_resident_bytes <= step.resident_bytes ? null : step.peak_resident_bytes,
+  );
+  const steps = callSteps(calls, live, usage.step_s * 1000);
   return {
     resident: {
       ...common,
-      ...inBytes,
+      marks,
       description: `${words.anonymous}, ${words.file}, ${words.shmem}`,
       series: [
         { key: "anonymous", label: words.anonymous, colour: look.programs, values: amounts((step) => step.anonymous_bytes) },
@@ -62,19 +95,26 @@ export function timeline(usage: Usage, until: number, shown: Stretch, marks: rea
     },
     virtual: {
       ...common,
-      ...inBytes,
+      marks: quiet,
       description: words.virtual,
       series: [{ key: "virtual", label: words.virtual, colour: look.accent, values: amounts((step) => step.virtual_bytes), isLine: true }],
     },
-    requests: {
-      ...common,
-      isBytes: false,
-      amount: (value) => rate(value, lang),
-      description: `${words.requests}, ${words.refused}`,
-      series: [
-        { key: "requests", label: words.requests, colour: look.accent, values: rates((step) => step.requests), isLine: true },
-        { key: "refused", label: words.refused, colour: look.bad, values: rates((step) => step.refused), isLine: true },
-      ],
-    },
+    requests: callChart({ usage, steps, until, shown, marks: quiet }, theme, lang, words),
+    missing: missingOf(steps, usage),
   };
+}
+
+/** Where it took another name. The first one is what it had before. */
+function nameMarks(calls: ProcessCalls | null, { from, to }: Stretch, words: TimelineWords): Mark[] {
+  const marks = (calls?.names ?? []).slice(1).map(({ name, timestamp }) => {
+    const at = Date.parse(timestamp);
+    const about = words.renamedAbout(chartText(cutMiddle(name, 24)), clockMs(timestamp));
+    return { from: at, to: at, label: words.renamed(chartText(cutMiddle(name, 16))), about, isPlain: true };
+  });
+  return marks.filter((mark) => mark.from >= from && mark.from <= to);
+}
+
+function killMarks(killed: string | null, { from, to }: Stretch, label: string): Mark[] {
+  const at = killed === null ? Number.NaN : Date.parse(killed);
+  return at >= from && at <= to ? [{ from: at, to: at, label }] : [];
 }

@@ -1,9 +1,8 @@
-/** The page's words: i18next with both languages bundled, and numbers written by lib/format.ts. */
+/** The page's words: i18next with English at hand and Spanish once it is chosen, and numbers written by lib/format.ts. */
 import { createInstance, type TFunction } from "i18next";
 import { initReactI18next } from "react-i18next";
 import { bytes, count, rate, type Lang } from "../lib/format";
 import { en } from "./en";
-import { es } from "./es";
 
 /** Gives the text of a key, its `{{variables}}` filled in. */
 export type Translate = TFunction;
@@ -20,7 +19,7 @@ const FORMATS: Record<string, (value: number, lang: Lang) => string> = { number:
 
 export const i18n = createInstance();
 void i18n.use(initReactI18next).init({
-  resources: { en: { translation: en }, es: { translation: es } },
+  resources: { en: { translation: en } },
   lng: "en",
   supportedLngs: LANGS,
   initAsync: false,
@@ -31,6 +30,12 @@ void i18n.use(initReactI18next).init({
 });
 for (const [name, write] of Object.entries(FORMATS)) {
   i18n.services.formatter?.add(name, (value: number, lang) => write(value, langOf(lang)));
+}
+
+/** Shows the page's words in that language from now on. */
+export async function speak(lang: Lang): Promise<void> {
+  if (lang === "es") i18n.addResourceBundle("es", "translation", (await import("./es")).es);
+  await i18n.changeLanguage(lang);
 }
 
 export function langOf(language: string | undefined): Lang {

@@ -58,6 +58,11 @@ export function rate(value: number, lang: Lang): string {
   return fixed(value, value === 0 || value >= 9.95 ? 0 : 1, lang);
 }
 
+/** A rate as exact as it needs to be told from nothing: below a tenth, up to its first digit that matters. */
+export function fineRate(value: number, lang: Lang): string {
+  return value > 0 && value < 0.095 ? fixed(value, Math.min(9, Math.ceil(-Math.log10(value) - 0.02)), lang) : rate(value, lang);
+}
+
 export function percent(value: number, lang: Lang): string {
   return fixed(value, value >= 9.95 ? 1 : 2, lang);
 }

@@ -4,12 +4,15 @@ import { timeFromQuery, timeToQuery, type Time } from "./time";
 export const VIEWS = ["overview", "processes", "requests", "reports", "health"] as const;
 export type View = (typeof VIEWS)[number];
 
+/** In the place of a machine's name; no machine can be called so. */
+export const ALL_HOSTS = "*";
+
 export interface Route {
   view: View;
   /** Key of the process whose panel is open beside the table, `4211@2026-11-23T10:00:00.000Z`. */
   process: string | null;
   time: Time;
-  /** Of which machine the history is shown; null: the one that memtap runs on, and all that its store knows of the past. */
+  /** Of which machine the page tells; null: the one that memtap runs on; `ALL_HOSTS`: all that have written into its store. */
   host: string | null;
   /** What is the view's own. */
   query: URLSearchParams;

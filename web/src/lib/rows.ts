@@ -124,7 +124,8 @@ export function rowOfLife(life: Life, past: Past): TableRow {
   return {
     ...same,
     ...sizes,
-    key: processKey(life),
+    // Of another machine: the same pid and start may be one of this machine's.
+    key: total === undefined ? `${processKey(life)}@${life.host}` : processKey(life),
     end_time: hasEnded ? end : null,
     threads: null,
     memory_percentage: total === undefined ? null : (100 * sizes.resident_bytes) / total,

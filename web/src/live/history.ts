@@ -1,7 +1,10 @@
 /** Questions to the history, as React state: asked when they change and, while the page shows the present, again and again. */
 import { useEffect, useState } from "react";
 import { stretch, type Time } from "../lib/time";
+import { ALL_HOSTS } from "../lib/route";
+import { useLive } from "../model/store";
 import { useRoute } from "../ui/router";
+import { sourceNow } from "./clock";
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -16,14 +19,24 @@ export interface Answer<T> {
   isOld: boolean;
 }
 
-/** `path?query` of the time and the machine that the page shows. `null`: nothing is asked. */
+/** `path?query` of the time and the machine that the page shows (`query` may name another machine). `null`: nothing is asked. */
 export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
-  const { time, host } = useRoute();
+  const { time } = useRoute();
+  const host = useAskedHost();
+  // What was asked before it was known that the data have another clock is asked again.
+  const isRecorded = useLive((state) => state.live?.health.source === "recording");
   // As text, as its parts are new objects at each drawing.
-  return useAnswer<T>(JSON.stringify([path, { ...query, host }, time] satisfies Question), everyMs);
+  return useAnswer<T>(JSON.stringify([path, { host, ...query }, time, isRecorded] satisfies Question), everyMs);
 }
 
-type Question = [path: string | null, query: Query, time: Time];
+/** Of which machine the history is asked, where a question does not name one itself; null: of all. */
+export function useAskedHost(): string | null {
+  const { host } = useRoute();
+  const own = useLive((state) => state.live?.host.hostname ?? null);
+  return host === ALL_HOSTS ? null : (host ?? own);
+}
+
+type Question = [path: string | null, query: Query, time: Time, isRecorded: boolean];
 
 interface Kept<T> {
   key: string;
@@ -41,7 +54,7 @@ function useAnswer<T>(key: string, everyMs: number): Answer<T> {
     const quit = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async () => {
-      const shown = stretch(time, Date.now());
+      const shown = stretch(time, sourceNow());
       const answer = await fetched<T>(urlOf(path, query, shown), quit.signal);
       if (quit.signal.aborted) return;
       setKept((before) =>
@@ -66,7 +79,7 @@ function useAnswer<T>(key: string, everyMs: number): Answer<T> {
   return { data: kept.data, shown: kept.shown, problem: kept.problem, isOld: kept.key !== key };
 }
 
-/** What does not depend on the time that is shown: asked once a minute. */
+/** What does not depend on the time that is shown: asked once a minute while somebody sees the page. */
 export function useAlways<T>(path: string | null): T | null {
   const [data, setData] = useState<T | null>(null);
   useEffect(() => {
@@ -77,7 +90,7 @@ export function useAlways<T>(path: string | null): T | null {
       if (!quit.signal.aborted && "data" in answer) setData(answer.data);
     };
     void ask();
-    const timer = setInterval(() => void ask(), 60_000);
+    const timer = setInterval(() => document.hidden || void ask(), 60_000);
     return () => {
       clearInterval(timer);
       quit.abort();

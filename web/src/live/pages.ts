@@ -1,7 +1,7 @@
 /** Pages of stored requests, newest first: the first at once, each further one when it is asked for. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Query } from "./history";
-import { fetched, urlOf } from "./history";
+import { fetched, urlOf, useAskedHost } from "./history";
 import type { MemoryRequest } from "../model/wire";
 
 const PAGE = 500;
@@ -30,7 +30,8 @@ interface Kept {
 }
 
 export function useRequestPages(query: Query, shown: { from: number; to: number }): Pages {
-  const key = urlOf("requests", { ...query, limit: PAGE }, shown);
+  const host = useAskedHost();
+  const key = urlOf("requests", { host, ...query, limit: PAGE }, shown);
   const [kept, setKept] = useState<Kept>(() => begun(key));
   if (kept.key !== key) setKept(begun(key));
   const quit = useRef(new AbortController());

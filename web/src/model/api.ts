@@ -108,6 +108,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/processes/{pid}/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The requests of one process by call over time, as far as the history has them, and the names it made them under.
+         * @description They are counted from the stored requests, so that what was lost in the stream or has aged is missing here; `/usage` has the sums of
+         *     all calls, which miss nothing.
+         */
+        get: operations["calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/share": {
         parameters: {
             query?: never;
@@ -151,6 +172,23 @@ export interface paths {
         };
         /** The machines that have written into the store. */
         get: operations["hosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs of memtap that told of a range: in the time between them nobody watched. Without a range, of the last hour. */
+        get: operations["runs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -320,7 +358,7 @@ export interface paths {
          * A report of a range, as a file to be kept or printed; without a range, of the last hour.
          * @description It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
          *     kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
-         *     of Markdown are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+         *     of Markdown and text are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
          */
         get: operations["report"];
         put?: never;
@@ -361,11 +399,32 @@ export interface components {
             /** Format: uint64 */
             resident_bytes: number;
         };
+        /** @description How many requests. */
+        CallCount: {
+            /**
+             * Format: uint64
+             * @description All of them.
+             */
+            count: number;
+            /**
+             * Format: uint64
+             * @description Those that were refused.
+             */
+            refused: number;
+        };
         /**
          * @description Which memory system call.
          * @enum {string}
          */
         CallName: "mmap" | "munmap" | "mremap" | "brk" | "mprotect" | "pkey_mprotect" | "madvise" | "process_madvise" | "mlock" | "mlock2" | "munlock" | "mlockall" | "munlockall" | "shmat" | "shmdt" | "remap_file_pages" | "memfd_create" | "userfaultfd" | "mseal";
+        /** @description Requests within one step. */
+        CallStep: {
+            /** @description Where it begins. */
+            timestamp: components["schemas"]["Time"];
+            calls: {
+                [key: string]: components["schemas"]["CallCount"];
+            };
+        };
         /** @description One call's totals. */
         CallTotals: {
             /**
@@ -454,6 +513,26 @@ export interface components {
             findings: components["schemas"]["Finding"][];
             /** @description What was not looked at, and why. */
             not_looked_at: components["schemas"]["NotLookedAt"][];
+        };
+        /** @description What the event `focus` of the namespace `/live` is acknowledged with. */
+        FocusAnswer: {
+            /** @description Whether `focused` comes from now on: not when all clients together look at too many processes. */
+            focused: boolean;
+            /** @description How many all clients together may look at. */
+            most: number;
+        };
+        /** @description The event `focused` of the namespace `/live`: all requests in this tick of the process that the client looks at. */
+        FocusedRequests: {
+            time: components["schemas"]["Time"];
+            /** Format: uint32 */
+            pid: number;
+            /** @description Newest last. */
+            requests: components["schemas"]["Request"][];
+            /**
+             * Format: uint64
+             * @description Earlier requests of this tick that are not in the list.
+             */
+            skipped: number;
         };
         /** @description Requests of one call and one size. */
         FrequentSize: {
@@ -561,11 +640,15 @@ export interface components {
             before: components["schemas"]["Before"];
             /**
              * Format: uint64
-             * @description At the range's end, or at its own; bytes.
+             * @description At the range's end, or at its own; bytes. Of a process that ended within the first step that tells of it, the highest.
              */
             virtual_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description The same.
+             */
             resident_bytes: number;
+            /** @description By kind; all 0 where only the highest is known. */
             resident: components["schemas"]["Resident"];
             /** Format: uint64 */
             swap_bytes: number;
@@ -741,6 +824,11 @@ export interface components {
             kernel_bytes: number;
             /** Format: uint64 */
             programs_bytes: number;
+        };
+        /** @description A name, and when the first request under it came back. */
+        NameSince: {
+            name: string;
+            timestamp: components["schemas"]["Time"];
         };
         /** @description What was not looked at. */
         NotLookedAt: {
@@ -1005,6 +1093,29 @@ export interface components {
             first_request: components["schemas"]["Time"] | null;
             last_request: components["schemas"]["Time"] | null;
         };
+        /** @description The stored requests of one process by call, in steps, and the names it made them under. */
+        ProcessCalls: {
+            /**
+             * Format: uint64
+             * @description Length of a step, seconds.
+             */
+            step_s: number;
+            /** @description Oldest first; steps without a request are left out. */
+            series: components["schemas"]["CallStep"][];
+            /**
+             * @description Oldest first, the latest hundred. From the second on: an exec, or a new name that it gave itself. An exec under the same name is
+             *     not told.
+             */
+            names: components["schemas"]["NameSince"][];
+            /**
+             * Format: uint64
+             * @description How many requests were counted.
+             */
+            rows: number;
+            since: components["schemas"]["Time"] | null;
+            /** @description Whether there were more than were counted. */
+            cut: boolean;
+        };
         /** @description Which process life. */
         ProcessId: {
             /** Format: uint32 */
@@ -1226,6 +1337,37 @@ export interface components {
          * @enum {string}
          */
         RuleName: "oom_kill" | "refused" | "near_limit" | "growth" | "pressure" | "churn" | "reserved" | "peak" | "lost" | "unexplained";
+        /** @description A run of memtap that wrote into the store. */
+        Run: {
+            hostname: string;
+            kernel: string;
+            /** @description When it began. */
+            first_time: components["schemas"]["Time"];
+            /** @description The last second that it told of; of a run that goes on, of a moment ago. */
+            last_time: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description Requests that were made in all of the run, also outside the range.
+             */
+            requests: number;
+            /**
+             * Format: uint64
+             * @description Those of them that were refused.
+             */
+            refused: number;
+            /**
+             * Format: uint64
+             * @description Those of them that did not come in the stream.
+             */
+            lost: number;
+        };
+        /** @description When memtap was there to see. */
+        Runs: {
+            /** @description The latest first. */
+            runs: components["schemas"]["Run"][];
+            /** @description Whether there were more, earlier ones. */
+            more: boolean;
+        };
         /** @description As whom memtap runs, and what it may do. */
         RunsAs: {
             /** @description The user's name, else its number. */
@@ -1388,6 +1530,11 @@ export interface components {
             /** @description What is wrong, if anything, with the mend. */
             error: string | null;
         };
+        /** @description A stretch of time. */
+        Stretch: {
+            from: components["schemas"]["Time"];
+            to: components["schemas"]["Time"];
+        };
         /** @description The machine's swap space. */
         Swap: {
             /** Format: uint64 */
@@ -1463,8 +1610,13 @@ export interface components {
              * @description Length of a step, seconds; the history may have longer ones than were asked for.
              */
             step_s: number;
-            /** @description Oldest first; steps in which nothing changed are left out. */
+            /**
+             * @description Oldest first; steps in which nothing changed are left out. Of one process the first step tells what it had then, whether or not
+             *     something changed.
+             */
             series: components["schemas"]["Step"][];
+            /** @description When memtap was running, oldest first; between these, nothing is known. */
+            watched: components["schemas"]["Stretch"][];
         };
         /**
          * @description A view of the page.
@@ -1480,7 +1632,9 @@ export interface components {
 }
 export type Amount = components['schemas']['Amount'];
 export type Before = components['schemas']['Before'];
+export type CallCount = components['schemas']['CallCount'];
 export type CallName = components['schemas']['CallName'];
+export type CallStep = components['schemas']['CallStep'];
 export type CallTotals = components['schemas']['CallTotals'];
 export type ClassName = components['schemas']['ClassName'];
 export type Culprit = components['schemas']['Culprit'];
@@ -1488,6 +1642,8 @@ export type Figure = components['schemas']['Figure'];
 export type Finding = components['schemas']['Finding'];
 export type FindingLink = components['schemas']['FindingLink'];
 export type Findings = components['schemas']['Findings'];
+export type FocusAnswer = components['schemas']['FocusAnswer'];
+export type FocusedRequests = components['schemas']['FocusedRequests'];
 export type FrequentSize = components['schemas']['FrequentSize'];
 export type GroupLimit = components['schemas']['GroupLimit'];
 export type Health = components['schemas']['Health'];
@@ -1508,6 +1664,7 @@ export type MappingCount = components['schemas']['MappingCount'];
 export type Mappings = components['schemas']['Mappings'];
 export type Measure = components['schemas']['Measure'];
 export type Memory = components['schemas']['Memory'];
+export type NameSince = components['schemas']['NameSince'];
 export type NotLookedAt = components['schemas']['NotLookedAt'];
 export type Notice = components['schemas']['Notice'];
 export type OneProcess = components['schemas']['OneProcess'];
@@ -1521,6 +1678,7 @@ export type Overcommit = components['schemas']['Overcommit'];
 export type Pressure = components['schemas']['Pressure'];
 export type Problem = components['schemas']['Problem'];
 export type Process = components['schemas']['Process'];
+export type ProcessCalls = components['schemas']['ProcessCalls'];
 export type ProcessId = components['schemas']['ProcessId'];
 export type ProcessState = components['schemas']['ProcessState'];
 export type Processes = components['schemas']['Processes'];
@@ -1536,6 +1694,8 @@ export type Requests = components['schemas']['Requests'];
 export type Resident = components['schemas']['Resident'];
 export type ResourceLimit = components['schemas']['ResourceLimit'];
 export type RuleName = components['schemas']['RuleName'];
+export type Run = components['schemas']['Run'];
+export type Runs = components['schemas']['Runs'];
 export type RunsAs = components['schemas']['RunsAs'];
 export type SelfUsage = components['schemas']['SelfUsage'];
 export type SeverityName = components['schemas']['SeverityName'];
@@ -1547,6 +1707,7 @@ export type Snapshot = components['schemas']['Snapshot'];
 export type SortField = components['schemas']['SortField'];
 export type Step = components['schemas']['Step'];
 export type StoreHealth = components['schemas']['StoreHealth'];
+export type Stretch = components['schemas']['Stretch'];
 export type Swap = components['schemas']['Swap'];
 export type Tick = components['schemas']['Tick'];
 export type Time = components['schemas']['Time'];
@@ -1905,6 +2066,87 @@ export interface operations {
             };
         };
     };
+    calls: {
+        parameters: {
+            query?: {
+                /** @description Of the machine of this name. */
+                host?: string;
+                /** @description Of the life that began then, to the second; without: of all lives of that pid. */
+                start_time?: components["schemas"]["Time"];
+                /** @description From this time on; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this time; without: now. */
+                to?: components["schemas"]["Time"];
+                /** @description Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000. */
+                step?: number;
+                /** @description The newest so many are counted. */
+                rows?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its pid. */
+                pid: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessCalls"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     share: {
         parameters: {
             query?: never;
@@ -2038,6 +2280,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Hosts"];
+                };
+            };
+            /** @description Pages of this origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no history (`--store none`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Host` is not a name of this machine's loopback address. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs: {
+        parameters: {
+            query?: {
+                /** @description On the machine of this name. */
+                host?: string;
+                /** @description That told of a time after this; without: an hour before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description That began before this time; without: now. */
+                to?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Runs"];
+                };
+            };
+            /** @description A parameter is unknown, or its value wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Pages of this origin may not ask. */
@@ -2721,7 +3035,7 @@ export interface operations {
                 compare_from?: components["schemas"]["Time"];
                 /** @description Where that range ends. */
                 compare_to?: components["schemas"]["Time"];
-                /** @description `html`, `md`, `json` or `csv`; without: `html`. */
+                /** @description `html`, `md`, `json`, `csv` or `txt`; without: `html`. */
                 format?: string;
                 /** @description `en` or `es`, or a locale of these; without: `en`. */
                 lang?: string;
@@ -2742,6 +3056,7 @@ export interface operations {
                     "text/markdown": string;
                     "application/json": unknown;
                     "text/csv": string;
+                    "text/plain": string;
                 };
             };
             /** @description A parameter is unknown, or its value wrong. */

@@ -1,10 +1,11 @@
 /** All that the page knows, and how a message of the server changes it. Pure: no clock, no socket. */
 import { assignColours, type Colours } from "./colours";
+import { focusOn, refocused, withFocused, withPast, withTick as focusAfterTick, type Focus } from "./focus";
 import { processKey, type ProcessKey } from "./key";
 import { NO_PACES, pacesFrom, withPaces, type Paces } from "./pace";
 import { withTick, type RatePoint } from "./rates";
 import { appended, emptyStream, restarted, type Stream } from "./stream";
-import type { Health, Host, OomKill, Process, Share, Snapshot, Tick } from "./wire";
+import type { FocusedRequests, Health, Host, MemoryRequest, OomKill, Process, ProcessId, Share, Snapshot, Tick } from "./wire";
 
 export { processKey, type ProcessKey } from "./key";
 
@@ -32,6 +33,8 @@ export interface LiveState {
   processes: Processes;
   paces: Paces;
   stream: Stream;
+  /** The process that the page looks at. */
+  focus: Focus | null;
   /** Earliest first. */
   oomKills: readonly OomKill[];
   rates: readonly RatePoint[];
@@ -46,6 +49,13 @@ export type LiveEvent =
   | { type: "disconnected"; problem: string | null }
   | { type: "snapshot"; at: number; snapshot: Snapshot }
   | { type: "tick"; at: number; tick: Tick }
+  /** The page looks at that process, or at none any more. */
+  | { type: "focus"; id: ProcessId | null }
+  /** The server tells so many processes apart that there is no room for another. */
+  | { type: "focus_refused" }
+  | { type: "focused"; focused: FocusedRequests }
+  /** Its requests before the page looked, newest first. */
+  | { type: "focus_past"; key: ProcessKey; requests: readonly MemoryRequest[] }
   /** The programs that charts of the history show, those that matter most first. */
   | { type: "charted"; programs: readonly string[] };
 
@@ -57,6 +67,7 @@ export const initialState: LiveState = {
   processes: new Map(),
   paces: NO_PACES,
   stream: emptyStream,
+  focus: null,
   oomKills: [],
   rates: [],
   refusedPerSecond: 0,
@@ -74,6 +85,14 @@ export function reduce(state: LiveState, event: LiveEvent): LiveState {
       return afterSnapshot(state, event.snapshot, event.at);
     case "charted":
       return { ...state, charted: event.programs, colours: coloursOf(state.colours, event.programs, state.live?.share ?? null) };
+    case "focus":
+      return { ...state, focus: event.id && focusOn(event.id, state.stream, state.live?.time ?? "") };
+    case "focus_refused":
+      return { ...state, focus: state.focus && { ...state.focus, isRefused: true } };
+    case "focused":
+      return { ...state, focus: state.focus && withFocused(state.focus, event.focused) };
+    case "focus_past":
+      return state.focus?.key === event.key ? { ...state, focus: withPast(state.focus, event.requests) } : state;
     case "tick":
       // Without a snapshot there is nothing that the differences of a tick could be added to.
       return state.live === null ? state : afterTick(state, state.live.time, event.tick, event.at);
@@ -81,19 +100,24 @@ export function reduce(state: LiveState, event: LiveEvent): LiveState {
 }
 
 function afterSnapshot(state: LiveState, snapshot: Snapshot, at: number): LiveState {
+  const stream = restarted(state.stream, snapshot.time, snapshot.requests);
   return {
     ...withCommon(state, snapshot, at),
     processes: new Map(snapshot.processes.map((process) => [processKey(process), process])),
     paces: pacesFrom(snapshot.time),
-    stream: restarted(state.stream, snapshot.time, snapshot.requests),
+    stream,
+    focus: state.focus && refocused(state.focus, stream, snapshot.time),
     oomKills: snapshot.oom_kills,
   };
 }
 
 function afterTick(state: LiveState, lastTime: string, tick: Tick, at: number): LiveState {
+  const processes = merged(state.processes, tick);
+  const { focus } = state;
   return {
     ...withCommon(state, tick, at),
-    processes: merged(state.processes, tick),
+    processes,
+    focus: focus && focusAfterTick(focus, state.processes.get(focus.key), processes.get(focus.key), tick),
     paces: withPaces(state.paces, state.processes, lastTime, tick),
     stream: appended(state.stream, tick.time, tick.requests, tick.skipped),
     oomKills: tick.oom_kills.length === 0 ? state.oomKills : [...state.oomKills, ...tick.oom_kills].slice(-KILL_LIMIT),

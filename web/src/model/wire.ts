@@ -4,6 +4,8 @@ import type * as api from "./api";
 export { callNameValues as CALLS } from "./api";
 export type {
   CallTotals,
+  FocusAnswer,
+  FocusedRequests,
   Health,
   Host,
   Limits,

@@ -8,7 +8,7 @@ import { useSettings } from "./settings";
 const STALE_MS = 3_000;
 
 export interface ConnectionState {
-  state: "live" | "stale" | "connecting";
+  state: "live" | "stale" | "connecting" | "recorded";
   /** Seconds since the last data. */
   age: number;
 }
@@ -16,9 +16,12 @@ export interface ConnectionState {
 export function useConnection(): ConnectionState {
   const heardAt = useLive((state) => state.heardAt);
   const connected = useLive((state) => state.connected);
-  const now = useNow(500);
+  const isRecorded = useLive((state) => state.live?.health.source === "recording");
+  const now = useNow(500, Date.now);
   if (heardAt === null) return { state: "connecting", age: 0 };
   const silence = Math.max(0, now - heardAt);
+  // A recording that has been read to its end is not old: it is all there is.
+  if (isRecorded && connected) return { state: "recorded", age: 0 };
   const state = connected && silence <= STALE_MS ? "live" : "stale";
   return { state, age: Math.floor(silence / 1000) };
 }

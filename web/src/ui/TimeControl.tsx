@@ -2,6 +2,7 @@
 import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
 import { dayClock } from "../lib/format";
 import { day, fieldText, HOUR, LIVE, LOOK_BACKS, zoomedOut, type Time } from "../lib/time";
+import { sourceNow } from "../live/clock";
 import { useNow } from "./media";
 import { useCloseOutside } from "./outside";
 import { useGoTo, useRoute } from "./router";
@@ -50,7 +51,7 @@ function Moved({ time }: { time: Range }) {
       <button type="button" aria-label={t("time.later")} title={t("time.later")} onClick={() => goTo({ time: shifted(length) })}>
         ›
       </button>
-      <button type="button" aria-label={t("time.wider")} title={t("time.wider")} onClick={() => goTo({ time: zoomedOut(time, Date.now()) })}>
+      <button type="button" aria-label={t("time.wider")} title={t("time.wider")} onClick={() => goTo({ time: zoomedOut(time, sourceNow()) })}>
         −
       </button>
     </>

@@ -1,5 +1,6 @@
 /** Media queries and the clock as React state. */
 import { useEffect, useState, useSyncExternalStore } from "react";
+import { sourceNow } from "../live/clock";
 
 export function useMedia(query: string): boolean {
   return useSyncExternalStore(
@@ -17,12 +18,19 @@ export function useNarrow(): boolean {
   return useMedia("(max-width: 720px)");
 }
 
-/** The browser's clock, read every `ms`. */
-export function useNow(ms: number): number {
-  const [now, setNow] = useState(Date.now);
+/** A clock, the data's own unless another is given, read every `ms` while somebody sees the page. */
+export function useNow(ms: number, clock: () => number = sourceNow): number {
+  const [now, setNow] = useState(clock);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), ms);
-    return () => clearInterval(timer);
-  }, [ms]);
+    const read = () => {
+      if (!document.hidden) setNow(clock());
+    };
+    const timer = setInterval(read, ms);
+    document.addEventListener("visibilitychange", read);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", read);
+    };
+  }, [ms, clock]);
   return now;
 }

@@ -1,7 +1,7 @@
 /** Language and theme: the browser's until the reader chooses, then remembered. */
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { i18n, langOf, LANGS, type Translate } from "../i18n";
+import { i18n, langOf, LANGS, speak, type Translate } from "../i18n";
 import type { Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
 import { nextChoice, themeOf, THEME_CHOICES, type ThemeChoice } from "../lib/theme";
@@ -30,8 +30,9 @@ export function useSettings(): Settings {
 }
 
 /** To be called before the first drawing. */
-export function startLanguage(): void {
-  void i18n.changeLanguage(recalled("lang", LANGS) ?? langOf(navigator.language));
+export async function startLanguage(): Promise<void> {
+  // Words that do not come are no reason to show nothing: then they are English.
+  await speak(recalled("lang", LANGS) ?? langOf(navigator.language)).catch(() => undefined);
 }
 
 export function SettingsProvider({ children }: { children: ReactNode }) {
@@ -58,7 +59,8 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
       nextThemeChoice,
       setLang: (value) => {
         remember("lang", value);
-        void i18n.changeLanguage(value);
+        // The words of a page that is older than memtap are gone; a new one has them.
+        speak(value).catch(() => location.reload());
       },
       setThemeChoice: (value) => {
         remember("theme", value);

@@ -6,20 +6,21 @@ import { visible } from "../lib/visible";
 import { useLive } from "../model/store";
 import type { Health, Host } from "../model/wire";
 import { Notices } from "../ui/Notices";
+import { useIsLive } from "../ui/router";
 import { useSettings, type Settings } from "../ui/settings";
 import { Term } from "../ui/Term";
+import { Facts, type Fact } from "./health/Facts";
+import { PastHealth } from "./health/PastHealth";
 import { OomKills } from "./OomKills";
 
-/** One line of a card: what it is, how it is, and whether that is bad. */
-interface Fact {
-  name: ReactNode;
-  value: ReactNode;
-  bad?: boolean;
+export function HealthView() {
+  return useIsLive() ? <LiveHealth /> : <PastHealth />;
 }
 
-export function HealthView() {
+function LiveHealth() {
   const settings = useSettings();
   const live = useLive((state) => state.live);
+  const kills = useLive((state) => state.oomKills);
   if (live === null) return null;
   const { t } = settings;
   const { health, host } = live;
@@ -29,30 +30,15 @@ export function HealthView() {
         <h2>{t("health.notices")}</h2>
         {health.notices.length > 0 ? <Notices notices={health.notices} /> : <p>{t("health.noNotices")}</p>}
       </section>
-      <OomKills total={health.oom_kills} />
+      <OomKills kills={kills} none={t("health.noOom")}>
+        {health.oom_kills > 0 && <span className="bad">{t("health.oomSince", { kills: health.oom_kills })}</span>}
+        {health.oom_kills > kills.length && <span className="muted">{t("health.oomShown", { count: kills.length })}</span>}
+      </OomKills>
       <Facts title={t("health.capture")} facts={captureFacts(health, settings)} />
       <Facts title={<Term term="store">{t("health.store")}</Term>} facts={storeFacts(health, settings)} />
       <Facts title={t("health.self")} facts={selfFacts(health, settings)} />
       <Facts title={t("health.host")} facts={hostFacts(host, settings)} />
     </div>
-  );
-}
-
-function Facts({ title, facts }: { title: ReactNode; facts: readonly Fact[] }) {
-  return (
-    <section className="card">
-      <h2>{title}</h2>
-      <dl className="facts">
-        {facts.map((fact, i) => (
-          // The facts of a card are always the same ones in the same order.
-          // oxlint-disable-next-line react/no-array-index-key
-          <div key={i}>
-            <dt>{fact.name}</dt>
-            <dd className={fact.bad ? "bad" : ""}>{fact.value}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
   );
 }
 

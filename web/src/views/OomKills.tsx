@@ -1,8 +1,8 @@
 /** The kernel's OOM kills: who was killed, whose request came too many, and who had most in the seconds before. */
+import type { ReactNode } from "react";
 import { bytes, clock, moment } from "../lib/format";
 import { growth } from "../lib/oom";
 import { visible } from "../lib/visible";
-import { useLive } from "../model/store";
 import type { OomKill } from "../model/wire";
 import { useNow } from "../ui/media";
 import { useHref } from "../ui/router";
@@ -10,9 +10,17 @@ import { useSettings } from "../ui/settings";
 import { Term } from "../ui/Term";
 import { Bytes, ProgramName, Strange } from "../ui/Text";
 
-export function OomKills({ total }: { total: number }) {
+interface OomKillsProps {
+  /** Earliest first. */
+  kills: readonly OomKill[];
+  /** What is said when there is none. */
+  none: string;
+  /** Stands beside the title. */
+  children?: ReactNode;
+}
+
+export function OomKills({ kills, none, children }: OomKillsProps) {
   const { t } = useSettings();
-  const kills = useLive((state) => state.oomKills);
   const newest = kills.toReversed();
   return (
     <section className="card oom" data-testid="oom-section">
@@ -20,11 +28,10 @@ export function OomKills({ total }: { total: number }) {
         <h2>
           <Term term="oomKill">{t("health.oom")}</Term>
         </h2>
-        {total > 0 && <span className="bad">{t("health.oomSince", { kills: total })}</span>}
-        {total > kills.length && <span className="muted">{t("health.oomShown", { count: kills.length })}</span>}
+        {children}
       </header>
       {newest.length === 0 ? (
-        <p>{t("health.noOom")}</p>
+        <p>{none}</p>
       ) : (
         <div>
           <div className="oom-row oom-head" aria-hidden="true">

@@ -2,14 +2,15 @@
 import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { killOf } from "../lib/oom";
 import type { RequestTest } from "../lib/requests";
+import { ALL_HOSTS } from "../lib/route";
 import { visible, visibleName } from "../lib/visible";
 import { useHistory } from "../live/history";
 import type { Lives } from "../model/history";
-import type { ProcessKey } from "../model/state";
+import { keyParts, type ProcessKey } from "../model/key";
 import { useLive } from "../model/store";
 import type { Process } from "../model/wire";
 import { Hint } from "../ui/Hint";
-import { useIsLive } from "../ui/router";
+import { useIsLive, useRoute } from "../ui/router";
 import { Say } from "../ui/Say";
 import { useSettings } from "../ui/settings";
 import { CopyButton, ProgramName } from "../ui/Text";
@@ -23,6 +24,7 @@ import { PastProcess } from "./process/PastProcess";
 import { PastRefusals, useRefusals } from "./process/PastRefusals";
 import { Sizes } from "./process/Sizes";
 import { Timeline } from "./process/Timeline";
+import { useFocus } from "./process/useFocus";
 import { Refusals } from "./Refusals";
 import { RequestStream } from "./RequestStream";
 
@@ -40,8 +42,12 @@ export function ProcessPanel({ id, isWide, onWide, onClose }: PanelProps) {
   const isLive = useIsLive();
   const live = useLive((state) => state.processes.get(id));
   const process = isLive ? live : undefined;
-  const { pid, start_time } = partsOf(id);
-  const lives = useHistory<Lives>(process === undefined && pid !== null ? "lives" : null, { pid, start_time }, EVERY_MS);
+  const { pid, start_time, host: named } = keyParts(id) ?? NO_PARTS;
+  const own = useLive((state) => state.live?.host.hostname);
+  const isOfAll = useRoute().host === ALL_HOSTS;
+  // Among all machines, a key without a name is this one's.
+  const host = named ?? (isOfAll ? own : undefined);
+  const lives = useHistory<Lives>(process === undefined && pid !== null ? "lives" : null, { pid, start_time, host }, EVERY_MS);
   const life = process === undefined ? lives.data?.lives[0] : undefined;
   const panel = useRef<HTMLElement>(null);
   useEffect(() => panel.current?.focus({ preventScroll: true }), []);
@@ -76,11 +82,8 @@ export function ProcessPanel({ id, isWide, onWide, onClose }: PanelProps) {
   );
 }
 
-/** `4211@2026-11-23T10:00:00.000Z`; a hand-written key may be anything. */
-function partsOf(id: ProcessKey): { pid: string | null; start_time: string | null } {
-  const match = /^(\d+)@(\S+)$/.exec(id);
-  return { pid: match?.[1] ?? null, start_time: match?.[2] ?? null };
-}
+/** A hand-written key may be anything. */
+const NO_PARTS = { pid: null, start_time: null, host: undefined };
 
 function Head({ name, pid, onClose, children }: { name: string; pid: number; onClose: () => void; children: ReactNode }) {
   const { t } = useSettings();
@@ -100,6 +103,7 @@ function Head({ name, pid, onClose, children }: { name: string; pid: number; onC
 
 function LiveProcess({ process }: { process: Process }) {
   const { t } = useSettings();
+  useFocus(process);
   const test = useMemo(() => ofProcess(process), [process]);
   const kill = killOf(process, useLive((state) => state.oomKills));
   const refusals = useRefusals(process);

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "react";
 import { dayClock } from "../lib/format";
 import { stretch } from "../lib/time";
-import { urlOf, type Query } from "../live/history";
+import { urlOf, useAskedHost, type Query } from "../live/history";
 import { useLive } from "../model/store";
 import { Choice } from "../ui/Choice";
 import { useNow } from "../ui/media";
@@ -25,7 +25,8 @@ export function ReportsView() {
 
 function Chooser() {
   const { t, lang } = useSettings();
-  const { time, host } = useRoute();
+  const { time } = useRoute();
+  const host = useAskedHost();
   const [name, setName] = useState("");
   const [comparison, setComparison] = useState<Comparison>("none");
   const now = useNow(60_000);

@@ -20,7 +20,8 @@ interface StreamProps {
 }
 
 export function RequestStream({ test, filtered, ofProcess = false }: StreamProps) {
-  const stream = useLive((state) => state.stream);
+  const stream = useLive((state) => (ofProcess ? state.focus?.stream : null) ?? state.stream);
+  const isRefused = useLive((state) => ofProcess && state.focus?.isRefused === true);
   const follow = useFollow(stream);
   const items = useMemo(() => passing(follow.shown.items, test), [follow.shown, test]);
   const toggle = () => (follow.mode === "following" ? follow.pause() : follow.resume());
@@ -30,6 +31,7 @@ export function RequestStream({ test, filtered, ofProcess = false }: StreamProps
   return (
     <div className={ofProcess ? "stream stream-of-process" : "stream"}>
       <StreamBar follow={follow} fresh={freshText(stream, follow.shown, filtered ? test : null)} shown={requests} onToggle={toggle} />
+      {isRefused && <FocusRefused />}
       {requests === 0 ? <NothingYet filtered={filtered} ofProcess={ofProcess} /> : <Log items={items} follow={follow} />}
     </div>
   );
@@ -69,6 +71,16 @@ function StreamBar({ follow, fresh, shown, onToggle }: BarProps) {
         {t("requests.shown", { shown, limit: STREAM_LIMIT })}
       </span>
     </div>
+  );
+}
+
+/** Its requests are then only those among everybody's latest. */
+function FocusRefused() {
+  const { t } = useSettings();
+  return (
+    <p className="muted" role="status">
+      {t("requests.focusRefused")}
+    </p>
   );
 }
 

@@ -5,12 +5,12 @@ use std::io::{ErrorKind, Read as _};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader};
-use memtap_model::{CALL_ROWS, Call, CallRow, RawRecord};
+use memtap_model::{CALL_ROWS, Call, CallRow, RawRecord, Tgid};
 
-use crate::{CaptureError, Hook, Plan, Settings};
+use crate::{CaptureError, Filter, Hook, Plan, Settings};
 
 /// The committed object: `cargo xtask bpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/memtap.bpf.o");
@@ -23,13 +23,12 @@ const ITERATOR: &str = "read_processes";
 /// Processes put into the ring by one step of a reading.
 const STEP: usize = 64;
 
-/// Program and the tracepoint it is for. Exit comes first: what is born while we attach is then never missed in going.
-const TRACEPOINTS: [(&str, &str); 4] = [
-    ("on_exit", "sched_process_exit"),
-    ("on_exec", "sched_process_exec"),
-    ("on_fork", "task_newtask"),
-    ("on_rename", "task_rename"),
-];
+/// Program and the tracepoint it is for. It is attached before those that open accounts: what is born while we attach is then never missed
+/// in going.
+const EXIT: (&str, &str) = ("on_exit", "sched_process_exit");
+/// These open accounts, and come after what follows calls: what a thread changes would else add up until its first call is told.
+const TRACEPOINTS: [(&str, &str); 3] =
+    [("on_exec", "sched_process_exec"), ("on_fork", "task_newtask"), ("on_rename", "task_rename")];
 const CALLS_EXIT: (&str, &str) = ("on_sys_exit", "sys_exit");
 /// Programs for the exit of one function each: this and the function's name.
 const FUNCTION: &str = "fx_";
@@ -54,6 +53,8 @@ pub(crate) struct Driver {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, u64>,
+    /// Whom the filter is of, where it is of some processes only.
+    watched: HashMap<MapData, u32, u8>,
     /// A reading under way.
     reading: Option<File>,
     /// Why OOM kills are not seen.
@@ -69,20 +70,25 @@ impl Driver {
         let mut ebpf = load(&btf, settings, plan, calls)?;
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
+        let mut watched = take(&mut ebpf, "watched")?;
+        for pid in &settings.filter.pids {
+            watch(&mut watched, *pid)?;
+        }
         // Before anything follows calls: the first call must find the locks watched.
         for (program, tracepoint) in LOCKS.iter().filter(|_| plan.locks) {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
-        for (program, tracepoint) in TRACEPOINTS {
-            attach(&mut ebpf, &btf, program, tracepoint)?;
-        }
+        attach(&mut ebpf, &btf, EXIT.0, EXIT.1)?;
         match plan.hook {
             Hook::Exit => attach(&mut ebpf, &btf, CALLS_EXIT.0, CALLS_EXIT.1)?,
             Hook::Functions => attach_functions(&mut ebpf, &btf)?,
         }
+        for (program, tracepoint) in TRACEPOINTS {
+            attach(&mut ebpf, &btf, program, tracepoint)?;
+        }
         let without_oom = attach(&mut ebpf, &btf, OOM.0, OOM.1).err();
         load_iterator(&mut ebpf, &btf)?;
-        Ok(Self { ebpf, ring, lost, reading: None, without_oom })
+        Ok(Self { ebpf, ring, lost, watched, reading: None, without_oom })
     }
 
     /// Hooks one function and lets it go again; gives how long that took.
@@ -106,6 +112,20 @@ impl Driver {
             let mut file = open_iterator(ebpf)?;
             file.read(&mut [0; STEP]).map(drop).map_err(|error| reading_failed(&error))
         })
+    }
+
+    /// Watches one more process.
+    pub(crate) fn watch(&mut self, pid: Tgid) -> Result<(), CaptureError> {
+        watch(&mut self.watched, pid)
+    }
+
+    /// Watches a process no longer.
+    pub(crate) fn unwatch(&mut self, pid: Tgid) -> Result<(), CaptureError> {
+        match self.watched.remove(&pid.0) {
+            // It has ended meanwhile.
+            Err(MapError::KeyNotFound) => Ok(()),
+            removed => removed.map_err(|error| CaptureError::of_step("unwatching a process", &error)),
+        }
     }
 
     /// Hands up to `room` records, oldest first, to `take`, until that breaks; gives how many.
@@ -184,12 +204,18 @@ fn open_iterator(ebpf: &mut Ebpf) -> Result<File, CaptureError> {
     link.into_file().map_err(|error| reading_failed(&error))
 }
 
+fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), CaptureError> {
+    let step = || format!("watching process {}", pid.0);
+    watched.insert(pid.0, 1, 0).map_err(|error| CaptureError::of_step(step(), &error))
+}
+
 fn reading_failed(error: &(dyn std::error::Error + 'static)) -> CaptureError {
     CaptureError::of_step("reading all processes", error)
 }
 
 fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result<Ebpf, CaptureError> {
-    let (calls_64, calls_32) = call_tables(calls);
+    let filter = &settings.filter;
+    let (calls_64, calls_32) = call_tables(calls, filter);
     let (sizes, moves) = row_tables(calls);
     let cpus = possible_cpus()?;
     let page = crate::clock::page_size().unwrap_or(4096);
@@ -201,6 +227,7 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result
         .map_max_entries("ring", settings.ring_bytes)
         .map_max_entries("accounts", settings.accounts)
         .map_max_entries("spaces", settings.accounts)
+        .map_max_entries("watched", settings.accounts)
         .override_global("calls_64", &calls_64[..], true)
         .override_global("calls_32", &calls_32[..], true)
         .override_global("sizes", &sizes[..], true)
@@ -212,6 +239,12 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result
         .override_global("own_changes", &u8::from(plan.locks), true)
         .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
         .override_global("cpus", &cpus, true)
+        .override_global("only_watched", &u8::from(filter.is_of_some()), true)
+        .override_global("children_join", &u8::from(filter.follow), true)
+        .override_global("least_bytes", &filter.least_bytes, true)
+        .override_global("refused_only", &u8::from(filter.refused), true)
+        .override_global("some_rows", &u8::from(!filter.calls.is_empty()), true)
+        .override_global("told_rows", &told_rows(calls, filter)[..], true)
         .load(OBJECT)
         .map_err(|error| CaptureError::of_step("loading the eBPF object", &error))
 }
@@ -226,10 +259,21 @@ fn row_tables(calls: &[CallRow]) -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
     (sizes, moves)
 }
 
-/// Row + 1 by system call number, for 64-bit and for 32-bit callers: the table in memtap-model is the only list.
-fn call_tables(calls: &[CallRow]) -> ([u8; NUMBERS], [u8; NUMBERS]) {
+/// Whether its requests are told, by row.
+fn told_rows(calls: &[CallRow], filter: &Filter) -> [u8; CALL_ROWS] {
+    let mut told = [0; CALL_ROWS];
+    for (told, row) in told.iter_mut().zip(calls) {
+        *told = filter.is_of_call(row.call).into();
+    }
+    told
+}
+
+/// Row + 1 by system call number, for 64-bit and for 32-bit callers: the table in memtap-model is the only list. Of calls that are not
+/// wanted, those are followed all the same that may change the virtual size: the books need them.
+fn call_tables(calls: &[CallRow], filter: &Filter) -> ([u8; NUMBERS], [u8; NUMBERS]) {
     let (mut calls_64, mut calls_32) = ([0; NUMBERS], [0; NUMBERS]);
-    for (row, call) in (1..).zip(calls) {
+    let rows = (1..).zip(calls).filter(|(_, call)| call.moves || filter.is_of_call(call.call));
+    for (row, call) in rows {
         calls_64[usize::from(call.number_x86_64)] = row;
         for number in call.numbers_i386 {
             calls_32[usize::from(*number)] = row;
@@ -252,7 +296,7 @@ fn possible_cpus() -> Result<u32, CaptureError> {
 
 fn take<T>(ebpf: &mut Ebpf, name: &str) -> Result<T, CaptureError>
 where
-    T: TryFrom<aya::maps::Map, Error = aya::maps::MapError>,
+    T: TryFrom<aya::maps::Map, Error = MapError>,
 {
     let map = ebpf.take_map(name).ok_or_else(|| missing(name))?;
     T::try_from(map).map_err(|error| CaptureError::of_step(format!("map {name}"), &error))

@@ -5,20 +5,20 @@ use std::collections::{HashMap, HashSet};
 
 use memtap_model::{Observation, ProcessId, StartTime, Tgid, WallClock};
 
-use crate::{clock, procfs};
+use crate::{Filter, clock, procfs};
 
 /// The search and what it found.
 #[derive(Debug)]
 pub(super) enum Hidden {
     /// The first reading: who is in it. What started after `since` was seen being born, or will be.
-    Looking { told: HashSet<Tgid>, since: StartTime },
+    Looking { told: HashSet<Tgid>, since: StartTime, filter: Filter },
     /// Who was not, and still lives.
     Found(HashMap<Tgid, ProcessId>),
 }
 
 impl Hidden {
-    pub(super) fn new() -> Self {
-        Self::Looking { told: HashSet::new(), since: clock::since_boot() }
+    pub(super) fn new(filter: Filter) -> Self {
+        Self::Looking { told: HashSet::new(), since: clock::since_boot(), filter }
     }
 
     /// The kernel told of this process.
@@ -30,11 +30,12 @@ impl Hidden {
 
     /// Reads the hidden ones from /proc.
     pub(super) fn read(&mut self, boot: WallClock, out: &mut Vec<Observation>) {
-        if let Self::Looking { told, since } = self {
-            if told.is_empty() {
+        if let Self::Looking { told, since, filter } = self {
+            // Not one was told: the reading has failed, or nobody who is wanted lives.
+            if told.is_empty() && !filter.is_of_some() {
                 return;
             }
-            *self = Self::Found(search(told, *since, boot));
+            *self = Self::Found(search(told, *since, filter, boot));
         }
         let Self::Found(hidden) = self else { return };
         hidden.retain(|tgid, process| match procfs::state(tgid.0, boot) {
@@ -50,8 +51,13 @@ impl Hidden {
     }
 }
 
-fn search(told: &HashSet<Tgid>, since: StartTime, boot: WallClock) -> HashMap<Tgid, ProcessId> {
-    let others = procfs::pids().filter(|pid| !told.contains(&Tgid(*pid)));
+fn search(
+    told: &HashSet<Tgid>,
+    since: StartTime,
+    filter: &Filter,
+    boot: WallClock,
+) -> HashMap<Tgid, ProcessId> {
+    let others = procfs::pids().filter(|pid| !told.contains(&Tgid(*pid)) && filter.is_of(Tgid(*pid)));
     let older = others.filter_map(|pid| procfs::state(pid, boot)).filter(|state| state.start < since);
     older.map(|state| (state.tgid, state.process())).collect()
 }

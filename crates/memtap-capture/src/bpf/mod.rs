@@ -2,6 +2,7 @@
 
 mod driver;
 mod hidden;
+mod watched;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -140,7 +141,8 @@ impl Bpf {
             step: "page size".to_owned(),
             reason: "the kernel does not tell it".to_owned(),
         })?;
-        let (driver, plan) = open_driver(settings, calls)?;
+        let (mut driver, plan) = open_driver(settings, calls)?;
+        watched::complete(&mut driver, &settings.filter)?;
         Ok(Self {
             driver,
             plan,
@@ -148,7 +150,11 @@ impl Bpf {
             told: Losses::default(),
             undecodable: 0,
             reading: false,
-            notes: Notes { details: Details::default(), hidden: Hidden::new(), renewed: HashMap::new() },
+            notes: Notes {
+                details: Details::default(),
+                hidden: Hidden::new(settings.filter.clone()),
+                renewed: HashMap::new(),
+            },
         })
     }
 

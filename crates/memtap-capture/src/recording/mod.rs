@@ -3,6 +3,7 @@
 //! `frame.rs` is the file's form (checksummed frames), `unchanged.rs` what is left out because it has not changed, `recorder.rs` writes,
 //! `replay.rs` reads.
 
+mod chosen;
 mod frame;
 
 mod recorder;

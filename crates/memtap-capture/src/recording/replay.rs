@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use memtap_model::{HostReading, LossCause, Observation, WallClock};
 
+use super::chosen::Chosen;
 use super::frame::{Frames, Kind, Next, content};
 use super::unchanged::Told;
 use super::{Piece, ReadingEnd, Stretch};
@@ -15,7 +16,7 @@ use crate::{CaptureError, Machine, Opened, Settings, Source, SourceKind};
 
 /// Opens a recording.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, CaptureError> {
-    let (source, machine) = Replay::open(path, settings.speed)
+    let (source, machine) = Replay::open(path, settings)
         .map_err(CaptureError::read(format!("the recording {}", path.display())))?;
     Ok(Opened { source: Box::new(source), notices: Vec::new(), machine: Some(machine) })
 }
@@ -25,6 +26,7 @@ struct Replay {
     path: PathBuf,
     frames: Frames,
     told: Told,
+    chosen: Chosen,
     /// Damage was met, and nothing fresh since: who lives is not known.
     broken: bool,
     damaged: u64,
@@ -41,7 +43,7 @@ struct Replay {
 }
 
 impl Replay {
-    fn open(path: &Path, speed: Option<f64>) -> io::Result<(Self, Machine)> {
+    fn open(path: &Path, settings: &Settings) -> io::Result<(Self, Machine)> {
         let input: Box<dyn Read + Send> = match path == Path::new("-") {
             true => Box::new(io::stdin()),
             false => Box::new(File::open(path)?),
@@ -50,13 +52,14 @@ impl Replay {
             path: path.to_owned(),
             frames: Frames::open(input)?,
             told: Told::default(),
+            chosen: Chosen::of(&settings.filter),
             broken: true,
             damaged: 0,
             batches: VecDeque::new(),
             ready: VecDeque::new(),
             ends: None,
             moment: Default::default(),
-            pace: speed.map(|speed| Pace { speed, begin: None }),
+            pace: settings.speed.map(|speed| Pace { speed, begin: None }),
             closed: false,
             over: false,
         };
@@ -140,9 +143,10 @@ impl Replay {
         for observation in &batch.observations {
             self.told.note(observation);
         }
-        self.ready.extend(batch.observations);
+        self.ready.extend(batch.observations.into_iter().filter(|observation| self.chosen.has(observation)));
         let Some(end) = batch.end.filter(|_| !self.broken) else { return };
-        self.ready.extend(self.told.as_they_were(end.time, &end.unread));
+        let again = self.told.as_they_were(end.time, &end.unread);
+        self.ready.extend(again.into_iter().filter(|observation| self.chosen.has(observation)));
         self.ends = Some(end);
     }
 

@@ -13,7 +13,7 @@ use memtap_model::{
     StartTime, Tally, Tgid,
 };
 
-use crate::{CaptureError, Settings, Source, SourceKind, clock, procfs};
+use crate::{CaptureError, Filter, Settings, Source, SourceKind, clock, procfs};
 pub use lines::{Damaged, ScriptLines};
 use stream::{Lost, Piece};
 
@@ -25,6 +25,7 @@ const UNCHANGED: usize = 256;
 /// The source.
 pub(crate) struct SystemTap {
     lines: Receiver<Piece>,
+    filter: Filter,
     processes: HashMap<Tgid, Process>,
     /// Sets apart the lives that one pid had, as far as its name tells.
     lives: u64,
@@ -49,12 +50,16 @@ struct Process {
 
 impl SystemTap {
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, CaptureError> {
-        Ok(Self::of(stream::open(path, settings)?))
+        if settings.filter.follow {
+            return Err(CaptureError::CannotFollow { origin: SourceKind::SystemTap.name() });
+        }
+        Ok(Self::of(stream::open(path, settings)?, settings.filter.clone()))
     }
 
-    fn of(lines: Receiver<Piece>) -> Self {
+    fn of(lines: Receiver<Piece>, filter: Filter) -> Self {
         Self {
             lines,
+            filter,
             processes: HashMap::new(),
             lives: 0,
             changed: Vec::new(),
@@ -68,6 +73,9 @@ impl SystemTap {
 
     fn line(&mut self, line: &ScriptLine, out: &mut Vec<Observation>) {
         let tgid = Tgid(line.pid);
+        if !self.filter.is_of(tgid) {
+            return;
+        }
         let process = match self.processes.get_mut(&tgid) {
             Some(process) => process,
             None => {
@@ -96,7 +104,10 @@ impl SystemTap {
         if !std::mem::replace(&mut process.is_changed, true) {
             self.changed.push(tgid);
         }
-        out.push(Observation::Request(MemoryRequest::from(line)));
+        let request = MemoryRequest::from(line);
+        if self.filter.is_match(&request) {
+            out.push(Observation::Request(request));
+        }
     }
 
     /// The tick's sums, and the sizes of those that live here.
@@ -216,7 +227,7 @@ mod tests {
 
     /// A source that has no thread; its processes are of another machine.
     fn source() -> SystemTap {
-        SystemTap::of(sync_channel(1).1)
+        SystemTap::of(sync_channel(1).1, Filter::default())
     }
 
     fn hear(source: &mut SystemTap, pids: impl IntoIterator<Item = usize>) {
@@ -245,6 +256,26 @@ mod tests {
             read.extend(now);
         }
         assert_eq!(read.len(), 1000, "each has had its turn");
+    }
+
+    #[test]
+    fn what_the_filter_leaves_out_is_not_told() {
+        let mut source = SystemTap::of(
+            sync_channel(1).1,
+            Filter { pids: vec![Tgid(5_000_007)], least_bytes: 4097, ..Filter::default() },
+        );
+        let mut out = Vec::new();
+        for (pid, length) in [(5_000_007, 4096), (5_000_008, 8192), (5_000_007, 8192)] {
+            let line =
+                ScriptLine { call: Call::Mmap, pid, name: Comm::new(b"x"), length, time: WallClock(0) };
+            source.line(&line, &mut out);
+        }
+        let told = out.iter().filter_map(|observation| match observation {
+            Observation::Request(request) => Some((request.tgid.0, request.requested_bytes)),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(5_000_007, 8192)]);
+        assert_eq!(source.processes.len(), 1, "the other has no books");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod scene;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use crate::Lang;
 use crate::evidence::Evidence;
 
 pub use finding::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
@@ -49,6 +50,8 @@ pub(crate) fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
             .cmp(&Reverse(b.severity))
             .then(a.rule.cmp(&b.rule))
             .then(b.weight.total_cmp(&a.weight))
+            // The same evidence gives the same order.
+            .then_with(|| a.sentence(Lang::En).cmp(&b.sentence(Lang::En)))
     });
     let mut kept: Vec<Finding> = Vec::new();
     let mut places = HashMap::new();
@@ -75,7 +78,6 @@ pub(crate) fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
 mod tests {
     use super::scene::{GIB, MIB, Scene};
     use super::*;
-    use crate::Lang;
 
     #[test]
     fn a_quiet_hour_has_none() {

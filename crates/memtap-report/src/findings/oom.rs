@@ -7,9 +7,9 @@ use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value
 use crate::evidence::Evidence;
 use crate::{Lang, amount};
 
-/// With more of the memory available just before, it was a group's limit and not the machine's: the machine reclaims down to its last hundredths
-/// before it kills.
-const PLENTY_SHARE: f64 = 0.1;
+/// With more of the memory available, it is a group that lacks some and not the machine: the machine reclaims down to its last hundredths
+/// before tasks wait or it kills.
+pub(super) const PLENTY_SHARE: f64 = 0.1;
 /// Processes that are named as the largest.
 const LARGEST: usize = 3;
 

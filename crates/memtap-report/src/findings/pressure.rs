@@ -3,6 +3,7 @@
 use memtap_model::WallClock;
 use memtap_store::{Life, MachinePoint};
 
+use super::oom::PLENTY_SHARE;
 use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Strain};
 use crate::track::resident;
@@ -81,23 +82,39 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     };
     let worst = worst(&evidence.machine, from, to, stretches.len());
     let strain = evidence.strains.iter().find(|strain| strain.from == from);
-    let grown = strain.map(grown).unwrap_or_default();
     let share = worst.least_available as f64 / (worst.total as f64).max(1.0);
+    let waited = worst.some_percent.is_some_and(|some| some >= SOME_PERCENT);
+    let in_group = waited && share > PLENTY_SHARE;
+    // Who grows elsewhere has nothing to do with a group's limit.
+    let grown = strain.filter(|_| !in_group).map(grown).unwrap_or_default();
     let serious = worst.full_percent >= FULL_SERIOUS_PERCENT || share < SCARCE_SERIOUS_SHARE;
     let host = evidence.range.host.as_deref().unwrap_or_default();
     vec![Finding {
         rule: Rule::Pressure,
         severity: if serious { Severity::Serious } else { Severity::Warning },
         subject: Subject::Machine(host.into()),
-        sentence: Text::told(|lang| sentence(&worst, &grown, lang)),
+        sentence: Text::told(|lang| {
+            if in_group { sentence_of_group(&worst, lang) } else { sentence(&worst, &grown, lang) }
+        }),
         evidence: figures(from, &worst, &grown),
-        advice: Text::both(
-            "Give the programs that grew less at a time or a limit of their own (MemoryHigh= slows only them down), spread work that comes at once, or add memory. Swap hides a short lack and makes a long one slow.",
-            "Dé menos trabajo a la vez a los programas que crecieron, o un límite propio (MemoryHigh= solo los frena a ellos), reparta lo que llega de golpe o añada memoria. El intercambio disimula una falta breve y vuelve lenta una larga.",
-        ),
+        advice: if in_group { advice_for_group() } else { advice() },
         link: Link::to(View::Overview, &memtap_store::Range { from, to, ..evidence.range.clone() }),
         weight: worst.seconds,
     }]
+}
+
+fn advice() -> Text {
+    Text::both(
+        "Give the programs that grew less at a time or a limit of their own (MemoryHigh= slows only them down), spread work that comes at once, or add memory. Swap hides a short lack and makes a long one slow.",
+        "Dé menos trabajo a la vez a los programas que crecieron, o un límite propio (MemoryHigh= solo los frena a ellos), reparta lo que llega de golpe o añada memoria. El intercambio disimula una falta breve y vuelve lenta una larga.",
+    )
+}
+
+fn advice_for_group() -> Text {
+    Text::both(
+        "See which group waits (`memory.pressure` in its folder below /sys/fs/cgroup, or `systemd-cgtop -m`), and raise its limit (MemoryHigh=, MemoryMax=, a container's memory limit) or give it less at a time.",
+        "Vea qué grupo espera (`memory.pressure` en su carpeta bajo /sys/fs/cgroup, o `systemd-cgtop -m`) y suba su límite (MemoryHigh=, MemoryMax=, el límite de memoria del contenedor) o dele menos trabajo a la vez.",
+    )
 }
 
 fn worst(machine: &[MachinePoint], from: WallClock, to: WallClock, stretches: usize) -> Worst {
@@ -176,6 +193,16 @@ fn sentence(worst: &Worst, grown: &[(String, u64)], lang: Lang) -> String {
     text
 }
 
+fn sentence_of_group(worst: &Worst, lang: Lang) -> String {
+    let seconds = amount::duration(worst.seconds, lang);
+    let (least, total) = (amount::bytes(worst.least_available, lang), amount::bytes(worst.total, lang));
+    let some = amount::rate(worst.some_percent.unwrap_or(0.0), lang);
+    lang.pick(
+        format!("For {seconds} tasks waited for memory, up to {some} % of the time, though the machine had at least {least} of {total} available: it was the limit of a control group."),
+        format!("Durante {seconds} hubo tareas esperando memoria, hasta el {some} % del tiempo, aunque la máquina tuvo siempre disponibles {least} de {total} o más: fue el límite de un grupo de control."),
+    )
+}
+
 fn figures(from: WallClock, worst: &Worst, grown: &[(String, u64)]) -> Vec<Figure> {
     let mut figures = vec![
         Figure::new("from", "desde", Value::Time(from)),
@@ -215,6 +242,9 @@ mod tests {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 25.0, 3.0);
         wait(&mut scene, 80, 82, 12.0, 0.0);
+        for point in &mut scene.evidence.machine[30..50] {
+            point.least_available_bytes = GIB;
+        }
         let mut lives = Vec::new();
         for (name, before, after) in [("db", 100, 900), ("web", 50, 55), ("web", 50, 90), ("idle", 500, 500)]
         {
@@ -232,6 +262,25 @@ mod tests {
         assert!(finding.sentence(Lang::Es).contains("db (+800 MiB) y web"));
         assert_eq!((finding.link.range.from, finding.link.range.to), (scene.at(30), scene.at(50)));
         assert!(finding.evidence.iter().any(|figure| figure.value == Value::Count(2)), "two stretches");
+    }
+
+    #[test]
+    fn a_group_that_waits_while_the_machine_has_plenty_is_told_as_that() {
+        // As a group of 32 MiB did among builds: 36 % of the time, and compilers that grew meanwhile had nothing to do with it.
+        let mut scene = Scene::quiet(100);
+        wait(&mut scene, 30, 90, 36.0, 1.6);
+        scene.process("rustc", |_| 900 * MIB);
+        let lives = vec![scene.last().life.clone()];
+        scene.evidence.strains = vec![Strain { from: scene.at(30), to: scene.at(90), lives }];
+        let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
+        let text = finding.sentence(Lang::En);
+        assert!(
+            text.contains("up to 36 % of the time") && text.ends_with("limit of a control group."),
+            "{text}"
+        );
+        let (spanish, advice) = (finding.sentence(Lang::Es), finding.advice.text(Lang::En));
+        assert!(spanish.contains("grupo de control") && advice.contains("MemoryHigh="), "{spanish} {advice}");
+        assert!(!finding.evidence.iter().any(|figure| figure.label.text(Lang::En).contains("rustc")));
     }
 
     #[test]

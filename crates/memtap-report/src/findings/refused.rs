@@ -46,7 +46,15 @@ fn program(evidence: &Evidence, refused: &Refused) -> String {
 
 fn matters(evidence: &Evidence, refused: &Refused) -> bool {
     let Some(kind) = Kind::of(refused.call, refused.errno) else { return false };
-    refused.count >= kind.least() && (ended_after(evidence, refused) || !only_kept_free(evidence, refused))
+    refused.count >= kind.least()
+        && !mapped_instead(evidence, refused)
+        && (ended_after(evidence, refused) || !only_kept_free(evidence, refused))
+}
+
+/// Whether the heap could not grow and a mapping was granted at once: the memory came from elsewhere, as the allocators of glibc and musl see to.
+/// A limit would have refused the mapping as well; a mapping in the heap's way, by chance of the layout, does not. So it is with each run of node.
+fn mapped_instead(evidence: &Evidence, refused: &Refused) -> bool {
+    refused.call == Call::Brk && evidence.mapped_instead.contains(&(refused.pid, refused.started_at))
 }
 
 /// Whether each of them that is known with its arguments only wanted to keep addresses free (PROT_NONE): who asks for very many first, and
@@ -370,6 +378,22 @@ mod tests {
         assert!(finding.sentence(Lang::Es).starts_with("Se rechazaron 3 pedidos de db"));
         assert!(finding.advice.text(Lang::En).contains("ulimit -v"));
         assert_eq!((finding.link.call, finding.link.refused), (Some(Call::Mmap), Some(true)));
+    }
+
+    #[test]
+    fn who_mapped_what_its_heap_was_refused_has_it() {
+        // As node did in a build: nine times a mapping lay in the way of its heap; half a second later its work was done.
+        let mut scene = Scene::quiet(60);
+        refused(&mut scene, Call::Brk, 12, 9, 192 << 10);
+        let ended = scene.at(21);
+        scene.last().life.ended_at = Some(ended);
+        assert_eq!(only(&scene).severity, Severity::Serious, "without a mapping it has failed");
+        let life = &scene.last().life;
+        let process = (life.pid, life.started_at);
+        scene.evidence.mapped_instead.push(process);
+        assert_eq!(find(&scene.evidence), []);
+        scene.evidence.refusals[0].call = Call::Mmap;
+        assert_eq!(only(&scene).severity, Severity::Serious, "of a refused mapping that says nothing");
     }
 
     #[test]

@@ -188,6 +188,26 @@ impl Chart {
         (self.place(from), self.place(to))
     }
 
+    /// The highest of a layer in each of so many columns; `None` where nothing is known.
+    pub(super) fn columns(&self, layer: &Layer, columns: usize) -> Vec<Option<f64>> {
+        let mut highest = vec![None; columns];
+        let broad = WIDTH / columns.max(1) as f64;
+        for (index, value) in layer.values.iter().enumerate().take(self.times.len()) {
+            let (from, to) = self.step(index);
+            let first = (from / broad) as usize;
+            let last = ((to / broad).ceil() as usize).clamp(first + 1, columns.max(first + 1));
+            for column in highest.iter_mut().take(last).skip(first) {
+                *column = Some(column.map_or(*value, |known: f64| known.max(*value)));
+            }
+        }
+        highest
+    }
+
+    /// Which of so many columns a moment lies in.
+    pub(super) fn column(&self, at: At, columns: usize) -> usize {
+        ((self.place(at) / WIDTH * columns as f64) as usize).min(columns.saturating_sub(1))
+    }
+
     /// The area between two sums; steps that are not known are left open.
     fn path(&self, below: &[f64], above: &[f64], top: f64) -> String {
         let mut path = String::new();
@@ -274,6 +294,17 @@ mod tests {
         assert_eq!(chart.stretches(), [(0, 1), (2, 3), (4, 4)]);
         let bases = chart.bases();
         assert_eq!(chart.path(&bases[0], &bases[1], 10.0).matches('M').count(), 3);
+    }
+
+    #[test]
+    fn a_column_has_the_highest_of_its_steps() {
+        let chart = chart(&[0, 10, 20, 50], &[1.0, 3.0, 2.0, 4.0]);
+        let few = chart.columns(&chart.layers[0], 5);
+        assert_eq!(few, [Some(3.0), Some(2.0), Some(4.0), None, None]);
+        let many = chart.columns(&chart.layers[0], 20);
+        assert_eq!(many[..6], [Some(1.0), Some(1.0), Some(3.0), Some(3.0), Some(2.0), Some(2.0)]);
+        assert_eq!((many[6], many[10], many[11], many[12]), (None, Some(4.0), Some(4.0), None));
+        assert_eq!([0, 59, 100, 300].map(|second| chart.column(at(second), 5)), [0, 2, 4, 4]);
     }
 
     #[test]

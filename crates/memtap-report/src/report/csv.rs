@@ -281,13 +281,12 @@ fn processes(lines: &mut Lines, section: &str, processes: &[Process]) {
 fn requests(lines: &mut Lines, report: &Report) {
     for request in &report.largest {
         let of = Of {
-            section: "largest",
             host: &request.host,
             name: &request.name,
             pid: Some(request.pid),
             call: request.call,
-            error: request.error.as_deref().unwrap_or_default(),
             time: Some(request.timestamp),
+            ..of("largest")
         };
         lines.bytes(of, "requested_bytes", request.requested_bytes);
     }

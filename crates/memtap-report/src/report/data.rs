@@ -40,7 +40,7 @@ pub struct Report {
     pub processes: Vec<Process>,
     /// The processes with the most requests.
     pub requesters: Vec<Process>,
-    /// The largest requests.
+    /// The largest requests that were granted.
     pub largest: Vec<LargeRequest>,
     /// The sizes that were asked for most often.
     pub sizes: Vec<FrequentSize>,
@@ -359,8 +359,6 @@ pub struct LargeRequest {
     pub call: &'static str,
     /// What it asked for.
     pub requested_bytes: u64,
-    /// Why it was refused, if it was.
-    pub error: Option<String>,
     /// Its protection and flags.
     pub arguments: String,
 }

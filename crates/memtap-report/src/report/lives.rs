@@ -252,7 +252,7 @@ impl Lived {
         }
         let mut sums: Vec<ProgramSum> =
             sums.into_iter().map(|(name, sum)| ProgramSum { name: name.to_owned(), ..sum }).collect();
-        sums.sort_by_key(|sum| Reverse(sum.value));
+        sums.sort_by(|a, b| b.value.cmp(&a.value).then_with(|| a.name.cmp(&b.name)));
         sums
     }
 }

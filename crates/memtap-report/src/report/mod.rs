@@ -15,6 +15,7 @@ mod requests;
 #[cfg(test)]
 mod scene;
 mod span;
+mod text;
 mod when;
 
 use std::fmt;
@@ -30,8 +31,9 @@ use crate::Lang;
 pub use self::csv::plain_cell;
 pub use data::*;
 pub use making::make;
-pub use names::NamePattern;
+pub use names::{NamePattern, visible};
 pub use span::{At, Span};
+pub use text::Screen;
 
 /// What a report shall tell.
 #[derive(Debug, Clone, Default)]
@@ -105,17 +107,19 @@ pub enum Format {
     /// One file for browsers and printers.
     #[default]
     Html,
-    /// For notes, tickets and terminals.
+    /// For notes and tickets.
     Markdown,
     /// For programs.
     Json,
     /// For spreadsheets.
     Csv,
+    /// For terminals and mails.
+    Text,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Html, Self::Markdown, Self::Json, Self::Csv];
+    pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Text];
 
     /// Its name, which is also how its files end.
     #[must_use]
@@ -125,6 +129,7 @@ impl Format {
             Self::Markdown => "md",
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Text => "txt",
         }
     }
 
@@ -136,6 +141,7 @@ impl Format {
             Self::Markdown => "text/markdown; charset=utf-8",
             Self::Json => "application/json",
             Self::Csv => "text/csv; charset=utf-8",
+            Self::Text => "text/plain; charset=utf-8",
         }
     }
 }
@@ -145,7 +151,9 @@ impl FromStr for Format {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = Self::ALL.into_iter().find(|format| format.name() == text);
-        named.ok_or_else(|| format!("'{text}' is no format of a report; there are html, md, json and csv"))
+        named.ok_or_else(|| {
+            format!("'{text}' is no format of a report; there are html, md, json, csv and txt")
+        })
     }
 }
 
@@ -172,7 +180,14 @@ pub fn render(report: &Report, format: Format, audience: &Audience) -> String {
         Format::Markdown => markdown::render(report, audience),
         Format::Json => json(report),
         Format::Csv => csv::render(report),
+        Format::Text => on_screen(report, audience, Screen::default()),
     }
+}
+
+/// Writes a report as text for one terminal.
+#[must_use]
+pub fn on_screen(report: &Report, audience: &Audience, screen: Screen) -> String {
+    text::render(report, audience, screen)
 }
 
 fn json(report: &Report) -> String {
@@ -205,6 +220,6 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.name().parse(), Ok(format));
         }
-        assert!("pdf".parse::<Format>().unwrap_err().contains("html, md, json and csv"));
+        assert!("pdf".parse::<Format>().unwrap_err().contains("html, md, json, csv and txt"));
     }
 }

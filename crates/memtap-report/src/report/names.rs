@@ -56,7 +56,7 @@ impl fmt::Display for NamePattern {
 
 /// A stranger's text for readers: what would not be seen or would turn the text around is written as `\u{..}`.
 #[must_use]
-pub(crate) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

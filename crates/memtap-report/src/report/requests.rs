@@ -55,7 +55,7 @@ pub(super) struct Largest {
     pub(super) since: Option<At>,
 }
 
-/// The largest requests for memory. The counted sizes say from which size on there are enough.
+/// The largest requests for memory that were granted. The counted sizes say from which size on there are enough.
 pub(super) fn largest(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -66,6 +66,8 @@ pub(super) fn largest(
         let query = RequestQuery {
             calls: CALLS.iter().map(|row| row.call).filter(|call| call.asks()).collect(),
             min_size: Some(least.max(1)),
+            // What was refused has its own table.
+            refused: Some(false),
             limit: LOOKED_THROUGH,
             ..query(ask, &ask.range)
         };
@@ -78,7 +80,9 @@ pub(super) fn largest(
             break;
         }
     }
-    largest.requests.sort_by_key(|request| (Reverse(request.requested_bytes), Reverse(request.timestamp)));
+    let order =
+        |request: &LargeRequest| (Reverse(request.requested_bytes), Reverse(request.timestamp), request.pid);
+    largest.requests.sort_by_key(order);
     largest.requests.truncate(ROWS);
     Ok(largest)
 }
@@ -89,7 +93,7 @@ fn thresholds(counted: &Sizes) -> Vec<u64> {
         .buckets
         .iter()
         .filter(|bucket| bucket.call.asks())
-        .map(|bucket| (bucket.from_bytes, bucket.count))
+        .map(|bucket| (bucket.from_bytes, bucket.count.saturating_sub(bucket.refused)))
         .collect();
     buckets.sort_by_key(|(from, _)| Reverse(*from));
     let (mut thresholds, mut found, mut enough) = (Vec::new(), 0, ROWS as u64);
@@ -119,7 +123,6 @@ impl From<&StoredRequest> for LargeRequest {
             name: request.name.to_text(),
             call: request.call.name(),
             requested_bytes: request.requested_bytes,
-            error: request.errno.map(|errno| errno.to_string()),
             arguments: request.call.describe(request.protection, request.flags),
         }
     }
@@ -131,7 +134,9 @@ pub(super) fn refusals(making: &mut Making<'_, '_>, ask: &Ask) -> Result<Vec<Ref
     let mut found = making.ask(|reader| reader.refusals(&query))?;
     found.retain(|refused| ask.is_of(&refused.name.to_text(), refused.pid));
     let mut refusals = by_program(&found);
-    refusals.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.name.cmp(&b.name)));
+    let rest =
+        |refusal: &Refusal| (refusal.name.clone(), refusal.call, refusal.error.clone(), refusal.host.clone());
+    refusals.sort_by_cached_key(|refusal| (Reverse(refusal.requests), rest(refusal)));
     refusals.truncate(REFUSAL_ROWS);
     Ok(refusals)
 }
@@ -188,11 +193,12 @@ mod tests {
                 bucket(Call::Mmap, 1 << 20, 10),
                 bucket(Call::Mmap, 1 << 30, 2),
                 bucket(Call::Brk, 1 << 20, 5),
+                SizeBucket { refused: 20, ..bucket(Call::Mmap, 1 << 45, 20) },
                 bucket(Call::Munmap, 1 << 40, 99),
             ],
             ..Sizes::default()
         };
-        assert_eq!(thresholds(&counted), [1 << 20, 4096], "releases are no requests for memory");
+        assert_eq!(thresholds(&counted), [1 << 20, 4096], "neither releases nor refusals are among them");
         let few = Sizes { buckets: vec![bucket(Call::Mmap, 4096, 3)], ..Sizes::default() };
         assert_eq!(thresholds(&few), [4096]);
         assert!(thresholds(&Sizes::default()).is_empty());

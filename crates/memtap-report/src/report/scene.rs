@@ -77,7 +77,7 @@ pub(super) fn report() -> Report {
             name: HOSTILE[1].to_owned(),
             call: "mmap",
             requested_bytes: 1 << 40,
-            error: Some("ENOMEM".to_owned()),
+            arguments: "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS".to_owned(),
             ..LargeRequest::default()
         }],
         sizes: vec![FrequentSize { call: "mmap", size_bytes: 4096, requests: 500 }],

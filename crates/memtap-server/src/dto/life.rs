@@ -35,9 +35,11 @@ struct Life {
     unit: Option<String>,
     /// What it had where the range begins.
     before: Before,
-    /// At the range's end, or at its own; bytes.
+    /// At the range's end, or at its own; bytes. Of a process that ended within the first step that tells of it, the highest.
     virtual_bytes: u64,
+    /// The same.
     resident_bytes: u64,
+    /// By kind; all 0 where only the highest is known.
     resident: Resident,
     swap_bytes: u64,
     /// The highest within the range.
@@ -70,6 +72,7 @@ impl From<memtap_store::Lives> for Lives {
 
 impl From<Stored> for Life {
     fn from(life: Stored) -> Self {
+        let (virtual_bytes, resident_bytes) = (life.virtual_bytes(), life.resident_bytes());
         let within = &life.within;
         let resident = memtap_model::Resident {
             anonymous_bytes: within.anonymous_bytes,
@@ -94,8 +97,8 @@ impl From<Stored> for Life {
                 virtual_bytes: life.before_virtual_bytes,
                 resident_bytes: life.before_resident_bytes,
             },
-            virtual_bytes: within.virtual_bytes,
-            resident_bytes: resident.set_bytes(),
+            virtual_bytes,
+            resident_bytes,
             resident: resident.into(),
             swap_bytes: within.swap_bytes,
             peak_virtual_bytes: within.peak_virtual_bytes,

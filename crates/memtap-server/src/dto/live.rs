@@ -1,6 +1,6 @@
 //! The events of the namespace `/live`.
 
-use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
+use memtap_ledger::{BookedRequest, Focused, LiveView, OomReport, ProcessSummary};
 use memtap_model::WallClock;
 use memtap_store::StoredRequest;
 use serde::Serialize;
@@ -47,6 +47,27 @@ pub(crate) struct Tick {
     share: Share,
 }
 
+/// The event `focused` of the namespace `/live`: all requests in this tick of the process that the client looks at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FocusedRequests {
+    time: Time,
+    pid: u32,
+    /// Newest last.
+    #[schema(max_items = 1000)]
+    requests: Vec<Request>,
+    /// Earlier requests of this tick that are not in the list.
+    skipped: u64,
+}
+
+/// What the event `focus` of the namespace `/live` is acknowledged with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FocusAnswer {
+    /// Whether `focused` comes from now on: not when all clients together look at too many processes.
+    pub(crate) focused: bool,
+    /// How many all clients together may look at.
+    pub(crate) most: usize,
+}
+
 /// Which process life.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProcessId {
@@ -64,6 +85,17 @@ impl Snapshot {
             requests: requests(&view.latest),
             oom_kills: oom_kills(&view.oom_kills),
             share: Share::from(&view.requested),
+        }
+    }
+}
+
+impl FocusedRequests {
+    pub(crate) fn of(view: &LiveView, focused: &Focused) -> Self {
+        Self {
+            time: Time(view.at),
+            pid: focused.pid.0,
+            requests: requests(&focused.requests),
+            skipped: focused.skipped,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memtap_store::{MachinePoint, StoredHost};
+use memtap_store::{HostRun, MachinePoint, StoredHost};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +25,33 @@ struct KnownHost {
     first_time: Time,
     /// The last second that it told of.
     last_time: Time,
+}
+
+/// When memtap was there to see.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Runs {
+    /// The latest first.
+    #[schema(max_items = 1000)]
+    runs: Vec<Run>,
+    /// Whether there were more, earlier ones.
+    more: bool,
+}
+
+/// A run of memtap that wrote into the store.
+#[derive(Debug, Serialize, ToSchema)]
+struct Run {
+    hostname: String,
+    kernel: String,
+    /// When it began.
+    first_time: Time,
+    /// The last second that it told of; of a run that goes on, of a moment ago.
+    last_time: Time,
+    /// Requests that were made in all of the run, also outside the range.
+    requests: u64,
+    /// Those of them that were refused.
+    refused: u64,
+    /// Those of them that did not come in the stream.
+    lost: u64,
 }
 
 /// The machine's memory, and what all processes asked for, in steps.
@@ -68,6 +95,24 @@ impl From<Vec<StoredHost>> for Hosts {
             last_time: Time(host.last),
         };
         Self { hosts: hosts.into_iter().map(known).collect() }
+    }
+}
+
+impl Runs {
+    /// At most `limit` of them.
+    pub(crate) fn of(mut runs: Vec<HostRun>, limit: usize) -> Self {
+        let more = runs.len() > limit;
+        runs.truncate(limit);
+        let run = |run: HostRun| Run {
+            hostname: run.hostname,
+            kernel: run.kernel,
+            first_time: Time(run.began),
+            last_time: Time(run.last),
+            requests: run.requests,
+            refused: run.refused,
+            lost: run.lost,
+        };
+        Self { runs: runs.into_iter().map(run).collect(), more }
     }
 }
 

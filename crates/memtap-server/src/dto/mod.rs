@@ -4,6 +4,7 @@
 //! A schema has its type's name: no two types here may have the same.
 
 mod call_name;
+mod calls;
 mod finding;
 mod health;
 mod host;
@@ -23,12 +24,13 @@ mod update;
 mod usage;
 
 pub(crate) use call_name::CallName;
+pub(crate) use calls::ProcessCalls;
 pub(crate) use finding::Findings;
 pub(crate) use health::Health;
 pub(crate) use host::Host;
 pub(crate) use life::Lives;
-pub(crate) use live::{Snapshot, Tick};
-pub(crate) use machine::{Hosts, Machine};
+pub(crate) use live::{FocusAnswer, FocusedRequests, Snapshot, Tick};
+pub(crate) use machine::{Hosts, Machine, Runs};
 pub(crate) use mappings::{Limits, Mappings};
 pub(crate) use measure::Measure;
 pub(crate) use oom::OomKill;

@@ -1,5 +1,6 @@
 //! Usage over time.
 
+use memtap_model::WallClock;
 use memtap_store::UsagePoint;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,8 +12,18 @@ use super::Time;
 pub(crate) struct Usage {
     /// Length of a step, seconds; the history may have longer ones than were asked for.
     step_s: u64,
-    /// Oldest first; steps in which nothing changed are left out.
+    /// Oldest first; steps in which nothing changed are left out. Of one process the first step tells what it had then, whether or not
+    /// something changed.
     series: Vec<Step>,
+    /// When memtap was running, oldest first; between these, nothing is known.
+    watched: Vec<Stretch>,
+}
+
+/// A stretch of time.
+#[derive(Debug, Serialize, ToSchema)]
+struct Stretch {
+    from: Time,
+    to: Time,
 }
 
 /// One step: sizes at its end, peaks within it, and what was done in it.
@@ -39,10 +50,25 @@ struct Step {
 
 impl Usage {
     /// `asked_s`: the length that was asked for, which the answer has when there is no step in it.
-    pub(crate) fn of(points: &[UsagePoint], asked_s: u64) -> Self {
-        let step_s = points.first().map_or(asked_s, |point| point.step.as_secs());
-        Self { step_s, series: points.iter().map(Step::from).collect() }
+    /// `all`: the steps of all processes together, one for each step in which memtap was running.
+    pub(crate) fn of(points: &[UsagePoint], all: &[UsagePoint], asked_s: u64) -> Self {
+        let step_s = points.first().or(all.first()).map_or(asked_s, |point| point.step.as_secs());
+        Self { step_s, series: points.iter().map(Step::from).collect(), watched: watched(all) }
     }
+}
+
+/// Steps that follow each other; a tick may be late, so one that is missing is no gap.
+fn watched(all: &[UsagePoint]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for point in all {
+        let step = i64::try_from(point.step.as_nanos()).unwrap_or(i64::MAX);
+        let end = Time(WallClock(point.from.0.saturating_add(step)));
+        match stretches.last_mut().filter(|last| point.from.0.saturating_sub(last.to.0.0) <= step) {
+            Some(last) => last.to = end,
+            None => stretches.push(Stretch { from: Time(point.from), to: end }),
+        }
+    }
+    stretches
 }
 
 impl From<&UsagePoint> for Step {
@@ -68,5 +94,21 @@ impl From<&UsagePoint> for Step {
             minor_faults: point.minor_faults,
             major_faults: point.major_faults,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_step_that_is_missing_is_no_gap_and_two_are() {
+        let step = std::time::Duration::from_secs(10);
+        let point =
+            |at_s: i64| UsagePoint { from: WallClock(at_s * 1_000_000_000), step, ..UsagePoint::default() };
+        let all = [0, 10, 30, 60, 70].map(point);
+        let told = watched(&all).iter().map(|stretch| (stretch.from.0.0, stretch.to.0.0)).collect::<Vec<_>>();
+        assert_eq!(told, [(0, 40_000_000_000), (60_000_000_000, 80_000_000_000)]);
+        assert!(watched(&[]).is_empty());
     }
 }

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
-use super::past::{ask, range, reader};
+use super::past::{NoHistory, ask, range, reader};
 use crate::State;
 use crate::dto::{Findings, Time};
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::params::{Asked, language};
 
 /// After this no further detail is read: the answer says what was not looked at.
@@ -49,8 +49,7 @@ impl FindingsQuery {
 /// of the machine on which memtap runs only, and when the range reaches to the present. Looks are made one at a time.
 #[utoipa::path(get, path = "/findings", params(FindingsQuery), responses(
     (status = OK, body = Findings),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn findings(
     Shared(state): Shared<State>,

@@ -10,10 +10,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
-use super::past::{ask, range, reader, step};
+use super::past::{NoHistory, ask, range, reader, step};
 use crate::State;
 use crate::dto::{Lives, Measure, Programs, Time};
-use crate::error::Problem;
 use crate::params::{Asked, Limit, Top};
 
 /// Lives where no limit was asked for.
@@ -49,8 +48,7 @@ pub(crate) struct LivesQuery {
 /// The processes that lived within a range, also those that did nothing in it; without a range, in the last hour.
 #[utoipa::path(get, path = "/lives", params(LivesQuery), responses(
     (status = OK, body = Lives),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn lives(Shared(state): Shared<State>, Asked(query): Asked<LivesQuery>) -> Answer<Lives> {
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
@@ -88,8 +86,7 @@ pub(crate) struct ProgramsQuery {
 /// The programs of a range, processes of one name together: the largest, with what they had over time.
 #[utoipa::path(get, path = "/programs", params(ProgramsQuery), responses(
     (status = OK, body = Programs),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn programs(
     Shared(state): Shared<State>,

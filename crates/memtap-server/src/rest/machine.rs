@@ -6,21 +6,46 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
-use super::past::{ask, range, reader, step};
+use super::past::{NoHistory, ask, range, reader, step};
 use crate::State;
-use crate::dto::{Hosts, Machine, Time};
-use crate::error::Problem;
+use crate::dto::{Hosts, Machine, Runs, Time};
 use crate::params::Asked;
 
 /// The machines that have written into the store.
 #[utoipa::path(get, path = "/hosts", responses(
     (status = OK, body = Hosts),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn hosts(Shared(state): Shared<State>) -> Answer<Hosts> {
     let reader = reader(&state)?;
     Ok(Json(ask(move || reader.hosts()).await?.into()))
+}
+
+/// Runs in one answer.
+const RUNS: usize = 1_000;
+
+/// Of which machine and which time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RunsQuery {
+    /// On the machine of this name.
+    host: Option<String>,
+    /// That told of a time after this; without: an hour before `to`.
+    from: Option<Time>,
+    /// That began before this time; without: now.
+    to: Option<Time>,
+}
+
+/// The runs of memtap that told of a range: in the time between them nobody watched. Without a range, of the last hour.
+#[utoipa::path(get, path = "/runs", params(RunsQuery), responses(
+    (status = OK, body = Runs),
+    NoHistory,
+))]
+pub(crate) async fn runs(Shared(state): Shared<State>, Asked(query): Asked<RunsQuery>) -> Answer<Runs> {
+    let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
+    let runs = ask(move || reader.runs(&range, RUNS + 1)).await?;
+    Ok(Json(Runs::of(runs, RUNS)))
 }
 
 /// Of which machine and which time.
@@ -44,8 +69,7 @@ pub(crate) struct MachineQuery {
 /// The history keeps short steps for a while only, so that the steps of the answer may be longer than asked for.
 #[utoipa::path(get, path = "/machine", params(MachineQuery), responses(
     (status = OK, body = Machine),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn machine(
     Shared(state): Shared<State>,

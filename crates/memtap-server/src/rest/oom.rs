@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::past::{ask, range, reader};
+use super::past::{NoHistory, ask, range, reader};
 use crate::State;
 use crate::dto::{OomKill, Time};
-use crate::error::Problem;
 use crate::params::{Asked, Limit};
 
 /// OOM kills where no limit was asked for.
@@ -41,8 +40,7 @@ pub(crate) struct OomKills {
 /// started (the latest 100).
 #[utoipa::path(get, path = "/oom", params(OomQuery), responses(
     (status = OK, body = OomKills),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn oom_kills(
     Shared(state): Shared<State>,

@@ -9,7 +9,19 @@ use memtap_store::{Range, Reader, StoreError};
 
 use crate::State;
 use crate::dto::Time;
-use crate::error::ApiError;
+use crate::error::{ApiError, Problem};
+
+/// How a question to the history may end without an answer.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it is described only: what is answered with is an `ApiError`")]
+pub(super) enum NoHistory {
+    /// There is no history (`--store none`).
+    #[response(status = NOT_FOUND)]
+    None(Problem),
+    /// The store cannot answer now.
+    #[response(status = SERVICE_UNAVAILABLE)]
+    Silent(Problem),
+}
 
 /// Steps in one answer, at most, and where nothing else was asked for, about.
 const STEPS: u64 = 2_000;

@@ -44,8 +44,8 @@ pub(crate) struct ReportQuery {
     compare_from: Option<Time>,
     /// Where that range ends.
     compare_to: Option<Time>,
-    /// `html`, `md`, `json` or `csv`; without: `html`.
-    #[param(pattern = "^(html|md|json|csv)$")]
+    /// `html`, `md`, `json`, `csv` or `txt`; without: `html`.
+    #[param(pattern = "^(html|md|json|csv|txt)$")]
     format: Option<String>,
     /// `en` or `es`, or a locale of these; without: `en`.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
@@ -76,12 +76,12 @@ impl ReportQuery {
 ///
 /// It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
 /// kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
-/// of Markdown are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+/// of Markdown and text are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
 #[utoipa::path(get, path = "/report", params(ReportQuery), responses(
     (status = OK, description = "The report, by `format`.", content(
         (String = "text/html"), (String = "text/markdown"), (serde_json::Value = "application/json"), (String = "text/csv"),
+        (String = "text/plain"),
     )),
-    (status = BAD_REQUEST, body = Problem, description = "A parameter is wrong."),
     (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`), or it knows no such machine."),
     (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now, or took too long."),
 ))]

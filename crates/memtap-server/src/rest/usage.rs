@@ -8,10 +8,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
-use super::past::{ask, range, reader, step};
+use super::past::{NoHistory, ask, range, reader, step};
 use crate::State;
 use crate::dto::{Time, Usage};
-use crate::error::Problem;
 use crate::params::Asked;
 
 /// Whose usage, of which time.
@@ -40,8 +39,7 @@ pub(crate) struct UsageQuery {
 /// memory that they share counts once for each, and peaks are the highest sums at a reading.
 #[utoipa::path(get, path = "/usage", params(UsageQuery), responses(
     (status = OK, body = Usage),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`)."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),
+    NoHistory,
 ))]
 pub(crate) async fn usage(Shared(state): Shared<State>, Asked(query): Asked<UsageQuery>) -> Answer<Usage> {
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
@@ -53,7 +51,14 @@ pub(crate) async fn usage(Shared(state): Shared<State>, Asked(query): Asked<Usag
         from: range.from,
         to: range.to,
         step,
+        carried: true,
     };
-    let points = ask(move || reader.usage(&query)).await?;
-    Ok(Json(Usage::of(&points, step.as_secs())))
+    let of_all = StoreQuery { pid: None, started_at: None, ..query.clone() };
+    let found = move || {
+        let points = reader.usage(&query)?;
+        let all = if query.pid.is_some() { reader.usage(&of_all)? } else { points.clone() };
+        Ok((points, all))
+    };
+    let (points, all) = ask(found).await?;
+    Ok(Json(Usage::of(&points, &all, step.as_secs())))
 }

@@ -1,5 +1,7 @@
 //! What stands out in a range: which sizes were asked for, what was refused, who was killed for want of memory.
 
+use std::time::Duration;
+
 use memtap_model::{Call, Comm, Errno, Resident, Tgid, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
@@ -7,9 +9,10 @@ use mysql_async::{Row, Value};
 use super::filter::Filter;
 use super::lives::identities;
 use super::rows::text_of;
+use crate::calls::StepCount;
 use crate::refusals::{Refusals, RefusedRow};
 use crate::sizes::SizeCount;
-use crate::{Range, Refused, RequestQuery, Sizes, StoreError, StoredMoment, StoredOomKill};
+use crate::{ProcessCalls, Range, Refused, RequestQuery, Sizes, StoreError, StoredMoment, StoredOomKill};
 
 type Done<T> = mysql_async::Result<T>;
 
@@ -45,6 +48,43 @@ pub(super) async fn sizes(connection: &mut impl Queryable, filter: Filter, limit
     Ok(count.told(rows > limit))
 }
 
+/// With the name where it is the process's: that of its first thread, or of a row that names no thread.
+pub(super) fn calls_of(query: &RequestQuery) -> Result<Filter, StoreError> {
+    let query = RequestQuery { cursor: None, ..query.clone() };
+    let sql = format!(
+        "SELECT {SIZED}, COALESCE(tid = pid, true), process_name, name_bytes FROM memory_usage WHERE true"
+    );
+    Filter::of(&query, &sql)
+}
+
+pub(super) async fn calls(
+    connection: &mut impl Queryable,
+    filter: Filter,
+    limit: u64,
+    step: Duration,
+) -> Done<ProcessCalls> {
+    let (sql, values) = filter.finish(limit);
+    let begin = (StepCount::new(step), 0);
+    let take = |(mut count, rows): (StepCount, u64), row: Row| {
+        if let Some((call, _, errno, time)) = sized(&row).filter(|_| rows < limit) {
+            let name = if row.get(5) == Some(true) { name(&row, 6) } else { None };
+            count.take(call, errno != 0, time, name);
+        }
+        (count, rows + 1)
+    };
+    let (count, rows) = connection.exec_fold(sql, values, begin, take).await?;
+    Ok(count.told(rows > limit))
+}
+
+/// From a text, and its bytes where they are no text.
+fn name(row: &Row, text: usize) -> Option<Comm> {
+    let bytes: Vec<u8> = match row.get::<Option<Vec<u8>>, _>(text + 1)? {
+        Some(bytes) => bytes,
+        None => row.get::<Option<Vec<u8>>, _>(text)??,
+    };
+    Some(Comm::new(&bytes))
+}
+
 pub(super) fn refusals_of(query: &RequestQuery) -> Result<Option<Filter>, StoreError> {
     if query.refused == Some(false) {
         return Ok(None);
@@ -76,11 +116,7 @@ pub(super) async fn refusals(
 
 fn refused(row: &Row) -> Option<RefusedRow> {
     let (call, size, errno, time) = sized(row)?;
-    let name = match row.get::<Option<Vec<u8>>, _>(7)? {
-        Some(bytes) => bytes,
-        None => row.get(6)?,
-    };
-    Some(RefusedRow { process: row.get(5)?, call, errno: Errno(errno), size, time, name: Comm::new(&name) })
+    Some(RefusedRow { process: row.get(5)?, call, errno: Errno(errno), size, time, name: name(row, 6)? })
 }
 
 pub(super) async fn oom_kills(

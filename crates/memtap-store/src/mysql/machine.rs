@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use memtap_model::{Call, CallTotals, WallClock};
-use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Row, Value};
 
-use super::samples::{CALL, lives};
+use super::samples::{CALL, Life, lives};
 use crate::machine::{self, point};
 use crate::steps::{Sample, choose, merge, parts, seconds, width};
 use crate::tables::MACHINE;
-use crate::{MachinePoint, StoredHost, UsageQuery};
+use crate::{HostRun, MachinePoint, Range, StoredHost, UsageQuery};
 
 type Done<T> = mysql_async::Result<T>;
 
@@ -24,7 +24,7 @@ pub(super) async fn machine(
     let width = width(query, chosen);
     let [from, to] = seconds(query, width);
     let mut samples = Vec::new();
-    for (run, _, host, rolled) in lives(connection, query, from, to).await? {
+    for Life { run, host, rolled, .. } in lives(connection, query, from, to).await? {
         for (step, begin) in parts(chosen, from, rolled) {
             for (at_s, point) in read(connection, run, step, [begin, to]).await? {
                 samples.push(Sample { host: host.clone(), at_s, point });
@@ -81,4 +81,31 @@ pub(super) async fn hosts(connection: &mut impl Queryable) -> Done<Vec<StoredHos
         rows.into_iter()
             .map(|(hostname, kernel, first, began, last)| (hostname, kernel, [first, began, last].map(time))),
     ))
+}
+
+pub(super) async fn runs(connection: &mut impl Queryable, range: &Range, limit: usize) -> Done<Vec<HostRun>> {
+    let microseconds = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', began)";
+    let mut sql = format!(
+        "SELECT hostname, kernel, {microseconds}, sampled_s, requests, refused, lost FROM run \
+         WHERE sampled_s > 0 AND sampled_s >= ? AND {microseconds} * 1000 < ?"
+    );
+    let mut values: Vec<Value> = vec![range.from.0.div_euclid(1_000_000_000).into(), range.to.0.into()];
+    if let Some(host) = &range.host {
+        sql.push_str(" AND hostname = ?");
+        values.push(host.as_str().into());
+    }
+    sql.push_str(" ORDER BY began DESC, sampled_s DESC LIMIT ?");
+    values.push(limit.into());
+    type Run = (String, String, i64, i64, u64, u64, u64);
+    let rows: Vec<Run> = connection.exec(sql, values).await?;
+    let runs = rows.into_iter().map(|(hostname, kernel, began, last_s, requests, refused, lost)| HostRun {
+        hostname,
+        kernel,
+        began: WallClock(began.saturating_mul(1000)),
+        last: WallClock(last_s.saturating_mul(1_000_000_000)),
+        requests,
+        refused,
+        lost,
+    });
+    Ok(runs.collect())
 }

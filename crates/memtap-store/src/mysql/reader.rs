@@ -11,8 +11,9 @@ use super::link::Link;
 use super::{findings, lives, machine, samples};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
-    RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+    HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader, Refused,
+    RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint,
+    UsageQuery,
 };
 
 /// The original's rows may have NULL, and a time or a pid that is none.
@@ -85,6 +86,10 @@ impl Reader for MysqlReader {
         self.ask(async |connection, _| machine::hosts(connection).await)
     }
 
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+        self.ask(async |connection, _| machine::runs(connection, range, limit).await)
+    }
+
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
         self.ask(async |connection, now_s| machine::machine(connection, &range.in_steps(step), now_s).await)
     }
@@ -100,6 +105,11 @@ impl Reader for MysqlReader {
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
         let filter = findings::sizes_of(query)?;
         self.ask(async |connection, _| findings::sizes(connection, filter, limit(query.limit)).await)
+    }
+
+    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
+        let filter = findings::calls_of(query)?;
+        self.ask(async |connection, _| findings::calls(connection, filter, limit(query.limit), step).await)
     }
 
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {

@@ -236,7 +236,12 @@ pub(super) async fn usage(
         USAGE.columns()
     );
     let mut samples = Vec::new();
-    for (run, process, host, rolled) in lives(connection, query, from, to).await? {
+    for Life { run, process, host, rolled, ended_s } in lives(connection, query, from, to).await? {
+        if query.carried && ended_s.is_none_or(|ended_s| ended_s >= from) {
+            let had = last_before(connection, run, process, from).await?;
+            let first = |point: UsagePoint| Sample { host: host.clone(), at_s: from, point: point.carried() };
+            samples.extend(had.map(first));
+        }
         for (step, begin) in parts(chosen, from, rolled) {
             let rows: Vec<Row> = connection.exec(&sql, (process, run, step, begin, to)).await?;
             samples.extend(rows.iter().map(|row| sample(row, &host)));
@@ -274,8 +279,35 @@ pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
     }
 }
 
-/// Runs whose samples may be asked for, with the row of the process, the machine, and up to where each longer step has its samples.
-pub(super) type Life = (u64, u64, String, [i64; 4]);
+/// What a process had last before that second. The shortest step that tells of it tells most exactly.
+async fn last_before(
+    connection: &mut impl Queryable,
+    run: u64,
+    process: u64,
+    from_s: i64,
+) -> Done<Option<UsagePoint>> {
+    let sql = format!(
+        "SELECT {} FROM usage_sample WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s <= ? ORDER BY at_s DESC LIMIT 1",
+        USAGE.columns()
+    );
+    for step in STEPS {
+        let found: Option<Row> = connection.exec_first(&sql, (process, run, step, from_s - step)).await?;
+        if let Some(row) = found {
+            return Ok(Some(point(&row, 0)));
+        }
+    }
+    Ok(None)
+}
+
+/// A run whose samples may be asked for, with the row of the process.
+pub(super) struct Life {
+    pub(super) run: u64,
+    process: u64,
+    pub(super) host: String,
+    /// Up to where its samples are in each step but the first.
+    pub(super) rolled: [i64; 4],
+    ended_s: Option<i64>,
+}
 
 pub(super) async fn lives(
     connection: &mut impl Queryable,
@@ -285,9 +317,10 @@ pub(super) async fn lives(
 ) -> Done<Vec<Life>> {
     let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let mut sql = match query.pid {
-        None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns} FROM run WHERE true"),
+        None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns}, NULL FROM run WHERE true"),
         Some(_) => format!(
-            "SELECT run.id, process.id, {columns} FROM process JOIN run ON run.id = run_id WHERE true"
+            "SELECT run.id, process.id, {columns}, TIMESTAMPDIFF(SECOND, '1970-01-01', ended_at) FROM process JOIN run ON run.id = run_id \
+             WHERE true"
         ),
     };
     let mut values: Vec<Value> = Vec::new();
@@ -310,6 +343,14 @@ pub(super) async fn lives(
             );
         }
     }
-    let rows: Vec<(u64, u64, String, i64, i64, i64, i64)> = connection.exec(sql, values).await?;
-    Ok(rows.into_iter().map(|(run, process, host, a, b, c, d)| (run, process, host, [a, b, c, d])).collect())
+    type Found = (u64, u64, String, i64, i64, i64, i64, Option<i64>);
+    let rows: Vec<Found> = connection.exec(sql, values).await?;
+    let life = |(run, process, host, a, b, c, d, ended_s)| Life {
+        run,
+        process,
+        host,
+        rolled: [a, b, c, d],
+        ended_s,
+    };
+    Ok(rows.into_iter().map(life).collect())
 }

@@ -1,16 +1,24 @@
 //! What stands out in a range: which sizes were asked for, what was refused, who was killed for want of memory.
 
+use std::time::Duration;
+
 use memtap_model::{Comm, Errno, Resident, Tgid, WallClock};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::filter::Filter;
 use super::lives::{call, identities};
+use crate::calls::StepCount;
 use crate::refusals::{Refusals, RefusedRow};
 use crate::sizes::SizeCount;
-use crate::{Range, Refused, RequestQuery, Sizes, StoreError, StoredMoment, StoredOomKill};
+use crate::{ProcessCalls, Range, Refused, RequestQuery, Sizes, StoreError, StoredMoment, StoredOomKill};
 
 const SIZES: &str = "SELECT what.call_id, request.size, what.errno IS NOT NULL, request.time_ns FROM request \
     JOIN what ON what.id = request.what_id WHERE 1";
+
+/// With the name where it is the process's: that of its first thread.
+const CALLS: &str = "SELECT request.time_ns, what.call_id, what.errno IS NOT NULL, CASE WHEN who.tid = process.pid THEN name.bytes END \
+    FROM request JOIN what ON what.id = request.what_id JOIN who ON who.id = request.who_id JOIN process ON process.id = who.process_id \
+    JOIN name ON name.id = who.name_id WHERE 1";
 
 /// The newest of them first: from the few that were refused to what they were.
 const REFUSED: &str = "SELECT who.process_id, what.call_id, what.errno, request.size, request.time_ns, name.bytes FROM refused \
@@ -35,6 +43,24 @@ pub(super) fn sizes(connection: &Connection, query: &RequestQuery) -> Result<Siz
         let Some(row) = rows.next()? else { return Ok(count.told(false)) };
         let size: i64 = row.get(1)?;
         count.take(call(row, 0)?, size.cast_unsigned(), row.get(2)?, WallClock(row.get(3)?));
+    }
+    Ok(count.told(rows.next()?.is_some()))
+}
+
+pub(super) fn calls(
+    connection: &Connection,
+    query: &RequestQuery,
+    step: Duration,
+) -> Result<ProcessCalls, StoreError> {
+    let query = RequestQuery { cursor: None, ..query.clone() };
+    let (sql, values) = Filter::of(&query, CALLS, connection)?.finish(query.limit);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut count = StepCount::new(step);
+    for _ in 0..query.limit {
+        let Some(row) = rows.next()? else { return Ok(count.told(false)) };
+        let name = row.get_ref(3)?.as_bytes_or_null().map_err(rusqlite::Error::from)?.map(Comm::new);
+        count.take(call(row, 1)?, row.get(2)?, WallClock(row.get(0)?), name);
     }
     Ok(count.told(rows.next()?.is_some()))
 }

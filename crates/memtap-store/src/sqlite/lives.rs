@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::filter::places;
 use super::samples::ALL;
-use super::usage::point;
+use super::usage::{last_before, point};
 use crate::carry::{Carry, Details, ProcessRow, is_asked};
 use crate::cover::{Cover, StoredRun};
 use crate::refusals::Identity;
@@ -56,7 +56,10 @@ fn follow(
             continue;
         }
         for row in carry.older_rows(at) {
-            before(connection, &mut carry, (at, run), row)?;
+            let (run, process) = (run.id.cast_signed(), row.cast_signed());
+            if let Some(had) = last_before(connection, run, process, carry.cover.from_s)? {
+                carry.before(at, row, &had);
+            }
         }
         let rows = carry.rows(at);
         if rows.len() > FEW {
@@ -109,28 +112,6 @@ fn rows(connection: &Connection, query: &LifeQuery) -> Result<Vec<ProcessRow>, S
     let is_meant = |row: &ProcessRow| is_asked(query, &row.name);
     let rows: Result<Vec<ProcessRow>, _> = rows.filter(|row| row.as_ref().map_or(true, is_meant)).collect();
     Ok(rows?)
-}
-
-/// What a process had last before the range. The shortest step that tells of it tells most exactly.
-fn before(
-    connection: &Connection,
-    carry: &mut Carry,
-    (at, run): (usize, &StoredRun),
-    row: u64,
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "SELECT {} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1",
-        USAGE.columns()
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    for step in STEPS {
-        let values = [row.cast_signed(), run.id.cast_signed(), step, carry.cover.from_s - step];
-        if let Some(found) = statement.query_row(values, |row| point(row, 0)).optional()? {
-            carry.before(at, row, &found);
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Samples of one process, or of all.

@@ -10,7 +10,7 @@ use super::usage::{Life, lives};
 use crate::machine::{self, point};
 use crate::steps::{Sample, choose, merge, parts, seconds, width};
 use crate::tables::MACHINE;
-use crate::{MachinePoint, StoreError, StoredHost, UsageQuery};
+use crate::{HostRun, MachinePoint, Range, StoreError, StoredHost, UsageQuery};
 
 /// In the range and steps of the query, whose process is not read.
 pub(super) fn machine(
@@ -80,4 +80,26 @@ pub(super) fn hosts(connection: &Connection) -> Result<Vec<StoredHost>, StoreErr
         Ok((row.get(0)?, row.get(1)?, [time(2)?, time(3)?, time(4)?]))
     })?;
     Ok(machine::hosts(rows.collect::<Result<Vec<_>, _>>()?))
+}
+
+pub(super) fn runs(connection: &Connection, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+    let sql = "SELECT hostname, kernel, coalesce(nullif(began_ns, 0), sampled_s * 1000000000), sampled_s, requests, refused, lost \
+        FROM run WHERE sampled_s > 0 AND (?1 IS NULL OR hostname = ?1) AND sampled_s >= ?2 AND began_ns < ?3 \
+        ORDER BY began_ns DESC, sampled_s DESC LIMIT ?4";
+    let mut statement = connection.prepare_cached(sql)?;
+    let from_s = range.from.0.div_euclid(1_000_000_000);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![range.host, from_s, range.to.0, limit], |row| {
+        let count = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+        Ok(HostRun {
+            hostname: row.get(0)?,
+            kernel: row.get(1)?,
+            began: WallClock(row.get(2)?),
+            last: WallClock(row.get::<_, i64>(3)?.saturating_mul(1_000_000_000)),
+            requests: count(4)?,
+            refused: count(5)?,
+            lost: count(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

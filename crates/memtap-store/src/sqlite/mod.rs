@@ -9,6 +9,7 @@ mod migration;
 mod processes;
 mod reader;
 mod retention;
+mod rows;
 mod samples;
 mod schema;
 mod usage;

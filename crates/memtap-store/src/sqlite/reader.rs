@@ -13,8 +13,9 @@ use super::usage::usage;
 use super::{findings, lives, machine};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    LifeQuery, Lives, MachinePoint, ProgramQuery, Programs, Range, Reader, Refused, RequestPage,
-    RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint, UsageQuery,
+    HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader, Refused,
+    RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint,
+    UsageQuery,
 };
 
 /// A query that takes longer is ended.
@@ -67,6 +68,10 @@ impl Reader for SqliteReader {
         self.ask(|connection, _| machine::hosts(connection))
     }
 
+    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+        self.ask(|connection, _| machine::runs(connection, range, limit))
+    }
+
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
         self.ask(|connection, now_s| machine::machine(connection, &range.in_steps(step), now_s))
     }
@@ -81,6 +86,10 @@ impl Reader for SqliteReader {
 
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
         self.ask(|connection, _| findings::sizes(connection, query))
+    }
+
+    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
+        self.ask(|connection, _| findings::calls(connection, query, step))
     }
 
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {

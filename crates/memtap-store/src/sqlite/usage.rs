@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::samples::ALL;
-use crate::steps::{Sample, choose, merge, parts, seconds, width};
+use crate::steps::{STEPS, Sample, choose, merge, parts, seconds, width};
 use crate::tables::USAGE;
 use crate::{StoreError, UsagePoint, UsageQuery};
 
@@ -17,6 +17,29 @@ pub(super) struct Life {
     pub(super) host: String,
     /// Up to where its samples are in each step but the first.
     pub(super) rolled: [i64; 4],
+    ended_s: Option<i64>,
+}
+
+/// What a process had last before that second. The shortest step that tells of it tells most exactly.
+pub(super) fn last_before(
+    connection: &Connection,
+    run: i64,
+    process: i64,
+    from_s: i64,
+) -> Result<Option<UsagePoint>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1",
+        USAGE.columns()
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    for step in STEPS {
+        let found =
+            statement.query_row([process, run, step, from_s - step], |row| point(row, 0)).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn usage(
@@ -29,6 +52,12 @@ pub(super) fn usage(
     let [from, to] = seconds(query, width);
     let mut samples = Vec::new();
     for life in lives(connection, query, from, to)? {
+        if query.carried && life.ended_s.is_none_or(|ended_s| ended_s >= from) {
+            let had = last_before(connection, life.run, life.process, from)?;
+            let first =
+                |point: UsagePoint| Sample { host: life.host.clone(), at_s: from, point: point.carried() };
+            samples.extend(had.map(first));
+        }
         for (step, begin) in parts(chosen, from, life.rolled) {
             read(connection, &life, step, [begin, to], &mut samples)?;
         }
@@ -92,11 +121,11 @@ pub(super) fn lives(
     let rolled = "run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let sql = match query.pid {
         None => format!(
-            "SELECT run.id, {ALL}, run.hostname, {rolled} FROM run WHERE ?1 IS NULL AND (?2 IS NULL OR hostname = ?2) AND ?3 IS NULL \
+            "SELECT run.id, {ALL}, run.hostname, {rolled}, NULL FROM run WHERE ?1 IS NULL AND (?2 IS NULL OR hostname = ?2) AND ?3 IS NULL \
              AND sampled_s >= ?4 AND began_ns / 1000000000 < ?5"
         ),
         Some(_) => format!(
-            "SELECT run.id, process.id, run.hostname, {rolled} FROM process JOIN run ON run.id = process.run_id \
+            "SELECT run.id, process.id, run.hostname, {rolled}, ended_at_ns / 1000000000 FROM process JOIN run ON run.id = process.run_id \
              WHERE pid = ?1 AND (?2 IS NULL OR hostname = ?2) AND (?3 IS NULL OR started_at_ns / 1000000000 = ?3) \
              AND sampled_s >= ?4 AND began_ns / 1000000000 < ?5"
         ),
@@ -110,6 +139,7 @@ pub(super) fn lives(
             process: row.get(1)?,
             host: row.get(2)?,
             rolled: [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?],
+            ended_s: row.get(7)?,
         })
     })?;
     Ok(lives.collect::<Result<_, _>>()?)

@@ -1,18 +1,17 @@
 //! Batches in, rows out: one transaction at a time.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
-use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::retention::Gone;
+use super::rows::Rows;
 use super::samples;
 use crate::{Appended, Delivery, Run, StoreError};
 
-const INSERT_REQUEST: &str = "INSERT INTO request (id, time_ns, who_id, what_id, size, address, delta_bytes, virtual_bytes) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
     coalesce((SELECT max(first_id) FROM batch), 0))";
 const NEXT_PROCESS: &str = "SELECT 1 + coalesce(max(id), 0) FROM process";
@@ -37,12 +36,12 @@ pub(super) struct Writer {
 pub(super) struct Ids {
     pub(super) processes: HashMap<ProcessId, i64>,
     names: HashMap<Vec<u8>, i64>,
-    who: HashMap<Who, i64>,
-    what: HashMap<What, i64>,
-    /// What the last request was: most are like the one before.
-    last: Option<(Who, i64, What, i64)>,
+    who: HashMap<Who, Known>,
+    what: HashMap<What, Known>,
     /// Rows of who and of what that this transaction has used.
-    used: [HashSet<i64>; 2],
+    used: [Vec<i64>; 2],
+    /// The transaction's number.
+    transaction: u64,
     next_process: i64,
     /// The run that all these are of.
     pub(super) run: i64,
@@ -52,6 +51,24 @@ pub(super) struct Ids {
 type Who = (ProcessId, Comm, Tid);
 /// Which call, with which words, of which file, refused with what.
 type What = (Call, (Option<u64>, Option<u64>), Option<Arc<str>>, Option<Errno>);
+
+/// A row of who or of what.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: i64,
+    /// The last transaction that used it.
+    used_in: u64,
+}
+
+impl Known {
+    /// Its id; the first time that a transaction uses it, it is noted.
+    fn note(&mut self, transaction: u64, used: &mut Vec<i64>) -> i64 {
+        if std::mem::replace(&mut self.used_in, transaction) != transaction {
+            used.push(self.id);
+        }
+        self.id
+    }
+}
 
 impl Writer {
     pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
@@ -137,10 +154,10 @@ impl Writer {
         self.next_request = transaction.prepare_cached(NEXT_REQUEST)?.query_row([], |row| row.get(0))?;
         self.ids.next_process = transaction.prepare_cached(NEXT_PROCESS)?.query_row([], |row| row.get(0))?;
         self.mark(transaction, delivery)?;
-        let mut insert = transaction.prepare_cached(INSERT_REQUEST)?;
+        let mut rows = Rows::from(self.next_request, transaction)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
             let (who, what) = self.ids.of(transaction, booked)?;
-            insert_request(&mut insert, [self.next_request, who, what], booked)?;
+            rows.push([who, what], booked)?;
             if booked.refused() {
                 transaction
                     .prepare_cached("INSERT INTO refused VALUES (?1)")?
@@ -153,6 +170,7 @@ impl Writer {
             self.next_request += 1;
             self.rows += 1;
         }
+        rows.finish()?;
         self.ids.note_use(transaction, self.next_request - 1)?;
         for batch in batches {
             let at_s =
@@ -209,21 +227,7 @@ impl Ids {
             Outcome::Granted(_) => None,
         };
         let what = (request.call, request.words(), request.file.clone(), errno);
-        let last = self.last.take();
-        let who_id = match last.as_ref().filter(|last| last.0 == who) {
-            Some(last) => last.1,
-            None => self.who(transaction, who, booked)?,
-        };
-        let what_id = match last.as_ref().filter(|last| last.2 == what) {
-            Some(last) => last.3,
-            None => self.what(transaction, &what)?,
-        };
-        if last.as_ref().is_none_or(|last| (last.1, last.3) != (who_id, what_id)) {
-            self.used[0].insert(who_id);
-            self.used[1].insert(what_id);
-        }
-        self.last = Some((who, who_id, what, what_id));
-        Ok((who_id, what_id))
+        Ok((self.who(transaction, who, booked)?, self.what(transaction, what)?))
     }
 
     /// Notes up to which request rows of who and what are in use: when those before have gone, so may they.
@@ -231,12 +235,11 @@ impl Ids {
         for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
             let mut update =
                 transaction.prepare_cached(&format!("UPDATE {table} SET last_id = ?2 WHERE id = ?1"))?;
-            for id in used.drain() {
+            for id in used.drain(..) {
                 update.execute([id, last_request])?;
             }
         }
-        // The next transaction's first request must note its own.
-        self.last = None;
+        self.transaction += 1;
         Ok(())
     }
 
@@ -246,8 +249,8 @@ impl Ids {
         who: Who,
         booked: &BookedRequest,
     ) -> Result<i64, StoreError> {
-        if let Some(id) = self.who.get(&who) {
-            return Ok(*id);
+        if let Some(known) = self.who.get_mut(&who) {
+            return Ok(known.note(self.transaction, &mut self.used[0]));
         }
         let process = self.process(transaction, booked)?;
         let name = self.name(transaction, who.1.bytes())?;
@@ -255,15 +258,16 @@ impl Ids {
             ON CONFLICT (process_id, name_id, tid) DO UPDATE SET tid = tid RETURNING id";
         let values = params![process, name, who.2.0];
         let id = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        self.who.insert(who, id);
+        self.who.insert(who, Known { id, used_in: self.transaction });
+        self.used[0].push(id);
         Ok(id)
     }
 
-    fn what(&mut self, transaction: &Transaction<'_>, what: &What) -> Result<i64, StoreError> {
-        if let Some(id) = self.what.get(what) {
-            return Ok(*id);
+    fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Result<i64, StoreError> {
+        if let Some(known) = self.what.get_mut(&what) {
+            return Ok(known.note(self.transaction, &mut self.used[1]));
         }
-        let (call, (protection, flags), file, errno) = what;
+        let (call, (protection, flags), file, errno) = &what;
         let file = file.as_ref().map(|file| self.name(transaction, file.as_bytes())).transpose()?;
         let values = params![
             call.index() as i64,
@@ -282,7 +286,8 @@ impl Ids {
                 transaction.last_insert_rowid()
             }
         };
-        self.what.insert(what.clone(), id);
+        self.what.insert(what, Known { id, used_in: self.transaction });
+        self.used[1].push(id);
         Ok(id)
     }
 
@@ -373,23 +378,4 @@ fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool,
     }
     transaction.prepare_cached("UPDATE run SET last_sequence = ?2 WHERE id = ?1")?.execute([id, sequence])?;
     Ok(true)
-}
-
-fn insert_request(
-    insert: &mut Statement<'_>,
-    [id, who, what]: [i64; 3],
-    booked: &BookedRequest,
-) -> Result<(), StoreError> {
-    let request = &booked.request;
-    insert.execute(params![
-        id,
-        request.time.0,
-        who,
-        what,
-        request.requested_bytes.cast_signed(),
-        booked.address().cast_signed(),
-        request.delta_bytes,
-        request.virtual_bytes.cast_signed(),
-    ])?;
-    Ok(())
 }

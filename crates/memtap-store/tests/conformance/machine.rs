@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use memtap_model::{Call, CallTotals, HostReading, Pressure, WallClock};
-use memtap_store::{Batch, Delivery, MachinePoint, Range, Settings, Store};
+use memtap_store::{Batch, Delivery, HostRun, MachinePoint, Range, Settings, Store};
 
 use super::support::{SECOND, host, run, tick};
 use super::{Factory, hours_ago};
@@ -249,4 +249,40 @@ pub(crate) fn machines_are_listed_by_name(open: Factory, folder: &Path) {
         .map(|host| (&*host.hostname, &*host.kernel, [host.first, host.last].map(|at| at.0 / SECOND - begin)))
         .collect();
     assert_eq!(found, [("a", "6.1", [0, 50]), ("b", "6.12", [10, 500]), ("c", "6.18", [7, 7])]);
+}
+
+pub(crate) fn runs_are_told_with_what_they_saw(open: Factory, folder: &Path) {
+    let mut store = open(folder, &Settings::default());
+    let begin = hours_ago(2);
+    let at = |second: i64| WallClock((begin + second) * SECOND);
+    // The last one overlaps with the one before, on another machine.
+    for (name, began, ticks) in [("vm", 0, 100..160), ("vm", 300, 301..340), ("other", 310, 320..400)] {
+        let run = memtap_store::Run { began: at(began), ..run(name) };
+        let batches: Vec<Batch> = ticks.map(|second| tick(7, at(second), second.unsigned_abs())).collect();
+        store.store.append(Delivery { run: &run, sequence: 1, batches: &batches }).unwrap();
+    }
+    let imported = memtap_store::Run { began: at(50), boot_id: String::new(), ..run("vm") };
+    store.store.append(Delivery { run: &imported, sequence: 1, batches: &[Batch::default()] }).unwrap();
+
+    let all = |host: Option<&str>, [from, to]: [i64; 2], limit| {
+        store.reader().unwrap().runs(&range(host, [begin + from, begin + to]), limit).unwrap()
+    };
+    let told = |runs: Vec<HostRun>| -> Vec<(String, [i64; 2])> {
+        let second = |at: WallClock| at.0 / SECOND - begin;
+        runs.into_iter().map(|run| (run.hostname, [second(run.began), second(run.last)])).collect()
+    };
+    let [first, second, other] = [("vm", [0, 159]), ("vm", [300, 339]), ("other", [310, 399])]
+        .map(|(name, when)| (name.to_owned(), when));
+    assert_eq!(told(all(None, [0, 3600], 10)), [other.clone(), second.clone(), first.clone()]);
+    assert_eq!(told(all(None, [0, 3600], 2)), [other.clone(), second.clone()], "the latest");
+    assert_eq!(told(all(Some("vm"), [0, 3600], 10)), [second.clone(), first.clone()]);
+    assert_eq!(told(all(None, [150, 305], 10)), [second, first]);
+    assert_eq!(told(all(None, [160, 300], 10)), [], "nobody watched");
+    assert_eq!(told(all(None, [350, 360], 10)), [other]);
+    let all = tick(7, at(159), 159).all.unwrap();
+    let run = &store.reader().unwrap().runs(&range(None, [begin, begin + 100]), 10).unwrap()[0];
+    assert_eq!(
+        (run.requests, run.refused, run.lost, &*run.kernel),
+        (all.requests, all.refused, all.lost, "6.18")
+    );
 }

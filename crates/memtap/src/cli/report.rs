@@ -13,10 +13,12 @@ use crate::moment::Moment;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  memtap report -o report.html                            the last hour, for a browser or a printer
+  memtap report                                           the last hour, here in the terminal
+  memtap report -o report.html                            the same, for a browser or a printer
   memtap report --last 24h --compare last -o day.html     a day, and what changed against the day before
   memtap report --from yesterday --to today --format md   yesterday, as text with tables
   memtap report --from 13:00 --to '2026-11-24 15:30' --name 'postgres*'
+  memtap report --recording morning.mtrec                 what memtap record saw
   memtap report --last 10m -p 4211 --format json | jq .totals
 Times are those of this machine's clock: 13:00 (the latest one past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now, an age
 such as 2h (two hours ago); or RFC 3339 with its own offset, 2026-11-24T13:00:00Z.
@@ -27,6 +29,10 @@ or turned into a pivot table; JSON has sizes in bytes and times in RFC 3339.";
 pub(crate) struct ReportArguments {
     #[command(flatten)]
     pub(crate) which: WhichStore,
+
+    /// Of a recording instead of a history: of all of it, where no range is asked for; its end stands for now
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    pub(crate) recording: Option<PathBuf>,
 
     /// Of the time just past: 90s, 10m, 1h, 7d [default: 1h]
     #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::age)]
@@ -56,7 +62,7 @@ pub(crate) struct ReportArguments {
     #[arg(long, value_name = "RANGE")]
     pub(crate) compare: Option<Compared>,
 
-    /// What is written: html, md, json or csv [default: as the file's name ends, else html]
+    /// What is written: html, md, json, csv or txt [default: as the file's name ends, else html; without a file, text for the terminal]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 

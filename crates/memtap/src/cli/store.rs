@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use memtap_model::{CALLS, Call, WallClock};
+use memtap_model::{Call, WallClock};
 use memtap_store::StoreUrl;
 
 const EXPORT_EXAMPLES: &str = "\
@@ -96,7 +96,7 @@ pub(crate) struct ExportArguments {
     pub(crate) pid: Option<u32>,
 
     /// Of these calls, such as mmap,brk
-    #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = call)]
+    #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = super::call)]
     pub(crate) call: Vec<Call>,
 
     /// That asked for at least this much
@@ -117,11 +117,6 @@ fn time(text: &str) -> Result<WallClock, String> {
     let nanoseconds = time.ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok());
     let wrong = || format!("'{text}' is no time with its offset; write for example 2026-11-23T10:00:00Z");
     nanoseconds.map(WallClock).ok_or_else(wrong)
-}
-
-fn call(name: &str) -> Result<Call, String> {
-    let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; there are {}", known()))
 }
 
 #[cfg(test)]

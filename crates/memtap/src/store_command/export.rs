@@ -7,12 +7,12 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use memtap_model::{Tgid, WallClock};
 use memtap_server::Request;
-use memtap_store::{Reader, RequestQuery, StoredRequest};
+use memtap_store::{Reader, RequestQuery};
 
 use super::parquet::Parquet;
-use super::text::{Csv, Jsonl};
 use crate::cli::{ExportArguments, ExportFormat};
 use crate::output;
+use crate::rows::{Csv, Jsonl, Rows};
 
 /// Requests that are held at a time.
 const PAGE: usize = 10_000;
@@ -72,14 +72,6 @@ fn pages(
     };
     progress.finish_and_clear();
     done
-}
-
-/// What writes requests as a format has them.
-pub(super) trait Rows {
-    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()>;
-
-    /// Nothing is whole before.
-    fn finish(self) -> anyhow::Result<()>;
 }
 
 fn write_pages(

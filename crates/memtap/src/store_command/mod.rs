@@ -5,7 +5,6 @@ mod compact;
 mod export;
 mod info;
 mod parquet;
-mod text;
 
 use std::io::{ErrorKind, Write as _};
 use std::time::Duration;

@@ -12,7 +12,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-use super::export::Rows;
+use crate::rows::Rows;
 
 /// The columns of the API, each in its own type; `docs/stores.md` tells it to readers.
 const SCHEMA: &str = "message request {

@@ -299,3 +299,29 @@ pub(crate) fn run(mut command: Command) -> (Option<i32>, String) {
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
     (child.wait().unwrap().code(), text)
 }
+
+/// A memory cgroup of the test's own, version 1 or 2.
+pub(crate) struct Group(PathBuf);
+
+impl Group {
+    pub(crate) fn limited_to(bytes: u64) -> Option<Self> {
+        let version_1 = Path::new("/sys/fs/cgroup/memory");
+        let parent = if version_1.is_dir() { version_1 } else { Path::new("/sys/fs/cgroup") };
+        let path = parent.join(format!("memtap-test-{}-{}", std::process::id(), bytes >> 20));
+        std::fs::create_dir(&path).ok()?;
+        let group = Self(path);
+        let file = if version_1.is_dir() { "memory.limit_in_bytes" } else { "memory.max" };
+        std::fs::write(group.0.join(file), bytes.to_string()).ok()?;
+        Some(group)
+    }
+
+    pub(crate) fn takes(&self, pid: u32) {
+        std::fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}

@@ -2,6 +2,7 @@
 
 export const frame = {
   views: { overview: "Overview", processes: "Processes", requests: "Requests", reports: "Reports", health: "Health" },
+  loading: "Loading…",
   skip: "Skip to the content",
   otherLanguage: "Español",
   switchLanguage: "Cambiar a español",
@@ -25,6 +26,7 @@ export const frame = {
       live: "live",
       stale: "stale",
       connecting: "connecting",
+      recorded: "recording",
     },
     staleStrip: "Stale: the last data came {{age}} ago. These numbers are from then; memtap is being called again.",
     connectingTitle: "Connecting to memtap…",

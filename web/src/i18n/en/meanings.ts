@@ -24,6 +24,7 @@ export const meanings = {
     pressure: "The share of the last 10 seconds in which some task had to wait for memory.",
     opening: "What the process had when memtap first knew it.",
     exec: "What starting another program in the same process changed.",
+    newName: "The program changed its name: by starting another program in the same process (exec), or by naming itself anew. It is told by the first request under the new name, so an exec under the same name is not.",
     shared: "What another process changed while both used one address space, between vfork and exec.",
     stack: "What the stack grew by on its own, without a request.",
     ended: "What was given back when the process ended.",
@@ -85,6 +86,7 @@ export const meanings = {
     no_account: "requests of processes for which the kernel side had no account left",
     undecodable: "records that could not be decoded; please report this",
     unknown_process: "requests of processes that memtap did not know",
+    damaged_recording: "requests in a damaged part of a recording",
     too_many_ends: "processes that ended, of too many within one second; they are missing in the history",
     damaged_line: "lines of the SystemTap script that are damaged",
     unreadable_input: "the SystemTap script's lines cannot be read any more: nothing new comes",
@@ -99,6 +101,7 @@ export const meanings = {
     bpf: "eBPF: every request of every process",
     procfs: "procfs: what processes use, no requests",
     systemtap: "SystemTap: mmap and munmap with their lengths, from a script",
+    recording: "recording: what memtap record saw then; its last moment stands for the present",
   },
   /** How the kernel side books; the plan's name stands before its meaning. */
   plans: {

@@ -26,6 +26,7 @@ export const requests = {
   freshOrMore_other: "{{count, number}}+ new",
   toNewest: "go to the newest",
   shown: "{{shown, number}} shown; the page keeps the latest {{limit, number}}",
+  focusRefused: "memtap tells the requests of 32 processes apart already, for all pages together: here are those of this one that are among everybody's latest.",
   skipped_one: "{{count, number}} more request in {{span}} is not shown here (it is in the history)",
   skipped_other: "{{count, number}} more requests in {{span}} are not shown here (they are in the history)",
   span_one: "this second",

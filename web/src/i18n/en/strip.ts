@@ -30,5 +30,6 @@ export const strip = {
   oomKills: "OOM kills",
   oomLatest: "latest: {{name}}",
   host: "host",
+  allHosts: "all hosts",
   source: "source",
 } as const;

@@ -4,6 +4,7 @@ import type { Spanish } from "./spanish";
 
 export const frame: Spanish<typeof english> = {
   views: { overview: "Resumen", processes: "Procesos", requests: "Pedidos", reports: "Informes", health: "Estado" },
+  loading: "Cargando…",
   skip: "Ir al contenido",
   otherLanguage: "English",
   switchLanguage: "Switch to English",
@@ -26,6 +27,7 @@ export const frame: Spanish<typeof english> = {
       live: "en vivo",
       stale: "sin datos nuevos",
       connecting: "conectando",
+      recorded: "grabación",
     },
     staleStrip: "Sin datos nuevos desde hace {{age}}. Estas cifras son de ese momento; se está volviendo a llamar a memtap.",
     connectingTitle: "Conectando con memtap…",

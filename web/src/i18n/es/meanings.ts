@@ -26,6 +26,7 @@ export const meanings: Spanish<typeof english> = {
     pressure: "Parte de los últimos 10 segundos en que alguna tarea tuvo que esperar memoria.",
     opening: "Lo que el proceso ya tenía cuando memtap lo conoció.",
     exec: "Lo que cambió al arrancar otro programa dentro del mismo proceso.",
+    newName: "El programa cambió de nombre: al empezar otro programa en el mismo proceso (exec), o al darse uno nuevo. Se sabe por el primer pedido con el nombre nuevo; un exec con el mismo nombre no se ve.",
     shared: "Lo que cambió otro proceso mientras ambos usaban un mismo espacio de direcciones, entre vfork y exec.",
     stack: "Lo que creció la pila por sí sola, sin ningún pedido.",
     ended: "Lo que se devolvió al terminar el proceso.",
@@ -87,6 +88,7 @@ export const meanings: Spanish<typeof english> = {
     no_account: "pedidos de procesos para los que no quedaba cuenta en el núcleo",
     undecodable: "registros que no se pudieron descifrar; avísenos, por favor",
     unknown_process: "pedidos de procesos que memtap no conocía",
+    damaged_recording: "pedidos en una parte dañada de una grabación",
     too_many_ends: "procesos terminados, de demasiados en un mismo segundo; faltan en el historial",
     damaged_line: "líneas del script de SystemTap que están dañadas",
     unreadable_input: "las líneas del script de SystemTap ya no se pueden leer: no llega nada nuevo",
@@ -101,6 +103,7 @@ export const meanings: Spanish<typeof english> = {
     bpf: "eBPF: todos los pedidos de todos los procesos",
     procfs: "procfs: lo que usan los procesos, sin pedidos",
     systemtap: "SystemTap: mmap y munmap con sus longitudes, de un script",
+    recording: "grabación: lo que memtap record vio entonces; su último momento hace de presente",
   },
   /** Cómo se anota en el núcleo; delante va el nombre del plan. */
   plans: {

@@ -29,6 +29,7 @@ export const requests: Spanish<typeof english> = {
   freshOrMore_other: "{{count, number}}+ nuevos",
   toNewest: "ir al más reciente",
   shown: "{{shown, number}} a la vista; la página guarda los últimos {{limit, number}}",
+  focusRefused: "memtap ya separa los pedidos de 32 procesos, entre todas las páginas: aquí están los de este que se hallan entre los últimos de todos.",
   skipped_one: "{{count, number}} pedido más de {{span}} no se muestra aquí (está en el historial)",
   skipped_many: "otros {{count, number}} de pedidos de {{span}} no se muestran aquí (están en el historial)",
   skipped_other: "otros {{count, number}} pedidos de {{span}} no se muestran aquí (están en el historial)",

@@ -32,5 +32,6 @@ export const strip: Spanish<typeof english> = {
   oomKills: "muertes por OOM",
   oomLatest: "última: {{name}}",
   host: "equipo",
+  allHosts: "todos los equipos",
   source: "fuente",
 };

@@ -1,5 +1,6 @@
-/** Of which machine the page tells: only to be chosen where the store knows more than the one that memtap runs on. */
+/** Of which machine the page tells, or of all: only to be chosen where the store knows more than the one that memtap runs on. */
 import { useAlways } from "../../live/history";
+import { ALL_HOSTS } from "../../lib/route";
 import { visible } from "../../lib/visible";
 import type { HostList } from "../../model/history";
 import { useLive } from "../../model/store";
@@ -15,19 +16,22 @@ export function HostChoice() {
   const own = useLive((state) => state.live?.host.hostname ?? "");
   const hasHistory = useLive((state) => state.live?.health.store.kind !== "none");
   const known = useAlways<HostList>(hasHistory ? "hosts" : null)?.hosts.map((one) => one.hostname) ?? [];
-  const others = known.filter((name) => name !== own && name !== "");
-  if (others.length === 0 && host === null) {
+  // Rows that came without a name are shown among all.
+  const strangers = known.filter((name) => name !== own);
+  const others = [...new Set([...strangers, ...(host === null || host === ALL_HOSTS ? [] : [host])])].filter((name) => name !== "");
+  if (strangers.length === 0 && host === null) {
     return <Stat href={href({ view: "health" })} value={visible(own)} label={t("strip.host")} />;
   }
   return (
     <label className="stat">
       <select data-testid="host" value={host ?? ""} onChange={(event) => goTo({ host: event.target.value || null })}>
         <option value="">{visible(own)}</option>
-        {[...new Set([...others, ...(host === null ? [] : [host])])].map((name) => (
+        {others.map((name) => (
           <option key={name} value={name}>
             {visible(name)}
           </option>
         ))}
+        <option value={ALL_HOSTS}>{t("strip.allHosts")}</option>
       </select>
       <span className="stat-label">{t("strip.host")}</span>
     </label>

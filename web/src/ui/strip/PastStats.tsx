@@ -1,5 +1,6 @@
 /** The numbers of the strip for a time in the past, or for another machine. */
 import { count, fixed, rate } from "../../lib/format";
+import { sums } from "../../lib/machine";
 import type { Machine } from "../../model/history";
 import { useHref } from "../router";
 import { useSettings } from "../settings";
@@ -37,18 +38,4 @@ export function PastStats({ machine }: { machine: Machine }) {
       <HostChoice />
     </>
   );
-}
-
-function sums({ series, step_s }: Machine) {
-  let [requests, refused, lost] = [0, 0, 0];
-  let pressure: number | null = null;
-  for (const point of series) {
-    lost += point.lost;
-    for (const totals of Object.values(point.calls)) {
-      requests += totals.count;
-      refused += totals.refused;
-    }
-    if (point.pressure !== null) pressure = Math.max(pressure ?? 0, point.pressure.some_avg10);
-  }
-  return { seconds: series.length * step_s, requests, refused, lost, pressure };
 }

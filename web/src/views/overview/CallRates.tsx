@@ -1,7 +1,7 @@
 /** Requests per second by call, over the time that the page shows. */
 import { useMemo } from "react";
 import { callRates } from "../../charts/historyData";
-import { TimeChart } from "../../charts/TimeChart";
+import { TimeChart } from "../../charts/parts";
 import type { Answer } from "../../live/history";
 import type { Machine } from "../../model/history";
 import { useSettings } from "../../ui/settings";

@@ -1,7 +1,7 @@
 /** Memory over the time that the page shows: by program, or of the whole machine by part. */
 import { useMemo, useState } from "react";
 import { machineMemory, programMemory } from "../../charts/historyData";
-import { TimeChart } from "../../charts/TimeChart";
+import { TimeChart } from "../../charts/parts";
 import type { Answer } from "../../live/history";
 import type { Machine, Programs } from "../../model/history";
 import { useLive } from "../../model/store";

@@ -14,20 +14,25 @@ import { Timeline } from "./Timeline";
 
 export function PastProcess({ life, shown }: { life: Life; shown: { from: number; to: number } }) {
   const { t } = useSettings();
-  const refusals = useRefusals(life);
-  const { pid, start_time } = life;
+  const { pid, start_time, host } = life;
+  const refusals = useRefusals(life, host);
+  const hasKinds = hasKindsOf(life);
   return (
     <>
       <PastIdentity life={life} />
-      <Timeline id={life} end={life.end_time} />
+      <Timeline id={life} host={host} end={life.end_time} />
       <section className="whole">
         <h3>{t("process.memory")}</h3>
         <div className="sum">
           <Amount term="virtual" word={t("process.virtual")}><Bytes value={life.virtual_bytes} /></Amount>
           <Amount term="resident" word={t("process.resident")}><Bytes value={life.resident_bytes} /></Amount>
-          <Amount term="anonymous" word={t("process.anonymous")}><Bytes value={life.resident.anonymous_bytes} /></Amount>
-          <Amount term="file" word={t("process.file")}><Bytes value={life.resident.file_bytes} /></Amount>
-          <Amount term="shmem" word={t("process.shmem")}><Bytes value={life.resident.shmem_bytes} /></Amount>
+          {hasKinds && (
+            <>
+              <Amount term="anonymous" word={t("process.anonymous")}><Bytes value={life.resident.anonymous_bytes} /></Amount>
+              <Amount term="file" word={t("process.file")}><Bytes value={life.resident.file_bytes} /></Amount>
+              <Amount term="shmem" word={t("process.shmem")}><Bytes value={life.resident.shmem_bytes} /></Amount>
+            </>
+          )}
           <Amount term="swapped" word={t("process.swap")}><Bytes value={life.swap_bytes} /></Amount>
           <Amount term="peakResident" word={t("process.peakResident")}><Bytes value={life.peak_resident_bytes} /> <When time={life.peak_resident_time} /></Amount>
           <Amount term="peakVirtual" word={t("process.peakVirtual")}><Bytes value={life.peak_virtual_bytes} /> <When time={life.peak_virtual_time} /></Amount>
@@ -41,16 +46,22 @@ export function PastProcess({ life, shown }: { life: Life; shown: { from: number
           <Amount term="minorFaults" word={t("process.minorFaults")}><Count value={life.minor_faults} /></Amount>
           <Amount term="majorFaults" word={t("process.majorFaults")}><Count value={life.major_faults} /></Amount>
         </div>
+        {!hasKinds && <p className="muted">{t("process.onlyPeaks")}</p>}
         <p className="muted">{t("process.onlyNow")}</p>
       </section>
-      <Sizes id={life} />
+      <Sizes id={life} host={host} />
       {refusals.length > 0 && <PastRefusals refusals={refusals} />}
       <section className="stream-head whole">
         <h3>{t("process.itsRequests")}</h3>
       </section>
-      <RequestHistory query={{ pid, start_time }} shown={shown} filtered ofProcess />
+      <RequestHistory query={{ pid, start_time, host }} shown={shown} filtered ofProcess />
     </>
   );
+}
+
+/** Of a process that ended within the first step that tells of it, only the highest sizes are known. */
+function hasKindsOf({ resident_bytes, resident }: Life): boolean {
+  return resident.anonymous_bytes + resident.file_bytes + resident.shmem_bytes === resident_bytes;
 }
 
 /** When a peak was, to the step that the history keeps. */

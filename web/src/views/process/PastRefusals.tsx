@@ -11,9 +11,9 @@ import { Bytes, Count } from "../../ui/Text";
 const EVERY_MS = 5_000;
 
 /** Which calls and errnos the history tells of in words. */
-export function useRefusals({ pid, start_time }: ProcessId): RefusalList["refusals"] {
+export function useRefusals({ pid, start_time }: ProcessId, host?: string): RefusalList["refusals"] {
   const { lang } = useSettings();
-  const { data } = useHistory<RefusalList>("refusals", { pid, start_time, lang }, EVERY_MS);
+  const { data } = useHistory<RefusalList>("refusals", { pid, start_time, host, lang }, EVERY_MS);
   return data?.refusals ?? [];
 }
 

@@ -12,9 +12,9 @@ import { Bytes, Count } from "../../ui/Text";
 const EVERY_MS = 15_000;
 const FREQUENT = 6;
 
-export function Sizes({ id: { pid, start_time } }: { id: ProcessId }) {
+export function Sizes({ id: { pid, start_time }, host }: { id: ProcessId; host?: string }) {
   const { t, theme } = useSettings();
-  const { data } = useHistory<Answered>("sizes", { pid, start_time }, EVERY_MS);
+  const { data } = useHistory<Answered>("sizes", { pid, start_time, host }, EVERY_MS);
   if (data === null || data.buckets.length === 0) return null;
   const bars = histogram(data.buckets);
   const calls = [...new Set(data.buckets.map((bucket) => bucket.call))];

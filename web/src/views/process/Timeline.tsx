@@ -1,62 +1,129 @@
 /** What a process had, and asked for, over the time that the page shows. */
 import { useMemo } from "react";
-import { TimeChart } from "../../charts/TimeChart";
-import type { Mark } from "../../charts/timeOption";
+import { TimeChart } from "../../charts/parts";
 import { timeline } from "../../charts/usageData";
-import { useHistory } from "../../live/history";
-import type { Usage } from "../../model/history";
+import { clockMs } from "../../lib/format";
+import { drawn } from "../../lib/time";
+import { visibleName } from "../../lib/visible";
+import { useHistory, type Answer } from "../../live/history";
+import type { ProcessCalls, Usage } from "../../model/history";
+import { processKey } from "../../model/key";
+import { useLive } from "../../model/store";
 import type { ProcessId } from "../../model/wire";
+import { useRoute } from "../../ui/router";
 import { useSettings } from "../../ui/settings";
+import { Term } from "../../ui/Term";
 import { Legend } from "../overview/Legend";
 import { Waiting } from "../overview/Waiting";
 
 const EVERY_MS = 5_000;
+/** Counting requests takes the store longer, and since the page looks at the process it counts its calls itself. */
+const CALLS_EVERY_MS = 15_000;
+/** Of a process that makes many, the newest so many are counted. */
+const ROWS = 500_000;
+/** Names that are told in words. */
+const NAMES = 6;
 
 interface TimelineProps {
   id: ProcessId;
+  /** Its machine, where that is another than the page shows. */
+  host?: string | undefined;
   end: string | null;
   /** When the kernel ended it for want of memory. */
   killed?: string | null;
 }
 
-export function Timeline({ id: { pid, start_time }, end, killed = null }: TimelineProps) {
-  const { t, theme, lang } = useSettings();
-  const answer = useHistory<Usage>("usage", { pid, start_time }, EVERY_MS);
-  const { data: usage, shown } = answer;
-  const charts = useMemo(() => {
-    if (usage === null || shown === null || usage.series.length === 0) return null;
-    const words = {
-      anonymous: t("process.anonymous"),
-      file: t("process.file"),
-      shmem: t("process.shmem"),
-      virtual: t("process.virtual"),
-      peak: t("process.timeline.peak"),
-      requests: t("process.timeline.requests"),
-      refused: t("process.timeline.refusedRate"),
-    };
-    const until = Math.min(shown.to, end === null ? shown.to : Date.parse(end));
-    return timeline(usage, until, shown, killMarks(killed, shown, t("process.killed")), theme, lang, words);
-  }, [usage, shown, end, killed, theme, lang, t]);
+export function Timeline({ id, host, end, killed = null }: TimelineProps) {
+  const { t } = useSettings();
+  const { pid, start_time } = id;
+  const usage = useHistory<Usage>("usage", { pid, start_time, host }, EVERY_MS);
+  // Of the same steps as the usage, whose length the history chooses.
+  const step = usage.data?.step_s ?? null;
+  const calls = useHistory<ProcessCalls>(step === null ? null : `processes/${pid}/calls`, { start_time, host, step, rows: ROWS }, CALLS_EVERY_MS);
+  const charts = useCharts(id, usage, calls, end, killed);
   return (
     <section className="timeline whole" data-testid="timeline">
       <h3>{t("process.timeline.title")}</h3>
       {charts === null ? (
-        <Waiting answer={answer} />
+        <Waiting answer={usage} />
       ) : (
         <>
-          <Legend series={charts.resident.series} />
-          <TimeChart data={charts.resident} testId="timeline-resident" />
-          <Legend series={charts.virtual.series} />
-          <TimeChart data={charts.virtual} testId="timeline-virtual" />
+          {charts.resident.times.length > 0 && (
+            <>
+              <Legend series={charts.resident.series} />
+              <TimeChart data={charts.resident} testId="timeline-resident" />
+              <Legend series={charts.virtual.series} />
+              <TimeChart data={charts.virtual} testId="timeline-virtual" />
+            </>
+          )}
+          <p className="muted">{t("process.timeline.requests")}</p>
           <Legend series={charts.requests.series} />
           <TimeChart data={charts.requests} testId="timeline-requests" />
+          {charts.missing !== null && (
+            <p className="muted" data-testid="calls-missing">
+              {t("process.timeline.missing", { ...charts.missing })}
+            </p>
+          )}
+          <Names calls={calls.data} />
         </>
       )}
     </section>
   );
 }
 
-function killMarks(killed: string | null, { from, to }: { from: number; to: number }, label: string): Mark[] {
-  const at = killed === null ? Number.NaN : Date.parse(killed);
-  return at >= from && at <= to ? [{ from: at, to: at + (to - from) / 300, label }] : [];
+function useCharts(id: ProcessId, usage: Answer<Usage>, calls: Answer<ProcessCalls>, end: string | null, killed: string | null) {
+  const { t, theme, lang } = useSettings();
+  const live = useLive((state) => (state.focus?.key === processKey(id) ? state.focus : null));
+  const { ticks, ticksFrom } = live ?? { ticks: null, ticksFrom: 0 };
+  const { data } = usage;
+  const stored = calls.data;
+  const isLive = useRoute().time.kind === "live";
+  // Of the present, no more than is known of it.
+  const first = data?.series[0]?.timestamp;
+  const shown = useMemo(() => usage.shown && drawn(usage.shown, first === undefined ? undefined : Date.parse(first), isLive), [usage.shown, first, isLive]);
+  return useMemo(() => {
+    if (data === null || shown === null || (data.series.length === 0 && (stored?.rows ?? 0) === 0)) return null;
+    const words = {
+      anonymous: t("process.anonymous"),
+      file: t("process.file"),
+      shmem: t("process.shmem"),
+      virtual: t("process.virtual"),
+      peak: t("process.timeline.peak"),
+      others: t("overview.calls.others"),
+      refused: t("process.timeline.refusedRate"),
+      all: t("process.timeline.all"),
+      description: t("process.timeline.description"),
+      killed: t("process.killed"),
+      renamed: (name: string) => `→ ${name}`,
+      renamedAbout: (name: string, time: string) => t("process.timeline.renamed", { name, time }),
+    };
+    const until = Math.min(shown.to, end === null ? shown.to : Date.parse(end));
+    const source = { usage: data, calls: stored, live: ticks && { ticks, ticksFrom }, killed, until, shown };
+    return timeline(source, theme, lang, words);
+  }, [data, shown, stored, ticks, ticksFrom, end, killed, theme, lang, t]);
+}
+
+/** The flags in words: which names it took. */
+function Names({ calls }: { calls: ProcessCalls | null }) {
+  const { t } = useSettings();
+  const taken = calls?.names.slice(1) ?? [];
+  if (taken.length === 0) return null;
+  return (
+    <p className="muted" data-testid="names">
+      <Term term="newName">{t("process.timeline.names", { count: taken.length })}</Term>{" "}
+      {taken.length > NAMES && "… "}
+      {taken.slice(-NAMES).map(({ name, timestamp }, i) => (
+        <span key={timestamp}>
+          {i > 0 && ", "}
+          <time dateTime={timestamp}>{clockMs(timestamp)}</time> <b><bdi>{visibleName(name)}</bdi></b>
+        </span>
+      ))}
+      {calls?.cut === true && calls.since !== null && (
+        <>
+          {" · "}
+          {t("process.timeline.cut", { count: calls.rows, time: clockMs(calls.since) })}
+        </>
+      )}
+    </p>
+  );
 }

@@ -6,6 +6,7 @@ import { placeOf, type Column } from "../../lib/columns";
 import { bytes, clock, count, exactBytes, moment, percent, rate, signedBytes } from "../../lib/format";
 import type { TableRow } from "../../lib/rows";
 import { visible } from "../../lib/visible";
+import { sourceNow } from "../../live/clock";
 import type { Settings } from "../../ui/settings";
 import { Bytes, ProgramName, Strange } from "../../ui/Text";
 import { Spark } from "./Spark";
@@ -155,7 +156,7 @@ function refusedCell({ refused }: TableRow, { settings: { lang } }: CellContext)
 
 /** A process may be older than this day. */
 function startCell({ start_time }: TableRow): ReactNode {
-  return <time dateTime={start_time} title={start_time}>{moment(start_time, Date.now())}</time>;
+  return <time dateTime={start_time} title={start_time}>{moment(start_time, sourceNow())}</time>;
 }
 
 function lastCell(row: TableRow, { settings: { t }, isLive, seesRequests }: CellContext): ReactNode {

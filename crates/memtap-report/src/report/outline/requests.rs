@@ -95,24 +95,19 @@ pub(super) fn largest(page: &Page<'_>) -> Option<Section> {
             page.process(&request.host, &request.name),
             Cell::Code(request.pid.to_string()),
             Cell::Time(request.timestamp),
-            match &request.error {
-                Some(error) => {
-                    Cell::Words(page.say(format!("refused: {error}"), format!("rechazado: {error}")))
-                }
-                None => Cell::Words(page.say("granted", "concedido").to_owned()),
-            },
             if request.arguments.is_empty() { Cell::None } else { Cell::Code(request.arguments.clone()) },
         ]
     });
     let table = Table {
-        caption: page.say("The largest requests for memory", "Los mayores pedidos de memoria").to_owned(),
+        caption: page
+            .say("The largest granted requests for memory", "Los mayores pedidos de memoria concedidos")
+            .to_owned(),
         columns: vec![
             page.number_column("Size", "Tamaño"),
             page.text_column("Call", "Llamada"),
             page.text_column("Process", "Proceso"),
             page.number_column("Pid", "Pid"),
             page.text_column("Time", "Hora"),
-            page.text_column("Outcome", "Resultado"),
             page.text_column("Arguments", "Argumentos"),
         ],
         rows: rows.collect(),

@@ -1,4 +1,4 @@
-//! Requests as lines of text: CSV for spreadsheets, JSON for programs.
+//! Requests as other programs read them: CSV for spreadsheets, JSON lines for programs.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
@@ -7,21 +7,34 @@ use std::sync::Arc;
 use memtap_report::report::plain_cell;
 use memtap_server::Request;
 use memtap_store::StoredRequest;
+use serde::Serialize;
 
-use super::export::Rows;
+/// Bytes that are gathered before they are written.
+pub(crate) const BUFFER: usize = 1 << 16;
 
-const BUFFER: usize = 1 << 16;
+/// What writes requests as a format has them.
+pub(crate) trait Rows {
+    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()>;
+
+    /// Nothing is whole before.
+    fn finish(self) -> anyhow::Result<()>;
+}
 
 /// A line of names, then a line for each request.
-pub(super) struct Csv<W: Write>(csv::Writer<W>);
+pub(crate) struct Csv<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Csv<W> {
-    pub(super) fn new(output: W) -> anyhow::Result<Self> {
+    pub(crate) fn new(output: W) -> anyhow::Result<Self> {
         let mut writer =
             csv::WriterBuilder::new().has_headers(false).buffer_capacity(BUFFER).from_writer(output);
         // By hand, so that it stands there when no request does.
         writer.write_record(Request::COLUMNS).map_err(cause)?;
         Ok(Self(writer))
+    }
+
+    /// What was gathered goes out.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -36,18 +49,27 @@ impl<W: Write> Rows for Csv<W> {
 }
 
 /// An object a line.
-pub(super) struct Jsonl<W: Write>(BufWriter<W>);
+pub(crate) struct Jsonl<W: Write>(BufWriter<W>);
 
 impl<W: Write> Jsonl<W> {
-    pub(super) fn new(output: W) -> Self {
+    pub(crate) fn new(output: W) -> Self {
         Self(BufWriter::with_capacity(BUFFER, output))
+    }
+
+    pub(crate) fn object(&mut self, object: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.0, object).map_err(io::Error::from)?;
+        self.0.write_all(b"\n")
+    }
+
+    /// What was gathered goes out.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
 impl<W: Write> Rows for Jsonl<W> {
     fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.0, &Request::from(request)).map_err(io::Error::from)?;
-        Ok(self.0.write_all(b"\n")?)
+        Ok(self.object(&Request::from(request))?)
     }
 
     fn finish(mut self) -> anyhow::Result<()> {

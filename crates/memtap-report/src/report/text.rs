@@ -1,0 +1,175 @@
+//! A report as text for terminals: aligned columns, bars and heights, in the width and the characters that there are. What a stranger named
+//! is written so that it moves nothing.
+
+mod course;
+mod screen;
+mod table;
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use textwrap::Options;
+use textwrap::core::display_width;
+
+pub use screen::Screen;
+use screen::{ASIDE, SERIOUS, TITLE, WARNING};
+
+use super::outline::{Block, Cell, FindingBlock, Section, Tile, outline};
+use super::{Audience, Report, Span, when};
+use crate::Severity;
+
+/// Narrower than this nothing is aligned any more; sentences in longer lines are hard to read.
+const NARROWEST: usize = 40;
+const SENTENCE: usize = 100;
+/// A blank at which no line ends.
+const TOGETHER: &str = "\u{a0}";
+
+pub(super) fn render(report: &Report, audience: &Audience, screen: Screen) -> String {
+    let outline = outline(report, audience);
+    let screen = Screen { width: screen.width.max(NARROWEST), ..screen };
+    let mut text = Text { out: String::new(), screen, audience, day: one_day(report.asked.span, audience) };
+    text.paragraph(TITLE, 0, &outline.title);
+    for (label, value) in &outline.facts {
+        text.paragraph(Style::new(), 0, &format!("{label}: {value}"));
+    }
+    for section in &outline.sections {
+        text.section(section);
+    }
+    text.line("");
+    text.paragraph(ASIDE, 0, &outline.made);
+    text.out
+}
+
+/// The day of a range that lies within one: its times need not say it.
+fn one_day(span: Span, audience: &Audience) -> Option<String> {
+    let day = |at| when::second(at, audience).get(..11).map(str::to_owned);
+    day(span.from).filter(|first| day(span.to).as_ref() == Some(first))
+}
+
+struct Text<'a> {
+    out: String,
+    screen: Screen,
+    audience: &'a Audience,
+    day: Option<String>,
+}
+
+impl Text<'_> {
+    /// As it is: `text` is plain already.
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    fn painted(&mut self, style: Style, text: &str) {
+        let painted = if style == Style::new() { text.to_owned() } else { self.screen.paint(style, text) };
+        self.line(&painted);
+    }
+
+    /// Lines of a length to be read, behind so many blanks.
+    fn wrapped(&self, indent: usize, text: &str) -> Vec<String> {
+        let room = self.screen.width.min(SENTENCE).saturating_sub(indent).max(1);
+        let text = self.screen.plain(text);
+        let lines = textwrap::wrap(&text, Options::new(room)).into_iter();
+        lines.map(|line| line.replace(TOGETHER, " ")).collect()
+    }
+
+    fn paragraph(&mut self, style: Style, indent: usize, text: &str) {
+        for line in self.wrapped(indent, text) {
+            self.painted(style, &format!("{:indent$}{line}", ""));
+        }
+    }
+
+    /// As broad as that: filled up with blanks, or cut.
+    fn fitted(&self, text: &str, width: usize) -> String {
+        if display_width(text) <= width {
+            return format!("{text}{:1$}", "", width - display_width(text));
+        }
+        let cut = self.screen.cut();
+        let mut kept = String::new();
+        for c in text.chars() {
+            let longer = format!("{kept}{c}");
+            if display_width(&longer) + display_width(cut) > width {
+                break;
+            }
+            kept = longer;
+        }
+        let kept = kept + cut;
+        let missing = width.saturating_sub(display_width(&kept));
+        format!("{kept}{:missing$}", "")
+    }
+
+    fn cell(&self, cell: &Cell) -> String {
+        let text = cell.text(self.audience);
+        let is_time = matches!(cell, Cell::Time(_));
+        let day = self.day.as_deref().filter(|_| is_time);
+        self.screen.plain(day.and_then(|day| text.strip_prefix(day)).unwrap_or(&text))
+    }
+
+    fn section(&mut self, section: &Section) {
+        let left = self.screen.width.saturating_sub(display_width(section.title) + 4);
+        let heading = format!("{} {} {}", self.screen.rule(2), section.title, self.screen.rule(left));
+        self.line("");
+        self.painted(TITLE, &heading);
+        let (mut is_first, mut was_said) = (true, false);
+        for block in &section.blocks {
+            let is_said = matches!(block, Block::Say(_) | Block::Warn(_));
+            if !(is_first || is_said && was_said) {
+                self.line("");
+            }
+            (is_first, was_said) = (false, is_said);
+            match block {
+                Block::Say(sentence) => self.paragraph(Style::new(), 2, sentence),
+                Block::Warn(sentence) => self.paragraph(WARNING, 2, &format!("! {sentence}")),
+                Block::Tiles(tiles) => self.tiles(tiles),
+                Block::Findings(findings) => self.apart(findings, Self::finding),
+                Block::Chart(chart) => self.chart(chart),
+                Block::Table(table) => self.table(table),
+                Block::Tables(tables) => self.apart(tables, Self::table),
+            }
+        }
+    }
+
+    /// One below the other, with a blank line between.
+    fn apart<T>(&mut self, things: &[T], write: fn(&mut Self, &T)) {
+        for (index, thing) in things.iter().enumerate() {
+            if index > 0 {
+                self.line("");
+            }
+            write(self, thing);
+        }
+    }
+
+    fn tiles(&mut self, tiles: &[Tile]) {
+        let rows = tiles.iter().map(|tile| {
+            let compared = tile.compared_text(self.audience).map(|text| format!("({text})"));
+            let texts = [tile.label, &tile.cell.text(self.audience), &compared.unwrap_or_default()];
+            texts.map(|text| self.screen.plain(text))
+        });
+        let rows = rows.collect();
+        self.pairs(rows);
+    }
+
+    fn finding(&mut self, finding: &FindingBlock) {
+        let style = match finding.severity {
+            Severity::Serious => SERIOUS,
+            Severity::Warning => WARNING,
+            Severity::Notice => TITLE,
+        };
+        let word = finding.severity_word;
+        for (index, line) in self.wrapped(2, &format!("{word}: {}", finding.sentence)).into_iter().enumerate()
+        {
+            let rest = line.strip_prefix(word).filter(|_| index == 0);
+            let painted = rest.map(|rest| self.screen.paint(style, word) + rest);
+            self.line(&format!("  {}", painted.unwrap_or(line)));
+        }
+        let figures: Vec<_> = finding
+            .evidence
+            .iter()
+            .map(|(label, value)| format!("{label}: {}", value.replace(' ', TOGETHER)))
+            .collect();
+        self.paragraph(ASIDE, 6, &figures.join(self.screen.between()));
+        self.paragraph(Style::new(), 6, &finding.advice);
+    }
+}
+
+#[cfg(test)]
+mod tests;

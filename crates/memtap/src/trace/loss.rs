@@ -1,0 +1,33 @@
+//! Why requests are missing in the output.
+
+use memtap_model::LossCause;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cause {
+    /// They did not come from the source.
+    Source(LossCause),
+    /// They came, and too many waited to be written.
+    OutputTooSlow,
+}
+
+impl Cause {
+    /// Its name in JSON; of the source's causes, that of the API.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Source(cause) => cause.name(),
+            Self::OutputTooSlow => "output_too_slow",
+        }
+    }
+
+    /// For people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Source(LossCause::RingFull) => "the kernel's ring was full",
+            Self::Source(LossCause::NoAccount) => "more processes than there is room for",
+            Self::Source(LossCause::DamagedLine) => "damaged lines of the script",
+            Self::Source(LossCause::UnreadableInput) => "the script's lines cannot be read any more",
+            Self::Source(cause) => cause.name(),
+            Self::OutputTooSlow => "the output is read too slowly",
+        }
+    }
+}

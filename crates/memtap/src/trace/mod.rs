@@ -1,0 +1,193 @@
+//! `memtap trace`: requests as they come back from the kernel, in the manner of strace. The source filters, one thread writes, and between
+//! them is a queue that is bounded, so that a slow reader of the output costs lines of it and nothing else.
+
+mod loss;
+mod queue;
+mod stream;
+mod summary;
+mod text;
+mod writer;
+
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use memtap_capture::{Batch, Filter, Settings, SourceChoice, SourceKind};
+use memtap_model::Tgid;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cli::TraceArguments;
+use crate::output;
+use queue::Queue;
+use stream::Stream;
+
+/// Batches on their way from the capture.
+const BATCHES: usize = 4;
+/// How long the reader of the output has for what waits at the end, and then for the line that says what was left out.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(2)];
+
+type Written = oneshot::Receiver<anyhow::Result<()>>;
+
+pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<()> {
+    let choice = match &arguments.source {
+        // What /proc shows has no requests: there must be eBPF.
+        SourceChoice::Auto => SourceChoice::Bpf,
+        choice => choice.clone(),
+    };
+    if choice == SourceChoice::Bpf {
+        arguments.pid.iter().try_for_each(|pid| has_memory(*pid))?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(trace(arguments, &choice));
+    // The thread that writes may wait for a reader that has gone to sleep.
+    runtime.shutdown_background();
+    output::unless_closed(done)
+}
+
+/// Processes only: a thread's number, or one that nobody has, would show nothing for ever.
+fn has_memory(pid: u32) -> anyhow::Result<()> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let status = status.with_context(|| format!("there is no process {pid}"))?;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    match field("Tgid:") {
+        Some(process) if process != pid.to_string() => {
+            bail!("{pid} is a thread of process {process}: trace that with -p {process}")
+        }
+        _ if field("State:").is_some_and(|state| state.starts_with('Z')) => {
+            bail!("process {pid} has ended already")
+        }
+        _ if field("Kthread:") == Some("1") => {
+            bail!("{pid} is a thread of the kernel, without memory of its own")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn settings(arguments: &TraceArguments) -> Settings {
+    let filter = Filter {
+        pids: arguments.pid.iter().copied().map(Tgid).collect(),
+        follow: arguments.follow,
+        calls: arguments.call.clone(),
+        least_bytes: arguments.min_size.unwrap_or(0),
+        refused: arguments.refused,
+    };
+    Settings { filter, ..Settings::default() }
+}
+
+async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let settings = settings(arguments);
+    let opened = memtap_capture::open(choice, &settings)?;
+    let whole_readings = opened.source.kind() == SourceKind::Bpf;
+    let watched = Watched { some: settings.filter.is_of_some(), about: about(&*opened.source) };
+    let (sender, mut batches) = mpsc::channel(BATCHES);
+    let reader =
+        memtap_capture::spawn(opened.source, settings, sender).context("cannot start the capture thread")?;
+    let begin = Instant::now();
+    let queue = Arc::new(Queue::default());
+    let mut trace = Trace {
+        stream: Stream::new(arguments.name.clone(), whole_readings),
+        queue: Arc::clone(&queue),
+        written: writer::start(arguments.format, queue)?,
+    };
+    let over = async {
+        match arguments.duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        () = over => Ok(()),
+        ended = trace.go_on(&mut batches, &watched) => ended,
+    };
+    let stopped = tokio::task::spawn_blocking(move || reader.stop());
+    while let Some(batch) = batches.recv().await {
+        trace.take(batch);
+    }
+    stopped.await?;
+    let time = begin.elapsed();
+    let written = trace.finish(&mut interrupt).await;
+    eprintln!("{}", trace.stream.summary.text(time, trace.queue.not_shown()));
+    ended.and(written)
+}
+
+/// What is watched, and how.
+struct Watched {
+    /// Some processes, rather than all.
+    some: bool,
+    about: String,
+}
+
+fn about(source: &dyn memtap_capture::Source) -> String {
+    let plan = source.plan().map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default();
+    format!("tracing with {}{plan}; Ctrl-C ends it", source.kind().name())
+}
+
+struct Trace {
+    stream: Stream,
+    queue: Arc<Queue>,
+    written: Written,
+}
+
+impl Trace {
+    fn take(&mut self, batch: Batch) {
+        let ticked = batch.tick.is_some();
+        self.queue.push(self.stream.lines(batch));
+        if ticked {
+            self.queue.tick();
+        }
+    }
+
+    /// Until there is nothing more to trace, or nobody reads it.
+    async fn go_on(&mut self, batches: &mut mpsc::Receiver<Batch>, watched: &Watched) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                done = &mut self.written => return done.context("the thread that writes has panicked")?,
+                batch = batches.recv() => {
+                    let Some(batch) = batch else { bail!("the source ended by itself; see the log above") };
+                    let ticked = batch.tick.is_some();
+                    self.take(batch);
+                    if ticked && self.stream.readings() == 1 {
+                        tracing::info!("{}", watched.about);
+                    }
+                    if watched.some && self.stream.all_have_ended() || ticked && nobody_reads() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for what is still to be written, though not for ever.
+    async fn finish(&mut self, interrupt: &mut Signal) -> anyhow::Result<()> {
+        self.queue.close();
+        for patience in PATIENCE {
+            if self.written.is_terminated() {
+                return Ok(());
+            }
+            tokio::select! {
+                done = &mut self.written => return done.context("the thread that writes has panicked")?,
+                _ = interrupt.recv() => {}
+                () = tokio::time::sleep(patience) => {}
+            }
+            self.queue.hurry();
+        }
+        tracing::warn!("nobody reads the output any more: its end is missing");
+        Ok(())
+    }
+}
+
+/// A pipe that was closed shows only when something is written, which may be a long time.
+fn nobody_reads() -> bool {
+    let output = std::io::stdout();
+    let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    poll(&mut polled, PollTimeout::ZERO).is_ok()
+        && polled[0].revents().is_some_and(|events| events.intersects(gone))
+}

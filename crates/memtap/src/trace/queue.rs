@@ -1,0 +1,221 @@
+//! What waits to be written. It is bounded: beyond that, lines are left out, counted, and told where they are missing. So a slow reader of
+//! the output slows nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use memtap_ledger::BookedRequest;
+
+use super::loss::Cause;
+
+/// Lines that may wait: about 8 MiB.
+const LINES: usize = 32_768;
+/// Lines that are written at a time.
+const AT_ONCE: usize = 512;
+
+/// One line of the output.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Line {
+    Request(BookedRequest),
+    /// So many requests are missing here.
+    Lost(Cause, u64),
+}
+
+/// What the writer has to do next.
+#[derive(Debug, PartialEq)]
+pub(super) struct Work {
+    pub(super) lines: Vec<Line>,
+    /// Whether what was written shall go out, for there is no more now.
+    pub(super) flush: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Line>,
+    /// What is missing behind the last line.
+    missing: BTreeMap<Cause, u64>,
+    ticked: bool,
+    closed: bool,
+    /// Whether what still waits is given up.
+    hurried: bool,
+    not_shown: u64,
+}
+
+impl Queue {
+    /// Takes what there is room for, without waiting.
+    pub(super) fn push(&self, lines: impl IntoIterator<Item = Line>) {
+        let mut state = self.state();
+        for line in lines {
+            state.push(line);
+        }
+        self.changed.notify_one();
+    }
+
+    /// A tick is over: what was gathered goes out.
+    pub(super) fn tick(&self) {
+        self.state().ticked = true;
+        self.changed.notify_one();
+    }
+
+    /// There is nothing more to come.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// There is no more time: what still waits counts as missing.
+    pub(super) fn hurry(&self) {
+        self.state().hurry();
+        self.changed.notify_one();
+    }
+
+    /// Requests that were left out because the output was too slow.
+    pub(super) fn not_shown(&self) -> u64 {
+        self.state().not_shown
+    }
+
+    /// Waits for work; `None` at the end.
+    pub(super) fn next(&self) -> Option<Work> {
+        let mut state = self.state();
+        loop {
+            if let Some(work) = state.work() {
+                return Some(work);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, line: Line) {
+        if self.hurried || self.lines.len() >= LINES {
+            self.miss(&line);
+            return;
+        }
+        self.tell_missing();
+        self.lines.push_back(line);
+    }
+
+    fn miss(&mut self, line: &Line) {
+        match line {
+            Line::Request(_) => {
+                self.not_shown += 1;
+                *self.missing.entry(Cause::OutputTooSlow).or_default() += 1;
+            }
+            Line::Lost(cause, count) => *self.missing.entry(*cause).or_default() += count,
+        }
+    }
+
+    fn tell_missing(&mut self) {
+        let missing = std::mem::take(&mut self.missing);
+        self.lines.extend(missing.into_iter().map(|(cause, count)| Line::Lost(cause, count)));
+    }
+
+    fn hurry(&mut self) {
+        self.hurried = true;
+        let lines = std::mem::take(&mut self.lines);
+        let behind = std::mem::take(&mut self.missing);
+        for line in &lines {
+            self.miss(line);
+        }
+        for (cause, count) in behind {
+            *self.missing.entry(cause).or_default() += count;
+        }
+    }
+
+    fn work(&mut self) -> Option<Work> {
+        if self.closed {
+            self.tell_missing();
+        }
+        if self.lines.is_empty() && !self.ticked {
+            return None;
+        }
+        let count = self.lines.len().min(AT_ONCE);
+        let lines: Vec<Line> = self.lines.drain(..count).collect();
+        let is_last = self.lines.is_empty();
+        let flush = is_last && (std::mem::take(&mut self.ticked) || self.closed);
+        Some(Work { lines, flush })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memtap_capture::SourceKind;
+    use memtap_model::{Call, Comm, LossCause, MemoryRequest, ProcessId, ScriptLine, WallClock};
+
+    use super::*;
+
+    fn request(number: usize) -> Line {
+        let line = ScriptLine {
+            call: Call::Mmap,
+            pid: 7,
+            name: Comm::new(SourceKind::SystemTap.name().as_bytes()),
+            length: number as u64,
+            time: WallClock(0),
+        };
+        let request = MemoryRequest::from(&line);
+        Line::Request(BookedRequest { process: ProcessId::default(), request, lost_before: 0 })
+    }
+
+    fn number(line: &Line) -> Option<u64> {
+        match line {
+            Line::Request(booked) => Some(booked.request.requested_bytes),
+            Line::Lost(..) => None,
+        }
+    }
+
+    /// All that the writer gets until the end.
+    fn rest(queue: &Queue) -> Vec<Line> {
+        queue.close();
+        std::iter::from_fn(|| queue.next()).flat_map(|work| work.lines).collect()
+    }
+
+    #[test]
+    fn what_finds_no_room_is_told_where_it_is_missing() {
+        let queue = Queue::default();
+        queue.push((0..LINES + 10).map(request));
+        let full = Line::Lost(Cause::Source(LossCause::RingFull), 5);
+        queue.push([full.clone(), request(0)]);
+        let work = queue.next().unwrap();
+        assert_eq!((work.lines.len(), work.flush), (AT_ONCE, false));
+        queue.push([request(77)]);
+        assert_eq!(queue.not_shown(), 11);
+        let rest = rest(&queue);
+        let first = rest.iter().filter_map(number);
+        assert!(first.eq((AT_ONCE as u64..LINES as u64).chain([77])));
+        assert_eq!(rest[LINES - AT_ONCE..][..2], [full, Line::Lost(Cause::OutputTooSlow, 11)]);
+    }
+
+    #[test]
+    fn a_hurried_end_tells_what_it_has_left_out() {
+        let queue = Queue::default();
+        queue.push((0..100).map(request));
+        queue.hurry();
+        queue.push([request(100)]);
+        assert_eq!((rest(&queue), queue.not_shown()), (vec![Line::Lost(Cause::OutputTooSlow, 101)], 101));
+    }
+
+    #[test]
+    fn a_tick_without_lines_lets_out_what_was_written() {
+        let queue = Queue::default();
+        queue.push([request(1)]);
+        assert_eq!(queue.next().map(|work| work.flush), Some(false));
+        queue.tick();
+        assert_eq!(queue.next(), Some(Work { lines: Vec::new(), flush: true }));
+        queue.close();
+        assert_eq!(queue.next(), None);
+    }
+}

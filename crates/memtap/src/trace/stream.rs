@@ -1,0 +1,172 @@
+//! From observations to lines: which requests are shown, and who still lives.
+
+use std::collections::{HashMap, HashSet};
+
+use memtap_capture::Batch;
+use memtap_ledger::BookedRequest;
+use memtap_model::{MemoryRequest, Observation, ProcessId, ProcessState, Tgid};
+use memtap_report::report::NamePattern;
+
+use super::loss::Cause;
+use super::queue::Line;
+use super::summary::Summary;
+
+pub(super) struct Stream {
+    name: Option<NamePattern>,
+    /// Whether each reading tells of all processes that are watched.
+    whole_readings: bool,
+    lives: HashMap<Tgid, Life>,
+    /// Of whom this reading has told so far.
+    read: HashSet<Tgid>,
+    readings: u64,
+    pub(super) summary: Summary,
+}
+
+struct Life {
+    process: ProcessId,
+    /// Requests of it that were lost, as of the last that came.
+    lost: u32,
+}
+
+impl Stream {
+    pub(super) fn new(name: Option<NamePattern>, whole_readings: bool) -> Self {
+        Self {
+            name,
+            whole_readings,
+            lives: HashMap::new(),
+            read: HashSet::new(),
+            readings: 0,
+            summary: Summary::default(),
+        }
+    }
+
+    /// What of a batch is shown.
+    pub(super) fn lines(&mut self, batch: Batch) -> Vec<Line> {
+        batch.observations.into_iter().filter_map(|observation| self.take(observation)).collect()
+    }
+
+    /// Readings of all processes that are complete.
+    pub(super) fn readings(&self) -> u64 {
+        self.readings
+    }
+
+    /// Whether not one process of those watched lives any more.
+    pub(super) fn all_have_ended(&self) -> bool {
+        self.whole_readings && self.readings > 0 && self.lives.is_empty()
+    }
+
+    fn take(&mut self, observation: Observation) -> Option<Line> {
+        match observation {
+            Observation::Request(request) => return self.request(request),
+            Observation::Snapshot(state) | Observation::Fork(state) | Observation::Exec(state) => {
+                self.lives(&state);
+            }
+            Observation::Exit(state) => {
+                self.lives.remove(&state.tgid);
+            }
+            Observation::AllRead => self.all_read(),
+            Observation::Lost { cause, count } if cause.is_requests() => {
+                let cause = Cause::Source(cause);
+                self.summary.lose(cause, count);
+                return Some(Line::Lost(cause, count));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn request(&mut self, request: MemoryRequest) -> Option<Line> {
+        let (process, lost_before) = match self.lives.get_mut(&request.tgid) {
+            Some(life) => {
+                // Two that came at once may stand in the other order.
+                let more = request.lost.wrapping_sub(life.lost).cast_signed().max(0).cast_unsigned();
+                life.lost = life.lost.wrapping_add(more);
+                (life.process, more)
+            }
+            None => (ProcessId { tgid: request.tgid, ..ProcessId::default() }, 0),
+        };
+        if self.name.as_ref().is_some_and(|name| !name.is_match(&request.name.to_text())) {
+            return None;
+        }
+        let booked = BookedRequest { process, request, lost_before };
+        self.summary.count(&booked);
+        Some(Line::Request(booked))
+    }
+
+    fn lives(&mut self, state: &ProcessState) {
+        self.read.insert(state.tgid);
+        let life = Life { process: state.process(), lost: state.lost as u32 };
+        let known = self.lives.entry(state.tgid).or_insert(Life { ..life });
+        if known.process != life.process {
+            *known = life;
+        }
+    }
+
+    /// Whoever was not in this reading has gone, though nobody told.
+    fn all_read(&mut self) {
+        self.readings += 1;
+        let read = std::mem::take(&mut self.read);
+        if self.whole_readings {
+            self.lives.retain(|tgid, _| read.contains(tgid));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memtap_model::{Comm, StartTime};
+
+    use super::*;
+
+    fn state(tgid: u32, start: u64) -> Box<ProcessState> {
+        Box::new(ProcessState { tgid: Tgid(tgid), start: StartTime(start), ..ProcessState::default() })
+    }
+
+    fn batch(observations: Vec<Observation>) -> Batch {
+        Batch { observations, tick: None }
+    }
+
+    #[test]
+    fn all_have_ended_when_the_last_has_and_whoever_a_reading_misses_has_gone() {
+        let mut stream = Stream::new(None, true);
+        assert!(!stream.all_have_ended(), "nothing has been read");
+        let first = vec![
+            Observation::Snapshot(state(7, 1)),
+            Observation::Fork(state(8, 2)),
+            Observation::Exit(state(7, 1)),
+            Observation::AllRead,
+        ];
+        stream.lines(batch(first));
+        assert!(!stream.all_have_ended(), "the child lives");
+        stream.lines(batch(vec![Observation::AllRead]));
+        assert!(stream.all_have_ended());
+    }
+
+    #[test]
+    fn a_gap_is_told_at_the_next_request_of_the_process_and_names_are_a_pattern() {
+        let line = memtap_model::ScriptLine {
+            call: memtap_model::Call::Mmap,
+            pid: 7,
+            name: Comm::new(b"Postgres"),
+            length: 4096,
+            time: memtap_model::WallClock(0),
+        };
+        let request = |lost, name: &[u8]| {
+            let line = memtap_model::ScriptLine { name: Comm::new(name), ..line };
+            Observation::Request(MemoryRequest { lost, ..MemoryRequest::from(&line) })
+        };
+        let mut stream = Stream::new(Some("post*".parse().unwrap()), true);
+        let lines = stream.lines(batch(vec![
+            Observation::Snapshot(Box::new(ProcessState { lost: 3, ..*state(7, 1) })),
+            request(3, b"postgres"),
+            request(9, b"other"),
+            request(8, b"postgres"),
+            request(11, b"postgres"),
+        ]));
+        let gaps = lines.iter().map(|line| match line {
+            Line::Request(booked) => booked.lost_before,
+            Line::Lost(..) => u32::MAX,
+        });
+        assert_eq!(gaps.collect::<Vec<_>>(), [0, 0, 2]);
+    }
+}

@@ -1,0 +1,275 @@
+//! Requests as lines for people: columns that fit the terminal, or, in a pipe, all there is to say.
+
+use std::io::{self, BufWriter, Write};
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use memtap_model::WallClock;
+use memtap_report::report::visible;
+use memtap_report::{Lang, bytes, count};
+use memtap_store::StoredRequest;
+use unicode_width::UnicodeWidthChar as _;
+
+use super::loss::Cause;
+use crate::rows::BUFFER;
+
+/// From this width on there is room for everything but long arguments.
+const WIDE: usize = 110;
+/// What a narrow line shows of a name.
+const SHORT_NAME: usize = 12;
+
+const HEADING: Style = Style::new().bold();
+const REFUSED: Style = AnsiColor::Red.on_default();
+const LOST: Style = AnsiColor::Yellow.on_default();
+
+/// How the output looks.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    /// The terminal's width; `None`: there is no terminal.
+    pub(super) width: Option<usize>,
+    pub(super) colours: bool,
+    pub(super) zone: TimeZone,
+}
+
+pub(super) struct Text<W: Write> {
+    output: BufWriter<W>,
+    look: Look,
+}
+
+impl<W: Write> Text<W> {
+    pub(super) fn new(output: W, look: Look) -> io::Result<Self> {
+        let mut text = Self { output: BufWriter::with_capacity(BUFFER, output), look };
+        let heading = text.look.heading();
+        text.line(&heading, HEADING)?;
+        text.output.flush()?;
+        Ok(text)
+    }
+
+    pub(super) fn request(&mut self, request: &StoredRequest) -> io::Result<()> {
+        let line = self.look.line(request);
+        self.line(&line, if request.errno.is_some() { REFUSED } else { Style::new() })
+    }
+
+    pub(super) fn lost(&mut self, cause: Cause, lost: u64) -> io::Result<()> {
+        self.line(&format!("{} requests lost here: {}", count(lost, Lang::En), cause.words()), LOST)
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+
+    /// The terminal may have another width by now.
+    pub(super) fn fit(&mut self, width: Option<usize>) {
+        self.look.width = width;
+    }
+
+    fn line(&mut self, line: &str, style: Style) -> io::Result<()> {
+        let line = cut(line.trim_end(), self.look.width.unwrap_or(usize::MAX));
+        if self.look.colours {
+            writeln!(self.output, "{style}{line}{style:#}")
+        } else {
+            writeln!(self.output, "{line}")
+        }
+    }
+}
+
+impl Look {
+    fn is_wide(&self) -> bool {
+        self.width.is_none_or(|width| width >= WIDE)
+    }
+
+    fn heading(&self) -> String {
+        let (time, pid, name, call, size, delta) = ("TIME", "PID", "PROCESS", "CALL", "SIZE", "DELTA");
+        if self.is_wide() {
+            format!(
+                "{time:<12} {pid:>7} {:>7} {name:<15} {call:<8} {size:>8} {delta:>9} {:<14} ARGUMENTS",
+                "THREAD", "RESULT"
+            )
+        } else {
+            format!("{time:<12} {pid:>7} {name:<SHORT_NAME$} {call:<8} {size:>8} {delta:>9} ARGUMENTS")
+        }
+    }
+
+    fn line(&self, request: &StoredRequest) -> String {
+        let (time, pid, call) = (self.clock(request.time), request.pid.0, request.call.name());
+        let name = visible(&request.name.to_text());
+        let (size, delta) = (bytes(request.requested_bytes, Lang::En), signed(request.delta_bytes));
+        let error = request.errno.map(|errno| errno.to_string());
+        let address = || format!("{:#x}", request.address);
+        let words = request.call.describe(request.protection, request.flags);
+        let file = request.file.as_deref().map(visible).unwrap_or_default();
+        if self.is_wide() {
+            let name = pad(&name, 15);
+            let result = error.unwrap_or_else(address);
+            let tid = request.tid.0;
+            format!(
+                "{time} {pid:>7} {tid:>7} {name} {call:<8} {size:>8} {delta:>9} {result:<14} {words} {file}"
+            )
+        } else {
+            let name = pad(&cut(&name, SHORT_NAME), SHORT_NAME);
+            let mut brief = brief(&words, &file);
+            if brief.is_empty() && request.address != 0 {
+                brief = address();
+            }
+            let result = error.map(|error| error + " ").unwrap_or_default();
+            format!("{time} {pid:>7} {name} {call:<8} {size:>8} {delta:>9} {result}{brief}")
+        }
+    }
+
+    /// The time of day.
+    fn clock(&self, time: WallClock) -> String {
+        let at = Timestamp::from_nanosecond(time.0.into()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let at = self.zone.to_datetime(at);
+        let milliseconds = at.subsec_nanosecond() / 1_000_000;
+        format!("{:02}:{:02}:{:02}.{milliseconds:03}", at.hour(), at.minute(), at.second())
+    }
+}
+
+fn signed(delta: i64) -> String {
+    let size = bytes(delta.unsigned_abs(), Lang::En);
+    match delta {
+        0 => "0".to_owned(),
+        1.. => format!("+{size}"),
+        _ => format!("-{size}"),
+    }
+}
+
+/// The words of a mapping as /proc/PID/maps has them: `rw- private anon`.
+fn brief(words: &str, file: &str) -> String {
+    let mut parts = Vec::new();
+    for part in words.split(", ").filter(|part| !part.is_empty()) {
+        if part.starts_with("PROT_") {
+            let letter = |name: &str, letter| if part.contains(name) { letter } else { '-' };
+            let letters = [letter("READ", 'r'), letter("WRITE", 'w'), letter("EXEC", 'x')];
+            parts.push(letters.iter().collect());
+            if !file.is_empty() {
+                parts.push(file.to_owned());
+            }
+        } else if part.starts_with("MAP_") {
+            let flags = part.replace("MAP_", "").replace("ANONYMOUS", "anon").replace('|', " ");
+            parts.push(flags.to_lowercase());
+        } else {
+            parts.push(part.to_owned());
+        }
+    }
+    parts.join(" ")
+}
+
+/// Filled up with blanks to so many columns.
+fn pad(text: &str, columns: usize) -> String {
+    let used = text.chars().map(|c| c.width().unwrap_or(0)).sum();
+    format!("{text}{:1$}", "", columns.saturating_sub(used))
+}
+
+/// At most so many columns; what is cut off ends with a mark.
+fn cut(text: &str, columns: usize) -> String {
+    let (mut used, mut room) = (0, 0);
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            return format!("{}…", &text[..room]);
+        }
+        if used < columns {
+            room = at + c.len_utf8();
+        }
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use memtap_model::{Call, Comm, Errno, Tgid, Tid};
+
+    use super::*;
+
+    fn request() -> StoredRequest {
+        StoredRequest {
+            host: "".into(),
+            time: WallClock(1_795_428_000_123_999_999),
+            pid: Tgid(4_194_303),
+            tid: Tid(4_194_304),
+            name: Comm::new(b"postgres"),
+            call: Call::Mmap,
+            protection: Some(3),
+            flags: Some(0x22),
+            file: None,
+            requested_bytes: 1 << 20,
+            address: 0x7f12_3456_7000,
+            delta_bytes: 1 << 20,
+            errno: None,
+            virtual_bytes: 1 << 30,
+            lost_before: 0,
+        }
+    }
+
+    fn shown(width: Option<usize>, colours: bool, request: &StoredRequest) -> Vec<String> {
+        let mut written = Vec::new();
+        let mut text = Text::new(&mut written, Look { width, colours, zone: TimeZone::UTC }).unwrap();
+        text.request(request).unwrap();
+        text.flush().unwrap();
+        drop(text);
+        String::from_utf8(written).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_pipe_gets_all_and_a_terminal_what_fits() {
+        assert_eq!(
+            shown(None, false, &request()),
+            [
+                "TIME             PID  THREAD PROCESS         CALL         SIZE     DELTA RESULT         ARGUMENTS",
+                "10:00:00.123 4194303 4194304 postgres        mmap     1.00 MiB +1.00 MiB 0x7f1234567000 PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS",
+            ]
+        );
+        assert_eq!(
+            shown(Some(80), false, &request()),
+            [
+                "TIME             PID PROCESS      CALL         SIZE     DELTA ARGUMENTS",
+                "10:00:00.123 4194303 postgres     mmap     1.00 MiB +1.00 MiB rw- private anon",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_none_of_a_stranger_steers_it() {
+        let hostile = StoredRequest {
+            name: Comm::new("\x1b[2J\u{202e}語語".as_bytes()),
+            file: Some("a\nb\x1b]0;x\x07.so".into()),
+            errno: Some(Errno::ENOMEM),
+            delta_bytes: -4096,
+            ..request()
+        };
+        for width in [80, 100, 120] {
+            for line in shown(Some(width), false, &hostile) {
+                let columns: usize = line.chars().map(|c| c.width().expect("no control character")).sum();
+                assert!(columns <= width && !line.contains('\u{202e}'), "{columns} columns: {line}");
+            }
+        }
+        let all = shown(None, false, &hostile).join("\n");
+        assert!(
+            all.contains("\\u{1b}[2J\\u{202e}語語") && all.contains("a\\nb\\u{1b}]0;x\\u{7}.so"),
+            "{all}"
+        );
+        assert!(all.contains(" -4.00 KiB ENOMEM "), "{all}");
+    }
+
+    #[test]
+    fn colours_are_around_the_line_and_only_where_they_are_wanted() {
+        let refused = StoredRequest { errno: Some(Errno::ENOMEM), ..request() };
+        let lines = shown(Some(200), true, &refused);
+        assert!(lines[1].starts_with("\x1b[31m10:00") && lines[1].ends_with("\x1b[0m"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_cut_ends_with_a_mark_and_fits() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdef", 5), "abcd…");
+        assert_eq!(cut("語語語", 5), "語語…");
+        assert_eq!(
+            brief("PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_FIXED", "libc.so.6"),
+            "r-x libc.so.6 private fixed"
+        );
+        assert_eq!(brief("PROT_NONE", ""), "---");
+        assert_eq!(brief("MADV_DONTNEED", ""), "MADV_DONTNEED");
+    }
+}

@@ -1,0 +1,130 @@
+//! The thread that writes: it alone waits for the reader of the output.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use memtap_server::Time;
+use memtap_store::StoredRequest;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::loss::Cause;
+use super::queue::{Line, Queue};
+use super::text::{Look, Text};
+use crate::cli::TraceFormat;
+use crate::rows::{Csv, Jsonl, Rows as _};
+
+/// Starts the thread; it tells when it has ended, and why.
+pub(super) fn start(
+    format: TraceFormat,
+    queue: Arc<Queue>,
+) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
+    let (ended, written) = oneshot::channel();
+    // Not the buffer of lines that the standard library has around it.
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let write = move || drop(ended.send(Output::new(format, output).and_then(|output| output.write(&queue))));
+    std::thread::Builder::new()
+        .name("memtap-output".to_owned())
+        .spawn(write)
+        .context("no thread to write")?;
+    Ok(written)
+}
+
+struct Output {
+    format: Format,
+    /// A person waits for each line.
+    is_terminal: bool,
+}
+
+enum Format {
+    Text(Text<File>),
+    Json(Jsonl<File>),
+    Csv(Box<Csv<File>>),
+}
+
+/// What is missing, as JSON.
+#[derive(Serialize)]
+struct Lost {
+    timestamp: Time,
+    lost: u64,
+    cause: &'static str,
+}
+
+impl Output {
+    fn new(format: TraceFormat, output: File) -> anyhow::Result<Self> {
+        let is_terminal = output.is_terminal();
+        let format = match format {
+            TraceFormat::Text => {
+                let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+                let look = Look { width: width(), colours, zone: TimeZone::system() };
+                Format::Text(Text::new(output, look)?)
+            }
+            TraceFormat::Json => Format::Json(Jsonl::new(output)),
+            TraceFormat::Csv => Format::Csv(Box::new(Csv::new(output)?)),
+        };
+        Ok(Self { format, is_terminal })
+    }
+
+    /// To the end of the queue.
+    fn write(mut self, queue: &Queue) -> anyhow::Result<()> {
+        while let Some(work) = queue.next() {
+            self.fit();
+            for line in &work.lines {
+                match line {
+                    Line::Request(booked) => self.request(&booked.into())?,
+                    Line::Lost(cause, count) => self.lost(*cause, *count)?,
+                }
+            }
+            if work.flush || self.is_terminal {
+                self.flush()?;
+            }
+        }
+        Ok(self.flush()?)
+    }
+
+    fn request(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
+        match &mut self.format {
+            Format::Text(text) => Ok(text.request(request)?),
+            Format::Json(rows) => rows.write(request),
+            Format::Csv(rows) => rows.write(request),
+        }
+    }
+
+    /// In CSV it has no place: the column `lost_before` and the summary tell.
+    fn lost(&mut self, cause: Cause, count: u64) -> io::Result<()> {
+        match &mut self.format {
+            Format::Text(text) => text.lost(cause, count),
+            Format::Json(rows) => {
+                rows.object(&Lost { timestamp: Timestamp::now().into(), lost: count, cause: cause.name() })
+            }
+            Format::Csv(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.format {
+            Format::Text(text) => text.flush(),
+            Format::Json(rows) => rows.flush(),
+            Format::Csv(rows) => rows.flush(),
+        }
+    }
+
+    fn fit(&mut self) {
+        if self.is_terminal
+            && let Format::Text(text) = &mut self.format
+        {
+            text.fit(width());
+        }
+    }
+}
+
+/// Of the terminal; `None` where there is none.
+fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+}

@@ -1,0 +1,31 @@
+/** The views, each a script of its own. */
+import { fetchDrawings } from "../charts/parts";
+import type { Route, View } from "../lib/route";
+import { part, type Part } from "../ui/part";
+import { Say } from "../ui/Say";
+import { useSettings } from "../ui/settings";
+
+interface ViewProps {
+  route: Route;
+}
+
+const waiting = <Coming />;
+
+export const PARTS: Readonly<Record<View, Part<ViewProps>>> = {
+  overview: part(async () => (await import("./OverviewView")).OverviewView, waiting),
+  processes: part(async () => (await import("./ProcessesView")).ProcessesView, waiting),
+  requests: part(async () => (await import("./RequestsView")).RequestsView, waiting),
+  reports: part(async () => (await import("./ReportsView")).ReportsView, waiting),
+  health: part(async () => (await import("./HealthView")).HealthView, waiting),
+};
+
+/** Asks for a view's script, and for what it draws with; should that fail, it is asked for again when it is to be shown. */
+export function fetchView(view: View): void {
+  PARTS[view].fetch().catch(() => undefined);
+  if (view === "overview") fetchDrawings();
+}
+
+function Coming() {
+  const { t } = useSettings();
+  return <Say what={t("frame.loading")} next="" />;
+}
