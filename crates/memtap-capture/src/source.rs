@@ -30,6 +30,11 @@ pub trait Source: Send {
     /// # Errors
     /// As [`Source::tick`].
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError>;
+
+    /// Whether nothing will ever come any more.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// What may be chosen.
@@ -72,6 +77,8 @@ pub enum SourceKind {
     Procfs,
     /// Requests from a SystemTap script.
     SystemTap,
+    /// Requests of one command, whose tracer memtap is.
+    Ptrace,
 }
 
 impl SourceKind {
@@ -82,6 +89,7 @@ impl SourceKind {
             Self::Bpf => "bpf",
             Self::Procfs => "procfs",
             Self::SystemTap => "systemtap",
+            Self::Ptrace => "ptrace",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
 mod report;
+mod run;
 mod store;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use memtap_capture::{Plan, SourceChoice};
 use memtap_store::StoreUrl;
 
 pub(crate) use report::{Compared, ReportArguments};
+pub(crate) use run::{RunArguments, RunFormat};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,7 @@ Examples:
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
   memtap report -o report.html               what the last hour came to
+  memtap run -- COMMAND                      one command's requests; needs no root
   memtap doctor                              what this kernel and your permissions allow";
 
 const IMPORT_EXAMPLES: &str = "\
@@ -50,6 +53,9 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
+    /// Run a command and tell what memory it and all its children asked for; no privilege needed
+    #[command(after_help = run::EXAMPLES)]
+    Run(RunArguments),
     /// Read lines that the original system's SystemTap script printed into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),

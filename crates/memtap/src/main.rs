@@ -13,6 +13,7 @@ mod moment;
 mod output;
 mod pipeline;
 mod report_command;
+mod run_command;
 mod serve;
 mod store_command;
 
@@ -40,6 +41,11 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     start_log();
     let done = match cli.command {
+        // Its own status is the command's.
+        Some(cli::Command::Run(arguments)) => match run_command::run(&arguments) {
+            Ok(status) => return ExitCode::from(status),
+            Err(error) => Err(error),
+        },
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),

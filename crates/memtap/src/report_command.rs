@@ -90,7 +90,7 @@ fn format_of(path: Option<&Path>) -> Format {
 }
 
 /// The locale's: the first of the variables that says something decides, as in the C library.
-fn lang_of(variable: impl Fn(&str) -> Option<String>) -> Lang {
+pub(crate) fn lang_of(variable: impl Fn(&str) -> Option<String>) -> Lang {
     let locale =
         ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
     locale.and_then(|locale| Lang::from_code(&locale)).unwrap_or_default()

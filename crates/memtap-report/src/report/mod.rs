@@ -12,9 +12,11 @@ mod markdown;
 mod names;
 mod outline;
 mod requests;
+mod run;
 #[cfg(test)]
 mod scene;
 mod span;
+mod terminal;
 mod when;
 
 use std::fmt;
@@ -31,6 +33,7 @@ pub use self::csv::plain_cell;
 pub use data::*;
 pub use making::make;
 pub use names::NamePattern;
+pub use run::{Run, RunProcess, RunRequest};
 pub use span::{At, Span};
 
 /// What a report shall tell.
