@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 
 use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
@@ -92,10 +93,12 @@ pub(crate) struct Life {
 
 /// One process, of which `tid` is a thread that has not ended: the first may have gone before the others.
 pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
-    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let status = whole(tid, "status")?;
+    let stat = whole(pid, "stat")?;
     let uid = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
     let stat = Stat::parse(&stat)?;
+    // A name in it may be of any bytes.
+    let status = String::from_utf8_lossy(&status);
     let fields: HashMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
     let bytes = |name: &str| -> Option<u64> {
         Some(fields.get(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
@@ -134,9 +137,17 @@ pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
     })
 }
 
+/// A file of a process, read in as few calls as can be.
+fn whole(pid: u32, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    fs::File::open(format!("/proc/{pid}/{name}")).ok()?.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// The process that a thread is of.
 pub(crate) fn process_of(tid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let status = whole(tid, "status")?;
+    let status = String::from_utf8_lossy(&status);
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 

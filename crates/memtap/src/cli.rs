@@ -304,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_the_command_of_run_is_the_commands() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["memtap", "run"], words].concat());
+        for words in [
+            &["-o", "x.html", "ls", "-l", "--format", "json"][..],
+            &["-o", "x.html", "--", "ls", "-l", "--format", "json"],
+        ] {
+            let Some(Command::Run(run)) = parse(words).unwrap().command else { panic!("another command") };
+            assert_eq!(run.command, ["ls", "-l", "--format", "json"]);
+            assert_eq!((run.format, run.output), (None, Some("x.html".into())));
+        }
+        assert!(parse(&[]).is_err() && parse(&["--source", "procfs", "ls"]).is_err());
+    }
+
+    #[test]
     fn serve_is_the_default_command() {
         let cli = Cli::try_parse_from(["memtap", "--listen", "127.0.0.1:1", "--source", "procfs"]).unwrap();
         assert!(cli.command.is_none());

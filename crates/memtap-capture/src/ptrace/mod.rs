@@ -19,11 +19,13 @@ use memtap_model::Observation;
 use nix::libc::pid_t;
 
 use crate::command::{self, Ending, Follow, Waiting};
-use crate::{CaptureError, Source, SourceKind, clock};
+use crate::{CaptureError, Source, SourceKind, clock, probe};
 use filter::Filter;
 use tracee::Stop;
 use tree::Tree;
 
+/// The first kernel that tells a tracer the call that a thread is in (kernel/ptrace.c, PTRACE_GET_SYSCALL_INFO).
+const CALLS_ARE_TOLD: (u32, u32) = (5, 3);
 /// What was observed is handed over so often, if the command does anything.
 const A_WHILE: Duration = Duration::from_millis(100);
 
@@ -43,6 +45,11 @@ impl Ptrace {
         if cfg!(not(target_arch = "x86_64")) {
             let reason = "this build follows system calls of x86-64 only".to_owned();
             return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
+        }
+        let facts = crate::facts();
+        if probe::version(&facts.release).is_some_and(|version| version < CALLS_ARE_TOLD) {
+            let reason = format!("Linux {} is older than 5.3", facts.release);
+            return Err(CaptureError::Unsupported { step: "tracing".to_owned(), reason });
         }
         let filter = Filter::new();
         let install = move || filter.install();

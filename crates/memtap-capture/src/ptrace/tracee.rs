@@ -120,7 +120,6 @@ pub(super) fn architecture(tid: pid_t) -> Option<u32> {
     syscall_info(tid).map(|info| info.arch)
 }
 
-/// From Linux 5.3 on.
 fn syscall_info(tid: pid_t) -> Option<ptrace_syscall_info> {
     let mut info = MaybeUninit::<ptrace_syscall_info>::zeroed();
     ask(libc::PTRACE_GET_SYSCALL_INFO, tid, size_of::<ptrace_syscall_info>(), info.as_mut_ptr() as usize)

@@ -110,8 +110,9 @@ impl Tree {
             }
             return;
         }
-        self.threads.insert(tid, Thread::new(tid, name_of(tid)));
+        self.threads.insert(tid, Thread::new(tid, Comm::default()));
         if let Some(life) = self.life(tid, tid) {
+            self.threads.insert(tid, Thread::new(tid, life.state.name));
             let maker = told.map_or(life.state.parent.0.cast_signed(), |(tgid, _)| tgid);
             let parent = self.accounts.get(&maker).map(|parent| parent.space);
             let is_shared = flags & libc::CLONE_VM as u64 != 0;
@@ -223,7 +224,7 @@ impl Tree {
         let time = clock::now();
         let Some(name) = self.threads.get(&tid).map(|thread| thread.name) else { return };
         let Some((account, space)) = self.books_of(tid) else { return };
-        space.under_way -= u32::from(moves);
+        space.under_way = space.under_way.saturating_sub(u32::from(moves));
         let Some(answer) = answer.map(|answer| call.answer(answer)) else { return };
         let outcome = Outcome::of(call.call, &call.arguments, answer);
         let delta_bytes = if moves { space.change_by(&call, outcome, pages, page) } else { 0 };
@@ -277,27 +278,32 @@ impl Tree {
 
     /// The last thread that is about to end tells what the process has come to.
     fn exiting(&mut self, tid: pid_t) {
-        let unfinished = self.threads.get_mut(&tid).and_then(|thread| {
-            thread.is_ending = true;
-            thread.call.take()
-        });
-        let is_last = self.books_of(tid).is_some_and(|(account, space)| {
-            space.under_way -= u32::from(unfinished.is_some_and(|(call, _)| call.call.row().moves));
-            account.threads = account.threads.saturating_sub(1);
-            account.threads == 0
-        });
-        if is_last {
+        if self.leaves(tid) {
             self.find_other_changes(tid);
             self.note_life(tid);
         }
         tracee::go_on(tid, 0);
     }
 
+    /// A thread ends, maybe in the middle of a call; gives whether none is left of its process.
+    fn leaves(&mut self, tid: pid_t) -> bool {
+        let Some(thread) = self.threads.get_mut(&tid).filter(|thread| !thread.is_ending) else {
+            return false;
+        };
+        thread.is_ending = true;
+        let unfinished = thread.call.take().is_some_and(|(call, _)| call.call.row().moves);
+        self.books_of(tid).is_some_and(|(account, space)| {
+            space.under_way = space.under_way.saturating_sub(u32::from(unfinished));
+            account.threads = account.threads.saturating_sub(1);
+            account.threads == 0
+        })
+    }
+
     /// Sizes and peaks as they are now.
     fn note_life(&mut self, tid: pid_t) {
-        let Some(tgid) = self.threads.get(&tid).map(|thread| thread.tgid) else { return };
-        let life = self.life(tgid, tid);
-        if let (Some(life), Some(account)) = (life, self.accounts.get_mut(&tgid)) {
+        let boot = self.boot;
+        let Some((account, _)) = self.books_of(tid) else { return };
+        if let Some(life) = procfs::life(account.state.tgid.0, tid.cast_unsigned(), boot) {
             account.note(&life);
         }
     }
@@ -308,12 +314,9 @@ impl Tree {
 
     /// The kernel tells the end of a process's first thread when no other is left.
     fn gone(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
-        if let Some(thread) = self.threads.remove(&tid)
-            && !thread.is_ending
-            && let Some(account) = self.accounts.get_mut(&thread.tgid)
-        {
-            account.threads = account.threads.saturating_sub(1);
-        }
+        // One that was killed twice has not said that it is about to.
+        self.leaves(tid);
+        self.threads.remove(&tid);
         let Some(mut account) = self.accounts.remove(&tid) else { return };
         if let Some(space) = self.spaces.get_mut(&account.space) {
             account.leave(space);

@@ -1,12 +1,14 @@
 /* Programs that a tracer must not trip over. What each does is its first argument. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,6 +102,14 @@ int main(int count, char **words)
 	} else if (!strcmp(what, "raise")) {
 		raise(atoi(last));
 		return 9;
+	} else if (!strcmp(what, "untraced")) {
+		int status = 0;
+
+		/* Under a filter without its tracer, the child's mmap would fail with ENOSYS. */
+		if (syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, NULL, NULL, NULL, NULL) == 0)
+			_exit(map(17) == MAP_FAILED);
+		wait(&status);
+		return WEXITSTATUS(status);
 	} else if (!strcmp(what, "for-ever")) {
 		puts("ready");
 		fflush(stdout);
