@@ -410,6 +410,46 @@ fn a_signal_to_memtap_is_the_commands() {
     }
 }
 
+#[test]
+fn nobody_has_to_wait_for_what_the_command_leaves_behind() {
+    for source in ["ptrace", "bpf"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run.json");
+        let mut command = memtap();
+        command.args(["run", "--source", source, "-o"]).arg(&file);
+        command.args(["sh", "-c", "sleep 1000 & echo $! $$; exit 3"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut pids = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut pids).unwrap();
+        let (left, root) = pids.trim().split_once(' ').unwrap();
+        let begin = Instant::now();
+        let wait = |what: &str| {
+            assert!(begin.elapsed() < PATIENCE, "{source}: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        while state(root).is_some() {
+            wait("the command ends");
+        }
+        assert!(child.try_wait().unwrap().is_none() && state(left).is_some(), "it is waited for");
+        while child.try_wait().unwrap().is_none() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            wait("memtap ends");
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        let run: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(
+            (run["processes"].as_u64(), run["children"][0]["state"].as_str()),
+            (Some(2), Some("alive"))
+        );
+        while source == "ptrace" && !matches!(state(left), None | Some('Z')) {
+            wait("what is left dies with its tracer");
+        }
+        let left = nix::unistd::Pid::from_raw(left.parse().unwrap());
+        let _ = nix::sys::signal::kill(left, nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
 /// What strace counts, by call.
 fn counts_of_strace(words: &[&str]) -> BTreeMap<String, u64> {
     let folder = tempfile::tempdir().unwrap();

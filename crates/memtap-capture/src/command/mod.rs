@@ -15,7 +15,7 @@ use crate::{CaptureError, Settings, Source};
 
 pub use ending::Ending;
 pub(crate) use start::Waiting;
-pub(crate) use terminal::halt_with_it;
+pub(crate) use terminal::{halt_with_it, has_ended, is_enough};
 use watched::Watched;
 
 /// A source that follows one command. It is over when the last process of the command's tree has ended.

@@ -8,7 +8,7 @@ use std::path::Path;
 use memtap_model::{Causes, Observation, ProcessState, Tgid};
 use nix::libc::{self, c_int};
 
-use super::{Ending, Follow, Waiting, halt_with_it};
+use super::{Ending, Follow, Waiting, halt_with_it, has_ended, is_enough};
 use crate::{CaptureError, Plan, Source, SourceKind};
 
 /// The source.
@@ -71,6 +71,7 @@ impl Watched {
             halt_with_it(self.command.pid(), libc::WSTOPSIG(status));
         } else {
             self.ending = Some(self.command.ending(status)?);
+            has_ended();
         }
         Ok(())
     }
@@ -173,6 +174,8 @@ impl Source for Watched {
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
         if self.ending.is_none() {
             self.look_after_the_command()?;
+        } else if is_enough() && self.last_reading == LastReading::NotYet {
+            self.tick()?;
         }
         let mut all = std::mem::take(&mut self.all);
         let count = self.source.poll(room, &mut all)?;
@@ -187,6 +190,7 @@ impl Source for Watched {
         match self.ending {
             None => false,
             Some(Ending::NotRun(_)) => true,
+            Some(_) if is_enough() => self.last_reading == LastReading::Come,
             // Its begin stands in the stream still, unless it was lost.
             Some(_) => {
                 self.tree.is_empty() && (self.before.is_some() || self.last_reading == LastReading::Come)

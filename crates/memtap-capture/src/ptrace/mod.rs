@@ -66,6 +66,7 @@ impl Ptrace {
         match stop {
             Stop::Gone(status) if tid == self.command.pid() => {
                 self.ending = Some(self.command.ending(status)?);
+                command::has_ended();
             }
             Stop::Halted(signal) if tid == self.command.pid() => command::halt_with_it(tid, signal),
             _ => {}
@@ -95,7 +96,11 @@ impl Source for Ptrace {
         while !self.is_over && out.len() - before < room && begin.elapsed() < A_WHILE {
             match tracee::wait().map_err(|error| cannot("waiting for the command", &error))? {
                 Some((tid, stop)) => self.stopped(tid, stop, out)?,
-                None => self.is_over = true,
+                None => {
+                    // What goes on, if anybody does, has come to this.
+                    self.tree.read_all(out);
+                    self.is_over = true;
+                }
             }
         }
         Ok(out.len() - before)

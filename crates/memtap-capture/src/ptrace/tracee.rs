@@ -7,6 +7,8 @@ use std::mem::{MaybeUninit, size_of};
 
 use nix::libc::{self, c_int, c_long, pid_t, ptrace_syscall_info};
 
+use crate::command::is_enough;
+
 /// EXITKILL: when memtap is killed, a memory call of the command would find the filter without its tracer and be refused with ENOSYS, which
 /// no program is made for; so the command dies with it.
 const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
@@ -63,7 +65,7 @@ impl Stop {
     }
 }
 
-/// Waits until a child, or whatever descends from it, stops or ends; `None` when there is none left.
+/// Waits until a child, or whatever descends from it, stops or ends; `None` when there is none left, or nobody wants to wait any more.
 pub(super) fn wait() -> io::Result<Option<(pid_t, Stop)>> {
     loop {
         let mut status = 0;
@@ -74,7 +76,11 @@ pub(super) fn wait() -> io::Result<Option<(pid_t, Stop)>> {
         }
         match io::Error::last_os_error() {
             error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
-            error if error.kind() == io::ErrorKind::Interrupted => {}
+            error if error.kind() == io::ErrorKind::Interrupted => {
+                if is_enough() {
+                    return Ok(None);
+                }
+            }
             error => return Err(error),
         }
     }

@@ -13,8 +13,9 @@ Examples:
   memtap run -o run.html -- ./solver         for a browser
 The command keeps stdin, stdout and the terminal. It is followed with all processes that descend from it, until the last has ended;
 memtap then ends as the command did: with its status, or by its signal (127: no such command, 126: it cannot be run).
-As a tracer (--source ptrace) memtap needs no privilege; set-user-ID programs then run without theirs, and when memtap is killed, so
-is the command.";
+Once the command itself has ended, ^C (or a signal to memtap) says that nobody wants to wait for the others: the report comes at once.
+As a tracer (--source ptrace) memtap needs no privilege; set-user-ID programs then run without theirs, and when memtap ends, what
+still runs is killed with it.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {

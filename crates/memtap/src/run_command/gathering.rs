@@ -123,6 +123,10 @@ impl Gathering {
     }
 
     pub(super) fn finish(mut self) -> Gathered {
+        // Those that nobody waited for.
+        for process in self.ledger.publish(self.ended).living.iter() {
+            self.process(Arc::clone(process));
+        }
         self.forget_the_small();
         self.processes.sort_by_key(|process| (process.process.start, process.process.tgid));
         let mut sum = self.sum.unwrap_or_default();

@@ -14,8 +14,8 @@ use super::gathering::Gathered;
 use crate::cli::RunArguments;
 use crate::report_command::lang_of;
 
-/// Columns where no terminal says how many it has.
-const COLUMNS: usize = 100;
+/// Columns where no terminal says how many it has, and the least and the most that are used.
+const COLUMNS: (usize, usize, usize) = (100, 60, 160);
 
 pub(super) struct Told<'a> {
     pub(super) arguments: &'a RunArguments,
@@ -51,7 +51,11 @@ struct JsonTimeline {
 
 impl Told<'_> {
     pub(super) fn text(&self) -> String {
-        self.run().text(&audience(), COLUMNS)
+        let (default, least, most) = COLUMNS;
+        let of_stderr =
+            terminal_size::terminal_size_of(std::io::stderr()).filter(|_| self.arguments.output.is_none());
+        let columns = of_stderr.map_or(default, |(width, _)| usize::from(width.0).clamp(least, most));
+        self.run().text(&audience(), columns)
     }
 
     pub(super) fn html(&self) -> String {
