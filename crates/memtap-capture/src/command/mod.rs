@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use crate::bpf::Bpf;
 use crate::ptrace::Ptrace;
-use crate::{CaptureError, Settings, Source};
+use crate::{CaptureError, Settings, Source, probe};
 
 pub use ending::Ending;
 pub(crate) use start::Waiting;
@@ -63,8 +63,8 @@ pub fn follow(
         words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
     let bpf = match by {
         FollowBy::Ptrace => None,
-        FollowBy::Bpf => Some(Bpf::open(settings)?),
-        FollowBy::Auto => Bpf::open(settings)
+        FollowBy::Bpf => Some(open_bpf(settings)?),
+        FollowBy::Auto => open_bpf(settings)
             .inspect_err(|error| {
                 tracing::debug!("the command is traced, since eBPF is not possible: {error}")
             })
@@ -74,4 +74,16 @@ pub fn follow(
         Some(bpf) => Box::new(Watched::start(&words, Box::new(bpf))?),
         None => Box::new(Ptrace::start(&words)?),
     })
+}
+
+/// Without hooks on functions: only to find out whether the kernel allows them takes longer than many a command.
+fn open_bpf(settings: &Settings) -> Result<Bpf, CaptureError> {
+    let mut failed = None;
+    for plan in probe::plans(&crate::facts(), None) {
+        match Bpf::open(&Settings { plan: Some(plan), ..*settings }) {
+            Ok(bpf) => return Ok(bpf),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or_else(|| Bpf::open(settings), Err)
 }

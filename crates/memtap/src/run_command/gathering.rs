@@ -148,18 +148,15 @@ impl Gathering {
 
 /// Adds a process to the sum, which has the identity of the first.
 fn add(sum: &mut ProcessSummary, process: &ProcessSummary, is_root: bool) {
-    let mut books = std::mem::take(&mut sum.books);
+    let (mut books, mut faults) = (std::mem::take(&mut sum.books), sum.faults);
     books += &process.books;
+    faults += process.faults;
     let earliest = |one: Option<WallClock>, other| one.into_iter().chain(other).min();
     let whole = ProcessSummary {
         books,
         virtual_bytes: sum.virtual_bytes + process.virtual_bytes,
         requested_bytes: sum.requested_bytes.saturating_add(process.requested_bytes),
-        faults: {
-            let mut faults = sum.faults;
-            faults += process.faults;
-            faults
-        },
+        faults,
         first_request: earliest(sum.first_request, process.first_request),
         last_request: sum.last_request.max(process.last_request),
         ended_at: sum.ended_at.max(process.ended_at),
