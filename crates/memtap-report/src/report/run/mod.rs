@@ -8,6 +8,9 @@ use memtap_model::{Call, CallTotals, Errno, Refusals};
 
 use super::{Audience, Span, html, terminal};
 
+/// Processes that are listed on a terminal, at most.
+const ON_A_TERMINAL: usize = 20;
+
 /// A run, with all processes of its tree added up.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
@@ -98,10 +101,21 @@ impl Run {
         self.calls.iter().map(|(_, totals)| totals.refused).sum()
     }
 
-    /// For a terminal, in lines of at most so many columns.
+    /// For a terminal, in lines of at most so many columns; of many processes, those with the highest peaks.
     #[must_use]
     pub fn text(&self, audience: &Audience, columns: usize) -> String {
-        terminal::render(&outline::outline(self, audience), audience, columns)
+        let mut run = self.clone();
+        run.keep_processes(ON_A_TERMINAL);
+        terminal::render(&outline::outline(&run, audience), audience, columns)
+    }
+
+    fn keep_processes(&mut self, most: usize) {
+        let mut largest: Vec<usize> = (0..self.processes.len()).collect();
+        largest.sort_by_key(|index| std::cmp::Reverse(self.processes[*index].peak_resident_bytes));
+        self.left_out += largest.len().saturating_sub(most) as u64;
+        largest.truncate(most);
+        largest.sort_unstable();
+        self.processes = largest.into_iter().map(|index| self.processes[index].clone()).collect();
     }
 
     /// For a browser, as one file.
@@ -170,6 +184,23 @@ mod tests {
         assert!(!text.contains('\u{1b}') && !text.contains("évil\n"), "strangers' bytes are escaped: {text}");
         let spanish = run().text(&audience(Lang::Es), 100);
         assert!(spanish.contains("3,00 GiB") && spanish.contains("1.234"), "{spanish}");
+    }
+
+    #[test]
+    fn of_many_processes_a_terminal_lists_the_largest() {
+        let mut run = run();
+        run.processes = (0..100)
+            .map(|pid| RunProcess {
+                pid,
+                command: format!("worker{pid}."),
+                peak_resident_bytes: u64::from(pid * 37 % 100),
+                ..RunProcess::default()
+            })
+            .collect();
+        let text = run.text(&audience(Lang::En), 100);
+        assert_eq!(text.matches("worker").count(), 20, "{text}");
+        assert!(text.contains("worker27.") && text.contains("80 more are in the sums"), "{text}");
+        assert!(run.html(&audience(Lang::En)).contains("worker1."));
     }
 
     #[test]
