@@ -78,6 +78,9 @@ const PYTHON: Tool = Tool {
     packages: &["python3", "python3-venv"],
 };
 
+const STRACE: Tool =
+    Tool { name: "strace", is_there: || output("strace", &["--version"]).is_some(), packages: &["strace"] };
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -114,9 +117,14 @@ pub(crate) fn python() -> anyhow::Result<()> {
     provide(&[PYTHON])
 }
 
+/// What `memtap run` is measured against.
+pub(crate) fn strace() -> anyhow::Result<()> {
+    provide(&[STRACE])
+}
+
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB, PYTHON])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, STRACE, MARIADB, PYTHON])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {

@@ -36,6 +36,14 @@ pub enum CaptureError {
         /// Which.
         origin: &'static str,
     },
+    /// A command may not be traced.
+    #[error("the command may not be traced ({reason}); to mend it: {mend}")]
+    NotTraceable {
+        /// The kernel's words.
+        reason: String,
+        /// What mends it.
+        mend: String,
+    },
     /// A file of the kernel could not be read.
     #[error("cannot read {path}")]
     Read {
@@ -50,7 +58,7 @@ impl CaptureError {
     /// Whether a permission is missing, rather than an ability.
     #[must_use]
     pub fn not_permitted(&self) -> bool {
-        matches!(self, Self::NotPermitted { .. })
+        matches!(self, Self::NotPermitted { .. } | Self::NotTraceable { .. })
     }
 
     /// A failure of `step`, sorted by what is at its root.

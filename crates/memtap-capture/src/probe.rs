@@ -218,7 +218,7 @@ fn pressure(facts: &Facts) -> Check {
 }
 
 /// `6.18.44-fc` as (6, 18).
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

@@ -17,9 +17,11 @@ mod record;
 mod replay;
 mod report_command;
 mod rows;
+mod run_command;
 mod serve;
 mod settings_file;
 mod store_command;
+mod terminal;
 mod trace;
 mod version;
 
@@ -48,6 +50,11 @@ fn main() -> ExitCode {
     let cli = understood();
     start_log();
     let done = match cli.command {
+        // Its own status is the command's.
+        Some(cli::Command::Run(arguments)) => match run_command::run(&arguments) {
+            Ok(status) => return ExitCode::from(status),
+            Err(error) => Err(error),
+        },
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
