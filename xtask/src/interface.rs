@@ -15,7 +15,7 @@ const PAIRS: &str = "20000";
 
 /// `cargo xtask interface-test`, on the built memtap: a recorded yesterday, and what this machine does now.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let schemathesis = schemathesis()?;
+    let schemathesis = tools::venv("schemathesis", &sources().join("requirements.txt"))?.join("schemathesis");
     let examples = crate::target().join("release/examples");
     let fill = |store: &str| run(Command::new(examples.join("day")).arg(store));
     let memtap = Serving::start_on_filled(fill)?;
@@ -44,25 +44,6 @@ fn ask(schemathesis: &Path, port: u16) -> anyhow::Result<()> {
 fn day(which: &str) -> anyhow::Result<String> {
     let found = output("date", &["-u", "-d", which, "+%Y-%m-%dT00:00:00Z"]).context("no date")?;
     Ok(found.trim().to_owned())
-}
-
-/// Its program, in an environment of its own below target/tools that is kept as long as the list of packages is the same.
-fn schemathesis() -> anyhow::Result<PathBuf> {
-    tools::python()?;
-    let place = std::path::absolute(crate::target())?.join("tools/schemathesis");
-    let wanted = sources().join("requirements.txt");
-    let list = std::fs::read(&wanted).context("cannot read the list of packages")?;
-    let (program, installed) = (place.join("bin/schemathesis"), place.join("requirements.txt"));
-    if std::fs::read(&installed).is_ok_and(|known| known == list) {
-        return Ok(program);
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place))?;
-    let mut install = Command::new(place.join("bin/pip"));
-    install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
-    run(install.arg(&wanted))?;
-    // Last: what has the list is whole.
-    std::fs::write(installed, list)?;
-    Ok(program)
 }
 
 fn sources() -> PathBuf {

@@ -8,6 +8,8 @@ mod debian;
 mod interface;
 mod mysql;
 mod openapi;
+mod package;
+mod packaging;
 mod parts;
 mod run;
 mod serving;
@@ -31,6 +33,10 @@ usage: cargo xtask COMMAND
            a running memtap is asked all that its description allows and forbids, by schemathesis (needs root)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
   openapi  renew docs/openapi.json from the server's code, and the page's types from it
+  packaging-test
+           systemd, hadolint and Kubernetes' schemas about packaging/
+  package [--static]
+           make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench    measure on this machine and write BENCHMARKS.md (needs root)
@@ -50,6 +56,11 @@ fn main() -> ExitCode {
         Some("interface-test") => interface::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),
+        Some("packaging-test") => packaging::check(),
+        Some("package") if std::env::args().nth(2).as_deref() == Some("--static") => {
+            package::without_libraries()
+        }
+        Some("package") => package::debian(),
         Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
         Some("bench") if std::env::args().nth(2).as_deref() == Some("store") => bench::run_store_bench(),

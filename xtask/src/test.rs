@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, run};
-use crate::{bpf, browser, interface, mysql, parts, tools, vm, web};
+use crate::{bpf, browser, interface, mysql, packaging, parts, tools, vm, web};
 
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
             .env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("licences and sources", licences),
+    ("unit, Dockerfile and manifest are understood", packaging::check),
     ("Socket.IO client and browser", browser::check),
     ("the interface answers as its description says", interface::check),
 ];

@@ -1,9 +1,9 @@
 //! Tools that the developer's commands need beyond the Rust toolchain: found, installed, or named.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, output, run};
 
@@ -80,6 +80,22 @@ const PYTHON: Tool = Tool {
 
 const STRACE: Tool =
     Tool { name: "strace", is_there: || output("strace", &["--version"]).is_some(), packages: &["strace"] };
+const SYSTEMD: Tool = Tool {
+    name: "systemd 252 or later (its programs alone; it need not run)",
+    is_there: || {
+        output("systemd-analyze", &["security", "--offline=true", "--no-pager", "--help"]).is_some()
+            && output("systemd-sysusers", &["--version"]).is_some()
+    },
+    packages: &["systemd"],
+};
+
+const DPKG: Tool = Tool {
+    name: "dpkg-deb and dpkg-shlibdeps",
+    is_there: || {
+        ["dpkg-deb", "dpkg-shlibdeps"].iter().all(|program| output(program, &["--version"]).is_some())
+    },
+    packages: &["dpkg", "dpkg-dev"],
+};
 
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
@@ -112,9 +128,33 @@ pub(crate) fn systemtap() -> anyhow::Result<()> {
     provide(&[SYSTEMTAP])
 }
 
-/// What asks the interface runs on.
-pub(crate) fn python() -> anyhow::Result<()> {
-    provide(&[PYTHON])
+/// What judges the unit of systemd.
+pub(crate) fn systemd() -> anyhow::Result<()> {
+    provide(&[SYSTEMD])
+}
+
+/// What Debian's packages are made and opened with.
+pub(crate) fn dpkg() -> anyhow::Result<()> {
+    provide(&[DPKG])
+}
+
+/// Where the programs of a list of Python packages are: in an environment of their own below target/tools, kept as long as the list is the
+/// same.
+pub(crate) fn venv(name: &str, list: &Path) -> anyhow::Result<PathBuf> {
+    provide(&[PYTHON])?;
+    let place = std::path::absolute(crate::target())?.join("tools").join(name);
+    let wanted = std::fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
+    let (programs, installed) = (place.join("bin"), place.join("requirements.txt"));
+    if std::fs::read(&installed).is_ok_and(|known| known == wanted) {
+        return Ok(programs);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place))?;
+    let mut install = Command::new(programs.join("pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
+    run(install.arg(list))?;
+    // Last: what has the list is whole.
+    std::fs::write(installed, wanted)?;
+    Ok(programs)
 }
 
 /// What `memtap run` is measured against.
@@ -124,7 +164,7 @@ pub(crate) fn strace() -> anyhow::Result<()> {
 
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, STRACE, MARIADB, PYTHON])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, STRACE, MARIADB, PYTHON, SYSTEMD])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {
@@ -161,16 +201,25 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
 
 /// cargo-deny: the one in the path, else one built once below target/.
 pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
-    if output("cargo-deny", &["--version"]).is_some() {
-        return Ok("cargo-deny".into());
+    cargo_tool("cargo-deny", "0.20.2")
+}
+
+/// cargo-deb, likewise.
+pub(crate) fn cargo_deb() -> anyhow::Result<PathBuf> {
+    cargo_tool("cargo-deb", "3.8.0")
+}
+
+fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    if output(name, &["--version"]).is_some() {
+        return Ok(name.into());
     }
-    let folder = crate::target().join("tools");
-    let program = folder.join("bin/cargo-deny");
+    let folder = std::path::absolute(crate::target())?.join("tools");
+    let program = folder.join("bin").join(name);
     if !program.exists() {
-        eprintln!("building cargo-deny once; this takes some minutes");
+        eprintln!("building {name} once; this takes some minutes");
         let root = folder.display().to_string();
         // Unoptimised: it is quick enough, and is built much sooner.
-        run(&mut cargo(&["install", "--debug", "--locked", "--root", &root, "cargo-deny@0.20.2"]))?;
+        run(&mut cargo(&["install", "--debug", "--locked", "--root", &root, &format!("{name}@{version}")]))?;
     }
     Ok(program)
 }

@@ -2,17 +2,19 @@
 
 use std::io;
 
+use crate::judgement;
+
 /// Why a source cannot be opened or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel denies eBPF to this process.
-    #[error("eBPF is not permitted ({step}: {reason}); to mend it, run: {mend}")]
+    #[error("eBPF is not permitted ({step}: {reason}); to mend it: {mend}")]
     NotPermitted {
         /// What was denied.
         step: String,
         /// The kernel's words.
         reason: String,
-        /// The command that mends it.
+        /// What mends it, here.
         mend: String,
     },
     /// The kernel is locked down.
@@ -61,12 +63,22 @@ impl CaptureError {
         matches!(self, Self::NotPermitted { .. } | Self::NotTraceable { .. })
     }
 
+    /// What was found, without a mend.
+    pub(crate) fn found(&self) -> String {
+        match self {
+            Self::NotPermitted { step, reason, .. } => format!("not permitted ({step}: {reason})"),
+            Self::Locked => "the kernel is locked down".to_owned(),
+            Self::Unsupported { step, reason } => format!("not possible ({step}: {reason})"),
+            Self::CannotFollow { .. } | Self::NotTraceable { .. } | Self::Read { .. } => self.to_string(),
+        }
+    }
+
     /// A failure of `step`, sorted by what is at its root.
     pub(crate) fn of_step(step: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
         let step = step.into();
         let reason = chain(error);
         if denied(error) {
-            Self::NotPermitted { step, reason, mend: mend() }
+            Self::NotPermitted { step, reason, mend: judgement::permit(&crate::facts()) }
         } else {
             Self::Unsupported { step, reason }
         }

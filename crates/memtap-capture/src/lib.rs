@@ -6,7 +6,7 @@
 //! longer fits there is counted by the kernel side. So requests are lost in one place only.
 //!
 //! Architecture Invariant: nothing here knows of ledger, store or server. `bpf/driver.rs` alone touches aya; `probe.rs`
-//! judges facts and is pure; decoding is in memtap-model.
+//! (plans) and `judgement.rs` judge facts and are pure; decoding is in memtap-model.
 
 mod bpf;
 mod clock;
@@ -16,6 +16,7 @@ mod error;
 mod facts;
 mod filter;
 mod host;
+mod judgement;
 mod limits;
 mod mappings;
 mod probe;
@@ -27,15 +28,16 @@ mod smaps;
 mod source;
 mod systemtap;
 
-pub use bpf::{function_hook, trial, without_calls};
+pub use bpf::{attempt, function_hook, trial, without_calls};
 pub use command::{Ending, Follow, FollowBy, follow};
 pub use error::CaptureError;
-pub use facts::{Facts, facts};
+pub use facts::{ClockFacts, Facts, FolderFacts, GroupVersion, facts, folder_facts};
 pub use filter::Filter;
 pub use host::read_host;
+pub use judgement::{Attachment, Check, Group, Verdict, attempt_check, checks, folder_check, trial_check};
 pub use limits::{LimitReader, read_limits};
 pub use mappings::read_mappings;
-pub use probe::{Check, Hook, Plan, checks, hooks_are_quick};
+pub use probe::{Hook, Plan, hooks_are_quick};
 pub use procfs::started_at;
 pub use reader::{Batch, ReaderHandle, spawn};
 pub use recording::{MARK as RECORDING_MARK, Recorded, Recorder};

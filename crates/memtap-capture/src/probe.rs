@@ -1,16 +1,8 @@
-//! From facts to a judgement, line by line, each with its mend. Pure.
+//! From facts to the plans by which requests may be seen. Pure.
 
 use std::time::Duration;
 
-use crate::{CaptureError, Facts, error};
-
-const CAP_SYS_PTRACE: u32 = 19;
-const CAP_SYS_ADMIN: u32 = 21;
-const CAP_PERFMON: u32 = 38;
-const CAP_BPF: u32 = 39;
-
-/// The first kernel with every feature that the programs use: `bpf_map_lookup_percpu_elem` came last.
-const MINIMUM: (u32, u32) = (5, 19);
+use crate::{CaptureError, Facts};
 
 /// Where requests are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,103 +112,6 @@ pub(crate) fn plans(facts: &Facts, hook: Option<Duration>) -> Vec<Plan> {
     Plan::ALL.into_iter().filter(by_itself).collect()
 }
 
-/// One line of `memtap doctor`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What was looked at.
-    pub name: &'static str,
-    /// Whether it is as memtap needs it.
-    pub ok: bool,
-    /// What was found.
-    pub found: String,
-    /// What mends it.
-    pub mend: Option<String>,
-}
-
-/// Judges the facts.
-#[must_use]
-pub fn checks(facts: &Facts) -> Vec<Check> {
-    vec![
-        kernel(facts),
-        machine(facts),
-        btf(facts),
-        permission(facts),
-        lockdown(facts),
-        others(facts),
-        pressure(facts),
-    ]
-}
-
-fn check(name: &'static str, ok: bool, found: String, mend: &str) -> Check {
-    Check { name, ok, found, mend: (!ok).then(|| mend.to_owned()) }
-}
-
-fn kernel(facts: &Facts) -> Check {
-    let ok = version(&facts.release).is_some_and(|version| version >= MINIMUM);
-    let mend =
-        format!("requests need Linux {}.{} or later; usage from /proc works on any", MINIMUM.0, MINIMUM.1);
-    check("kernel", ok, facts.release.clone(), &mend)
-}
-
-fn machine(facts: &Facts) -> Check {
-    let mend = "requests are followed on x86-64 only in this version; usage from /proc works on any";
-    check("machine", facts.machine == "x86_64", facts.machine.clone(), mend)
-}
-
-fn btf(facts: &Facts) -> Check {
-    let found = if facts.has_btf { "/sys/kernel/btf/vmlinux is there" } else { "no /sys/kernel/btf/vmlinux" };
-    check(
-        "kernel types (BTF)",
-        facts.has_btf,
-        found.to_owned(),
-        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' are)",
-    )
-}
-
-fn permission(facts: &Facts) -> Check {
-    let has = |bit: u32| facts.capabilities.is_some_and(|set| set >> bit & 1 == 1);
-    let missing: Vec<&str> = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
-        .into_iter()
-        .filter(|(bit, _)| !has(*bit))
-        .map(|(_, name)| name)
-        .collect();
-    let ok = missing.is_empty() || has(CAP_SYS_ADMIN);
-    let found =
-        if ok { "CAP_BPF and CAP_PERFMON".to_owned() } else { format!("{} missing", missing.join(" and ")) };
-    check("permission for eBPF", ok, found, &error::mend())
-}
-
-fn lockdown(facts: &Facts) -> Check {
-    let mode = facts.lockdown.as_deref().unwrap_or("not told (securityfs is not mounted)");
-    check("kernel lockdown", !is_confidential(facts), mode.to_owned(), error::UNLOCK)
-}
-
-/// The lockdown mode that denies reading kernel memory, which tracing needs (kernel/trace/bpf_trace.c).
-pub(crate) fn is_confidential(facts: &Facts) -> bool {
-    facts.lockdown.as_deref() == Some("confidentiality")
-}
-
-fn others(facts: &Facts) -> Check {
-    let ok = facts.capabilities.is_some_and(|set| set >> CAP_SYS_PTRACE & 1 == 1);
-    let found = if ok {
-        "CAP_SYS_PTRACE"
-    } else {
-        "CAP_SYS_PTRACE missing: with hidepid, others' command lines stay hidden"
-    };
-    check("others' /proc", ok, found.to_owned(), &error::mend())
-}
-
-fn pressure(facts: &Facts) -> Check {
-    let found =
-        if facts.has_pressure { "/proc/pressure/memory is there" } else { "no /proc/pressure/memory" };
-    check(
-        "memory pressure (PSI)",
-        facts.has_pressure,
-        found.to_owned(),
-        "boot with psi=1; without it the page shows no pressure",
-    )
-}
-
 /// `6.18.44-fc` as (6, 18).
 pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
@@ -227,40 +122,12 @@ pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    fn good() -> Facts {
-        Facts {
-            release: "6.18.44-fc".to_owned(),
-            machine: "x86_64".to_owned(),
-            has_btf: true,
-            capabilities: Some(u64::MAX),
-            unprivileged_bpf_disabled: Some(2),
-            lockdown: Some("integrity".to_owned()),
-            has_pressure: true,
-        }
-    }
-
-    #[test]
-    fn a_good_machine_needs_no_mend() {
-        assert!(checks(&good()).iter().all(|check| check.ok && check.mend.is_none()));
-    }
-
-    #[test]
-    fn every_lack_has_its_mend() {
-        let bad = Facts {
-            release: "4.19.0".to_owned(),
-            lockdown: Some("confidentiality".to_owned()),
-            ..Facts::default()
-        };
-        let checks = checks(&bad);
-        assert!(checks.iter().all(|check| !check.ok && check.mend.is_some()), "{checks:?}");
-    }
-
     #[test]
     fn the_locks_are_watched_where_that_is_cheap() {
         for (release, locks) in
             [("6.18.44-fc", true), ("6.14.0", true), ("6.12.95", false), ("7.2", true), ("?", false)]
         {
-            let facts = Facts { release: release.to_owned(), ..good() };
+            let facts = Facts { release: release.to_owned(), ..Facts::default() };
             let plans = plans(&facts, None);
             assert_eq!((plans[0].hook, plans[0].locks), (Hook::Exit, locks), "{release}");
             assert_eq!(plans.last().map(|plan| plan.name()), Some("exit"), "{release}");
@@ -274,7 +141,7 @@ mod tests {
     #[test]
     fn functions_are_hooked_unasked_where_that_is_quick() {
         let names = |release: &str, hook: Option<u64>| {
-            let facts = Facts { release: release.to_owned(), ..good() };
+            let facts = Facts { release: release.to_owned(), ..Facts::default() };
             let plans = plans(&facts, hook.map(Duration::from_millis));
             plans.into_iter().map(Plan::name).collect::<Vec<_>>()
         };
@@ -282,13 +149,5 @@ mod tests {
         assert_eq!(names("6.1.0", Some(5)), ["functions", "exit"]);
         assert_eq!(names("6.1.0", Some(200)), ["exit"], "too slow");
         assert_eq!(names("6.1.0", None), ["exit"], "not allowed");
-    }
-
-    #[test]
-    fn admin_stands_for_both_capabilities() {
-        let facts = Facts { capabilities: Some(1 << CAP_SYS_ADMIN), ..good() };
-        assert!(permission(&facts).ok);
-        let facts = Facts { capabilities: Some(1 << CAP_BPF), ..good() };
-        assert!(permission(&facts).found.contains("CAP_PERFMON"));
     }
 }

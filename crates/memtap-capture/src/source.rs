@@ -225,7 +225,7 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
 
 fn requests_are_missing(reason: &CaptureError) -> Notice {
     let mend = match reason {
-        CaptureError::NotPermitted { .. } => error::mend(),
+        CaptureError::NotPermitted { mend, .. } => mend.clone(),
         CaptureError::Locked => error::UNLOCK.to_owned(),
         _ => "memtap doctor".to_owned(),
     };

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use memtap_capture::{
-    Ending, Filter, FollowBy, Hook, Plan, Settings, Source, SourceChoice, checks, facts, follow,
+    Ending, Filter, FollowBy, Hook, Plan, Settings, Source, SourceChoice, Verdict, checks, facts, follow,
     function_hook, open,
 };
 use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tally, Tgid};
@@ -310,6 +310,24 @@ fn a_command_is_followed_alike_by_both_sources() {
     }
 }
 
+/// memtap gives up what only attaching needs. Capabilities are a thread's own: this one goes on without any.
+#[test]
+fn a_reading_needs_none_of_the_capabilities_that_attaching_needs() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut source = bpf(&Settings::default());
+    let without = std::thread::spawn(move || {
+        for set in [caps::CapSet::Effective, caps::CapSet::Permitted] {
+            caps::clear(None, set).expect("less is always allowed");
+        }
+        let denied =
+            open(&SourceChoice::Bpf, &Settings::default()).err().expect("nothing can be attached any more");
+        assert!(denied.not_permitted(), "{denied}");
+        (1..=2).map(|_| states(&read_all(&mut *source)).count()).collect::<Vec<_>>()
+    });
+    let counts = without.join().expect("the thread goes on");
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
 /// On kernels that are booted so (`cargo xtask vm-test`); on any other it must go.
 #[test]
 fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
@@ -318,12 +336,14 @@ fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
     let line = checks(&facts()).into_iter().find(|check| check.name == "kernel lockdown").unwrap();
     eprintln!("lockdown: {}", line.found);
     if facts().lockdown.as_deref() != Some("confidentiality") {
-        assert!(opened.is_ok() && line.ok, "integrity does not hinder");
+        assert!(opened.is_ok() && line.verdict == Verdict::Good, "integrity does not hinder");
         return;
     }
     let error = opened.err().expect("the kernel refuses to have its memory read").to_string();
     assert!(error.contains("lockdown=integrity"), "{error}");
-    assert!(!line.ok && line.mend.is_some_and(|mend| mend.contains("lockdown=integrity")));
+    assert!(
+        line.verdict == Verdict::Missing && line.mend.is_some_and(|mend| mend.contains("lockdown=integrity"))
+    );
     let auto = open(&SourceChoice::Auto, &Settings::default()).expect("/proc is there all the same");
     assert_eq!(auto.source.kind(), memtap_capture::SourceKind::Procfs);
     let notice = auto.notices.first().expect("it is told");

@@ -25,5 +25,5 @@ pub use openapi::document;
 pub use run::{bind, router, serve};
 pub use state::{
     AskKernel, AskLimits, AskMappings, AskOwnLimits, AskProportional, HostFacts, Info, Notice, Proportional,
-    Settings, State, StoreStatus,
+    RunsAs, Settings, State, StoreStatus,
 };

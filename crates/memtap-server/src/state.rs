@@ -32,6 +32,8 @@ pub struct Info {
     pub plan_about: Option<String>,
     /// What the user should know.
     pub notices: Vec<Notice>,
+    /// As whom memtap runs.
+    pub runs_as: RunsAs,
     /// The machine.
     pub host: HostFacts,
     /// When memtap started.
@@ -45,6 +47,15 @@ pub struct Notice {
     pub what: String,
     /// What mends it.
     pub mend: String,
+}
+
+/// As whom memtap runs, and what it may do.
+#[derive(Debug, Clone)]
+pub struct RunsAs {
+    /// The user's name.
+    pub user: String,
+    /// The capabilities that it has kept.
+    pub capabilities: Vec<String>,
 }
 
 /// The machine.

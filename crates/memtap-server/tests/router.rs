@@ -14,7 +14,7 @@ use memtap_model::{
     Mappings, MemoryRequest, Observation, OomKill, Outcome, ProcessId, ProcessState, Refusals, Resident,
     Resource, ResourceLimit, SpaceId, StartTime, Tally, Tgid, Tid, Used, WallClock,
 };
-use memtap_server::{AskKernel, HostFacts, Info, Notice, Proportional, Settings, State, router};
+use memtap_server::{AskKernel, HostFacts, Info, Notice, Proportional, RunsAs, Settings, State, router};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -109,6 +109,7 @@ fn service() -> Router {
         source: "bpf",
         plan: Some("exit+locks"),
         plan_about: Some("exactly".to_owned()),
+        runs_as: RunsAs { user: "memtap".to_owned(), capabilities: vec!["CAP_SYS_PTRACE".to_owned()] },
         notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),

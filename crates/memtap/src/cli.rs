@@ -15,6 +15,8 @@ use memtap_capture::{Plan, SourceChoice};
 use memtap_model::{CALLS, Call};
 use memtap_store::StoreUrl;
 
+use crate::confine::User;
+
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use run::{RunArguments, RunFormat};
@@ -50,6 +52,9 @@ Examples:
   memtap completions bash > ~/.local/share/bash-completion/completions/memtap
   memtap completions zsh > ~/.zfunc/_memtap
   memtap completions fish > ~/.config/fish/completions/memtap.fish";
+
+const DOCTOR_EXIT: &str = "\
+Ends with 0 when all requests can be seen, 1 when they cannot, and usage can, and 3 when a permission is missing.";
 
 /// Every memory request of every Linux process, live and in history: what was asked for, what the kernel
 /// answered, where the memory went.
@@ -89,8 +94,9 @@ pub(crate) enum Command {
     Report(Box<ReportArguments>),
     /// Tell what the history holds, check it, make it smaller, or write it out for other programs
     Store(StoreArguments),
-    /// Say what this kernel and these permissions allow, each line with its mend
-    Doctor,
+    /// Say what this kernel and these permissions allow, each lack with its mend
+    #[command(after_help = DOCTOR_EXIT)]
+    Doctor(DoctorArguments),
     /// Write what lets a shell complete memtap's commands and options
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -103,6 +109,30 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Where the history is kept, as of `memtap serve`
+    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
+    pub(crate) store: Option<StoreUrl>,
+
+    /// Further settings, as of `memtap serve`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+
+    /// For people or for programs
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: DoctorFormat,
+}
+
+/// How `memtap doctor` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DoctorFormat {
+    /// Lines for people.
+    Text,
+    /// One object.
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -170,7 +200,7 @@ pub(crate) struct ServeArguments {
 
     /// Where the history is kept: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. A password
     /// on the command line can be seen by all users: MEMTAP_STORE or the settings file keep it
-    /// [default: sqlite:/var/lib/memtap/memtap.db for root, else below ~/.local/share]
+    /// [default: memtap.db in the folder that STATE_DIRECTORY names; else in /var/lib/memtap for root, below ~/.local/share for others]
     #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<StoreUrl>,
 
@@ -234,6 +264,11 @@ pub(crate) struct ServeArguments {
     /// [default: the best that this kernel allows]
     #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]
     pub(crate) plan: Option<Plan>,
+
+    /// Which user memtap becomes when root starts it: a name or a number. It makes missing folders of the history for that user, and keeps
+    /// no more rights than it needs
+    #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
+    pub(crate) user: Option<User>,
 
     /// An origin that browsers may call from; may be given several times
     #[arg(

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::budget::Budget;
 use crate::cli::ServeArguments;
+use crate::confine::{Places, User};
 use crate::settings_file::SettingsFile;
 
 /// Settings of `serve`, resolved.
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     /// Where deliveries wait while the database is away.
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) cors_origins: Vec<String>,
+    /// Whom memtap becomes.
+    pub(crate) user: Option<User>,
     /// Where the history of a recording is when it shall not stay.
     _temporary: Option<TempDir>,
 }
@@ -38,7 +41,11 @@ impl Config {
         // What another machine did once is not mixed with one's own history, unless one says so.
         let (store, temporary) = match &arguments.store {
             Some(store) => (store.clone(), None),
-            None if is_recording => temporary_store().map(|(store, folder)| (store, Some(folder)))?,
+            None if is_recording => {
+                let (store, folder) = temporary_store()?;
+                arguments.user.as_ref().map_or(Ok(()), |user| user.take(folder.path()))?;
+                (store, Some(folder))
+            }
             None => (file.store()?.map_or_else(default_store, Ok)?, None),
         };
         Ok(Self {
@@ -69,8 +76,26 @@ impl Config {
                 ..memtap_capture::Settings::default()
             },
             cors_origins: arguments.cors_origin.clone(),
+            user: arguments.user.clone(),
             _temporary: temporary,
         })
+    }
+
+    /// What memtap writes to.
+    pub(crate) fn places(&self) -> Places {
+        let mut places = Places::default();
+        if let StoreUrl::Sqlite(database) = &self.store {
+            let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+            places.folders.push(folder.unwrap_or(Path::new(".")).to_path_buf());
+            places.files = ["", "-wal", "-shm"].map(|ending| beside(database, ending)).into();
+        }
+        places.folders.extend(self.spool.as_ref().map(|spool| spool.folder.clone()));
+        places
+    }
+
+    /// Whether something may have to be attached to the kernel.
+    pub(crate) fn attaches(&self) -> bool {
+        matches!(self.source, SourceChoice::Auto | SourceChoice::Bpf)
     }
 
     /// Bounds of the store's writer.
@@ -107,14 +132,16 @@ fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<
         (_, StoreUrl::None) => return Ok(None),
         _ if arguments.spool_size == 0 => return Ok(None),
         (Some(folder), _) => folder.clone(),
-        (None, StoreUrl::Sqlite(path)) => {
-            let mut folder = path.clone().into_os_string();
-            folder.push("-spool");
-            folder.into()
-        }
+        (None, StoreUrl::Sqlite(path)) => beside(path, "-spool"),
         (None, StoreUrl::Mysql(url)) => data_folder()?.join("spool").join(url.slug()),
     };
     Ok(Some(SpoolSettings { folder, max_bytes: arguments.spool_size }))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// What a history keeps that goes with the program: all of it.
@@ -140,7 +167,10 @@ fn default_store() -> anyhow::Result<StoreUrl> {
 }
 
 fn data_folder() -> anyhow::Result<PathBuf> {
-    if nix::unistd::geteuid().is_root() {
+    // As systemd tells a service that has a StateDirectory.
+    if let Some(folder) = absolute_variable("STATE_DIRECTORY") {
+        Ok(folder)
+    } else if nix::unistd::geteuid().is_root() {
         Ok(PathBuf::from("/var/lib/memtap"))
     } else if let Some(data) = absolute_variable("XDG_DATA_HOME") {
         Ok(data.join("memtap"))

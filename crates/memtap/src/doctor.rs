@@ -1,68 +1,207 @@
-//! `memtap doctor`: what this kernel and these permissions allow, each line with its mend.
+//! `memtap doctor`: what this kernel and these permissions allow, each lack with its mend.
 
-use std::io::Write as _;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
 
-use memtap_capture::{Hook, Plan, checks, facts, function_hook, hooks_are_quick, trial};
+use anstyle::{AnsiColor, Style};
+use memtap_capture::{
+    Attachment, Check, Group, Plan, Verdict, attempt, attempt_check, checks, facts, folder_check,
+    folder_facts, trial, trial_check,
+};
+use memtap_store::StoreUrl;
+use serde::Serialize;
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    for check in checks(&facts()) {
-        line(&mut out, check.ok, check.name, &check.found, check.mend.as_deref())?;
-    }
-    match trial() {
-        Ok(plan) => {
-            line(
-                &mut out,
-                true,
-                "trial",
-                "the eBPF programs load and attach: every request can be seen",
-                None,
-            )?;
-            line(&mut out, true, "plan", &format!("{}: {}", plan.name(), plan.about()), None)?;
-            functions(&mut out, plan)?;
-        }
-        Err(error) => {
-            line(&mut out, false, "trial", &error.to_string(), None)?;
-            writeln!(
-                out,
-                "\nWithout eBPF, `memtap serve` shows what /proc lets you see: usage of processes, no requests."
-            )?;
-        }
-    }
-    Ok(())
+use crate::cli::{DoctorArguments, DoctorFormat};
+use crate::output::unless_closed;
+use crate::{FAILED, NOT_PERMITTED, config, confine};
+
+/// How wide lines are where no terminal says it, and at most.
+const WIDTH: usize = 80;
+const WIDEST: usize = 110;
+/// Where what was found begins.
+const COLUMN: usize = 29;
+/// Where its mend begins.
+const INDENT: &str = "        ";
+
+/// All that was found.
+#[derive(Serialize)]
+struct Findings {
+    version: &'static str,
+    /// Whether every request can be seen.
+    requests: bool,
+    /// The plan by which they would be.
+    plan: Option<&'static str>,
+    user: String,
+    capabilities: Vec<String>,
+    checks: Vec<Check>,
 }
 
-/// What the kernel says of hooking functions: with it, other calls pay nothing.
-fn functions(out: &mut impl std::io::Write, plan: Plan) -> std::io::Result<()> {
-    let took = function_hook();
-    let found = match took {
-        None => "this kernel lets no function be hooked (fexit), so other calls pay as well".to_owned(),
-        Some(took) => {
-            let time = format!("one comes and goes in {:.1} ms", took.as_secs_f64() * 1000.0);
-            let other = Plan { hook: Hook::Functions, ..plan };
-            match hooks_are_quick(Some(took)) {
-                true => time,
-                false => format!(
-                    "{time}, too slow for forty of them: --plan {} has other calls pay nothing, but starts and ends slowly",
-                    other.name()
-                ),
-            }
-        }
+/// Ends well when all requests can be seen; else by what is missing: an ability, or a permission.
+pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
+    let facts = facts();
+    let mut found = checks(&facts);
+    for what in [Attachment::Tracepoint, Attachment::Iterator, Attachment::Function] {
+        found.push(attempt_check(&facts, what, &attempt(what)));
+    }
+    let trial = trial();
+    found.push(trial_check(&facts, &trial));
+    let store = config::store(arguments.store.as_ref(), arguments.env_file.as_deref())?;
+    found.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
+    let runs_as = confine::runs_as();
+    let findings = Findings {
+        version: env!("CARGO_PKG_VERSION"),
+        requests: trial.is_ok(),
+        plan: trial.as_ref().ok().map(|plan| Plan::name(*plan)),
+        user: runs_as.user,
+        capabilities: runs_as.capabilities,
+        checks: found,
     };
-    line(out, hooks_are_quick(took), "hooks on functions", &found, None)
+    unless_closed(match arguments.format {
+        DoctorFormat::Text => text(&findings),
+        DoctorFormat::Json => json(&findings),
+    })?;
+    Ok(ExitCode::from(match trial {
+        Ok(_) => 0,
+        Err(error) if error.not_permitted() => NOT_PERMITTED,
+        Err(_) => FAILED,
+    }))
 }
 
-fn line(
-    out: &mut impl std::io::Write,
-    ok: bool,
-    name: &str,
-    found: &str,
-    mend: Option<&str>,
-) -> std::io::Result<()> {
-    let mark = if ok { "ok  " } else { "no  " };
-    writeln!(out, "{mark}{name:<22} {found}")?;
-    match mend {
-        Some(mend) => writeln!(out, "      {:<20} mend: {mend}", ""),
-        None => Ok(()),
+/// Where the history is kept, when that is a file.
+fn folder(store: &StoreUrl) -> Option<&Path> {
+    match store {
+        StoreUrl::Sqlite(path) => {
+            path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        }
+        _ => None,
+    }
+}
+
+fn json(findings: &Findings) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, findings)?;
+    Ok(writeln!(out)?)
+}
+
+fn text(findings: &Findings) -> anyhow::Result<()> {
+    let width = textwrap::termwidth();
+    let width = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { width.min(WIDEST) } else { WIDTH };
+    // Colours where there is a terminal that shows them, and nobody says NO_COLOR.
+    write(&mut anstream::stdout().lock(), findings, width).map_err(Into::into)
+}
+
+fn write(out: &mut impl Write, findings: &Findings, width: usize) -> std::io::Result<()> {
+    let bold = Style::new().bold();
+    let mut last = None;
+    let mut mended = HashMap::new();
+    for check in &findings.checks {
+        if last != Some(check.group) {
+            let before = if last.is_some() { "\n" } else { "" };
+            writeln!(out, "{before}{bold}{}{bold:#}", heading(check.group))?;
+            last = Some(check.group);
+        }
+        write_check(out, check, width)?;
+        if let Some(mend) = &check.mend {
+            let told = mended.entry(mend).or_insert(check.name);
+            let words = if *told == check.name { mend.clone() } else { format!("as for {told}, above") };
+            write_mend(out, &words, width)?;
+        }
+    }
+    writeln!(out)?;
+    let (style, words) = match findings.plan {
+        Some(plan) => (colour(Verdict::Good), format!("Every request can be seen (plan {plan}).")),
+        None => (
+            colour(Verdict::Missing),
+            "Requests cannot be seen. `memtap serve` shows what /proc tells: the usage of processes."
+                .to_owned(),
+        ),
+    };
+    writeln!(out, "{style}{}{style:#}", textwrap::fill(&words, wrapping(width)))
+}
+
+fn write_check(out: &mut impl Write, check: &Check, width: usize) -> std::io::Result<()> {
+    let style = colour(check.verdict);
+    let mark = match check.verdict {
+        Verdict::Good => "ok",
+        Verdict::Less => "less",
+        Verdict::Missing => "no",
+    };
+    let column = " ".repeat(COLUMN);
+    let lines = wrapping(width).initial_indent(&column).subsequent_indent(&column);
+    let found = textwrap::fill(&check.found, lines);
+    writeln!(out, "  {style}{mark:<5}{style:#}{:<22}{}", check.name, found.trim_start())
+}
+
+fn write_mend(out: &mut impl Write, mend: &str, width: usize) -> std::io::Result<()> {
+    let lines = wrapping(width).initial_indent(INDENT).subsequent_indent(INDENT);
+    let dimmed = Style::new().dimmed();
+    writeln!(out, "{dimmed}{}{dimmed:#}", textwrap::fill(&format!("mend: {mend}"), lines))
+}
+
+/// A command is never broken but between its words.
+fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false)
+}
+
+fn colour(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Good => AnsiColor::Green,
+        Verdict::Less => AnsiColor::Yellow,
+        Verdict::Missing => AnsiColor::Red,
+    };
+    colour.on_default()
+}
+
+fn heading(group: Group) -> &'static str {
+    match group {
+        Group::Kernel => "Kernel",
+        Group::Permissions => "Permissions",
+        Group::Surroundings => "Surroundings",
+        Group::Trial => "Tried",
+        Group::History => "History",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_aligned_within_eighty_columns() {
+        let check = |name, verdict, found: &str, mend: Option<&str>| Check {
+            group: Group::Kernel,
+            name,
+            verdict,
+            found: found.to_owned(),
+            mend: mend.map(str::to_owned),
+        };
+        let long = "a sentence that has to go on in the next line ".repeat(4);
+        let findings = Findings {
+            version: "0",
+            requests: false,
+            plan: None,
+            user: "nobody".to_owned(),
+            capabilities: Vec::new(),
+            checks: vec![
+                check("memory pressure (PSI)", Verdict::Good, &long, None),
+                check(
+                    "eBPF",
+                    Verdict::Missing,
+                    "missing",
+                    Some("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep /usr/bin/memtap"),
+                ),
+            ],
+        };
+        let mut out = Vec::new();
+        write(&mut out, &findings, 80).unwrap();
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert!(text.starts_with("Kernel\n  ok   memory pressure (PSI) a sentence"), "{text}");
+        assert!(text.contains("  no   eBPF                  missing\n        mend: sudo setcap"), "{text}");
+        let second = text.lines().nth(2).unwrap();
+        assert_eq!(second.len() - second.trim_start().len(), COLUMN, "{text}");
+        assert!(text.ends_with("processes.\n"), "{text}");
     }
 }

@@ -6,6 +6,7 @@ compile_error!("memtap asks the Linux kernel; it builds and runs on Linux only")
 mod budget;
 mod cli;
 mod config;
+mod confine;
 mod doctor;
 mod import;
 mod limits;
@@ -49,13 +50,14 @@ fn main() -> ExitCode {
     share_one_heap();
     let cli = understood();
     start_log();
+    confine::raise();
     let done = match cli.command {
         // Its own status is the command's.
         Some(cli::Command::Run(arguments)) => match run_command::run(&arguments) {
             Ok(status) => return ExitCode::from(status),
             Err(error) => Err(error),
         },
-        Some(cli::Command::Doctor) => doctor::run(),
+        Some(cli::Command::Doctor(arguments)) => return ended(doctor::run(&arguments)),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
@@ -67,13 +69,15 @@ fn main() -> ExitCode {
         None if cli.version => version::print(cli.verbose),
         None => serve::run(&cli.serve),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("memtap: {error:#}");
-            ExitCode::from(exit_code(&error))
-        }
-    }
+    ended(done.map(|()| ExitCode::SUCCESS))
+}
+
+/// What went wrong is told, and gives the code.
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        eprintln!("memtap: {error:#}");
+        ExitCode::from(exit_code(&error))
+    })
 }
 
 /// What was typed, with what the environment and the settings file add to it; else ends with what is wrong, or with help.

@@ -15,22 +15,27 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::ServeArguments;
 use crate::config::Config;
-use crate::{limits, pipeline, replay};
+use crate::{confine, limits, pipeline, replay};
 
 /// A full batch between the capture thread and the ledger: 8,192 observations.
 pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
 
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     let config = Config::resolve(arguments)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve(&config))
+    confine::begin(config.user.as_ref(), &config.places())?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).on_thread_start(confine::thread).enable_all().build()?;
+    runtime.block_on(serve(config))
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: Config) -> anyhow::Result<()> {
     let settings =
         memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
+    if !config.attaches() {
+        confine::attached()?;
+    }
     // Of a recording it is known now whose memory it tells of; anything else begins to watch only when the rest is there.
     let recording = match &config.source {
         SourceChoice::Recording(_) => Some(memtap_capture::open(&config.source, &config.capture)?),
@@ -41,14 +46,18 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         None => this_machine()?,
     };
     let is_recorded = recording.is_some();
-    // A store talks to its database, which takes its time.
-    let store = tokio::task::block_in_place(|| open_store(config, &machine))?;
+    // A store talks to its database, which takes its time, in threads of its own: they are started by one that attaches nothing.
+    let (config, machine) = (Arc::new(config), Arc::new(machine));
+    let opening = (Arc::clone(&config), Arc::clone(&machine));
+    let store = tokio::task::spawn_blocking(move || open_store(&opening.0, &opening.1)).await??;
     // Until here an interrupt ends memtap at once: an old history may be under way to the present schema, and stays as it was then.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
     let capture = config.capture.clone();
     let opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
+    confine::attached()?;
+    confine::watching();
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
@@ -189,6 +198,7 @@ fn info(
         plan: plan.map(memtap_capture::Plan::name),
         plan_about: plan.map(memtap_capture::Plan::about),
         notices: notices.into_iter().map(notice).collect(),
+        runs_as: confine::runs_as(),
         host: memtap_server::HostFacts {
             hostname: machine.hostname.clone(),
             kernel: machine.kernel.clone(),

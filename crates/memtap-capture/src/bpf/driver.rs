@@ -87,24 +87,31 @@ impl Driver {
             attach(&mut ebpf, &btf, program, tracepoint)?;
         }
         let without_oom = attach(&mut ebpf, &btf, OOM.0, OOM.1).err();
-        let iterator: &mut Iter = program(&mut ebpf, ITERATOR)?;
-        iterator.load("task", &btf).map_err(|error| CaptureError::of_step(ITERATOR, &error))?;
+        load_iterator(&mut ebpf, &btf)?;
         Ok(Self { ebpf, ring, lost, watched, reading: None, without_oom })
     }
 
     /// Hooks one function and lets it go again; gives how long that took.
     pub(crate) fn try_function() -> Result<Duration, CaptureError> {
-        let plan = Plan { hook: Hook::Functions, locks: false };
-        let settings = &Settings { ring_bytes: 256 << 10, accounts: 64, ..Settings::default() };
-        let btf =
-            Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-        let mut ebpf = load(&btf, settings, plan, &[])?;
-        let function = function_of(Call::Brk);
-        let program = program(&mut ebpf, &format!("{FUNCTION}{function}"))?;
-        let begin = Instant::now();
-        hook(program, &function, &btf)?;
-        drop(ebpf);
-        Ok(begin.elapsed())
+        try_with(Hook::Functions, |ebpf, btf| {
+            let function = function_of(Call::Brk);
+            hook(program(ebpf, &format!("{FUNCTION}{function}"))?, &function, btf).map(drop)
+        })
+    }
+
+    /// Attaches to one tracepoint and lets it go again; gives how long that took.
+    pub(crate) fn try_tracepoint() -> Result<Duration, CaptureError> {
+        let [.., (name, tracepoint)] = TRACEPOINTS;
+        try_with(Hook::Exit, |ebpf, btf| attach(ebpf, btf, name, tracepoint))
+    }
+
+    /// Reads one step of all processes; gives how long that took.
+    pub(crate) fn try_iterator() -> Result<Duration, CaptureError> {
+        try_with(Hook::Exit, |ebpf, btf| {
+            load_iterator(ebpf, btf)?;
+            let mut file = open_iterator(ebpf)?;
+            file.read(&mut [0; STEP]).map(drop).map_err(|error| reading_failed(&error))
+        })
     }
 
     /// Watches one more process.
@@ -141,10 +148,7 @@ impl Driver {
 
     /// Begins a reading of all processes.
     pub(crate) fn begin_reading(&mut self) -> Result<(), CaptureError> {
-        let iterator: &mut Iter = program(&mut self.ebpf, ITERATOR)?;
-        let link = iterator.attach().map_err(|error| reading_failed(&error))?;
-        let link = iterator.take_link(link).map_err(|error| reading_failed(&error))?;
-        self.reading = Some(link.into_file().map_err(|error| reading_failed(&error))?);
+        self.reading = Some(open_iterator(&mut self.ebpf)?);
         Ok(())
     }
 
@@ -175,6 +179,34 @@ impl Driver {
 fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), CaptureError> {
     let step = || format!("watching process {}", pid.0);
     watched.insert(pid.0, 1, 0).map_err(|error| CaptureError::of_step(step(), &error))
+}
+
+/// Loads the programs with little memory, tries something, and lets all of it go; gives how long that took without the loading.
+fn try_with(
+    hook: Hook,
+    attempt: impl FnOnce(&mut Ebpf, &Btf) -> Result<(), CaptureError>,
+) -> Result<Duration, CaptureError> {
+    let settings = &Settings { ring_bytes: 256 << 10, accounts: 64, ..Settings::default() };
+    let btf =
+        Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
+    let mut ebpf = load(&btf, settings, Plan { hook, locks: false }, &[])?;
+    let begin = Instant::now();
+    attempt(&mut ebpf, &btf)?;
+    drop(ebpf);
+    Ok(begin.elapsed())
+}
+
+fn load_iterator(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), CaptureError> {
+    let iterator: &mut Iter = program(ebpf, ITERATOR)?;
+    iterator.load("task", btf).map_err(|error| CaptureError::of_step(ITERATOR, &error))
+}
+
+/// What a reading of it makes the kernel walk over the processes.
+fn open_iterator(ebpf: &mut Ebpf) -> Result<File, CaptureError> {
+    let iterator: &mut Iter = program(ebpf, ITERATOR)?;
+    let link = iterator.attach().map_err(|error| reading_failed(&error))?;
+    let link = iterator.take_link(link).map_err(|error| reading_failed(&error))?;
+    link.into_file().map_err(|error| reading_failed(&error))
 }
 
 fn reading_failed(error: &(dyn std::error::Error + 'static)) -> CaptureError {

@@ -14,7 +14,9 @@ use memtap_model::{
 };
 
 use crate::details::Details;
-use crate::{CaptureError, Notice, Plan, Settings, Source, SourceKind, clock, facts, probe};
+use crate::{
+    Attachment, CaptureError, Notice, Plan, Settings, Source, SourceKind, clock, facts, judgement, probe,
+};
 use driver::{Driver, Losses};
 use hidden::Hidden;
 
@@ -82,6 +84,19 @@ pub fn function_hook() -> Option<Duration> {
     tried.inspect_err(|error| tracing::debug!("no function can be hooked here: {error}")).ok()
 }
 
+/// Tries one way of being told by the kernel, by itself; gives how long it took.
+///
+/// # Errors
+/// When the kernel denies or lacks it.
+pub fn attempt(what: Attachment) -> Result<Duration, CaptureError> {
+    match what {
+        Attachment::Tracepoint => Driver::try_tracepoint(),
+        Attachment::Iterator => Driver::try_iterator(),
+        Attachment::Function => Driver::try_function(),
+    }
+    .map_err(|error| if judgement::is_confidential(&facts()) { CaptureError::Locked } else { error })
+}
+
 /// The same programs with no call to follow: what merely being attached costs. For the benchmark.
 ///
 /// # Errors
@@ -106,7 +121,7 @@ fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan),
     }
     // The last has asked for least.
     Err(match failed {
-        Some(_) if probe::is_confidential(&facts) => CaptureError::Locked,
+        Some(_) if judgement::is_confidential(&facts) => CaptureError::Locked,
         Some(error) => error,
         None => CaptureError::Unsupported { step: "plans".to_owned(), reason: "none".to_owned() },
     })

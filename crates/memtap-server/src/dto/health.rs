@@ -26,6 +26,7 @@ pub(crate) struct Health {
     store: StoreHealth,
     #[serde(rename = "self")]
     own: SelfUsage,
+    runs_as: RunsAs,
     notices: Vec<Notice>,
 }
 
@@ -77,6 +78,15 @@ struct SelfUsage {
     resident_bytes: u64,
 }
 
+/// As whom memtap runs, and what it may do.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunsAs {
+    /// The user's name, else its number.
+    user: String,
+    /// The capabilities that it has kept now that it watches, by name, sorted.
+    capabilities: Vec<String>,
+}
+
 /// Something that the user should know.
 #[derive(Debug, Serialize, ToSchema)]
 struct Notice {
@@ -126,6 +136,10 @@ impl Health {
             own: SelfUsage {
                 cpu_s: self_usage::cpu_seconds(),
                 resident_bytes: self_usage::resident_bytes(info.host.page_size),
+            },
+            runs_as: RunsAs {
+                user: info.runs_as.user.clone(),
+                capabilities: info.runs_as.capabilities.clone(),
             },
             notices: info
                 .notices

@@ -70,7 +70,7 @@ impl Memtap {
         Self::start_command(folder, port, command.env_remove("MEMTAP_STORE").uid(NOBODY).gid(NOBODY))
     }
 
-    fn start_command(folder: &Path, port: u16, command: &mut Command) -> Self {
+    pub(crate) fn start_command(folder: &Path, port: u16, command: &mut Command) -> Self {
         let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let child = command.stderr(log(folder)).spawn().unwrap();
         let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };

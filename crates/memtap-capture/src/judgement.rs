@@ -1,0 +1,412 @@
+//! From facts to a judgement, line by line, each lack with its mend. Pure.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::facts::{Facts, FolderFacts, GroupVersion};
+use crate::probe::{hooks_are_quick, version};
+use crate::{CaptureError, error};
+
+const CAP_SYS_PTRACE: u32 = 19;
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+/// The first kernel with every feature that the programs use: `bpf_map_lookup_percpu_elem` came last.
+const MINIMUM: (u32, u32) = (5, 19);
+
+/// A clock that says less was never set: 2025 begins.
+const PLAUSIBLE: i64 = 1_735_689_600;
+
+/// What a history may take by default, and a spool.
+const ROOM: u64 = 3 << 30;
+
+/// What a check is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// What the kernel can do.
+    Kernel,
+    /// What this process may do.
+    Permissions,
+    /// Where it runs, and what that shows of the machine.
+    Surroundings,
+    /// What was tried.
+    Trial,
+    /// Where what is seen is kept.
+    History,
+}
+
+/// How it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As memtap needs it.
+    Good,
+    /// memtap works, and something is missing.
+    Less,
+    /// Requests cannot be seen, or no history kept.
+    Missing,
+}
+
+/// One line of `memtap doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What it is about.
+    pub group: Group,
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What mends it; every lack has one.
+    pub mend: Option<String>,
+}
+
+impl Check {
+    fn good(group: Group, name: &'static str, found: impl Into<String>) -> Self {
+        Self { group, name, verdict: Verdict::Good, found: found.into(), mend: None }
+    }
+
+    fn lack(
+        verdict: Verdict,
+        group: Group,
+        name: &'static str,
+        found: impl Into<String>,
+        mend: &str,
+    ) -> Self {
+        Self { group, name, verdict, found: found.into(), mend: Some(mend.to_owned()) }
+    }
+
+    /// Requests cannot be seen unless it is so.
+    fn needed(group: Group, name: &'static str, ok: bool, found: impl Into<String>, mend: &str) -> Self {
+        match ok {
+            true => Self::good(group, name, found),
+            false => Self::lack(Verdict::Missing, group, name, found, mend),
+        }
+    }
+
+    /// Less is seen unless it is so.
+    fn wanted(group: Group, name: &'static str, ok: bool, found: impl Into<String>, mend: &str) -> Self {
+        match ok {
+            true => Self::good(group, name, found),
+            false => Self::lack(Verdict::Less, group, name, found, mend),
+        }
+    }
+}
+
+/// Judges the facts.
+#[must_use]
+pub fn checks(facts: &Facts) -> Vec<Check> {
+    vec![
+        kernel(facts),
+        machine(facts),
+        btf(facts),
+        lockdown(facts),
+        pressure(facts),
+        groups(facts),
+        user(facts),
+        ebpf(facts),
+        others(facts),
+        sysctls(facts),
+        ptrace(facts),
+        container(facts),
+        pids(facts),
+        clock(facts),
+    ]
+}
+
+fn kernel(facts: &Facts) -> Check {
+    let ok = version(&facts.release).is_some_and(|version| version >= MINIMUM);
+    let mend =
+        format!("requests need Linux {}.{} or later; usage from /proc works on any", MINIMUM.0, MINIMUM.1);
+    Check::needed(Group::Kernel, "kernel", ok, &facts.release, &mend)
+}
+
+fn machine(facts: &Facts) -> Check {
+    let mend = "requests are followed on x86-64 only in this version; usage from /proc works on any";
+    Check::needed(Group::Kernel, "machine", facts.machine == "x86_64", &facts.machine, mend)
+}
+
+fn btf(facts: &Facts) -> Check {
+    let found = if facts.has_btf { "/sys/kernel/btf/vmlinux is there" } else { "no /sys/kernel/btf/vmlinux" };
+    let mend = match facts.container {
+        Some(_) => {
+            "show it to the container: -v /sys/kernel/btf:/sys/kernel/btf:ro; if the machine has none, its kernel needs CONFIG_DEBUG_INFO_BTF=y"
+        }
+        None => "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' are)",
+    };
+    Check::needed(Group::Kernel, "kernel types (BTF)", facts.has_btf, found, mend)
+}
+
+fn lockdown(facts: &Facts) -> Check {
+    let mode = facts.lockdown.as_deref().unwrap_or("not told (securityfs is not mounted)");
+    Check::needed(Group::Kernel, "kernel lockdown", !is_confidential(facts), mode, error::UNLOCK)
+}
+
+/// The lockdown mode that denies reading kernel memory, which tracing needs (kernel/trace/bpf_trace.c).
+pub(crate) fn is_confidential(facts: &Facts) -> bool {
+    facts.lockdown.as_deref() == Some("confidentiality")
+}
+
+fn pressure(facts: &Facts) -> Check {
+    let found =
+        if facts.has_pressure { "/proc/pressure/memory is there" } else { "no /proc/pressure/memory" };
+    let mend = "boot with psi=1; without it the page shows no pressure";
+    Check::wanted(Group::Kernel, "memory pressure (PSI)", facts.has_pressure, found, mend)
+}
+
+fn groups(facts: &Facts) -> Check {
+    let found = match facts.memory_groups {
+        Some(GroupVersion::V1) => "version 1, memory is counted",
+        Some(GroupVersion::V2) => "version 2, memory is counted",
+        None => "they do not count memory here: limits of containers and units are not shown",
+    };
+    let mend = "boot with cgroup_enable=memory; in a container, show it the machine's: -v /sys/fs/cgroup:/sys/fs/cgroup:ro --cgroupns=host";
+    Check::wanted(Group::Kernel, "cgroups", facts.memory_groups.is_some(), found, mend)
+}
+
+fn user(facts: &Facts) -> Check {
+    let names: Vec<&str> =
+        CAPABILITIES.iter().filter(|(bit, _)| has(facts, *bit)).map(|(_, name)| *name).collect();
+    let found = match (facts.capabilities, names.as_slice()) {
+        (Some(set), _) if set.count_ones() > 30 => format!("{}, with all capabilities", facts.user),
+        (_, []) => format!("{}, without capabilities that memtap could use", facts.user),
+        _ => format!("{}, with {}", facts.user, names.join(", ")),
+    };
+    Check::good(Group::Permissions, "user", found)
+}
+
+const CAPABILITIES: [(u32, &str); 4] = [
+    (CAP_SYS_PTRACE, "CAP_SYS_PTRACE"),
+    (CAP_SYS_ADMIN, "CAP_SYS_ADMIN"),
+    (CAP_PERFMON, "CAP_PERFMON"),
+    (CAP_BPF, "CAP_BPF"),
+];
+
+fn has(facts: &Facts, bit: u32) -> bool {
+    facts.capabilities.is_some_and(|set| set >> bit & 1 == 1)
+}
+
+fn may_load(facts: &Facts) -> bool {
+    has(facts, CAP_SYS_ADMIN) || (has(facts, CAP_BPF) && has(facts, CAP_PERFMON))
+}
+
+/// Whether a denial is none of capabilities. Kernels deny hooks on functions also by EPERM.
+fn may_attach(facts: &Facts) -> bool {
+    may_load(facts) && !facts.has_own_users
+}
+
+fn ebpf(facts: &Facts) -> Check {
+    if facts.has_own_users {
+        let found = "a user namespace of its own: the kernel asks for capabilities of the machine";
+        return Check::lack(Verdict::Missing, Group::Permissions, "eBPF", found, ROOTFUL);
+    }
+    let missing = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")];
+    let missing: Vec<&str> =
+        missing.into_iter().filter(|(bit, _)| !has(facts, *bit)).map(|(_, name)| name).collect();
+    let found = match may_load(facts) {
+        true if missing.is_empty() => "CAP_BPF and CAP_PERFMON".to_owned(),
+        true => "CAP_SYS_ADMIN, which stands for CAP_BPF and CAP_PERFMON".to_owned(),
+        false => format!("{} missing", missing.join(" and ")),
+    };
+    Check::needed(Group::Permissions, "eBPF", may_load(facts), found, &permit(facts))
+}
+
+const ROOTFUL: &str = "start the container as the machine's root: sudo podman run ..., or Docker without its rootless mode and without userns-remap";
+
+/// What gives this process the capabilities, where it runs.
+#[must_use]
+pub(crate) fn permit(facts: &Facts) -> String {
+    match facts.container.as_deref() {
+        _ if facts.has_own_users => ROOTFUL.to_owned(),
+        Some("kubernetes") => "in the container's securityContext: capabilities: {add: [BPF, PERFMON, SYS_PTRACE]}, and runAsUser: 0; in the pod's spec: hostPID: true (packaging/kubernetes.yaml is such a manifest)".to_owned(),
+        Some(kind) => format!(
+            "{} run --pid=host --cap-add=BPF --cap-add=PERFMON --cap-add=SYS_PTRACE -v /sys/kernel/btf:/sys/kernel/btf:ro ...",
+            if kind == "podman" { "sudo podman" } else { "docker" }
+        ),
+        None if facts.is_service => {
+            "in the unit: AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_PTRACE (packaging/memtap.service has it)".to_owned()
+        }
+        None => error::mend(),
+    }
+}
+
+fn others(facts: &Facts) -> Check {
+    let found = match (has(facts, CAP_SYS_PTRACE), facts.hidepid.as_deref()) {
+        (true, _) => "CAP_SYS_PTRACE: mappings and shares of everybody".to_owned(),
+        (false, None) => "CAP_SYS_PTRACE missing: mappings and shares of one's own processes only".to_owned(),
+        (false, Some(mode)) => {
+            format!(
+                "CAP_SYS_PTRACE missing and /proc mounted with hidepid={mode}: others' processes stay hidden"
+            )
+        }
+    };
+    Check::wanted(Group::Permissions, "others' /proc", has(facts, CAP_SYS_PTRACE), found, &permit(facts))
+}
+
+/// Two that other tracers ask for, and memtap does not.
+fn sysctls(facts: &Facts) -> Check {
+    let told = |value: Option<i8>| value.map_or_else(|| "not told".to_owned(), |value| value.to_string());
+    let found = format!(
+        "kernel.unprivileged_bpf_disabled {}, kernel.perf_event_paranoid {}: neither hinders memtap",
+        told(facts.unprivileged_bpf_disabled),
+        told(facts.perf_event_paranoid)
+    );
+    Check::good(Group::Permissions, "sysctls", found)
+}
+
+/// For `memtap run`, which follows its own child: from 2 on Yama asks for a capability, and 3 denies it to all
+/// (Documentation/admin-guide/LSM/Yama.rst).
+fn ptrace(facts: &Facts) -> Check {
+    let (group, name) = (Group::Permissions, "Yama ptrace_scope");
+    match facts.ptrace_scope {
+        None => Check::good(group, name, "no Yama: one's own children may be followed"),
+        Some(scope @ (0 | 1)) => {
+            Check::good(group, name, format!("{scope}: one's own children may be followed"))
+        }
+        Some(2) if has(facts, CAP_SYS_PTRACE) => Check::good(group, name, "2, and CAP_SYS_PTRACE is there"),
+        Some(scope) => {
+            let mend = match scope {
+                2 => "sudo sysctl kernel.yama.ptrace_scope=1",
+                _ => {
+                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and boot anew: it cannot be taken back"
+                }
+            };
+            let found = format!("{scope}: `memtap run` cannot follow its command without eBPF");
+            Check::lack(Verdict::Less, group, name, found, mend)
+        }
+    }
+}
+
+fn container(facts: &Facts) -> Check {
+    let found = match (facts.container.as_deref(), facts.is_service) {
+        (Some(kind), _) => kind.to_owned(),
+        (None, true) => "none; a service of systemd".to_owned(),
+        (None, false) => "none".to_owned(),
+    };
+    Check::good(Group::Surroundings, "container", found)
+}
+
+fn pids(facts: &Facts) -> Check {
+    let found = match facts.has_own_pids {
+        false => "the machine's: all processes are in /proc",
+        true => {
+            "a namespace of its own: commands, users, mappings and limits of the processes outside stay unknown"
+        }
+    };
+    let mend = match facts.container.as_deref() {
+        Some("kubernetes") => "hostPID: true in the pod's spec",
+        Some(_) => "--pid=host",
+        None => "start memtap outside of the pid namespace (unshare --pid, nspawn, ...)",
+    };
+    Check::wanted(Group::Surroundings, "processes", !facts.has_own_pids, found, mend)
+}
+
+fn clock(facts: &Facts) -> Check {
+    let (group, name, clock) = (Group::Surroundings, "clock", &facts.clock);
+    let zone = clock.zone.as_deref().unwrap_or("UTC (no /etc/localtime)");
+    let mend = "set the clock and keep it right: sudo timedatectl set-ntp true (or chrony); the history's times are the clock's";
+    match clock.is_synchronised {
+        _ if clock.seconds < PLAUSIBLE => {
+            Check::lack(Verdict::Less, group, name, "it stands before 2025: it was never set", mend)
+        }
+        Some(true) => Check::good(group, name, format!("synchronised; time zone {zone}")),
+        Some(false) => {
+            Check::lack(Verdict::Less, group, name, format!("not synchronised; time zone {zone}"), mend)
+        }
+        None => Check::lack(Verdict::Less, group, name, format!("not told; time zone {zone}"), mend),
+    }
+}
+
+/// Judges the folder of the history, for the user that memtap runs as.
+#[must_use]
+pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
+    let (group, name, path) = (Group::History, "folder", folder.path.display());
+    if !folder.is_writable {
+        // What is there may be somebody else's and hold more than a history.
+        let mend = match folder.is_there {
+            true => format!(
+                "another place: --store sqlite:PATH; or, when this folder is memtap's alone: sudo chown -R {user}: {path}"
+            ),
+            false => format!(
+                "sudo install --directory --owner={user} --mode=0700 {path}; or another place: --store sqlite:PATH"
+            ),
+        };
+        return Check::lack(Verdict::Missing, group, name, format!("{user} cannot write {path}"), &mend);
+    }
+    let free = folder.free_bytes.unwrap_or(u64::MAX);
+    let gib = free as f64 / f64::from(1 << 30);
+    let found = format!("{user} can write {path}; {gib:.1} GiB free");
+    let mend = "make room, or keep less: --max-size and --spool-size (2 GiB and 1 GiB by default)";
+    Check::wanted(group, name, free >= ROOM, found, mend)
+}
+
+/// A way of being told by the kernel, tried by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachment {
+    /// A tracepoint with the kernel's types (`tp_btf`).
+    Tracepoint,
+    /// A walk over all processes (`iter/task`).
+    Iterator,
+    /// The exit of a function (`fexit`).
+    Function,
+}
+
+/// Judges what was tried: how long it took, or why it failed.
+#[must_use]
+pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration, CaptureError>) -> Check {
+    let name = match what {
+        Attachment::Tracepoint => "tracepoints (tp_btf)",
+        Attachment::Iterator => "all processes (iter)",
+        Attachment::Function => "functions (fexit)",
+    };
+    match (what, outcome) {
+        (Attachment::Function, Ok(took)) => function(name, *took),
+        (_, Ok(took)) => Check::good(Group::Trial, name, format!("works, {}", milliseconds(*took))),
+        (Attachment::Function, Err(error)) if !error.not_permitted() || may_attach(facts) => {
+            let found = "this kernel lets no function be hooked, so other system calls pay as well (0.1 us)";
+            let mend = "use a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (distributions' are)";
+            Check::lack(Verdict::Less, Group::Trial, name, found, mend)
+        }
+        (_, Err(error)) => {
+            Check::lack(Verdict::Missing, Group::Trial, name, error.found(), &mend(facts, error))
+        }
+    }
+}
+
+/// What the trial of all of it has shown.
+#[must_use]
+pub fn trial_check(facts: &Facts, outcome: &Result<crate::Plan, CaptureError>) -> Check {
+    match outcome {
+        Ok(plan) => Check::good(Group::Trial, "plan", format!("{}: {}", plan.name(), plan.about())),
+        Err(error) => Check::lack(Verdict::Missing, Group::Trial, "plan", error.found(), &mend(facts, error)),
+    }
+}
+
+fn function(name: &'static str, took: Duration) -> Check {
+    let found = format!("works, one comes and goes in {}", milliseconds(took));
+    let mend = "nothing has to be mended: forty of them would be slow here; if other calls must pay nothing, --plan functions has it, with a slow start and end";
+    Check::wanted(Group::Trial, name, hooks_are_quick(Some(took)), found, mend)
+}
+
+fn milliseconds(took: Duration) -> String {
+    format!("{:.1} ms", took.as_secs_f64() * 1000.0)
+}
+
+/// What mends a failure, by what the facts say of its cause.
+fn mend(facts: &Facts, error: &CaptureError) -> String {
+    match error {
+        CaptureError::Locked => error::UNLOCK.to_owned(),
+        CaptureError::NotPermitted { .. } if may_attach(facts) && facts.is_filtered => {
+            "a seccomp filter denies bpf(): in a container --security-opt seccomp=unconfined (or a profile that allows bpf); in a unit SystemCallFilter=bpf".to_owned()
+        }
+        CaptureError::NotPermitted { .. } => permit(facts),
+        _ => "see the lines about the kernel above; usage from /proc works all the same".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+use super::*;
+use crate::facts::ClockFacts;
+use crate::{Hook, Plan};
+
+const ALL: u64 = u64::MAX;
+const THE_THREE: u64 = 1 << CAP_BPF | 1 << CAP_PERFMON | 1 << CAP_SYS_PTRACE;
+
+fn good() -> Facts {
+    Facts {
+        release: "6.18.44-fc".to_owned(),
+        machine: "x86_64".to_owned(),
+        has_btf: true,
+        lockdown: Some("integrity".to_owned()),
+        unprivileged_bpf_disabled: Some(2),
+        perf_event_paranoid: Some(4),
+        has_pressure: true,
+        memory_groups: Some(GroupVersion::V2),
+        user: "memtap".to_owned(),
+        capabilities: Some(THE_THREE),
+        clock: ClockFacts { seconds: PLAUSIBLE, is_synchronised: Some(true), zone: None },
+        ..Facts::default()
+    }
+}
+
+fn bad() -> Facts {
+    Facts {
+        release: "4.19.0".to_owned(),
+        lockdown: Some("confidentiality".to_owned()),
+        ptrace_scope: Some(3),
+        has_own_pids: true,
+        hidepid: Some("invisible".to_owned()),
+        capabilities: Some(0),
+        ..Facts::default()
+    }
+}
+
+fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{name} is not looked at"))
+}
+
+fn denied() -> CaptureError {
+    CaptureError::NotPermitted { step: "x".to_owned(), reason: "EPERM".to_owned(), mend: String::new() }
+}
+
+#[test]
+fn a_good_machine_needs_no_mend() {
+    for check in checks(&good()) {
+        assert!(check.verdict == Verdict::Good && check.mend.is_none(), "{check:?}");
+    }
+}
+
+#[test]
+fn every_lack_has_its_mend() {
+    let told = ["user", "sysctls", "container"];
+    for container in [None, Some("docker"), Some("podman"), Some("kubernetes"), Some("lxc")] {
+        let facts = Facts { container: container.map(str::to_owned), ..bad() };
+        for check in checks(&facts).into_iter().filter(|check| !told.contains(&check.name)) {
+            assert!(check.verdict != Verdict::Good, "{check:?}");
+            assert!(check.mend.as_deref().is_some_and(|mend| mend.len() > 8), "{check:?}");
+        }
+    }
+}
+
+#[test]
+fn admin_stands_for_both_capabilities() {
+    let ebpf = |set: u64| of(&checks(&Facts { capabilities: Some(set), ..good() }), "eBPF").clone();
+    assert_eq!(ebpf(1 << CAP_SYS_ADMIN).verdict, Verdict::Good);
+    assert_eq!(ebpf(ALL).verdict, Verdict::Good);
+    let half = ebpf(1 << CAP_BPF);
+    assert_eq!((half.verdict, half.found.as_str()), (Verdict::Missing, "CAP_PERFMON missing"));
+}
+
+/// What gives the capabilities is said in the words of whatever runs memtap.
+#[test]
+fn the_mend_is_for_the_place() {
+    let mend = |facts: Facts| {
+        let facts = Facts { capabilities: Some(0), ..facts };
+        of(&checks(&facts), "eBPF").mend.clone().unwrap()
+    };
+    let inside = |kind: &str| Facts { container: Some(kind.to_owned()), ..good() };
+    assert!(mend(good()).contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"));
+    assert!(mend(Facts { is_service: true, ..good() }).contains("AmbientCapabilities=CAP_BPF"));
+    assert!(mend(inside("docker")).starts_with("docker run --pid=host --cap-add=BPF"));
+    assert!(mend(inside("podman")).starts_with("sudo podman run"));
+    assert!(mend(inside("kubernetes")).contains("hostPID: true"));
+    let rootless = Facts { has_own_users: true, capabilities: Some(ALL), ..inside("podman") };
+    assert_eq!(of(&checks(&rootless), "eBPF").verdict, Verdict::Missing);
+    assert!(mend(rootless).contains("as the machine's root"));
+}
+
+#[test]
+fn a_container_hides_processes_and_types() {
+    let facts = Facts { container: Some("docker".to_owned()), has_own_pids: true, has_btf: false, ..good() };
+    let checks = checks(&facts);
+    assert_eq!(of(&checks, "processes").mend.as_deref(), Some("--pid=host"));
+    assert!(of(&checks, "kernel types (BTF)").mend.as_ref().unwrap().contains("-v /sys/kernel/btf"));
+}
+
+#[test]
+fn ptrace_is_for_children() {
+    let scope = |scope: Option<i8>, set: u64| {
+        of(&checks(&Facts { ptrace_scope: scope, capabilities: Some(set), ..good() }), "Yama ptrace_scope")
+            .verdict
+    };
+    assert_eq!((scope(None, 0), scope(Some(1), 0)), (Verdict::Good, Verdict::Good));
+    assert_eq!((scope(Some(2), 0), scope(Some(2), THE_THREE)), (Verdict::Less, Verdict::Good));
+    assert_eq!(scope(Some(3), ALL), Verdict::Less);
+}
+
+#[test]
+fn a_clock_is_set_and_kept_right() {
+    let clock = |clock: ClockFacts| of(&checks(&Facts { clock, ..good() }), "clock").clone();
+    let zone = Some("Europe/Madrid".to_owned());
+    let right = ClockFacts { zone, ..good().clock };
+    assert_eq!(clock(right.clone()).found, "synchronised; time zone Europe/Madrid");
+    assert_eq!(clock(ClockFacts { is_synchronised: Some(false), ..right.clone() }).verdict, Verdict::Less);
+    assert!(clock(ClockFacts { seconds: 0, ..right }).found.contains("never set"));
+}
+
+#[test]
+fn a_folder_has_room_and_may_be_written() {
+    let good = FolderFacts {
+        path: "/var/lib/memtap".into(),
+        is_there: true,
+        is_writable: true,
+        free_bytes: Some(ROOM),
+    };
+    let check = |folder: FolderFacts| folder_check("memtap", &folder);
+    assert_eq!(check(good.clone()).verdict, Verdict::Good);
+    let full = FolderFacts { free_bytes: Some(ROOM - 1), ..good.clone() };
+    assert!(check(full).mend.unwrap().contains("--max-size"));
+    let closed = FolderFacts { is_writable: false, ..good };
+    assert_eq!(check(closed.clone()).verdict, Verdict::Missing);
+    assert!(check(closed.clone()).mend.unwrap().contains("chown -R memtap: /var/lib/memtap"));
+    let missing = FolderFacts { is_there: false, ..closed };
+    assert!(check(missing).mend.unwrap().contains("install --directory --owner=memtap"));
+}
+
+#[test]
+fn what_was_tried_is_judged_by_its_cause() {
+    let took = Ok(Duration::from_millis(3));
+    assert_eq!(attempt_check(&good(), Attachment::Tracepoint, &took).found, "works, 3.0 ms");
+    let slow = attempt_check(&good(), Attachment::Function, &Ok(Duration::from_millis(300)));
+    assert!(slow.verdict == Verdict::Less && slow.mend.unwrap().contains("--plan functions"));
+    let none = CaptureError::Unsupported { step: "x".to_owned(), reason: "ENOTSUPP".to_owned() };
+    assert_eq!(attempt_check(&good(), Attachment::Function, &Err(none)).verdict, Verdict::Less, "others do");
+    let refused = attempt_check(&good(), Attachment::Function, &Err(denied()));
+    assert_eq!(refused.verdict, Verdict::Less, "it has the capabilities");
+    let facts = Facts { is_filtered: true, ..good() };
+    let filtered = attempt_check(&facts, Attachment::Iterator, &Err(denied()));
+    assert!(filtered.mend.unwrap().contains("seccomp=unconfined"));
+    let plain =
+        attempt_check(&Facts { capabilities: Some(0), ..good() }, Attachment::Iterator, &Err(denied()));
+    assert!(plain.verdict == Verdict::Missing && plain.mend.unwrap().contains("setcap"));
+    assert!(trial_check(&good(), &Err(CaptureError::Locked)).mend.unwrap().contains("lockdown=integrity"));
+    let plan = Plan { hook: Hook::Exit, locks: true };
+    assert!(trial_check(&good(), &Ok(plan)).found.starts_with("exit+locks: "));
+}

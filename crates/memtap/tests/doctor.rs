@@ -1,0 +1,95 @@
+//! What `memtap doctor` says of this machine, to root and to others, and the code with which it ends.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const NOBODY: u32 = 65534;
+
+fn doctor(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.arg("doctor").args(arguments).current_dir("/").env("MEMTAP_STORE", "sqlite:/tmp/memtap.db");
+    command
+}
+
+fn told(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn check<'a>(told: &'a Value, name: &str) -> &'a Value {
+    let checks = told["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {told}"))
+}
+
+#[test]
+fn all_requests_can_be_seen_by_root() {
+    let output = doctor(&["--format=json"]).output().unwrap();
+    let told = told(&output);
+    assert_eq!((output.status.code(), &told["requests"]), (Some(0), &Value::Bool(true)), "{told}");
+    assert_eq!(told["user"], "root");
+    for name in
+        ["kernel", "eBPF", "others' /proc", "tracepoints (tp_btf)", "all processes (iter)", "plan", "folder"]
+    {
+        assert_eq!(check(&told, name)["verdict"], "good", "{name}");
+    }
+    for lack in told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] != "good") {
+        assert!(lack["mend"].is_string(), "{lack}");
+    }
+}
+
+#[test]
+fn somebody_without_rights_is_told_what_gives_them() {
+    let output = doctor(&["--format=json"]).uid(NOBODY).gid(NOBODY).output().unwrap();
+    let told = told(&output);
+    assert_eq!((output.status.code(), &told["requests"]), (Some(3), &Value::Bool(false)), "{told}");
+    assert_eq!(
+        (told["user"].as_str(), told["capabilities"].as_array().map(Vec::len)),
+        (Some("nobody"), Some(0))
+    );
+    for name in ["eBPF", "tracepoints (tp_btf)", "plan"] {
+        let check = check(&told, name);
+        assert_eq!(check["verdict"], "missing", "{check}");
+        assert!(
+            check["mend"].as_str().unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"),
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn in_a_pid_namespace_the_machines_processes_are_missed() {
+    let mut inside = Command::new("unshare");
+    let memtap = doctor(&["--format=json"]);
+    inside.args(["--pid", "--fork", "--mount-proc"]).arg(memtap.get_program()).args(memtap.get_args());
+    let told = told(&inside.env("container", "podman").current_dir("/").output().unwrap());
+    let processes = check(&told, "processes");
+    assert_eq!(
+        (processes["verdict"].as_str(), processes["mend"].as_str()),
+        (Some("less"), Some("--pid=host"))
+    );
+    assert_eq!(check(&told, "container")["found"], "podman");
+}
+
+#[test]
+fn people_read_it_at_eighty_columns_without_colours_in_a_pipe() {
+    let text = String::from_utf8(doctor(&[]).output().unwrap().stdout).unwrap();
+    for heading in ["Kernel", "Permissions", "Surroundings", "Tried", "History"] {
+        assert!(text.lines().any(|line| line == heading), "{heading}: {text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80) && !text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("Every request can be seen"), "{text}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_found() {
+    let output = doctor(&["--format=json"])
+        .env("MEMTAP_STORE", "sqlite:/root/memtap/memtap.db")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output();
+    let told = told(&output.unwrap());
+    assert!(check(&told, "folder")["mend"].as_str().unwrap().contains("--owner=nobody"), "{told}");
+}
