@@ -41,8 +41,18 @@ pub(crate) fn run_bench() -> anyhow::Result<()> {
     overhead(&mut text)?;
     pipeline(&mut text)?;
     collector(&mut text)?;
+    text.push_str(&crate::bench_run::measured()?);
     text.push_str(&stores()?);
     write_down(&text)
+}
+
+/// `cargo xtask bench run`: that part alone; the others stay as they are.
+pub(crate) fn run_run_bench() -> anyhow::Result<()> {
+    run(&mut cargo(&["build", "--release", "-p", "memtap"]))?;
+    let text = std::fs::read_to_string(crate::root().join("BENCHMARKS.md"))?;
+    let stores = text.find(STORES).unwrap_or(text.len());
+    let before = text.find(crate::bench_run::TITLE).unwrap_or(stores).min(stores);
+    write_down(&format!("{}{}{}", &text[..before], crate::bench_run::measured()?, &text[stores..]))
 }
 
 /// `cargo xtask bench store [MILLIONS]`: that part alone; the others stay as they are.
@@ -196,7 +206,7 @@ fn fixture() -> PathBuf {
     crate::target().join("release/examples/fixture")
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)

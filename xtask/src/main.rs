@@ -1,6 +1,7 @@
 //! The developer's commands. `cargo xtask test` is the whole gate; CI calls nothing else.
 
 mod bench;
+mod bench_run;
 mod bpf;
 mod browser;
 mod debian;
@@ -41,6 +42,8 @@ usage: cargo xtask COMMAND
   bench    measure on this machine and write BENCHMARKS.md (needs root)
   bench store [MILLIONS]
            the stores alone; the page's questions with that many million requests stored (5)
+  bench run
+           memtap run alone, against strace, over ten commands (needs root)
 
 Tools that are missing are installed with apt-get when you are root; else you are told which.";
 
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
         Some("bench") if std::env::args().nth(2).as_deref() == Some("store") => bench::run_store_bench(),
+        Some("bench") if std::env::args().nth(2).as_deref() == Some("run") => bench::run_run_bench(),
         Some("bench") => bench::run_bench(),
         _ => {
             eprintln!("{USAGE}");

@@ -78,6 +78,8 @@ const PYTHON: Tool = Tool {
     packages: &["python3", "python3-venv"],
 };
 
+const STRACE: Tool =
+    Tool { name: "strace", is_there: || output("strace", &["--version"]).is_some(), packages: &["strace"] };
 const SYSTEMD: Tool = Tool {
     name: "systemd 252 or later (its programs alone; it need not run)",
     is_there: || {
@@ -155,9 +157,14 @@ pub(crate) fn venv(name: &str, list: &Path) -> anyhow::Result<PathBuf> {
     Ok(programs)
 }
 
+/// What `memtap run` is measured against.
+pub(crate) fn strace() -> anyhow::Result<()> {
+    provide(&[STRACE])
+}
+
 /// What the whole gate needs.
 pub(crate) fn all() -> anyhow::Result<()> {
-    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, MARIADB, PYTHON, SYSTEMD])
+    provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, STRACE, MARIADB, PYTHON, SYSTEMD])
 }
 
 fn provide(tools: &[Tool]) -> anyhow::Result<()> {

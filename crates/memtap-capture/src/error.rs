@@ -38,6 +38,14 @@ pub enum CaptureError {
         /// Which.
         origin: &'static str,
     },
+    /// A command may not be traced.
+    #[error("the command may not be traced ({reason}); to mend it: {mend}")]
+    NotTraceable {
+        /// The kernel's words.
+        reason: String,
+        /// What mends it.
+        mend: String,
+    },
     /// A file of the kernel could not be read.
     #[error("cannot read {path}")]
     Read {
@@ -52,7 +60,7 @@ impl CaptureError {
     /// Whether a permission is missing, rather than an ability.
     #[must_use]
     pub fn not_permitted(&self) -> bool {
-        matches!(self, Self::NotPermitted { .. })
+        matches!(self, Self::NotPermitted { .. } | Self::NotTraceable { .. })
     }
 
     /// What was found, without a mend.
@@ -61,7 +69,7 @@ impl CaptureError {
             Self::NotPermitted { step, reason, .. } => format!("not permitted ({step}: {reason})"),
             Self::Locked => "the kernel is locked down".to_owned(),
             Self::Unsupported { step, reason } => format!("not possible ({step}: {reason})"),
-            Self::Read { .. } | Self::CannotFollow { .. } => self.to_string(),
+            Self::CannotFollow { .. } | Self::NotTraceable { .. } | Self::Read { .. } => self.to_string(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Sources of observations, behind the port [`Source`]: the kernel by eBPF, or what /proc shows to an ordinary user.
+//! Sources of observations, behind the port [`Source`]: the kernel by eBPF, or what /proc shows to an ordinary user; and of one
+//! command that memtap starts ([`follow`]), also as its tracer.
 //!
 //! [`open`] chooses and opens a source, [`spawn`] reads it in one OS thread and hands over [`Batch`]es through a bounded
 //! channel. The thread never waits for anything above it: what cannot be handed on stays in the kernel's ring, and what no
@@ -9,6 +10,7 @@
 
 mod bpf;
 mod clock;
+mod command;
 mod details;
 mod error;
 mod facts;
@@ -19,6 +21,7 @@ mod limits;
 mod mappings;
 mod probe;
 mod procfs;
+mod ptrace;
 mod reader;
 mod recording;
 mod smaps;
@@ -26,6 +29,7 @@ mod source;
 mod systemtap;
 
 pub use bpf::{attempt, function_hook, trial, without_calls};
+pub use command::{Ending, Follow, FollowBy, follow};
 pub use error::CaptureError;
 pub use facts::{ClockFacts, Facts, FolderFacts, GroupVersion, facts, folder_facts};
 pub use filter::Filter;

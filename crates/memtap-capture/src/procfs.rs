@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 
 use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
@@ -87,13 +88,31 @@ pub fn started_at(pid: u32) -> Option<WallClock> {
     Some(WallClock::after_boot(clock::boot(), start.0))
 }
 
-/// One process; `None` when it has gone or has no memory of its own.
+/// One process as a reading has it; `None` when it has gone or has no memory of its own.
 pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
-    let folder = format!("/proc/{pid}");
-    let status = fs::read_to_string(format!("{folder}/status")).ok()?;
-    let stat = fs::read(format!("{folder}/stat")).ok()?;
-    let uid = fs::metadata(&folder).ok()?.uid();
+    life(pid, pid, boot).map(|life| life.state)
+}
+
+/// A process with what only its whole life tells.
+pub(crate) struct Life {
+    /// As a reading has it.
+    pub(crate) state: ProcessState,
+    /// The highest virtual size that its memory has had, bytes.
+    pub(crate) highest_virtual_bytes: u64,
+    /// The highest resident set that its memory has had, bytes.
+    pub(crate) highest_resident_bytes: u64,
+    /// Its stacks' part of the virtual size, bytes.
+    pub(crate) stack_bytes: u64,
+}
+
+/// One process, of which `tid` is a thread that has not ended: the first may have gone before the others.
+pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
+    let status = whole(tid, "status")?;
+    let stat = whole(pid, "stat")?;
+    let uid = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
     let stat = Stat::parse(&stat)?;
+    // A name in it may be of any bytes.
+    let status = String::from_utf8_lossy(&status);
     let fields: HashMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
     let bytes = |name: &str| -> Option<u64> {
         Some(fields.get(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
@@ -107,7 +126,7 @@ pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
     };
     let virtual_bytes = bytes("VmSize")?;
     let process = ProcessId { tgid: Tgid(pid), start };
-    Some(ProcessState {
+    let state = ProcessState {
         started_at: WallClock::after_boot(boot, start.0),
         parent: Tgid(stat.parent),
         uid,
@@ -123,7 +142,27 @@ pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
         session: stat.session,
         threads: fields.get("Threads").and_then(|text| text.trim().parse().ok()).unwrap_or(0),
         ..ended(process)
+    };
+    Some(Life {
+        state,
+        highest_virtual_bytes: bytes("VmPeak").unwrap_or(virtual_bytes),
+        highest_resident_bytes: bytes("VmHWM").unwrap_or(resident.set_bytes()),
+        stack_bytes: bytes("VmStk").unwrap_or(0),
     })
+}
+
+/// A file of a process, read in as few calls as can be.
+fn whole(pid: u32, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    fs::File::open(format!("/proc/{pid}/{name}")).ok()?.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The process that a thread is of.
+pub(crate) fn process_of(tid: u32) -> Option<u32> {
+    let status = whole(tid, "status")?;
+    let status = String::from_utf8_lossy(&status);
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
 /// `NSpid: 4211 7`: the last is the one inside, when there is more than one.

@@ -49,7 +49,8 @@ pub fn spawn(
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut reader = Reader { source, settings, batches, pending: Batch::default(), reading: false };
+    let mut reader =
+        Reader { source, settings, batches, pending: Batch::default(), reading: false, ticked: None };
     let told = Arc::clone(&stop);
     let thread =
         std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
@@ -64,6 +65,8 @@ struct Reader {
     pending: Batch,
     /// A reading of all processes is on its way through the stream.
     reading: bool,
+    /// Of when the last tick was.
+    ticked: Option<WallClock>,
 }
 
 /// The channel's other end is gone.
@@ -96,11 +99,16 @@ impl Reader {
         self.end()
     }
 
-    /// The last tick, with everything that is still there. It may wait for room: nothing comes after it.
+    /// The last tick, with everything that is still there. It may wait for room: nothing comes after it. A source that is over gives no reading
+    /// any more: what it told after its last one is of its last moment.
     fn end(&mut self) -> Result<(), CaptureError> {
         loop {
-            let batch = std::mem::take(&mut self.pending);
-            if self.batches.blocking_send(batch).is_err() || self.source.is_over() {
+            let mut batch = std::mem::take(&mut self.pending);
+            let is_over = self.source.is_over();
+            if is_over && batch.tick.is_none() {
+                batch.tick = Some(self.source.moment().0).filter(|time| Some(*time) > self.ticked);
+            }
+            if self.batches.blocking_send(batch).is_err() || is_over {
                 return Ok(());
             }
             if !self.reading {
@@ -142,6 +150,7 @@ impl Reader {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
             Err(error) => tracing::warn!("cannot read the machine's memory: {error}"),
         }
+        self.ticked = Some(time);
         self.pending.tick = Some(time);
     }
 

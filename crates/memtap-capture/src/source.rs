@@ -88,6 +88,8 @@ pub enum SourceKind {
     SystemTap,
     /// What a recording holds.
     Recording,
+    /// Requests of one command, whose tracer memtap is.
+    Ptrace,
 }
 
 impl SourceKind {
@@ -99,6 +101,7 @@ impl SourceKind {
             Self::Procfs => "procfs",
             Self::SystemTap => "systemtap",
             Self::Recording => "recording",
+            Self::Ptrace => "ptrace",
         }
     }
 }

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use memtap_capture::{
-    Filter, Hook, Plan, Settings, Source, SourceChoice, Verdict, checks, facts, function_hook, open,
+    Ending, Filter, FollowBy, Hook, Plan, Settings, Source, SourceChoice, Verdict, checks, facts, follow,
+    function_hook, open,
 };
 use memtap_model::{Call, Errno, LossCause, MemoryRequest, Observation, Outcome, ProcessState, Tally, Tgid};
 use nix::libc;
@@ -257,6 +258,55 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
                 .count();
             assert_eq!(wrong, 0, "each change is the thread's own");
         }
+    }
+}
+
+const KNOWN: usize = 1_234_567;
+
+/// What the next test follows; on its own it only maps.
+#[test]
+fn maps_a_known_length_and_releases_it() {
+    unmap(map(KNOWN), KNOWN);
+}
+
+#[test]
+fn a_command_is_followed_alike_by_both_sources() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let words = || {
+        let program = std::env::current_exe().unwrap().into_os_string();
+        vec![program, "--exact".into(), "maps_a_known_length_and_releases_it".into(), "--quiet".into()]
+    };
+    for by in [FollowBy::Ptrace, FollowBy::Bpf] {
+        let mut source = follow(words(), by, &Settings::default()).expect("it may be followed");
+        let mut all = Vec::new();
+        while !source.is_over() {
+            source.poll(10_000, &mut all).expect("it is followed to its end");
+        }
+        assert!(matches!(source.ending(), Some(Ending::Exited(0))), "{:?}", source.ending());
+        let long = KNOWN.next_multiple_of(4096) as i64;
+        let deltas = |call: Call| -> Vec<i64> {
+            let requests = all.iter().filter_map(|observation| match observation {
+                Observation::Request(request) if request.arguments[1] == KNOWN as u64 => Some(request),
+                _ => None,
+            });
+            requests.filter(|request| request.call == call).map(|request| request.delta_bytes).collect()
+        };
+        assert_eq!((deltas(Call::Mmap), deltas(Call::Munmap)), (vec![long], vec![-long]), "{by:?}");
+        let first = all.iter().find_map(|observation| match observation {
+            Observation::Fork(state) => Some(state.process()),
+            _ => None,
+        });
+        let last = all.iter().rev().find_map(|observation| match observation {
+            Observation::Exit(state) => Some(state),
+            _ => None,
+        });
+        let last = last.unwrap();
+        assert_eq!(Some(last.process()), first, "one process, from its birth to its end");
+        let causes = last.causes.unwrap();
+        assert!(causes.kernel_bytes == 0 && causes.balance() > long, "{by:?}: {causes:?}");
+        assert!(last.peak_resident_bytes > 0 && last.peak_virtual_bytes > long.unsigned_abs());
+        let is_other = |one: &&Observation| matches!(one, Observation::Request(request) if Some(request.tgid) != first.map(|first| first.tgid));
+        assert_eq!(all.iter().find(is_other), None, "{by:?}: nobody else is told of");
     }
 }
 

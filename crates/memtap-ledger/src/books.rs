@@ -83,3 +83,54 @@ impl Books {
         self.shared_bytes = causes.shared_bytes;
     }
 }
+
+/// The books of two processes as if they were one's.
+impl std::ops::AddAssign<&Self> for Books {
+    fn add_assign(&mut self, more: &Self) {
+        let mut refusals = self.refusals.to_vec();
+        for added in more.refusals.iter() {
+            match refusals.iter_mut().find(|one| (one.call, one.errno) == (added.call, added.errno)) {
+                Some(one) => one.count += added.count,
+                None => refusals.push(*added),
+            }
+        }
+        let mut calls = self.calls;
+        for (call, added) in calls.iter_mut().zip(more.calls) {
+            *call += added;
+        }
+        *self = Self {
+            opening_bytes: self.opening_bytes.saturating_add(more.opening_bytes),
+            granted_bytes: self.granted_bytes.saturating_add(more.granted_bytes),
+            released_bytes: self.released_bytes.saturating_add(more.released_bytes),
+            exec_bytes: self.exec_bytes.saturating_add(more.exec_bytes),
+            stack_bytes: self.stack_bytes.saturating_add(more.stack_bytes),
+            kernel_bytes: self.kernel_bytes.saturating_add(more.kernel_bytes),
+            shared_bytes: self.shared_bytes.saturating_add(more.shared_bytes),
+            unexplained_bytes: self.unexplained_bytes.saturating_add(more.unexplained_bytes),
+            ended_bytes: self.ended_bytes.saturating_add(more.ended_bytes),
+            calls,
+            refusals: refusals.into(),
+            refusals_beyond: self.refusals_beyond.saturating_add(more.refusals_beyond),
+            lost: self.lost.saturating_add(more.lost),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtap_model::Errno;
+
+    #[test]
+    fn books_add_up() {
+        let refused = |count| Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count };
+        let mut sum = Books { opening_bytes: 10, stack_bytes: -3, ..Books::default() };
+        sum.refusals = [refused(2)].into();
+        sum.calls[0] = CallTotals { count: 5, requested_bytes: 50, refused: 2 };
+        let other = Books { ended_bytes: 4, ..sum.clone() };
+        let both = sum.balance() + other.balance();
+        sum += &other;
+        assert_eq!((sum.balance(), sum.requests(), sum.refused()), (both, 10, 4));
+        assert_eq!(&*sum.refusals, [refused(4)]);
+    }
+}

@@ -3,8 +3,8 @@
 use crate::record::{RawOom, RawRequest, RawState, RawTally};
 use crate::{
     CALLS, Call, CallTotals, Causes, Comm, Errno, Faults, MemoryRequest, Observation, OomKill, Outcome,
-    PageSize, ProcessId, ProcessState, RawRecord, Refusals, Resident, SizeRule, SpaceId, StartTime, Tally,
-    Tgid, Tid, WallClock, to_text,
+    PageSize, ProcessId, ProcessState, RawRecord, Refusals, Resident, SpaceId, StartTime, Tally, Tgid, Tid,
+    WallClock, to_text,
 };
 
 /// Why a record is not an observation: the two sides of the wire disagree.
@@ -65,7 +65,7 @@ impl Decoder {
             call,
             whole: true,
             arguments: record.args,
-            outcome: outcome(call, &record.args, record.ret),
+            outcome: Outcome::of(call, &record.args, record.ret),
             requested_bytes: record.requested,
             delta_bytes: self.signed(record.delta),
             virtual_bytes: self.page.to_bytes(record.total_vm),
@@ -153,25 +153,6 @@ impl Decoder {
 
     fn wall(&self, boot_ns: u64) -> WallClock {
         WallClock::after_boot(self.boot, boot_ns)
-    }
-}
-
-/// What the kernel answered. brk has no errno: it returns the break as it is now, so it was refused when that is not
-/// what was asked for; brk(0) only asks where the break is (`mm/mmap.c`, all versions).
-fn outcome(call: Call, arguments: &[u64; 5], ret: u64) -> Outcome {
-    if call.row().size == SizeRule::Break {
-        let asked = arguments[0];
-        return if asked == 0 || asked == ret {
-            Outcome::Granted(ret)
-        } else {
-            Outcome::Refused(Errno::ENOMEM)
-        };
-    }
-    let negated = ret.wrapping_neg();
-    if (1..=4095).contains(&negated) {
-        Outcome::Refused(Errno(negated as u16))
-    } else {
-        Outcome::Granted(ret)
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Comm, Errno, HostReading, Placement, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};
+use crate::{
+    Call, Comm, Errno, HostReading, Placement, ProcessId, SizeRule, SpaceId, StartTime, Tgid, Tid, WallClock,
+};
 
 /// One thing that a source saw. A stream of these, in the order given, is all that the ledger needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +107,28 @@ pub enum Outcome {
     Granted(u64),
     /// Refused with this errno.
     Refused(Errno),
+}
+
+impl Outcome {
+    /// What the answer means. brk has no errno: it returns the break as it is now, so it was refused when that is not what was asked
+    /// for; brk(0) only asks where the break is (`mm/mmap.c`, all versions).
+    #[must_use]
+    pub fn of(call: Call, arguments: &[u64; 5], answer: u64) -> Self {
+        if call.row().size == SizeRule::Break {
+            let asked = arguments[0];
+            return if asked == 0 || asked == answer {
+                Self::Granted(answer)
+            } else {
+                Self::Refused(Errno::ENOMEM)
+            };
+        }
+        let negated = answer.wrapping_neg();
+        if (1..=4095).contains(&negated) {
+            Self::Refused(Errno(negated as u16))
+        } else {
+            Self::Granted(answer)
+        }
+    }
 }
 
 /// One memory system call of one thread, with its arguments and its outcome.

@@ -19,7 +19,7 @@ mod run;
 mod self_usage;
 mod state;
 
-pub use dto::{Request, Time};
+pub use dto::{Process, Request, Time};
 pub use error::ServerError;
 pub use openapi::document;
 pub use run::{bind, router, serve};

@@ -2,6 +2,7 @@
 
 mod record;
 mod report;
+mod run;
 mod store;
 mod trace;
 
@@ -18,6 +19,7 @@ use crate::confine::User;
 
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
+pub(crate) use run::{RunArguments, RunFormat};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
 pub(crate) use trace::{TraceArguments, TraceFormat};
 
@@ -32,6 +34,7 @@ Examples:
   memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
   sudo memtap trace -p 1234 --follow         its requests and its children's as they come
   memtap report -o report.html               what the last hour came to
+  memtap run -- COMMAND                      one command's requests; needs no root
   memtap doctor                              what this kernel and your permissions allow";
 
 const IMPORT_EXAMPLES: &str = "\
@@ -74,6 +77,9 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
+    /// Run a command and tell what memory it and all its children asked for; no privilege needed
+    #[command(after_help = run::EXAMPLES)]
+    Run(RunArguments),
     /// Show requests as they come back from the kernel, in the manner of strace: of all processes, or of some
     #[command(after_help = trace::EXAMPLES)]
     Trace(TraceArguments),
@@ -420,6 +426,20 @@ mod tests {
         for wrong in ["", "noon", "+25:00", "05:75", "100000"] {
             assert!(utc_offset(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_command_of_run_is_the_commands() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["memtap", "run"], words].concat());
+        for words in [
+            &["-o", "x.html", "ls", "-l", "--format", "json"][..],
+            &["-o", "x.html", "--", "ls", "-l", "--format", "json"],
+        ] {
+            let Some(Command::Run(run)) = parse(words).unwrap().command else { panic!("another command") };
+            assert_eq!(run.command, ["ls", "-l", "--format", "json"]);
+            assert_eq!((run.format, run.output), (None, Some("x.html".into())));
+        }
+        assert!(parse(&[]).is_err() && parse(&["--source", "procfs", "ls"]).is_err());
     }
 
     #[test]

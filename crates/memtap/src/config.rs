@@ -41,12 +41,13 @@ impl Config {
         // What another machine did once is not mixed with one's own history, unless one says so.
         let (store, temporary) = match &arguments.store {
             Some(store) => (store.clone(), None),
-            None if is_recording => temporary_store().map(|(store, folder)| (store, Some(folder)))?,
+            None if is_recording => {
+                let (store, folder) = temporary_store()?;
+                arguments.user.as_ref().map_or(Ok(()), |user| user.take(folder.path()))?;
+                (store, Some(folder))
+            }
             None => (file.store()?.map_or_else(default_store, Ok)?, None),
         };
-        if let (Some(user), Some(folder)) = (&arguments.user, &temporary) {
-            user.take(folder.path()).context("cannot give the recording's history to --user")?;
-        }
         Ok(Self {
             listen: match arguments.listen {
                 Some(listen) => listen,

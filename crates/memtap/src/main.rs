@@ -18,9 +18,11 @@ mod record;
 mod replay;
 mod report_command;
 mod rows;
+mod run_command;
 mod serve;
 mod settings_file;
 mod store_command;
+mod terminal;
 mod trace;
 mod version;
 
@@ -50,6 +52,11 @@ fn main() -> ExitCode {
     start_log();
     confine::raise();
     let done = match cli.command {
+        // Its own status is the command's.
+        Some(cli::Command::Run(arguments)) => match run_command::run(&arguments) {
+            Ok(status) => return ExitCode::from(status),
+            Err(error) => Err(error),
+        },
         Some(cli::Command::Doctor(arguments)) => return ended(doctor::run(&arguments)),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
         Some(cli::Command::Trace(arguments)) => trace::run(&arguments),

@@ -1,22 +1,21 @@
 //! `memtap report`: what a range of the history came to, on the terminal or as one file.
 
-use std::io::{Stdout, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context as _, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
-use memtap_report::report::{self, Ask, At, Audience, Format, Report, Screen, Span};
+use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
 use memtap_store::{Range, Reader, StoreUrl};
 
 use crate::cli::{Compared, ReportArguments};
-use crate::{config, limits, output, replay};
+use crate::{config, limits, output, replay, terminal};
 
 /// Without `--last` or `--from`.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -49,7 +48,7 @@ fn of_history(
 ) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
-    let lang = arguments.lang.map_or_else(|| lang_of(environment), Lang::from);
+    let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
     let reader = memtap_store::open_reader(url)?
         .context("--store none keeps nothing: say which history with --store")?;
     if let Some(path) = &arguments.output {
@@ -68,7 +67,7 @@ fn of_history(
         None => {
             let stdout = std::io::stdout();
             let text = match arguments.format {
-                None | Some(Format::Text) => report::on_screen(&report, &audience, screen(&stdout)),
+                None | Some(Format::Text) => report::on_screen(&report, &audience, terminal::screen(&stdout)),
                 Some(format) => report::render(&report, format, &audience),
             };
             let mut stdout = stdout.lock();
@@ -76,20 +75,6 @@ fn of_history(
             output::unless_closed(done.map_err(anyhow::Error::from))
         }
     }
-}
-
-/// What stands behind standard output; `NO_COLOR` and its kin are heard.
-fn screen(stdout: &Stdout) -> Screen {
-    let size = terminal_size::terminal_size_of(stdout);
-    Screen {
-        width: size.map_or(Screen::default().width, |(width, _)| width.0.into()),
-        colours: AutoStream::choice(stdout) != ColorChoice::Never,
-        unicode: is_unicode(environment),
-    }
-}
-
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 fn ask(arguments: &ReportArguments, now: Timestamp, last: Duration, zone: &TimeZone) -> anyhow::Result<Ask> {
@@ -133,21 +118,6 @@ fn format_of(path: &Path) -> Format {
         Some(end) => end.parse().unwrap_or_default(),
         None => Format::default(),
     }
-}
-
-/// The locale of one category: the first of the variables that says something decides, as in the C library.
-fn locale(category: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
-    ["LC_ALL", category, "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty())
-}
-
-fn lang_of(variable: impl Fn(&str) -> Option<String>) -> Lang {
-    locale("LC_MESSAGES", variable).and_then(|locale| Lang::from_code(&locale)).unwrap_or_default()
-}
-
-/// Whether the locale's characters are more than ASCII.
-fn is_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let locale = locale("LC_CTYPE", variable).unwrap_or_default().to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Drawn on stderr, only where that is a terminal, and only when it takes its time.
@@ -239,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_is_the_files_and_the_language_the_locales() {
+    fn the_format_is_the_files() {
         for (path, format) in [
             ("a", Format::Html),
             ("a.MD", Format::Markdown),
@@ -248,19 +218,6 @@ mod tests {
             ("a.page", Format::Html),
         ] {
             assert_eq!(format_of(Path::new(path)), format, "{path}");
-        }
-        for (all, lang, told, unicode) in [
-            ("", "es_MX.UTF-8", Lang::Es, true),
-            ("C", "es_MX.UTF-8", Lang::En, false),
-            ("C.utf8", "es_MX", Lang::En, true),
-            ("", "", Lang::En, false),
-        ] {
-            let variable = |name: &str| match name {
-                "LC_ALL" => Some(all.to_owned()),
-                "LANG" => Some(lang.to_owned()),
-                _ => None,
-            };
-            assert_eq!((lang_of(variable), is_unicode(variable)), (told, unicode), "{all} {lang}");
         }
     }
 }

@@ -176,6 +176,11 @@ impl Driver {
     }
 }
 
+fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), CaptureError> {
+    let step = || format!("watching process {}", pid.0);
+    watched.insert(pid.0, 1, 0).map_err(|error| CaptureError::of_step(step(), &error))
+}
+
 /// Loads the programs with little memory, tries something, and lets all of it go; gives how long that took without the loading.
 fn try_with(
     hook: Hook,
@@ -202,11 +207,6 @@ fn open_iterator(ebpf: &mut Ebpf) -> Result<File, CaptureError> {
     let link = iterator.attach().map_err(|error| reading_failed(&error))?;
     let link = iterator.take_link(link).map_err(|error| reading_failed(&error))?;
     link.into_file().map_err(|error| reading_failed(&error))
-}
-
-fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), CaptureError> {
-    let step = || format!("watching process {}", pid.0);
-    watched.insert(pid.0, 1, 0).map_err(|error| CaptureError::of_step(step(), &error))
 }
 
 fn reading_failed(error: &(dyn std::error::Error + 'static)) -> CaptureError {

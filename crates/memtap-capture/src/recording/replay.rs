@@ -174,6 +174,9 @@ impl Source for Replay {
         let before = out.len();
         while out.len() - before < room {
             if let Some(observation) = self.ready.pop_front() {
+                if let Observation::Request(request) = &observation {
+                    self.moment.0 = self.moment.0.max(request.time);
+                }
                 out.push(observation);
             } else if let Some(end) = self.ends.take() {
                 self.moment = (end.time, end.host);

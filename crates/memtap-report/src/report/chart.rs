@@ -16,6 +16,9 @@ const LABELS: f64 = 4.0;
 /// A label so near the end would stand beyond the drawing.
 const EDGE: f64 = 0.97;
 
+/// The shortest step, seconds.
+const SHORT_S: f64 = 1e-6;
+
 /// Areas upon each other over time.
 pub(super) struct Chart {
     pub(super) title: String,
@@ -184,7 +187,8 @@ impl Chart {
     /// Where a step begins and ends in the drawing.
     fn step(&self, index: usize) -> (f64, f64) {
         let from = self.times[index];
-        let to = At(memtap_model::WallClock(from.0.0.saturating_add((self.step_s.max(1.0) * 1e9) as i64)));
+        let to =
+            At(memtap_model::WallClock(from.0.0.saturating_add((self.step_s.max(SHORT_S) * 1e9) as i64)));
         (self.place(from), self.place(to))
     }
 
@@ -231,7 +235,7 @@ impl Chart {
         let mut stretches: Vec<(usize, usize)> = Vec::new();
         for index in 0..self.times.len() {
             let follows =
-                |last: usize| self.times[last].seconds_to(self.times[index]) < self.step_s.max(1.0) * 1.5;
+                |last: usize| self.times[last].seconds_to(self.times[index]) < self.step_s.max(SHORT_S) * 1.5;
             match stretches.last_mut() {
                 Some((_, last)) if follows(*last) => *last = index,
                 _ => stretches.push((index, index)),

@@ -10,7 +10,11 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 pub(super) fn render(report: &Report, audience: &Audience) -> String {
-    let outline = outline(report, audience);
+    page(&outline(report, audience), audience, &report.memtap)
+}
+
+/// An outline as one file; `memtap` is the version that it is by.
+pub(super) fn page(outline: &Outline, audience: &Audience, memtap: &str) -> String {
     let lang = audience.lang;
     html! {
         (DOCTYPE)
@@ -20,14 +24,14 @@ pub(super) fn render(report: &Report, audience: &Audience) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta name="generator" content=(format!("memtap {}", report.memtap));
+                meta name="generator" content=(format!("memtap {memtap}"));
                 meta name="referrer" content="no-referrer";
                 title { (outline.title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (head(&outline))
-                (contents(&outline, lang.pick("Contents", "Contenido")))
+                (head(outline))
+                (contents(outline, lang.pick("Contents", "Contenido")))
                 main {
                     @for section in &outline.sections { (whole_section(section, audience)) }
                 }

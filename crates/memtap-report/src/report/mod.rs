@@ -12,6 +12,7 @@ mod markdown;
 mod names;
 mod outline;
 mod requests;
+mod run;
 #[cfg(test)]
 mod scene;
 mod span;
@@ -32,6 +33,7 @@ pub use self::csv::plain_cell;
 pub use data::*;
 pub use making::make;
 pub use names::{NamePattern, visible};
+pub use run::{Run, RunProcess, RunRequest};
 pub use span::{At, Span};
 pub use text::Screen;
 
@@ -187,7 +189,7 @@ pub fn render(report: &Report, format: Format, audience: &Audience) -> String {
 /// Writes a report as text for one terminal.
 #[must_use]
 pub fn on_screen(report: &Report, audience: &Audience, screen: Screen) -> String {
-    text::render(report, audience, screen)
+    text::render(&outline::outline(report, audience), report.asked.span, audience, screen)
 }
 
 fn json(report: &Report) -> String {

@@ -14,8 +14,8 @@ use textwrap::core::display_width;
 pub use screen::Screen;
 use screen::{ASIDE, SERIOUS, TITLE, WARNING};
 
-use super::outline::{Block, Cell, FindingBlock, Section, Tile, outline};
-use super::{Audience, Report, Span, when};
+use super::outline::{Block, Cell, FindingBlock, Outline, Section, Tile};
+use super::{Audience, Span, when};
 use crate::Severity;
 
 /// Narrower than this nothing is aligned any more; sentences in longer lines are hard to read.
@@ -24,10 +24,10 @@ const SENTENCE: usize = 100;
 /// A blank at which no line ends.
 const TOGETHER: &str = "\u{a0}";
 
-pub(super) fn render(report: &Report, audience: &Audience, screen: Screen) -> String {
-    let outline = outline(report, audience);
+/// Of what happened within `span`.
+pub(super) fn render(outline: &Outline, span: Span, audience: &Audience, screen: Screen) -> String {
     let screen = Screen { width: screen.width.max(NARROWEST), ..screen };
-    let mut text = Text { out: String::new(), screen, audience, day: one_day(report.asked.span, audience) };
+    let mut text = Text { out: String::new(), screen, audience, day: one_day(span, audience) };
     text.paragraph(TITLE, 0, &outline.title);
     for (label, value) in &outline.facts {
         text.paragraph(Style::new(), 0, &format!("{label}: {value}"));

@@ -34,7 +34,7 @@ pub(crate) use machine::{Hosts, Machine, Runs};
 pub(crate) use mappings::{Limits, Mappings};
 pub(crate) use measure::Measure;
 pub(crate) use oom::OomKill;
-pub(crate) use process::Process;
+pub use process::Process;
 pub(crate) use program::Programs;
 pub use request::Request;
 pub(crate) use share::Share;

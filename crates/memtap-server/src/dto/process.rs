@@ -12,7 +12,7 @@ use super::{CallName, Time};
 
 /// One process life with its books.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Process {
+pub struct Process {
     pub(crate) pid: u32,
     /// With the pid: which process life.
     pub(crate) start_time: Time,
@@ -118,8 +118,9 @@ pub(crate) struct CallTotals {
 }
 
 impl Process {
-    /// `total_bytes` is the machine's memory.
-    pub(crate) fn of(summary: &ProcessSummary, total_bytes: u64) -> Self {
+    /// As the interface tells it; `total_bytes` is the machine's memory.
+    #[must_use]
+    pub fn of(summary: &ProcessSummary, total_bytes: u64) -> Self {
         let books = &summary.books;
         let made = CALLS.iter().zip(&books.calls).filter(|(row, totals)| totals.count > 0 || row.moves);
         let calls = made.map(|(row, totals)| (row.name, totals.into()));

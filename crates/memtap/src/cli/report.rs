@@ -31,7 +31,7 @@ pub(crate) struct ReportArguments {
     pub(crate) which: WhichStore,
 
     /// Of a recording instead of a history: of all of it, where no range is asked for; its end stands for now
-    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) recording: Option<PathBuf>,
 
     /// Of the time just past: 90s, 10m, 1h, 7d [default: 1h]

@@ -2,12 +2,12 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::scene;
+use super::super::{on_screen, scene};
 use super::*;
 use crate::Lang;
 
 fn rendered(lang: Lang, screen: Screen) -> String {
-    render(&scene::report(), &Audience { lang, zone: TimeZone::UTC }, screen)
+    on_screen(&scene::report(), &Audience { lang, zone: TimeZone::UTC }, screen)
 }
 
 fn screens() -> impl Iterator<Item = Screen> {

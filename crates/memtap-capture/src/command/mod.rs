@@ -1,0 +1,89 @@
+//! A command that memtap starts and follows with all that descends from it, by eBPF or as its tracer.
+
+mod ending;
+mod start;
+mod terminal;
+mod watched;
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt as _;
+use std::str::FromStr;
+
+use crate::bpf::Bpf;
+use crate::ptrace::Ptrace;
+use crate::{CaptureError, Settings, Source, probe};
+
+pub use ending::Ending;
+pub(crate) use start::Waiting;
+pub(crate) use terminal::{halt_with_it, has_ended, is_enough};
+use watched::Watched;
+
+/// A source that follows one command. It is over when the last process of the command's tree has ended.
+pub trait Follow: Source {
+    /// How the command ended; `None` while it runs.
+    fn ending(&self) -> Option<&Ending>;
+}
+
+/// By what a command is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FollowBy {
+    /// eBPF where that is permitted: it holds no process up. Else as its tracer.
+    #[default]
+    Auto,
+    /// eBPF or not at all.
+    Bpf,
+    /// As its tracer, which needs no privilege.
+    Ptrace,
+}
+
+impl FromStr for FollowBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "bpf" => Ok(Self::Bpf),
+            "ptrace" => Ok(Self::Ptrace),
+            other => Err(format!("'{other}' is no source for a command; choose auto, bpf or ptrace")),
+        }
+    }
+}
+
+/// Starts a command. The thread that calls this must be the one that reads the source.
+///
+/// # Errors
+/// When it may not be followed, or no process can be made. That there is no such program is its ending, and no error.
+pub fn follow(
+    words: Vec<OsString>,
+    by: FollowBy,
+    settings: &Settings,
+) -> Result<Box<dyn Follow>, CaptureError> {
+    // A word of a command line has no NUL.
+    let words: Vec<CString> =
+        words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
+    let bpf = match by {
+        FollowBy::Ptrace => None,
+        FollowBy::Bpf => Some(open_bpf(settings)?),
+        FollowBy::Auto => open_bpf(settings)
+            .inspect_err(|error| {
+                tracing::debug!("the command is traced, since eBPF is not possible: {error}")
+            })
+            .ok(),
+    };
+    Ok(match bpf {
+        Some(bpf) => Box::new(Watched::start(&words, Box::new(bpf))?),
+        None => Box::new(Ptrace::start(&words)?),
+    })
+}
+
+/// Without hooks on functions: only to find out whether the kernel allows them takes longer than many a command.
+fn open_bpf(settings: &Settings) -> Result<Bpf, CaptureError> {
+    let mut failed = None;
+    for plan in probe::plans(&crate::facts(), None) {
+        match Bpf::open(&Settings { plan: Some(plan), ..settings.clone() }) {
+            Ok(bpf) => return Ok(bpf),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or_else(|| Bpf::open(settings), Err)
+}

@@ -1,0 +1,231 @@
+//! What the run of one command came to: `memtap run` gathers it, and it is written here, by one outline for terminals and for browsers.
+
+mod outline;
+
+use std::sync::Arc;
+
+use memtap_model::{Call, CallTotals, Errno, Refusals};
+
+use super::{Audience, Screen, Span, html, text};
+
+/// Processes that are listed on a terminal, at most.
+const ON_A_TERMINAL: usize = 20;
+
+/// A run, with all processes of its tree added up.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// The command line.
+    pub command: String,
+    /// Which memtap.
+    pub memtap: String,
+    /// By what it was followed: `bpf` or `ptrace`.
+    pub source: &'static str,
+    /// From its begin to the end of its last process.
+    pub span: Span,
+    /// Its status, as a shell tells it.
+    pub status: u8,
+    /// The signal that killed it.
+    pub signal: Option<&'static str>,
+    /// The highest virtual size that its processes had together, bytes.
+    pub peak_virtual_bytes: u64,
+    /// The highest resident set that is known of, bytes.
+    pub peak_resident_bytes: u64,
+    /// Sum of what was asked for and granted, by the calls that ask, bytes.
+    pub requested_bytes: u64,
+    /// What was made of each call.
+    pub calls: Vec<(Call, CallTotals)>,
+    /// What was refused, by call and errno.
+    pub refusals: Vec<Refusals>,
+    /// Requests that are in the sums and were not seen one by one.
+    pub lost: u64,
+    /// The largest requests, largest first.
+    pub largest: Vec<RunRequest>,
+    /// The highest virtual size within each step, bytes.
+    pub timeline: Vec<u64>,
+    /// Length of such a step, seconds.
+    pub step_s: f64,
+    /// The processes, in the order in which they were born; of very many, those with the highest peaks.
+    pub processes: Vec<RunProcess>,
+    /// How many more there were.
+    pub left_out: u64,
+}
+
+/// A request that was for much.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// How long after the begin, seconds.
+    pub after_s: f64,
+    /// Of which process.
+    pub pid: u32,
+    /// Its name, a stranger's.
+    pub name: String,
+    /// Which call.
+    pub call: Call,
+    /// What it asked for, bytes.
+    pub requested_bytes: u64,
+    /// Why it was refused, if it was.
+    pub refused: Option<Errno>,
+    /// Its flags in words.
+    pub words: String,
+    /// The mapped file's own name.
+    pub file: Option<Arc<str>>,
+}
+
+/// One process of the tree.
+#[derive(Debug, Clone, Default)]
+pub struct RunProcess {
+    /// Its pid.
+    pub pid: u32,
+    /// Its command line, else its name: a stranger's.
+    pub command: String,
+    /// The highest virtual size of its life, bytes.
+    pub peak_virtual_bytes: u64,
+    /// The highest resident set of its life, bytes.
+    pub peak_resident_bytes: u64,
+    /// Its requests.
+    pub requests: u64,
+    /// What it asked for and was granted, bytes.
+    pub requested_bytes: u64,
+    /// Its refused requests.
+    pub refused: u64,
+    /// How long it lived, seconds.
+    pub seconds: f64,
+}
+
+impl Run {
+    fn requests(&self) -> u64 {
+        self.calls.iter().map(|(_, totals)| totals.count).sum()
+    }
+
+    fn refused(&self) -> u64 {
+        self.calls.iter().map(|(_, totals)| totals.refused).sum()
+    }
+
+    /// For a terminal; of many processes, those with the highest peaks.
+    #[must_use]
+    pub fn text(&self, audience: &Audience, screen: Screen) -> String {
+        let mut run = self.clone();
+        run.keep_processes(ON_A_TERMINAL);
+        text::render(&outline::outline(&run, audience), self.span, audience, screen)
+    }
+
+    fn keep_processes(&mut self, most: usize) {
+        let mut largest: Vec<usize> = (0..self.processes.len()).collect();
+        largest.sort_by_key(|index| std::cmp::Reverse(self.processes[*index].peak_resident_bytes));
+        self.left_out += largest.len().saturating_sub(most) as u64;
+        largest.truncate(most);
+        largest.sort_unstable();
+        self.processes = largest.into_iter().map(|index| self.processes[index].clone()).collect();
+    }
+
+    /// For a browser, as one file.
+    #[must_use]
+    pub fn html(&self, audience: &Audience) -> String {
+        html::page(&outline::outline(self, audience), audience, &self.memtap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use memtap_model::WallClock;
+    use scraper::{Html, Selector};
+
+    use super::super::At;
+    use super::*;
+    use crate::Lang;
+
+    fn run() -> Run {
+        let granted = |count, requested_bytes, refused| CallTotals { count, requested_bytes, refused };
+        Run {
+            command: "./solver <b>\u{1b}[31m".to_owned(),
+            memtap: "9.9".to_owned(),
+            source: "ptrace",
+            span: Span { from: At(WallClock(0)), to: At(WallClock(2_500_000_000)) },
+            status: 139,
+            signal: Some("SIGSEGV"),
+            peak_virtual_bytes: 3 << 30,
+            peak_resident_bytes: 2 << 20,
+            requested_bytes: 5 << 20,
+            calls: vec![(Call::Mmap, granted(1234, 4 << 20, 1)), (Call::Brk, granted(3, 1 << 20, 0))],
+            refusals: vec![Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count: 1 }],
+            lost: 0,
+            largest: vec![RunRequest {
+                after_s: 1.25,
+                pid: 7,
+                name: "solver".to_owned(),
+                call: Call::Mmap,
+                requested_bytes: 1 << 40,
+                refused: Some(Errno::ENOMEM),
+                words: "PROT_READ".to_owned(),
+                file: None,
+            }],
+            timeline: vec![1 << 20, 3 << 30, 0],
+            step_s: 1.0,
+            processes: vec![
+                RunProcess { pid: 7, command: "solver".to_owned(), ..RunProcess::default() },
+                RunProcess { pid: 8, command: "évil\n".to_owned(), ..RunProcess::default() },
+            ],
+            left_out: 0,
+        }
+    }
+
+    fn screen(width: usize) -> Screen {
+        Screen { width, ..Screen::default() }
+    }
+
+    fn audience(lang: Lang) -> Audience {
+        Audience { lang, zone: TimeZone::UTC }
+    }
+
+    #[test]
+    fn a_terminal_is_told_the_figures_in_words() {
+        let text = run().text(&audience(Lang::En), screen(100));
+        for told in ["3.00 GiB", "2.00 MiB", "1,234", "SIGSEGV", "ENOMEM", "RLIMIT_AS", "1.00 TiB", "▁█"]
+        {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+        assert!(!text.contains('\u{1b}') && !text.contains("évil\n"), "strangers' bytes are escaped: {text}");
+        let spanish = run().text(&audience(Lang::Es), screen(100));
+        assert!(spanish.contains("3,00 GiB") && spanish.contains("1.234"), "{spanish}");
+    }
+
+    #[test]
+    fn of_many_processes_a_terminal_lists_the_largest() {
+        let mut run = run();
+        run.processes = (0..100)
+            .map(|pid| RunProcess {
+                pid,
+                command: format!("worker{pid}."),
+                peak_resident_bytes: u64::from(pid * 37 % 100),
+                ..RunProcess::default()
+            })
+            .collect();
+        let text = run.text(&audience(Lang::En), screen(100));
+        assert_eq!(text.matches("worker").count(), 20, "{text}");
+        assert!(text.contains("worker27.") && text.contains("80 more are in the sums"), "{text}");
+        assert!(run.html(&audience(Lang::En)).contains("worker1."));
+    }
+
+    #[test]
+    fn lines_keep_to_the_terminals_width() {
+        for columns in [60, 80, 200] {
+            let text = run().text(&audience(Lang::Es), screen(columns));
+            let longest = text.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(columns), "{columns}: {longest:?}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_given_one_file_that_asks_for_nothing() {
+        let text = run().html(&audience(Lang::En));
+        let page = Html::parse_document(&text);
+        assert!(page.errors.is_empty(), "{:?}", page.errors);
+        assert_eq!(
+            page.select(&Selector::parse("script, link, [src], b:not(.severity)").unwrap()).count(),
+            0
+        );
+        assert_eq!(page.select(&Selector::parse("svg").unwrap()).count(), 1);
+        assert!(text.contains("./solver &lt;b&gt;\\u{1b}[31m"), "{text}");
+    }
+}

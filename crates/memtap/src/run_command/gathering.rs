@@ -1,0 +1,166 @@
+//! What a run came to, gathered while it runs. All of it is bounded: of very many processes, those with the highest peaks are kept.
+
+use std::sync::Arc;
+
+use memtap_ledger::{BookedRequest, Ledger, ProcessSummary, Settings};
+use memtap_model::{Observation, Tgid, WallClock};
+
+use super::timeline::Timeline;
+use super::together::Together;
+
+/// Processes that are told one by one.
+const PROCESSES: usize = 1000;
+/// Requests that are told one by one.
+const LARGEST: usize = 10;
+
+/// What is gathered.
+pub(super) struct Gathering {
+    root: Tgid,
+    ledger: Ledger,
+    pub(super) began: WallClock,
+    pub(super) ended: WallClock,
+    pub(super) together: Together,
+    timeline: Timeline,
+    /// The largest first.
+    largest: Vec<BookedRequest>,
+    sum: Option<ProcessSummary>,
+    processes: Vec<Arc<ProcessSummary>>,
+    left_out: u64,
+}
+
+/// What was gathered.
+pub(super) struct Gathered {
+    /// All processes added up, under the identity of the first.
+    pub(super) sum: ProcessSummary,
+    /// In the order of their births, the first among them.
+    pub(super) processes: Vec<Arc<ProcessSummary>>,
+    pub(super) left_out: u64,
+    pub(super) largest: Vec<BookedRequest>,
+    pub(super) timeline: Vec<u64>,
+    pub(super) step_s: f64,
+    pub(super) began: WallClock,
+    pub(super) ended: WallClock,
+}
+
+impl Gathering {
+    pub(super) fn new(began: WallClock) -> Self {
+        // The views' own lists are not looked at.
+        let settings = Settings { latest_kept: 1, ended_kept: 1, names_kept: 1 };
+        Self {
+            root: Tgid(0),
+            ledger: Ledger::new(settings),
+            began,
+            ended: began,
+            together: Together::default(),
+            timeline: Timeline::new(began),
+            largest: Vec::new(),
+            sum: None,
+            processes: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    /// Takes all of it, in the stream's order.
+    pub(super) fn take(&mut self, observations: &mut Vec<Observation>) {
+        for observation in observations.drain(..) {
+            if self.root == Tgid(0)
+                && let Observation::Fork(state) = &observation
+            {
+                self.root = state.tgid;
+                (self.began, self.ended) = (state.time, state.time);
+                self.timeline = Timeline::new(state.time);
+            }
+            if let Some((at, sum)) = self.together.take(&observation) {
+                self.timeline.set(at, sum);
+                self.ended = at;
+            }
+            if let Some(booked) = self.ledger.apply(observation) {
+                self.request(booked);
+            }
+        }
+        let view = self.ledger.publish(self.ended);
+        for process in view.closed {
+            self.process(process);
+        }
+    }
+
+    fn request(&mut self, booked: BookedRequest) {
+        // What was refused has asked for it all the same.
+        if !booked.request.call.asks() || booked.request.requested_bytes == 0 {
+            return;
+        }
+        let size = |booked: &BookedRequest| booked.request.requested_bytes;
+        let place = self.largest.partition_point(|other| size(other) >= size(&booked));
+        if place < LARGEST {
+            self.largest.truncate(LARGEST - 1);
+            self.largest.insert(place, booked);
+        }
+    }
+
+    fn process(&mut self, process: Arc<ProcessSummary>) {
+        let is_root = process.process.tgid == self.root;
+        match &mut self.sum {
+            None => self.sum = Some((*process).clone()),
+            Some(sum) => add(sum, &process, is_root),
+        }
+        self.processes.push(process);
+        if self.processes.len() >= 2 * PROCESSES {
+            self.forget_the_small();
+        }
+    }
+
+    fn forget_the_small(&mut self) {
+        let beyond = self.processes.len().saturating_sub(PROCESSES);
+        if beyond > 0 {
+            let root = self.root;
+            self.processes.sort_by_key(|process| {
+                let is_root = process.process.tgid == root;
+                std::cmp::Reverse((is_root, process.peaks.resident_bytes, process.peaks.virtual_bytes))
+            });
+            self.processes.truncate(PROCESSES);
+            self.left_out += beyond as u64;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Gathered {
+        // Those that nobody waited for.
+        for process in self.ledger.publish(self.ended).living.iter() {
+            self.process(Arc::clone(process));
+        }
+        self.forget_the_small();
+        self.processes.sort_by_key(|process| (process.process.start, process.process.tgid));
+        let mut sum = self.sum.unwrap_or_default();
+        sum.peaks.virtual_bytes = self.together.peak_virtual_bytes;
+        sum.peaks.resident_bytes = self.together.peak_resident_bytes;
+        let (timeline, step_s) = self.timeline.finish();
+        Gathered {
+            sum,
+            processes: self.processes,
+            left_out: self.left_out,
+            largest: self.largest,
+            timeline,
+            step_s,
+            began: self.began,
+            ended: self.ended,
+        }
+    }
+}
+
+/// Adds a process to the sum, which has the identity of the first.
+fn add(sum: &mut ProcessSummary, process: &ProcessSummary, is_root: bool) {
+    let (mut books, mut faults) = (std::mem::take(&mut sum.books), sum.faults);
+    books += &process.books;
+    faults += process.faults;
+    let earliest = |one: Option<WallClock>, other| one.into_iter().chain(other).min();
+    let whole = ProcessSummary {
+        books,
+        virtual_bytes: sum.virtual_bytes + process.virtual_bytes,
+        requested_bytes: sum.requested_bytes.saturating_add(process.requested_bytes),
+        faults,
+        first_request: earliest(sum.first_request, process.first_request),
+        last_request: sum.last_request.max(process.last_request),
+        ended_at: sum.ended_at.max(process.ended_at),
+        ..if is_root { process.clone() } else { std::mem::take(sum) }
+    };
+    *sum = whole;
+}

@@ -1,0 +1,90 @@
+//! `memtap run`: a command with all that descends from it, and what they asked for.
+
+mod gathering;
+mod telling;
+mod timeline;
+mod together;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use memtap_capture::{Ending, Follow, Settings, follow, read_host};
+use memtap_model::WallClock;
+
+use crate::cli::{RunArguments, RunFormat};
+use crate::output;
+use gathering::{Gathered, Gathering};
+
+/// Observations that are taken at a time.
+const BATCH: usize = 8192;
+
+/// Gives the status to end with.
+pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
+    let settings = Settings::default();
+    let began = now()?;
+    let mut source = follow(arguments.command.clone(), arguments.source, &settings)?;
+    let gathered = follow_to_the_end(&mut *source, &settings, began)?;
+    let kind = source.kind();
+    let ending = source.ending().context("the command's end was not seen")?;
+    if let Ending::NotRun(error) = ending {
+        eprintln!("memtap: cannot run {}: {error}", arguments.command[0].display());
+        return Ok(ending.status());
+    }
+    let told = telling::Told { arguments, gathered: &gathered, ending, source: kind.name() };
+    let text = match format(arguments) {
+        RunFormat::Text => told.text(),
+        RunFormat::Json => told.json(read_host().map_or(0, |host| host.total_bytes))?,
+        RunFormat::Html => told.html(),
+    };
+    write(arguments.output.as_deref(), &text)?;
+    Ok(ending.repeat())
+}
+
+fn follow_to_the_end(
+    source: &mut dyn Follow,
+    settings: &Settings,
+    began: WallClock,
+) -> anyhow::Result<Gathered> {
+    let mut gathering = Gathering::new(began);
+    let mut observations = Vec::new();
+    let mut next_tick = Instant::now() + settings.tick;
+    while !source.is_over() {
+        if Instant::now() >= next_tick {
+            next_tick = Instant::now() + settings.tick;
+            source.tick()?;
+        }
+        let count = source.poll(BATCH, &mut observations)?;
+        gathering.take(&mut observations);
+        if count == 0 && !source.is_over() {
+            std::thread::sleep(settings.poll);
+        }
+    }
+    Ok(gathering.finish())
+}
+
+fn format(arguments: &RunArguments) -> RunFormat {
+    let end = arguments.output.as_ref().and_then(|path| path.extension()?.to_str());
+    arguments.format.unwrap_or(match end {
+        Some("json") => RunFormat::Json,
+        Some("html" | "htm") => RunFormat::Html,
+        _ => RunFormat::Text,
+    })
+}
+
+/// stdout is the command's.
+fn write(path: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match path {
+        Some(path) => output::to_file(path, |mut file| Ok(file.write_all(text.as_bytes())?)),
+        None => {
+            let done = std::io::stderr().lock().write_all(text.as_bytes());
+            output::unless_closed(done.map_err(anyhow::Error::from))
+        }
+    }
+}
+
+fn now() -> anyhow::Result<WallClock> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Ok(WallClock(i64::try_from(now.as_nanos())?))
+}

@@ -1,0 +1,168 @@
+//! What was gathered, for people and for programs.
+
+use jiff::tz::TimeZone;
+use memtap_capture::Ending;
+use memtap_ledger::{BookedRequest, ProcessSummary};
+use memtap_model::{CALLS, Outcome, to_text};
+use memtap_report::report::{At, Audience, Run, RunProcess, RunRequest, Screen, Span};
+use memtap_server::{Process, Request};
+use memtap_store::StoredRequest;
+use nix::sys::signal::Signal;
+use serde::Serialize;
+
+use super::gathering::Gathered;
+use crate::cli::RunArguments;
+use crate::terminal;
+
+pub(super) struct Told<'a> {
+    pub(super) arguments: &'a RunArguments,
+    pub(super) gathered: &'a Gathered,
+    pub(super) ending: &'a Ending,
+    pub(super) source: &'static str,
+}
+
+/// The fields of one process, of the whole tree added up, with what is told of a run besides.
+#[derive(Serialize)]
+struct Json {
+    #[serde(flatten)]
+    sum: Process,
+    /// As a shell tells it.
+    exit_status: u8,
+    signal: Option<&'static str>,
+    source: &'static str,
+    duration_s: f64,
+    processes: u64,
+    children: Vec<Process>,
+    /// Further ones, with lower peaks; the sums have them.
+    children_left_out: u64,
+    largest_requests: Vec<Request>,
+    timeline: JsonTimeline,
+}
+
+/// The highest virtual size of all processes together within each step.
+#[derive(Serialize)]
+struct JsonTimeline {
+    step_s: f64,
+    virtual_bytes: Vec<u64>,
+}
+
+impl Told<'_> {
+    pub(super) fn text(&self) -> String {
+        let screen = match self.arguments.output {
+            None => terminal::screen(&std::io::stderr()),
+            Some(_) => Screen::default(),
+        };
+        self.run().text(&audience(), screen)
+    }
+
+    pub(super) fn html(&self) -> String {
+        self.run().html(&audience())
+    }
+
+    /// `total_bytes` is the machine's memory.
+    pub(super) fn json(&self, total_bytes: u64) -> serde_json::Result<String> {
+        let gathered = self.gathered;
+        let root = gathered.sum.process;
+        let mut sum = gathered.sum.clone();
+        if sum.command.is_empty() {
+            // It ended before its command line could be read.
+            sum.command = self.command().into();
+        }
+        let children = gathered.processes.iter().filter(|process| process.process != root);
+        let json = Json {
+            sum: Process::of(&sum, total_bytes),
+            exit_status: self.ending.status(),
+            signal: self.signal(),
+            source: self.source,
+            duration_s: gathered.ended.seconds_since(gathered.began),
+            processes: gathered.processes.len() as u64 + gathered.left_out,
+            children: children.map(|process| Process::of(process, total_bytes)).collect(),
+            children_left_out: gathered.left_out,
+            largest_requests: gathered
+                .largest
+                .iter()
+                .map(|booked| Request::from(&StoredRequest::from(booked)))
+                .collect(),
+            timeline: JsonTimeline { step_s: gathered.step_s, virtual_bytes: gathered.timeline.clone() },
+        };
+        let mut text = serde_json::to_string_pretty(&json)?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    fn command(&self) -> String {
+        let words = self.arguments.command.iter().map(|word| to_text(word.as_encoded_bytes()));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    fn signal(&self) -> Option<&'static str> {
+        match self.ending {
+            Ending::Killed(number) => Some(Signal::try_from(*number).map_or("a signal", Signal::as_str)),
+            _ => None,
+        }
+    }
+
+    fn run(&self) -> Run {
+        let gathered = self.gathered;
+        let sum = &gathered.sum;
+        let made = CALLS.iter().zip(sum.books.calls).filter(|(_, totals)| totals.count > 0);
+        let mut calls: Vec<_> = made.map(|(row, totals)| (row.call, totals)).collect();
+        calls.sort_by_key(|(_, totals)| std::cmp::Reverse(totals.count));
+        Run {
+            command: self.command(),
+            memtap: env!("CARGO_PKG_VERSION").to_owned(),
+            source: self.source,
+            span: Span { from: At(gathered.began), to: At(gathered.ended) },
+            status: self.ending.status(),
+            signal: self.signal(),
+            peak_virtual_bytes: sum.peaks.virtual_bytes,
+            peak_resident_bytes: sum.peaks.resident_bytes,
+            requested_bytes: sum.requested_bytes,
+            calls,
+            refusals: sum.books.refusals.to_vec(),
+            lost: sum.books.lost,
+            largest: gathered.largest.iter().map(|booked| request(booked, gathered)).collect(),
+            timeline: gathered.timeline.clone(),
+            step_s: gathered.step_s,
+            processes: gathered.processes.iter().map(|summary| process(summary)).collect(),
+            left_out: gathered.left_out,
+        }
+    }
+}
+
+/// Whoever sits at this machine.
+fn audience() -> Audience {
+    Audience { lang: terminal::lang(), zone: TimeZone::system() }
+}
+
+fn request(booked: &BookedRequest, gathered: &Gathered) -> RunRequest {
+    let request = &booked.request;
+    let (protection, flags) = request.words();
+    RunRequest {
+        after_s: request.time.seconds_since(gathered.began),
+        pid: request.tgid.0,
+        name: request.name.to_text(),
+        call: request.call,
+        requested_bytes: request.requested_bytes,
+        refused: match request.outcome {
+            Outcome::Granted(_) => None,
+            Outcome::Refused(errno) => Some(errno),
+        },
+        words: request.call.describe(protection, flags),
+        file: request.file.clone(),
+    }
+}
+
+fn process(summary: &ProcessSummary) -> RunProcess {
+    let named = || summary.name.to_text();
+    RunProcess {
+        pid: summary.process.tgid.0,
+        command: if summary.command.is_empty() { named() } else { summary.command.to_string() },
+        peak_virtual_bytes: summary.peaks.virtual_bytes,
+        peak_resident_bytes: summary.peaks.resident_bytes,
+        requests: summary.books.requests(),
+        requested_bytes: summary.requested_bytes,
+        refused: summary.books.refused(),
+        seconds: summary.ended_at.map_or(0.0, |end| end.seconds_since(summary.started_at)),
+    }
+}

@@ -1,0 +1,114 @@
+//! What following a command costs it: `memtap run` by both sources, and strace, over ten commands that people run.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::bail;
+
+use crate::bench::median;
+use crate::run::output;
+use crate::tools;
+
+/// The section's title.
+pub(crate) const TITLE: &str = "\n## What following one command costs it\n";
+const ROUNDS: usize = 7;
+
+/// What is run, and what must be there for it. `FOLDER` stands for a folder with a C program, some text and a git repository.
+const COMMANDS: [(&str, &str); 10] = [
+    ("python3", "python3 -c 'import json, re, http.client'"),
+    ("node", "node -e 'JSON.stringify([...Array(1000).keys()])'"),
+    ("gcc", "gcc -O1 -c -o FOLDER/a.o FOLDER/a.c"),
+    ("git", "git -C FOLDER status --short"),
+    ("sqlite3", "sqlite3 :memory: 'create table t(a); insert into t values (1), (2); select sum(a) from t'"),
+    ("perl", "perl -MPOSIX -MFile::Find -e 'find(sub {}, \"/etc\")'"),
+    ("java", "java -Xshare:auto -version"),
+    ("bash", "bash -c 'for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done'"),
+    ("tar", "tar -czf FOLDER/a.tgz -C /etc ."),
+    ("cargo", "cargo --version --verbose"),
+];
+
+/// How it is followed.
+const MODES: [&str; 4] = ["alone", "memtap run, ptrace", "memtap run, bpf", "strace -f -c -e trace=%memory"];
+
+/// The section with its table.
+pub(crate) fn measured() -> anyhow::Result<String> {
+    tools::strace()?;
+    let folder = scene()?;
+    let there = |name: &str| output("sh", &["-c", &format!("command -v {name}")]).is_some();
+    let mut text = format!(
+        "{TITLE}\nWall time in ms, medians of {ROUNDS} rounds in which the modes take turns; in brackets, against strace.\n\n\
+         | command | {} |\n| --- |{}\n",
+        MODES.join(" | "),
+        " --- |".repeat(MODES.len())
+    );
+    let mut sums = vec![0.0; MODES.len()];
+    for (name, line) in COMMANDS.into_iter().filter(|(name, _)| there(name)) {
+        let line = line.replace("FOLDER", &folder.path().display().to_string());
+        let times = of_one(&line, folder.path())?;
+        row(&mut text, name, &times)?;
+        sums.iter_mut().zip(&times).for_each(|(sum, time)| *sum += time);
+    }
+    row(&mut text, "all together", &sums)?;
+    let without: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).filter(|name| !there(name)).collect();
+    if !without.is_empty() {
+        writeln!(text, "\nNot on this machine: {}.", without.join(", "))?;
+    }
+    Ok(text)
+}
+
+fn row(text: &mut String, name: &str, times: &[f64]) -> anyhow::Result<()> {
+    write!(text, "| {name} |")?;
+    let strace = times[MODES.len() - 1];
+    for time in times {
+        write!(text, " {time:.1} ({:.2}) |", time / strace)?;
+    }
+    text.push('\n');
+    Ok(())
+}
+
+/// Medians by mode.
+fn of_one(line: &str, folder: &Path) -> anyhow::Result<Vec<f64>> {
+    let memtap = crate::target().join("release/memtap");
+    let mut times = vec![Vec::new(); MODES.len()];
+    for _ in 0..ROUNDS {
+        for (mode, times) in times.iter_mut().enumerate() {
+            let out = folder.join("told.json");
+            let follower: Vec<String> = match mode {
+                0 => Vec::new(),
+                3 => ["strace", "-f", "-c", "-e", "trace=%memory", "-o"].map(String::from).into(),
+                _ => {
+                    let source = if mode == 1 { "--source=ptrace" } else { "--source=bpf" };
+                    vec![memtap.display().to_string(), "run".to_owned(), source.to_owned(), "-o".to_owned()]
+                }
+            };
+            let mut command = Command::new("sh");
+            // The shell becomes what follows, which becomes nobody: the command alone is started in the same way.
+            let follower = if follower.is_empty() {
+                String::new()
+            } else {
+                format!("{} {}", follower.join(" "), out.display())
+            };
+            command.args(["-c", &format!("exec {follower} {line}")]);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let begin = Instant::now();
+            let status = command.status()?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            if !status.success() {
+                bail!("{line} failed, mode {}", MODES[mode]);
+            }
+        }
+    }
+    Ok(times.iter().map(|times| median(times)).collect())
+}
+
+fn scene() -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let program =
+        "#include <stdio.h>\n#include <stdlib.h>\nint main(void) { printf(\"%d\\n\", rand()); return 0; }\n";
+    std::fs::write(folder.path().join("a.c"), program)?;
+    let init = Command::new("git").args(["init", "-q"]).current_dir(folder.path()).status();
+    drop(init);
+    Ok(folder)
+}
