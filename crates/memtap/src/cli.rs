@@ -3,6 +3,7 @@
 mod record;
 mod report;
 mod store;
+mod top;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use memtap_store::StoreUrl;
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
+pub(crate) use top::{SERVED_AT, TopArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +27,7 @@ Examples:
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
   memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
+  memtap top                                 the same in a terminal
   memtap report -o report.html               what the last hour came to
   memtap doctor                              what this kernel and your permissions allow";
 
@@ -64,6 +67,9 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
+    /// Show processes, their books and their requests live in the terminal
+    #[command(after_help = top::EXAMPLES)]
+    Top(TopArguments),
     /// Read lines that the original system's SystemTap script printed into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),

@@ -18,6 +18,7 @@ mod report_command;
 mod serve;
 mod settings_file;
 mod store_command;
+mod top;
 mod version;
 
 use std::process::ExitCode;
@@ -43,10 +44,11 @@ fn share_one_heap() {}
 fn main() -> ExitCode {
     share_one_heap();
     let cli = understood();
-    start_log();
+    start_log(matches!(cli.command, Some(cli::Command::Top(_))));
     let done = match cli.command {
         Some(cli::Command::Doctor) => doctor::run(),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Top(arguments)) => top::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
         Some(cli::Command::Record(arguments)) => record::run(&arguments),
         Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
@@ -91,14 +93,15 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if not_permitted { NOT_PERMITTED } else { FAILED }
 }
 
-fn start_log() {
+/// To stderr; while the terminal is `drawn` on, to where it waits for the end.
+fn start_log(drawn: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MEMTAP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false)
-        .init();
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    if drawn && terminal {
+        log.with_writer(|| top::log::Writer).with_ansi(false).init();
+    } else {
+        log.with_writer(std::io::stderr).with_ansi(terminal).init();
+    }
 }
