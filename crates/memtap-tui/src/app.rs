@@ -1,6 +1,6 @@
 //! The state behind the frames. Models and keys come in, frames go out; no clock, no terminal, no source.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 
 use crate::column::Column;
 use crate::look::Look;
-use crate::model::{Life, Model, Process};
+use crate::model::{Model, Process};
 use crate::rows::{self, Row};
 use crate::stream::Stream;
 use crate::table::Table;
@@ -284,11 +284,15 @@ impl App {
 
     fn track(&mut self) {
         let at = self.model.at;
-        let open = self.process().map(|process| process.life());
-        let visible: HashSet<Life> =
-            self.table.visible().iter().map(|line| self.rows[line.row].process.life()).chain(open).collect();
-        let living = self.rows.iter().filter(|row| row.process.end_time.is_none());
-        for row in living.filter(|row| visible.contains(&row.process.life())) {
+        let open = match &self.view {
+            View::Process(process, _) => {
+                self.rows.iter().position(|row| row.process.life() == process.life())
+            }
+            View::Table => None,
+        };
+        let visible: BTreeSet<usize> = self.table.visible().iter().map(|line| line.row).chain(open).collect();
+        for row in visible.into_iter().map(|row| &self.rows[row]).filter(|row| row.process.end_time.is_none())
+        {
             self.tracks.add(row.process.life(), Sample::of(row, at));
         }
         let host = &self.model.host;

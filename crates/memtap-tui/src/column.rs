@@ -1,6 +1,5 @@
 //! The columns of the process table, in one place: adding one is a row here. Widths, the panel, sorting and the help come from it.
 
-use std::cmp::Ordering;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -116,36 +115,42 @@ impl Column {
         }
     }
 
-    /// The order of two processes by it, smaller first.
+    /// What processes are sorted by.
     #[must_use]
-    pub(crate) fn compare(self, a: &Row, b: &Row) -> Ordering {
-        let (one, other) = (&a.process, &b.process);
-        match self {
-            Self::Pid => one.pid.cmp(&other.pid),
-            Self::User => one.user.cmp(&other.user),
-            Self::Name => one.name.cmp(&other.name),
-            Self::Virtual => one.virtual_bytes.cmp(&other.virtual_bytes),
-            Self::Resident | Self::Share | Self::Trend => one.resident_bytes.cmp(&other.resident_bytes),
-            Self::Swap => one.swap_bytes.cmp(&other.swap_bytes),
-            Self::Peak => one.peak_resident_bytes.cmp(&other.peak_resident_bytes),
-            Self::Rate => a.requests_per_second.total_cmp(&b.requests_per_second),
-            Self::Requests => one.requests.cmp(&other.requests),
-            Self::Requested => one.requested_bytes.cmp(&other.requested_bytes),
-            Self::Refused => one.refused.cmp(&other.refused),
-            Self::Unexplained => {
-                one.unexplained_bytes.unsigned_abs().cmp(&other.unexplained_bytes.unsigned_abs())
-            }
-            Self::Lost => one.lost.cmp(&other.lost),
-            Self::MinorFaults => one.minor_faults.cmp(&other.minor_faults),
-            Self::MajorFaults => one.major_faults.cmp(&other.major_faults),
-            Self::Threads => one.threads.cmp(&other.threads),
+    pub(crate) fn key(self, row: &Row) -> Key<'_> {
+        let process = &row.process;
+        Key::Number(match self {
+            Self::User => return Key::Text(&process.user),
+            Self::Name => return Key::Text(&process.name),
+            Self::Container => return Key::Text(process.container.as_deref().unwrap_or_default()),
+            Self::Unit => return Key::Text(process.unit.as_deref().unwrap_or_default()),
+            Self::Command => return Key::Text(&process.command),
+            Self::Pid => process.pid.into(),
+            Self::Virtual => process.virtual_bytes,
+            Self::Resident | Self::Share | Self::Trend => process.resident_bytes,
+            Self::Swap => process.swap_bytes,
+            Self::Peak => process.peak_resident_bytes,
+            // Of numbers that are not negative, the bits have their order.
+            Self::Rate => row.requests_per_second.to_bits(),
+            Self::Requests => process.requests,
+            Self::Requested => process.requested_bytes,
+            Self::Refused => process.refused,
+            Self::Unexplained => process.unexplained_bytes.unsigned_abs(),
+            Self::Lost => process.lost,
+            Self::MinorFaults => process.minor_faults,
+            Self::MajorFaults => process.major_faults,
+            Self::Threads => process.threads.into(),
             // The older, the larger.
-            Self::Age => other.start_time.cmp(&one.start_time),
-            Self::Container => one.container.cmp(&other.container),
-            Self::Unit => one.unit.cmp(&other.unit),
-            Self::Command => one.command.cmp(&other.command),
-        }
+            Self::Age => u64::MAX - process.start_time.as_millisecond().unsigned_abs(),
+        })
     }
+}
+
+/// Of a process, what its order is by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key<'a> {
+    Number(u64),
+    Text(&'a str),
 }
 
 fn unexplained(bytes: i64) -> String {
@@ -166,9 +171,13 @@ impl FromStr for Column {
     }
 }
 
-/// Which of `shown` fit into `width` cells, in their order, each with its cells. The last takes what is left when it is the command.
+/// Further cells for names in a tree, at most.
+const TREE: u16 = 20;
+
+/// Which of `shown` fit into `width` cells, in their order, each with its cells. The command takes what is left; of a `tree`, the name half
+/// of it.
 #[must_use]
-pub(crate) fn laid_out(shown: &[Column], width: u16) -> Vec<(Column, u16)> {
+pub(crate) fn laid_out(shown: &[Column], width: u16, tree: bool) -> Vec<(Column, u16)> {
     let mut by_weight: Vec<Column> = shown.to_vec();
     by_weight.sort_by_key(|column| std::cmp::Reverse(column.row().weight));
     let mut left = width;
@@ -178,10 +187,14 @@ pub(crate) fn laid_out(shown: &[Column], width: u16) -> Vec<(Column, u16)> {
         left -= if fits { column.row().width + 1 } else { 0 };
         fits
     });
+    let for_name = if tree { (left / 2).min(TREE) } else { 0 };
+    let more = |column: &Column| match column {
+        Column::Name => for_name,
+        Column::Command => left - for_name,
+        _ => 0,
+    };
     let fitting = shown.iter().filter(|column| by_weight.contains(column));
-    fitting
-        .map(|column| (*column, column.row().width + if *column == Column::Command { left } else { 0 }))
-        .collect()
+    fitting.map(|column| (*column, column.row().width + more(column))).collect()
 }
 
 #[cfg(test)]
@@ -205,15 +218,17 @@ mod tests {
     #[test]
     fn the_least_important_columns_give_way() {
         let titles = |width| -> Vec<&str> {
-            laid_out(&shown(), width).iter().map(|(column, _)| column.row().title).collect()
+            laid_out(&shown(), width, false).iter().map(|(column, _)| column.row().title).collect()
         };
         assert_eq!(titles(80), ["PID", "USER", "NAME", "VIRT", "RES", "REQ/s", "REFUSED", "COMMAND"]);
         assert_eq!(titles(40), ["PID", "NAME", "VIRT", "RES"]);
         assert_eq!(titles(200).len(), shown().len());
         assert_eq!(titles(3), [""; 0]);
         for width in 0..200 {
-            let sum: u16 = laid_out(&shown(), width).iter().map(|(_, cells)| cells + 1).sum();
-            assert!(sum <= width + 1, "{sum} cells in {width}");
+            for tree in [false, true] {
+                let sum: u16 = laid_out(&shown(), width, tree).iter().map(|(_, cells)| cells + 1).sum();
+                assert!(sum <= width + 1, "{sum} cells in {width}");
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The ledger's views as models.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,37 +13,34 @@ use crate::model::{About, CallTotals, Model, Process, Refusals, Request, Residen
 #[derive(Debug)]
 pub struct Modeller {
     about: Arc<About>,
-    /// By the address of the summary, which is kept so that no other can have it.
-    made: HashMap<usize, (Arc<ProcessSummary>, Arc<Process>)>,
+    living: Vec<Made>,
+    ended: Vec<Made>,
     latest: Vec<Arc<Request>>,
     seen: u64,
 }
+
+/// A summary, and what was made of it.
+type Made = (Arc<ProcessSummary>, Arc<Process>);
 
 impl Modeller {
     /// For the views of one capture.
     #[must_use]
     pub fn new(about: About) -> Self {
-        Self { about: Arc::new(about), made: HashMap::new(), latest: Vec::new(), seen: 0 }
+        Self { about: Arc::new(about), living: Vec::new(), ended: Vec::new(), latest: Vec::new(), seen: 0 }
     }
 
     /// The model of a view; views come in their order, and some may be left out.
     pub fn model(&mut self, view: &LiveView) -> Model {
-        let before = std::mem::take(&mut self.made);
-        let mut process = |summary: &Arc<ProcessSummary>| {
-            let key = Arc::as_ptr(summary).addr();
-            let made = before.get(&key).cloned();
-            let made = made.unwrap_or_else(|| (Arc::clone(summary), Arc::new(Process::from(&**summary))));
-            let process = Arc::clone(&made.1);
-            self.made.insert(key, made);
-            process
-        };
+        renew(&mut self.living, &view.living, |summary| summary.process.tgid);
+        renew(&mut self.ended, &view.ended, |summary| summary.ended_at);
+        let processes = |made: &[Made]| made.iter().map(|(_, process)| Arc::clone(process)).collect();
         Model {
             at: time(view.at),
             about: Arc::clone(&self.about),
             host: view.host.clone(),
             totals: Totals::from(&view.totals),
-            living: view.living.iter().map(&mut process).collect(),
-            ended: view.ended.iter().map(&mut process).collect(),
+            living: processes(&self.living),
+            ended: processes(&self.ended),
             latest: self.latest(view),
             trouble: None,
         }
@@ -59,6 +55,21 @@ impl Modeller {
         self.latest.extend(fresh.iter().map(|booked| Arc::new(Request::from(booked))));
         self.latest.clone()
     }
+}
+
+/// Makes what is new or has changed; both lists are in the order of `place`.
+fn renew<Place: Ord>(
+    made: &mut Vec<Made>,
+    now: &[Arc<ProcessSummary>],
+    place: impl Fn(&ProcessSummary) -> Place,
+) {
+    let mut before = std::mem::take(made).into_iter().peekable();
+    made.extend(now.iter().map(|summary| {
+        let same = |(old, _): &Made| Arc::ptr_eq(old, summary);
+        while before.next_if(|old| !same(old) && place(&old.0) <= place(summary)).is_some() {}
+        let fresh = || (Arc::clone(summary), Arc::new(Process::from(&**summary)));
+        before.next_if(same).unwrap_or_else(fresh)
+    }));
 }
 
 impl From<&memtap_ledger::Totals> for Totals {

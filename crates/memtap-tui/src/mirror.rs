@@ -260,7 +260,7 @@ mod tests {
         })
     }
 
-    fn event(name: &str, more: Value) -> String {
+    fn event(name: &str, more: &Value) -> String {
         let mut payload = told();
         payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!([name, payload]).to_string()
@@ -271,7 +271,7 @@ mod tests {
         let mut mirror = Mirror::of("http://there");
         let snapshot = event(
             "snapshot",
-            json!({"processes": [process(9, None), process(4, None)], "requests": [request(4)]}),
+            &json!({"processes": [process(9, None), process(4, None)], "requests": [request(4)]}),
         );
         let model = mirror.event(&snapshot).unwrap().unwrap();
         assert_eq!(model.living.iter().map(|process| process.pid).collect::<Vec<_>>(), [4, 9]);
@@ -286,13 +286,13 @@ mod tests {
         let changed = [process(9, Some("2026-11-23T10:00:00.000Z")), process(7, None)];
         let requests: Vec<Value> = (0..LATEST).map(|_| request(7)).collect();
         let tick =
-            event("tick", json!({"changed": changed, "removed": [], "requests": requests, "skipped": 0}));
+            event("tick", &json!({"changed": changed, "removed": [], "requests": requests, "skipped": 0}));
         let model = mirror.event(&tick).unwrap().unwrap();
         assert_eq!(model.living.iter().map(|process| process.pid).collect::<Vec<_>>(), [4, 7]);
         assert_eq!((model.ended[0].pid, model.latest.len()), (9, LATEST));
 
         let gone = json!([{"pid": 9, "start_time": "2026-11-23T09:00:00.500Z"}]);
-        let tick = event("tick", json!({"changed": [], "removed": gone, "requests": []}));
+        let tick = event("tick", &json!({"changed": [], "removed": gone, "requests": []}));
         assert!(mirror.event(&tick).unwrap().unwrap().ended.is_empty());
         assert!(mirror.event(r#"["another",{"x":1},2]"#).unwrap().is_none());
         assert!(mirror.event(r#"["tick",{"time":1}]"#).is_err());

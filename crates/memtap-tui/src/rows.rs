@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::column::Column;
+use crate::column::{Column, Key};
 use crate::model::{Life, Model, Process};
 
 /// A process with what two models tell of it.
@@ -18,8 +18,12 @@ pub(crate) struct Row {
 pub(crate) fn rows(model: &Model, before: &[Row], seconds: f64) -> Vec<Row> {
     let mut earlier = before.iter().peekable();
     let mut row = |process: &Arc<Process>| {
+        // What has not changed is the same process in memory.
+        if earlier.next_if(|row| Arc::ptr_eq(&row.process, process)).is_some() {
+            return Row { process: Arc::clone(process), requests_per_second: 0.0 };
+        }
         while earlier.next_if(|row| row.process.pid < process.pid).is_some() {}
-        let same = earlier.peek().filter(|row| row.process.life() == process.life());
+        let same = earlier.next_if(|row| row.process.life() == process.life());
         // One that was born in between made all its requests since.
         let known = same.map(|row| row.process.requests).or((!before.is_empty()).then_some(0));
         let fresh = process.requests.saturating_sub(known.unwrap_or(process.requests));
@@ -100,16 +104,27 @@ pub(crate) fn lines(rows: &[Row], wanted: &Wanted) -> Vec<Line> {
     if wanted.tree && !wanted.filter.is_empty() {
         chosen = with_ancestors(rows, &chosen);
     }
-    chosen.sort_by(|a, b| {
-        let (one, other) = (&rows[*a], &rows[*b]);
-        let order = wanted.sort.compare(one, other);
-        let order = if wanted.descending { order.reverse() } else { order };
-        order.then_with(|| one.process.life().cmp(&other.process.life()))
-    });
+    sort(rows, &mut chosen, wanted);
     if wanted.tree {
         as_tree(rows, &chosen)
     } else {
         chosen.into_iter().map(|row| Line { row, branch: Branch::default() }).collect()
+    }
+}
+
+/// Equals stay in the order of the rows, which is that of the pids.
+fn sort(rows: &[Row], chosen: &mut [usize], wanted: &Wanted) {
+    chosen.sort_unstable();
+    // The keys once, and not a walk to two processes for each comparison.
+    let mut keyed: Vec<(Key<'_>, usize)> =
+        chosen.iter().map(|index| (wanted.sort.key(&rows[*index]), *index)).collect();
+    if wanted.descending {
+        keyed.sort_by(|(one, _), (other, _)| other.cmp(one));
+    } else {
+        keyed.sort_by_key(|(key, _)| *key);
+    }
+    for (place, (_, index)) in chosen.iter_mut().zip(keyed) {
+        *place = index;
     }
 }
 

@@ -13,7 +13,7 @@ use crate::text;
 use crate::track::bars;
 
 pub(super) fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
-    let columns = laid_out(&app.table.columns, area.width);
+    let columns = laid_out(&app.table.columns, area.width, app.table.wanted.tree);
     let titles = Rect { height: 1, ..area };
     let lines = Rect { y: area.y + 1, height: area.height - 1, ..area };
     app.table.height = usize::from(lines.height).max(1);

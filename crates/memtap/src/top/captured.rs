@@ -1,6 +1,7 @@
 //! Models of an own capture: source, ledger, no store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use memtap_capture::SourceChoice;
@@ -14,6 +15,8 @@ use crate::cli::TopArguments;
 use crate::pipeline;
 use crate::serve::this_machine;
 
+/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile, and waking costs.
+const POLL: Duration = Duration::from_millis(5);
 /// Requests that are kept for the streams of single processes: there is no history to ask.
 const LATEST: usize = 5000;
 
@@ -25,6 +28,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
         accounts: budget.accounts,
         speed: Some(arguments.speed),
         tick: arguments.pace.duration(),
+        poll: POLL,
         ..memtap_capture::Settings::default()
     };
     let opened = memtap_capture::open(source, &capture)?;
