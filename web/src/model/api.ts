@@ -577,6 +577,7 @@ export interface components {
             oom_kills: number;
             store: components["schemas"]["StoreHealth"];
             self: components["schemas"]["SelfUsage"];
+            runs_as: components["schemas"]["RunsAs"];
             notices: components["schemas"]["Notice"][];
         };
         /** @description The machine at one moment. */
@@ -1367,6 +1368,13 @@ export interface components {
             /** @description Whether there were more, earlier ones. */
             more: boolean;
         };
+        /** @description As whom memtap runs, and what it may do. */
+        RunsAs: {
+            /** @description The user's name, else its number. */
+            user: string;
+            /** @description The capabilities that it has kept now that it watches, by name, sorted. */
+            capabilities: string[];
+        };
         /** @description What memtap itself takes. */
         SelfUsage: {
             /**
@@ -1688,6 +1696,7 @@ export type ResourceLimit = components['schemas']['ResourceLimit'];
 export type RuleName = components['schemas']['RuleName'];
 export type Run = components['schemas']['Run'];
 export type Runs = components['schemas']['Runs'];
+export type RunsAs = components['schemas']['RunsAs'];
 export type SelfUsage = components['schemas']['SelfUsage'];
 export type SeverityName = components['schemas']['SeverityName'];
 export type Share = components['schemas']['Share'];
