@@ -1,9 +1,9 @@
 //! The one thread that reads the source and hands batches on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memtap_model::{Observation, WallClock};
 use tokio::sync::mpsc::Sender;
@@ -26,10 +26,16 @@ pub struct Batch {
 /// The running thread.
 pub struct ReaderHandle {
     stop: Arc<AtomicBool>,
+    tick: Arc<AtomicU64>,
     thread: JoinHandle<()>,
 }
 
 impl ReaderHandle {
+    /// Changes the time between two readings of all processes.
+    pub fn set_tick(&self, tick: Duration) {
+        self.tick.store(nanoseconds(tick), Ordering::Relaxed);
+    }
+
     /// Reads what is still there, ends with a last tick, detaches, and waits for all of it.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -49,17 +55,31 @@ pub fn spawn(
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut reader =
-        Reader { source, settings, batches, pending: Batch::default(), reading: false, ticked: None };
+    let tick = Arc::new(AtomicU64::new(nanoseconds(settings.tick)));
+    let mut reader = Reader {
+        source,
+        settings,
+        tick: Arc::clone(&tick),
+        batches,
+        pending: Batch::default(),
+        reading: false,
+        ticked: None,
+    };
     let told = Arc::clone(&stop);
     let thread =
         std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
-    Ok(ReaderHandle { stop, thread })
+    Ok(ReaderHandle { stop, tick, thread })
+}
+
+fn nanoseconds(tick: Duration) -> u64 {
+    u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX)
 }
 
 struct Reader {
     source: Box<dyn Source>,
     settings: Settings,
+    /// Time between two readings, nanoseconds; whoever has the handle may change it.
+    tick: Arc<AtomicU64>,
     batches: Sender<Batch>,
     /// What is not handed on yet. While the channel is full it waits here, and further records wait in the kernel's ring.
     pending: Batch,
@@ -80,11 +100,14 @@ impl Reader {
     }
 
     fn read(&mut self, stop: &AtomicBool) -> Result<(), CaptureError> {
-        let mut next_tick = Instant::now();
+        let mut last_tick = None;
         while !stop.load(Ordering::Relaxed) && !self.source.is_over() {
             // A tick that finds the one before not yet handed on is left out: the next reads all anew.
-            if Instant::now() >= next_tick && !self.reading && self.pending.tick.is_none() {
-                next_tick = self.after(next_tick);
+            if let Some(due) = self.due(last_tick)
+                && !self.reading
+                && self.pending.tick.is_none()
+            {
+                last_tick = Some(due);
                 self.source.tick()?;
                 self.reading = true;
             }
@@ -123,10 +146,12 @@ impl Reader {
         }
     }
 
-    /// The time of the next tick; ticks that were missed (a suspended machine) are not made up for.
-    fn after(&self, tick: Instant) -> Instant {
-        let next = tick + self.settings.tick;
-        if next > Instant::now() { next } else { Instant::now() + self.settings.tick }
+    /// When the tick was due that is due now; ticks that were missed (a suspended machine) are not made up for.
+    fn due(&self, last_tick: Option<Instant>) -> Option<Instant> {
+        let now = Instant::now();
+        let tick = Duration::from_nanos(self.tick.load(Ordering::Relaxed));
+        let due = last_tick.map_or(now, |last| last + tick);
+        (due <= now).then(|| if now - due < tick { due } else { now })
     }
 
     /// Takes what is there, as far as the pending batch has room and is not a tick's last.

@@ -4,6 +4,7 @@ mod record;
 mod report;
 mod run;
 mod store;
+mod top;
 mod trace;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use run::{RunArguments, RunFormat};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
+pub(crate) use top::{SERVED_AT, TopArguments};
 pub(crate) use trace::{TraceArguments, TraceFormat};
 
 const EXAMPLES: &str = "\
@@ -32,6 +34,7 @@ Examples:
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
                                              history in MySQL or MariaDB, of several machines if you like
   memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
+  memtap top                                 the same in a terminal
   sudo memtap trace -p 1234 --follow         its requests and its children's as they come
   memtap report -o report.html               what the last hour came to
   memtap run -- COMMAND                      one command's requests; needs no root
@@ -77,6 +80,9 @@ pub(crate) enum Command {
     /// Watch, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
+    /// Show processes, their books and their requests live in the terminal
+    #[command(after_help = top::EXAMPLES)]
+    Top(TopArguments),
     /// Run a command and tell what memory it and all its children asked for; no privilege needed
     #[command(after_help = run::EXAMPLES)]
     Run(RunArguments),

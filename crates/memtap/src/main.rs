@@ -23,6 +23,7 @@ mod serve;
 mod settings_file;
 mod store_command;
 mod terminal;
+mod top;
 mod trace;
 mod version;
 
@@ -49,7 +50,7 @@ fn share_one_heap() {}
 fn main() -> ExitCode {
     share_one_heap();
     let cli = understood();
-    start_log();
+    start_log(matches!(cli.command, Some(cli::Command::Top(_))));
     confine::raise();
     let done = match cli.command {
         // Its own status is the command's.
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         },
         Some(cli::Command::Doctor(arguments)) => return ended(doctor::run(&arguments)),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Top(arguments)) => top::run(&arguments),
         Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
         Some(cli::Command::Import(arguments)) => import::run(&arguments),
         Some(cli::Command::Record(arguments)) => record::run(&arguments),
@@ -106,14 +108,15 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if not_permitted { NOT_PERMITTED } else { FAILED }
 }
 
-fn start_log() {
+/// To stderr; while the terminal is `drawn` on, to where it waits for the end.
+fn start_log(drawn: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MEMTAP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false)
-        .init();
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    if drawn && terminal {
+        log.with_writer(|| top::log::Writer).with_ansi(false).init();
+    } else {
+        log.with_writer(std::io::stderr).with_ansi(terminal).init();
+    }
 }

@@ -101,12 +101,14 @@ function storeFacts({ store }: Health, { t, lang }: Settings): Fact[] {
   ];
 }
 
-function selfFacts({ self, uptime_s }: Health, { t, lang }: Settings): Fact[] {
+function selfFacts({ self, uptime_s, runs_as }: Health, { t, lang }: Settings): Fact[] {
   const cpuShare = uptime_s > 0 ? (100 * self.cpu_s) / uptime_s : 0;
   return [
     { name: t("health.cpu"), value: `${fixed(self.cpu_s, 1, lang)} s` },
     { name: t("health.cpuShare"), value: `${percent(cpuShare, lang)} %` },
     { name: <Term term="resident">{t("health.resident")}</Term>, value: size(self.resident_bytes, lang) },
+    { name: t("health.user"), value: visible(runs_as.user) },
+    { name: t("health.capabilities"), value: runs_as.capabilities.length === 0 ? t("health.noCapabilities") : runs_as.capabilities.join(", ") },
   ];
 }
 

@@ -12,6 +12,11 @@ use serde_json::Value;
 /// Programs that load BPF run one at a time.
 static SERIAL: Mutex<()> = Mutex::new(());
 
+/// For a program that loads BPF and is no [`Memtap`].
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The user `nobody`, who may do nothing.
@@ -42,7 +47,7 @@ impl Memtap {
     }
 
     pub(crate) fn start_in(folder: &Path, arguments: &[&str], user: Option<u32>) -> Self {
-        let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let serial = alone();
         let port = free_port();
         let mut command = command(folder, port, arguments);
         if let Some(user) = user {
@@ -71,7 +76,7 @@ impl Memtap {
     }
 
     pub(crate) fn start_command(folder: &Path, port: u16, command: &mut Command) -> Self {
-        let serial = SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let serial = alone();
         let child = command.stderr(log(folder)).spawn().unwrap();
         let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };
         memtap.wait_until(|memtap| {

@@ -1,0 +1,234 @@
+//! The columns of the process table, in one place: adding one is a row here. Widths, the panel, sorting and the help come from it.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::rows::Row;
+use crate::text;
+
+/// A row of the table of columns.
+#[derive(Debug)]
+pub struct ColumnRow {
+    /// The column.
+    pub column: Column,
+    /// Its title, which is also its name on the command line.
+    pub title: &'static str,
+    /// Cells that it takes.
+    pub width: u16,
+    /// Whether it is a number.
+    pub number: bool,
+    /// Which stay when not all fit: those with the highest.
+    pub weight: u8,
+    /// Whether it is shown unless somebody says otherwise.
+    pub shown: bool,
+    /// What it tells.
+    pub about: &'static str,
+}
+
+macro_rules! columns {
+    ($($column:ident $title:literal $width:literal $number:literal $weight:literal $shown:literal $about:literal;)*) => {
+        /// A column of the process table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Column { $(#[doc = $about] $column,)* }
+
+        /// All columns, in their order on the screen.
+        pub const COLUMNS: &[ColumnRow] = &[
+            $(ColumnRow {
+                column: Column::$column, title: $title, width: $width, number: $number, weight: $weight, shown: $shown, about: $about,
+            },)*
+        ];
+    };
+}
+
+#[rustfmt::skip]
+columns! {
+    Pid         "PID"       7  true  100 true  "process id";
+    User        "USER"      8  false 60  true  "the user's name";
+    Name        "NAME"      15 false 99  true  "the process's name, as the kernel has it";
+    Virtual     "VIRT"      6  true  90  true  "virtual size";
+    Resident    "RES"       6  true  95  true  "resident set: what it has in memory";
+    Swap        "SWAP"      6  true  40  true  "what of it is swapped out";
+    Peak        "PEAK"      6  true  50  true  "the highest resident set that is known of";
+    Share       "MEM%"      5  true  30  false "resident set, percent of the machine's memory";
+    Rate        "REQ/s"     6  true  85  true  "memory requests per second, since the figures before";
+    Requests    "REQUESTS"  8  true  28  false "memory requests in all, refused ones too";
+    Requested   "REQSIZE"   7  true  27  false "requested bytes: what was asked for and granted";
+    Refused     "REFUSED"   7  true  80  true  "memory requests that the kernel refused";
+    Unexplained "UNEXPL"    6  true  26  false "virtual size that no recorded cause explains";
+    Lost        "LOST"      6  true  25  false "requests that are missing in the stream; the sums have them";
+    MinorFaults "MINFLT"    7  true  38  true  "page faults that needed no disk";
+    MajorFaults "MAJFLT"    7  true  24  false "page faults that did";
+    Threads     "THR"       4  true  23  false "threads";
+    Age         "AGE"       6  true  45  true  "time since it started";
+    Trend       "TREND"     10 false 35  true  "resident set lately, since it has been on the screen";
+    Container   "CONTAINER" 16 false 22  false "the container, from its cgroup";
+    Unit        "UNIT"      18 false 21  false "the systemd unit, from its cgroup";
+    Command     "COMMAND"   12 false 70  true  "the command line; takes the room that is left";
+}
+
+impl Column {
+    /// Its row.
+    #[must_use]
+    pub fn row(self) -> &'static ColumnRow {
+        &COLUMNS[self as usize]
+    }
+
+    /// Whether its largest come first when one sorts by it.
+    #[must_use]
+    pub fn largest_first(self) -> bool {
+        self.row().number && self != Self::Pid
+    }
+
+    /// What it shows of a process in so many cells; `now` and `total_bytes` are the machine's.
+    #[must_use]
+    pub(crate) fn text(self, row: &Row, now: Timestamp, total_bytes: u64, width: usize) -> String {
+        let process = &row.process;
+        match self {
+            Self::Pid => process.pid.to_string(),
+            Self::User => text::fit(&process.user, width),
+            Self::Name => text::fit(&process.name, width),
+            Self::Virtual => text::narrow_size(process.virtual_bytes),
+            Self::Resident => text::narrow_size(process.resident_bytes),
+            Self::Swap => text::narrow_size(process.swap_bytes),
+            Self::Peak => text::narrow_size(process.peak_resident_bytes),
+            Self::Share => {
+                format!("{:.1}", process.resident_bytes as f64 * 100.0 / total_bytes.max(1) as f64)
+            }
+            Self::Rate => text::rate(row.requests_per_second),
+            Self::Requests => text::narrow_count(process.requests),
+            Self::Requested => text::narrow_size(process.requested_bytes),
+            Self::Refused => text::narrow_count(process.refused),
+            Self::Unexplained => unexplained(process.unexplained_bytes),
+            Self::Lost => text::narrow_count(process.lost),
+            Self::MinorFaults => text::narrow_count(process.minor_faults),
+            Self::MajorFaults => text::narrow_count(process.major_faults),
+            Self::Threads => process.threads.to_string(),
+            Self::Age => {
+                text::duration(process.end_time.unwrap_or(now).duration_since(process.start_time).as_secs())
+            }
+            // Drawn from its track.
+            Self::Trend => String::new(),
+            Self::Container => text::fit(process.container.as_deref().unwrap_or_default(), width),
+            Self::Unit => text::fit(process.unit.as_deref().unwrap_or_default(), width),
+            Self::Command => text::fit(&process.command, width),
+        }
+    }
+
+    /// What processes are sorted by.
+    #[must_use]
+    pub(crate) fn key(self, row: &Row) -> Key<'_> {
+        let process = &row.process;
+        Key::Number(match self {
+            Self::User => return Key::Text(&process.user),
+            Self::Name => return Key::Text(&process.name),
+            Self::Container => return Key::Text(process.container.as_deref().unwrap_or_default()),
+            Self::Unit => return Key::Text(process.unit.as_deref().unwrap_or_default()),
+            Self::Command => return Key::Text(&process.command),
+            Self::Pid => process.pid.into(),
+            Self::Virtual => process.virtual_bytes,
+            Self::Resident | Self::Share | Self::Trend => process.resident_bytes,
+            Self::Swap => process.swap_bytes,
+            Self::Peak => process.peak_resident_bytes,
+            // Of numbers that are not negative, the bits have their order.
+            Self::Rate => row.requests_per_second.to_bits(),
+            Self::Requests => process.requests,
+            Self::Requested => process.requested_bytes,
+            Self::Refused => process.refused,
+            Self::Unexplained => process.unexplained_bytes.unsigned_abs(),
+            Self::Lost => process.lost,
+            Self::MinorFaults => process.minor_faults,
+            Self::MajorFaults => process.major_faults,
+            Self::Threads => process.threads.into(),
+            // The older, the larger.
+            Self::Age => u64::MAX - process.start_time.as_millisecond().unsigned_abs(),
+        })
+    }
+}
+
+/// Of a process, what its order is by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key<'a> {
+    Number(u64),
+    Text(&'a str),
+}
+
+fn unexplained(bytes: i64) -> String {
+    let sign = if bytes < 0 { "-" } else { "" };
+    format!("{sign}{}", text::narrow_size(bytes.unsigned_abs()))
+}
+
+impl FromStr for Column {
+    type Err = String;
+
+    /// By its title, in any case: `res`, `REQ/s`.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = COLUMNS.iter().find(|row| row.title.eq_ignore_ascii_case(name));
+        found.map(|row| row.column).ok_or_else(|| {
+            let titles = COLUMNS.iter().map(|row| row.title.to_lowercase()).collect::<Vec<_>>();
+            format!("'{name}' is no column; there are {}", titles.join(", "))
+        })
+    }
+}
+
+/// Further cells for names in a tree, at most.
+const TREE: u16 = 20;
+
+/// Which of `shown` fit into `width` cells, in their order, each with its cells. The command takes what is left; of a `tree`, the name half
+/// of it.
+#[must_use]
+pub(crate) fn laid_out(shown: &[Column], width: u16, tree: bool) -> Vec<(Column, u16)> {
+    let mut by_weight: Vec<Column> = shown.to_vec();
+    by_weight.sort_by_key(|column| std::cmp::Reverse(column.row().weight));
+    let mut left = width;
+    by_weight.retain(|column| {
+        // With the blank before the next.
+        let fits = column.row().width < left;
+        left -= if fits { column.row().width + 1 } else { 0 };
+        fits
+    });
+    let for_name = if tree { (left / 2).min(TREE) } else { 0 };
+    let more = |column: &Column| match column {
+        Column::Name => for_name,
+        Column::Command => left - for_name,
+        _ => 0,
+    };
+    let fitting = shown.iter().filter(|column| by_weight.contains(column));
+    fitting.map(|column| (*column, column.row().width + more(column))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown() -> Vec<Column> {
+        COLUMNS.iter().filter(|row| row.shown).map(|row| row.column).collect()
+    }
+
+    #[test]
+    fn rows_stand_in_the_order_of_their_columns() {
+        for (index, row) in COLUMNS.iter().enumerate() {
+            assert_eq!(row.column as usize, index);
+            assert_eq!(row.title.to_lowercase().parse(), Ok(row.column));
+            assert!(usize::from(row.width) >= row.title.len());
+        }
+        assert!("colour".parse::<Column>().is_err_and(|told| told.contains("res, ")));
+    }
+
+    #[test]
+    fn the_least_important_columns_give_way() {
+        let titles = |width| -> Vec<&str> {
+            laid_out(&shown(), width, false).iter().map(|(column, _)| column.row().title).collect()
+        };
+        assert_eq!(titles(80), ["PID", "USER", "NAME", "VIRT", "RES", "REQ/s", "REFUSED", "COMMAND"]);
+        assert_eq!(titles(40), ["PID", "NAME", "VIRT", "RES"]);
+        assert_eq!(titles(200).len(), shown().len());
+        assert_eq!(titles(3), [""; 0]);
+        for width in 0..200 {
+            for tree in [false, true] {
+                let sum: u16 = laid_out(&shown(), width, tree).iter().map(|(_, cells)| cells + 1).sum();
+                assert!(sum <= width + 1, "{sum} cells in {width}");
+            }
+        }
+    }
+}

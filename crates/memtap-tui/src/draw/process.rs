@@ -1,0 +1,307 @@
+//! One process: who it is, its books, its calls, what was refused, its charts and its latest requests.
+
+use std::cmp::Reverse;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::{charts, tabs};
+use crate::app::{App, Part};
+use crate::model::{CallTotals, Process, Request};
+use crate::stream::Entry;
+use crate::text;
+
+/// Over the whole width: all of it where it fits, else one part. Gives where the names of the parts are.
+pub(super) fn whole(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    process: &Process,
+    part: Part,
+) -> Vec<(Part, Rect)> {
+    let [who, rest] = Layout::vertical([Constraint::Length(4), Constraint::Fill(1)]).areas(area);
+    identity(app, frame, who, process);
+    if rest.height >= 26 {
+        let [accounts, curves, latest] =
+            Layout::vertical([Constraint::Length(12), Constraint::Fill(2), Constraint::Fill(3)])
+                .spacing(1)
+                .areas(rest);
+        accounts_of(app, frame, accounts, process);
+        charts::draw(app, frame, curves, process);
+        requests(app, frame, latest);
+        return Vec::new();
+    }
+    let [names, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(rest);
+    match part {
+        Part::Books => accounts_of(app, frame, rest, process),
+        Part::Charts => charts::draw(app, frame, rest, process),
+        Part::Requests => requests(app, frame, rest),
+    }
+    tabs(app, frame, names, part)
+}
+
+/// Beside the table.
+pub(super) fn beside(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
+    let [who, books_place, calls_place, curves, latest] = Layout::vertical([
+        Constraint::Length(4),
+        Constraint::Length(11),
+        Constraint::Max(12),
+        Constraint::Length(9),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
+    identity(app, frame, who, process);
+    books(app, frame, books_place, process);
+    calls(app, frame, calls_place, process);
+    charts::draw(app, frame, curves, process);
+    requests(app, frame, latest);
+}
+
+fn accounts_of(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
+    let [left, right] = Layout::horizontal([Constraint::Max(68), Constraint::Min(38)]).spacing(2).areas(area);
+    books(app, frame, left, process);
+    calls(app, frame, right, process);
+}
+
+fn identity(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
+    let look = app.settings.look;
+    let width = usize::from(area.width);
+    let zone = &app.settings.zone;
+    let age = process.end_time.unwrap_or(app.model.at).duration_since(process.start_time).as_secs();
+    let life = match process.end_time {
+        None => format!(
+            "started {} ({} ago)",
+            text::date_and_clock(process.start_time, zone),
+            text::duration(age)
+        ),
+        Some(end) => format!("ended {} after {}", text::date_and_clock(end, zone), text::duration(age)),
+    };
+    let mut place = vec![format!("user {}", process.user), format!("parent {}", process.parent_pid)];
+    place.extend(process.inner_pid.map(|pid| format!("pid {pid} inside")));
+    place.push(format!("{} threads", process.threads));
+    place.extend(process.container.as_ref().map(|container| format!("container {container}")));
+    place.extend(process.unit.as_ref().map(|unit| format!("unit {unit}")));
+    let name = text::fit(&process.name, 60);
+    let ended = if process.end_time.is_some() { "†" } else { "" };
+    let head = format!("{ended}{name}  pid {}", process.pid);
+    let lines = vec![
+        Line::from(vec![Span::styled(head, look.strong()), Span::raw(format!("  {life}"))]),
+        Line::raw(text::fit(&place.join(" · "), width)),
+        Line::styled(text::fit(&process.command, width), look.faint()),
+    ];
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// A cause of the virtual size.
+pub(super) struct Cause {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    amount: fn(&Process) -> i128,
+    /// Whether it is there even when it is 0.
+    always: bool,
+}
+
+/// What makes the virtual size, in the order of the books.
+pub(super) const CAUSES: &[Cause] = &[
+    Cause {
+        name: "opening",
+        about: "what it had when memtap came",
+        amount: |process| process.opening_bytes.into(),
+        always: true,
+    },
+    Cause {
+        name: "granted",
+        about: "added by requests",
+        amount: |process| process.granted_bytes.into(),
+        always: true,
+    },
+    Cause {
+        name: "released",
+        about: "taken away by requests",
+        amount: |process| -i128::from(process.released_bytes),
+        always: true,
+    },
+    Cause {
+        name: "exec",
+        about: "new image less old",
+        amount: |process| process.exec_bytes.into(),
+        always: false,
+    },
+    Cause {
+        name: "stack",
+        about: "stacks that grew",
+        amount: |process| process.stack_bytes.into(),
+        always: false,
+    },
+    Cause {
+        name: "kernel",
+        about: "by the kernel itself",
+        amount: |process| process.kernel_bytes.into(),
+        always: false,
+    },
+    Cause {
+        name: "shared",
+        about: "by others in its space",
+        amount: |process| process.shared_bytes.into(),
+        always: false,
+    },
+    Cause {
+        name: "unexplained",
+        about: "by no known cause",
+        amount: |process| process.unexplained_bytes.into(),
+        always: true,
+    },
+    Cause {
+        name: "ended",
+        about: "given back at its end",
+        amount: |process| -i128::from(process.ended_bytes),
+        always: false,
+    },
+];
+
+/// Each cause with its sign, and what they come to.
+fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
+    let rest = app.section(frame, area, "Books");
+    let look = app.settings.look;
+    let width = usize::from(rest.width);
+    let mut lines = Vec::new();
+    for cause in CAUSES {
+        let amount = (cause.amount)(process);
+        if amount == 0 && !cause.always {
+            continue;
+        }
+        let bad = cause.name == "unexplained" && amount != 0;
+        let sign = if amount < 0 || cause.name == "released" { "-" } else { "+" };
+        let line = entry(app, sign, cause.name, amount.unsigned_abs(), cause.about, width);
+        lines.push(line.style(if bad { look.bad() } else { look.plain() }));
+    }
+    let total = entry(app, "=", "virtual", process.virtual_bytes.into(), "", width);
+    lines.push(total.style(look.strong()));
+    lines.push(resident(app, process, width));
+    if app.model.about.plan.is_none() && process.requests == 0 {
+        lines.push(Line::styled("this source does not tell requests", look.faint()));
+    }
+    frame.render_widget(Paragraph::new(lines), rest);
+}
+
+/// `+ granted   412 MiB   432,013,312  added by requests`.
+fn entry(app: &App, sign: &str, name: &str, bytes: u128, about: &str, width: usize) -> Line<'static> {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let mut spans = vec![Span::raw(format!("{sign} {name:<11} {:>8}", text::size(bytes)))];
+    if width >= 38 {
+        spans.push(Span::styled(format!(" {:>15}", text::count(bytes)), app.settings.look.faint()));
+    }
+    if width >= 40 + about.len() {
+        spans.push(Span::styled(format!("  {about}"), app.settings.look.faint()));
+    }
+    Line::from(spans)
+}
+
+fn resident(app: &App, process: &Process, width: usize) -> Line<'static> {
+    let kinds = process.resident;
+    let size = text::narrow_size;
+    let whole = format!(
+        "resident {}, highest {}, swapped {}: anonymous {}, files {}, shared {}",
+        size(process.resident_bytes),
+        size(process.peak_resident_bytes),
+        size(process.swap_bytes),
+        size(kinds.anonymous_bytes),
+        size(kinds.file_bytes),
+        size(kinds.shmem_bytes)
+    );
+    let brief =
+        format!("resident {}, highest {}", size(process.resident_bytes), size(process.peak_resident_bytes));
+    Line::styled(if whole.len() <= width { whole } else { brief }, app.settings.look.plain())
+}
+
+/// The calls that were made, most first, then what was refused, in words.
+fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
+    let rest = app.section(frame, area, "Calls");
+    let look = app.settings.look;
+    let row = |name: &str, count: &str, requested: &str, refused: &str| {
+        format!("{name:<14} {count:>7} {requested:>7} {refused:>7}")
+    };
+    let mut made: Vec<(&str, &CallTotals)> = process
+        .calls
+        .iter()
+        .filter(|(_, totals)| totals.count > 0)
+        .map(|(name, totals)| (&**name, totals))
+        .collect();
+    made.sort_by_key(|(_, totals)| Reverse(totals.count));
+    let mut lines = vec![Line::styled(row("call", "count", "reqsize", "refused"), look.faint())];
+    if made.is_empty() {
+        lines = vec![Line::styled("none since memtap came", look.faint())];
+    }
+    lines.extend(made.iter().map(|(name, totals)| {
+        let counts = [totals.count, totals.refused].map(text::narrow_count);
+        let style = if totals.refused > 0 { look.bad() } else { look.plain() };
+        let line =
+            row(&text::fit(name, 14), &counts[0], &text::narrow_size(totals.requested_bytes), &counts[1]);
+        Line::styled(line, style)
+    }));
+    for refusals in &process.refusals {
+        let words = (app.settings.refusal_words)(&refusals.call, refusals.errno);
+        let what = format!(
+            "✗ {} {} × {}: ",
+            text::fit(&refusals.call, 15),
+            text::fit(&refusals.error, 12),
+            text::count(refusals.count)
+        );
+        lines.push(Line::from(vec![Span::styled(what, look.bad()), Span::raw(words)]));
+    }
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
+}
+
+/// The stream, newest at the bottom.
+fn requests(app: &App, frame: &mut Frame, area: Rect) {
+    if area.height < 3 {
+        return;
+    }
+    let title = match app.stream_offset {
+        0 => "Latest requests".to_owned(),
+        below => format!("Latest requests ({below} newer below; End follows)"),
+    };
+    let rest = app.section(frame, area, &title);
+    let look = app.settings.look;
+    let entries = app.stream.entries();
+    if entries.is_empty() {
+        let none = if app.model.about.plan.is_some() {
+            "none lately"
+        } else {
+            "this source tells none, or none lately"
+        };
+        frame.render_widget(Line::styled(none, look.faint()), rest);
+        return;
+    }
+    let end = entries.len() - app.stream_offset.min(entries.len());
+    let begin = end.saturating_sub(rest.height.into());
+    let lines = entries.range(begin..end).map(|entry| match entry {
+        Entry::Gap => Line::styled("… more came at once than is told one by one", look.faint()),
+        Entry::Request(request) => request_line(app, request, rest.width.into()),
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rest);
+}
+
+fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
+    let look = app.settings.look;
+    let time = text::exact_clock(request.timestamp, &app.settings.zone);
+    let lost = match request.lost_before {
+        0 => String::new(),
+        lost => format!(" ({lost} lost before)"),
+    };
+    let (outcome, style) = match &request.error {
+        None => (format!("{:>10}", text::signed_size(request.delta_bytes)), look.plain()),
+        Some(error) => (format!("✗ {:<8}", text::fit(error, 8)), look.bad()),
+    };
+    let file = request.file.as_ref().map(|file| format!(" {file}")).unwrap_or_default();
+    let head = format!("{time} {:<9} {:>8} ", text::fit(&request.call, 9), text::size(request.memory_size));
+    let rest = format!(" {:<14} {}{file}{lost}", request.address, request.arguments);
+    let room = width.saturating_sub(text::width(&head) + text::width(&outcome));
+    Line::from(vec![
+        Span::styled(head, look.plain()),
+        Span::styled(outcome, style),
+        Span::styled(text::fit(&rest, room), look.faint()),
+    ])
+}

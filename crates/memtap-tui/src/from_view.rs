@@ -1,0 +1,264 @@
+//! The ledger's views as models.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use memtap_ledger::{BookedRequest, LiveView, ProcessSummary};
+use memtap_model::{CALLS, Container, Errno, Outcome, WallClock};
+
+use crate::model::{About, CallTotals, Model, Process, Refusals, Request, ResidentKinds, Totals};
+
+/// Makes models of views. What has not changed since the view before is not made again.
+#[derive(Debug)]
+pub struct Modeller {
+    about: Arc<About>,
+    living: Vec<Made>,
+    ended: Vec<Made>,
+    latest: Vec<Arc<Request>>,
+    seen: u64,
+}
+
+/// A summary, and what was made of it.
+type Made = (Arc<ProcessSummary>, Arc<Process>);
+
+impl Modeller {
+    /// For the views of one capture.
+    #[must_use]
+    pub fn new(about: About) -> Self {
+        Self { about: Arc::new(about), living: Vec::new(), ended: Vec::new(), latest: Vec::new(), seen: 0 }
+    }
+
+    /// The model of a view; views come in their order, and some may be left out.
+    pub fn model(&mut self, view: &LiveView) -> Model {
+        renew(&mut self.living, &view.living, |summary| summary.process.tgid);
+        renew(&mut self.ended, &view.ended, |summary| summary.ended_at);
+        let processes = |made: &[Made]| made.iter().map(|(_, process)| Arc::clone(process)).collect();
+        Model {
+            at: time(view.at),
+            about: Arc::clone(&self.about),
+            host: view.host.clone(),
+            totals: Totals::from(&view.totals),
+            living: processes(&self.living),
+            ended: processes(&self.ended),
+            latest: self.latest(view),
+            trouble: None,
+        }
+    }
+
+    fn latest(&mut self, view: &LiveView) -> Vec<Arc<Request>> {
+        let fresh = view.totals.seen - std::mem::replace(&mut self.seen, view.totals.seen);
+        let fresh = usize::try_from(fresh).unwrap_or(usize::MAX).min(view.latest.len());
+        let known = view.latest.len() - fresh;
+        self.latest.drain(..self.latest.len().saturating_sub(known));
+        let fresh = &view.latest[known..];
+        self.latest.extend(fresh.iter().map(|booked| Arc::new(Request::from(booked))));
+        self.latest.clone()
+    }
+}
+
+/// Makes what is new or has changed; both lists are in the order of `place`.
+fn renew<Place: Ord>(
+    made: &mut Vec<Made>,
+    now: &[Arc<ProcessSummary>],
+    place: impl Fn(&ProcessSummary) -> Place,
+) {
+    let mut before = std::mem::take(made).into_iter().peekable();
+    made.extend(now.iter().map(|summary| {
+        let same = |(old, _): &Made| Arc::ptr_eq(old, summary);
+        while before.next_if(|old| !same(old) && place(&old.0) <= place(summary)).is_some() {}
+        let fresh = || (Arc::clone(summary), Arc::new(Process::from(&**summary)));
+        before.next_if(same).unwrap_or_else(fresh)
+    }));
+}
+
+impl From<&memtap_ledger::Totals> for Totals {
+    fn from(totals: &memtap_ledger::Totals) -> Self {
+        let by_cause = totals.lost.iter().map(|(cause, count)| (Cow::Borrowed(cause.name()), *count));
+        Self {
+            seen: totals.seen,
+            per_second: totals.per_second,
+            refused: totals.refused,
+            refused_per_second: totals.refused_per_second,
+            lost: totals.lost_requests(),
+            lost_by_cause: by_cause.collect(),
+            unexplained_bytes: totals.unexplained_bytes,
+            oom_kills: totals.oom_kills,
+        }
+    }
+}
+
+impl From<&ProcessSummary> for Process {
+    fn from(summary: &ProcessSummary) -> Self {
+        let books = &summary.books;
+        let resident = summary.resident;
+        let calls = CALLS.iter().zip(&books.calls).filter(|(row, totals)| totals.count > 0 || row.moves);
+        Self {
+            pid: summary.process.tgid.0,
+            start_time: time(summary.started_at),
+            end_time: summary.ended_at.map(time),
+            name: summary.name.to_text(),
+            command: Arc::clone(&summary.command),
+            user: Arc::clone(&summary.user),
+            parent_pid: summary.parent.0,
+            container: summary.runs_in.container.as_ref().map(Container::label),
+            unit: summary.runs_in.unit.clone(),
+            inner_pid: summary.inner_pid,
+            threads: summary.threads,
+            virtual_bytes: summary.virtual_bytes,
+            resident_bytes: resident.set_bytes(),
+            resident: ResidentKinds {
+                anonymous_bytes: resident.anonymous_bytes,
+                file_bytes: resident.file_bytes,
+                shmem_bytes: resident.shmem_bytes,
+            },
+            swap_bytes: resident.swap_bytes,
+            peak_virtual_bytes: summary.peaks.virtual_bytes,
+            peak_resident_bytes: summary.peaks.resident_bytes,
+            minor_faults: summary.faults.minor,
+            major_faults: summary.faults.major,
+            unexplained_bytes: books.unexplained_bytes,
+            requests: books.requests(),
+            requested_bytes: summary.requested_bytes,
+            refused: books.refused(),
+            refusals: books.refusals.iter().map(Refusals::from).collect(),
+            lost: books.lost,
+            calls: calls.map(|(row, totals)| (Cow::Borrowed(row.name), totals.into())).collect(),
+            granted_bytes: books.granted_bytes,
+            released_bytes: books.released_bytes,
+            opening_bytes: books.opening_bytes,
+            exec_bytes: books.exec_bytes,
+            stack_bytes: books.stack_bytes,
+            kernel_bytes: books.kernel_bytes,
+            shared_bytes: books.shared_bytes,
+            ended_bytes: books.ended_bytes,
+        }
+    }
+}
+
+impl From<&memtap_model::CallTotals> for CallTotals {
+    fn from(totals: &memtap_model::CallTotals) -> Self {
+        Self { count: totals.count, requested_bytes: totals.requested_bytes, refused: totals.refused }
+    }
+}
+
+impl From<&memtap_model::Refusals> for Refusals {
+    fn from(refusals: &memtap_model::Refusals) -> Self {
+        Self {
+            call: Cow::Borrowed(refusals.call.name()),
+            errno: refusals.errno.0,
+            error: error(refusals.errno),
+            count: refusals.count,
+        }
+    }
+}
+
+impl From<&BookedRequest> for Request {
+    fn from(booked: &BookedRequest) -> Self {
+        let request = &booked.request;
+        let (protection, flags) = request.words();
+        Self {
+            timestamp: time(request.time),
+            pid: request.tgid.0,
+            tid: request.tid.0,
+            call: Cow::Borrowed(request.call.name()),
+            memory_size: request.requested_bytes,
+            address: format!("{:#x}", booked.address()),
+            delta_bytes: request.delta_bytes,
+            error: match request.outcome {
+                Outcome::Granted(_) => None,
+                Outcome::Refused(errno) => Some(error(errno)),
+            },
+            arguments: request.call.describe(protection, flags),
+            file: request.file.clone(),
+            lost_before: booked.lost_before,
+        }
+    }
+}
+
+fn error(errno: Errno) -> Cow<'static, str> {
+    errno.name().map_or_else(|| errno.to_string().into(), Cow::Borrowed)
+}
+
+fn time(clock: WallClock) -> Timestamp {
+    Timestamp::from_nanosecond(clock.0.into()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtap_ledger::{Ledger, Settings};
+    use memtap_model::{
+        Call, Causes, Comm, MemoryRequest, Observation, ProcessId, ProcessState, StartTime, Tally, Tgid, Tid,
+    };
+
+    fn state(pid: u32, virtual_bytes: u64) -> Box<ProcessState> {
+        let causes = Causes { opening_bytes: virtual_bytes, ..Causes::default() };
+        Box::new(ProcessState {
+            tgid: Tgid(pid),
+            name: Comm::new(b"a\x1b\xff"),
+            causes: Some(causes),
+            virtual_bytes: Some(virtual_bytes),
+            ..ProcessState::default()
+        })
+    }
+
+    fn request(pid: u32) -> Observation {
+        Observation::Request(MemoryRequest {
+            time: WallClock(5_000_000_000),
+            tgid: Tgid(pid),
+            tid: Tid(pid),
+            name: Comm::new(b"a"),
+            call: Call::Mmap,
+            whole: true,
+            arguments: [0, 4096, 3, 0x22, 0],
+            outcome: Outcome::Refused(Errno::ENOMEM),
+            requested_bytes: 4096,
+            delta_bytes: 0,
+            virtual_bytes: 8192,
+            file: None,
+            lost: 0,
+        })
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_made_again_and_requests_come_once() {
+        let mut ledger = Ledger::new(Settings { latest_kept: 3, ..Settings::default() });
+        let mut modeller = Modeller::new(About::default());
+        for pid in [1, 2] {
+            ledger.apply(Observation::Snapshot(state(pid, 8192)));
+        }
+        ledger.apply(request(1));
+        let first = modeller.model(&ledger.publish(WallClock(1_000_000_000)));
+        assert_eq!((first.living[0].name.as_str(), first.living[0].virtual_bytes), ("a\u{1b}\\xff", 8192));
+        assert_eq!(first.latest.len(), 1);
+        assert_eq!(first.latest[0].error.as_deref(), Some("ENOMEM"));
+        assert_eq!(first.latest[0].arguments, "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS");
+
+        let mut calls = [memtap_model::CallTotals::default(); Call::COUNT];
+        calls[Call::Mmap.index()] = memtap_model::CallTotals { count: 2, requested_bytes: 0, refused: 2 };
+        let refusals = vec![memtap_model::Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count: 2 }];
+        let process = ProcessId { tgid: Tgid(2), start: StartTime(0) };
+        ledger.apply(Observation::Tally(Box::new(Tally { process, calls, refusals, refusals_beyond: 0 })));
+        for _ in 0..2 {
+            ledger.apply(request(2));
+        }
+        let second = modeller.model(&ledger.publish(WallClock(2_000_000_000)));
+        assert!(
+            Arc::ptr_eq(&first.living[0], &second.living[0])
+                && !Arc::ptr_eq(&first.living[1], &second.living[1])
+        );
+        assert_eq!(second.living[1].calls["mmap"].refused, 2);
+        assert_eq!(second.living[1].refusals[0].error, "ENOMEM");
+        assert!(Arc::ptr_eq(&first.latest[0], &second.latest[0]), "it was made before");
+        assert_eq!(second.latest.iter().map(|request| request.pid).collect::<Vec<_>>(), [1, 2, 2]);
+
+        // More than are kept: the oldest go.
+        ledger.apply(request(1));
+        ledger.apply(Observation::Exit(state(2, 0)));
+        let third = modeller.model(&ledger.publish(WallClock(3_000_000_000)));
+        assert_eq!(third.latest.iter().map(|request| request.pid).collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!((third.living.len(), third.ended[0].pid), (1, 2));
+        assert!(third.ended[0].end_time.is_some());
+    }
+}

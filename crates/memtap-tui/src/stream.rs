@@ -1,0 +1,109 @@
+//! The latest requests of the one process that one looks at.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::model::{Life, Model, Request};
+
+/// Entries that are kept.
+const KEPT: usize = 500;
+
+/// What came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Request(Arc<Request>),
+    /// More requests came at once than are handed on: some of this process may be missing here.
+    Gap,
+}
+
+/// The latest, newest last.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    life: Option<Life>,
+    /// Number of the last request that was looked at.
+    seen: u64,
+    entries: VecDeque<Entry>,
+}
+
+impl Stream {
+    /// Takes what is new of this process; of one that it did not follow, what the model still has.
+    pub(crate) fn follow(&mut self, life: Option<Life>, model: &Model) {
+        let same = self.life == life && model.totals.seen >= self.seen;
+        let from = if same { self.seen } else { 0 };
+        if !same {
+            self.entries.clear();
+        }
+        self.life = life;
+        let fresh = usize::try_from(model.totals.seen - from).unwrap_or(usize::MAX);
+        self.seen = model.totals.seen;
+        let Some((pid, start_time)) = life else { return };
+        if same && fresh > model.latest.len() && self.entries.back() != Some(&Entry::Gap) {
+            self.entries.push_back(Entry::Gap);
+        }
+        let latest = &model.latest[model.latest.len().saturating_sub(fresh)..];
+        let own = latest.iter().filter(|request| request.pid == pid && request.timestamp >= start_time);
+        self.entries.extend(own.map(|request| Entry::Request(Arc::clone(request))));
+        self.entries.drain(..self.entries.len().saturating_sub(KEPT));
+    }
+
+    pub(crate) fn entries(&self) -> &VecDeque<Entry> {
+        &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn model(seen: u64, pids: &[u32]) -> Model {
+        let request = |pid: &u32| {
+            Arc::new(Request {
+                timestamp: Timestamp::UNIX_EPOCH,
+                pid: *pid,
+                tid: *pid,
+                call: "mmap".into(),
+                memory_size: 0,
+                address: String::new(),
+                delta_bytes: 0,
+                error: None,
+                arguments: String::new(),
+                file: None,
+                lost_before: 0,
+            })
+        };
+        let mut model = Model { latest: pids.iter().map(request).collect(), ..Model::default() };
+        model.totals.seen = seen;
+        model
+    }
+
+    #[test]
+    fn each_request_comes_once_and_a_gap_is_told() {
+        let life = Some((7, Timestamp::UNIX_EPOCH));
+        let mut stream = Stream::default();
+        stream.follow(life, &model(3, &[7, 8, 7]));
+        assert_eq!(stream.entries().len(), 2, "what the model has of it");
+        stream.follow(life, &model(4, &[8, 7, 7]));
+        assert_eq!(stream.entries().len(), 3);
+        stream.follow(life, &model(4, &[8, 7, 7]));
+        assert_eq!(stream.entries().len(), 3, "nothing is new");
+        stream.follow(life, &model(20, &[7, 8, 8]));
+        assert_eq!(stream.entries().len(), 5);
+        assert_eq!(stream.entries()[3], Entry::Gap);
+        // Another memtap answers: it counts anew.
+        stream.follow(life, &model(2, &[7, 8]));
+        assert_eq!(stream.entries().len(), 1);
+        stream.follow(None, &model(2, &[7, 8]));
+        assert!(stream.entries().is_empty());
+    }
+
+    #[test]
+    fn entries_are_bounded() {
+        let life = Some((7, Timestamp::UNIX_EPOCH));
+        let mut stream = Stream::default();
+        for times in 1..10 {
+            stream.follow(life, &model(times * 100, &[7; 100]));
+        }
+        assert_eq!(stream.entries().len(), KEPT);
+    }
+}

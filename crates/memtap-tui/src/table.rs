@@ -1,0 +1,150 @@
+//! The process table's state: which columns, which lines, which one is chosen.
+
+use crate::column::{COLUMNS, Column};
+use crate::model::Life;
+use crate::rows::{Line, Row, Wanted, lines, matches, position};
+
+/// The table without its figures.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) wanted: Wanted,
+    pub(crate) lines: Vec<Line>,
+    /// Followed as the order changes; without one, the table stays at its top.
+    pub(crate) selected: Option<Life>,
+    /// The line that it was last found at.
+    selected_at: usize,
+    /// The first line that is on the screen.
+    pub(crate) offset: usize,
+    /// Scrolled by itself: the choice is not brought back onto the screen until it moves.
+    scrolled: bool,
+    /// Lines that fit on the screen.
+    pub(crate) height: usize,
+    /// What is searched, lower case.
+    pub(crate) search: String,
+}
+
+impl Table {
+    pub(crate) fn new(sort: Column) -> Self {
+        let shown = COLUMNS.iter().filter(|row| row.shown || row.column == sort);
+        Self {
+            columns: shown.map(|row| row.column).collect(),
+            wanted: Wanted {
+                sort,
+                descending: sort.largest_first(),
+                filter: String::new(),
+                ended: false,
+                tree: false,
+            },
+            lines: Vec::new(),
+            selected: None,
+            selected_at: 0,
+            offset: 0,
+            scrolled: false,
+            height: 1,
+            search: String::new(),
+        }
+    }
+
+    /// The lines anew, after rows or wishes have changed.
+    pub(crate) fn renew(&mut self, rows: &[Row]) {
+        self.lines = lines(rows, &self.wanted);
+        match self.selected_line(rows) {
+            Some(line) => {
+                self.selected_at = line;
+                if !self.scrolled {
+                    self.show(line);
+                }
+            }
+            // Its process is listed no more: whoever stands there now is chosen.
+            None if self.selected.is_some() => self.select(rows, self.selected_at),
+            None => {}
+        }
+        self.offset = self.offset.min(self.lines.len().saturating_sub(self.height));
+    }
+
+    pub(crate) fn selected_line(&self, rows: &[Row]) -> Option<usize> {
+        self.selected.and_then(|life| position(rows, &self.lines, life))
+    }
+
+    /// Chooses a line; beyond the end, the last.
+    pub(crate) fn select(&mut self, rows: &[Row], line: usize) {
+        let line = line.min(self.lines.len().saturating_sub(1));
+        self.selected = self.lines.get(line).map(|line| rows[line.row].process.life());
+        self.selected_at = line;
+        self.show(line);
+    }
+
+    /// Moves the choice by so many lines.
+    pub(crate) fn step(&mut self, rows: &[Row], by: isize) {
+        let line = match self.selected_line(rows) {
+            Some(line) => line.saturating_add_signed(by),
+            None if by.abs() == 1 => self.offset,
+            None => self.offset.saturating_add_signed(by),
+        };
+        self.select(rows, line);
+    }
+
+    /// Moves what is on the screen and not the choice.
+    pub(crate) fn scroll(&mut self, by: isize) {
+        let last = self.lines.len().saturating_sub(self.height);
+        self.offset = self.offset.saturating_add_signed(by).min(last);
+        self.scrolled = true;
+    }
+
+    /// Brings a line onto the screen.
+    fn show(&mut self, line: usize) {
+        self.scrolled = false;
+        self.offset = self.offset.clamp((line + 1).saturating_sub(self.height), line);
+    }
+
+    /// The process that is chosen, else the first on the screen.
+    pub(crate) fn at_hand<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
+        let line = self.selected_line(rows).unwrap_or(self.offset);
+        self.lines.get(line).and_then(|line| rows.get(line.row))
+    }
+
+    /// The lines on the screen.
+    pub(crate) fn visible(&self) -> &[Line] {
+        let from = self.offset.min(self.lines.len());
+        &self.lines[from..(from + self.height).min(self.lines.len())]
+    }
+
+    /// Sorts by a column; by the same again, the other way round.
+    pub(crate) fn sort_by(&mut self, column: Column) {
+        let same = self.wanted.sort == column;
+        self.wanted.descending = if same { !self.wanted.descending } else { column.largest_first() };
+        self.wanted.sort = column;
+    }
+
+    /// Sorts by the column that stands so many further.
+    pub(crate) fn sort_beside(&mut self, by: isize) {
+        let count = self.columns.len();
+        let now = self.columns.iter().position(|column| *column == self.wanted.sort).unwrap_or(0);
+        if count > 1 {
+            self.sort_by(self.columns[(now + count).saturating_add_signed(by) % count]);
+        }
+    }
+
+    /// Shows a column, or no more; one stays.
+    pub(crate) fn toggle(&mut self, column: Column) {
+        let shown = |shown: &Column| self.columns.contains(shown) != (*shown == column);
+        let columns: Vec<Column> = COLUMNS.iter().map(|row| row.column).filter(shown).collect();
+        if !columns.is_empty() {
+            self.columns = columns;
+        }
+    }
+
+    /// Chooses the next line that has what is searched, from the one beside the choice on (or from it, when `here`); whether there is one.
+    pub(crate) fn find(&mut self, rows: &[Row], forward: bool, here: bool) -> bool {
+        let count = self.lines.len();
+        let start = self.selected_line(rows).unwrap_or(0);
+        let found = (usize::from(!here)..=count)
+            .map(|step| if forward { start + step } else { start + 2 * count - step } % count.max(1));
+        let mut hits = found.filter(|line| {
+            self.lines.get(*line).is_some_and(|line| matches(&rows[line.row].process, &self.search))
+        });
+        let hit = hits.next().filter(|_| !self.search.is_empty());
+        hit.inspect(|line| self.select(rows, *line)).is_some()
+    }
+}

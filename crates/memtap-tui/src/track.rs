@@ -1,0 +1,124 @@
+//! What a process had over the last minutes, for its charts. Kept for those that have been on the screen lately.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::model::Life;
+use crate::rows::Row;
+
+/// Samples of one process: five minutes, where there is one a second.
+const SAMPLES: usize = 300;
+/// Processes that are followed; the one that was on the screen longest ago gives way.
+const FOLLOWED: usize = 256;
+/// After a gap of so many seconds, what was before is forgotten: a line over it would tell what nobody saw.
+const GAP: i64 = 15;
+
+/// One moment of one process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) at: Timestamp,
+    pub(crate) virtual_bytes: u64,
+    pub(crate) resident_bytes: u64,
+    pub(crate) requests_per_second: f64,
+}
+
+impl Sample {
+    pub(crate) fn of(row: &Row, at: Timestamp) -> Self {
+        Self {
+            at,
+            virtual_bytes: row.process.virtual_bytes,
+            resident_bytes: row.process.resident_bytes,
+            requests_per_second: row.requests_per_second,
+        }
+    }
+}
+
+/// Samples of one process, the latest last.
+pub(crate) type Track = VecDeque<Sample>;
+
+/// The tracks by process life.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks {
+    by_life: HashMap<Life, Track>,
+}
+
+impl Tracks {
+    /// Adds a sample of a process that is on the screen.
+    pub(crate) fn add(&mut self, life: Life, sample: Sample) {
+        if !self.by_life.contains_key(&life) && self.by_life.len() >= FOLLOWED {
+            let latest = |track: &Track| track.back().map(|sample| sample.at);
+            let oldest = self.by_life.iter().min_by_key(|(_, track)| latest(track)).map(|(life, _)| *life);
+            oldest.map(|life| self.by_life.remove(&life));
+        }
+        let track = self.by_life.entry(life).or_default();
+        let gap = track.back().is_some_and(|last| {
+            let seconds = sample.at.duration_since(last.at).as_secs();
+            !(0..=GAP).contains(&seconds)
+        });
+        if gap {
+            track.clear();
+        }
+        if track.len() >= SAMPLES {
+            track.pop_front();
+        }
+        track.push_back(sample);
+    }
+
+    /// What is known of a process.
+    pub(crate) fn of(&self, life: Life) -> Option<&Track> {
+        self.by_life.get(&life)
+    }
+}
+
+/// The latest values in so many cells, as bars; a cell has the highest of its time. What changes little looks like little.
+pub(crate) fn bars(values: impl DoubleEndedIterator<Item = f64>, cells: usize) -> String {
+    /// Samples in a cell.
+    const SAMPLES: usize = 6;
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let values: Vec<f64> = values.rev().take(SAMPLES * cells).collect();
+    let high = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let range = (high(&values) - low).max(high(&values) / 4.0).max(f64::MIN_POSITIVE);
+    let bar = |part: &[f64]| BARS[(((high(part) - low) / range * 7.99) as usize).min(7)];
+    values.chunks(SAMPLES).rev().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(second: i64) -> Sample {
+        let at = Timestamp::from_second(second).unwrap();
+        Sample { at, virtual_bytes: 0, resident_bytes: 0, requests_per_second: 0.0 }
+    }
+
+    #[test]
+    fn bars_show_the_highest_of_their_time_and_little_for_a_little() {
+        let samples = |values: &[f64]| {
+            values.iter().flat_map(|value| [0.0, *value, 0.0, 0.0, 0.0, 0.0]).collect::<Vec<_>>()
+        };
+        assert_eq!(bars(samples(&[0.0, 4.0, 8.0]).into_iter(), 10), "▁▄█");
+        assert_eq!(bars([100.0; 18].into_iter(), 2), "▁▁", "the latest two");
+        assert_eq!(bars([100.0, 101.0].repeat(3).into_iter(), 9), "▁");
+        assert_eq!(bars([0.0; 6].into_iter(), 9), "▁");
+        assert_eq!(bars([].into_iter(), 9), "");
+    }
+
+    #[test]
+    fn tracks_are_bounded_and_forget_what_is_before_a_gap() {
+        let mut tracks = Tracks::default();
+        let life = |pid| (pid, Timestamp::UNIX_EPOCH);
+        for second in 0..1000 {
+            tracks.add(life(1), sample(second));
+        }
+        assert_eq!(tracks.of(life(1)).map(VecDeque::len), Some(SAMPLES));
+        tracks.add(life(1), sample(1100));
+        assert_eq!(tracks.of(life(1)).map(VecDeque::len), Some(1));
+        for pid in 2..1000 {
+            tracks.add(life(pid), sample(1100 + i64::from(pid)));
+        }
+        assert_eq!(tracks.by_life.len(), FOLLOWED);
+        assert!(tracks.of(life(1)).is_none() && tracks.of(life(999)).is_some());
+    }
+}

@@ -1,0 +1,123 @@
+//! Models of a running memtap: its live events, over a WebSocket. They tell only what has changed, once a tick, so many processes cost
+//! little at either end. The wire is Socket.IO 5 on Engine.IO 4 (socket.io's documents `engine.io-protocol` and `socket.io-protocol`).
+
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use memtap_tui::{Mirror, Model};
+use tokio::sync::watch;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Message, WebSocket, http};
+
+use super::Feed;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long nothing may come; there is something every second.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A snapshot takes about 1.5 KiB for each process.
+const LARGEST: usize = 256 << 20;
+/// Events of the namespace `/live`.
+const EVENT: &str = "42/live,";
+
+/// Connects, and follows in a thread from then on; a connection that breaks is made again.
+pub(super) fn open(url: &str) -> anyhow::Result<Feed> {
+    let link = Link::open(url).with_context(|| format!("no memtap serve answers at {url}"))?;
+    let (sender, models) = watch::channel(Arc::default());
+    let url = url.to_owned();
+    std::thread::Builder::new()
+        .name("memtap-attached".to_owned())
+        .spawn(move || keep(link, &url, &sender))?;
+    Ok(Feed { models, reader: None, end: "memtap serve is not followed any more" })
+}
+
+/// Until nobody wants models any more.
+fn keep(link: Link, url: &str, models: &watch::Sender<Arc<Model>>) {
+    let mut link = Ok(link);
+    while !models.is_closed() {
+        let Err(error) = link.and_then(|link| follow(link, url, models)) else { return };
+        models.send_modify(|model| {
+            let trouble = Some(format!("{url} tells nothing new: {error:#}; trying again"));
+            *model = Arc::new(Model { trouble, ..(**model).clone() });
+        });
+        std::thread::sleep(PAUSE);
+        link = Link::open(url);
+    }
+}
+
+fn follow(mut link: Link, url: &str, models: &watch::Sender<Arc<Model>>) -> anyhow::Result<()> {
+    let mut mirror = Mirror::of(url);
+    while !models.is_closed() {
+        let message = link.event()?;
+        let event = message.strip_prefix(EVENT).unwrap_or_default();
+        if let Some(model) = mirror.event(event).context("it speaks another version's language")? {
+            models.send_replace(Arc::new(model));
+        }
+    }
+    Ok(())
+}
+
+/// A connection to the namespace `/live`.
+struct Link {
+    socket: WebSocket<TcpStream>,
+}
+
+impl Link {
+    fn open(url: &str) -> anyhow::Result<Self> {
+        let uri: http::Uri = url.parse().with_context(|| format!("'{url}' is no address"))?;
+        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+            bail!("'{url}' is no address; write for example http://127.0.0.1:3000");
+        };
+        let port = uri.port_u16().unwrap_or(80);
+        let address =
+            (host.trim_matches(['[', ']']), port).to_socket_addrs()?.next().context("it has no address")?;
+        let stream = TcpStream::connect_timeout(&address, CONNECT)?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        stream.set_write_timeout(Some(SILENCE))?;
+        let large = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+        let wanted = format!("ws://{host}:{port}/socket.io/?EIO=4&transport=websocket");
+        let (socket, _) = tungstenite::client::client_with_config(wanted, stream, Some(large))
+            .map_err(|error| anyhow::anyhow!("it is no memtap: {error}"))?;
+        let mut link = Self { socket };
+        if !link.text()?.starts_with('0') {
+            bail!("it is no memtap: it does not open as Engine.IO does");
+        }
+        link.say("40/live,")?;
+        let answer = link.text()?;
+        if !answer.starts_with("40/live,") {
+            bail!("it is no memtap: it has no namespace /live");
+        }
+        Ok(link)
+    }
+
+    /// The next event; what keeps the connection alive is answered.
+    fn event(&mut self) -> anyhow::Result<String> {
+        loop {
+            let text = self.text()?;
+            match text.as_str() {
+                event if event.starts_with(EVENT) => return Ok(text),
+                "2" => self.say("3")?,
+                "1" | "41/live," => bail!("it has closed the connection"),
+                _ => {}
+            }
+        }
+    }
+
+    fn text(&mut self) -> anyhow::Result<String> {
+        loop {
+            match self.socket.read().context("nothing comes")? {
+                Message::Text(text) => return Ok(text.as_str().to_owned()),
+                Message::Close(_) => bail!("it has closed the connection"),
+                _ => {}
+            }
+        }
+    }
+
+    fn say(&mut self, text: &'static str) -> anyhow::Result<()> {
+        self.socket.send(Message::text(text)).context("nothing can be sent")
+    }
+}

@@ -1,0 +1,71 @@
+//! Models of an own capture: source, ledger, no store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use memtap_capture::SourceChoice;
+use memtap_ledger::{Ledger, LiveView};
+use memtap_tui::{About, Model, Modeller, Notice};
+use tokio::sync::{mpsc, watch};
+
+use super::Feed;
+use crate::budget::Budget;
+use crate::cli::TopArguments;
+use crate::pipeline;
+use crate::serve::this_machine;
+
+/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile, and waking costs.
+const POLL: Duration = Duration::from_millis(5);
+/// Requests that are kept for the streams of single processes: there is no history to ask.
+const LATEST: usize = 5000;
+
+/// Begins the capture.
+pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::Result<Feed> {
+    let budget = Budget::of(arguments.memory);
+    let capture = memtap_capture::Settings {
+        ring_bytes: budget.ring_bytes,
+        accounts: budget.accounts,
+        speed: Some(arguments.speed),
+        tick: arguments.pace.duration(),
+        poll: POLL,
+        ..memtap_capture::Settings::default()
+    };
+    let opened = memtap_capture::open(source, &capture)?;
+    let machine = opened.machine.map_or_else(this_machine, Ok)?;
+    let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, mend: notice.mend };
+    let about = About {
+        hostname: machine.hostname,
+        source: opened.source.kind().name().to_owned(),
+        plan: opened.source.plan().map(|plan| plan.name().to_owned()),
+        via: None,
+        notices: opened.notices.into_iter().map(notice).collect(),
+    };
+    let (views, view) = watch::channel(Arc::new(LiveView::default()));
+    let (sender, batches) = mpsc::channel(budget.batches);
+    let reader =
+        memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+    let ledger = Ledger::new(memtap_ledger::Settings { latest_kept: LATEST, ..Default::default() });
+    // What somebody looks at stands in the view's own requests.
+    let (_, focus) = watch::channel(BTreeSet::new());
+    tokio::spawn(pipeline::run(batches, ledger, views, focus, None, false));
+    let (sender, models) = watch::channel(Arc::default());
+    tokio::spawn(model(view, Modeller::new(about), sender));
+    let end = match source {
+        SourceChoice::Recording(_) => "the recording ends here",
+        _ => "the source ended by itself; what is shown stays as it was",
+    };
+    Ok(Feed { models, reader: Some(reader), end })
+}
+
+async fn model(
+    mut view: watch::Receiver<Arc<LiveView>>,
+    mut modeller: Modeller,
+    models: watch::Sender<Arc<Model>>,
+) {
+    while view.changed().await.is_ok() {
+        let view = Arc::clone(&view.borrow_and_update());
+        models.send_replace(Arc::new(modeller.model(&view)));
+    }
+}

@@ -1,0 +1,115 @@
+//! `memtap top` on a terminal of the test's own: by its own capture, of a running memtap, without rights, and how it gives the terminal back.
+
+#![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
+
+#[expect(dead_code, reason = "each test program uses its part")]
+mod support;
+mod terminal;
+
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+use support::{Fixture, Memtap, NOBODY};
+use terminal::Terminal;
+
+/// `\x1b[31m<b>`, a name that would colour the screen.
+const STRANGER: &str = "1b5b33316d3c623e";
+
+#[test]
+fn finds_a_process_tells_its_requests_and_gives_the_terminal_back() {
+    let _alone = support::alone();
+    let mut fixture = Fixture::start(&["pairs", "3000"]);
+    let mut terminal = Terminal::start(&["--source", "bpf"], None);
+    terminal.shows(" processes");
+    assert!(!terminal.edits_lines());
+    terminal.press(&format!("/{}\r\r", fixture.pid()));
+    terminal.shows(&format!("fixture  pid {}", fixture.pid()));
+    fixture.go();
+    terminal.shows("munmap            300");
+    terminal.press("3");
+    let screen = terminal.shows("64.0 KiB  +64.0 KiB");
+    assert!(
+        screen.contains("munmap    64.0 KiB  -64.0 KiB") && screen.contains("PROT_READ|PROT_WRITE"),
+        "{screen}"
+    );
+    terminal.press("qq");
+    assert_eq!(terminal.end(), Some(0));
+    terminal.assert_given_back();
+    fixture.end();
+}
+
+#[test]
+fn shows_what_a_running_memtap_has() {
+    let memtap = Memtap::start();
+    let mut fixture = Fixture::start(&["known"]);
+    let stranger = Fixture::start(&["named", STRANGER, "4096"]);
+    let path = format!("/api/v1/processes/{}", stranger.pid());
+    memtap.wait_for(&path, "it is known", |process| process["name"] == "\u{1b}[31m<b>");
+    let url = format!("http://127.0.0.1:{}", memtap.port);
+    let mut terminal = Terminal::start(&["--attach", &url], Some(NOBODY));
+    let screen = terminal.shows(" processes");
+    assert!(screen.contains(&format!(" of {url}")), "{screen}");
+    terminal.press(&format!("/{}\r\r", stranger.pid()));
+    terminal.shows(&format!("\\x1b[31m<b>  pid {}", stranger.pid()));
+    terminal.press(&format!("q/{}\r\r", fixture.pid()));
+    terminal.shows(&format!("fixture  pid {}", fixture.pid()));
+    fixture.go();
+    // One mmap that no address space has room for.
+    let screen = terminal.shows("mmap ENOMEM × 1: ");
+    assert!(screen.contains("mremap"), "{screen}");
+    memtap.kill();
+    terminal.shows("tells nothing new");
+    terminal.signal(Signal::SIGTERM);
+    assert_eq!(terminal.end(), Some(0));
+    terminal.assert_given_back();
+    fixture.end();
+    stranger.end();
+}
+
+#[test]
+fn without_rights_it_says_what_is_missing() {
+    let mut terminal = Terminal::start(&["--source", "auto"], Some(NOBODY));
+    let screen = terminal.shows("requests are not visible");
+    assert!(screen.contains("procfs"), "{screen}");
+    terminal.shows(" processes");
+    terminal.press("\u{3}");
+    assert_eq!(terminal.end(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn the_terminal_is_free_while_it_is_suspended() {
+    let mut terminal = Terminal::start(&["--source", "procfs"], None);
+    terminal.shows(" processes");
+    for ctrl_z in [true, false] {
+        if ctrl_z {
+            terminal.press("\u{1a}");
+        } else {
+            terminal.signal(Signal::SIGTSTP);
+        }
+        terminal.stops();
+        terminal.assert_given_back();
+        terminal.signal(Signal::SIGCONT);
+        terminal.wait_for("it goes on", |screen| {
+            screen.alternate_screen() && screen.contents().contains(" processes")
+        });
+    }
+    terminal.press("q");
+    assert_eq!(terminal.end(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.arg("top").stdin(Stdio::null()).stdout(Stdio::null());
+    let (code, told) = support::run(command);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("draws on a terminal"), "{told}");
+
+    let url = format!("http://127.0.0.1:{}", support::free_port());
+    let mut terminal = Terminal::start(&["--attach", &url], None);
+    terminal.shows("no memtap serve answers");
+    assert_eq!(terminal.end(), Some(1));
+    terminal.assert_given_back();
+}
