@@ -262,4 +262,18 @@ mod tests {
         assert!(all.len() >= 100_000 && all.iter().copied().eq(1..=all.len() as u64), "{}", all.len());
         assert_eq!(first_tick_after, Some(100_000), "the tick stands after the whole first reading");
     }
+
+    #[test]
+    fn the_time_between_readings_can_be_changed_while_one_waits() {
+        let (sender, mut batches) = tokio::sync::mpsc::channel(100);
+        let stream = Stream { sent: 0, left: 0, reading: None };
+        let hour = Settings { tick: Duration::from_secs(3600), ..Settings::default() };
+        let reader = spawn(Box::new(stream), hour, sender).unwrap();
+        let mut tick = || while batches.blocking_recv().unwrap().tick.is_none() {};
+        tick();
+        reader.set_tick(Duration::from_millis(1));
+        tick();
+        drop(batches);
+        reader.stop();
+    }
 }

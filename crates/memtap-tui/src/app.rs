@@ -263,6 +263,11 @@ impl App {
         self.log.drain(..self.log.len().saturating_sub(LOG));
     }
 
+    /// Whether the source tells requests at all.
+    pub(crate) fn tells_requests(&self) -> bool {
+        self.model.about.source != "procfs"
+    }
+
     /// The process that one looks at: the one that is open, else the one at hand in the table.
     pub(crate) fn process(&self) -> Option<&Arc<Process>> {
         match &self.view {

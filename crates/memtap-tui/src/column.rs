@@ -80,6 +80,15 @@ impl Column {
         self.row().number && self != Self::Pid
     }
 
+    /// Whether it tells of requests, which not every source does.
+    #[must_use]
+    pub(crate) fn is_of_requests(self) -> bool {
+        matches!(
+            self,
+            Self::Rate | Self::Requests | Self::Requested | Self::Refused | Self::Unexplained | Self::Lost
+        )
+    }
+
     /// What it shows of a process in so many cells; `now` and `total_bytes` are the machine's.
     #[must_use]
     pub(crate) fn text(self, row: &Row, now: Timestamp, total_bytes: u64, width: usize) -> String {

@@ -32,7 +32,7 @@ pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
             ("Ctrl-C  Ctrl-Z", "end; give the terminal back until fg"),
             ("Space", "hold still, and go on"),
             ("+  -", "figures more or less often: every 0.5, 1, 2 or 5 seconds"),
-            ("?", "this help"),
+            ("?  h  F1", "this help"),
         ],
     ),
     (
@@ -42,7 +42,8 @@ pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
             ("Enter", "open the process"),
             ("<  >", "sort by the column to the left or right"),
             ("r", "the other way round"),
-            ("/", "search by name, pid, user, command, container or unit; n N go on"),
+            ("/", "search by name, pid, user, command, container or unit"),
+            ("n  N", "the next that has it, the one before"),
             ("f", "filter by the same; an empty filter shows all"),
             ("t", "tree: children below their parents"),
             ("e", "also those that ended"),
@@ -99,7 +100,7 @@ impl App {
 
     fn view_key(&mut self, key: KeyCode) -> Reaction {
         match key {
-            KeyCode::Char('?') | KeyCode::F(1) => self.over = Some(Over::Help { scroll: 0 }),
+            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.over = Some(Over::Help { scroll: 0 }),
             KeyCode::Char(' ') => self.paused = !self.paused,
             KeyCode::Char('+' | '=') => self.settings.pace = self.settings.pace.beside(-1),
             KeyCode::Char('-') => self.settings.pace = self.settings.pace.beside(1),
@@ -235,8 +236,10 @@ impl App {
     fn help_key(&mut self, key: KeyCode) {
         let Some(Over::Help { scroll }) = &mut self.over else { return };
         match key {
-            KeyCode::Down | KeyCode::Char('j') | KeyCode::PageDown | KeyCode::Char(' ') => *scroll += 1,
-            KeyCode::Up | KeyCode::Char('k') | KeyCode::PageUp => *scroll = scroll.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => *scroll += 1,
+            KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
+            KeyCode::PageDown | KeyCode::Char(' ') => *scroll += 10,
+            KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
             _ => self.over = None,
         }
     }

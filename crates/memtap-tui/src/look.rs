@@ -35,7 +35,8 @@ impl Look {
     /// What stands back: labels, what is the same everywhere.
     #[must_use]
     pub(crate) fn faint(self) -> Style {
-        if self.colours { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+        // Dimmed and not grey: palettes have greys that cannot be told from their background.
+        Style::new().add_modifier(Modifier::DIM)
     }
 
     /// What counts.
@@ -53,7 +54,7 @@ impl Look {
     /// What programs have, and the virtual size.
     #[must_use]
     pub(crate) fn first(self) -> Style {
-        self.coloured(Color::Blue)
+        self.coloured(Color::LightBlue)
     }
 
     /// The second kind of a thing.

@@ -1,6 +1,7 @@
 //! The terminal: taken at the start, given back at the end, whatever the end is.
 
 use std::io::{self, BufWriter, Stdout, Write as _, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::execute;
@@ -18,19 +19,23 @@ pub struct Screen {
     terminal: Terminal<Backend>,
 }
 
+/// The terminal was given back by a panic.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
 type Backend = CrosstermBackend<BufWriter<Stdout>>;
 
 /// Bytes of a frame that are gathered before they are written.
 const FRAME: usize = 64 << 10;
 
 impl Screen {
-    /// Takes the terminal; a panic gives it back before it tells.
+    /// Takes the terminal; a panic, of whatever thread, gives it back before it tells, and the next frame is an error.
     ///
     /// # Errors
     /// When standard output is no terminal that can be taken.
     pub fn take() -> io::Result<Self> {
         let told = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
+            PANICKED.store(true, Ordering::SeqCst);
             give_back();
             told(panic);
         }));
@@ -41,8 +46,11 @@ impl Screen {
     /// Draws a frame.
     ///
     /// # Errors
-    /// When the terminal is gone.
+    /// When the terminal is gone, or was given back by a panic.
     pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
+        if PANICKED.load(Ordering::SeqCst) {
+            return Err(io::Error::other("a part of memtap has panicked"));
+        }
         self.terminal.draw(|frame| app.draw(frame)).map(drop)
     }
 

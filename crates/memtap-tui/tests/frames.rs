@@ -221,9 +221,14 @@ fn what_is_missing_and_what_is_wrong_is_told() {
     assert!(frame(&mut app, 80, 24).contains("waiting for the first figures"));
     let mut about = (*model(0).about).clone();
     about.plan = None;
+    about.source = "procfs".to_owned();
     about.notices = vec![Notice { what: "requests are not visible".into(), mend: "sudo memtap".into() }];
     app.take(Arc::new(Model { about: Arc::new(about), ..model(0) }));
-    assert!(frame(&mut app, 80, 24).contains("! requests are not visible; to mend it: sudo memtap"));
+    let screen = frame(&mut app, 80, 24);
+    assert!(
+        screen.contains("! requests are not visible") && screen.contains("  to mend it: sudo memtap"),
+        "{screen}"
+    );
     assert!(!app.wait(3) && app.wait(30));
     assert!(frame(&mut app, 80, 24).contains("no figures for 30 s"));
     app.trouble("nothing comes".to_owned());

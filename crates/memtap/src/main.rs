@@ -110,12 +110,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// To stderr; while the terminal is `drawn` on, to where it waits for the end.
 fn start_log(drawn: bool) {
+    // What is drawn already says the rest.
+    let least = if drawn { "warn" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("MEMTAP_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(least));
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     if drawn && terminal {
-        log.with_writer(|| top::log::Writer).with_ansi(false).init();
+        log.with_writer(|| top::log::Writer).with_ansi(false).without_time().init();
     } else {
         log.with_writer(std::io::stderr).with_ansi(terminal).init();
     }

@@ -70,7 +70,7 @@ fn shows_what_a_running_memtap_has() {
 fn without_rights_it_says_what_is_missing() {
     let mut terminal = Terminal::start(&["--source", "auto"], Some(NOBODY));
     let screen = terminal.shows("requests are not visible");
-    assert!(screen.contains("procfs"), "{screen}");
+    assert!(screen.contains("procfs") && screen.contains("to mend it: sudo"), "{screen}");
     terminal.shows(" processes");
     terminal.press("\u{3}");
     assert_eq!(terminal.end(), Some(0));
@@ -111,5 +111,15 @@ fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
     let mut terminal = Terminal::start(&["--attach", &url], None);
     terminal.shows("no memtap serve answers");
     assert_eq!(terminal.end(), Some(1));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_told() {
+    let program = support::fixture_path().with_file_name("panicking_top");
+    let mut terminal = Terminal::start_command(pty_process::blocking::Command::new(program), None);
+    terminal.shows("on purpose");
+    assert_eq!(terminal.end(), Some(1));
+    terminal.shows("a part of memtap has panicked");
     terminal.assert_given_back();
 }

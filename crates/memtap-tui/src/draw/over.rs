@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::process::CAUSES;
+use super::strip;
 use crate::app::App;
 use crate::column::COLUMNS;
 use crate::keys::HELP;
@@ -15,6 +16,11 @@ use crate::text;
 pub(super) fn help(app: &App, frame: &mut Frame, body: Rect, scroll: u16) -> u16 {
     let look = app.settings.look;
     let mut lines = Vec::new();
+    for notice in &app.model.about.notices {
+        lines.push(Line::styled("What is missing", look.strong()));
+        let told = format!("{}; to mend it: {}", notice.what, notice.mend);
+        lines.extend(strip::wrapped(&told, 76).into_iter().map(|line| Line::raw(format!("  {line}"))));
+    }
     for (place, keys) in HELP {
         lines.push(Line::styled(*place, look.strong()));
         lines.extend(keys.iter().map(|(key, does)| pair(app, key, does)));

@@ -180,9 +180,6 @@ fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let total = entry(app, "=", "virtual", process.virtual_bytes.into(), "", width);
     lines.push(total.style(look.strong()));
     lines.push(resident(app, process, width));
-    if app.model.about.plan.is_none() && process.requests == 0 {
-        lines.push(Line::styled("this source does not tell requests", look.faint()));
-    }
     frame.render_widget(Paragraph::new(lines), rest);
 }
 
@@ -232,7 +229,7 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     made.sort_by_key(|(_, totals)| Reverse(totals.count));
     let mut lines = vec![Line::styled(row("call", "count", "reqsize", "refused"), look.faint())];
     if made.is_empty() {
-        lines = vec![Line::styled("none since memtap came", look.faint())];
+        lines = vec![Line::styled(none(app, "none since memtap came"), look.faint())];
     }
     lines.extend(made.iter().map(|(name, totals)| {
         let counts = [totals.count, totals.refused].map(text::narrow_count);
@@ -254,6 +251,11 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
 }
 
+/// Why there are no requests.
+fn none(app: &App, told: &'static str) -> &'static str {
+    if app.tells_requests() { told } else { "this source does not tell requests" }
+}
+
 /// The stream, newest at the bottom.
 fn requests(app: &App, frame: &mut Frame, area: Rect) {
     if area.height < 3 {
@@ -267,12 +269,7 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
     let look = app.settings.look;
     let entries = app.stream.entries();
     if entries.is_empty() {
-        let none = if app.model.about.plan.is_some() {
-            "none lately"
-        } else {
-            "this source tells none, or none lately"
-        };
-        frame.render_widget(Line::styled(none, look.faint()), rest);
+        frame.render_widget(Line::styled(none(app, "none lately"), look.faint()), rest);
         return;
     }
     let end = entries.len() - app.stream_offset.min(entries.len());

@@ -22,7 +22,7 @@ const WIDE: u16 = 140;
 const BARS: u16 = 50;
 
 /// Lines of notices, at the most.
-const NOTICE_LINES: usize = 3;
+const NOTICE_LINES: usize = 5;
 
 pub(super) fn draw(app: &App, frame: &mut Frame, area: Rect, brief: bool) {
     let rows = area.rows().collect::<Vec<_>>();
@@ -118,7 +118,7 @@ fn legend(app: &App, width: usize) -> Line<'static> {
 /// What counts, in the order in which it may be left out.
 fn figures(app: &App, frame: &mut Frame, area: Rect) {
     let totals = &app.model.totals;
-    let mut figures = vec![
+    let requests = vec![
         (format!("{} req/s", text::rate(totals.per_second)), false),
         (
             format!("{} refused ({}/s)", text::count(totals.refused), text::rate(totals.refused_per_second)),
@@ -126,6 +126,8 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
         ),
         (format!("{} lost", text::count(totals.lost)), totals.lost > 0),
     ];
+    let untold = || vec![("requests are not visible".to_owned(), false)];
+    let mut figures = if app.tells_requests() { requests } else { untold() };
     if totals.oom_kills > 0 {
         figures.push((format!("{} killed for want of memory", totals.oom_kills), true));
     }
@@ -133,7 +135,9 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
         figures.push((format!("pressure {:.1}%", pressure.some_avg10), pressure.some_avg10 >= 10.0));
     }
     let unexplained = totals.unexplained_bytes;
-    figures.push((format!("{} unexplained", text::size(unexplained)), unexplained > 0));
+    if app.tells_requests() {
+        figures.push((format!("{} unexplained", text::size(unexplained)), unexplained > 0));
+    }
     let look = app.settings.look;
     let spans = figures.into_iter().map(|(text, bad)| {
         let (sign, style) = if bad { ("!", look.bad()) } else { ("", Style::new()) };
@@ -170,37 +174,48 @@ fn within(spans: Vec<Span<'static>>, width: usize) -> Line<'static> {
     Line::from(fits.collect::<Vec<_>>())
 }
 
-/// What the user should know, in lines of this width.
+/// What the user should know, in lines of this width; the help has all of it.
 pub(super) fn notices(app: &App, width: u16) -> Vec<Line<'static>> {
-    let look = app.settings.look;
-    let trouble = app.model.trouble.clone().into_iter();
-    let log = app.log.last().cloned().into_iter();
+    let width = usize::from(width).saturating_sub(2);
+    let plain = app.model.trouble.iter().chain(app.log.last()).map(|told| (told.as_str(), None));
     let known =
-        app.model.about.notices.iter().map(|notice| format!("{}; to mend it: {}", notice.what, notice.mend));
-    let lines = trouble
-        .chain(log)
-        .chain(known)
-        .flat_map(|notice| wrapped(&notice, usize::from(width).saturating_sub(2)));
+        app.model.about.notices.iter().map(|notice| (notice.what.as_str(), Some(notice.mend.as_str())));
+    let lines = plain.chain(known).flat_map(|(what, mend)| {
+        let mend = mend.map(|mend| brief(&format!("to mend it: {mend}"), width)).unwrap_or_default();
+        brief(what, width).into_iter().chain(mend).enumerate().collect::<Vec<_>>()
+    });
     lines
         .take(NOTICE_LINES)
-        .map(|(first, text)| {
-            let sign = if first { "! " } else { "  " };
-            Line::from(vec![Span::styled(sign, look.bad()), Span::raw(text)])
+        .map(|(index, text)| {
+            let sign = if index == 0 { "! " } else { "  " };
+            Line::from(vec![Span::styled(sign, app.settings.look.bad()), Span::raw(text)])
         })
         .collect()
 }
 
-/// Lines of a text, broken at blanks; each says whether it is the first.
-fn wrapped(notice: &str, width: usize) -> Vec<(bool, String)> {
-    let mut lines: Vec<(bool, String)> = Vec::new();
-    for word in notice.split_whitespace() {
+/// The first lines of a text.
+fn brief(text: &str, width: usize) -> Vec<String> {
+    const LINES: usize = 2;
+    let mut lines = wrapped(text, width);
+    if lines.len() > LINES {
+        lines.truncate(LINES);
+        let last = lines.remove(LINES - 1);
+        lines.push(text::fit(&format!("{last} …"), width));
+    }
+    lines
+}
+
+/// Lines of a text, broken at blanks.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
         let word = text::fit(word, width);
         match lines.last_mut() {
-            Some((_, line)) if text::width(line) + 1 + text::width(&word) <= width => {
+            Some(line) if text::width(line) + 1 + text::width(&word) <= width => {
                 line.push(' ');
                 line.push_str(&word);
             }
-            _ => lines.push((lines.is_empty(), word)),
+            _ => lines.push(word),
         }
     }
     lines
@@ -221,7 +236,7 @@ mod tests {
 
     #[test]
     fn notices_are_broken_at_blanks() {
-        let lines = wrapped("one two\x1b three", 8);
-        assert_eq!(lines, [(true, "one".into()), (false, "two\\x1b".into()), (false, "three".into())]);
+        assert_eq!(wrapped("one two\x1b three", 8), ["one", "two\\x1b", "three"]);
+        assert_eq!(brief("one two\x1b three", 8), ["one", "two\\x1b…"]);
     }
 }

@@ -83,6 +83,7 @@ fn draw_line(
         let text = match column {
             Column::Name => name(row, line, cells),
             Column::Trend => trend(app, row, cells),
+            column if column.is_of_requests() && !app.tells_requests() => aligned("-", true, cells),
             _ => {
                 let text = column.text(row, app.model.at, app.model.host.total_bytes, cells);
                 aligned(&text, column.row().number, cells)

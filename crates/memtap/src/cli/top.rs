@@ -8,11 +8,11 @@ use super::{memory, speed};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  memtap top                                 of the memtap serve that runs here, else by a capture of its own
-  sudo memtap top --source bpf               a capture of its own: every request of every process
+  memtap top                                 what the memtap serve that runs here has, else an own capture
+  sudo memtap top --source bpf               an own capture: every request of every process
   memtap top --source procfs                 what /proc lets you see, without root
-  memtap top --source recording:a.mtrec      what was recorded there (sudo memtap record -o a.mtrec), as fast as it was
-  memtap top --attach http://127.0.0.1:3001  of another memtap, here or through ssh -L 3001:127.0.0.1:3000 HOST
+  memtap top --source recording:a.mtrec      what was recorded (memtap record), as fast as it was
+  memtap top --attach http://127.0.0.1:3001  another memtap serve, also through ssh -L 3001:127.0.0.1:3000
 In it, ? tells all keys. NO_COLOR=1 takes the colours away; a locale without UTF-8 gets plain ASCII.";
 
 /// Where `memtap serve` listens unless told otherwise.

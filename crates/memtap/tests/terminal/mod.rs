@@ -28,13 +28,15 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts `memtap top` on 24 lines of 80 cells.
     pub(crate) fn start(arguments: &[&str], user: Option<u32>) -> Self {
+        let memtap = Command::new(env!("CARGO_BIN_EXE_memtap")).arg("top").args(arguments);
+        Self::start_command(memtap, user)
+    }
+
+    /// Starts a program.
+    pub(crate) fn start_command(command: Command, user: Option<u32>) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(LINES.get(), CELLS.get())).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"))
-            .arg("top")
-            .args(arguments)
-            .env("LC_ALL", "C.UTF-8")
-            .env("TERM", "xterm");
+        let mut command = command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
         if let Some(user) = user {
             command = command.uid(user).gid(user);
         }

@@ -1,0 +1,18 @@
+//! Takes the terminal as `memtap top` does, and panics in another thread: for the test that the terminal is given back.
+
+use memtap_tui::{App, Column, Look, Pace, Screen, Settings};
+
+fn main() -> std::io::Result<()> {
+    let mut screen = Screen::take()?;
+    let mut app = App::new(Settings {
+        look: Look { colours: true, unicode: true },
+        zone: jiff::tz::TimeZone::UTC,
+        pace: Pace::One,
+        sort: Column::Resident,
+        refusal_words: |_, _| String::new(),
+    });
+    screen.draw(&mut app)?;
+    let panicked = std::thread::spawn(|| panic!("on purpose")).join().is_err();
+    assert!(panicked);
+    screen.draw(&mut app)
+}
