@@ -112,6 +112,13 @@ fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
     terminal.shows("no memtap serve answers");
     assert_eq!(terminal.end(), Some(1));
     terminal.assert_given_back();
+
+    // Somebody who says nothing.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", other.local_addr().unwrap());
+    let mut terminal = Terminal::start(&["--attach", &url], None);
+    terminal.shows("it is no memtap");
+    assert_eq!(terminal.end(), Some(1));
 }
 
 #[test]

@@ -13,8 +13,8 @@ use tungstenite::{Message, WebSocket, http};
 
 use super::Feed;
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(1);
+/// How long a connection, and each answer until it stands, may take: somebody else may listen there.
+const CONNECT: Duration = Duration::from_secs(2);
 /// How long nothing may come; there is something every second.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Between two attempts.
@@ -76,7 +76,7 @@ impl Link {
         let address =
             (host.trim_matches(['[', ']']), port).to_socket_addrs()?.next().context("it has no address")?;
         let stream = TcpStream::connect_timeout(&address, CONNECT)?;
-        stream.set_read_timeout(Some(SILENCE))?;
+        stream.set_read_timeout(Some(CONNECT))?;
         stream.set_write_timeout(Some(SILENCE))?;
         let large = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
         let wanted = format!("ws://{host}:{port}/socket.io/?EIO=4&transport=websocket");
@@ -91,6 +91,7 @@ impl Link {
         if !answer.starts_with("40/live,") {
             bail!("it is no memtap: it has no namespace /live");
         }
+        link.socket.get_ref().set_read_timeout(Some(SILENCE))?;
         Ok(link)
     }
 
