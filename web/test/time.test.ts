@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { callRates } from "../src/charts/historyData";
+import { callRates, programMemory } from "../src/charts/historyData";
 import { amountLabel, byteSteps, rateSteps, timeLabel } from "../src/charts/axes";
 import { withGaps } from "../src/charts/timeOption";
+import type { Programs } from "../src/model/history";
 import { parseRoute, routeHash } from "../src/lib/route";
 import { around, day, dragged, drawn, LIVE, stretch, timeFromQuery, timeToQuery, zoomedOut } from "../src/lib/time";
 
 const call = (count: number, refused = 0) => ({ count, refused, requested_bytes: 0 });
+const at = (second: number) => `2026-11-23T10:00:0${second}.000Z`;
 const query = (text: string) => new URLSearchParams(text);
 
 describe("the time that is shown", () => {
@@ -105,4 +107,20 @@ describe("charts of the history", () => {
     ]);
     expect(data.marks).toEqual([{ from: 0, to: 20_000, label: "7 lost" }]);
   });
+});
+
+it("where no program had anything, nobody watched: a gap, not a fall to nothing", () => {
+  const program = (name: string, values: number[]) => ({
+    name,
+    lives: 1,
+    value: 5,
+    series: values.map((value, second) => ({ timestamp: at(second), value })),
+  });
+  const programs: Programs = { by: "resident", step_s: 1, others: null, total: 9, programs: [program("a", [0, 5, 5, 0]), program("b", [0, 0, 4, 0])] };
+  const shown = { from: Date.parse(at(0)), to: Date.parse(at(4)) };
+  const { series } = programMemory(programs, shown, new Map(), "light", "en", "");
+  expect(series.map(({ values }) => values)).toEqual([
+    [null, 5, 5, null],
+    [null, 0, 4, null],
+  ]);
 });

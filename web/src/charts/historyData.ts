@@ -77,7 +77,7 @@ function lostMarks(machine: Machine, word: (count: number) => string): Mark[] {
   return spans.map(({ from, to, lost }) => ({ from, to, label: word(lost) }));
 }
 
-/** Memory by program; the largest at the bottom. */
+/** Memory by program; the largest at the bottom. Where none had any, nobody watched. */
 export function programMemory(
   programs: Programs,
   shown: Stretch,
@@ -87,11 +87,12 @@ export function programMemory(
   description: string,
 ): TimeChartData {
   const times = (programs.programs[0]?.series ?? []).map((point) => Date.parse(point.timestamp));
+  const isTold = times.map((_, step) => programs.programs.some(({ series }) => (series[step]?.value ?? 0) > 0));
   const series = programs.programs.map((program) => ({
     key: program.name,
     label: chartText(program.name),
     colour: programColour(colours, program.name, theme) ?? othersColour(theme),
-    values: program.series.map((point) => point.value),
+    values: program.series.map((point, step) => (isTold[step] === true ? point.value : null)),
   }));
   return { times, series, marks: [], ...shown, isBytes: true, lang, description };
 }
