@@ -29,6 +29,8 @@ usage: cargo xtask COMMAND
   vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
   mysql-test
            the stores' tests on MySQL's own server, out of Debian's packages (fetched once; nothing is installed)
+  browser-test
+           the page in a headless browser, and the live events by Socket.IO's own client (needs root)
   interface-test
            a running memtap is asked all that its description allows and forbids, by schemathesis (needs root)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_gate(),
         Some("vm-test") => vm::check(),
         Some("mysql-test") => mysql::check(),
+        Some("browser-test") => browser::check(),
         Some("interface-test") => interface::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),

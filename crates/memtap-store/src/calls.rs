@@ -17,6 +17,8 @@ pub(crate) struct StepCount {
     steps: BTreeMap<(i64, Call), CallCount>,
     /// Latest first.
     names: Vec<NameSince>,
+    /// One more has found no room.
+    has_all_names: bool,
     rows: u64,
     since: Option<WallClock>,
 }
@@ -24,7 +26,7 @@ pub(crate) struct StepCount {
 impl StepCount {
     pub(crate) fn new(step: Duration) -> Self {
         let width = i64::try_from(step.as_nanos()).unwrap_or(i64::MAX).max(1);
-        Self { width, steps: BTreeMap::new(), names: Vec::new(), rows: 0, since: None }
+        Self { width, steps: BTreeMap::new(), names: Vec::new(), has_all_names: false, rows: 0, since: None }
     }
 
     /// `name`: of the process, where it is known; other threads than its first have names of their own.
@@ -36,11 +38,14 @@ impl StepCount {
         count.count += 1;
         count.refused += u64::from(is_refused);
         let Some(name) = name else { return };
-        let told = self.names.len();
+        // Rows come newest first: what is before a name that found no room is not told.
+        if self.has_all_names {
+            return;
+        }
         match self.names.last_mut().filter(|known| known.name == name) {
             Some(known) => known.since = time,
-            None if told < NAMES => self.names.push(NameSince { name, since: time }),
-            None => {}
+            None if self.names.len() < NAMES => self.names.push(NameSince { name, since: time }),
+            None => self.has_all_names = true,
         }
     }
 
