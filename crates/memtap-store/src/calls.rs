@@ -42,9 +42,10 @@ impl StepCount {
         if self.has_all_names {
             return;
         }
+        let told = self.names.len();
         match self.names.last_mut().filter(|known| known.name == name) {
             Some(known) => known.since = time,
-            None if self.names.len() < NAMES => self.names.push(NameSince { name, since: time }),
+            None if told < NAMES => self.names.push(NameSince { name, since: time }),
             None => self.has_all_names = true,
         }
     }
