@@ -48,7 +48,9 @@ function Treemap({ slices, open }: Omit<Props, "kind">) {
       </>
     );
     const tile = { className: "tile", title: told(slice), style, children: text };
-    return slice.program === null ? <span key="" {...tile} /> : <a key={`=${slice.program}`} href={open(slice.program)} tabIndex={-1} aria-label={told(slice)} {...tile} />;
+    // Where there are words, they are its name.
+    const name = text === false ? told(slice) : undefined;
+    return slice.program === null ? <span key="" {...tile} /> : <a key={`=${slice.program}`} href={open(slice.program)} tabIndex={-1} aria-label={name} {...tile} />;
   });
 }
 
