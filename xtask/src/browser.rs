@@ -2,11 +2,13 @@
 
 use std::process::Command;
 
-use crate::run::run;
+use crate::run::{cargo, run};
 use crate::web;
 
 /// Screenshots stay in target/artefacts.
 pub(crate) fn check() -> anyhow::Result<()> {
+    // As the tests were built: nothing is built twice.
+    run(&mut cargo(&["build", "--release", "--locked", "--workspace", "--all-targets"]))?;
     let place = web::install("e2e", &["node_modules"])?;
     let artefacts = crate::target().join("artefacts");
     std::fs::create_dir_all(&artefacts)?;
