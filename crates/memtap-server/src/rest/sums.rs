@@ -148,6 +148,7 @@ pub(crate) struct RefusalsQuery {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<Limit>,
     /// Meanings in `en` or `es`, or a locale of these; without: `en`.
+    #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
 

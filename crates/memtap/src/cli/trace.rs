@@ -42,7 +42,7 @@ pub(crate) struct TraceArguments {
     #[arg(short, long, requires = "pid")]
     pub(crate) follow: bool,
 
-    /// Of threads of this name: * stands for anything, ? for one character, [ab] for one of these, {one,other} for one of those
+    /// Of threads of this name: * stands for anything, ? for one character, `[ab]` for one of these, `{one,other}` for one of those
     #[arg(long, value_name = "GLOB")]
     pub(crate) name: Option<NamePattern>,
 
