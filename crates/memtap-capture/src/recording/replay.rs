@@ -97,14 +97,11 @@ impl Replay {
                 Next::Frame(Kind::End, _) => self.closed = true,
                 Next::Damaged(requests) => self.damage(requests),
                 Next::Cut(requests) => {
-                    self.damage(requests);
-                    self.over = true;
+                    self.lose(requests);
+                    self.end();
                 }
-                Next::Nothing => self.over = true,
+                Next::Nothing => self.end(),
             }
-        }
-        if self.over {
-            self.tell_end();
         }
         Ok(())
     }
@@ -119,15 +116,20 @@ impl Replay {
 
     fn damage(&mut self, requests: u32) {
         self.damaged += 1;
+        self.lose(requests);
+    }
+
+    fn lose(&mut self, requests: u32) {
         self.broken = true;
         self.ready
             .push_back(Observation::Lost { cause: LossCause::DamagedRecording, count: requests.into() });
     }
 
-    fn tell_end(&self) {
+    fn end(&mut self) {
+        self.over = true;
         let path = self.path.display();
         if self.damaged > 0 {
-            tracing::warn!("{path}: {} of its parts are damaged; what was whole has been read", self.damaged);
+            tracing::warn!("{path}: damaged in {} places; what was whole has been read", self.damaged);
         }
         match self.closed {
             true => tracing::info!("{path}: read to its end"),

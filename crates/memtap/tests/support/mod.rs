@@ -72,7 +72,9 @@ impl Memtap {
         let port = free_port();
         let source = format!("--source=recording:{}", recording.display());
         let mut command = command(folder, port, &[&source]);
-        Self::start_command(folder, port, command.env_remove("MEMTAP_STORE").uid(NOBODY).gid(NOBODY))
+        // Its history goes with the test even when it is killed.
+        command.env_remove("MEMTAP_STORE").env("TMPDIR", folder);
+        Self::start_command(folder, port, command.uid(NOBODY).gid(NOBODY))
     }
 
     pub(crate) fn start_command(folder: &Path, port: u16, command: &mut Command) -> Self {
