@@ -34,8 +34,8 @@ pub use history::{
 };
 pub use mysql::MysqlUrl;
 pub use port::{
-    AllProcesses, Appended, Batch, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run, Settings,
-    Status, Store, StoredRequest, UsagePoint, UsageQuery,
+    AllProcesses, Appended, Batch, Clock, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run,
+    Settings, Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
 pub use url::{StoreUrl, open, open_reader};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

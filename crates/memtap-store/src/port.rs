@@ -24,6 +24,18 @@ pub struct Settings {
     pub max_sample_age: Duration,
     /// When the database is larger, the oldest requests go.
     pub max_bytes: u64,
+    /// What ages are counted from.
+    pub clock: Clock,
+}
+
+/// What the ages of a history are counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// This machine's clock.
+    #[default]
+    Machine,
+    /// The last second that it was told of: of a recording, whose time is its own.
+    Told,
 }
 
 impl Default for Settings {
@@ -32,6 +44,7 @@ impl Default for Settings {
             max_age: Duration::from_secs(7 * 24 * 3600),
             max_sample_age: Duration::from_secs(2 * 365 * 24 * 3600),
             max_bytes: 2 << 30,
+            clock: Clock::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use memtap_ledger::{Peaks, ProcessSummary};
 use memtap_model::{Resident, WallClock};
 
-use crate::{AllProcesses, UsagePoint, UsageQuery};
+use crate::{AllProcesses, Clock, UsagePoint, UsageQuery};
 
 /// Lengths of the steps, seconds.
 pub(crate) const STEPS: [i64; 5] = [1, 10, 60, 600, 3600];
@@ -19,11 +19,11 @@ pub(crate) const KEPT: [i64; 4] = [15 * 60, 3 * 3600, 2 * 86_400, 30 * 86_400];
 /// Up to which second anybody told of usage; in both databases.
 pub(crate) const TOLD_S: &str = "SELECT MAX(sampled_s) FROM run WHERE sampled_s > 0";
 
-/// The second that a history's ages are counted from. It ages as it is written: what nobody writes to keeps the steps that it has.
-pub(crate) fn age_at(told_s: Option<i64>) -> i64 {
+/// The second that a history's ages are counted from.
+pub(crate) fn age_at(clock: Clock, told_s: Option<i64>) -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    told_s.map_or(now_s, |told_s| told_s.min(now_s))
+    told_s.filter(|_| clock == Clock::Told).unwrap_or(now_s)
 }
 
 /// A process that lived for less is kept only as long as its requests are.

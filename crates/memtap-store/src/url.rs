@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::mysql::{self, Mysql, MysqlUrl};
 use crate::sqlite::{self, Sqlite};
-use crate::{Reader, Settings, Store, StoreError};
+use crate::{Clock, Reader, Settings, Store, StoreError};
 
 /// A store's URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +61,10 @@ pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>
 ///
 /// # Errors
 /// When it is not there, or is something else.
-pub fn open_reader(url: &StoreUrl) -> Result<Option<Arc<dyn Reader>>, StoreError> {
+pub fn open_reader(url: &StoreUrl, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(Some(sqlite::maintenance::reader(path)?)),
-        StoreUrl::Mysql(url) => Ok(Some(mysql::reader(url)?)),
+        StoreUrl::Sqlite(path) => Ok(Some(sqlite::maintenance::reader(path, clock)?)),
+        StoreUrl::Mysql(url) => Ok(Some(mysql::reader(url, clock)?)),
         StoreUrl::None => Ok(None),
     }
 }

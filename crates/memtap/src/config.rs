@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
-use memtap_store::{SpoolSettings, StoreUrl};
+use memtap_store::{Clock, SpoolSettings, StoreUrl};
 use tempfile::TempDir;
 
 use crate::budget::Budget;
@@ -62,6 +62,7 @@ impl Config {
                     max_age: arguments.keep_requests,
                     max_sample_age: arguments.keep_samples,
                     max_bytes: arguments.max_size,
+                    clock: if is_recording { Clock::Told } else { Clock::Machine },
                 },
             },
             source: arguments.source.clone(),
@@ -149,6 +150,7 @@ pub(crate) const KEPT_FOR_EVER: memtap_store::Settings = memtap_store::Settings 
     max_age: Duration::from_secs(1000 * 365 * 86_400),
     max_sample_age: Duration::from_secs(1000 * 365 * 86_400),
     max_bytes: 1 << 60,
+    clock: Clock::Told,
 };
 
 /// A history that goes with its folder.

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
 use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
-use memtap_store::{Range, Reader, StoreUrl};
+use memtap_store::{Clock, Range, Reader, StoreUrl};
 
 use crate::cli::{Compared, ReportArguments};
 use crate::{config, limits, output, replay, terminal};
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
         return of_recording(recording, arguments);
     }
     let url = config::store(arguments.which.store.as_ref(), arguments.which.env_file.as_deref())?;
-    of_history(&url, Timestamp::now(), HOUR, arguments)
+    of_history(&url, Timestamp::now(), HOUR, arguments, Clock::Machine)
 }
 
 /// A recording is read into a history that goes again; its end is the present, and all of it is told where no range is asked for.
@@ -36,7 +36,13 @@ fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result
     let replayed = replay::into_store(recording, &url, &config::KEPT_FOR_EVER)?;
     let end = replayed.end.0.saturating_add(1_000_000_000);
     let length = u64::try_from(end.saturating_sub(replayed.machine.began.0)).unwrap_or_default();
-    of_history(&url, Timestamp::from_nanosecond(end.into())?, Duration::from_nanos(length), arguments)
+    of_history(
+        &url,
+        Timestamp::from_nanosecond(end.into())?,
+        Duration::from_nanos(length),
+        arguments,
+        Clock::Told,
+    )
 }
 
 /// Of the time before `now`, `last` long where nothing else is asked for.
@@ -45,11 +51,12 @@ fn of_history(
     now: Timestamp,
     last: Duration,
     arguments: &ReportArguments,
+    clock: Clock,
 ) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
-    let reader = memtap_store::open_reader(url)?
+    let reader = memtap_store::open_reader(url, clock)?
         .context("--store none keeps nothing: say which history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;

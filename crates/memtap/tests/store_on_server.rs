@@ -17,6 +17,7 @@ use memtap_store::{Batch, Delivery, Run, Settings};
 const SETTINGS: Settings = Settings {
     max_age: std::time::Duration::from_secs(100 * 365 * 86_400),
     max_sample_age: std::time::Duration::from_secs(100 * 365 * 86_400),
+    clock: memtap_store::Clock::Machine,
     max_bytes: 2 << 30,
 };
 

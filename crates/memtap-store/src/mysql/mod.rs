@@ -22,7 +22,7 @@ use memtap_model::WallClock;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
-use crate::{Appended, Delivery, Reader, Settings, Store, StoreError};
+use crate::{Appended, Clock, Delivery, Reader, Settings, Store, StoreError};
 use link::Link;
 use reader::MysqlReader;
 use retention::Retention;
@@ -40,6 +40,7 @@ pub(crate) struct Mysql {
     connection: Option<Conn>,
     writer: Writer,
     retention: Retention,
+    clock: Clock,
     /// The tables are as this version has them.
     prepared: bool,
     /// Who wrote last: host and run.
@@ -57,6 +58,7 @@ impl Mysql {
             connection: None,
             writer: Writer { loads: true, ..Writer::default() },
             retention: Retention::new(settings),
+            clock: settings.clock,
             prepared: false,
             ours: None,
             rows: 0,
@@ -137,8 +139,8 @@ impl Mysql {
 }
 
 /// Pages of requests, without a writer: the tables are taken as they are.
-pub(crate) fn reader(url: &MysqlUrl) -> Result<Arc<dyn Reader>, StoreError> {
-    Ok(Arc::new(MysqlReader::new(&Link::new(url)?)))
+pub(crate) fn reader(url: &MysqlUrl, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
+    Ok(Arc::new(MysqlReader::new(&Link::new(url)?, clock)))
 }
 
 impl Store for Mysql {
@@ -161,7 +163,7 @@ impl Store for Mysql {
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
-        Ok(Arc::new(MysqlReader::new(&self.link)))
+        Ok(Arc::new(MysqlReader::new(&self.link, self.clock)))
     }
 
     fn kind(&self) -> &'static str {

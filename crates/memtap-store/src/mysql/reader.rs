@@ -11,9 +11,9 @@ use super::link::Link;
 use super::{findings, lives, machine, samples};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader, Refused,
-    RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint,
-    UsageQuery,
+    Clock, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader,
+    Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest,
+    UsagePoint, UsageQuery,
 };
 
 /// The original's rows may have NULL, and a time or a pid that is none.
@@ -25,11 +25,12 @@ const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-0
 pub(super) struct MysqlReader {
     link: Link,
     pool: Pool,
+    clock: Clock,
 }
 
 impl MysqlReader {
-    pub(super) fn new(link: &Link) -> Self {
-        Self { link: link.clone(), pool: link.pool() }
+    pub(super) fn new(link: &Link, clock: Clock) -> Self {
+        Self { link: link.clone(), pool: link.pool(), clock }
     }
 
     /// Answers a question, told the second up to which the history has aged, from the database as it is at one moment: what is put together meanwhile is not told
@@ -45,7 +46,7 @@ impl MysqlReader {
             options.with_isolation_level(IsolationLevel::RepeatableRead);
             let mut moment = connection.start_transaction(options).await?;
             let told_s: Option<Option<i64>> = moment.query_first(TOLD_S).await?;
-            let answer = answer(&mut moment, age_at(told_s.flatten())).await?;
+            let answer = answer(&mut moment, age_at(self.clock, told_s.flatten())).await?;
             moment.commit().await?;
             Ok(answer)
         })

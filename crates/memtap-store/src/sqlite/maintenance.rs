@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::reader::SqliteReader;
 use super::schema;
 use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
-use crate::{Reader, StoreError};
+use crate::{Clock, Reader, StoreError};
 
 /// For another program's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -47,9 +47,9 @@ const RELATIONS: &[(&str, &str)] = &[
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
 /// Pages of requests, without a writer.
-pub(crate) fn reader(path: &Path) -> Result<Arc<dyn Reader>, StoreError> {
+pub(crate) fn reader(path: &Path, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
     reading(path, |_, _| Ok(()))?;
-    Ok(Arc::new(SqliteReader::open(path)?))
+    Ok(Arc::new(SqliteReader::open(path, clock)?))
 }
 
 pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {

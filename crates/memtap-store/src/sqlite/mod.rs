@@ -22,7 +22,7 @@ use std::sync::Arc;
 use memtap_model::WallClock;
 use rusqlite::Connection;
 
-use crate::{Appended, Delivery, Reader, Settings, Store, StoreError};
+use crate::{Appended, Clock, Delivery, Reader, Settings, Store, StoreError};
 use reader::SqliteReader;
 use retention::Retention;
 use writer::Writer;
@@ -36,6 +36,7 @@ pub(crate) struct Sqlite {
     connection: Connection,
     writer: Writer,
     retention: Retention,
+    clock: Clock,
 }
 
 impl Sqlite {
@@ -46,7 +47,13 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         schema::prepare(&mut connection, path)?;
         let writer = Writer::open(&connection)?;
-        Ok(Self { path: path.into(), connection, writer, retention: Retention::new(settings) })
+        Ok(Self {
+            path: path.into(),
+            connection,
+            writer,
+            retention: Retention::new(settings),
+            clock: settings.clock,
+        })
     }
 }
 
@@ -85,7 +92,7 @@ impl Store for Sqlite {
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
-        Ok(Arc::new(SqliteReader::open(&self.path)?))
+        Ok(Arc::new(SqliteReader::open(&self.path, self.clock)?))
     }
 
     fn kind(&self) -> &'static str {

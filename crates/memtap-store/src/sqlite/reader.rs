@@ -13,9 +13,9 @@ use super::usage::usage;
 use super::{findings, lives, machine};
 use crate::steps::{TOLD_S, age_at};
 use crate::{
-    HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader, Refused,
-    RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest, UsagePoint,
-    UsageQuery,
+    Clock, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader,
+    Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest,
+    UsagePoint, UsageQuery,
 };
 
 /// A query that takes longer is ended.
@@ -30,13 +30,14 @@ const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, who.tid,
 
 pub(super) struct SqliteReader {
     connection: Mutex<Connection>,
+    clock: Clock,
 }
 
 impl SqliteReader {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(2))?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), clock })
     }
 
     /// Answers a question, told the second up to which the history has aged, from the database as it is at one moment: what is put together meanwhile is not told
@@ -51,7 +52,7 @@ impl SqliteReader {
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
         let moment = connection.transaction()?;
         let told_s = moment.query_one(TOLD_S, [], |row| row.get(0))?;
-        answer(&moment, age_at(told_s))
+        answer(&moment, age_at(self.clock, told_s))
     }
 }
 
