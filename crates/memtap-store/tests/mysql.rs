@@ -103,7 +103,12 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         // What was there before is nobody's to delete.
         let mut forgetful = open(
             &server.url(&database),
-            &Settings { max_age: Duration::ZERO, max_sample_age: Duration::ZERO, max_bytes: 0 },
+            &Settings {
+                max_age: Duration::ZERO,
+                max_sample_age: Duration::ZERO,
+                max_bytes: 0,
+                ..Settings::default()
+            },
         )
         .unwrap()
         .unwrap();
