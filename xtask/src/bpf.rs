@@ -1,4 +1,4 @@
-//! The committed eBPF object: its rebuild, and the check that it is what its source gives.
+//! The committed eBPF objects: their rebuild, and the check that they are what their sources give.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,36 +8,43 @@ use anyhow::{Context as _, bail};
 use crate::run::run;
 use crate::tools;
 
-const OBJECT: &str = "memtap.bpf.o";
+/// memtap's own, and what `bench` compares it with.
+const NAMES: [&str; 2] = ["memtap", "floor"];
 
 fn folder() -> PathBuf {
     crate::root().join("crates/memtap-capture/bpf")
 }
 
+fn object(name: &str) -> String {
+    format!("{name}.bpf.o")
+}
+
 /// `cargo xtask bpf`
 pub(crate) fn rebuild() -> anyhow::Result<()> {
     tools::clang()?;
-    build(&folder().join(OBJECT))
+    NAMES.iter().try_for_each(|name| build(name, &folder().join(object(name))))
 }
 
-/// Fails when the committed object differs from a rebuild.
+/// Fails when a committed object differs from a rebuild.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let fresh = crate::target().join(OBJECT);
-    build(&fresh)?;
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    if read(&fresh)? != read(&folder().join(OBJECT))? {
-        bail!("the committed {OBJECT} is not what its source gives; run: cargo xtask bpf");
+    for name in NAMES {
+        let fresh = crate::target().join(object(name));
+        build(name, &fresh)?;
+        if read(&fresh)? != read(&folder().join(object(name)))? {
+            bail!("the committed {} is not what its source gives; run: cargo xtask bpf", object(name));
+        }
     }
     Ok(())
 }
 
 /// The paths in the object are relative, so it is the same from any folder; DWARF goes, BTF stays.
-fn build(object: &Path) -> anyhow::Result<()> {
+fn build(name: &str, object: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(object.parent().context("the object has a folder")?)?;
     let prefix = format!("-fdebug-prefix-map={}=.", folder().display());
     let mut clang = Command::new("clang-14");
     clang.args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-D__TARGET_ARCH_x86", "-Wall", "-Werror", "-I."]);
-    clang.arg(prefix).args(["-c", "memtap.bpf.c", "-o"]).arg(object).current_dir(folder());
+    clang.arg(prefix).args(["-c", &format!("{name}.bpf.c"), "-o"]).arg(object).current_dir(folder());
     run(&mut clang)?;
     run(Command::new("llvm-strip-14").arg("-g").arg(object))
 }

@@ -1,7 +1,6 @@
 //! The developer's commands. `cargo xtask test` is the whole gate; CI calls nothing else.
 
 mod bench;
-mod bench_run;
 mod bpf;
 mod browser;
 mod debian;
@@ -41,11 +40,10 @@ usage: cargo xtask COMMAND
            make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   web      rebuild the committed page from web/ (needs Node 20 or later)
-  bench    measure on this machine and write BENCHMARKS.md (needs root)
-  bench store [MILLIONS]
-           the stores alone; the page's questions with that many million requests stored (5)
-  bench run
-           memtap run alone, against strace, over ten commands (needs root)
+  bench [--peers] [--millions N] [SECTION...]
+           measure on this machine and write BENCHMARKS.md and docs/bench/ (needs root). Sections: overhead, work, stream, footprint,
+           snapshot, live, store, run; without any, all of them (half an hour). --peers: bpftrace, perf, strace, htop, atop and Netdata
+           beside us in the same run. --millions: of how many stored requests the page's questions are asked (5)
 
 Tools that are missing are installed with apt-get when you are root; else you are told which.";
 
@@ -66,9 +64,7 @@ fn main() -> ExitCode {
         Some("package") => package::debian(),
         Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
-        Some("bench") if std::env::args().nth(2).as_deref() == Some("store") => bench::run_store_bench(),
-        Some("bench") if std::env::args().nth(2).as_deref() == Some("run") => bench::run_run_bench(),
-        Some("bench") => bench::run_bench(),
+        Some("bench") => bench::run_bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

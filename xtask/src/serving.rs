@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::Value;
 
 /// A memtap with its store in a temporary folder.
@@ -49,24 +49,20 @@ impl Serving {
         Ok(serving)
     }
 
-    /// A field of one of its files in /proc, in bytes.
-    fn field(&self, file: &str, name: &str) -> anyhow::Result<f64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
-    pub(crate) fn pss(&self) -> anyhow::Result<f64> {
-        self.field("smaps_rollup", "Pss:")
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub(crate) fn highest_resident(&self) -> anyhow::Result<f64> {
-        self.field("status", "VmHWM:")
+    pub(crate) fn ask(&self, path: &str) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&ureq::get(&self.url(path)).call()?.body_mut().read_to_string()?)?)
     }
 
     pub(crate) fn health(&self) -> anyhow::Result<Value> {
-        let url = format!("http://127.0.0.1:{}/api/v1/health", self.port);
-        Ok(serde_json::from_str(&ureq::get(&url).call()?.body_mut().read_to_string()?)?)
+        self.ask("/api/v1/health")
     }
 
     pub(crate) fn wait_until_written(&self) -> anyhow::Result<Value> {

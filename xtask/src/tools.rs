@@ -80,6 +80,24 @@ const PYTHON: Tool = Tool {
 
 const STRACE: Tool =
     Tool { name: "strace", is_there: || output("strace", &["--version"]).is_some(), packages: &["strace"] };
+const PEERS: Tool = Tool {
+    name: "bpftrace, bpftool, perf, strace, htop, atop and Netdata",
+    is_there: || {
+        let all = ["bpftrace", "bpftool", "perf", "strace", "htop", "atop", "netdata", "taskset", "script"];
+        all.iter().all(|program| output("sh", &["-c", &format!("command -v {program}")]).is_some())
+    },
+    packages: &[
+        "bpftrace",
+        "bpftool",
+        "linux-perf",
+        "strace",
+        "htop",
+        "atop",
+        "netdata-core",
+        "util-linux",
+        "bsdutils",
+    ],
+};
 const SYSTEMD: Tool = Tool {
     name: "systemd 252 or later (its programs alone; it need not run)",
     is_there: || {
@@ -160,6 +178,11 @@ pub(crate) fn venv(name: &str, list: &Path) -> anyhow::Result<PathBuf> {
 /// What `memtap run` is measured against.
 pub(crate) fn strace() -> anyhow::Result<()> {
     provide(&[STRACE])
+}
+
+/// Whom memtap is measured beside.
+pub(crate) fn peers() -> anyhow::Result<()> {
+    provide(&[PEERS])
 }
 
 /// What the whole gate needs.

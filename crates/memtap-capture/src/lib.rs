@@ -28,7 +28,7 @@ mod smaps;
 mod source;
 mod systemtap;
 
-pub use bpf::{attempt, function_hook, trial, without_calls};
+pub use bpf::{attempt, function_hook, trial};
 pub use command::{Ending, Follow, FollowBy, follow};
 pub use error::CaptureError;
 pub use facts::{ClockFacts, Facts, FolderFacts, GroupVersion, facts, folder_facts};

@@ -4,14 +4,15 @@
 //!     fixture known            one request of each kind that the books must tell apart
 //!     fixture pairs N          N pairs of mmap and munmap of 64 KiB
 //!     fixture named HEX SIZE   takes the bytes as its name and maps SIZE bytes
-//!     fixture loop KIND N      N rounds of `pair`, `brk` or `other` (an unrelated call); prints nanoseconds
+//!     fixture loop KIND N      N rounds of `pair`, `brk`, `fault` (the first touch of a page) or `other` (an unrelated call); prints nanoseconds
+//!     fixture rate N SECONDS   N requests a second for so long, evenly, in pairs of mmap and munmap; then ends
 //!     fixture child SIZE       maps SIZE bytes and ends at once
 //!     fixture children N       N children, one after the other, that run /bin/true
 //!     fixture spike SIZE       maps SIZE bytes, touches all of it, and releases it, in one go
 //!     fixture beyond           makes the kernel change the size outside any followed call: a stack that grows, an AIO ring
 
 use std::io::{BufRead as _, Write as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Sizes of `known`, each unlike any other, so that a test finds its request by size.
 mod size {
@@ -45,7 +46,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 map(size);
             })
         }
+        ["loop", "fault", count] => say(&faults(count.parse()?).to_string()).map_err(Into::into),
         ["loop", kind, count] => measured(kind, count.parse()?),
+        ["rate", count, seconds] => {
+            rate(count.parse()?, Duration::from_secs(seconds.parse()?));
+            Ok(())
+        }
         ["children", count] => {
             let count: u32 = count.parse()?;
             told(|| (0..count).for_each(|_| true_child()))
@@ -59,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             map(size.parse()?);
             Ok(())
         }
-        _ => Err("usage: fixture known | pairs N | named HEX SIZE | loop KIND N | child SIZE | children N | spike SIZE | beyond".into()),
+        _ => Err("usage: fixture known | pairs N | named HEX SIZE | loop KIND N | rate N SECONDS | child SIZE | children N | spike SIZE | beyond".into()),
     }
 }
 
@@ -186,7 +192,7 @@ fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
             // SAFETY: getppid takes nothing and cannot fail.
             let _ = unsafe { libc::syscall(libc::SYS_getppid) };
         },
-        _ => return Err("KIND is pair, brk or other".into()),
+        _ => return Err("KIND is pair, brk, fault or other".into()),
     };
     let start = Instant::now();
     for _ in 0..count {
@@ -194,6 +200,43 @@ fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     }
     say(&start.elapsed().as_nanos().to_string())?;
     Ok(())
+}
+
+/// Nanoseconds that the first touches of so many pages took; mapping and releasing them is not among it.
+fn faults(count: usize) -> u128 {
+    const PAGES: usize = 4096;
+    let mut took = Duration::ZERO;
+    let mut left = count;
+    while left > 0 {
+        let pages = left.min(PAGES);
+        let address = map(pages * 4096);
+        // SAFETY: the range was just mapped by this function; with huge pages there would be one fault for 512 pages.
+        let done =
+            unsafe { libc::madvise(address as *mut libc::c_void, pages * 4096, libc::MADV_NOHUGEPAGE) };
+        assert_eq!(done, 0, "madvise");
+        let begin = Instant::now();
+        for page in 0..pages {
+            // SAFETY: inside the mapping that was just made, which nobody else uses.
+            unsafe { ((address + page * 4096) as *mut u8).write_volatile(1) };
+        }
+        took += begin.elapsed();
+        unmap(address, pages * 4096);
+        left -= pages;
+    }
+    took.as_nanos()
+}
+
+fn rate(count: u64, duration: Duration) {
+    let begin = Instant::now();
+    let mut pairs_made = 0;
+    while begin.elapsed() < duration {
+        let due = (begin.elapsed().as_secs_f64() * count as f64 / 2.0) as u64;
+        while pairs_made < due {
+            pair();
+            pairs_made += 1;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn true_child() {

@@ -1,4 +1,4 @@
-//! Measures the stores and prints a part of BENCHMARKS.md: a million imported lines into SQLite and MariaDB against one INSERT a line, and
+//! For `cargo xtask bench`: measures the stores and prints tables of BENCHMARKS.md as JSON: a million imported lines into SQLite and MariaDB against one INSERT a line, and
 //! what the page asks for with few and with many stored requests. `stores MILLIONS` says how many are many.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
@@ -7,7 +7,6 @@
 #[path = "../../memtap-store/tests/support/mariadb.rs"]
 mod mariadb;
 
-use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use mariadb::Server;
 use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::{Value, json};
 
 const LINES: u64 = 1_000_000;
 const ONE_BY_ONE: u64 = 20_000;
@@ -24,10 +24,19 @@ const ASKED: usize = 21;
 fn main() {
     let millions: u64 = std::env::args().nth(1).map_or(5, |text| text.parse().expect("a number of millions"));
     let folder = tempfile::tempdir().unwrap();
-    let mut text = String::from("## Stores\n\n");
-    imports(folder.path(), &mut text);
-    pages(folder.path(), millions, &mut text);
-    print!("{text}");
+    let tables = [imports(folder.path()), pages(folder.path(), millions)];
+    println!("{}", serde_json::to_string(&tables).unwrap());
+}
+
+/// A table as xtask's `bench/section.rs` reads it. None: nothing to say there.
+fn table(title: &str, columns: &[(&str, &str)], rows: Vec<(&str, Vec<Option<f64>>)>, notes: &str) -> Value {
+    let columns: Vec<_> = columns.iter().map(|(name, unit)| json!({ "name": name, "unit": unit })).collect();
+    let figure = |value: Option<f64>| value.map(|value| json!({ "value": value }));
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|(name, figures)| json!({ "name": name, "figures": figures.into_iter().map(figure).collect::<Vec<_>>() }))
+        .collect();
+    json!({ "title": title, "columns": columns, "rows": rows, "notes": notes })
 }
 
 /// Lines of 200 processes under 6 names, 1,500 a second.
@@ -65,7 +74,7 @@ fn import(store: &str, file: &Path) -> (f64, f64) {
     (begin.elapsed().as_secs_f64(), cpu() - before)
 }
 
-fn imports(folder: &Path, text: &mut String) {
+fn imports(folder: &Path) -> Value {
     let file = folder.join("lines.csv");
     lines(&file, LINES);
     // As durable as it is by default, and with as much memory and log.
@@ -99,25 +108,41 @@ fn imports(folder: &Path, text: &mut String) {
     };
     let ((sqlite, sqlite_cpu), (maria, maria_cpu), single) = (of(&sqlite), of(&maria), median(single));
     let (keys, bare) = (median(keys), median(bare));
-    write!(
-        text,
-        "`memtap import` of {LINES} lines, and one INSERT a line on the same MariaDB ({ONE_BY_ONE} of them, each its own transaction, through the \
-         server's own client and socket: as many commits a second as its disk takes); medians of {ROUNDS} rounds that take turns.\n\n\
-         | | rows per second | rows per second of memtap's CPU | against one INSERT a line | bytes a row on disk |\n| --- | --- | --- | --- | --- |\n\
-         | SQLite | {sqlite:.0} | {sqlite_cpu:.0} | {:.0} x | {:.1} |\n\
-         | MariaDB, LOAD DATA | {maria:.0} | {maria_cpu:.0} | {:.0} x | |\n\
-         | MariaDB alone: the same rows out of a file, memtap not there | {keys:.0} | | {:.0} x | |\n\
-         | the same, and the table without its three secondary keys | {bare:.0} | | {:.0} x | |\n\
-         | MariaDB, one INSERT a line | {single:.0} | | 1 x | |\n\n\
-         What the server does alone bounds what any client can bring through one connection; more of them do not help, since LOAD DATA gives the rows' \
-         numbers to one statement at a time.\n",
-        sqlite / single,
-        bytes as f64 / LINES as f64,
-        maria / single,
-        keys / single,
-        bare / single
+    table(
+        &format!("`memtap import` of {LINES} lines, and one INSERT a line on the same MariaDB"),
+        &[
+            ("rows", "/s"),
+            ("rows for memtap's CPU", "/s"),
+            ("against one INSERT a line", "times"),
+            ("bytes a row on disk", ""),
+        ],
+        vec![
+            (
+                "SQLite",
+                vec![
+                    Some(sqlite),
+                    Some(sqlite_cpu),
+                    Some(sqlite / single),
+                    Some(bytes as f64 / LINES as f64),
+                ],
+            ),
+            ("MariaDB, LOAD DATA", vec![Some(maria), Some(maria_cpu), Some(maria / single), None]),
+            (
+                "MariaDB alone: the same rows out of a file, memtap not there",
+                vec![Some(keys), None, Some(keys / single), None],
+            ),
+            (
+                "the same, and the table without its three secondary keys",
+                vec![Some(bare), None, Some(bare / single), None],
+            ),
+            ("MariaDB, one INSERT a line", vec![Some(single), None, Some(1.0), None]),
+        ],
+        &format!(
+            "Medians of {ROUNDS} rounds that take turns. One INSERT a line: {ONE_BY_ONE} of them, each its own transaction, through the server's own \
+             client and socket: as many commits a second as its disk takes. What the server does alone bounds what any client can bring through one \
+             connection; more of them do not help, since LOAD DATA gives the rows' numbers to one statement at a time."
+        ),
     )
-    .unwrap();
 }
 
 /// Rows per second of LOAD DATA out of a file of the server's own: into a table like memtap's, and into one without secondary keys.
@@ -182,7 +207,7 @@ const QUESTIONS: [(&str, &str); 6] = [
     ("processes and sums (the event update reads the same)", "/api/v1/processes?limit=100"),
 ];
 
-fn pages(folder: &Path, millions: u64, text: &mut String) {
+fn pages(folder: &Path, millions: u64) -> Value {
     let mut columns = Vec::new();
     for (name, count) in [("few", 1_000), ("many", millions * 1_000_000)] {
         let (file, database) = (folder.join("lines.csv"), folder.join(format!("{name}.db")));
@@ -192,15 +217,15 @@ fn pages(folder: &Path, millions: u64, text: &mut String) {
         std::fs::remove_file(&file).unwrap();
         columns.push(answers(&store));
     }
-    write!(
-        text,
-        "\nWhat the page asks for, milliseconds, with a thousand and with {millions} million stored requests (medians of {ASKED}):\n\n\
-         | | 1,000 | {millions},000,000 |\n| --- | --- | --- |\n"
+    let rows = QUESTIONS.iter().enumerate();
+    let rows = rows
+        .map(|(index, (question, _))| (*question, columns.iter().map(|times| Some(times[index])).collect()));
+    table(
+        "What the page asks for, by how many requests are stored",
+        &[("1 thousand", "ms"), (&format!("{millions} million"), "ms")],
+        rows.collect(),
+        &format!("Medians of {ASKED}."),
     )
-    .unwrap();
-    for (index, (question, _)) in QUESTIONS.iter().enumerate() {
-        writeln!(text, "| {question} | {:.2} | {:.2} |", columns[0][index], columns[1][index]).unwrap();
-    }
 }
 
 fn answers(store: &str) -> Vec<f64> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader};
-use memtap_model::{CALL_ROWS, Call, CallRow, RawRecord, Tgid};
+use memtap_model::{CALL_ROWS, CALLS, Call, RawRecord, Tgid};
 
 use crate::{CaptureError, Filter, Hook, Plan, Settings};
 
@@ -62,12 +62,12 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Loads and attaches, following `calls`.
-    pub(crate) fn open(settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result<Self, CaptureError> {
+    /// Loads and attaches.
+    pub(crate) fn open(settings: &Settings, plan: Plan) -> Result<Self, CaptureError> {
         plan.possible(&crate::facts())?;
         let btf =
             Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-        let mut ebpf = load(&btf, settings, plan, calls)?;
+        let mut ebpf = load(&btf, settings, plan)?;
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
         let mut watched = take(&mut ebpf, "watched")?;
@@ -189,7 +189,7 @@ fn try_with(
     let settings = &Settings { ring_bytes: 256 << 10, accounts: 64, ..Settings::default() };
     let btf =
         Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-    let mut ebpf = load(&btf, settings, Plan { hook, locks: false }, &[])?;
+    let mut ebpf = load(&btf, settings, Plan { hook, locks: false })?;
     let begin = Instant::now();
     attempt(&mut ebpf, &btf)?;
     drop(ebpf);
@@ -213,10 +213,10 @@ fn reading_failed(error: &(dyn std::error::Error + 'static)) -> CaptureError {
     CaptureError::of_step("reading all processes", error)
 }
 
-fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result<Ebpf, CaptureError> {
+fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError> {
     let filter = &settings.filter;
-    let (calls_64, calls_32) = call_tables(calls, filter);
-    let (sizes, moves) = row_tables(calls);
+    let (calls_64, calls_32) = call_tables(filter);
+    let (sizes, moves) = row_tables();
     let cpus = possible_cpus()?;
     let page = crate::clock::page_size().unwrap_or(4096);
     let row = |call: Call| call.index() as u32;
@@ -244,15 +244,15 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan, calls: &[CallRow]) -> Result
         .override_global("least_bytes", &filter.least_bytes, true)
         .override_global("refused_only", &u8::from(filter.refused), true)
         .override_global("some_rows", &u8::from(!filter.calls.is_empty()), true)
-        .override_global("told_rows", &told_rows(calls, filter)[..], true)
+        .override_global("told_rows", &told_rows(filter)[..], true)
         .load(OBJECT)
         .map_err(|error| CaptureError::of_step("loading the eBPF object", &error))
 }
 
 /// How large a call is, and whether it may change the virtual size, by row.
-fn row_tables(calls: &[CallRow]) -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
+fn row_tables() -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
     let (mut sizes, mut moves) = ([0; CALL_ROWS], [0; CALL_ROWS]);
-    for (index, row) in calls.iter().enumerate() {
+    for (index, row) in CALLS.iter().enumerate() {
         sizes[index] = row.size as u8;
         moves[index] = row.moves.into();
     }
@@ -260,9 +260,9 @@ fn row_tables(calls: &[CallRow]) -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
 }
 
 /// Whether its requests are told, by row.
-fn told_rows(calls: &[CallRow], filter: &Filter) -> [u8; CALL_ROWS] {
+fn told_rows(filter: &Filter) -> [u8; CALL_ROWS] {
     let mut told = [0; CALL_ROWS];
-    for (told, row) in told.iter_mut().zip(calls) {
+    for (told, row) in told.iter_mut().zip(CALLS) {
         *told = filter.is_of_call(row.call).into();
     }
     told
@@ -270,9 +270,9 @@ fn told_rows(calls: &[CallRow], filter: &Filter) -> [u8; CALL_ROWS] {
 
 /// Row + 1 by system call number, for 64-bit and for 32-bit callers: the table in memtap-model is the only list. Of calls that are not
 /// wanted, those are followed all the same that may change the virtual size: the books need them.
-fn call_tables(calls: &[CallRow], filter: &Filter) -> ([u8; NUMBERS], [u8; NUMBERS]) {
+fn call_tables(filter: &Filter) -> ([u8; NUMBERS], [u8; NUMBERS]) {
     let (mut calls_64, mut calls_32) = ([0; NUMBERS], [0; NUMBERS]);
-    let rows = (1..).zip(calls).filter(|(_, call)| call.moves || filter.is_of_call(call.call));
+    let rows = (1..).zip(CALLS).filter(|(_, call)| call.moves || filter.is_of_call(call.call));
     for (row, call) in rows {
         calls_64[usize::from(call.number_x86_64)] = row;
         for number in call.numbers_i386 {
@@ -364,7 +364,6 @@ fn missing(name: &str) -> CaptureError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtap_model::CALLS;
 
     #[test]
     fn every_call_of_the_table_has_a_program_for_its_function() {

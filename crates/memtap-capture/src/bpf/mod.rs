@@ -9,8 +9,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use memtap_model::{
-    CALLS, CallRow, Decoder, LossCause, Observation, PageSize, ProcessId, ProcessState, RawRecord, StartTime,
-    Tgid,
+    Decoder, LossCause, Observation, PageSize, ProcessId, ProcessState, RawRecord, StartTime, Tgid,
 };
 
 use crate::details::Details;
@@ -70,7 +69,7 @@ impl Notes {
 /// # Errors
 /// What [`crate::open`] would fail with.
 pub fn trial() -> Result<Plan, CaptureError> {
-    let (mut driver, plan) = open_driver(&Settings::default(), CALLS)?;
+    let (mut driver, plan) = open_driver(&Settings::default())?;
     driver.begin_reading()?;
     while driver.read_on()? {}
     Ok(plan)
@@ -97,21 +96,13 @@ pub fn attempt(what: Attachment) -> Result<Duration, CaptureError> {
     .map_err(|error| if judgement::is_confidential(&facts()) { CaptureError::Locked } else { error })
 }
 
-/// The same programs with no call to follow: what merely being attached costs. For the benchmark.
-///
-/// # Errors
-/// As [`crate::open`].
-pub fn without_calls(settings: &Settings) -> Result<Box<dyn Source>, CaptureError> {
-    Ok(Box::new(Bpf::with_calls(settings, &[])?))
-}
-
 /// By the plan of the settings, else by the best that the facts allow and the kernel then accepts.
-fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan), CaptureError> {
+fn open_driver(settings: &Settings) -> Result<(Driver, Plan), CaptureError> {
     let facts = facts();
     let plans = settings.plan.map_or_else(|| probe::plans(&facts, function_hook()), |plan| vec![plan]);
     let mut failed = None;
     for plan in plans {
-        match Driver::open(settings, plan, calls) {
+        match Driver::open(settings, plan) {
             Ok(driver) => return Ok((driver, plan)),
             Err(error) => {
                 tracing::debug!("plan {} is not possible here: {error}", plan.name());
@@ -129,10 +120,6 @@ fn open_driver(settings: &Settings, calls: &[CallRow]) -> Result<(Driver, Plan),
 
 impl Bpf {
     pub(crate) fn open(settings: &Settings) -> Result<Self, CaptureError> {
-        Self::with_calls(settings, CALLS)
-    }
-
-    fn with_calls(settings: &Settings, calls: &[CallRow]) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
             let reason = "this build follows system calls of x86-64 only".to_owned();
             return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
@@ -141,7 +128,7 @@ impl Bpf {
             step: "page size".to_owned(),
             reason: "the kernel does not tell it".to_owned(),
         })?;
-        let (mut driver, plan) = open_driver(settings, calls)?;
+        let (mut driver, plan) = open_driver(settings)?;
         watched::complete(&mut driver, &settings.filter)?;
         Ok(Self {
             driver,

@@ -1,18 +1,16 @@
 //! What following a command costs it: `memtap run` by both sources, and strace, over ten commands that people run.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::bail;
 
-use crate::bench::median;
+use super::figure::Figure;
+use super::section::{Section, Table};
 use crate::run::output;
 use crate::tools;
 
-/// The section's title.
-pub(crate) const TITLE: &str = "\n## What following one command costs it\n";
 const ROUNDS: usize = 7;
 
 /// What is run, and what must be there for it. `FOLDER` stands for a folder with a C program, some text and a git repository.
@@ -32,44 +30,48 @@ const COMMANDS: [(&str, &str); 10] = [
 /// How it is followed.
 const MODES: [&str; 4] = ["alone", "memtap run, ptrace", "memtap run, bpf", "strace -f -c -e trace=%memory"];
 
-/// The section with its table.
-pub(crate) fn measured() -> anyhow::Result<String> {
+pub(crate) fn measured() -> anyhow::Result<Section> {
     tools::strace()?;
     let folder = scene()?;
     let there = |name: &str| output("sh", &["-c", &format!("command -v {name}")]).is_some();
-    let mut text = format!(
-        "{TITLE}\nWall time in ms, medians of {ROUNDS} rounds in which the modes take turns; in brackets, against strace.\n\n\
-         | command | {} |\n| --- |{}\n",
-        MODES.join(" | "),
-        " --- |".repeat(MODES.len())
-    );
+    let mut times = Table::new("Wall time", &MODES.map(|mode| (mode, "ms")));
+    let mut ratios =
+        Table::new("Against strace", &MODES[..3].iter().map(|mode| (*mode, "times")).collect::<Vec<_>>())
+            .with_chart(1, false);
     let mut sums = vec![0.0; MODES.len()];
     for (name, line) in COMMANDS.into_iter().filter(|(name, _)| there(name)) {
+        eprintln!("run: {name}");
         let line = line.replace("FOLDER", &folder.path().display().to_string());
-        let times = of_one(&line, folder.path())?;
-        row(&mut text, name, &times)?;
-        sums.iter_mut().zip(&times).for_each(|(sum, time)| *sum += time);
+        let figures = of_one(&line, folder.path())?;
+        times.row(name, figures.iter().map(|figure| Some(*figure)).collect());
+        let medians: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
+        ratios.row(name, against_strace(&medians));
+        sums.iter_mut().zip(&medians).for_each(|(sum, time)| *sum += time);
     }
-    row(&mut text, "all together", &sums)?;
+    times.row("all together", sums.iter().map(|sum| Some(Figure::once(*sum))).collect());
+    ratios.row("all together", against_strace(&sums));
     let without: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).filter(|name| !there(name)).collect();
     if !without.is_empty() {
-        writeln!(text, "\nNot on this machine: {}.", without.join(", "))?;
+        ratios.notes = format!("Not on this machine: {}.", without.join(", "));
     }
-    Ok(text)
+    Ok(Section {
+        name: "run".to_owned(),
+        title: "What following one command costs it".to_owned(),
+        measured: super::machine(),
+        about: format!(
+            "Medians of {ROUNDS} rounds in which all take turns, and the spread; memtap's whole run, its start and report among it."
+        ),
+        tables: vec![times, ratios],
+    })
 }
 
-fn row(text: &mut String, name: &str, times: &[f64]) -> anyhow::Result<()> {
-    write!(text, "| {name} |")?;
+fn against_strace(times: &[f64]) -> Vec<Option<Figure>> {
     let strace = times[MODES.len() - 1];
-    for time in times {
-        write!(text, " {time:.1} ({:.2}) |", time / strace)?;
-    }
-    text.push('\n');
-    Ok(())
+    times[..MODES.len() - 1].iter().map(|time| Some(Figure::once(time / strace))).collect()
 }
 
 /// Medians by mode.
-fn of_one(line: &str, folder: &Path) -> anyhow::Result<Vec<f64>> {
+fn of_one(line: &str, folder: &Path) -> anyhow::Result<Vec<Figure>> {
     let memtap = crate::target().join("release/memtap");
     let mut times = vec![Vec::new(); MODES.len()];
     for _ in 0..ROUNDS {
@@ -100,7 +102,7 @@ fn of_one(line: &str, folder: &Path) -> anyhow::Result<Vec<f64>> {
             }
         }
     }
-    Ok(times.iter().map(|times| median(times)).collect())
+    Ok(times.iter().map(|times| Figure::of(times)).collect())
 }
 
 fn scene() -> anyhow::Result<tempfile::TempDir> {

@@ -1,0 +1,33 @@
+//! For `cargo xtask bench`: prints the milliseconds of CPU that one reading of all processes takes, decoded (the median of some).
+
+use memtap_capture::{Settings, SourceChoice, open};
+use memtap_model::Observation;
+use nix::sys::resource::{UsageWho, getrusage};
+
+const READINGS: usize = 5;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut source = open(&SourceChoice::Bpf, &Settings::default())?.source;
+    let mut took = Vec::new();
+    // The first one also finds out about each process what only /proc tells.
+    for reading in 0..=READINGS {
+        let before = cpu_ms()?;
+        source.tick()?;
+        let mut observations = Vec::new();
+        while observations.last() != Some(&Observation::AllRead) {
+            source.poll(8192, &mut observations)?;
+        }
+        if reading > 0 {
+            took.push(cpu_ms()? - before);
+        }
+    }
+    took.sort_by(f64::total_cmp);
+    println!("{}", took[READINGS / 2]);
+    Ok(())
+}
+
+fn cpu_ms() -> Result<f64, Box<dyn std::error::Error>> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let ms = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 * 1e3 + time.tv_usec() as f64 / 1e3;
+    Ok(ms(usage.user_time()) + ms(usage.system_time()))
+}

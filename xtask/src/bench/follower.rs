@@ -1,0 +1,191 @@
+//! What may follow a load: nothing, memtap, the least that a tracer can cost, and memtap's peers. Each is attached as this is made, and gone
+//! when it is dropped.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::serving::Serving;
+
+/// The memory calls that peers are told to follow; what the loops make is among them.
+const CALLS: [&str; 4] = ["mmap", "munmap", "mremap", "brk"];
+/// Nothing tells from outside that a peer has attached all of its probes. That it saw the load is looked at afterwards.
+const SETTLED: Duration = Duration::from_millis(2500);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follower {
+    Nothing,
+    /// The example `attach` of memtap-capture, with these words.
+    Attached(&'static [&'static str]),
+    /// `memtap serve` as it comes, with its store.
+    Serve,
+    BpftraceCounting,
+    BpftracePrinting,
+    PerfTrace,
+    Strace,
+    StraceSeccomp,
+}
+
+impl Follower {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing attached",
+            Self::Attached(["floor", "exit"]) => "floor of plan exit",
+            Self::Attached(["floor", ..]) => "floor of plan exit+locks",
+            Self::Attached(["unwatched", ..]) => "`memtap trace` of another process",
+            Self::Attached(["exit"]) => "memtap, plan exit",
+            Self::Attached(_) => "memtap, plan exit+locks",
+            Self::Serve => "`memtap serve` with its history",
+            Self::BpftraceCounting => "bpftrace, counting",
+            Self::BpftracePrinting => "bpftrace, printing",
+            Self::PerfTrace => "perf trace",
+            Self::Strace => "strace",
+            Self::StraceSeccomp => "strace --seccomp-bpf",
+        }
+    }
+
+    /// How much less of the load it is given, so that all take about as long.
+    pub(crate) fn slowness(self) -> u64 {
+        match self {
+            Self::BpftraceCounting => 4,
+            Self::BpftracePrinting => 10,
+            Self::PerfTrace => 30,
+            Self::Strace | Self::StraceSeccomp => 100,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn start(self) -> anyhow::Result<Following> {
+        let folder = tempfile::tempdir()?;
+        let told = folder.path().join("told");
+        let beside = match self {
+            Self::Nothing | Self::Strace | Self::StraceSeccomp => Beside::Nobody,
+            Self::Attached(words) => Beside::Attached(attach(words)?),
+            Self::Serve => Beside::Serve(Serving::start(true)?),
+            Self::BpftraceCounting => Beside::Peer(peer(
+                Command::new("bpftrace").args(["-e", &script("@[probe, pid] = count();")]),
+                &told,
+            )?),
+            Self::BpftracePrinting => {
+                let print = "printf(\"%s %d %s %ld\\n\", probe, pid, comm, args->ret);";
+                Beside::Peer(peer(Command::new("bpftrace").args(["-e", &script(print)]), &told)?)
+            }
+            Self::PerfTrace => {
+                let mut perf = Command::new("perf");
+                perf.args(["trace", "-a", "-e", &CALLS.join(","), "-o"]).arg(&told);
+                Beside::Peer(peer(&mut perf, &folder.path().join("stdout"))?)
+            }
+        };
+        Ok(Following { follower: self, beside, told, _folder: folder })
+    }
+}
+
+fn script(action: &str) -> String {
+    let probes: Vec<String> =
+        CALLS.iter().map(|call| format!("tracepoint:syscalls:sys_exit_{call}")).collect();
+    format!("{} {{ {action} }}", probes.join(", "))
+}
+
+/// It is told to say what it has only when it ends well, which SIGINT makes it do.
+fn peer(command: &mut Command, out: &Path) -> anyhow::Result<Child> {
+    let errors = File::create(out.with_extension("errors"))?;
+    let mut child = command.stdin(Stdio::null()).stdout(File::create(out)?).stderr(errors).spawn()?;
+    std::thread::sleep(SETTLED);
+    if let Some(status) = child.try_wait()? {
+        let said = std::fs::read_to_string(out.with_extension("errors"))?;
+        bail!("{command:?} ended at once ({status}): {said}");
+    }
+    Ok(child)
+}
+
+fn attach(words: &[&str]) -> anyhow::Result<Child> {
+    let program = crate::target().join("release/examples/attach");
+    let mut child = Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut ready = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().context("piped")?);
+    std::io::BufRead::read_line(&mut out, &mut ready)?;
+    if ready.trim() != "attached" {
+        bail!("the programs did not attach: {words:?}");
+    }
+    Ok(child)
+}
+
+enum Beside {
+    Nobody,
+    Attached(Child),
+    Serve(Serving),
+    Peer(Child),
+}
+
+/// One that is attached.
+pub(crate) struct Following {
+    follower: Follower,
+    beside: Beside,
+    told: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Following {
+    /// The command that runs a program under it: the program itself where it stands beside.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let seccomp: &[&str] =
+            if self.follower == Follower::StraceSeccomp { &["--seccomp-bpf"] } else { &[] };
+        match self.follower {
+            Follower::Strace | Follower::StraceSeccomp => {
+                let mut command = Command::new("strace");
+                command
+                    .args(["-f", "-e", "trace=%memory"])
+                    .args(seccomp)
+                    .arg("-o")
+                    .arg(&self.told)
+                    .arg(program);
+                command
+            }
+            _ => Command::new(program),
+        }
+    }
+
+    /// Ends it; how many memory calls it has told of, where it writes them down one by one.
+    pub(crate) fn end(mut self) -> anyhow::Result<Option<u64>> {
+        self.stop();
+        match self.follower {
+            Follower::BpftracePrinting | Follower::PerfTrace | Follower::Strace | Follower::StraceSeccomp => {
+                let text = std::fs::read(&self.told)?;
+                Ok(Some(text.split(|byte| *byte == b'\n').filter(|line| is_of_a_call(line)).count() as u64))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn stop(&mut self) {
+        match std::mem::replace(&mut self.beside, Beside::Nobody) {
+            Beside::Nobody => {}
+            // It ends when its stdin does.
+            Beside::Attached(mut child) => {
+                drop(child.stdin.take());
+                let _ = child.wait();
+            }
+            Beside::Serve(serving) => drop(serving),
+            Beside::Peer(mut child) => {
+                let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT);
+                let _ = child.wait();
+            }
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn is_of_a_call(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line);
+    CALLS.iter().any(|call| text.contains(&format!("{call}(")) || text.contains(&format!("sys_exit_{call} ")))
+}

@@ -1,0 +1,117 @@
+//! `cargo xtask bench`: what memtap costs others, what it carries, what it takes itself, and the same of its peers; ratios and medians of one
+//! run. Each section is kept as JSON in docs/bench/, and BENCHMARKS.md is written from all of them.
+
+mod chart;
+mod crowd;
+mod figure;
+mod follower;
+mod footprint;
+mod load;
+mod overhead;
+mod run;
+mod section;
+mod store;
+mod stream;
+mod ticks;
+mod work;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+
+use crate::run::{cargo, output};
+use crate::tools;
+use section::Section;
+
+/// In the order of the page.
+const SECTIONS: [&str; 8] = ["overhead", "work", "stream", "footprint", "snapshot", "live", "store", "run"];
+/// Millions of stored requests that the page's questions are asked of.
+const MILLIONS: u64 = 5;
+
+/// `cargo xtask bench [--peers] [--millions N] [SECTION...]`
+pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
+    let mut wanted = Vec::new();
+    let (mut with_peers, mut millions) = (false, MILLIONS);
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--peers" => with_peers = true,
+            "--millions" => {
+                millions = words
+                    .next()
+                    .and_then(|number| number.parse().ok())
+                    .context("--millions takes a number")?;
+            }
+            name if SECTIONS.contains(&name) => wanted.push(name),
+            other => bail!("no such section: {other}; there are {}", SECTIONS.join(", ")),
+        }
+    }
+    if !nix::unistd::geteuid().is_root() {
+        bail!("the benchmark loads eBPF programs: run it as root");
+    }
+    if with_peers {
+        tools::peers()?;
+    }
+    crate::run::run(&mut cargo(&["build", "--release", "--locked", "--workspace", "--all-targets"]))?;
+    for name in SECTIONS.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
+        eprintln!("== {name}");
+        let section = match name {
+            "overhead" => overhead::measured(with_peers),
+            "work" => work::measured(with_peers),
+            "stream" => stream::measured(),
+            "footprint" => footprint::measured(with_peers),
+            "snapshot" => ticks::snapshot(),
+            "live" => ticks::live(),
+            "store" => store::measured(millions),
+            _ => run::measured(),
+        };
+        keep(&section.with_context(|| format!("the section {name}"))?)?;
+    }
+    write_page()
+}
+
+fn folder() -> PathBuf {
+    crate::root().join("docs/bench")
+}
+
+fn keep(section: &Section) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder())?;
+    let json = serde_json::to_string_pretty(section)? + "\n";
+    std::fs::write(folder().join(format!("{}.json", section.name)), json)?;
+    for (index, table) in section.tables.iter().enumerate() {
+        if let Some(chart) = &table.chart {
+            let text = chart::svg(table, chart, &section.title)?;
+            std::fs::write(folder().join(section.chart_name(index)), text)?;
+        }
+    }
+    println!("{}", section.markdown()?);
+    Ok(())
+}
+
+/// Of all sections that were ever measured, each with its day.
+fn write_page() -> anyhow::Result<()> {
+    let mut text = "# Benchmarks\n\nWritten by `cargo xtask bench --peers` (as root; the figures as JSON: docs/bench/). Shared and noisy machines give \
+                    other absolute numbers: compare within one table. `cargo xtask bench` says how to repeat a part.\n"
+        .to_owned();
+    for name in SECTIONS {
+        let file = folder().join(format!("{name}.json"));
+        if !file.exists() {
+            continue;
+        }
+        let json = std::fs::read_to_string(&file)?;
+        let section: Section = serde_json::from_str(&json).with_context(|| file.display().to_string())?;
+        text.push_str(&section.markdown()?);
+    }
+    std::fs::write(crate::root().join("BENCHMARKS.md"), text)?;
+    Ok(())
+}
+
+/// When and where.
+fn machine() -> String {
+    let kernel = output("uname", &["-srm"]).unwrap_or_default();
+    let date = output("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default();
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor");
+    format!("{}: {}, {model}, {} CPUs", date.trim(), kernel.trim(), load::cpus())
+}

@@ -1,0 +1,25 @@
+//! The stores: the example `stores` of memtap measures them, and prints its tables as JSON.
+
+use std::process::{Command, Stdio};
+
+use anyhow::bail;
+
+use super::load::fixture;
+use super::section::Section;
+use crate::tools;
+
+pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
+    tools::mariadb()?;
+    let program = fixture().with_file_name("stores");
+    let out = Command::new(program).arg(millions.to_string()).stderr(Stdio::inherit()).output()?;
+    if !out.status.success() {
+        bail!("the measurement of the stores failed");
+    }
+    Ok(Section {
+        name: "store".to_owned(),
+        title: "Stores".to_owned(),
+        measured: super::machine(),
+        about: String::new(),
+        tables: serde_json::from_slice(&out.stdout)?,
+    })
+}

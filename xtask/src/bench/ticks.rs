@@ -1,0 +1,145 @@
+//! What a tick costs with many processes, beside reading /proc as pollers do: `snapshot` is the kernel's reading alone, `live` is all of it, from
+//! the reading to an open page.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::Value;
+
+use super::crowd::Crowd;
+use super::figure::{Figure, cpu_s};
+use super::section::{Section, Table};
+use crate::run::{output, run_for_output};
+use crate::serving::Serving;
+
+const CROWDS: [usize; 3] = [100, 1_000, 10_000];
+const ROUNDS: usize = 7;
+
+/// Reading all processes once: the kernel's iterator by memtap's own source, and files of /proc.
+pub(crate) fn snapshot() -> anyhow::Result<Section> {
+    let mut table = Table::new(
+        "",
+        &[
+            ("memtap's reading", "ms"),
+            ("/proc/PID/statm", "ms"),
+            ("/proc/PID/status", "ms"),
+            ("status against memtap", "times"),
+        ],
+    )
+    .with_chart(3, false);
+    for count in CROWDS {
+        eprintln!("snapshot: {count} processes");
+        let _crowd = Crowd::of(count)?;
+        let [mut ours, mut statm, mut status] = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            ours.push(reading_ms()?);
+            statm.push(files_ms("statm")?);
+            status.push(files_ms("status")?);
+        }
+        let [ours, statm, status] = [&ours, &statm, &status].map(|values| Figure::of(values));
+        let ratio = Figure::once(status.value / ours.value);
+        table.row(format!("{count} processes"), [ours, statm, status, ratio].map(Some).to_vec());
+    }
+    Ok(Section {
+        name: "snapshot".to_owned(),
+        title: "Reading all processes once".to_owned(),
+        measured: super::machine(),
+        about: format!(
+            "CPU time of one reading of all processes: identity, virtual and resident size by kind, faults and books by memtap's iterator in the kernel, \
+             decoded; and one file of /proc for each process, opened, read and closed, not parsed. Medians of {ROUNDS} rounds that take turns."
+        ),
+        tables: vec![table],
+    })
+}
+
+/// The example `reading` prints the milliseconds of CPU that one took.
+fn reading_ms() -> anyhow::Result<f64> {
+    let program = crate::target().join("release/examples/reading");
+    let told = output(program, &[]).ok_or_else(|| anyhow::anyhow!("the example `reading` failed"))?;
+    Ok(told.trim().parse()?)
+}
+
+fn own_cpu_s() -> anyhow::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
+}
+
+fn files_ms(name: &str) -> anyhow::Result<f64> {
+    let before = own_cpu_s()?;
+    let mut text = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            text.clear();
+            // It may have ended meanwhile.
+            if let Ok(mut file) = std::fs::File::open(entry.path().join(name)) {
+                let _ = std::io::Read::read_to_end(&mut file, &mut text);
+            }
+        }
+    }
+    Ok((own_cpu_s()? - before) * 1e3)
+}
+
+/// A running memtap: all that a tick takes, with nobody looking and with a page.
+pub(crate) fn live() -> anyhow::Result<Section> {
+    const SECONDS: u64 = 20;
+    let place = crate::web::install("e2e", &["node_modules"])?;
+    let mut table = Table::new(
+        "",
+        &[
+            ("a tick, no page open", "ms"),
+            ("a tick, one page open", "ms"),
+            ("one reading of /proc/PID/status", "ms"),
+            ("status against a tick with a page", "times"),
+            ("to the page", "kB/s"),
+        ],
+    )
+    .with_chart(3, false);
+    for count in CROWDS {
+        eprintln!("live: {count} processes");
+        let _crowd = Crowd::of(count)?;
+        let memtap = Serving::start(true)?;
+        // The first tick tells of all; those that follow, of what changed.
+        std::thread::sleep(Duration::from_secs(3));
+        let quiet = tick_ms(&memtap, || {
+            std::thread::sleep(Duration::from_secs(SECONDS));
+            Ok(())
+        })?;
+        let mut told = Value::Null;
+        let looked_at = tick_ms(&memtap, || {
+            let mut client = Command::new("node");
+            client.args(["client.mjs", &memtap.url(""), &SECONDS.to_string()]).current_dir(&place);
+            told = serde_json::from_slice(&run_for_output(&mut client)?)?;
+            Ok(())
+        })?;
+        let status: Vec<f64> = (0..ROUNDS).map(|_| files_ms("status")).collect::<anyhow::Result<_>>()?;
+        let status = Figure::of(&status);
+        let traffic = told["bytes_a_second"].as_f64().unwrap_or(0.0) / 1e3;
+        let figures = [
+            Figure::once(quiet),
+            Figure::once(looked_at),
+            status,
+            Figure::once(status.value / looked_at),
+            Figure::once(traffic),
+        ];
+        table.row(format!("{count} processes"), figures.map(Some).to_vec());
+    }
+    Ok(Section {
+        name: "live".to_owned(),
+        title: "What a tick costs".to_owned(),
+        measured: super::machine(),
+        about: format!(
+            "All CPU of `memtap serve` (by /proc/PID/stat) over {SECONDS} seconds, for each of its ticks of one second, with so many processes that sleep, \
+             beside the CPU of reading /proc/PID/status of all of them once, opened, read and closed, not parsed (median of {ROUNDS})."
+        ),
+        tables: vec![table],
+    })
+}
+
+fn tick_ms(memtap: &Serving, wait: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let (begin, before) = (Instant::now(), cpu_s(memtap.pid())?);
+    wait()?;
+    Ok((cpu_s(memtap.pid())? - before) * 1e3 / begin.elapsed().as_secs_f64())
+}
