@@ -6,15 +6,22 @@
 #ifndef MEMTAP_ACCOUNT_H
 #define MEMTAP_ACCOUNT_H
 
+/* What the call that a thread is in has changed so far. */
+struct change {
+	__u32 tid;	/* 0: nobody's */
+	__s64 delta;	/* pages */
+	__u64 brk;	/* as it was before */
+};
+
 struct account {
 	__u64 start_ns;
 	__u64 mm;		/* the address space that the books are about */
-	__s64 virtual;		/* what the process has by its books, pages; without what others have done in a space still shared */
-	__s64 own;		/* of that, what it has itself done to address spaces */
 	__s64 others_base;	/* in a shared space: what had been moved there, less its own, when it came */
 	__u8 shares;		/* whether the space is, or was lately, that of other processes too */
-	__u64 stack_vm;		/* as last booked; only where threads' own changes are not known */
-	__u64 brk;		/* as after the last call; ditto */
+	__u8 is_crowded;	/* some thread's change has not found `under_way` free */
+	struct change under_way;
+	__u64 stack_vm;		/* as last booked */
+	__u64 brk;		/* as the last call that may move it found it, or left it where the lock is not seen */
 	__u64 peak_virtual;	/* since the last reading */
 	__u64 peak_resident;	/* since the last reading */
 	__u64 highest_told;	/* of the kernel's own high-water mark of the resident set, as of the last reading */
@@ -38,22 +45,13 @@ struct {
 /* Too large for a program's stack. */
 const struct account fresh = {};
 
-/* What a thread has under way. */
-struct thread {
-	__u64 mm;		/* locked by it for writing; 0: none */
-	__u64 total_vm;		/* as it found it */
-	__u64 stack_vm;
-	__u64 resident;
-	__u64 brk;		/* as its last write lock found it */
-	__s64 delta;		/* what its request has changed so far, pages */
-};
-
+/* Of threads that are in such calls at the same time, all but one keep theirs here. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct thread);
-} threads SEC(".maps");
+	__type(value, struct change);
+} changes SEC(".maps");
 
 static __always_inline struct account *account_of(__u32 tgid)
 {
@@ -74,7 +72,7 @@ static __always_inline struct account *open_account(struct task_struct *task, st
 	account->mm = (__u64)mm;
 	account->brk = mm->brk;
 	account->stack_vm = mm->stack_vm;
-	account->virtual = account->books.opening = account->peak_virtual = mm->total_vm;
+	account->books.opening = account->peak_virtual = mm->total_vm;
 	return account;
 }
 
@@ -106,18 +104,30 @@ static __always_inline void add(void *amount, __s64 change)
 	__sync_fetch_and_add((__s64 *)amount, change);
 }
 
+/* What the process has itself done to address spaces, pages. */
+static __always_inline __s64 own(struct account *account)
+{
+	return account->books.granted - account->books.released + account->books.stack + account->books.kernel;
+}
+
+/* What it has by its books, pages; without what others have done in a space still shared. */
+static __always_inline __s64 virtual(struct account *account)
+{
+	return account->books.opening + own(account) + account->books.exec + account->books.shared;
+}
+
 /* What others have done in the space that the process is in. */
 static __always_inline __s64 by_others(struct account *account)
 {
 	struct space *space = space_of(account);
 
-	return space ? space->moved - account->own - account->others_base : 0;
+	return space ? space->moved - own(account) - account->others_base : 0;
 }
 
 static __always_inline void enter(struct account *account, struct space *space)
 {
 	account->shares = 1;
-	account->others_base = space->moved - account->own;
+	account->others_base = space->moved - own(account);
 	__sync_fetch_and_add(&space->users, 1);
 }
 
@@ -145,7 +155,6 @@ static __always_inline void leave(struct account *account)
 	__u64 mm = account->mm;
 
 	account->books.shared += others;
-	account->virtual += others;
 	account->shares = 0;
 	if (space && __sync_fetch_and_add(&space->users, -1) == 1)
 		bpf_map_delete_elem(&spaces, &mm);
@@ -173,11 +182,58 @@ static __always_inline void book(struct account *account, enum cause cause, __s6
 		add(&account->books.granted, change);
 	else
 		add(&account->books.released, -change);
-	add(&account->virtual, change);
-	add(&account->own, change);
 	if (space)
 		add(&space->moved, change);
 	raise(&account->peak_virtual, total_vm);
+}
+
+/* What is not booked yet, pages. */
+static __always_inline __s64 not_booked(struct account *account, struct mm_struct *mm)
+{
+	return mm->total_vm - virtual(account) - by_others(account);
+}
+
+static __always_inline __s64 stack_not_booked(struct account *account, struct mm_struct *mm)
+{
+	return mm->stack_vm - __sync_lock_test_and_set(&account->stack_vm, mm->stack_vm);
+}
+
+/* Whoever calls this holds the lock of the account's address space. */
+static __always_inline void add_to_call(struct account *account, struct task_struct *task, __s64 delta)
+{
+	struct change *change = &account->under_way;
+
+	if (change->tid && change->tid != task->pid) {
+		account->is_crowded = 1;
+		change = bpf_task_storage_get(&changes, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!change)
+			return;
+	}
+	if (!change->tid) {
+		change->delta = 0;
+		change->brk = account->brk;
+		change->tid = task->pid;
+	}
+	change->delta += delta;
+}
+
+/* The thread's call has come back. Gives what it has changed, and what the break was before. */
+static __always_inline __s64 end_of_call(struct account *account, struct task_struct *task, __u64 *brk_before)
+{
+	struct change *change = &account->under_way;
+
+	if (change->tid != task->pid) {
+		if (!account->is_crowded)
+			return 0;
+		change = bpf_task_storage_get(&changes, task, NULL, 0);
+		if (!change || !change->tid)
+			return 0;
+	}
+	*brk_before = change->brk;
+	/* Its place is free only once it has been read. */
+	__s64 delta = *(volatile __s64 *)&change->delta;
+	*(volatile __u32 *)&change->tid = 0;
+	return delta;
 }
 
 /* A slot of its own for each pair of call and errno, as long as there are any. */

@@ -43,6 +43,7 @@ enum {
 #define false 0
 #define CLONE_THREAD 0x00010000
 #define TS_COMPAT 0x0002
+#define MAP_FIXED 0x10
 #define MAP_ANONYMOUS 0x20
 /* include/linux/pid.h: the kinds of id that a process has */
 #define PIDTYPE_SID 3

@@ -36,25 +36,22 @@ const volatile bool own_changes = false;
  */
 static __always_inline __s64 change_since_last(struct account *account, struct mm_struct *mm, bool moved)
 {
-	__s64 stack, change;
-	__u64 total_vm = mm->total_vm;
+	__s64 stack = stack_not_booked(account, mm), change;
 
-	stack = mm->stack_vm - __sync_lock_test_and_set(&account->stack_vm, mm->stack_vm);
 	/* Of a shared space's stacks nobody knows whose they are: the next call that returns has them. */
 	if (stack && !account->shares)
-		book(account, BY_STACK, stack, total_vm);
+		book(account, BY_STACK, stack, mm->total_vm);
 	if (!moved)
 		return 0;
-	change = total_vm - account->virtual - by_others(account);
+	change = not_booked(account, mm);
 	if (change)
-		book(account, BY_REQUEST, change, total_vm);
+		book(account, BY_REQUEST, change, mm->total_vm);
 	return change;
 }
 
 static __always_inline void returned(struct task_struct *task, struct account *account, struct call *call)
 {
 	struct mm_struct *mm = task->mm;
-	struct thread *thread = NULL;
 	__u64 requested, brk_before = account->brk;
 	__s64 delta = 0;
 	__u8 size;
@@ -66,12 +63,7 @@ static __always_inline void returned(struct task_struct *task, struct account *a
 	size = sizes[call->row];
 	errno = errno_of(call, size);
 	if (own_changes) {
-		thread = bpf_task_storage_get(&threads, task, NULL, 0);
-		if (thread) {
-			delta = thread->delta;
-			brk_before = thread->brk;
-			thread->delta = 0;
-		}
+		delta = end_of_call(account, task, &brk_before);
 	} else if (account->mm == (__u64)mm) {
 		delta = change_since_last(account, mm, !errno && moves[call->row]);
 		account->brk = mm->brk;
@@ -191,29 +183,6 @@ static __always_inline __u32 owner_of(struct task_struct *task, struct mm_struct
 	return task->tgid;
 }
 
-/*
- * The lock of an address space, taken for writing: whoever holds it, and only that thread, may change the virtual size
- * (include/linux/mmap_lock.h; this form of the tracepoint is from 6.14 on).
- */
-SEC("tp_btf/mmap_lock_acquire_returned")
-int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread;
-
-	if (!write || !success || (only_watched && !is_watched(owner_of(task, mm))))
-		return 0;
-	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!thread)
-		return 0;
-	thread->mm = (__u64)mm;
-	thread->total_vm = mm->total_vm;
-	thread->stack_vm = mm->stack_vm;
-	thread->resident = resident_nearly(mm);
-	thread->brk = mm->brk;
-	return 0;
-}
-
 static __always_inline struct account *account_of_space(struct task_struct *task, struct mm_struct *mm)
 {
 	struct account *account = account_of(owner_of(task, mm));
@@ -222,37 +191,87 @@ static __always_inline struct account *account_of_space(struct task_struct *task
 	return account && account->mm == (__u64)mm ? account : NULL;
 }
 
-/* A downgraded lock is released as a reader's, and munmap changes the size only then: both kinds of release count. */
-SEC("tp_btf/mmap_lock_released")
-int BPF_PROG(on_released, struct mm_struct *mm, bool write)
+/* Row + 1 of the call in which the thread holds the lock of its own address space, if that call may change the virtual size; else 0. */
+static __always_inline __u32 moving_row(struct task_struct *task, struct mm_struct *mm, struct pt_regs *regs)
+{
+	__u32 row = task->mm == mm ? row_of(regs, regs->orig_ax, is_compat(task)) : 0;
+
+	return row && row <= MEMTAP_CALLS && moves[row - 1] ? row : 0;
+}
+
+/*
+ * The lock of an address space, taken for writing (include/linux/mmap_lock.h; this form of the tracepoint is from 6.14 on): what is
+ * resident now may soon be given back. A mapping that is made over nothing gives nothing back.
+ */
+SEC("tp_btf/mmap_lock_acquire_returned")
+int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
-	struct account *account;
 	struct pt_regs *regs;
-	__s64 change, stack;
+	struct account *account;
 	__u32 row;
 
-	if (!thread || thread->mm != (__u64)mm)
+	if (!write || !success)
 		return 0;
-	thread->mm = 0;
-	change = mm->total_vm - thread->total_vm;
-	stack = mm->stack_vm - thread->stack_vm;
-	if (!change)
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	row = moving_row(task, mm, regs);
+	if (!row || (row == row_mmap + 1 && !is_compat(task) && !(regs->r10 & MAP_FIXED)))
 		return 0;
 	account = account_of_space(task, mm);
 	if (!account)
 		return 0;
-	if (change < 0)
-		raise(&account->peak_resident, thread->resident);
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	row = task->mm == mm ? row_of(regs, regs->orig_ax, is_compat(task)) : 0;
-	if (row && row <= MEMTAP_CALLS && moves[row - 1]) {
-		thread->delta += change;
+	raise(&account->peak_resident, resident_nearly(mm));
+	account->brk = mm->brk;
+	return 0;
+}
+
+/*
+ * A stack grows under the lock as well, but whoever makes it grow lets the lock go as a reader, beside other readers. Gives by how much it has
+ * grown, pages, to only one of them. In a shared space another's stack may have grown, which is booked already.
+ */
+static __always_inline __s64 take_stack_growth(struct account *account, struct mm_struct *mm)
+{
+	__u64 booked = account->stack_vm, now = mm->stack_vm;
+	__s64 grown = now - booked;
+
+	if (grown <= 0 || __sync_val_compare_and_swap(&account->stack_vm, booked, now) != booked)
+		return 0;
+	return account->shares && not_booked(account, mm) < grown ? 0 : grown;
+}
+
+/*
+ * Whoever holds the lock for writing, and only that thread, may change the virtual size: what is not booked as it lets go is its own. munmap,
+ * mremap and brk make themselves readers first and change it then; other readers change nothing but their stack, and may see what those
+ * have not booked yet.
+ */
+SEC("tp_btf/mmap_lock_released")
+int BPF_PROG(on_released, struct mm_struct *mm, bool write)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 row = moving_row(task, mm, (struct pt_regs *)bpf_task_pt_regs(task));
+	struct account *account = account_of_space(task, mm);
+	__s64 change;
+
+	if (!account)
+		return 0;
+	if (!write || !row) {
+		change = take_stack_growth(account, mm);
+		if (change)
+			book(account, BY_STACK, change, mm->total_vm);
+	}
+	if (!write && (!row || row == row_mmap + 1))
+		return 0;
+	change = not_booked(account, mm);
+	if (!change)
+		return 0;
+	if (row) {
+		add_to_call(account, task, change);
 		book(account, BY_REQUEST, change, mm->total_vm);
 	} else {
-		book(account, stack == change ? BY_STACK : BY_KERNEL, change, mm->total_vm);
+		book(account, BY_KERNEL, change, mm->total_vm);
 	}
+	/* Stacks that calls have made or taken away are not such that have grown. */
+	account->stack_vm = mm->stack_vm;
 	return 0;
 }
 
@@ -262,15 +281,13 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 {
 	struct mm_struct *mm = task->mm;
 	struct account *account = account_of(task->tgid);
-	__s64 change;
 
 	if (!mm || !is_watched(task->tgid))
 		return 0;
 	if (account) {
 		leave(account);
-		change = mm->total_vm - account->virtual;
-		account->books.exec += change;
-		account->virtual = mm->total_vm;
+		account->books.exec += mm->total_vm - virtual(account);
+		account->under_way.tid = 0;
 		account->stack_vm = mm->stack_vm;
 		account->brk = mm->brk;
 		account->mm = (__u64)mm;

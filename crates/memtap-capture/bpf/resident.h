@@ -54,30 +54,32 @@ static long add_pending(__u32 cpu, struct pages *pages)
 	return 0;
 }
 
-/*
- * Pages of one kind. From 6.2 on the exact number is the shared count plus what each CPU has not yet added to it
- * (lib/percpu_counter.c, percpu_counter_sum); before, one atomic has it. Without `exact` it is the shared count alone, which is off by
- * at most max(32, 2 * CPUs) pages for each CPU (percpu_counter_batch).
- */
-static __always_inline __u64 resident_pages(struct mm_struct *mm, int kind, bool exact)
+/* Before 6.2 one atomic has it. */
+static __always_inline __s64 old_count(struct mm_struct *mm, int kind)
+{
+	struct mm_struct___old *old = (void *)mm;
+	void *counters = __builtin_preserve_access_index(&old->rss_stat);
+	__s64 count = 0;
+
+	bpf_probe_read_kernel(&count, sizeof(count), counters + kind * sizeof(__s64));
+	return count;
+}
+
+/* Pages of one kind: from 6.2 on the shared count plus what each CPU has not yet added to it (lib/percpu_counter.c, percpu_counter_sum). */
+static __always_inline __u64 resident_pages(struct mm_struct *mm, int kind)
 {
 	struct pages pages = {};
 
 	if (bpf_core_type_exists(struct mm_rss_stat___old)) {
-		struct mm_struct___old *old = (void *)mm;
-		void *counters = __builtin_preserve_access_index(&old->rss_stat);
-
-		bpf_probe_read_kernel(&pages.count, sizeof(pages.count), counters + kind * sizeof(__s64));
+		pages.count = old_count(mm, kind);
 	} else {
-		/* The element's size is the kernel's, which only a relocation knows: no indexing of our own struct. */
+		/* The element's size is the kernel's, which only a relocation knows: no indexing of our own struct by a variable. */
 		void *counters = __builtin_preserve_access_index(&mm->rss_stat);
 		struct percpu_counter *counter = counters + kind * bpf_core_type_size(struct percpu_counter);
 
 		pages.count = BPF_CORE_READ(counter, count);
-		if (exact) {
-			pages.counters = BPF_CORE_READ(counter, counters);
-			bpf_loop(cpus, add_pending, &pages, 0);
-		}
+		pages.counters = BPF_CORE_READ(counter, counters);
+		bpf_loop(cpus, add_pending, &pages, 0);
 	}
 	return pages.count > 0 ? pages.count : 0;
 }
@@ -85,17 +87,25 @@ static __always_inline __u64 resident_pages(struct mm_struct *mm, int kind, bool
 /* In the order of enum memtap_resident, which is the kernel's. */
 static __always_inline void read_resident(__u64 *resident, struct mm_struct *mm)
 {
-	resident[MEMTAP_FILE] = resident_pages(mm, MEMTAP_FILE, true);
-	resident[MEMTAP_ANON] = resident_pages(mm, MEMTAP_ANON, true);
-	resident[MEMTAP_SWAP] = resident_pages(mm, MEMTAP_SWAP, true);
-	resident[MEMTAP_SHMEM] = resident_pages(mm, MEMTAP_SHMEM, true);
+	resident[MEMTAP_FILE] = resident_pages(mm, MEMTAP_FILE);
+	resident[MEMTAP_ANON] = resident_pages(mm, MEMTAP_ANON);
+	resident[MEMTAP_SWAP] = resident_pages(mm, MEMTAP_SWAP);
+	resident[MEMTAP_SHMEM] = resident_pages(mm, MEMTAP_SHMEM);
 }
 
-/* The resident set, nearly: cheap enough for every call that gives memory back. */
+/*
+ * The resident set without what CPUs have not yet added, which is off by at most max(32, 2 * CPUs) pages for each kind and CPU
+ * (percpu_counter_batch): cheap enough for every lock that is taken, since these loads need no helper.
+ */
 static __always_inline __u64 resident_nearly(struct mm_struct *mm)
 {
-	return resident_pages(mm, MEMTAP_FILE, false) + resident_pages(mm, MEMTAP_ANON, false) +
-	       resident_pages(mm, MEMTAP_SHMEM, false);
+	__s64 count;
+
+	if (bpf_core_type_exists(struct mm_rss_stat___old))
+		count = old_count(mm, MEMTAP_FILE) + old_count(mm, MEMTAP_ANON) + old_count(mm, MEMTAP_SHMEM);
+	else
+		count = mm->rss_stat[MEMTAP_FILE].count + mm->rss_stat[MEMTAP_ANON].count + mm->rss_stat[MEMTAP_SHMEM].count;
+	return count > 0 ? count : 0;
 }
 
 #endif

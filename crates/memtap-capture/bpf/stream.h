@@ -3,6 +3,13 @@
 #ifndef MEMTAP_STREAM_H
 #define MEMTAP_STREAM_H
 
+/* In two steps: the helper, or a byte at a time, would take a tenth of all that a request takes. */
+static __always_inline void copy_name(__u8 *to, const char *from)
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
 static __always_inline void fill(struct memtap_request *record, struct task_struct *task, struct call *call,
 				 struct account *account, __s64 delta, __u64 requested)
 {
@@ -16,7 +23,7 @@ static __always_inline void fill(struct memtap_request *record, struct task_stru
 	record->total_vm = task->mm->total_vm;
 	record->delta = delta;
 	record->requested = requested;
-	bpf_get_current_comm(record->comm, sizeof(record->comm));
+	copy_name(record->comm, task->comm);
 	__builtin_memcpy(record->args, call->args, sizeof(record->args));
 	record->ret = call->ret;
 }
