@@ -40,10 +40,11 @@ usage: cargo xtask COMMAND
            make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   web      rebuild the committed page from web/ (needs Node 20 or later)
-  bench [--peers] [--millions N] [SECTION...]
+  bench [--peers] [--rounds N] [--millions N] [SECTION...]
            measure on this machine and write BENCHMARKS.md and docs/bench/ (needs root). Sections: overhead, work, stream, footprint,
            snapshot, live, store, run; without any, all of them (half an hour). --peers: bpftrace, perf, strace, htop, atop and Netdata
-           beside us in the same run. --millions: of how many stored requests the page's questions are asked (5)
+           beside us in the same run. --millions: of how many stored requests the page's questions are asked (5).
+           --rounds: in how many all that is compared takes turns (9)
 
 Tools that are missing are installed with apt-get when you are root; else you are told which.";
 

@@ -27,21 +27,19 @@ use section::Section;
 const SECTIONS: [&str; 8] = ["overhead", "work", "stream", "footprint", "snapshot", "live", "store", "run"];
 /// Millions of stored requests that the page's questions are asked of.
 const MILLIONS: u64 = 5;
+/// In which all that is compared takes turns.
+const ROUNDS: usize = 9;
 
-/// `cargo xtask bench [--peers] [--millions N] [SECTION...]`
+/// `cargo xtask bench [--peers] [--rounds N] [--millions N] [SECTION...]`
 pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     let mut wanted = Vec::new();
-    let (mut with_peers, mut millions) = (false, MILLIONS);
+    let (mut with_peers, mut millions, mut rounds) = (false, MILLIONS, ROUNDS);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--peers" => with_peers = true,
-            "--millions" => {
-                millions = words
-                    .next()
-                    .and_then(|number| number.parse().ok())
-                    .context("--millions takes a number")?;
-            }
+            "--millions" => millions = number_after(word, words.next())?,
+            "--rounds" => rounds = usize::try_from(number_after(word, words.next())?)?.max(1),
             name if SECTIONS.contains(&name) => wanted.push(name),
             other => bail!("no such section: {other}; there are {}", SECTIONS.join(", ")),
         }
@@ -56,18 +54,22 @@ pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     for name in SECTIONS.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
         eprintln!("== {name}");
         let section = match name {
-            "overhead" => overhead::measured(with_peers),
-            "work" => work::measured(with_peers),
+            "overhead" => overhead::measured(with_peers, rounds),
+            "work" => work::measured(with_peers, rounds.div_ceil(2)),
             "stream" => stream::measured(),
             "footprint" => footprint::measured(with_peers),
             "snapshot" => ticks::snapshot(),
             "live" => ticks::live(),
             "store" => store::measured(millions),
-            _ => run::measured(),
+            _ => run::measured(rounds),
         };
         keep(&section.with_context(|| format!("the section {name}"))?)?;
     }
     write_page()
+}
+
+fn number_after(word: &str, number: Option<&String>) -> anyhow::Result<u64> {
+    number.and_then(|number| number.parse().ok()).with_context(|| format!("{word} takes a number"))
 }
 
 fn folder() -> PathBuf {

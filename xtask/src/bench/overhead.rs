@@ -5,8 +5,6 @@ use super::follower::Follower;
 use super::load::loop_ns;
 use super::section::{Section, Table};
 
-const ROUNDS: usize = 9;
-
 /// The fixture's loop, what a round of it is called, and how many rounds.
 const LOOPS: [(&str, &str, u64); 4] = [
     ("pair", "mmap + munmap of 64 KiB", 60_000),
@@ -34,13 +32,13 @@ pub(crate) const PEERS: [Follower; 5] = [
     Follower::StraceSeccomp,
 ];
 
-pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
+pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Section> {
     let followers: Vec<Follower> =
         OURS.into_iter().chain(if with_peers { &PEERS[..] } else { &[] }.iter().copied()).collect();
-    let mut rounds = vec![[const { Vec::new() }; LOOPS.len()]; followers.len()];
+    let mut times = vec![[const { Vec::new() }; LOOPS.len()]; followers.len()];
     let mut told = vec![None; followers.len()];
-    for round in 0..ROUNDS {
-        eprintln!("overhead: round {} of {ROUNDS}", round + 1);
+    for round in 0..rounds {
+        eprintln!("overhead: round {} of {rounds}", round + 1);
         for step in 0..followers.len() {
             // Each round begins with another, so that nobody always comes after the same.
             let index = (step + round) % followers.len();
@@ -50,20 +48,20 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
             for (place, (kind, _, count)) in LOOPS.iter().enumerate() {
                 // What is no memory call is slow for strace alone.
                 let count = count / follower.slowness();
-                rounds[index][place].push(loop_ns(kind, count, &following)? / count as f64);
+                times[index][place].push(loop_ns(kind, count, &following)? / count as f64);
                 made += count * CALLS[place];
             }
             // Starting a process makes some more.
             told[index] = following.end()?.map(|told| (told as f64 / made as f64).min(1.0) * 100.0);
         }
     }
-    let tables = vec![added(&followers, &rounds, &told), ratios(&followers, &rounds), inside_the_kernel()?];
+    let tables = vec![added(&followers, &times, &told), ratios(&followers, &times), inside_the_kernel()?];
     Ok(Section {
         name: "overhead".to_owned(),
         title: "What following costs others".to_owned(),
         measured: super::machine(),
         about: format!(
-            "One process makes one kind of call as fast as it can, on a CPU of its own, while something follows: medians of {ROUNDS} rounds in which \
+            "One process makes one kind of call as fast as it can, on a CPU of its own, while something follows: medians of {rounds} rounds in which \
              all take turns, and the spread from the smallest to the largest. \"Floor\": the same hooks with programs that return at once, and an empty \
              record of the same size put into a ring for each memory call: the least that a tracer of this kind can cost. Peers follow the same four \
              calls of the whole machine (strace: of its child), and print into a file."

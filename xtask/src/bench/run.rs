@@ -11,8 +11,6 @@ use super::section::{Section, Table};
 use crate::run::output;
 use crate::tools;
 
-const ROUNDS: usize = 7;
-
 /// What is run, and what must be there for it. `FOLDER` stands for a folder with a C program, some text and a git repository.
 const COMMANDS: [(&str, &str); 10] = [
     ("python3", "python3 -c 'import json, re, http.client'"),
@@ -30,7 +28,7 @@ const COMMANDS: [(&str, &str); 10] = [
 /// How it is followed.
 const MODES: [&str; 4] = ["alone", "memtap run, ptrace", "memtap run, bpf", "strace -f -c -e trace=%memory"];
 
-pub(crate) fn measured() -> anyhow::Result<Section> {
+pub(crate) fn measured(rounds: usize) -> anyhow::Result<Section> {
     tools::strace()?;
     let folder = scene()?;
     let there = |name: &str| output("sh", &["-c", &format!("command -v {name}")]).is_some();
@@ -42,7 +40,7 @@ pub(crate) fn measured() -> anyhow::Result<Section> {
     for (name, line) in COMMANDS.into_iter().filter(|(name, _)| there(name)) {
         eprintln!("run: {name}");
         let line = line.replace("FOLDER", &folder.path().display().to_string());
-        let figures = of_one(&line, folder.path())?;
+        let figures = of_one(&line, folder.path(), rounds)?;
         times.row(name, figures.iter().map(|figure| Some(*figure)).collect());
         let medians: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
         ratios.row(name, against_strace(&medians));
@@ -59,7 +57,7 @@ pub(crate) fn measured() -> anyhow::Result<Section> {
         title: "What following one command costs it".to_owned(),
         measured: super::machine(),
         about: format!(
-            "Medians of {ROUNDS} rounds in which all take turns, and the spread; memtap's whole run, its start and report among it."
+            "Medians of {rounds} rounds in which all take turns, and the spread; memtap's whole run, its start and report among it."
         ),
         tables: vec![times, ratios],
     })
@@ -71,10 +69,10 @@ fn against_strace(times: &[f64]) -> Vec<Option<Figure>> {
 }
 
 /// Medians by mode.
-fn of_one(line: &str, folder: &Path) -> anyhow::Result<Vec<Figure>> {
+fn of_one(line: &str, folder: &Path, rounds: usize) -> anyhow::Result<Vec<Figure>> {
     let memtap = crate::target().join("release/memtap");
     let mut times = vec![Vec::new(); MODES.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         for (mode, times) in times.iter_mut().enumerate() {
             let out = folder.join("told.json");
             let follower: Vec<String> = match mode {

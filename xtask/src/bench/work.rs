@@ -11,8 +11,6 @@ use super::follower::Follower;
 use super::section::{Section, Table};
 use crate::run::run;
 
-const ROUNDS: usize = 5;
-
 const OURS: [Follower; 2] = [Follower::Nothing, Follower::Serve];
 const PEERS: [Follower; 3] = [Follower::BpftracePrinting, Follower::PerfTrace, Follower::StraceSeccomp];
 
@@ -30,7 +28,7 @@ const WORK: [(&str, &str); 4] = [
     ("SQLite's speedtest1", "SPEEDTEST --size 15 FOLDER/speed.db && rm FOLDER/speed.db"),
 ];
 
-pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
+pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Section> {
     let followers: Vec<Follower> =
         OURS.into_iter().chain(if with_peers { &PEERS[..] } else { &[] }.iter().copied()).collect();
     let folder = tempfile::tempdir()?;
@@ -40,8 +38,8 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
         (name, line.replace("SPEEDTEST", &speedtest.display().to_string()))
     });
     let mut times = vec![vec![Vec::new(); lines.len()]; followers.len()];
-    for round in 0..=ROUNDS {
-        eprintln!("work: round {round} of {ROUNDS}");
+    for round in 0..=rounds {
+        eprintln!("work: round {round} of {rounds}");
         for step in 0..followers.len() {
             let index = (step + round) % followers.len();
             let following = followers[index].start()?;
@@ -80,7 +78,7 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
         title: "Real work, with and without a follower".to_owned(),
         measured: super::machine(),
         about: format!(
-            "Wall time; medians of {ROUNDS} rounds in which all take turns, after one that warms the caches, and the spread. memtap is `memtap serve` as it \
+            "Wall time; medians of {rounds} rounds in which all take turns, after one that warms the caches, and the spread. memtap is `memtap serve` as it \
              comes, with its history; peers follow mmap, munmap, mremap and brk of the whole machine (strace: all memory calls of its children)."
         ),
         tables: vec![seconds, ratios],
