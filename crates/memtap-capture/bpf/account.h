@@ -25,8 +25,7 @@ struct account {
 	__u64 peak_virtual;	/* since the last reading */
 	__u64 peak_resident;	/* since the last reading */
 	__u64 highest_told;	/* of the kernel's own high-water mark of the resident set, as of the last reading */
-	__u64 requests;
-	__u64 requests_told;	/* as of the last tally */
+	__u64 has_news;		/* whether there were requests since the last tally */
 	__u64 refusals_beyond;
 	struct memtap_books books;
 	struct memtap_refusal refusals[MEMTAP_REFUSALS];
@@ -265,7 +264,6 @@ static __always_inline void count_request(struct account *account, __u32 row, __
 	if (index >= MEMTAP_CALLS)
 		return;
 	call = &account->calls[index];
-	add(&account->requests, 1);
 	add(&call->count, 1);
 	if (errno) {
 		add(&call->refused, 1);
@@ -273,6 +271,8 @@ static __always_inline void count_request(struct account *account, __u32 row, __
 	} else {
 		add(&call->requested, requested);
 	}
+	/* After all that it tells of. */
+	*(volatile __u64 *)&account->has_news = 1;
 }
 
 #endif

@@ -101,12 +101,13 @@ static __always_inline void tell_tally(struct account *account, __u32 tgid)
 {
 	struct memtap_tally *tally;
 
-	if (account->requests == account->requests_told)
+	if (!account->has_news)
 		return;
 	tally = RESERVE(struct memtap_tally, LOST_LIFECYCLE);
 	if (!tally)
 		return;
-	account->requests_told = account->requests;
+	/* Before it is read: what comes meanwhile is told again. */
+	__sync_lock_test_and_set(&account->has_news, 0);
 	tally->kind = MEMTAP_TALLY;
 	tally->tgid = tgid;
 	tally->start_ns = account->start_ns;
