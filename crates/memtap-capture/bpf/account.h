@@ -67,7 +67,7 @@ static __always_inline struct account *open_account(struct task_struct *task, st
 	account = account_of(tgid);
 	if (!account)
 		return NULL;
-	account->start_ns = task->group_leader->start_boottime;
+	account->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	account->mm = (__u64)mm;
 	account->brk = mm->brk;
 	account->stack_vm = mm->stack_vm;
@@ -235,11 +235,16 @@ static __always_inline __s64 end_of_call(struct account *account, struct task_st
 	return delta;
 }
 
-/* A slot of its own for each pair of call and errno, as long as there are any. */
-static __always_inline void count_refusal(struct account *account, __u32 row, __u32 errno)
+/*
+ * A slot of its own for each pair of call and errno, as long as there are any. Neither static nor inlined, so that the verifier looks at
+ * the loop once, and not again for each way that leads to it.
+ */
+__noinline int count_refusal(struct account *account, __u32 row, __u32 errno)
 {
 	__u32 key = (row + 1) | errno << 16;
 
+	if (!account)
+		return 0;
 	for (int i = 0; i < MEMTAP_REFUSALS; i++) {
 		__u32 *slot = (__u32 *)&account->refusals[i];
 		__u32 found = *slot;
@@ -248,10 +253,11 @@ static __always_inline void count_refusal(struct account *account, __u32 row, __
 			found = __sync_val_compare_and_swap(slot, 0, key) ?: key;
 		if (found == key) {
 			__sync_fetch_and_add(&account->refusals[i].count, 1);
-			return;
+			return 0;
 		}
 	}
 	add(&account->refusals_beyond, 1);
+	return 0;
 }
 
 static __always_inline void count_request(struct account *account, __u32 row, __u32 errno, __u64 requested)

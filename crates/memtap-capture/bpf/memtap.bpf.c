@@ -49,9 +49,8 @@ static __always_inline __s64 change_since_last(struct account *account, struct m
 	return change;
 }
 
-static __always_inline void returned(struct task_struct *task, struct account *account, struct call *call)
+static __always_inline void returned(struct task_struct *task, struct mm_struct *mm, struct account *account, struct call *call)
 {
-	struct mm_struct *mm = task->mm;
 	__u64 requested, brk_before = account->brk;
 	__s64 delta = 0;
 	__u8 size;
@@ -91,6 +90,7 @@ bool all_read_once = false;
 static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 {
 	struct task_struct *task;
+	struct mm_struct *mm;
 	struct account *account;
 	struct call call = {};
 	__u64 number = regs->orig_ax;
@@ -100,18 +100,20 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	if (number >= NUMBERS || !(calls_64[number] | calls_32[number]))
 		return 0;
 	task = bpf_get_current_task_btf();
-	if (!is_watched(task->tgid))
+	/* Once: the verifier of 6.3 to 6.18 looks through all names of its types for each pointer out of a task, on each way that leads there. */
+	mm = task->mm;
+	if (!mm || !is_watched(task->tgid))
 		return 0;
 	call.compat = is_compat(task);
 	row = row_of(regs, number, call.compat);
-	if (!row || !task->mm)
+	if (!row)
 		return 0;
 	account = account_of(task->tgid);
 	/* Until the first reading has come to a process, what it does is part of its opening. Then there may be one that readings are not shown. */
 	if (!account && !all_read_once)
 		return 0;
 	if (!account)
-		account = open_account(task, task->mm);
+		account = open_account(task, mm);
 	if (!account) {
 		lose(LOST_NO_ACCOUNT);
 		return 0;
@@ -121,7 +123,7 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 		arguments_32(&call, regs, number, answer);
 	else
 		arguments_64(&call, regs, answer);
-	returned(task, account, &call);
+	returned(task, mm, account, &call);
 	return 0;
 }
 
@@ -280,10 +282,19 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct mm_struct *mm = task->mm;
-	struct account *account = account_of(task->tgid);
+	__u32 tgid = task->tgid;
+	struct account *account = account_of(tgid);
 
-	if (!mm || !is_watched(task->tgid))
+	if (!mm || !is_watched(tgid))
 		return 0;
+	/* No other thread is left whose name it could be watched for. */
+	if (name_part_length && !has_part(task->comm)) {
+		unwatch(tgid);
+		if (account)
+			leave(account);
+		bpf_map_delete_elem(&accounts, &tgid);
+		return 0;
+	}
 	if (account) {
 		leave(account);
 		account->books.exec += mm->total_vm - virtual(account);
@@ -307,7 +318,7 @@ int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 	struct mm_struct *mm = task->mm;
 	struct account *child, *account;
 
-	if ((clone_flags & CLONE_THREAD) || !mm || !joins(parent->tgid, task->tgid))
+	if ((clone_flags & CLONE_THREAD) || !mm || !joins(parent->tgid, task->tgid, task->comm))
 		return 0;
 	child = open_account(task, mm);
 	account = parent->mm == mm ? account_of(parent->tgid) : NULL;
@@ -325,18 +336,19 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
+	struct mm_struct *mm = task->mm;
 	struct account *account;
 
-	if (task->signal->live.counter != 0 || !is_watched(tgid))
+	if (BPF_CORE_READ(task, signal, live.counter) != 0 || !is_watched(tgid))
 		return 0;
 	unwatch(tgid);
 	account = account_of(tgid);
-	if (!account && !task->mm)
+	if (!account && !mm)
 		return 0;
 	/* A thread that was killed in a call never came back from it. */
-	if (account && task->mm && !own_changes && account->mm == (__u64)task->mm)
-		change_since_last(account, task->mm, true);
-	tell_state(MEMTAP_EXIT, task, task->mm, account);
+	if (account && mm && !own_changes && account->mm == (__u64)mm)
+		change_since_last(account, mm, true);
+	tell_state(MEMTAP_EXIT, task, mm, account);
 	if (account)
 		leave(account);
 	bpf_map_delete_elem(&accounts, &tgid);
@@ -353,6 +365,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	struct memtap_rename *rename;
 	struct account *account;
 
+	watch_if_named(task->tgid, comm);
 	if (task->pid != task->tgid)
 		return 0;
 	account = account_of(task->tgid);
@@ -393,8 +406,8 @@ static __always_inline void tell_oom(struct task_struct *victim)
 		read_resident(oom->resident, mm);
 	else
 		__builtin_memset(oom->resident, 0, sizeof(oom->resident));
-	bpf_probe_read_kernel(oom->comm, sizeof(oom->comm), victim->group_leader->comm);
-	bpf_probe_read_kernel(oom->asker_comm, sizeof(oom->asker_comm), asker->group_leader->comm);
+	bpf_probe_read_kernel(oom->comm, sizeof(oom->comm), BPF_CORE_READ(victim, group_leader)->comm);
+	bpf_probe_read_kernel(oom->asker_comm, sizeof(oom->asker_comm), BPF_CORE_READ(asker, group_leader)->comm);
 	SUBMIT(oom);
 }
 
@@ -437,9 +450,11 @@ int read_processes(struct bpf_iter__task *context)
 		return 0;
 	}
 	/* A first thread that has ended leaves the others, any of which then stands for the process. */
-	leader = task->group_leader;
+	leader = BPF_CORE_READ(task, group_leader);
 	mm = task->mm;
-	if (!mm || (task != leader && leader->mm) || !is_watched(task->tgid))
+	if (mm && !all_read_once)
+		watch_if_named(task->tgid, task->comm);
+	if (!mm || (task != leader && BPF_CORE_READ(leader, mm)) || !is_watched(task->tgid))
 		return 0;
 	account = account_of(task->tgid);
 	if (!account)

@@ -43,8 +43,8 @@ static __always_inline void read_faults(struct memtap_state *state, struct signa
 
 static __always_inline void read_identity(struct memtap_state *state, __u8 kind, struct task_struct *task)
 {
-	struct task_struct *leader = task->group_leader;
-	struct signal_struct *signal = task->signal;
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
 	struct pid *session = BPF_CORE_READ(signal, pids[PIDTYPE_SID]);
 	struct upid *inner;
@@ -52,12 +52,12 @@ static __always_inline void read_identity(struct memtap_state *state, __u8 kind,
 	state->kind = kind;
 	state->unused = 0;
 	state->tgid = task->tgid;
-	state->parent = leader->real_parent->tgid;
-	state->uid = task->real_cred->uid.val;
+	state->parent = BPF_CORE_READ(leader, real_parent, tgid);
+	state->uid = BPF_CORE_READ(task, real_cred, uid.val);
 	state->time_ns = bpf_ktime_get_boot_ns();
-	state->start_ns = leader->start_boottime;
-	state->placement = (__u64)task->cgroups;
-	state->threads = signal->nr_threads;
+	state->start_ns = BPF_CORE_READ(leader, start_boottime);
+	state->placement = (__u64)BPF_CORE_READ(task, cgroups);
+	state->threads = BPF_CORE_READ(signal, nr_threads);
 	state->depth = BPF_CORE_READ(pid, level);
 	inner = (void *)pid + bpf_core_field_offset(struct pid, numbers) + state->depth * bpf_core_type_size(struct upid);
 	state->inner_pid = BPF_CORE_READ(inner, nr);
@@ -83,7 +83,7 @@ static __always_inline void read_peaks(struct memtap_state *state, struct accoun
 				       struct mm_struct *mm)
 {
 	__u64 resident = state->resident[MEMTAP_FILE] + state->resident[MEMTAP_ANON] + state->resident[MEMTAP_SHMEM];
-	__u64 highest = task->signal->maxrss;
+	__u64 highest = BPF_CORE_READ(task, signal, maxrss);
 
 	if (mm && mm->hiwater_rss > highest)
 		highest = mm->hiwater_rss;
@@ -128,7 +128,7 @@ static __always_inline void tell_state(__u8 kind, struct task_struct *task, stru
 		return;
 	read_identity(state, kind, task);
 	read_space(state, mm);
-	read_faults(state, task->signal);
+	read_faults(state, BPF_CORE_READ(task, signal));
 	state->followed = account != NULL;
 	if (account) {
 		read_peaks(state, account, task, mm);

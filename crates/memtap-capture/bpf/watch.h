@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* What is watched: all processes, or those of a set; and which of their requests are told. Without a filter nothing of this is left once loaded. */
+/* What is watched: all processes, or those of a set, which may be chosen by name; and which of their requests are told. Without a filter nothing of this is left once loaded. */
 #ifndef MEMTAP_WATCH_H
 #define MEMTAP_WATCH_H
 
 /* Set by the loader: whether only the processes of the set are watched, and whether their children join it. */
 const volatile bool only_watched = false, children_join = false;
+/*
+ * With a length: of the processes that are not named by number those are watched of which a thread has a name with this piece in it, in
+ * small letters. User space looks at each thread's name again, by the whole pattern.
+ */
+#define COMM 16
+const volatile __u8 name_part[COMM] = {};
+const volatile __u32 name_part_length = 0;
 /* Requests for less are not told, nor those that were granted, nor those of rows that are 0 here; the books have them all the same. */
 const volatile __u64 least_bytes = 0;
 const volatile bool refused_only = false, some_rows = false;
@@ -24,20 +31,65 @@ static __always_inline bool is_watched(__u32 tgid)
 	return !only_watched || bpf_map_lookup_elem(&watched, &tgid);
 }
 
-/* Whether a child that has just been born is watched from here on. */
-static __always_inline bool joins(__u32 parent, __u32 child)
+static __always_inline bool watch(__u32 tgid)
 {
 	__u8 one = 1;
 
-	if (!only_watched)
-		return true;
-	if (!children_join || !is_watched(parent))
-		return false;
-	if (bpf_map_update_elem(&watched, &child, &one, BPF_ANY)) {
+	if (bpf_map_update_elem(&watched, &tgid, &one, BPF_ANY)) {
 		lose(LOST_NO_ACCOUNT);
 		return false;
 	}
 	return true;
+}
+
+struct name {
+	__u8 bytes[2 * COMM];	/* noughts after it, so that a piece may be looked for from each of its letters on */
+	bool has_part;
+};
+
+static long look_from(__u32 at, struct name *name)
+{
+	if (at >= COMM)
+		return 1;
+	/* What is not of ASCII is written in other ways for readers: the pattern may be of it. */
+	name->has_part = name->bytes[at] >= 0x80;
+	for (__u32 i = 0; i < COMM && !name->has_part; i++) {
+		__u8 letter = name->bytes[at + i];
+
+		if (letter >= 'A' && letter <= 'Z')
+			letter += 'a' - 'A';
+		if (i < name_part_length && letter != name_part[i])
+			return 0;
+		name->has_part = i + 1 >= name_part_length;
+	}
+	return name->has_part;
+}
+
+/* Whether the pattern may be of a name. */
+static __always_inline bool has_part(const void *comm)
+{
+	struct name name = {};
+
+	bpf_probe_read_kernel_str(name.bytes, COMM, comm);
+	bpf_loop(COMM, look_from, &name, 0);
+	return name.has_part;
+}
+
+/* A thread has this name from now on, or had it as memtap came. */
+static __always_inline void watch_if_named(__u32 tgid, const void *comm)
+{
+	if (name_part_length && !is_watched(tgid) && has_part(comm))
+		watch(tgid);
+}
+
+/* Whether a child that has just been born is watched from here on; `comm` is the name that it begins with. */
+static __always_inline bool joins(__u32 parent, __u32 child, const void *comm)
+{
+	if (!only_watched)
+		return true;
+	if (name_part_length ? !has_part(comm) : !children_join || !is_watched(parent))
+		return false;
+	return watch(child);
 }
 
 static __always_inline void unwatch(__u32 tgid)

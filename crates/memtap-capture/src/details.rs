@@ -2,15 +2,16 @@
 //! again when it is moved to another cgroup), a bounded number at a tick.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use memtap_model::{Observation, Placement, ProcessDetails, ProcessId, Tgid, to_text};
 
+use crate::procfs;
+
 /// Reads of /proc at one tick; the rest waits for the next.
 const AT_ONCE: usize = 256;
-const COMMAND_BYTES: u64 = 1024;
-const CGROUP_BYTES: u64 = 16 << 10;
+const COMMAND_BYTES: usize = 1024;
+const CGROUP_BYTES: usize = 16 << 10;
 /// Names of users, and places, that are remembered.
 const KEPT: usize = 4096;
 
@@ -44,9 +45,9 @@ impl Details {
         let chosen: Vec<Tgid> = waiting.keys().copied().take(AT_ONCE).collect();
         for tgid in chosen {
             let Some((process, uid)) = waiting.remove(&tgid) else { continue };
-            if let Some(command) = file_of(tgid, "cmdline", COMMAND_BYTES) {
+            if let Some(command) = procfs::beginning(tgid.0, "cmdline", COMMAND_BYTES) {
                 self.known.insert(process, None);
-                let cgroup = file_of(tgid, "cgroup", CGROUP_BYTES).unwrap_or_default();
+                let cgroup = procfs::beginning(tgid.0, "cgroup", CGROUP_BYTES).unwrap_or_default();
                 let (user, runs_in) = (self.user(uid), self.place(cgroup));
                 out.push(Observation::Details(ProcessDetails {
                     process,
@@ -74,14 +75,6 @@ impl Details {
         let place = self.places.entry(cgroup);
         Arc::clone(place.or_insert_with_key(|cgroup| Arc::new(Placement::of(&to_text(cgroup)))))
     }
-}
-
-/// The beginning of a file of a process that still lives.
-fn file_of(tgid: Tgid, name: &str, most: u64) -> Option<Vec<u8>> {
-    let file = std::fs::File::open(format!("/proc/{}/{name}", tgid.0)).ok()?;
-    let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 /// Arguments joined by blanks.

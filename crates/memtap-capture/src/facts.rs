@@ -80,17 +80,19 @@ pub struct FolderFacts {
     pub free_bytes: Option<u64>,
 }
 
+/// The kernel's release, as `uname -r`: what plans depend on, without the other facts.
+pub(crate) fn release() -> String {
+    nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Reads the facts.
 #[must_use]
 pub fn facts() -> Facts {
-    let name = nix::sys::utsname::uname().ok();
-    let text = |part: Option<&std::ffi::OsStr>| {
-        part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
-    };
+    let machine = nix::sys::utsname::uname().map(|name| name.machine().to_string_lossy().into_owned());
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     Facts {
-        release: text(name.as_ref().map(nix::sys::utsname::UtsName::release)),
-        machine: text(name.as_ref().map(nix::sys::utsname::UtsName::machine)),
+        release: release(),
+        machine: machine.unwrap_or_default(),
         has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         lockdown: lockdown(),
         unprivileged_bpf_disabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),

@@ -9,6 +9,9 @@ pub struct Filter {
     pub pids: Vec<Tgid>,
     /// Of their descendants too: those that live and those that are still to be born.
     pub follow: bool,
+    /// Where no pids are given: of processes that have a thread with this in its name, small and capital letters being the same. It spares
+    /// the kernel side the others; whoever asks looks at each request's name all the same, since sources may tell of more.
+    pub name_part: Option<String>,
     /// These calls only; none: all.
     pub calls: Vec<Call>,
     /// Requests for at least so much, bytes.
@@ -18,10 +21,15 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether some processes are none of its.
+    /// Whether it names its processes.
     #[must_use]
     pub fn is_of_some(&self) -> bool {
         !self.pids.is_empty()
+    }
+
+    /// By which piece of a name the kernel side shall choose the processes.
+    pub(crate) fn by_name(&self) -> Option<&str> {
+        self.name_part.as_deref().filter(|part| !part.is_empty() && !self.is_of_some())
     }
 
     /// Whether the process is one of those named, or all are wanted.

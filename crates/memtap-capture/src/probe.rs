@@ -1,8 +1,8 @@
-//! From facts to the plans by which requests may be seen. Pure.
+//! From the kernel's release to the plans by which requests may be seen. Pure.
 
 use std::time::Duration;
 
-use crate::{CaptureError, Facts};
+use crate::CaptureError;
 
 /// Where requests are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +65,9 @@ impl Plan {
     /// # Errors
     /// When the kernel is none for it. To attach would not fail there: the tracepoints of older kernels have one argument more, which our
     /// programs would take for another.
-    pub(crate) fn possible(self, facts: &Facts) -> Result<(), CaptureError> {
-        if self.locks && !locks_are_cheap(facts) {
-            let reason = format!("Linux {} is older than 6.14; go on with --plan exit", facts.release);
+    pub(crate) fn possible(self, release: &str) -> Result<(), CaptureError> {
+        if self.locks && !locks_are_cheap(release) {
+            let reason = format!("Linux {release} is older than 6.14; go on with --plan exit");
             return Err(CaptureError::Unsupported { step: format!("plan {}", self.name()), reason });
         }
         Ok(())
@@ -90,8 +90,8 @@ impl std::str::FromStr for Plan {
 /// fault takes the lock up to 6.3.
 const CHEAP_LOCKS: (u32, u32) = (6, 14);
 
-fn locks_are_cheap(facts: &Facts) -> bool {
-    version(&facts.release).is_some_and(|version| version >= CHEAP_LOCKS)
+fn locks_are_cheap(release: &str) -> bool {
+    version(release).is_some_and(|version| version >= CHEAP_LOCKS)
 }
 
 /// What one hook on a function may take to come and to go. There are about forty: the start and the end then take a second at the most.
@@ -104,11 +104,11 @@ pub fn hooks_are_quick(hook: Option<Duration>) -> bool {
     hook.is_some_and(|took| took <= QUICK_HOOK)
 }
 
-/// The plans to try, the best first.
+/// The plans to try on a kernel of this release, the best first.
 #[must_use]
-pub(crate) fn plans(facts: &Facts, hook: Option<Duration>) -> Vec<Plan> {
+pub(crate) fn plans(release: &str, hook: Option<Duration>) -> Vec<Plan> {
     let by_itself =
-        |plan: &Plan| (plan.hook == Hook::Exit || hooks_are_quick(hook)) && plan.possible(facts).is_ok();
+        |plan: &Plan| (plan.hook == Hook::Exit || hooks_are_quick(hook)) && plan.possible(release).is_ok();
     Plan::ALL.into_iter().filter(by_itself).collect()
 }
 
@@ -127,8 +127,7 @@ mod tests {
         for (release, locks) in
             [("6.18.44-fc", true), ("6.14.0", true), ("6.12.95", false), ("7.2", true), ("?", false)]
         {
-            let facts = Facts { release: release.to_owned(), ..Facts::default() };
-            let plans = plans(&facts, None);
+            let plans = plans(release, None);
             assert_eq!((plans[0].hook, plans[0].locks), (Hook::Exit, locks), "{release}");
             assert_eq!(plans.last().map(|plan| plan.name()), Some("exit"), "{release}");
         }
@@ -141,8 +140,7 @@ mod tests {
     #[test]
     fn functions_are_hooked_unasked_where_that_is_quick() {
         let names = |release: &str, hook: Option<u64>| {
-            let facts = Facts { release: release.to_owned(), ..Facts::default() };
-            let plans = plans(&facts, hook.map(Duration::from_millis));
+            let plans = plans(release, hook.map(Duration::from_millis));
             plans.into_iter().map(Plan::name).collect::<Vec<_>>()
         };
         assert_eq!(names("6.18.1", Some(5)), ["functions+locks", "exit+locks", "functions", "exit"]);

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 
 use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident, SpaceId, Tgid, WallClock};
 
@@ -109,7 +108,6 @@ pub(crate) struct Life {
 pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
     let status = whole(tid, "status")?;
     let stat = whole(pid, "stat")?;
-    let uid = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
     let stat = Stat::parse(&stat)?;
     // A name in it may be of any bytes.
     let status = String::from_utf8_lossy(&status);
@@ -117,6 +115,7 @@ pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
     let bytes = |name: &str| -> Option<u64> {
         Some(fields.get(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
     };
+    let uid = fields.get("Uid").and_then(|ids| ids.split_whitespace().next()?.parse().ok())?;
     let start = bpf::start_of_ticks(stat.start_ticks);
     let resident = Resident {
         anonymous_bytes: bytes("RssAnon").unwrap_or(0),
@@ -151,11 +150,24 @@ pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
     })
 }
 
-/// A file of a process, read in as few calls as can be.
+/// A file of a process.
 fn whole(pid: u32, name: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(4096);
-    fs::File::open(format!("/proc/{pid}/{name}")).ok()?.read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+    beginning(pid, name, 64 << 10)
+}
+
+/// At most so many bytes of a file of a process, in as few calls as can be: the kernel fills what it is given, as far as there is anything
+/// (fs/seq_file.c), so that what leaves room is the end.
+pub(crate) fn beginning(pid: u32, name: &str, most: usize) -> Option<Vec<u8>> {
+    let mut file = fs::File::open(format!("/proc/{pid}/{name}")).ok()?;
+    let (mut bytes, mut length) = (vec![0; most.min(4096)], 0);
+    loop {
+        length += file.read(&mut bytes[length..]).ok()?;
+        if length < bytes.len() || length == most {
+            bytes.truncate(length);
+            return Some(bytes);
+        }
+        bytes.resize(most.min(2 * length), 0);
+    }
 }
 
 /// The process that a thread is of.

@@ -504,6 +504,41 @@ fn descendants_are_followed_that_live_and_that_are_born() {
     end(watched);
 }
 
+#[test]
+fn processes_are_chosen_by_a_piece_of_the_names_of_their_threads() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    for plan in plans() {
+        let (mut first, mut other) = (shell(), shell());
+        let pids = |pids: &[&Child]| pids.iter().map(|child| Tgid(child.id())).collect::<Vec<_>>();
+        let read = |all: &[Observation]| states(all).map(|state| state.tgid).collect::<Vec<_>>();
+        tell(&mut first, "echo my-Piece > /proc/$$/comm");
+        let filter = Filter { name_part: Some("PIECE".to_owned()), ..Filter::default() };
+        let mut source = bpf(&Settings { filter, ..with_plan(plan) });
+        assert_eq!(read(&read_all(source.as_mut())), pids(&[&first]), "{plan:?}");
+        // Born with the name, which its exec then takes from it.
+        tell(&mut first, "/bin/true");
+        tell(&mut other, "/bin/true");
+        tell(&mut other, "echo piece > /proc/$$/comm");
+        let all = read_all(source.as_mut());
+        let births = all.iter().filter(|one| matches!(one, Observation::Fork(_))).count();
+        assert_eq!(births, 1, "{all:?}");
+        assert!(!all.iter().any(|one| matches!(one, Observation::Exec(_) | Observation::Exit(_))), "{all:?}");
+        let mut both = pids(&[&first, &other]);
+        both.sort_unstable();
+        let mut found = read(&read_all(source.as_mut()));
+        found.sort_unstable();
+        assert_eq!(found, both);
+        assert_eq!(own_requests(&all).count(), 0, "none of this one's threads has the name");
+        let named = std::thread::Builder::new().name("a-piece".to_owned());
+        named.spawn(|| unmap(map(123 * 4096), 123 * 4096)).unwrap().join().unwrap();
+        let all = read_all(source.as_mut());
+        let told = own_requests(&all).filter(|one| one.requested_bytes == 123 * 4096);
+        assert_eq!(told.count(), 2, "{all:?}");
+        end(first);
+        end(other);
+    }
+}
+
 /// How many processes descend from one.
 fn descendants(pid: u32) -> usize {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();

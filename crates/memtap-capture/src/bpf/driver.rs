@@ -10,13 +10,15 @@ use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader};
 use memtap_model::{CALL_ROWS, CALLS, Call, RawRecord, Tgid};
 
-use crate::{CaptureError, Filter, Hook, Plan, Settings};
+use crate::{CaptureError, Filter, Hook, Plan, Settings, facts};
 
 /// The committed object: `cargo xtask bpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/memtap.bpf.o");
 
 /// `NUMBERS` of memtap.bpf.c.
 const NUMBERS: usize = 512;
+/// Bytes of a thread's name, the last of which is always 0.
+const COMM: usize = 16;
 /// i386's ipc(), many calls in one.
 const IPC_I386: usize = 117;
 const ITERATOR: &str = "read_processes";
@@ -38,6 +40,17 @@ const ESSENTIAL: [Call; 4] = [Call::Mmap, Call::Munmap, Call::Mremap, Call::Brk]
 const LOCKS: [(&str, &str); 2] =
     [("on_released", "mmap_lock_released"), ("on_locked", "mmap_lock_acquire_returned")];
 const OOM: (&str, &str) = ("on_oom", "mark_victim");
+
+/// The kernel's description of its types: some megabytes, read once for all that needs them.
+pub(crate) struct Types(Btf);
+
+impl Types {
+    pub(crate) fn read() -> Result<Self, CaptureError> {
+        Btf::from_sys_fs()
+            .map(Self)
+            .map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))
+    }
+}
 
 /// What did not fit, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,11 +76,9 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Loads and attaches.
-    pub(crate) fn open(settings: &Settings, plan: Plan) -> Result<Self, CaptureError> {
-        plan.possible(&crate::facts())?;
-        let btf =
-            Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-        let mut ebpf = load(&btf, settings, plan)?;
+    pub(crate) fn open(settings: &Settings, plan: Plan, Types(btf): &Types) -> Result<Self, CaptureError> {
+        plan.possible(&facts::release())?;
+        let mut ebpf = load(btf, settings, plan)?;
         let ring = take(&mut ebpf, "ring")?;
         let lost = take(&mut ebpf, "lost")?;
         let mut watched = take(&mut ebpf, "watched")?;
@@ -76,38 +87,38 @@ impl Driver {
         }
         // Before anything follows calls: the first call must find the locks watched.
         for (program, tracepoint) in LOCKS.iter().filter(|_| plan.locks) {
-            attach(&mut ebpf, &btf, program, tracepoint)?;
+            attach(&mut ebpf, btf, program, tracepoint)?;
         }
-        attach(&mut ebpf, &btf, EXIT.0, EXIT.1)?;
+        attach(&mut ebpf, btf, EXIT.0, EXIT.1)?;
         match plan.hook {
-            Hook::Exit => attach(&mut ebpf, &btf, CALLS_EXIT.0, CALLS_EXIT.1)?,
-            Hook::Functions => attach_functions(&mut ebpf, &btf)?,
+            Hook::Exit => attach(&mut ebpf, btf, CALLS_EXIT.0, CALLS_EXIT.1)?,
+            Hook::Functions => attach_functions(&mut ebpf, btf)?,
         }
         for (program, tracepoint) in TRACEPOINTS {
-            attach(&mut ebpf, &btf, program, tracepoint)?;
+            attach(&mut ebpf, btf, program, tracepoint)?;
         }
-        let without_oom = attach(&mut ebpf, &btf, OOM.0, OOM.1).err();
-        load_iterator(&mut ebpf, &btf)?;
+        let without_oom = attach(&mut ebpf, btf, OOM.0, OOM.1).err();
+        load_iterator(&mut ebpf, btf)?;
         Ok(Self { ebpf, ring, lost, watched, reading: None, without_oom })
     }
 
     /// Hooks one function and lets it go again; gives how long that took.
-    pub(crate) fn try_function() -> Result<Duration, CaptureError> {
-        try_with(Hook::Functions, |ebpf, btf| {
+    pub(crate) fn try_function(types: &Types) -> Result<Duration, CaptureError> {
+        try_with(types, Hook::Functions, |ebpf, btf| {
             let function = function_of(Call::Brk);
             hook(program(ebpf, &format!("{FUNCTION}{function}"))?, &function, btf).map(drop)
         })
     }
 
     /// Attaches to one tracepoint and lets it go again; gives how long that took.
-    pub(crate) fn try_tracepoint() -> Result<Duration, CaptureError> {
+    pub(crate) fn try_tracepoint(types: &Types) -> Result<Duration, CaptureError> {
         let [.., (name, tracepoint)] = TRACEPOINTS;
-        try_with(Hook::Exit, |ebpf, btf| attach(ebpf, btf, name, tracepoint))
+        try_with(types, Hook::Exit, |ebpf, btf| attach(ebpf, btf, name, tracepoint))
     }
 
     /// Reads one step of all processes; gives how long that took.
-    pub(crate) fn try_iterator() -> Result<Duration, CaptureError> {
-        try_with(Hook::Exit, |ebpf, btf| {
+    pub(crate) fn try_iterator(types: &Types) -> Result<Duration, CaptureError> {
+        try_with(types, Hook::Exit, |ebpf, btf| {
             load_iterator(ebpf, btf)?;
             let mut file = open_iterator(ebpf)?;
             file.read(&mut [0; STEP]).map(drop).map_err(|error| reading_failed(&error))
@@ -183,15 +194,14 @@ fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), Captu
 
 /// Loads the programs with little memory, tries something, and lets all of it go; gives how long that took without the loading.
 fn try_with(
+    Types(btf): &Types,
     hook: Hook,
     attempt: impl FnOnce(&mut Ebpf, &Btf) -> Result<(), CaptureError>,
 ) -> Result<Duration, CaptureError> {
     let settings = &Settings { ring_bytes: 256 << 10, accounts: 64, ..Settings::default() };
-    let btf =
-        Btf::from_sys_fs().map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))?;
-    let mut ebpf = load(&btf, settings, Plan { hook, locks: false })?;
+    let mut ebpf = load(btf, settings, Plan { hook, locks: false })?;
     let begin = Instant::now();
-    attempt(&mut ebpf, &btf)?;
+    attempt(&mut ebpf, btf)?;
     drop(ebpf);
     Ok(begin.elapsed())
 }
@@ -220,6 +230,7 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
     let cpus = possible_cpus()?;
     let page = crate::clock::page_size().unwrap_or(4096);
     let row = |call: Call| call.index() as u32;
+    let (name_part, name_part_length) = name_part(filter);
     EbpfLoader::new()
         .btf(Some(btf))
         // User space never reads what threads have under way.
@@ -239,8 +250,10 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("own_changes", &u8::from(plan.locks), true)
         .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
         .override_global("cpus", &cpus, true)
-        .override_global("only_watched", &u8::from(filter.is_of_some()), true)
+        .override_global("only_watched", &u8::from(filter.is_of_some() || filter.by_name().is_some()), true)
         .override_global("children_join", &u8::from(filter.follow), true)
+        .override_global("name_part", &name_part[..], true)
+        .override_global("name_part_length", &name_part_length, true)
         .override_global("least_bytes", &filter.least_bytes, true)
         .override_global("refused_only", &u8::from(filter.refused), true)
         .override_global("some_rows", &u8::from(!filter.calls.is_empty()), true)
@@ -257,6 +270,14 @@ fn row_tables() -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
         moves[index] = row.moves.into();
     }
     (sizes, moves)
+}
+
+/// In small letters, as much of it as a name has room for; and its length.
+fn name_part(filter: &Filter) -> ([u8; COMM], u32) {
+    let mut part = [0; COMM];
+    let bytes = filter.by_name().unwrap_or_default().bytes().take(COMM - 1);
+    let length = bytes.zip(&mut part).map(|(byte, place)| *place = byte.to_ascii_lowercase()).count();
+    (part, length as u32)
 }
 
 /// Whether its requests are told, by row.

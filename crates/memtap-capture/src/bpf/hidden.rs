@@ -32,7 +32,7 @@ impl Hidden {
     pub(super) fn read(&mut self, boot: WallClock, out: &mut Vec<Observation>) {
         if let Self::Looking { told, since, filter } = self {
             // Not one was told: the reading has failed, or nobody who is wanted lives.
-            if told.is_empty() && !filter.is_of_some() {
+            if told.is_empty() && !filter.is_of_some() && filter.by_name().is_none() {
                 return;
             }
             *self = Self::Found(search(told, *since, filter, boot));
@@ -57,7 +57,13 @@ fn search(
     filter: &Filter,
     boot: WallClock,
 ) -> HashMap<Tgid, ProcessId> {
-    let others = procfs::pids().filter(|pid| !told.contains(&Tgid(*pid)) && filter.is_of(Tgid(*pid)));
+    let wanted: Vec<u32> = match &filter.pids[..] {
+        // Whom the kernel side chooses by name, it tells.
+        [] if filter.by_name().is_some() => Vec::new(),
+        [] => procfs::pids().collect(),
+        some => some.iter().map(|pid| pid.0).collect(),
+    };
+    let others = wanted.into_iter().filter(|pid| !told.contains(&Tgid(*pid)));
     let older = others.filter_map(|pid| procfs::state(pid, boot)).filter(|state| state.start < since);
     older.map(|state| (state.tgid, state.process())).collect()
 }

@@ -16,7 +16,7 @@ use crate::details::Details;
 use crate::{
     Attachment, CaptureError, Notice, Plan, Settings, Source, SourceKind, clock, facts, judgement, probe,
 };
-use driver::{Driver, Losses};
+use driver::{Driver, Losses, Types};
 use hidden::Hidden;
 
 /// The source.
@@ -69,7 +69,7 @@ impl Notes {
 /// # Errors
 /// What [`crate::open`] would fail with.
 pub fn trial() -> Result<Plan, CaptureError> {
-    let (mut driver, plan) = open_driver(&Settings::default())?;
+    let (mut driver, plan) = open_driver(&Settings::default(), hook_time)?;
     driver.begin_reading()?;
     while driver.read_on()? {}
     Ok(plan)
@@ -79,7 +79,11 @@ pub fn trial() -> Result<Plan, CaptureError> {
 /// kernel lets no function be hooked. Tries one.
 #[must_use]
 pub fn function_hook() -> Option<Duration> {
-    let tried = Driver::try_function();
+    Types::read().ok().and_then(|types| hook_time(&types))
+}
+
+fn hook_time(types: &Types) -> Option<Duration> {
+    let tried = Driver::try_function(types);
     tried.inspect_err(|error| tracing::debug!("no function can be hooked here: {error}")).ok()
 }
 
@@ -88,21 +92,32 @@ pub fn function_hook() -> Option<Duration> {
 /// # Errors
 /// When the kernel denies or lacks it.
 pub fn attempt(what: Attachment) -> Result<Duration, CaptureError> {
-    match what {
-        Attachment::Tracepoint => Driver::try_tracepoint(),
-        Attachment::Iterator => Driver::try_iterator(),
-        Attachment::Function => Driver::try_function(),
-    }
-    .map_err(|error| if judgement::is_confidential(&facts()) { CaptureError::Locked } else { error })
+    Types::read()
+        .and_then(|types| match what {
+            Attachment::Tracepoint => Driver::try_tracepoint(&types),
+            Attachment::Iterator => Driver::try_iterator(&types),
+            Attachment::Function => Driver::try_function(&types),
+        })
+        .map_err(or_locked)
 }
 
-/// By the plan of the settings, else by the best that the facts allow and the kernel then accepts.
-fn open_driver(settings: &Settings) -> Result<(Driver, Plan), CaptureError> {
-    let facts = facts();
-    let plans = settings.plan.map_or_else(|| probe::plans(&facts, function_hook()), |plan| vec![plan]);
+/// Nothing that is tried succeeds on a kernel that is locked.
+fn or_locked(error: CaptureError) -> CaptureError {
+    if judgement::is_confidential(&facts()) { CaptureError::Locked } else { error }
+}
+
+/// By the plan of the settings, else by the best that the kernel's release speaks for and the kernel then accepts. `hook_time` finds out
+/// how long a hook on a function takes.
+fn open_driver(
+    settings: &Settings,
+    hook_time: impl FnOnce(&Types) -> Option<Duration>,
+) -> Result<(Driver, Plan), CaptureError> {
+    let types = Types::read().map_err(or_locked)?;
+    let by_itself = || probe::plans(&facts::release(), hook_time(&types));
+    let plans = settings.plan.map_or_else(by_itself, |plan| vec![plan]);
     let mut failed = None;
     for plan in plans {
-        match Driver::open(settings, plan) {
+        match Driver::open(settings, plan, &types) {
             Ok(driver) => return Ok((driver, plan)),
             Err(error) => {
                 tracing::debug!("plan {} is not possible here: {error}", plan.name());
@@ -112,14 +127,25 @@ fn open_driver(settings: &Settings) -> Result<(Driver, Plan), CaptureError> {
     }
     // The last has asked for least.
     Err(match failed {
-        Some(_) if judgement::is_confidential(&facts) => CaptureError::Locked,
-        Some(error) => error,
+        Some(error) => or_locked(error),
         None => CaptureError::Unsupported { step: "plans".to_owned(), reason: "none".to_owned() },
     })
 }
 
 impl Bpf {
     pub(crate) fn open(settings: &Settings) -> Result<Self, CaptureError> {
+        Self::open_with(settings, hook_time)
+    }
+
+    /// Without hooks on functions: only to find out whether the kernel allows them takes longer than many a command.
+    pub(crate) fn open_for_command(settings: &Settings) -> Result<Self, CaptureError> {
+        Self::open_with(settings, |_| None)
+    }
+
+    fn open_with(
+        settings: &Settings,
+        hook_time: impl FnOnce(&Types) -> Option<Duration>,
+    ) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
             let reason = "this build follows system calls of x86-64 only".to_owned();
             return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
@@ -128,7 +154,7 @@ impl Bpf {
             step: "page size".to_owned(),
             reason: "the kernel does not tell it".to_owned(),
         })?;
-        let (mut driver, plan) = open_driver(settings)?;
+        let (mut driver, plan) = open_driver(settings, hook_time)?;
         watched::complete(&mut driver, &settings.filter)?;
         Ok(Self {
             driver,

@@ -13,7 +13,8 @@ pub(super) fn complete(driver: &mut Driver, filter: &Filter) -> Result<(), Captu
     for pid in &watched {
         leave_out_the_dead(driver, *pid)?;
     }
-    if !filter.follow {
+    // Spares the look at all processes of the machine.
+    if !filter.follow || watched.iter().all(|pid| has_no_child(*pid)) {
         return Ok(());
     }
     // Whoever is watched has no further child unseen: once a look finds nobody new, there is nobody left.
@@ -39,6 +40,13 @@ fn leave_out_the_dead(driver: &mut Driver, pid: Tgid) -> Result<(), CaptureError
 fn lives(pid: Tgid) -> bool {
     let threads = || std::fs::read_dir(format!("/proc/{}/task", pid.0)).map_or(0, Iterator::count);
     procfs::state(pid.0, clock::boot()).is_some() || threads() > 1
+}
+
+/// Certain of a process with one thread alone: others may hand their children over to each other while they are asked.
+fn has_no_child(pid: Tgid) -> bool {
+    let threads = || std::fs::read_dir(format!("/proc/{0}/task", pid.0)).map_or(0, Iterator::count);
+    let of_the_first = format!("/proc/{0}/task/{0}/children", pid.0);
+    std::fs::read(of_the_first).is_ok_and(|children| children.is_empty()) && threads() == 1
 }
 
 fn children(parents: &HashSet<Tgid>) -> Vec<Tgid> {

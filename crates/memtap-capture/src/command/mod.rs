@@ -9,9 +9,8 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::str::FromStr;
 
-use crate::bpf::Bpf;
-use crate::ptrace::Ptrace;
-use crate::{CaptureError, Settings, Source, probe};
+use crate::ptrace::{self, Ptrace};
+use crate::{CaptureError, Settings, Source};
 
 pub use ending::Ending;
 pub(crate) use start::Waiting;
@@ -61,29 +60,19 @@ pub fn follow(
     // A word of a command line has no NUL.
     let words: Vec<CString> =
         words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
-    let bpf = match by {
-        FollowBy::Ptrace => None,
-        FollowBy::Bpf => Some(open_bpf(settings)?),
-        FollowBy::Auto => open_bpf(settings)
-            .inspect_err(|error| {
-                tracing::debug!("the command is traced, since eBPF is not possible: {error}")
-            })
-            .ok(),
-    };
-    Ok(match bpf {
-        Some(bpf) => Box::new(Watched::start(&words, Box::new(bpf))?),
-        None => Box::new(Ptrace::start(&words)?),
-    })
-}
-
-/// Without hooks on functions: only to find out whether the kernel allows them takes longer than many a command.
-fn open_bpf(settings: &Settings) -> Result<Bpf, CaptureError> {
-    let mut failed = None;
-    for plan in probe::plans(&crate::facts(), None) {
-        match Bpf::open(&Settings { plan: Some(plan), ..settings.clone() }) {
-            Ok(bpf) => return Ok(bpf),
-            Err(error) => failed = Some(error),
+    let filter = ptrace::Filter::new();
+    let command = Waiting::start(&words, move || filter.install()).map_err(|error| {
+        CaptureError::Unsupported { step: "starting the command".to_owned(), reason: error.to_string() }
+    })?;
+    if by == FollowBy::Ptrace {
+        return Ok(Box::new(Ptrace::start(command)?));
+    }
+    match watched::open(&command, settings) {
+        Ok(source) => Ok(Box::new(Watched::start(command, source)?)),
+        Err(error) if by == FollowBy::Bpf => Err(error),
+        Err(error) => {
+            tracing::debug!("the command is traced, since eBPF is not possible: {error}");
+            Ok(Box::new(Ptrace::start(command)?))
         }
     }
-    failed.map_or_else(|| Bpf::open(settings), Err)
 }

@@ -13,21 +13,21 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use super::{Ending, terminal};
 use crate::CaptureError;
 
-/// What the child could not do.
+/// What the child shall do, or could not.
 const PREPARE: u8 = 1;
 const RUN: u8 = 2;
 
 /// A command that is going to run.
 pub(crate) struct Waiting {
     pid: Pid,
-    /// A byte lets it go; without one, it ends with memtap.
+    /// A byte lets it go and says how; without one, it ends with memtap.
     gate: Option<File>,
     /// What it failed with, if it did.
     told: File,
 }
 
 impl Waiting {
-    /// `prepare` is called in the child as the last thing before the command: it may not allocate.
+    /// `prepare` is called in the child as the last thing before the command, if it is let go so: it may not allocate.
     pub(crate) fn start(words: &[CString], prepare: impl FnOnce() -> io::Result<()>) -> io::Result<Self> {
         let (wait, gate) = pipe2(OFlag::O_CLOEXEC)?;
         let (told, tell) = pipe2(OFlag::O_CLOEXEC)?;
@@ -52,7 +52,16 @@ impl Waiting {
 
     /// It runs.
     pub(crate) fn let_go(&mut self) -> io::Result<()> {
-        self.gate.take().map_or(Ok(()), |mut gate| gate.write_all(&[1]))
+        self.tell(RUN)
+    }
+
+    /// It prepares itself, and runs.
+    pub(crate) fn let_go_prepared(&mut self) -> io::Result<()> {
+        self.tell(PREPARE)
+    }
+
+    fn tell(&mut self, step: u8) -> io::Result<()> {
+        self.gate.take().map_or(Ok(()), |mut gate| gate.write_all(&[step]))
     }
 
     /// How it ended, which its status alone does not say: it may never have run the command.
@@ -77,14 +86,15 @@ fn run(
     tell: &OwnedFd,
     prepare: impl FnOnce() -> io::Result<()>,
 ) -> ! {
-    let mut byte = [0];
+    let mut first = [0];
     // SAFETY: Rust programs ignore SIGPIPE; a command expects it as it is by default.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
-    let (step, error) = match nix::unistd::read(wait.as_fd(), &mut byte) {
-        Ok(1) => match prepare() {
+    let (step, error) = match (nix::unistd::read(wait.as_fd(), &mut first), first) {
+        (Ok(1), [PREPARE]) => match prepare() {
             Ok(()) => (RUN, execute(words)),
             Err(error) => (PREPARE, error),
         },
+        (Ok(1), _) => (RUN, execute(words)),
         _ => (RUN, io::Error::from_raw_os_error(libc::ECANCELED)),
     };
     let mut told = [step, 0, 0, 0, 0];
@@ -131,7 +141,7 @@ mod tests {
         assert!(matches!(waiting.ending(0), Ok(Ending::Exited(0))));
         let refuse = || Err(io::Error::from_raw_os_error(libc::EINVAL));
         let mut waiting = Waiting::start(&words("/bin/true"), refuse).unwrap();
-        waiting.let_go().unwrap();
+        waiting.let_go_prepared().unwrap();
         waitpid(waiting.pid, None).unwrap();
         assert!(waiting.ending(0).unwrap_err().to_string().contains("filter"));
     }

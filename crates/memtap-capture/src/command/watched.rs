@@ -1,19 +1,18 @@
-//! A command that eBPF follows: of all that the kernel tells, what is about its tree. Nothing holds it up.
+//! A command that eBPF follows: the kernel side watches its tree and nobody else. Nothing holds it up.
 
 use std::collections::HashSet;
-use std::ffi::CString;
-use std::io;
 use std::path::Path;
 
 use memtap_model::{Causes, Observation, ProcessState, Tgid};
 use nix::libc::{self, c_int};
 
 use super::{Ending, Follow, Waiting, halt_with_it, has_ended, is_enough};
-use crate::{CaptureError, Plan, Source, SourceKind};
+use crate::bpf::Bpf;
+use crate::{CaptureError, Filter, Plan, Settings, Source, SourceKind};
 
 /// The source.
 pub(super) struct Watched {
-    source: Box<dyn Source>,
+    source: Bpf,
     command: Waiting,
     root: Tgid,
     /// The processes of the tree that live.
@@ -35,20 +34,38 @@ enum LastReading {
     Come,
 }
 
+/// The kernel side, which watches a command that waits, and whoever will descend from it.
+pub(super) fn open(command: &Waiting, settings: &Settings) -> Result<Bpf, CaptureError> {
+    let root = root_of(command);
+    let filter = Filter { pids: vec![root], follow: true, ..settings.filter.clone() };
+    let mut source = Bpf::open_for_command(&Settings { filter, ..settings.clone() })?;
+    let is_ours = |state: &ProcessState| state.tgid == root && state.parent.0 == std::process::id();
+    let is_read = read_all(&mut source)?.iter().any(|observation| {
+        // With books: what only /proc tells has none.
+        matches!(observation, Observation::Snapshot(state) if is_ours(state) && state.causes.is_some())
+    });
+    if is_read {
+        return Ok(source);
+    }
+    let reason = "memtap has a pid namespace of its own, and the kernel knows the command by another number";
+    Err(CaptureError::Unsupported { step: "following the command".to_owned(), reason: reason.to_owned() })
+}
+
+fn root_of(command: &Waiting) -> Tgid {
+    Tgid(command.pid().cast_unsigned())
+}
+
 impl Watched {
-    pub(super) fn start(words: &[CString], mut source: Box<dyn Source>) -> Result<Self, CaptureError> {
-        let cannot = |error: io::Error| CaptureError::Unsupported {
+    /// Lets the command go.
+    pub(super) fn start(mut command: Waiting, source: Bpf) -> Result<Self, CaptureError> {
+        command.let_go().map_err(|error| CaptureError::Unsupported {
             step: "starting the command".to_owned(),
             reason: error.to_string(),
-        };
-        read_all(&mut *source)?;
-        let mut command = Waiting::start(words, || Ok(())).map_err(cannot)?;
-        command.let_go().map_err(cannot)?;
-        let root = Tgid(command.pid().cast_unsigned());
+        })?;
         Ok(Self {
+            root: root_of(&command),
             source,
             command,
-            root,
             tree: HashSet::new(),
             before: None,
             ending: None,
@@ -76,55 +93,42 @@ impl Watched {
         Ok(())
     }
 
-    /// What is about the tree, with the command's books begun where it began.
+    /// What is the command's: all of it, once the child runs the command, with its books begun there.
     fn take(&mut self, observation: Observation) -> Option<Observation> {
         match observation {
-            Observation::Fork(state) if self.tree.contains(&state.parent) => {
-                self.tree.insert(state.tgid);
-                Some(Observation::Fork(state))
+            // Those of the whole stream: the processes' own stand in their states.
+            Observation::Lost { .. } | Observation::Oom(_) => None,
+            Observation::AllRead => {
+                self.all_read();
+                Some(Observation::AllRead)
             }
-            Observation::Exec(state) if state.tgid == self.root && self.before.is_none() => {
+            Observation::Exec(state) if self.before.is_none() => {
                 self.before = Some(state.causes.unwrap_or_default());
                 self.tree.insert(self.root);
                 Some(Observation::Fork(self.begun(state, true)))
             }
-            Observation::Fork(_) => None,
-            Observation::Exec(state) => self.of_tree(state).map(Observation::Exec),
-            Observation::Snapshot(state) => self.of_tree(state).map(Observation::Snapshot),
+            _ if self.before.is_none() => None,
+            Observation::Fork(state) => {
+                self.tree.insert(state.tgid);
+                Some(Observation::Fork(state))
+            }
+            Observation::Exec(state) => Some(Observation::Exec(self.begun(state, false))),
+            Observation::Snapshot(state) => Some(Observation::Snapshot(self.begun(state, false))),
             Observation::Exit(state) => {
-                let state = self.of_tree(state)?;
                 self.tree.remove(&state.tgid);
-                Some(Observation::Exit(state))
+                Some(Observation::Exit(self.begun(state, false)))
             }
-            Observation::Request(request) => {
-                self.tree.contains(&request.tgid).then_some(Observation::Request(request))
-            }
-            Observation::Tally(tally) => {
-                self.tree.contains(&tally.process.tgid).then_some(Observation::Tally(tally))
-            }
-            Observation::Rename { tgid, name } => {
-                self.tree.contains(&tgid).then_some(Observation::Rename { tgid, name })
-            }
-            Observation::Details(details) => {
-                self.tree.contains(&details.process.tgid).then_some(Observation::Details(details))
-            }
-            // Those of all processes of the machine: the tree's own stand in its states.
-            Observation::Lost { .. } | Observation::Oom(_) => None,
-            Observation::AllRead => {
-                for tgid in self.gone.drain(..) {
-                    self.tree.remove(&tgid);
-                }
-                if self.last_reading == LastReading::Begun {
-                    self.last_reading = LastReading::Come;
-                }
-                Some(Observation::AllRead)
-            }
-            Observation::Host(host) => Some(Observation::Host(host)),
+            other => Some(other),
         }
     }
 
-    fn of_tree(&self, state: Box<ProcessState>) -> Option<Box<ProcessState>> {
-        self.tree.contains(&state.tgid).then(|| self.begun(state, false))
+    fn all_read(&mut self) {
+        for tgid in self.gone.drain(..) {
+            self.tree.remove(&tgid);
+        }
+        if self.last_reading == LastReading::Begun {
+            self.last_reading = LastReading::Come;
+        }
     }
 
     /// The state of the first process as if it had been born with the command's image.
@@ -143,14 +147,13 @@ impl Watched {
 }
 
 /// The first reading, in which the kernel side also learns where resident sets are counted.
-fn read_all(source: &mut dyn Source) -> Result<(), CaptureError> {
+fn read_all(source: &mut Bpf) -> Result<Vec<Observation>, CaptureError> {
     let mut all = Vec::new();
     source.tick()?;
     while all.last() != Some(&Observation::AllRead) {
-        all.clear();
         source.poll(usize::MAX, &mut all)?;
     }
-    Ok(())
+    Ok(all)
 }
 
 impl Source for Watched {

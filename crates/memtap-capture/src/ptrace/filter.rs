@@ -2,7 +2,7 @@
 //!
 //! Classic BPF, written by hand: crates that make such filters kill or refuse a 32-bit caller, whose calls are counted here. A few calls
 //! stop that are no memory calls: execve, before which the old image's peaks are read; prctl that gives a thread another name; and a
-//! clone that would have its child escape us.
+//! clone that would have its child escape us, or might: of clone3, whose flags stand in memory, a filter cannot know.
 
 use std::io;
 
@@ -30,6 +30,8 @@ pub(super) struct Numbers {
 
 pub(super) const OF_X86_64: Numbers = Numbers { execve: 59, execveat: 322, prctl: 157, clone: 56 };
 pub(super) const OF_I386: Numbers = Numbers { execve: 11, execveat: 358, prctl: 172, clone: 120 };
+/// The same for all callers.
+pub(super) const CLONE3: u32 = 435;
 /// i386's ipc(), many calls in one; and which of them are ours (ipc/syscall.c).
 pub(super) const IPC_I386: u32 = 117;
 pub(super) const IPC_SHMAT: u32 = 21;
@@ -98,7 +100,7 @@ fn of_i386() -> Vec<sock_filter> {
 
 /// Where the number is one of these, or one of the calls that matter to us besides.
 fn stops(calls: impl Iterator<Item = u32>, numbers: &Numbers) -> Vec<sock_filter> {
-    let always = calls.chain([numbers.execve, numbers.execveat]);
+    let always = calls.chain([numbers.execve, numbers.execveat, CLONE3]);
     let mut steps: Vec<_> = always.flat_map(|number| [unless(EQUALS, number, 1), TRACE]).collect();
     let name = [step(LOAD, FIRST_ARGUMENT), unless(EQUALS, libc::PR_SET_NAME as u32, 1), TRACE, ALLOW];
     let escape = [step(LOAD, FIRST_ARGUMENT), unless(HAS_BITS, libc::CLONE_UNTRACED as u32, 1), TRACE, ALLOW];
@@ -165,10 +167,10 @@ mod tests {
     #[test]
     fn the_calls_of_the_table_stop_and_no_others() {
         let mut of_64: Vec<u32> = CALLS.iter().map(|row| row.number_x86_64.into()).collect();
-        of_64.extend([59, 322]);
+        of_64.extend([59, 322, 435]);
         let mut of_32: Vec<u32> =
             CALLS.iter().flat_map(|row| row.numbers_i386).map(|n| (*n).into()).collect();
-        of_32.extend([11, 358]);
+        of_32.extend([11, 358, 435]);
         for number in 0..600 {
             assert_eq!(stops(X86_64, number, 0), of_64.contains(&number), "64-bit {number}");
             assert_eq!(stops(X86_64, number | X32, 0), of_64.contains(&number), "x32 {number}");

@@ -4,11 +4,10 @@
 use memtap_model::{CALLS, Call, SizeRule};
 use nix::libc;
 
-use super::filter::{I386, IPC_I386, IPC_SHMAT, IPC_SHMDT, OF_I386, OF_X86_64, X32};
+use super::filter::{CLONE3, I386, IPC_I386, IPC_SHMAT, IPC_SHMDT, OF_I386, OF_X86_64, X32};
 
 /// i386's first mmap, which takes its arguments in memory (arch/x86/kernel/sys_ia32.c).
 const OLD_MMAP_I386: u64 = 90;
-const CLONE3: u64 = 435;
 
 /// What a thread is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(super) enum Held {
     Exec,
     /// To take another name.
     Rename,
-    /// To have a child that would not be traced.
+    /// To have a child that might not be traced.
     Escape,
     /// Another filter, of the command's own, holds it back.
     Unknown,
@@ -50,7 +49,7 @@ impl Held {
         match u32::try_from(number) {
             Ok(number) if number == numbers.execve || number == numbers.execveat => Self::Exec,
             Ok(number) if number == numbers.prctl => Self::Rename,
-            Ok(number) if number == numbers.clone => Self::Escape,
+            Ok(number) if number == numbers.clone || number == CLONE3 => Self::Escape,
             _ => Self::Unknown,
         }
     }
@@ -137,7 +136,7 @@ pub(super) fn birth_flags(
     let first = if is_32_bit { registers.rbx & 0xffff_ffff } else { registers.rdi };
     let vfork = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
     match (registers.orig_rax & !u64::from(X32), is_32_bit) {
-        (CLONE3, _) => read(first).unwrap_or(0),
+        (number, _) if number == u64::from(CLONE3) => read(first).unwrap_or(0),
         (56, false) | (120, true) => first,
         (58, false) | (190, true) => vfork,
         _ => 0,
@@ -210,6 +209,7 @@ mod tests {
         assert_eq!(held(X86_64, 59, six), Held::Exec);
         assert_eq!(held(I386, 11, six), Held::Exec);
         assert_eq!((held(X86_64, 157, six), held(X86_64, 56, six)), (Held::Rename, Held::Escape));
+        assert_eq!((held(X86_64, 435, six), held(I386, 435, six)), (Held::Escape, Held::Escape));
         assert_eq!((held(X86_64, 39, six), held(X86_64, u64::MAX, six)), (Held::Unknown, Held::Unknown));
     }
 

@@ -11,7 +11,6 @@ mod sizes;
 mod tracee;
 mod tree;
 
-use std::ffi::CString;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,8 @@ use memtap_model::Observation;
 use nix::libc::pid_t;
 
 use crate::command::{self, Ending, Follow, Waiting};
-use crate::{CaptureError, Source, SourceKind, clock, probe};
-use filter::Filter;
+use crate::{CaptureError, Source, SourceKind, clock, facts, probe};
+pub(crate) use filter::Filter;
 use tracee::Stop;
 use tree::Tree;
 
@@ -40,23 +39,19 @@ pub(crate) struct Ptrace {
 }
 
 impl Ptrace {
-    /// Starts the command.
-    pub(crate) fn start(words: &[CString]) -> Result<Self, CaptureError> {
+    /// Lets the command go, with its filter.
+    pub(crate) fn start(mut command: Waiting) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
             let reason = "this build follows system calls of x86-64 only".to_owned();
             return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
         }
-        let facts = crate::facts();
-        if probe::version(&facts.release).is_some_and(|version| version < CALLS_ARE_TOLD) {
-            let reason = format!("Linux {} is older than 5.3", facts.release);
+        let release = facts::release();
+        if probe::version(&release).is_some_and(|version| version < CALLS_ARE_TOLD) {
+            let reason = format!("Linux {release} is older than 5.3");
             return Err(CaptureError::Unsupported { step: "tracing".to_owned(), reason });
         }
-        let filter = Filter::new();
-        let install = move || filter.install();
-        let mut command =
-            Waiting::start(words, install).map_err(|error| cannot("starting the command", &error))?;
         tracee::seize(command.pid()).map_err(|error| not_allowed(command.pid(), &error))?;
-        command.let_go().map_err(|error| cannot("starting the command", &error))?;
+        command.let_go_prepared().map_err(|error| cannot("starting the command", &error))?;
         let tree = Tree::of(command.pid(), clock::page_size().unwrap_or(4096));
         Ok(Self { command, tree, due: false, ending: None, is_over: false })
     }

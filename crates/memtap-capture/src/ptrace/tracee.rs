@@ -164,6 +164,11 @@ pub(super) fn word(tid: pid_t, address: u64) -> Option<u64> {
     (done == 0).then_some(word)
 }
 
+/// Writes eight bytes of a stopped thread's memory.
+pub(super) fn set_word(tid: pid_t, address: u64, word: u64) {
+    let _ = ask(libc::PTRACE_POKEDATA, tid, address as usize, word as usize);
+}
+
 fn ask(request: libc::c_uint, tid: pid_t, address: usize, data: usize) -> io::Result<c_long> {
     // SAFETY: what `data` points to, where it does, is as large as the request writes or reads, in every caller above.
     let answer = unsafe { libc::ptrace(request as _, tid, address, data) };

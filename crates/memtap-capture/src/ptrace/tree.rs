@@ -25,11 +25,22 @@ struct Thread {
     call: Option<(MemoryCall, Option<Arc<str>>)>,
 }
 
+/// What a parent tells of a thread that it has borne.
+#[derive(Debug)]
+struct Birth {
+    /// By which process.
+    by: pid_t,
+    /// With which flags of clone(2).
+    flags: u64,
+    /// The parent's own name, which the child begins with.
+    name: Comm,
+}
+
 /// The command's tree.
 pub(super) struct Tree {
     threads: HashMap<pid_t, Thread>,
-    /// Threads whose parents told of them before they did: by which process, and with which flags of clone(2).
-    births: HashMap<pid_t, (pid_t, u64)>,
+    /// Threads whose parents told of them before they did.
+    births: HashMap<pid_t, Birth>,
     accounts: HashMap<pid_t, Account>,
     spaces: HashMap<SpaceId, Space>,
     spaces_made: u64,
@@ -92,7 +103,8 @@ impl Tree {
         if let (Some(child), Some(thread)) = (tracee::child(tid), self.threads.get(&tid))
             && !self.threads.contains_key(&child)
         {
-            self.births.insert(child, (thread.tgid, flags_of_birth(tid)));
+            let name = if thread.is_renamed { name_of(tid) } else { thread.name };
+            self.births.insert(child, Birth { by: thread.tgid, flags: flags_of_birth(tid), name });
         }
         tracee::go_on(tid, 0);
     }
@@ -100,11 +112,11 @@ impl Tree {
     /// The first stop of a thread that was not known. If it is told before its parent's, the parent waits still.
     fn born(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
         let told = self.births.remove(&tid);
-        let flags = told.map_or_else(|| flags_of_birth(tid), |(_, flags)| flags);
+        let flags = told.as_ref().map_or_else(|| flags_of_birth(tid), |birth| birth.flags);
         if flags & libc::CLONE_THREAD as u64 != 0 {
             let of = || procfs::process_of(tid.cast_unsigned()).map_or(tid, u32::cast_signed);
-            let tgid = told.map_or_else(of, |(tgid, _)| tgid);
-            self.threads.insert(tid, Thread::new(tgid, name_of(tid)));
+            let (tgid, name) = told.map_or_else(|| (of(), name_of(tid)), |birth| (birth.by, birth.name));
+            self.threads.insert(tid, Thread::new(tgid, name));
             if let Some(account) = self.accounts.get_mut(&tgid) {
                 account.threads += 1;
             }
@@ -113,7 +125,7 @@ impl Tree {
         self.threads.insert(tid, Thread::new(tid, Comm::default()));
         if let Some(life) = self.life(tid, tid) {
             self.threads.insert(tid, Thread::new(tid, life.state.name));
-            let maker = told.map_or(life.state.parent.0.cast_signed(), |(tgid, _)| tgid);
+            let maker = told.map_or(life.state.parent.0.cast_signed(), |birth| birth.by);
             let parent = self.accounts.get(&maker).map(|parent| parent.space);
             let is_shared = flags & libc::CLONE_VM as u64 != 0;
             let brk = parent.and_then(|space| self.spaces.get(&space)?.brk);
@@ -358,11 +370,19 @@ fn flags_of_birth(tid: pid_t) -> u64 {
     })
 }
 
-/// A child born with CLONE_UNTRACED would have the filter and no tracer.
+/// A child born with CLONE_UNTRACED would have the filter and no tracer: each of its memory calls would fail with ENOSYS. clone3 has its
+/// flags in memory.
 fn keep_child(tid: pid_t) {
+    const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
     let Some(mut registers) = tracee::registers(tid) else { return };
     let is_32_bit = tracee::architecture(tid) == Some(super::filter::I386);
-    let flags = if is_32_bit { &mut registers.rbx } else { &mut registers.rdi };
-    *flags &= !(libc::CLONE_UNTRACED as u64);
-    tracee::set_registers(tid, &registers);
+    let is_clone3 = registers.orig_rax & !u64::from(super::filter::X32) == u64::from(super::filter::CLONE3);
+    let first = if is_32_bit { &mut registers.rbx } else { &mut registers.rdi };
+    if !is_clone3 {
+        *first &= !UNTRACED;
+        return tracee::set_registers(tid, &registers);
+    }
+    if let Some(flags) = tracee::word(tid, *first).filter(|flags| flags & UNTRACED != 0) {
+        tracee::set_word(tid, *first, flags & !UNTRACED);
+    }
 }

@@ -20,9 +20,10 @@ impl NamePattern {
         self.matcher.is_match(name)
     }
 
-    /// The longest piece that each name of the pattern contains as it stands; a store looks for it by itself.
+    /// The longest piece that each name of the pattern contains as it stands, but for small and capital letters; a store, or the kernel,
+    /// looks for it by itself.
     #[must_use]
-    pub(crate) fn part(&self) -> Option<&str> {
+    pub fn part(&self) -> Option<&str> {
         // What stands in brackets, braces or behind a backslash is not looked at: the pattern itself decides.
         if self.text.contains(['[', ']', '{', '}', '\\']) {
             return None;

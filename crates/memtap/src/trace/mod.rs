@@ -70,6 +70,7 @@ fn settings(arguments: &TraceArguments) -> Settings {
     let filter = Filter {
         pids: arguments.pid.iter().copied().map(Tgid).collect(),
         follow: arguments.follow,
+        name_part: arguments.name.as_ref().and_then(|name| name.part()).map(str::to_owned),
         calls: arguments.call.clone(),
         least_bytes: arguments.min_size.unwrap_or(0),
         refused: arguments.refused,

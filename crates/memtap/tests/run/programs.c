@@ -110,6 +110,15 @@ int main(int count, char **words)
 			_exit(map(17) == MAP_FAILED);
 		wait(&status);
 		return WEXITSTATUS(status);
+	} else if (!strcmp(what, "untraced-3")) {
+		/* struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls */
+		unsigned long long words[8] = { CLONE_UNTRACED, 0, 0, 0, SIGCHLD };
+		int status = 0;
+
+		if (syscall(SYS_clone3, words, sizeof(words)) == 0)
+			_exit(map(17) == MAP_FAILED);
+		wait(&status);
+		return WEXITSTATUS(status);
 	} else if (!strcmp(what, "for-ever")) {
 		puts("ready");
 		fflush(stdout);
