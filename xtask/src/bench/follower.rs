@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::run::run;
 use crate::serving::Serving;
 
 /// The memory calls that peers are told to follow; what the loops make is among them.
@@ -82,6 +83,31 @@ impl Follower {
             }
         };
         Ok(Following { follower: self, beside, told, _folder: folder })
+    }
+}
+
+/// Peers need tracefs: mounted while this is there, where it was not.
+pub(crate) struct Tracefs {
+    is_ours: bool,
+}
+
+const TRACEFS: &str = "/sys/kernel/tracing";
+
+impl Tracefs {
+    pub(crate) fn provide() -> anyhow::Result<Self> {
+        let is_ours = !Path::new(TRACEFS).join("events").exists();
+        if is_ours {
+            run(Command::new("mount").args(["-t", "tracefs", "tracefs", TRACEFS]))?;
+        }
+        Ok(Self { is_ours })
+    }
+}
+
+impl Drop for Tracefs {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = run(Command::new("umount").arg(TRACEFS));
+        }
     }
 }
 

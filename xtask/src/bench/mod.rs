@@ -47,10 +47,8 @@ pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the benchmark loads eBPF programs: run it as root");
     }
-    if with_peers {
-        tools::peers()?;
-    }
-    crate::run::run(&mut cargo(&["build", "--release", "--locked", "--workspace", "--all-targets"]))?;
+    let _tracefs = with_peers.then(peers).transpose()?;
+    crate::run::run(&mut cargo(&["build", "--release", "--locked", "--workspace", "--examples", "--bins"]))?;
     for name in SECTIONS.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
         eprintln!("== {name}");
         let section = match name {
@@ -66,6 +64,11 @@ pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
         keep(&section.with_context(|| format!("the section {name}"))?)?;
     }
     write_page()
+}
+
+fn peers() -> anyhow::Result<follower::Tracefs> {
+    tools::peers()?;
+    follower::Tracefs::provide()
 }
 
 fn number_after(word: &str, number: Option<&String>) -> anyhow::Result<u64> {
