@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::Feed;
 use crate::budget::Budget;
 use crate::cli::TopArguments;
+use crate::confine;
 use crate::pipeline;
 use crate::serve::this_machine;
 
@@ -32,7 +33,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
         poll: POLL,
         ..memtap_capture::Settings::default()
     };
-    let opened = memtap_capture::open(source, &capture)?;
+    let opened = confine::open(source, &capture)?;
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
     let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, mend: notice.mend };
     let about = About {
