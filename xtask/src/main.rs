@@ -4,6 +4,7 @@ mod bench;
 mod bpf;
 mod browser;
 mod debian;
+mod installing;
 mod interface;
 mod mysql;
 mod openapi;
@@ -38,6 +39,8 @@ usage: cargo xtask COMMAND
            systemd, hadolint and Kubernetes' schemas about packaging/
   package [--static]
            make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
+  install-test
+           the package on a minimal Debian of its own: installed in a chroot, run by systemd in qemu, purged (needs root; a minute or two)
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench [--peers] [--millions N] [SECTION...]
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
             package::without_libraries()
         }
         Some("package") => package::debian(),
+        Some("install-test") => installing::check(),
         Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
         Some("bench") => bench::run_bench(&std::env::args().skip(2).collect::<Vec<_>>()),

@@ -31,15 +31,20 @@ fn place() -> PathBuf {
     crate::root().join("target/package")
 }
 
+/// The package for Debian and its kin, once [`debian`] has made it.
+pub(crate) fn deb() -> PathBuf {
+    place().join("memtap.deb")
+}
+
 /// `cargo xtask package`: memtap.deb, opened and looked at.
 pub(crate) fn debian() -> anyhow::Result<()> {
     tools::dpkg()?;
-    let deb = tools::cargo_deb()?;
+    let cargo_deb = tools::cargo_deb()?;
     run(&mut cargo(&["build", "--release", "--locked", "--package", "memtap"]))?;
     let memtap = crate::target().join("release/memtap");
     documents(&memtap)?;
-    let package = place().join("memtap.deb");
-    let mut make = Command::new(deb);
+    let package = deb();
+    let mut make = Command::new(cargo_deb);
     make.args(["--no-build", "--locked", "--package", "memtap", "--output"]).arg(&package);
     run(make.current_dir(crate::root()))?;
     look_into(&package)?;
