@@ -2,8 +2,8 @@
 //! package (in a chroot), is booted in qemu with systemd as its first process, and loses the package again.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::os::unix::fs::symlink;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,6 +27,9 @@ const JOURNALS: [&str; 4] = ["var/lib/dpkg/", "var/log/", "var/cache/", "etc/.pw
 /// The kernel of the guest.
 const KERNEL: (&str, &str) = ("6.12", "linux-image-6.12-amd64");
 
+/// Started in the guest in place of all that a machine usually starts.
+const UNIT: &str = "install-test.service";
+
 /// What must go well where the package is installed.
 const LOOKS: [&str; 6] = [
     "memtap --version",
@@ -37,20 +40,20 @@ const LOOKS: [&str; 6] = [
     "test \"$(getent passwd memtap | cut --delimiter=: --fields=6,7)\" = /var/lib/memtap:/usr/sbin/nologin",
 ];
 
-/// `cargo xtask install-test`
-pub(crate) fn check() -> anyhow::Result<()> {
+/// `cargo xtask install-test`, of a package that is there already or of one that is made now.
+pub(crate) fn check(package: Option<PathBuf>) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("a system of its own can be made and entered by root alone");
     }
     tools::debootstrap()?;
     tools::qemu()?;
-    package::debian()?;
+    let package = package.map_or_else(package::debian, Ok)?;
     let base = base()?;
     let place = tempfile::tempdir_in(folder())?;
     let system = System(place.path().join("root"));
     run(Command::new("cp").arg("--archive").arg(base).arg(&system.0))?;
     let before = system.paths()?;
-    std::fs::copy(package::deb(), system.0.join("tmp/memtap.deb"))?;
+    std::fs::copy(package, system.0.join("tmp/memtap.deb"))?;
     system.run("dpkg --install /tmp/memtap.deb")?;
     for look in LOOKS {
         system.run(look)?;
@@ -120,24 +123,23 @@ fn boot(system: &System, place: &Path) -> anyhow::Result<()> {
     let (series, package) = KERNEL;
     let kernel = debian::kernel(series, package)?;
     let busybox = debian::busybox()?;
+    std::fs::set_permissions(&busybox, Permissions::from_mode(0o755))?;
     let more = place.join("more");
-    let wants = more.join("etc/systemd/system/multi-user.target.wants");
-    for folder in [&more.join("install-test"), &wants] {
-        std::fs::create_dir_all(folder)?;
+    for (file, folder) in [("guest.sh", "install-test"), (UNIT, "etc/systemd/system")] {
+        let folder = more.join(folder);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(crate::root().join("xtask/install").join(file), folder.join(file))?;
     }
-    let source = crate::root().join("xtask/install");
-    std::fs::copy(source.join("guest.sh"), more.join("install-test/guest.sh"))?;
-    std::fs::copy(source.join("install-test.service"), wants.join("install-test.service"))?;
     // The kernel looks for it here.
     symlink("usr/lib/systemd/systemd", more.join("init"))?;
     let (initramfs, second) = (place.join("initramfs"), place.join("second"));
-    vm::archive(&system.0, &busybox, &initramfs)?;
-    vm::archive(&more, &busybox, &second)?;
+    vm::archive_of(&system.0, &busybox, &initramfs)?;
+    vm::archive_of(&more, &busybox, &second)?;
     std::io::copy(&mut File::open(&second)?, &mut File::options().append(true).open(&initramfs)?)?;
     let log = folder().join("guest.log");
     let guest = vm::Guest {
         series,
-        options: "systemd.show_status=false",
+        options: &format!("systemd.show_status=false systemd.unit={UNIT}"),
         kernel: &kernel,
         initramfs: &initramfs,
         log: &log,

@@ -101,11 +101,11 @@ pub(crate) fn pack(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Resul
     let copied = root.join("bin/busybox");
     std::fs::copy(busybox, &copied)?;
     std::fs::set_permissions(&copied, Permissions::from_mode(0o755))?;
-    self::archive(root, &copied, archive)
+    archive_of(root, &copied, archive)
 }
 
-/// Makes a guest's file system of a folder as it is.
-pub(crate) fn archive(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
+/// Makes a guest's file system of a folder as it is, with a busybox that may be run.
+pub(crate) fn archive_of(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
     let mut names = String::new();
     list(root, Path::new(""), &mut names)?;
     let mut cpio = Command::new(std::path::absolute(busybox)?);

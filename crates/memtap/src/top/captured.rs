@@ -17,8 +17,9 @@ use crate::confine;
 use crate::pipeline;
 use crate::serve::this_machine;
 
-/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile, and waking costs.
-const POLL: Duration = Duration::from_millis(10);
+/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile (half a million a second in the smallest), and
+/// waking costs.
+const POLL: Duration = Duration::from_millis(25);
 /// Requests that are kept for the streams of single processes: there is no history to ask.
 const LATEST: usize = 5000;
 
