@@ -4,6 +4,7 @@ mod bench;
 mod bpf;
 mod browser;
 mod debian;
+mod installing;
 mod interface;
 mod mysql;
 mod openapi;
@@ -38,6 +39,8 @@ usage: cargo xtask COMMAND
            systemd, hadolint and Kubernetes' schemas about packaging/
   package [--static]
            make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
+  install-test [PACKAGE]
+           the package (one that is there, or as package makes it) on a minimal Debian of its own: installed in a chroot, run by systemd in qemu, purged (needs root; a minute or two)
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench [--peers] [--rounds N] [--millions N] [SECTION...]
@@ -62,7 +65,8 @@ fn main() -> ExitCode {
         Some("package") if std::env::args().nth(2).as_deref() == Some("--static") => {
             package::without_libraries()
         }
-        Some("package") => package::debian(),
+        Some("package") => package::debian().map(drop),
+        Some("install-test") => installing::check(std::env::args_os().nth(2).map(PathBuf::from)),
         Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
         Some("bench") => bench::run_bench(&std::env::args().skip(2).collect::<Vec<_>>()),

@@ -31,20 +31,20 @@ fn place() -> PathBuf {
     crate::root().join("target/package")
 }
 
-/// `cargo xtask package`: memtap.deb, opened and looked at.
-pub(crate) fn debian() -> anyhow::Result<()> {
+/// `cargo xtask package`: memtap.deb, opened and looked at; gives where it is.
+pub(crate) fn debian() -> anyhow::Result<PathBuf> {
     tools::dpkg()?;
-    let deb = tools::cargo_deb()?;
+    let cargo_deb = tools::cargo_deb()?;
     run(&mut cargo(&["build", "--release", "--locked", "--package", "memtap"]))?;
     let memtap = crate::target().join("release/memtap");
     documents(&memtap)?;
     let package = place().join("memtap.deb");
-    let mut make = Command::new(deb);
+    let mut make = Command::new(cargo_deb);
     make.args(["--no-build", "--locked", "--package", "memtap", "--output"]).arg(&package);
     run(make.current_dir(crate::root()))?;
     look_into(&package)?;
     println!("{}", package.display());
-    Ok(())
+    Ok(package)
 }
 
 /// The manual pages and completions, by the program itself.

@@ -115,6 +115,14 @@ const DPKG: Tool = Tool {
     packages: &["dpkg", "dpkg-dev"],
 };
 
+const DEBOOTSTRAP: Tool = Tool {
+    name: "debootstrap, and unshare of util-linux",
+    is_there: || {
+        output("debootstrap", &["--version"]).is_some() && output("unshare", &["--version"]).is_some()
+    },
+    packages: &["debootstrap", "util-linux"],
+};
+
 fn node_version() -> Option<(u32, u32)> {
     let text = output("node", &["--version"])?;
     let mut numbers = text.trim().trim_start_matches('v').split('.').map(str::parse);
@@ -154,6 +162,11 @@ pub(crate) fn systemd() -> anyhow::Result<()> {
 /// What Debian's packages are made and opened with.
 pub(crate) fn dpkg() -> anyhow::Result<()> {
     provide(&[DPKG])
+}
+
+/// What a minimal Debian is made with and entered.
+pub(crate) fn debootstrap() -> anyhow::Result<()> {
+    provide(&[DEBOOTSTRAP])
 }
 
 /// Where the programs of a list of Python packages are: in an environment of their own below target/tools, kept as long as the list is the

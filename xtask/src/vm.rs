@@ -101,9 +101,14 @@ pub(crate) fn pack(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Resul
     let copied = root.join("bin/busybox");
     std::fs::copy(busybox, &copied)?;
     std::fs::set_permissions(&copied, Permissions::from_mode(0o755))?;
+    archive_of(root, &copied, archive)
+}
+
+/// Makes a guest's file system of a folder as it is, with a busybox that may be run.
+pub(crate) fn archive_of(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
     let mut names = String::new();
     list(root, Path::new(""), &mut names)?;
-    let mut cpio = Command::new(std::path::absolute(&copied)?);
+    let mut cpio = Command::new(std::path::absolute(busybox)?);
     cpio.args(["cpio", "-o", "-H", "newc"]).current_dir(root);
     let mut cpio = cpio.stdin(Stdio::piped()).stdout(File::create(archive)?).spawn()?;
     cpio.stdin.take().context("piped")?.write_all(names.as_bytes())?;

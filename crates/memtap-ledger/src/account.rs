@@ -36,6 +36,8 @@ pub(crate) struct Account {
     pub(crate) faults: Faults,
     life_peaks: Peaks,
     tick_peaks: Peaks,
+    /// A view has these: the next that come are of another tick.
+    peaks_shown: bool,
     /// What the calls had come to when it got its name.
     named_from: (u64, u64),
     first_request: Option<WallClock>,
@@ -76,6 +78,7 @@ impl Account {
             faults: state.faults,
             life_peaks: Peaks::default(),
             tick_peaks: Peaks::default(),
+            peaks_shown: false,
             named_from: (0, 0),
             first_request: None,
             last_request: None,
@@ -102,13 +105,17 @@ impl Account {
         self.readings = OPENING_READINGS;
     }
 
-    pub(crate) fn reading(&mut self, state: &ProcessState) {
+    /// A reading told of it; gives whether it told anything new. Most processes do nothing most of the time.
+    pub(crate) fn reading(&mut self, state: &ProcessState) -> bool {
         if state.space != self.space {
             // Its exec was not told.
             self.exec(state);
-            return;
+            return true;
         }
         self.readings = self.readings.saturating_add(1);
+        if self.has(state) {
+            return false;
+        }
         match &state.causes {
             Some(causes) => {
                 let before = (self.books.balance(), self.books.requests());
@@ -122,6 +129,31 @@ impl Account {
             None => self.books.opening_bytes = state.virtual_bytes.unwrap_or(0),
         }
         self.note(state);
+        true
+    }
+
+    /// Whether all that a state tells is here already, so that booking it would change nothing.
+    fn has(&self, state: &ProcessState) -> bool {
+        let is_booked = match &state.causes {
+            Some(causes) => self.books.have(causes) && self.books.lost == state.lost && self.explains(state),
+            None => self.books.opening_bytes == state.virtual_bytes.unwrap_or(0),
+        };
+        is_booked
+            && self.followed == state.causes.is_some()
+            && self.resident == state.resident
+            && self.faults == state.faults
+            && self.threads == state.threads
+            && self.tick_peaks == Peaks::of(state)
+            && self.name == state.name
+            && (self.parent, self.inner_pid, self.session) == (state.parent, state.inner_pid, state.session)
+    }
+
+    /// Whether what a reading finds is judged already as it would be again.
+    fn explains(&self, state: &ProcessState) -> bool {
+        state.virtual_bytes.is_none_or(|found| {
+            let difference = self.difference(found);
+            difference == self.in_flight && difference == self.books.unexplained_bytes
+        })
     }
 
     fn take(&mut self, causes: &Causes, lost: u64) {
@@ -184,10 +216,9 @@ impl Account {
         self.threads = state.threads;
         self.faults = state.faults;
         self.rename(state.name);
-        self.tick_peaks = self.tick_peaks.max(Peaks {
-            virtual_bytes: state.peak_virtual_bytes.max(state.virtual_bytes.unwrap_or(0)),
-            resident_bytes: state.peak_resident_bytes.max(state.resident.set_bytes()),
-        });
+        let before = if self.peaks_shown { Peaks::default() } else { self.tick_peaks };
+        self.tick_peaks = before.max(Peaks::of(state));
+        self.peaks_shown = false;
         self.life_peaks = self.life_peaks.max(self.tick_peaks);
     }
 
@@ -260,7 +291,7 @@ impl Account {
     /// The summary for the view, and whether it differs from the one before.
     pub(crate) fn show(&mut self) -> (Arc<ProcessSummary>, bool) {
         let summary = self.summary(None);
-        self.tick_peaks = Peaks::default();
+        self.peaks_shown = true;
         match &self.shown {
             Some(shown) if **shown == summary => (Arc::clone(shown), false),
             _ => {

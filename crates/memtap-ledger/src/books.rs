@@ -82,6 +82,13 @@ impl Books {
         self.kernel_bytes = causes.kernel_bytes;
         self.shared_bytes = causes.shared_bytes;
     }
+
+    /// Whether taking them would change nothing.
+    pub(crate) fn have(&self, causes: &Causes) -> bool {
+        (self.granted_bytes, self.released_bytes) == (causes.granted_bytes, causes.released_bytes)
+            && (self.exec_bytes, self.stack_bytes) == (causes.exec_bytes, causes.stack_bytes)
+            && (self.kernel_bytes, self.shared_bytes) == (causes.kernel_bytes, causes.shared_bytes)
+    }
 }
 
 /// The books of two processes as if they were one's.

@@ -164,9 +164,10 @@ impl Ledger {
         match self.living.get_mut(&state.tgid) {
             Some(account) if account.process == state.process() => {
                 add_news(&mut self.totals, account, state);
-                account.reading(state);
                 account.pass = self.pass;
-                self.touch(state.tgid);
+                if account.reading(state) {
+                    self.touch(state.tgid);
+                }
             }
             _ => self.open(state),
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use memtap_model::{
-    Call, CallTotals, Comm, Faults, HostReading, LossCause, Placement, ProcessId, Resident, Tgid, WallClock,
+    Call, CallTotals, Comm, Faults, HostReading, LossCause, Placement, ProcessId, ProcessState, Resident,
+    Tgid, WallClock,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,14 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    /// Those that a state tells.
+    pub(crate) fn of(state: &ProcessState) -> Self {
+        Self {
+            virtual_bytes: state.peak_virtual_bytes.max(state.virtual_bytes.unwrap_or(0)),
+            resident_bytes: state.peak_resident_bytes.max(state.resident.set_bytes()),
+        }
+    }
+
     /// The higher of both, each.
     #[must_use]
     pub fn max(self, other: Self) -> Self {

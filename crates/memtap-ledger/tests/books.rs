@@ -250,6 +250,36 @@ fn peaks_of_a_tick_are_in_its_view_and_the_highest_of_them_stays() {
 }
 
 #[test]
+fn a_reading_that_tells_nothing_new_changes_nothing() {
+    let (mut busy, mut idle, alone) = (Process::new(7, 10), Process::new(8, 10), Process::new(9, 10));
+    let mut ledger = ledger();
+    // One that no kernel side follows is told by its size alone.
+    let unfollowed = memtap_model::ProcessState { causes: None, ..*alone.state() };
+    let read = |ledger: &mut Ledger, busy: &Process, idle: &Process| {
+        let states = [busy.state(), idle.state(), Box::new(unfollowed)];
+        apply(ledger, states.map(Observation::Snapshot));
+        view(ledger)
+    };
+    let first = read(&mut ledger, &busy, &idle);
+    assert_eq!(first.changed.len(), 3);
+    busy.mmap(1);
+    let second = read(&mut ledger, &busy, &idle);
+    assert_eq!(second.changed.iter().map(|summary| summary.process.tgid).collect::<Vec<_>>(), [Tgid(7)]);
+    let is_kept = |place: usize| std::sync::Arc::ptr_eq(&first.living[place], &second.living[place]);
+    assert_eq!([0, 1, 2].map(is_kept), [false, true, true]);
+    // What comes after is told as if every reading had told of it.
+    idle.mmap(3);
+    let third = read(&mut ledger, &busy, &idle);
+    assert_eq!(third.changed.len(), 1);
+    let told = third.process(Tgid(8)).unwrap();
+    assert_eq!((told.virtual_bytes, told.tick_peaks.virtual_bytes), (13 * PAGE, 13 * PAGE));
+    idle.munmap(2, 2);
+    let fourth = read(&mut ledger, &busy, &idle);
+    let told = fourth.process(Tgid(8)).unwrap();
+    assert_eq!((told.tick_peaks.virtual_bytes, told.peaks.virtual_bytes), (11 * PAGE, 13 * PAGE));
+}
+
+#[test]
 fn an_oom_kill_is_kept_with_what_the_books_said_before() {
     let (one, other) = (Process::new(7, 10), Process::new(8, 20));
     let mut ledger = ledger();

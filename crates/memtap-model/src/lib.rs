@@ -3,6 +3,7 @@
 //! Architecture Invariant: this crate is pure. It does no I/O, reads no clock, spawns no thread, and imports no
 //! other crate of memtap; every function's answer depends on its arguments alone.
 
+mod amount;
 mod call;
 mod comm;
 mod decode;
@@ -17,6 +18,7 @@ mod record;
 mod script_line;
 mod units;
 
+pub use amount::{grouped, size_in_unit};
 pub use call::{CALLS, Call, CallRow, Place, SizeRule};
 pub use comm::{Comm, to_text};
 pub use decode::{DecodeError, Decoder};

@@ -1,51 +1,33 @@
-//! Amounts for people: sizes in KiB, MiB and GiB, and counts in groups of three.
+//! Amounts for people, in their language.
+
+use memtap_model::{grouped, size_in_unit};
 
 use crate::Lang;
-
-const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /// A size as people read it: `1.50 GiB`, in Spanish `1,50 GiB`: three digits that matter, as on the page.
 #[must_use]
 pub fn bytes(bytes: u64, lang: Lang) -> String {
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    // 1023.5 would be written as 1024 of the smaller unit.
-    while size >= 1023.5 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    let digits = match size {
-        _ if unit == 0 => 0,
-        99.95.. => 0,
-        9.995.. => 1,
-        _ => 2,
-    };
-    format!("{} {}", decimal(size, digits, lang), UNITS[unit])
+    let (number, unit) = size_in_unit(bytes);
+    format!("{} {unit}", pointed(number, lang))
 }
 
 /// A number with so many digits behind the point (English) or comma (Spanish).
 #[must_use]
 pub fn decimal(number: f64, digits: usize, lang: Lang) -> String {
-    let text = format!("{number:.digits$}");
+    pointed(format!("{number:.digits$}"), lang)
+}
+
+fn pointed(number: String, lang: Lang) -> String {
     match lang {
-        Lang::En => text,
-        Lang::Es => text.replace('.', ","),
+        Lang::En => number,
+        Lang::Es => number.replace('.', ","),
     }
 }
 
 /// A count in groups of three: `12,345`, in Spanish `12.345`.
 #[must_use]
 pub fn count(count: u64, lang: Lang) -> String {
-    let digits = count.to_string();
-    let separator = lang.pick(',', '.');
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(separator);
-        }
-        text.push(digit);
-    }
-    text
+    grouped(count, lang.pick(',', '.'))
 }
 
 /// A rate or a small amount: whole from 10 on, one decimal below.

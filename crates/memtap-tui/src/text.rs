@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use memtap_model::{grouped, size_in_unit};
 use unicode_width::UnicodeWidthChar as _;
-
-const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /// Text of strangers in at most `width` cells: what is not to be seen is written out (`\n`, `\x1b`, `\u{202e}`), and what does not fit
 /// ends with `…`.
@@ -61,32 +60,14 @@ fn shown(character: char) -> (String, usize) {
 
 /// A size for a narrow column: `0`, `812K`, `1.50M`, `12.3G`; at most five characters.
 pub(crate) fn narrow_size(bytes: u64) -> String {
-    let (number, unit) = scaled(bytes);
-    if bytes == 0 { number } else { format!("{number}{}", &UNITS[unit][..1]) }
+    let (number, unit) = size_in_unit(bytes);
+    if bytes == 0 { number } else { format!("{number}{}", &unit[..1]) }
 }
 
 /// A size for people: `1.50 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
-    let (number, unit) = scaled(bytes);
-    format!("{number} {}", UNITS[unit])
-}
-
-/// Three digits that matter, and the unit's place.
-fn scaled(bytes: u64) -> (String, usize) {
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    // 1023.5 would be written as 1024 of the smaller unit.
-    while size >= 1023.5 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    let digits = match size {
-        _ if unit == 0 => 0,
-        99.95.. => 0,
-        9.995.. => 1,
-        _ => 2,
-    };
-    (format!("{size:.digits$}"), unit)
+    let (number, unit) = size_in_unit(bytes);
+    format!("{number} {unit}")
 }
 
 /// A size that may be negative, with its sign: `+64.0 KiB`, `-4.00 KiB`, `0 B`.
@@ -101,15 +82,7 @@ pub(crate) fn signed_size(bytes: i64) -> String {
 
 /// A count in groups of three: `12,345`.
 pub(crate) fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(count, ',')
 }
 
 /// A count for a narrow column: exact up to six digits, then `12.3M`.

@@ -1,5 +1,6 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
+mod chosen;
 mod record;
 mod report;
 mod run;
@@ -18,6 +19,7 @@ use memtap_store::StoreUrl;
 
 use crate::confine::User;
 
+pub(crate) use chosen::ChosenRequests;
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use run::{RunArguments, RunFormat};

@@ -94,11 +94,6 @@ impl Config {
         places
     }
 
-    /// Whether something may have to be attached to the kernel.
-    pub(crate) fn attaches(&self) -> bool {
-        matches!(self.source, SourceChoice::Auto | SourceChoice::Bpf)
-    }
-
     /// Bounds of the store's writer.
     pub(crate) fn limits(&self) -> memtap_store::Limits {
         memtap_store::Limits {

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::cli::RecordArguments;
+use crate::confine;
 use crate::serve::this_machine;
 
 pub(crate) fn run(arguments: &RecordArguments) -> anyhow::Result<()> {
@@ -31,7 +32,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         accounts: budget.accounts,
         ..memtap_capture::Settings::default()
     };
-    let opened = memtap_capture::open(&arguments.source, &capture)?;
+    let opened = confine::open(&arguments.source, &capture)?;
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
     }

@@ -33,7 +33,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
-    if !config.attaches() {
+    if !confine::attaches(&config.source) {
         confine::attached()?;
     }
     // Of a recording it is known now whose memory it tells of; anything else begins to watch only when the rest is there.

@@ -1,18 +1,24 @@
-//! What memtap itself may do while it serves, as the kernel says of each of its threads, and that it sees all the same.
+//! What memtap itself may do once it watches, as the kernel says of each of its threads, and that it sees all the same.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
 #[expect(dead_code, reason = "each test program uses its part")]
 mod support;
+#[expect(dead_code, reason = "each test program uses its part")]
+mod terminal;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 use support::{Fixture, Memtap, NOBODY, command, free_port, run};
+use terminal::Terminal;
 
 const SYS_PTRACE: u64 = 1 << 19;
 /// CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
@@ -20,8 +26,8 @@ const FILES: u64 = 0b111;
 const THE_THREE: u64 = 1 << 39 | 1 << 38 | SYS_PTRACE;
 
 /// A field of all threads' /proc/PID/task/TID/status: its values, each once.
-fn of_threads(memtap: &Memtap, field: &str) -> BTreeSet<u64> {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", memtap.pid())).unwrap();
+fn of_threads(pid: u32, least: usize, field: &str) -> BTreeSet<u64> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let texts =
         threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("status")).ok());
     let values: Vec<u64> = texts
@@ -30,21 +36,24 @@ fn of_threads(memtap: &Memtap, field: &str) -> BTreeSet<u64> {
             u64::from_str_radix(value.split_whitespace().next().unwrap(), 16).unwrap()
         })
         .collect();
-    assert!(
-        values.len() > 4,
-        "the runtime's, the store's and the one that captures are among them: {values:?}"
-    );
+    assert!(values.len() >= least, "those that work for it are among them: {values:?}");
     values.into_iter().collect()
 }
 
+/// A memtap that serves: the runtime's threads, the store's, the one that captures.
 fn confined_to(memtap: &Memtap, capabilities: u64) {
+    is_confined(memtap.pid(), 5, capabilities);
+}
+
+fn is_confined(pid: u32, least_threads: usize, capabilities: u64) {
+    let of_threads = |field| of_threads(pid, least_threads, field);
     for set in ["CapEff", "CapPrm"] {
-        assert_eq!(of_threads(memtap, set), [capabilities].into(), "{set}");
+        assert_eq!(of_threads(set), [capabilities].into(), "{set}");
     }
-    assert_eq!(of_threads(memtap, "CapInh"), [0].into());
-    assert_eq!(of_threads(memtap, "CapAmb"), [0].into());
-    assert_eq!(of_threads(memtap, "NoNewPrivs"), [1].into());
-    assert_eq!(of_threads(memtap, "Seccomp"), [2].into(), "2 is by a filter");
+    assert_eq!(of_threads("CapInh"), [0].into());
+    assert_eq!(of_threads("CapAmb"), [0].into());
+    assert_eq!(of_threads("NoNewPrivs"), [1].into());
+    assert_eq!(of_threads("Seccomp"), [2].into(), "2 is by a filter");
 }
 
 /// Requests of another user's process, and what only the present has of it.
@@ -80,7 +89,7 @@ fn for_everybody(mode: u32) -> tempfile::TempDir {
 fn root_keeps_what_files_and_proc_need() {
     let memtap = Memtap::start();
     confined_to(&memtap, SYS_PTRACE | FILES);
-    let bound = of_threads(&memtap, "CapBnd");
+    let bound = of_threads(memtap.pid(), 5, "CapBnd");
     assert!(bound.iter().all(|set| set & !(THE_THREE | FILES | 1 << 10) == 0), "{bound:x?}");
     sees_everything(&memtap);
     let runs_as = memtap.get("/api/v1/health")["runs_as"].clone();
@@ -152,6 +161,74 @@ fn sources_without_a_kernel_part_are_confined_as_well() {
         assert!(memtap.get("/api/v1/processes")["processes"][0].is_object(), "{source}");
         assert!(memtap.interrupt().1, "{source}");
     }
+}
+
+/// It ends by itself where the test does not get to end it.
+fn start_watching(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.args(arguments).args(["--source=bpf", "--duration=60s"]).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupted(child: Child) -> (String, String) {
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let told = text(output.stderr);
+    assert!(output.status.success(), "{told}");
+    (text(output.stdout), told)
+}
+
+#[test]
+fn trace_keeps_what_proc_needs() {
+    let _alone = support::alone();
+    let mut fixture = Fixture::start(&["known"]);
+    let pid = fixture.pid().to_string();
+    let mut trace = start_watching(&["trace", "-p", &pid, "--format=json"]);
+    let mut told = BufReader::new(trace.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("tracing with bpf"), "{line}");
+    is_confined(trace.id(), 3, SYS_PTRACE);
+    fixture.go();
+    let (requests, _) = interrupted(trace);
+    assert!(requests.contains("\"memory_size\":1236992,"), "{requests}");
+}
+
+#[test]
+fn record_keeps_what_proc_needs() {
+    let _alone = support::alone();
+    let folder = for_everybody(0o755);
+    // Somebody's folder, which root alone can write to besides; the file is open before anything is given up.
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let file = folder.path().join("a.mtrec");
+    let record = start_watching(&["record", "-o", file.to_str().unwrap()]);
+    let length = || std::fs::metadata(&file).map_or(0, |file| file.len());
+    support::wait_until("it records", || length() > 1000);
+    is_confined(record.id(), 2, SYS_PTRACE);
+    let before = length();
+    support::wait_until("it goes on to record", || length() > before);
+    interrupted(record);
+}
+
+#[test]
+fn top_keeps_what_proc_needs_and_nothing_when_another_memtap_tells() {
+    let alone = support::alone();
+    let mut fixture = Fixture::start(&["pairs", "3000"]);
+    let mut terminal = Terminal::start(&["--source=bpf"], None);
+    terminal.shows(" processes");
+    let pid = |terminal: &Terminal| terminal.pid().as_raw().cast_unsigned();
+    is_confined(pid(&terminal), 2, SYS_PTRACE);
+    terminal.press(&format!("/{}\r\r", fixture.pid()));
+    terminal.shows(&format!("fixture  pid {}", fixture.pid()));
+    fixture.go();
+    terminal.shows("munmap            300");
+    drop((terminal, alone));
+
+    let memtap = Memtap::start();
+    let terminal = Terminal::start(&["--attach", &format!("http://127.0.0.1:{}", memtap.port)], None);
+    terminal.shows(" processes");
+    is_confined(pid(&terminal), 2, 0);
 }
 
 fn refused(folder: &Path, arguments: &[&str], as_user: Option<u32>) -> String {

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use memtap_model::{Call, WallClock};
+use memtap_model::WallClock;
 use memtap_store::StoreUrl;
+
+use super::ChosenRequests;
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -95,17 +97,8 @@ pub(crate) struct ExportArguments {
     #[arg(short, long, value_name = "PID")]
     pub(crate) pid: Option<u32>,
 
-    /// Of these calls, such as mmap,brk
-    #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = super::call)]
-    pub(crate) call: Vec<Call>,
-
-    /// That asked for at least this much
-    #[arg(long, value_name = "SIZE", value_parser = super::bytes)]
-    pub(crate) min_size: Option<u64>,
-
-    /// Only what was refused
-    #[arg(long)]
-    pub(crate) refused: bool,
+    #[command(flatten)]
+    pub(crate) requests: ChosenRequests,
 
     /// Of the machine of this name
     #[arg(long, value_name = "NAME")]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use memtap_capture::SourceChoice;
-use memtap_model::Call;
 use memtap_report::report::NamePattern;
+
+use super::ChosenRequests;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -46,17 +47,8 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_name = "GLOB")]
     pub(crate) name: Option<NamePattern>,
 
-    /// Of these calls, such as mmap,brk
-    #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = super::call)]
-    pub(crate) call: Vec<Call>,
-
-    /// For at least this much
-    #[arg(long, value_name = "SIZE", value_parser = super::bytes)]
-    pub(crate) min_size: Option<u64>,
-
-    /// Only what was refused
-    #[arg(long)]
-    pub(crate) refused: bool,
+    #[command(flatten)]
+    pub(crate) requests: ChosenRequests,
 
     /// End after this time: 10s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = super::age)]

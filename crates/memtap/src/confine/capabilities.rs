@@ -58,6 +58,18 @@ pub(super) fn end_of_start() -> Result<(), CapsError> {
     keep(&kept)
 }
 
+/// Gives up what only opening needs, files as well, in the calling thread.
+pub(super) fn keep_for_reading() -> Result<(), CapsError> {
+    let mut kept = caps::read(None, CapSet::Permitted)?;
+    kept.retain(|capability| ALWAYS.contains(capability));
+    keep(&kept)
+}
+
+/// Gives up all, in the calling thread.
+pub(super) fn keep_none() -> Result<(), CapsError> {
+    keep(&CapsHashSet::new())
+}
+
 /// Those of the calling thread, sorted.
 pub(super) fn names() -> Vec<String> {
     let there = caps::read(None, CapSet::Effective).unwrap_or_default();

@@ -2,13 +2,16 @@
 //!
 //! Capabilities belong to threads, and a thread begins with those of the one that starts it. So all that is never needed goes before
 //! there is a second thread ([`begin`]). What only attaching needs, the runtime's threads give up as they start ([`thread`]), and the main
-//! thread, which attaches, right after that ([`watching`]), before it starts the one that reads.
+//! thread, which attaches, right after that ([`attached`]), before it starts the one that reads; then calls go ([`watching`]). So it is with
+//! `serve`. `trace`, `top` and `record` have no threads before their source, so that for them it is one step ([`open`]). `run` gives nothing
+//! up: what it gave up its command would not have either, and would behave otherwise than by itself.
 
 mod calls;
 mod capabilities;
 mod user;
 
 use anyhow::Context as _;
+use memtap_capture::{Opened, Settings, SourceChoice};
 
 pub(crate) use user::{Places, User};
 
@@ -41,6 +44,33 @@ pub(crate) fn thread() {
 /// The main thread, when nothing is left to be attached.
 pub(crate) fn attached() -> anyhow::Result<()> {
     capabilities::end_of_start().context("cannot give up capabilities")
+}
+
+/// Opens a source for a command that does nothing but watch, while there is no second thread, with what opening needs. It goes on with what
+/// reading needs: all that it writes to is open before.
+pub(crate) fn open(choice: &SourceChoice, settings: &Settings) -> anyhow::Result<Opened> {
+    begin(None, &Places::default())?;
+    if !attaches(choice) {
+        // It may have a thread of its own, which begins with what there is now.
+        attached()?;
+    }
+    let opened = memtap_capture::open(choice, settings)?;
+    capabilities::keep_for_reading().context("cannot give up capabilities")?;
+    watching();
+    Ok(opened)
+}
+
+/// Goes on with nothing, while there is no second thread: all figures come from another memtap.
+pub(crate) fn only_listen() -> anyhow::Result<()> {
+    begin(None, &Places::default())?;
+    capabilities::keep_none().context("cannot give up capabilities")?;
+    watching();
+    Ok(())
+}
+
+/// Whether something may have to be attached to the kernel.
+pub(crate) fn attaches(choice: &SourceChoice) -> bool {
+    matches!(choice, SourceChoice::Auto | SourceChoice::Bpf)
 }
 
 /// All threads, when everything is open: calls that memtap never makes are refused.

@@ -12,6 +12,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket, http};
 
 use super::Feed;
+use crate::confine;
 
 /// How long a connection, and each answer until it stands, may take: somebody else may listen there.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -27,6 +28,7 @@ const EVENT: &str = "42/live,";
 /// Connects, and follows in a thread from then on; a connection that breaks is made again.
 pub(super) fn open(url: &str) -> anyhow::Result<Feed> {
     let link = Link::open(url).with_context(|| format!("no memtap serve answers at {url}"))?;
+    confine::only_listen()?;
     let (sender, models) = watch::channel(Arc::default());
     let url = url.to_owned();
     std::thread::Builder::new()

@@ -13,11 +13,13 @@ use tokio::sync::{mpsc, watch};
 use super::Feed;
 use crate::budget::Budget;
 use crate::cli::TopArguments;
+use crate::confine;
 use crate::pipeline;
 use crate::serve::this_machine;
 
-/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile, and waking costs.
-const POLL: Duration = Duration::from_millis(10);
+/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile (half a million a second in the smallest), and
+/// waking costs.
+const POLL: Duration = Duration::from_millis(25);
 /// Requests that are kept for the streams of single processes: there is no history to ask.
 const LATEST: usize = 5000;
 
@@ -32,7 +34,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
         poll: POLL,
         ..memtap_capture::Settings::default()
     };
-    let opened = memtap_capture::open(source, &capture)?;
+    let opened = confine::open(source, &capture)?;
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
     let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, mend: notice.mend };
     let about = About {

@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::TraceArguments;
-use crate::output;
+use crate::{confine, output};
 use queue::Queue;
 use stream::Stream;
 
@@ -71,9 +71,9 @@ fn settings(arguments: &TraceArguments) -> Settings {
         pids: arguments.pid.iter().copied().map(Tgid).collect(),
         follow: arguments.follow,
         name_part: arguments.name.as_ref().and_then(|name| name.part()).map(str::to_owned),
-        calls: arguments.call.clone(),
-        least_bytes: arguments.min_size.unwrap_or(0),
-        refused: arguments.refused,
+        calls: arguments.requests.call.clone(),
+        least_bytes: arguments.requests.min_size.unwrap_or(0),
+        refused: arguments.requests.refused,
     };
     Settings { filter, ..Settings::default() }
 }
@@ -82,7 +82,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = settings(arguments);
-    let opened = memtap_capture::open(choice, &settings)?;
+    let opened = confine::open(choice, &settings)?;
     let whole_readings = opened.source.kind() == SourceKind::Bpf;
     let watched = Watched { some: settings.filter.is_of_some(), about: about(&*opened.source) };
     let (sender, mut batches) = mpsc::channel(BATCHES);
