@@ -49,7 +49,10 @@ fn draw(
         .margin_right(70)
         .set_label_area_size(LabelAreaPosition::Left, NAMES)
         .set_label_area_size(LabelAreaPosition::Bottom, 36)
-        .build_cartesian_2d(0.0..longest * 1.02 + f64::EPSILON, (0..bars.len() as i32).into_segmented())?;
+        .build_cartesian_2d(
+            0.0..longest * 1.02 + f64::EPSILON,
+            (0..bars.len() as i32 - 1).into_segmented(),
+        )?;
     let size = ("sans-serif", 14).into_font().color(&INK);
     let ticks = |value: &f64| number(if is_logarithmic { 10_f64.powf(*value) } else { *value });
     let name = |place: &SegmentValue<i32>| match place {

@@ -165,7 +165,7 @@ impl Following {
             Follower::Strace | Follower::StraceSeccomp => {
                 let mut command = Command::new("strace");
                 command
-                    .args(["-f", "-e", "trace=%memory"])
+                    .args(["-f", "-A", "-e", "trace=%memory"])
                     .args(seccomp)
                     .arg("-o")
                     .arg(&self.told)
