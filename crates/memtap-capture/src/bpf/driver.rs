@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
-use aya::{Btf, BtfError, Ebpf, EbpfLoader};
+use aya::{Btf, BtfError, Ebpf, EbpfLoader, Endianness};
 use memtap_model::{CALL_ROWS, CALLS, Call, RawRecord, Tgid};
 
+use super::types;
 use crate::{CaptureError, Filter, Hook, Plan, Settings, facts};
 
 /// The committed object: `cargo xtask bpf` makes it.
@@ -41,12 +42,15 @@ const LOCKS: [(&str, &str); 2] =
     [("on_released", "mmap_lock_released"), ("on_locked", "mmap_lock_acquire_returned")];
 const OOM: (&str, &str) = ("on_oom", "mark_victim");
 
-/// The kernel's description of its types: some megabytes, read once for all that needs them.
+/// The kernel's description of its types, read once for all that needs it.
 pub(crate) struct Types(Btf);
 
 impl Types {
     pub(crate) fn read() -> Result<Self, CaptureError> {
-        Btf::from_sys_fs()
+        let path = "/sys/kernel/btf/vmlinux";
+        let whole = std::fs::read(path).map_err(CaptureError::read(path))?;
+        let some = types::cut_down(&whole).unwrap_or(whole);
+        Btf::parse(&some, Endianness::default())
             .map(Self)
             .map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))
     }

@@ -2,6 +2,7 @@
 
 mod driver;
 mod hidden;
+mod types;
 mod watched;
 
 use std::collections::HashMap;
