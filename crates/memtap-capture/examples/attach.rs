@@ -36,7 +36,7 @@ fn memtap(plan: &str, filter: Filter) -> Result<(), Box<dyn std::error::Error>> 
     let settings = Settings { plan: Some(plan.parse()?), filter, ..Settings::default() };
     let source = open(&SourceChoice::Bpf, &settings)?.source;
     let (sender, mut batches) = tokio::sync::mpsc::channel(16);
-    let reader = spawn(source, settings, sender)?;
+    let reader = spawn(source, &settings, sender)?;
     let consumer = std::thread::spawn(move || while batches.blocking_recv().is_some() {});
     until_stdin_ends()?;
     reader.stop();

@@ -24,6 +24,7 @@ mod procfs;
 mod ptrace;
 mod reader;
 mod recording;
+mod rest;
 mod smaps;
 mod source;
 mod systemtap;

@@ -9,6 +9,7 @@ use memtap_model::{Observation, WallClock};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::rest::Rest;
 use crate::{CaptureError, Settings, Source};
 
 /// Observations in one batch, at most (a tick's own readings of /proc may add to it).
@@ -51,14 +52,14 @@ impl ReaderHandle {
 /// When the system gives no thread.
 pub fn spawn(
     source: Box<dyn Source>,
-    settings: Settings,
+    settings: &Settings,
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
     let tick = Arc::new(AtomicU64::new(nanoseconds(settings.tick)));
     let mut reader = Reader {
         source,
-        settings,
+        rest: Rest::of(settings),
         tick: Arc::clone(&tick),
         batches,
         pending: Batch::default(),
@@ -77,7 +78,7 @@ fn nanoseconds(tick: Duration) -> u64 {
 
 struct Reader {
     source: Box<dyn Source>,
-    settings: Settings,
+    rest: Rest,
     /// Time between two readings, nanoseconds; whoever has the handle may change it.
     tick: Arc<AtomicU64>,
     batches: Sender<Batch>,
@@ -111,12 +112,18 @@ impl Reader {
                 self.source.tick()?;
                 self.reading = true;
             }
+            let room = self.room();
             let count = self.poll()?;
+            self.rest.came(count);
+            // A reading of all processes, and what one of a recording has ended, go on at once.
+            let goes_on = count >= room || self.reading || self.pending.tick.is_some();
             if self.hand_on().is_err() {
                 return Ok(());
             }
-            if count == 0 {
-                std::thread::sleep(self.settings.poll);
+            if !self.is_empty() {
+                std::thread::sleep(self.rest.shortest());
+            } else if count == 0 || !goes_on {
+                std::thread::sleep(self.rest.next());
             }
         }
         self.end()
@@ -159,12 +166,21 @@ impl Reader {
         if self.pending.tick.is_some() {
             return Ok(0);
         }
-        let room = BATCH.saturating_sub(self.pending.observations.len());
-        let count = self.source.poll(room, &mut self.pending.observations)?;
+        let count = self.source.poll(self.room(), &mut self.pending.observations)?;
         if self.pending.observations.last() == Some(&Observation::AllRead) {
             self.end_tick();
         }
         Ok(count)
+    }
+
+    /// Observations that the pending batch has room for.
+    fn room(&self) -> usize {
+        BATCH.saturating_sub(self.pending.observations.len())
+    }
+
+    /// Whether nothing is pending.
+    fn is_empty(&self) -> bool {
+        self.pending.observations.is_empty() && self.pending.tick.is_none()
     }
 
     /// All processes have been read: the pending batch becomes the tick's last.
@@ -180,10 +196,12 @@ impl Reader {
     }
 
     fn hand_on(&mut self) -> Result<(), Closed> {
-        if self.pending.observations.is_empty() && self.pending.tick.is_none() {
+        if self.is_empty() {
             return Ok(());
         }
-        match self.batches.try_send(std::mem::take(&mut self.pending)) {
+        // The next is likely to be about as large.
+        let next = Batch { observations: Vec::with_capacity(self.pending.observations.len()), tick: None };
+        match self.batches.try_send(std::mem::replace(&mut self.pending, next)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(batch)) => {
                 self.pending = batch;
@@ -244,7 +262,7 @@ mod tests {
     fn a_full_channel_loses_nothing_keeps_order_and_bounds_and_the_end_brings_the_rest() {
         let (sender, mut batches) = tokio::sync::mpsc::channel(2);
         let stream = Stream { sent: 0, left: 90_000, reading: None };
-        let reader = spawn(Box::new(stream), Settings::default(), sender).unwrap();
+        let reader = spawn(Box::new(stream), &Settings::default(), sender).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         let end = std::thread::spawn(move || reader.stop());
         let (mut all, mut first_tick_after) = (Vec::new(), None);
@@ -268,7 +286,7 @@ mod tests {
         let (sender, mut batches) = tokio::sync::mpsc::channel(100);
         let stream = Stream { sent: 0, left: 0, reading: None };
         let hour = Settings { tick: Duration::from_secs(3600), ..Settings::default() };
-        let reader = spawn(Box::new(stream), hour, sender).unwrap();
+        let reader = spawn(Box::new(stream), &hour, sender).unwrap();
         let mut tick = || while batches.blocking_recv().unwrap().tick.is_none() {};
         tick();
         reader.set_tick(Duration::from_millis(1));

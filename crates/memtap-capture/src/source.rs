@@ -127,7 +127,7 @@ pub struct Settings {
     pub speed: Option<f64>,
     /// Time between two readings of all processes.
     pub tick: Duration,
-    /// Sleep when the ring was empty.
+    /// The shortest sleep when the ring was empty; the reader sleeps longer while little comes.
     pub poll: Duration,
 }
 

@@ -1,8 +1,9 @@
 //! The ledger itself: which observation changes which account, and the view that is published once a tick.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use memtap_model::{
     HostReading, LossCause, MemoryRequest, Observation, ProcessId, ProcessState, Tally, Tgid, WallClock,
 };
@@ -90,6 +91,24 @@ impl Ledger {
 
     /// Books one observation; a request is given back with what the books add to it.
     pub fn apply(&mut self, observation: Observation) -> Option<BookedRequest> {
+        let booked = self.book(observation);
+        self.remember(booked.as_slice());
+        booked
+    }
+
+    /// Books a batch; its requests are given back with what the books add to them.
+    pub fn apply_all(&mut self, observations: Vec<Observation>) -> Vec<BookedRequest> {
+        let mut booked = Vec::with_capacity(observations.len());
+        booked.extend(observations.into_iter().filter_map(|observation| self.book(observation)));
+        self.remember(&booked);
+        // Of a reading of all processes, most are no requests; these may wait for long.
+        if booked.len() < booked.capacity() / 2 {
+            booked.shrink_to_fit();
+        }
+        booked
+    }
+
+    fn book(&mut self, observation: Observation) -> Option<BookedRequest> {
         match observation {
             Observation::Request(request) => return self.request(request),
             Observation::Tally(tally) => self.tally(*tally),
@@ -130,15 +149,22 @@ impl Ledger {
         let lost_before = account.lost_before(request.lost);
         let booked = BookedRequest { process: account.process, request, lost_before };
         account.request(&booked);
-        self.touch(booked.request.tgid);
+        if !std::mem::replace(&mut account.dirty, true) {
+            self.dirty.push(account.process.tgid);
+        }
         self.totals.seen += 1;
         self.since.requests += 1;
-        if self.latest.len() >= self.settings.latest_kept {
-            self.latest.pop_front();
-        }
-        self.latest.push_back(booked.clone());
         self.focus.note(&booked, self.settings.latest_kept);
         Some(booked)
+    }
+
+    /// Of many, only those are copied that will be among the latest.
+    fn remember(&mut self, booked: &[BookedRequest]) {
+        let kept = self.settings.latest_kept;
+        let fresh = &booked[booked.len().saturating_sub(kept)..];
+        let beyond = (self.latest.len() + fresh.len()).saturating_sub(kept);
+        self.latest.drain(..beyond);
+        self.latest.extend(fresh.iter().cloned());
     }
 
     fn tally(&mut self, tally: Tally) {

@@ -18,7 +18,10 @@ use crate::{Appended, Batch, Delivery, DropCause, Run, Store, StoreError};
 
 /// Requests in one transaction, at most (and at least one batch).
 const TRANSACTION: usize = 50_000;
+/// Between two steps of housekeeping, while there is something to do in them.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+/// Where the last found nothing, the next waits so long, or for so many requests: to look takes longer than a tick.
+const NOTHING_TO_KEEP: (Duration, u64) = (Duration::from_secs(10), 20_000);
 const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
 /// Starts both threads; gives the one that ends when all is done.
@@ -44,6 +47,7 @@ pub(crate) fn spawn(
         held: None,
         spool,
         failed: None,
+        written: 0,
         ending: false,
     };
     courier.tell_spool(None);
@@ -95,13 +99,22 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
             }
             Job::KeepHouse => {
                 // A history ages as it is written: one that a recording tells is of the recording's time.
-                if let Err(error) = store.housekeeping(told.map_or_else(now, |told| told.min(now()))) {
+                let kept = store.housekeeping(told.map_or_else(now, |told| told.min(now())));
+                let had_work = kept.unwrap_or_else(|error| {
                     tracing::warn!("{error}");
-                }
-                shared.lock().keeps_house = false;
+                    true
+                });
+                let mut queue = shared.lock();
+                (queue.keeps_house, queue.house_had_work) = (false, had_work);
             }
         }
     }
+}
+
+/// `since` the last step, which `had_work` or not, when so many requests have been `written`.
+fn house_is_due(since: Duration, had_work: bool, written: u64) -> bool {
+    let (long, much) = NOTHING_TO_KEEP;
+    since >= HOUSEKEEPING_EVERY && (had_work || written >= much || since >= long)
 }
 
 fn now() -> WallClock {
@@ -124,6 +137,8 @@ struct Courier {
     spool: Option<Spool>,
     /// Since the store failed last: when to try again, and how long to wait after that.
     failed: Option<(Instant, Duration)>,
+    /// Requests since the last housekeeping.
+    written: u64,
     /// The end has been asked for.
     ending: bool,
 }
@@ -145,15 +160,19 @@ impl Courier {
                 if self.is_done(end_by) {
                     break;
                 }
-            } else if kept_house.elapsed() > HOUSEKEEPING_EVERY && self.failed.is_none() {
-                kept_house = Instant::now();
-                self.keep_house();
+            } else if self.failed.is_none() {
+                let had_work = self.shared.lock().house_had_work;
+                if house_is_due(kept_house.elapsed(), had_work, self.written) {
+                    kept_house = Instant::now();
+                    self.keep_house();
+                }
             }
         }
         self.end();
     }
 
     fn keep_house(&mut self) {
+        self.written = 0;
         if self.store.is_finished() {
             let gone = "the thread that writes the history has ended by a fault of memtap's; start it again: what waits is written then";
             self.shared.lock().status.error = Some(gone.to_owned());
@@ -191,15 +210,10 @@ impl Courier {
         self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
     }
 
-    /// So many requests in the queue are too many.
-    fn much(&self) -> usize {
-        self.limits.queue_requests / 2
-    }
-
     /// Waits until there is something to do; gives when to be done, once the end has been asked for.
     fn pause(&self) -> Option<Instant> {
         let queue = self.shared.lock();
-        let (flying, spools, much) = (self.flying.is_some(), self.spools(), self.much());
+        let (flying, spools) = (self.flying.is_some(), self.spools());
         let wait = match (self.failed, queue.end_by) {
             (_, Some(end_by)) if flying => end_by.saturating_duration_since(Instant::now()),
             (Some(_), Some(_)) => RETRY[0],
@@ -212,10 +226,15 @@ impl Courier {
         };
         // A full queue is something to do only when something can leave it.
         let straight = !flying && !spools && self.failed.is_none();
-        let wakes = straight || self.spool.is_some() && queue.cause.is_none();
+        let to_disk = self.spool.is_some() && queue.cause.is_none();
+        let much = match straight {
+            true => self.limits.worth_a_delivery(),
+            false if to_disk => self.limits.too_many(),
+            false => usize::MAX,
+        };
         let waited = self.shared.changed.wait_timeout_while(queue, wait, |queue| {
             let told = queue.end_by.is_some() && !self.ending;
-            queue.answer.is_none() && !told && !(wakes && queue.waiting >= much)
+            queue.answer.is_none() && !told && queue.waiting < much
         });
         waited.map_or_else(|poisoned| poisoned.into_inner().0.end_by, |(queue, _)| queue.end_by)
     }
@@ -225,8 +244,8 @@ impl Courier {
         if let Some(answer) = answer {
             self.landed(answer);
         }
-        let much = self.shared.lock().waiting >= self.much();
-        if self.spools() || much && (self.flying.is_some() || self.failed.is_some()) {
+        let too_many = self.shared.lock().waiting >= self.limits.too_many();
+        if self.spools() || too_many && (self.flying.is_some() || self.failed.is_some()) {
             self.spool_all();
         }
         let may_try = self.failed.is_none_or(|(at, _)| self.ending || Instant::now() >= at);
@@ -253,6 +272,7 @@ impl Courier {
         match answer.done {
             Ok(appended) => {
                 self.succeeded(&appended, answer.size);
+                self.written += flying.parcel.requests() as u64;
                 if flying.spooled {
                     self.taken();
                 } else {
@@ -433,6 +453,26 @@ impl Courier {
         queue.status.spool_bytes = spool.bytes();
         if spool.is_empty() && self.held.is_none() {
             queue.oldest = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
+        let due = |seconds, had_work, written| house_is_due(Duration::from_secs(seconds), had_work, written);
+        assert!(due(1, true, 0) && due(1, false, 20_000) && due(10, false, 0));
+        assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
+    }
+
+    #[test]
+    fn a_delivery_under_way_is_not_too_many_by_itself() {
+        for queue_requests in [10, 10_000, 46_603] {
+            let limits = Limits { queue_requests, ..Limits::default() };
+            assert!(2 * limits.worth_a_delivery() <= limits.too_many());
         }
     }
 }

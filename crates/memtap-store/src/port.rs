@@ -176,11 +176,12 @@ pub trait Store: Send {
     /// When the database cannot take it now; the caller keeps it and tries again.
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError>;
 
-    /// Retention by age and by size, statistics, checkpoints: called about every second, does a bounded piece of work.
+    /// Retention by age and by size, samples put together: does a bounded piece of work, and gives whether there was any. It is called again
+    /// in a second then, or when much has been written; else only a while later.
     ///
     /// # Errors
     /// When the database fails; nothing is lost by it.
-    fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError>;
+    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError>;
 
     /// A reader of the same database, independent of the writer.
     ///

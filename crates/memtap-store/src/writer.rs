@@ -25,6 +25,19 @@ pub struct Limits {
     pub spool: Option<SpoolSettings>,
 }
 
+impl Limits {
+    /// Requests from which on a delivery goes at once.
+    pub(crate) fn worth_a_delivery(&self) -> usize {
+        self.queue_requests / 4
+    }
+
+    /// Requests, those under way among them, from which on the database is too slow: as many again as a delivery has, so that none goes to disk
+    /// only because another is being written.
+    pub(crate) fn too_many(&self) -> usize {
+        self.queue_requests / 2
+    }
+}
+
 /// Where deliveries wait on disk while the database is away.
 #[derive(Debug, Clone)]
 pub struct SpoolSettings {
@@ -38,7 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             queue_requests: 100_000,
-            commit_every: Duration::from_millis(200),
+            commit_every: Duration::from_millis(500),
             finish_within: Duration::from_secs(5),
             spool: None,
         }
@@ -77,6 +90,8 @@ pub(crate) struct Queue {
     pub(crate) answer: Option<Answer>,
     /// Housekeeping is under way, or next: of a store that hangs, no more of it is asked for.
     pub(crate) keeps_house: bool,
+    /// The last step of it found something to do, and so may the next.
+    pub(crate) house_had_work: bool,
     pub(crate) status: Status,
     pub(crate) end_by: Option<Instant>,
 }
@@ -133,8 +148,8 @@ impl Handle {
         }
         queue.waiting += batch.requests.len();
         queue.batches.push_back((Instant::now(), batch));
-        // One that would not fit at twice the pace is not left to the clock.
-        if queue.waiting >= self.limits.queue_requests / 2 {
+        // So many are not left to the clock.
+        if queue.waiting >= self.limits.worth_a_delivery() {
             self.shared.changed.notify_all();
         }
     }
@@ -143,7 +158,7 @@ impl Handle {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         let queue = self.shared.lock();
-        queue.waiting > self.limits.queue_requests / 2 || queue.batches.len() > BATCHES / 2
+        queue.waiting > self.limits.too_many() || queue.batches.len() > BATCHES / 2
     }
 
     /// How the store is doing.

@@ -1,4 +1,5 @@
-//! The ledger's task: batches in; views, and what the store shall keep, out.
+//! The ledger's thread: batches in; views, and what the store shall keep, out. It only books, so it needs no runtime, whose threads each batch would
+//! wake as well.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 /// Runs until the source has ended and all its batches are booked. A source that `waits` is read no faster than the store can write.
 /// `focus`: the processes that somebody looks at.
-pub(crate) async fn run(
+pub(crate) fn run(
     mut batches: mpsc::Receiver<memtap_capture::Batch>,
     mut ledger: Ledger,
     views: watch::Sender<Arc<LiveView>>,
@@ -17,16 +18,15 @@ pub(crate) async fn run(
     store: Option<Arc<memtap_store::Handle>>,
     waits: bool,
 ) {
-    while let Some(batch) = batches.recv().await {
+    while let Some(batch) = batches.blocking_recv() {
         while waits && store.as_ref().is_some_and(|store| store.is_behind()) {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
         // An error: there is no server any more.
         if focus.has_changed().unwrap_or(false) {
             ledger.focus(&focus.borrow_and_update());
         }
-        let requests =
-            batch.observations.into_iter().filter_map(|observation| ledger.apply(observation)).collect();
+        let requests = ledger.apply_all(batch.observations);
         let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));
         if let Some(store) = &store {
             let processes = view.as_deref().map(for_history).unwrap_or_default();

@@ -41,7 +41,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     let mut recorder = Recorder::begin(file, &machine).with_context(cannot)?;
     let (sender, mut batches) = mpsc::channel(budget.batches);
     let reader =
-        memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+        memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
     let mut reader = Some(reader);
     let begin = Instant::now();
     let progress = progress();

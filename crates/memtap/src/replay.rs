@@ -47,12 +47,11 @@ pub(crate) fn into_store(
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(budget.batches);
     let reader =
-        memtap_capture::spawn(opened.source, settings, sender).context("cannot start the capture thread")?;
+        memtap_capture::spawn(opened.source, &settings, sender).context("cannot start the capture thread")?;
     // Nobody looks at it meanwhile.
     let (_, focus) = watch::channel(BTreeSet::new());
     let ledger = Ledger::new(memtap_ledger::Settings::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(pipeline::run(batches, ledger, views, focus, Some(Arc::clone(&store)), true));
+    pipeline::run(batches, ledger, views, focus, Some(Arc::clone(&store)), true);
     reader.stop();
     let status = store.finish();
     progress.finish_and_clear();

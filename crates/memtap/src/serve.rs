@@ -58,6 +58,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
     confine::attached()?;
     confine::watching();
+    // What the kernel's types took while the programs were loaded.
+    crate::give_back_heap();
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
@@ -70,10 +72,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _last = is_recorded.then(|| views.clone());
     let (sender, batches) = mpsc::channel(config.budget.batches);
     let reader =
-        memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+        memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
     let (focus, focused) = watch::channel(BTreeSet::new());
-    let mut ledger_task =
-        tokio::spawn(pipeline::run(batches, ledger, views, focused, store.clone(), is_recorded));
+    let kept = store.clone();
+    let mut ledger_task = tokio::task::spawn_blocking(move || {
+        pipeline::run(batches, ledger, views, focused, kept, is_recorded);
+    });
     let (stop_server, stopped) = oneshot::channel::<()>();
     let state = match is_recorded {
         true => recorded_state(view, store.as_ref(), info),

@@ -152,14 +152,14 @@ impl Store for Mysql {
         Ok(appended)
     }
 
-    fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {
+    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
         self.measure()?;
-        let Some((host, run)) = self.ours.clone() else { return Ok(()) };
+        let Some((host, run)) = self.ours.clone() else { return Ok(false) };
         let retention = self.retention;
         let gone =
             self.on_connection(async |_, connection| retention.step(connection, &host, run, now).await)?;
-        self.rows = self.rows.saturating_sub(gone);
-        Ok(())
+        self.rows = self.rows.saturating_sub(gone.requests);
+        Ok(gone.requests > 0 || gone.others)
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {

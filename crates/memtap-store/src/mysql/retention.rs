@@ -26,6 +26,14 @@ pub(super) struct Retention {
     max_rows: u64,
 }
 
+/// What a step did.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    pub(super) requests: u64,
+    /// Lives have gone, or samples were put together or have gone.
+    pub(super) others: bool,
+}
+
 impl Retention {
     pub(super) fn new(settings: &Settings) -> Self {
         let nanoseconds = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
@@ -36,35 +44,43 @@ impl Retention {
         }
     }
 
-    /// One step; gives how many requests went. `host` is whose rows they are, `run` who counts them.
-    pub(super) async fn step(self, connection: &mut Conn, host: &str, run: u64, now: WallClock) -> Done<u64> {
+    /// One step. `host` is whose rows they are, `run` who counts them.
+    pub(super) async fn step(
+        self,
+        connection: &mut Conn,
+        host: &str,
+        run: u64,
+        now: WallClock,
+    ) -> Done<Gone> {
         let horizon = text_of(WallClock(now.0.saturating_sub(self.max_age_ns)));
         let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
         let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
         let mut beyond = rows.max(0).cast_unsigned().saturating_sub(self.max_rows);
-        let (mut gone, mut more) = (0, true);
+        let (mut gone, mut more) = (Gone::default(), true);
         // The count of what is there goes with the rows.
         let mut together = connection.start_transaction(TxOpts::default()).await?;
         for _ in 0..STATEMENTS {
             let deleted = requests(&mut together, host, &horizon, beyond.min(ROWS_AT_ONCE)).await?;
-            gone += deleted;
+            gone.requests += deleted;
             beyond = beyond.saturating_sub(deleted);
             more = deleted == ROWS_AT_ONCE;
             if !more {
                 break;
             }
         }
-        if gone > 0 {
+        if gone.requests > 0 {
             let sql = "UPDATE run SET `rows` = `rows` - ? WHERE id = ?";
-            together.exec_drop(sql, (gone.cast_signed(), run)).await?;
+            together.exec_drop(sql, (gone.requests.cast_signed(), run)).await?;
         }
         together.commit().await?;
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
-        samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns)).await?;
+        gone.others =
+            samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))
+                .await?;
         let long = text_of(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
         // No life goes before its requests.
         if !more {
-            rest(connection, host, &horizon, &long).await?;
+            gone.others |= rest(connection, host, &horizon, &long).await?;
         }
         Ok(gone)
     }
@@ -94,8 +110,9 @@ async fn requests(connection: &mut Transaction<'_>, host: &str, horizon: &str, b
     Ok(connection.affected_rows())
 }
 
-/// Lives that nobody has told of for so long have no requests any more either: short ones go with them, all with their samples.
-async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<()> {
+/// Lives that nobody has told of for so long have no requests any more either: short ones go with them, all with their samples. Gives whether
+/// any went.
+async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<bool> {
     let length = format!(
         "TIMESTAMPDIFF(SECOND, COALESCE(started_at, seen), COALESCE(ended_at, seen)) < {SHORT_LIFE_S}"
     );
@@ -103,9 +120,9 @@ async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> D
         "SELECT process.id FROM process JOIN run ON run.id = process.run_id WHERE seen < ? AND hostname = ? AND ({length} OR seen < ?) \
          ORDER BY seen LIMIT 500"
     );
-    let old: Vec<u64> = connection.exec(sql, (horizon, host, long)).await?;
-    if !old.is_empty() {
-        let list = old.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let old_lives: Vec<u64> = connection.exec(sql, (horizon, host, long)).await?;
+    if !old_lives.is_empty() {
+        let list = old_lives.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         for (table, column) in
             [("usage_sample", "process_id"), ("process_call", "process_id"), ("process", "id")]
         {
@@ -115,5 +132,6 @@ async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> D
     let kills = "oom_before USING oom_before JOIN oom_kill ON oom_kill.id = oom_id";
     let old = "oom_kill.timestamp < ? AND oom_kill.host = ?";
     connection.exec_drop(format!("DELETE FROM {kills} WHERE {old}"), (horizon, host)).await?;
-    connection.exec_drop("DELETE FROM oom_kill WHERE timestamp < ? AND host = ?", (horizon, host)).await
+    connection.exec_drop("DELETE FROM oom_kill WHERE timestamp < ? AND host = ?", (horizon, host)).await?;
+    Ok(!old_lives.is_empty())
 }

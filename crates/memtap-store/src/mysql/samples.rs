@@ -149,19 +149,20 @@ async fn usage_row(
     connection.exec_drop(INSERT_USAGE.as_str(), values).await
 }
 
-/// Puts together and deletes a bounded piece of this machine's samples. `current` is the run that still writes.
+/// Puts together and deletes a bounded piece of this machine's samples; gives whether there was any. `current` is the run that still writes.
 pub(super) async fn keep(
     connection: &mut Conn,
     host: &str,
     current: u64,
     now_s: i64,
     max_age_s: i64,
-) -> Done<()> {
+) -> Done<bool> {
+    let mut worked = false;
     let sql = "SELECT id, sampled_s FROM run WHERE hostname = ? AND sampled_s > 0 AND (id = ? OR rolled_3600 <= sampled_s) LIMIT 20";
     let runs: Vec<(u64, i64)> = connection.exec(sql, (host, current)).await?;
     for (run, sampled_s) in runs {
         for index in 0..STEPS.len() - 1 {
-            put_together(connection, run, index, (run != current).then_some(sampled_s)).await?;
+            worked |= put_together(connection, run, index, (run != current).then_some(sampled_s)).await?;
         }
         for (index, step) in STEPS.iter().enumerate() {
             let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
@@ -174,6 +175,7 @@ pub(super) async fn keep(
                     "DELETE FROM {table} WHERE run_id = {run} AND step_s = {step} AND at_s < {safe} LIMIT {ROWS_AT_ONCE}"
                 );
                 connection.exec_drop(sql, (now_s.saturating_sub(age),)).await?;
+                worked |= connection.affected_rows() > 0;
             }
         }
     }
@@ -183,12 +185,12 @@ pub(super) async fn keep(
         );
         connection.exec_drop(old, (now_s.saturating_sub(max_age_s), host)).await?;
     }
-    Ok(())
+    Ok(worked)
 }
 
 /// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
 /// second) the rest too, of one that goes on only whole steps.
-async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<()> {
+async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
     let sql = format!("SELECT rolled_{longer}, {complete} FROM run WHERE id = ?");
@@ -207,7 +209,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         if complete > rolled {
             connection.exec_drop(pointer, (complete, run)).await?;
         }
-        return Ok(());
+        return Ok(false);
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
     // Both or none: what was added is not added again.
@@ -219,7 +221,8 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         connection.query_drop(sql).await?;
     }
     connection.exec_drop(pointer, (until, run)).await?;
-    connection.query_drop("COMMIT").await
+    connection.query_drop("COMMIT").await?;
+    Ok(true)
 }
 
 /// Of one pid or of all, from the steps that fit.

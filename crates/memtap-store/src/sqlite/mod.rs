@@ -80,7 +80,7 @@ impl Store for Sqlite {
         self.writer.append(&mut self.connection, delivery)
     }
 
-    fn housekeeping(&mut self, now: WallClock) -> Result<(), StoreError> {
+    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
         let (run, written) = (self.writer.run(), self.writer.take_written());
         let gone = self.retention.step(&self.connection, now, run, written);
         match &gone {
@@ -88,7 +88,7 @@ impl Store for Sqlite {
             // A step that was cut short may have deleted some all the same.
             Err(_) => self.writer.forget(),
         }
-        gone.map(drop)
+        gone.map(|gone| gone.is_something())
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {

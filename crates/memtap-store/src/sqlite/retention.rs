@@ -11,19 +11,22 @@ use crate::{Settings, StoreError};
 
 /// Rows deleted in one step, at most.
 const ROWS_AT_ONCE: i64 = 20_000;
+/// Where requests go at each step, one of so many looks for what belongs to none: that reads whole tables.
+const REST_EVERY: u64 = 8;
 /// How long to wait for another program, as `schema::prepare` sets it.
 const BUSY: Duration = Duration::from_secs(2);
 /// Pages given back to the file system in one step, at most.
 const PAGES_AT_ONCE: i64 = 2_000;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Retention {
     max_age_ns: i64,
     max_sample_age_ns: i64,
     max_bytes: i64,
+    steps: u64,
 }
 
-/// What a step deleted.
+/// What a step did.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     pub(super) requests: u64,
@@ -31,6 +34,14 @@ pub(super) struct Gone {
     pub(super) processes: Vec<i64>,
     /// Rows of who, what and name: the writer may have them in mind.
     pub(super) shared: usize,
+    /// Samples were put together or deleted.
+    samples: bool,
+}
+
+impl Gone {
+    pub(super) fn is_something(&self) -> bool {
+        self.requests > 0 || !self.processes.is_empty() || self.shared > 0 || self.samples
+    }
 }
 
 impl Retention {
@@ -40,12 +51,13 @@ impl Retention {
             max_age_ns: nanoseconds(settings.max_age),
             max_sample_age_ns: nanoseconds(settings.max_sample_age),
             max_bytes: i64::try_from(settings.max_bytes).unwrap_or(i64::MAX),
+            steps: 0,
         }
     }
 
     /// One step, after `written` requests came since the last one: deletes faster than what comes. `run` is the one that writes.
     pub(super) fn step(
-        self,
+        &mut self,
         connection: &Connection,
         now: WallClock,
         run: i64,
@@ -71,11 +83,14 @@ impl Retention {
             }
         }
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
-        samples::keep(connection, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))?;
-        let long = now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns));
-        gone.processes.extend(delete_processes(connection, horizon, long)?);
-        gone.shared += delete_shared(connection)?;
-        delete_oom_kills(connection, horizon)?;
+        gone.samples = samples::keep(connection, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))?;
+        self.steps += 1;
+        if gone.requests == 0 || self.steps.is_multiple_of(REST_EVERY) {
+            let long = now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns));
+            gone.processes.extend(delete_processes(connection, horizon, long)?);
+            gone.shared += delete_shared(connection)?;
+            delete_oom_kills(connection, horizon)?;
+        }
         give_back(connection)?;
         if gone.requests > 0 {
             shorten_log(connection)?;
@@ -132,7 +147,8 @@ fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {
 /// Deletes requests before `end`, oldest first, a bounded number, with all that is told of them.
 fn delete_requests(connection: &Connection, end: Option<i64>) -> Result<u64, StoreError> {
     let Some(end) = end else { return Ok(0) };
-    let first: Option<i64> = connection.query_row("SELECT min(id) FROM request", [], |row| row.get(0))?;
+    let first = "SELECT min(id) FROM request";
+    let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
     let Some(first) = first else { return Ok(0) };
     let end = end.min(first.saturating_add(ROWS_AT_ONCE));
     if end <= first {
@@ -217,6 +233,10 @@ fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreErr
 
 /// Gives free pages back to the file system. The pragma gives back one page per step, so all its rows must be read.
 fn give_back(connection: &Connection) -> Result<(), StoreError> {
+    let free = "SELECT freelist_count FROM pragma_freelist_count";
+    if connection.prepare_cached(free)?.query_row([], |row| row.get::<_, i64>(0))? == 0 {
+        return Ok(());
+    }
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
@@ -232,8 +252,8 @@ fn shorten_log(connection: &Connection) -> Result<(), StoreError> {
 }
 
 fn used_bytes(connection: &Connection) -> Result<i64, StoreError> {
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    Ok((number("page_count")? - number("freelist_count")?) * number("page_size")?)
+    let sql = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 #[cfg(test)]

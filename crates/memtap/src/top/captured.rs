@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use memtap_capture::SourceChoice;
@@ -17,9 +16,6 @@ use crate::confine;
 use crate::pipeline;
 use crate::serve::this_machine;
 
-/// Nobody here needs requests within a millisecond: the ring has room for what comes meanwhile (half a million a second in the smallest), and
-/// waking costs.
-const POLL: Duration = Duration::from_millis(25);
 /// Requests that are kept for the streams of single processes: there is no history to ask.
 const LATEST: usize = 5000;
 
@@ -31,7 +27,6 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
         accounts: budget.accounts,
         speed: Some(arguments.speed),
         tick: arguments.pace.duration(),
-        poll: POLL,
         ..memtap_capture::Settings::default()
     };
     let opened = confine::open(source, &capture)?;
@@ -47,11 +42,11 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(budget.batches);
     let reader =
-        memtap_capture::spawn(opened.source, capture, sender).context("cannot start the capture thread")?;
+        memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
     let ledger = Ledger::new(memtap_ledger::Settings { latest_kept: LATEST, ..Default::default() });
     // What somebody looks at stands in the view's own requests.
     let (_, focus) = watch::channel(BTreeSet::new());
-    tokio::spawn(pipeline::run(batches, ledger, views, focus, None, false));
+    tokio::task::spawn_blocking(move || pipeline::run(batches, ledger, views, focus, None, false));
     let (sender, models) = watch::channel(Arc::default());
     tokio::spawn(model(view, Modeller::new(about), sender));
     let end = match source {

@@ -87,7 +87,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     let watched = Watched { some: settings.filter.is_of_some(), about: about(&*opened.source) };
     let (sender, mut batches) = mpsc::channel(BATCHES);
     let reader =
-        memtap_capture::spawn(opened.source, settings, sender).context("cannot start the capture thread")?;
+        memtap_capture::spawn(opened.source, &settings, sender).context("cannot start the capture thread")?;
     let begin = Instant::now();
     let queue = Arc::new(Queue::default());
     let mut trace = Trace {
