@@ -13,13 +13,13 @@ use tokio::sync::{mpsc, watch};
 pub(crate) fn run(
     mut batches: mpsc::Receiver<memtap_capture::Batch>,
     mut ledger: Ledger,
-    views: watch::Sender<Arc<LiveView>>,
+    views: &watch::Sender<Arc<LiveView>>,
     mut focus: watch::Receiver<BTreeSet<Tgid>>,
-    store: Option<Arc<memtap_store::Handle>>,
+    store: Option<&memtap_store::Handle>,
     waits: bool,
 ) {
     while let Some(batch) = batches.blocking_recv() {
-        while waits && store.as_ref().is_some_and(|store| store.is_behind()) {
+        while waits && store.is_some_and(memtap_store::Handle::is_behind) {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         // An error: there is no server any more.
@@ -28,7 +28,7 @@ pub(crate) fn run(
         }
         let requests = ledger.apply_all(batch.observations);
         let view = batch.tick.map(|at| Arc::new(ledger.publish(at)));
-        if let Some(store) = &store {
+        if let Some(store) = store {
             let processes = view.as_deref().map(for_history).unwrap_or_default();
             let oom_kills = view.as_ref().map(|view| view.fresh_oom_kills().to_vec()).unwrap_or_default();
             let all = view.as_deref().map(Into::into);

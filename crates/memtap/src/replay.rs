@@ -51,7 +51,7 @@ pub(crate) fn into_store(
     // Nobody looks at it meanwhile.
     let (_, focus) = watch::channel(BTreeSet::new());
     let ledger = Ledger::new(memtap_ledger::Settings::default());
-    pipeline::run(batches, ledger, views, focus, Some(Arc::clone(&store)), true);
+    pipeline::run(batches, ledger, &views, focus, Some(&store), true);
     reader.stop();
     let status = store.finish();
     progress.finish_and_clear();

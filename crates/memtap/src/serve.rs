@@ -76,7 +76,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (focus, focused) = watch::channel(BTreeSet::new());
     let kept = store.clone();
     let mut ledger_task = tokio::task::spawn_blocking(move || {
-        pipeline::run(batches, ledger, views, focused, kept, is_recorded);
+        pipeline::run(batches, ledger, &views, focused, kept.as_deref(), is_recorded);
     });
     let (stop_server, stopped) = oneshot::channel::<()>();
     let state = match is_recorded {

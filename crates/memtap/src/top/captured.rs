@@ -46,7 +46,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     let ledger = Ledger::new(memtap_ledger::Settings { latest_kept: LATEST, ..Default::default() });
     // What somebody looks at stands in the view's own requests.
     let (_, focus) = watch::channel(BTreeSet::new());
-    tokio::task::spawn_blocking(move || pipeline::run(batches, ledger, views, focus, None, false));
+    tokio::task::spawn_blocking(move || pipeline::run(batches, ledger, &views, focus, None, false));
     let (sender, models) = watch::channel(Arc::default());
     tokio::spawn(model(view, Modeller::new(about), sender));
     let end = match source {
