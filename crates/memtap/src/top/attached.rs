@@ -89,23 +89,32 @@ impl Link {
             bail!("it is no memtap: it does not open as Engine.IO does");
         }
         link.say("40/live,")?;
-        let answer = link.text()?;
-        if !answer.starts_with("40/live,") {
+        // Engine.IO may ask for a sign of life before Socket.IO answers.
+        if !link.answer()?.starts_with("40/live,") {
             bail!("it is no memtap: it has no namespace /live");
         }
         link.socket.get_ref().set_read_timeout(Some(SILENCE))?;
         Ok(link)
     }
 
-    /// The next event; what keeps the connection alive is answered.
+    /// The next event.
     fn event(&mut self) -> anyhow::Result<String> {
         loop {
-            let text = self.text()?;
+            let text = self.answer()?;
             match text.as_str() {
                 event if event.starts_with(EVENT) => return Ok(text),
-                "2" => self.say("3")?,
                 "1" | "41/live," => bail!("it has closed the connection"),
                 _ => {}
+            }
+        }
+    }
+
+    /// The next that is said; what keeps the connection alive is answered.
+    fn answer(&mut self) -> anyhow::Result<String> {
+        loop {
+            match self.text()? {
+                ping if ping == "2" => self.say("3")?,
+                text => return Ok(text),
             }
         }
     }
