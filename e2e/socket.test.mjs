@@ -100,7 +100,7 @@ while True:
 
 /** A client that takes nothing from its socket until it is told to; then it says how many ticks it finds before the next snapshot. */
 const MUTE = `
-import re, socket, sys
+import re, socket, sys, time
 def sent(text):
     return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text.encode()
 link = socket.socket()
@@ -109,6 +109,9 @@ link.connect(("127.0.0.1", int(sys.argv[1])))
 link.sendall(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\\r\\nHost: 127.0.0.1:" + sys.argv[1].encode() + b"\\r\\nConnection: Upgrade\\r\\n"
     b"Upgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==\\r\\n\\r\\n")
 link.sendall(sent("40") + sent("40/live,"))
+# The first sign of life is asked for at once, the next after 25 seconds: this one keeps the link for 45.
+time.sleep(1)
+link.sendall(sent("3"))
 print("there", flush=True)
 sys.stdin.readline()
 link.settimeout(10)
