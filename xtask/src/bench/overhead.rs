@@ -64,7 +64,7 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
             "One process makes one kind of call as fast as it can, on a CPU of its own, while something follows: medians of {rounds} rounds in which \
              all take turns, and the spread from the smallest to the largest. \"Floor\": the same hooks with programs that return at once, and an empty \
              record of the same size put into a ring for each memory call: the least that a tracer of this kind can cost. Peers follow the same four \
-             calls of the whole machine (strace: of its child), and print into a file."
+             calls of the whole machine (strace: all memory calls of its child), and print into a file."
         ),
         tables,
     })
