@@ -13,7 +13,7 @@ client.on("tick", (tick) => {
   ticks += 1;
   if (ticks === 1) from = bytes();
   const now = Date.now();
-  for (const request of tick.requests) if (String(request.pid) === pid) took.push(now - Date.parse(request.time));
+  for (const request of tick.requests) if (String(request.pid) === pid) took.push(now - Date.parse(request.timestamp));
 });
 await sleep(seconds * 1000);
 took.sort((one, other) => one - other);
