@@ -2,7 +2,7 @@
 
 use memtap_capture::{Settings, SourceChoice, open};
 use memtap_model::Observation;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::time::{ClockId, clock_gettime};
 
 const READINGS: usize = 5;
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn cpu_ms() -> Result<f64, Box<dyn std::error::Error>> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    let ms = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 * 1e3 + time.tv_usec() as f64 / 1e3;
-    Ok(ms(usage.user_time()) + ms(usage.system_time()))
+    // To the nanosecond; what getrusage says may be whole clock ticks.
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    Ok(time.tv_sec() as f64 * 1e3 + time.tv_nsec() as f64 / 1e6)
 }

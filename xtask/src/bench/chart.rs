@@ -20,6 +20,7 @@ pub(crate) fn svg(table: &Table, chart: &Chart, alternative: &str) -> anyhow::Re
         .rows
         .iter()
         .filter_map(|row| Some((row.name.as_str(), row.figures.get(chart.column).copied().flatten()?.value)))
+        .filter(|(_, value)| value.is_finite())
         .collect();
     let column = table.columns.get(chart.column).context("the chart's column")?;
     let height = MARGINS + ROW * u32::try_from(bars.len())?;
