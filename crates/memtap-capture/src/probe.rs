@@ -53,9 +53,9 @@ impl Plan {
             Hook::Exit => ("other system calls pay about 0.1 us", "every system call's exit is looked at"),
         };
         let (cost, books) = match self.locks {
-            true => ("0.7 to 0.9", "each change is booked by the very thread that made it"),
+            true => ("0.5 to 0.7", "each change is booked by the very thread that made it"),
             false => (
-                "0.4 to 0.6",
+                "0.3 to 0.5",
                 "sums are exact, but threads of one process that change its memory in the same instant may be booked for each other",
             ),
         };
