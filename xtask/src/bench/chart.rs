@@ -9,7 +9,7 @@ use super::section::{Chart, Table, number};
 const WIDTH: u32 = 860;
 const ROW: u32 = 30;
 const MARGINS: u32 = 70;
-const NAMES: u32 = 300;
+const NAMES: u32 = 340;
 const OURS: RGBColor = RGBColor(0x1d, 0x6f, 0xb8);
 const OTHERS: RGBColor = RGBColor(0x9a, 0xa3, 0xad);
 const INK: RGBColor = RGBColor(0x55, 0x5d, 0x66);
