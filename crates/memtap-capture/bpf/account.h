@@ -13,7 +13,18 @@ struct change {
 	__u64 brk;	/* as it was before */
 };
 
+/* What takes longer to look at than all else that a request needs, as last seen (stream.h). */
+struct glance {
+	__u64 tick;	/* of the kernel's timer, when that was */
+	__u64 uses;	/* requests that it has served since */
+	__u64 time_ns;	/* CLOCK_BOOTTIME */
+	bool has_room;	/* whether the ring had room for requests */
+};
+
 struct account {
+	__u32 tgid;		/* 0: none, and none yet */
+	__u32 is_taken;		/* of a slot: since before `tgid` is set, until after it is none any more */
+	__u64 free_from;	/* of a slot: the kernel's timer tick from which on it may be taken again */
 	__u64 start_ns;
 	__u64 mm;		/* the address space that the books are about */
 	__s64 others_base;	/* in a shared space: what had been moved there, less its own, when it came */
@@ -26,13 +37,26 @@ struct account {
 	__u64 peak_resident;	/* since the last reading */
 	__u64 highest_told;	/* of the kernel's own high-water mark of the resident set, as of the last reading */
 	__u64 has_news;		/* whether there were requests since the last tally */
+	struct glance glance;
 	__u64 refusals_beyond;
 	struct memtap_books books;
 	struct memtap_refusal refusals[MEMTAP_REFUSALS];
 	struct memtap_call calls[MEMTAP_CALLS];
 };
 
-/* By tgid. Entries come with a process and go with it; the loader sets how many there may be. */
+/*
+ * A process's account is in the slot that the end of its number chooses, which is found without a helper; when another process has that
+ * slot, in the map behind, by tgid. Entries come with a process and go with it; the loader sets how many there may be.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct account);
+} slots SEC(".maps");
+/* Their number, a power of two, less one. */
+const volatile __u32 slot_mask = 4095;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -52,19 +76,51 @@ struct {
 	__type(value, struct change);
 } changes SEC(".maps");
 
+static __always_inline struct account *slot_of(__u32 tgid)
+{
+	__u32 slot = tgid & slot_mask;
+
+	return bpf_map_lookup_elem(&slots, &slot);
+}
+
 static __always_inline struct account *account_of(__u32 tgid)
 {
+	struct account *slot = slot_of(tgid);
+
+	return slot && slot->tgid == tgid ? slot : bpf_map_lookup_elem(&accounts, &tgid);
+}
+
+/* A slot that was given back rests, so that nobody who was still looking at the old account writes into the new one. */
+#define SLOT_RESTS 8
+
+/* The process's slot, if it is free, or its own already, with nothing in it. */
+static __always_inline struct account *take_slot(__u32 tgid)
+{
+	struct account *slot = slot_of(tgid);
+
+	if (!slot)
+		return NULL;
+	if (slot->tgid != tgid && (slot->is_taken || bpf_jiffies64() < slot->free_from ||
+				   __sync_val_compare_and_swap(&slot->is_taken, 0, 1)))
+		return NULL;
+	__builtin_memset(&slot->start_ns, 0, sizeof(*slot) - offsetof(struct account, start_ns));
+	return slot;
+}
+
+static __always_inline struct account *take_entry(__u32 tgid)
+{
+	bpf_map_update_elem(&accounts, &tgid, &fresh, BPF_ANY);
 	return bpf_map_lookup_elem(&accounts, &tgid);
 }
 
 /* With what the process has now. */
 static __always_inline struct account *open_account(struct task_struct *task, struct mm_struct *mm)
 {
-	struct account *account;
 	__u32 tgid = task->tgid;
+	struct account *account = take_slot(tgid);
 
-	bpf_map_update_elem(&accounts, &tgid, &fresh, BPF_ANY);
-	account = account_of(tgid);
+	if (!account)
+		account = take_entry(tgid);
 	if (!account)
 		return NULL;
 	account->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
@@ -72,7 +128,21 @@ static __always_inline struct account *open_account(struct task_struct *task, st
 	account->brk = mm->brk;
 	account->stack_vm = mm->stack_vm;
 	account->books.opening = account->peak_virtual = mm->total_vm;
+	/* Whoever finds the number finds all of it. */
+	*(volatile __u32 *)&account->tgid = tgid;
 	return account;
+}
+
+static __always_inline void close_account(__u32 tgid)
+{
+	struct account *slot = slot_of(tgid);
+
+	if (slot && slot->tgid == tgid) {
+		*(volatile __u32 *)&slot->tgid = 0;
+		*(volatile __u64 *)&slot->free_from = bpf_jiffies64() + SLOT_RESTS;
+		*(volatile __u32 *)&slot->is_taken = 0;
+	}
+	bpf_map_delete_elem(&accounts, &tgid);
 }
 
 /*
@@ -194,7 +264,9 @@ static __always_inline __s64 not_booked(struct account *account, struct mm_struc
 
 static __always_inline __s64 stack_not_booked(struct account *account, struct mm_struct *mm)
 {
-	return mm->stack_vm - __sync_lock_test_and_set(&account->stack_vm, mm->stack_vm);
+	__u64 now = mm->stack_vm;
+
+	return now == account->stack_vm ? 0 : now - __sync_lock_test_and_set(&account->stack_vm, now);
 }
 
 /* Whoever calls this holds the lock of the account's address space. */
@@ -228,7 +300,7 @@ static __always_inline __s64 end_of_call(struct account *account, struct task_st
 		if (!change || !change->tid)
 			return 0;
 	}
-	*brk_before = change->brk;
+	*brk_before = *(volatile __u64 *)&change->brk;
 	/* Its place is free only once it has been read. */
 	__s64 delta = *(volatile __s64 *)&change->delta;
 	*(volatile __u32 *)&change->tid = 0;

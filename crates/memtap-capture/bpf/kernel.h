@@ -21,6 +21,7 @@ typedef _Bool bool;
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -39,6 +40,7 @@ enum {
 };
 
 #define NULL ((void *)0)
+#define offsetof(type, field) __builtin_offsetof(type, field)
 #define true 1
 #define false 0
 #define CLONE_THREAD 0x00010000

@@ -72,7 +72,8 @@ static __always_inline void returned(struct task_struct *task, struct mm_struct 
 	count_request(account, call->row, errno, size == MEMTAP_SIZE_BREAK && delta < 0 ? 0 : requested);
 	if (!is_told(call->row, errno, requested))
 		return;
-	if (requests_have_room()) {
+	look(&account->glance);
+	if (account->glance.has_room) {
 		if (call->row == row_mmap && !errno && !(call->args[3] & MAP_ANONYMOUS))
 			told = tell_file_request(task, call, account, delta, requested);
 		else
@@ -194,32 +195,30 @@ static __always_inline struct account *account_of_space(struct task_struct *task
 }
 
 /* Row + 1 of the call in which the thread holds the lock of its own address space, if that call may change the virtual size; else 0. */
-static __always_inline __u32 moving_row(struct task_struct *task, struct mm_struct *mm, struct pt_regs *regs)
+static __always_inline __u32 moving_row(struct task_struct *task, struct mm_struct *mm)
 {
-	__u32 row = task->mm == mm ? row_of(regs, regs->orig_ax, is_compat(task)) : 0;
+	struct pt_regs *regs;
+	__u32 row;
 
+	if (task->mm != mm)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	row = row_of(regs, regs->orig_ax, is_compat(task));
 	return row && row <= MEMTAP_CALLS && moves[row - 1] ? row : 0;
 }
 
 /*
  * The lock of an address space, taken for writing (include/linux/mmap_lock.h; this form of the tracepoint is from 6.14 on): what is
- * resident now may soon be given back. A mapping that is made over nothing gives nothing back.
+ * resident now may soon be given back, and the break may be moved.
  */
 SEC("tp_btf/mmap_lock_acquire_returned")
 int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs;
 	struct account *account;
-	__u32 row;
 
 	if (!write || !success)
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	row = moving_row(task, mm, regs);
-	if (!row || (row == row_mmap + 1 && !is_compat(task) && !(regs->r10 & MAP_FIXED)))
-		return 0;
-	account = account_of_space(task, mm);
+	account = account_of_space(bpf_get_current_task_btf(), mm);
 	if (!account)
 		return 0;
 	raise(&account->peak_resident, resident_nearly(mm));
@@ -250,12 +249,14 @@ SEC("tp_btf/mmap_lock_released")
 int BPF_PROG(on_released, struct mm_struct *mm, bool write)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 row = moving_row(task, mm, (struct pt_regs *)bpf_task_pt_regs(task));
 	struct account *account = account_of_space(task, mm);
 	__s64 change;
+	__u32 row;
 
-	if (!account)
+	/* Most locks are for something else. */
+	if (!account || (mm->stack_vm == account->stack_vm && !not_booked(account, mm)))
 		return 0;
+	row = moving_row(task, mm);
 	if (!write || !row) {
 		change = take_stack_growth(account, mm);
 		if (change)
@@ -292,7 +293,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		unwatch(tgid);
 		if (account)
 			leave(account);
-		bpf_map_delete_elem(&accounts, &tgid);
+		close_account(tgid);
 		return 0;
 	}
 	if (account) {
@@ -351,7 +352,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	tell_state(MEMTAP_EXIT, task, mm, account);
 	if (account)
 		leave(account);
-	bpf_map_delete_elem(&accounts, &tgid);
+	close_account(tgid);
 	return 0;
 }
 

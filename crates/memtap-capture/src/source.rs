@@ -117,6 +117,9 @@ pub struct Settings {
     pub ring_requests: Option<u32>,
     /// How many processes may have accounts in the kernel.
     pub accounts: u32,
+    /// Each request has a time of its own, where it costs much to read the clock. Else those of one process within a tick of the kernel's
+    /// timer (1 to 10 ms) may have the time of the first of them.
+    pub exact_times: bool,
     /// How requests are seen; `None`: as the facts speak for.
     pub plan: Option<Plan>,
     /// The columns of a SystemTap script's lines.
@@ -147,6 +150,7 @@ impl Default for Settings {
             ring_bytes: 16 << 20,
             ring_requests: None,
             accounts: 32_768,
+            exact_times: false,
             plan: None,
             columns: Layout::default(),
             utc_offset: 0,

@@ -579,3 +579,59 @@ fn requests_that_are_not_wanted_are_booked_and_not_told() {
     assert!(large.contains(&(Call::Mmap, 5)) && large.iter().all(|one| one.1 >= 5), "{large:?}");
     assert_eq!(told(Filter { refused: true, ..of_own() }), [refused]);
 }
+
+/// More processes than accounts, in all, and more than slots at a time: those that end give theirs back, wherever it was.
+#[test]
+fn accounts_are_found_and_given_back_in_slots_and_beyond() {
+    const ROUNDS: usize = 5;
+    const AT_ONCE: usize = 150;
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    for plan in plans() {
+        let mut source = bpf(&Settings { accounts: 400, ..with_plan(plan) });
+        read_all(source.as_mut());
+        for round in 0..ROUNDS {
+            let mut shells: Vec<Child> = (0..AT_ONCE).map(|_| shell()).collect();
+            shells.iter_mut().for_each(|shell| tell(shell, ":"));
+            let all = read_all(source.as_mut());
+            let lost = all.iter().find(|one| matches!(one, Observation::Lost { .. }));
+            assert_eq!(lost, None, "{}, {round}", plan.name());
+            for pid in shells.iter().map(Child::id) {
+                let state = states(&all).filter(|state| state.tgid.0 == pid).last().expect("it is read");
+                let causes = state.causes.unwrap_or_else(|| panic!("{pid} has an account, {round}"));
+                let now = state.virtual_bytes.map(u64::cast_signed);
+                assert_eq!(Some(causes.balance()), now, "{}: {pid}, {round}", plan.name());
+            }
+            shells.into_iter().for_each(end);
+        }
+    }
+}
+
+/// Steps between the times of requests that this process makes as fast as it can, nanoseconds.
+fn times_apart(exact_times: bool, pause: std::time::Duration) -> Vec<i64> {
+    const PAIRS: usize = 200;
+    let mut source = bpf(&Settings { exact_times, ..Settings::default() });
+    read_until_quiet(source.as_mut());
+    for _ in 0..PAIRS {
+        unmap(map(4096), 4096);
+        std::thread::sleep(pause);
+    }
+    let all = read_all(source.as_mut());
+    let times: Vec<i64> = own_requests(&all).map(|request| request.time.0).collect();
+    assert!(times.len() >= 2 * PAIRS, "{}", times.len());
+    times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[test]
+fn each_request_has_its_own_time_where_that_is_wanted_and_else_shares_it_with_few() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let at_once = std::time::Duration::ZERO;
+    assert!(times_apart(true, at_once).iter().all(|step| *step > 0));
+    let steps = times_apart(false, at_once);
+    assert!(steps.iter().all(|step| *step >= 0), "time goes forward");
+    let own = steps.iter().filter(|step| **step > 0).count();
+    assert!(own >= steps.len() / 16 && own < steps.len() / 2, "{own} of {}", steps.len());
+    // A tick apart at least, each pair has a time of its own.
+    let apart = times_apart(false, std::time::Duration::from_millis(12));
+    let own = apart.iter().filter(|step| **step > 10_000_000).count();
+    assert!(own >= 199, "{own} of {}", apart.len());
+}

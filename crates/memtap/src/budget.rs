@@ -7,7 +7,7 @@ use crate::serve::OBSERVATION_BATCH_BYTES;
 pub(crate) struct Budget {
     /// The kernel's ring: a quarter, a power of two.
     pub(crate) ring_bytes: u32,
-    /// Processes with accounts in the kernel, a KiB each: a quarter.
+    /// Processes with accounts in the kernel, a KiB each and the share of one that they find faster: a quarter.
     pub(crate) accounts: u32,
     /// Batches on their way from the capture to the ledger: an eighth.
     pub(crate) batches: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Budget {
 }
 
 /// What is left, a quarter, is for the program itself, the books and the views.
-const ACCOUNT_BYTES: u64 = 1024;
+const ACCOUNT_BYTES: u64 = 1280;
 /// A request in the queue, with its share of the containers.
 const QUEUED_BYTES: u64 = 180;
 

@@ -268,6 +268,11 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) accounts: Option<u32>,
 
+    /// Read the clock for each request. Else those of one process within one tick of the kernel's timer (1 to 10 ms), sixteen at most, have
+    /// the time of the first of them, which spares its system calls about 80 ns each
+    #[arg(long, env = "MEMTAP_EXACT_TIMES")]
+    pub(crate) exact_times: bool,
+
     /// How requests are seen: functions+locks, exit+locks, functions or exit (memtap doctor explains them)
     /// [default: the best that this kernel allows]
     #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]

@@ -70,6 +70,7 @@ impl Config {
                 ring_bytes: arguments.ring_size.unwrap_or(budget.ring_bytes),
                 ring_requests: arguments.ring_requests,
                 accounts: arguments.accounts.unwrap_or(budget.accounts),
+                exact_times: arguments.exact_times,
                 plan: arguments.plan,
                 columns: arguments.lines.columns,
                 utc_offset: arguments.lines.utc_offset,

@@ -30,6 +30,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     let capture = memtap_capture::Settings {
         ring_bytes: budget.ring_bytes,
         accounts: budget.accounts,
+        exact_times: true,
         ..memtap_capture::Settings::default()
     };
     let opened = confine::open(&arguments.source, &capture)?;

@@ -15,8 +15,9 @@ use support::{Fixture, Memtap};
 fn with_env(server: &Server, folder: &std::path::Path) -> Memtap {
     let text = server.text("memory");
     let port = text.rsplit_once('/').unwrap().0.rsplit_once(':').unwrap().1;
-    let env =
-        format!("DB_HOST=127.0.0.1\nDB_PORT={port}\nDB_USER=memtap\nDB_PASS='s3cr3t/@:'\nDB_NAME=memory\n");
+    let env = format!(
+        "DB_HOST=127.0.0.1\nDB_PORT={port}\nDB_USER=memtap\nDB_PASS='s3cr3t/@:'\nDB_NAME=memory\nMEMTAP_EXACT_TIMES=true\n"
+    );
     std::fs::write(folder.join(".env"), env).unwrap();
     let spool = format!("--spool={}", folder.join("spool").display());
     Memtap::start_in(folder, &["--source=bpf", "--env-file=.env", &spool], None)

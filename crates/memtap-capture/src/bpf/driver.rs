@@ -235,11 +235,13 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
     let page = crate::clock::page_size().unwrap_or(4096);
     let row = |call: Call| call.index() as u32;
     let (name_part, name_part_length) = name_part(filter);
+    let slots = slots_for(settings.accounts);
     EbpfLoader::new()
         .btf(Some(btf))
         // User space never reads what threads have under way.
         .allow_unsupported_maps()
         .map_max_entries("ring", settings.ring_bytes)
+        .map_max_entries("slots", slots)
         .map_max_entries("accounts", settings.accounts)
         .map_max_entries("spaces", settings.accounts)
         .map_max_entries("watched", settings.accounts)
@@ -251,6 +253,8 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("row_shmat", &row(Call::Shmat), true)
         .override_global("row_shmdt", &row(Call::Shmdt), true)
         .override_global("page_size", &page, true)
+        .override_global("slot_mask", &(slots - 1), true)
+        .override_global("exact_times", &u8::from(settings.exact_times), true)
         .override_global("own_changes", &u8::from(plan.locks), true)
         .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
         .override_global("cpus", &cpus, true)
@@ -264,6 +268,11 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("told_rows", &told_rows(filter)[..], true)
         .load(OBJECT)
         .map_err(|error| CaptureError::of_step("loading the eBPF object", &error))
+}
+
+/// On top of the accounts, at most a quarter of them: the few hundred processes that most machines have find one free.
+fn slots_for(accounts: u32) -> u32 {
+    1 << (accounts / 4).clamp(8, 8192).ilog2()
 }
 
 /// How large a call is, and whether it may change the virtual size, by row.

@@ -38,7 +38,7 @@ enum LastReading {
 pub(super) fn open(command: &Waiting, settings: &Settings) -> Result<Bpf, CaptureError> {
     let root = root_of(command);
     let filter = Filter { pids: vec![root], follow: true, ..settings.filter.clone() };
-    let mut source = Bpf::open_for_command(&Settings { filter, ..settings.clone() })?;
+    let mut source = Bpf::open_for_command(&Settings { filter, exact_times: true, ..settings.clone() })?;
     let is_ours = |state: &ProcessState| state.tgid == root && state.parent.0 == std::process::id();
     let is_read = read_all(&mut source)?.iter().any(|observation| {
         // With books: what only /proc tells has none.

@@ -75,7 +75,7 @@ fn settings(arguments: &TraceArguments) -> Settings {
         least_bytes: arguments.requests.min_size.unwrap_or(0),
         refused: arguments.requests.refused,
     };
-    Settings { filter, ..Settings::default() }
+    Settings { filter, exact_times: true, ..Settings::default() }
 }
 
 async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Result<()> {
