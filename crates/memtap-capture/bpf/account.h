@@ -13,14 +13,6 @@ struct change {
 	__u64 brk;	/* as it was before */
 };
 
-/* What takes longer to look at than all else that a request needs, as last seen (stream.h). */
-struct glance {
-	__u64 tick;	/* of the kernel's timer, when that was */
-	__u64 uses;	/* requests that it has served since */
-	__u64 time_ns;	/* CLOCK_BOOTTIME */
-	bool has_room;	/* whether the ring had room for requests */
-};
-
 struct account {
 	__u32 tgid;		/* 0: none, and none yet */
 	__u32 is_taken;		/* of a slot: since before `tgid` is set, until after it is none any more */
@@ -87,7 +79,9 @@ static __always_inline struct account *account_of(__u32 tgid)
 {
 	struct account *slot = slot_of(tgid);
 
-	return slot && slot->tgid == tgid ? slot : bpf_map_lookup_elem(&accounts, &tgid);
+	if (!unlikely(!slot || slot->tgid != tgid))
+		return slot;
+	return bpf_map_lookup_elem(&accounts, &tgid);
 }
 
 /* A slot that was given back rests, so that nobody who was still looking at the old account writes into the new one. */
@@ -165,7 +159,7 @@ static __always_inline struct space *space_of(struct account *account)
 {
 	__u64 mm = account->mm;
 
-	return account->shares ? bpf_map_lookup_elem(&spaces, &mm) : NULL;
+	return unlikely(account->shares) ? bpf_map_lookup_elem(&spaces, &mm) : NULL;
 }
 
 static __always_inline void add(void *amount, __s64 change)
@@ -274,7 +268,7 @@ static __always_inline void add_to_call(struct account *account, struct task_str
 {
 	struct change *change = &account->under_way;
 
-	if (change->tid && change->tid != task->pid) {
+	if (unlikely(change->tid && change->tid != task->pid)) {
 		account->is_crowded = 1;
 		change = bpf_task_storage_get(&changes, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (!change)
@@ -293,7 +287,7 @@ static __always_inline __s64 end_of_call(struct account *account, struct task_st
 {
 	struct change *change = &account->under_way;
 
-	if (change->tid != task->pid) {
+	if (unlikely(change->tid != task->pid)) {
 		if (!account->is_crowded)
 			return 0;
 		change = bpf_task_storage_get(&changes, task, NULL, 0);
@@ -343,7 +337,7 @@ static __always_inline void count_request(struct account *account, __u32 row, __
 		return;
 	call = &account->calls[index];
 	add(&call->count, 1);
-	if (errno) {
+	if (unlikely(errno)) {
 		add(&call->refused, 1);
 		count_refusal(account, row, errno);
 	} else {

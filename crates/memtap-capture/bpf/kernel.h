@@ -33,6 +33,7 @@ enum {
 	BPF_F_NO_PREALLOC = 1,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
 };
 
 enum {
@@ -41,6 +42,7 @@ enum {
 
 #define NULL ((void *)0)
 #define offsetof(type, field) __builtin_offsetof(type, field)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
 #define true 1
 #define false 0
 #define CLONE_THREAD 0x00010000

@@ -10,7 +10,7 @@
  * - a change of the virtual size is booked by the thread that made it, while it holds the lock that guards it (on_locked, on_released),
  *   or, where the kernel does not let us see the lock, by the next call that returns;
  * - requests leave the last part of the ring free, so that a full ring costs requests (counted in the account) and never a fork, exec or exit;
- * - no wake-up: user space polls.
+ * - user space polls, and is woken only where the ring would fill before it comes.
  */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -51,7 +51,7 @@ static __always_inline __s64 change_since_last(struct account *account, struct m
 
 static __always_inline void returned(struct task_struct *task, struct mm_struct *mm, struct account *account, struct call *call)
 {
-	__u64 requested, brk_before = account->brk;
+	__u64 requested, flags, brk_before = account->brk;
 	__s64 delta = 0;
 	__u8 size;
 	__u32 errno;
@@ -72,14 +72,14 @@ static __always_inline void returned(struct task_struct *task, struct mm_struct 
 	count_request(account, call->row, errno, size == MEMTAP_SIZE_BREAK && delta < 0 ? 0 : requested);
 	if (!is_told(call->row, errno, requested))
 		return;
-	look(&account->glance);
+	flags = look(&account->glance);
 	if (account->glance.has_room) {
-		if (call->row == row_mmap && !errno && !(call->args[3] & MAP_ANONYMOUS))
-			told = tell_file_request(task, call, account, delta, requested);
+		if (unlikely(call->row == row_mmap && !errno && !(call->args[3] & MAP_ANONYMOUS)))
+			told = tell_file_request(task, call, account, delta, requested, flags);
 		else
-			told = tell_request(task, call, account, delta, requested);
+			told = tell_request(task, call, account, delta, requested, flags);
 	}
-	if (!told) {
+	if (unlikely(!told)) {
 		add(&account->books.lost, 1);
 		lose(LOST_REQUESTS);
 	}
@@ -111,16 +111,17 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 		return 0;
 	account = account_of(task->tgid);
 	/* Until the first reading has come to a process, what it does is part of its opening. Then there may be one that readings are not shown. */
-	if (!account && !all_read_once)
-		return 0;
-	if (!account)
+	if (unlikely(!account)) {
+		if (!all_read_once)
+			return 0;
 		account = open_account(task, mm);
-	if (!account) {
-		lose(LOST_NO_ACCOUNT);
-		return 0;
+		if (!account) {
+			lose(LOST_NO_ACCOUNT);
+			return 0;
+		}
 	}
 	call.row = row - 1;
-	if (call.compat)
+	if (unlikely(call.compat))
 		arguments_32(&call, regs, number, answer);
 	else
 		arguments_64(&call, regs, answer);
@@ -285,6 +286,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct mm_struct *mm = task->mm;
 	__u32 tgid = task->tgid;
 	struct account *account = account_of(tgid);
+	struct kin kin;
 
 	if (!mm || !is_watched(tgid))
 		return 0;
@@ -307,7 +309,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	} else {
 		account = open_account(task, mm);
 	}
-	tell_state(MEMTAP_EXEC, task, mm, account);
+	kin = kin_of(MEMTAP_EXEC, task);
+	tell_state(MEMTAP_EXEC, &kin, mm, account);
 	return 0;
 }
 
@@ -318,6 +321,7 @@ int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
 	struct account *child, *account;
+	struct kin kin;
 
 	if ((clone_flags & CLONE_THREAD) || !mm || !joins(parent->tgid, task->tgid, task->comm))
 		return 0;
@@ -325,7 +329,8 @@ int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 	account = parent->mm == mm ? account_of(parent->tgid) : NULL;
 	if (child && account)
 		share(account, child);
-	tell_state(MEMTAP_FORK, task, mm, child);
+	kin = kin_of(MEMTAP_FORK, task);
+	tell_state(MEMTAP_FORK, &kin, mm, child);
 	return 0;
 }
 
@@ -339,6 +344,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u32 tgid = task->tgid;
 	struct mm_struct *mm = task->mm;
 	struct account *account;
+	struct kin kin;
 
 	if (BPF_CORE_READ(task, signal, live.counter) != 0 || !is_watched(tgid))
 		return 0;
@@ -349,7 +355,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	/* A thread that was killed in a call never came back from it. */
 	if (account && mm && !own_changes && account->mm == (__u64)mm)
 		change_since_last(account, mm, true);
-	tell_state(MEMTAP_EXIT, task, mm, account);
+	kin = kin_of(MEMTAP_EXIT, task);
+	tell_state(MEMTAP_EXIT, &kin, mm, account);
 	if (account)
 		leave(account);
 	close_account(tgid);
@@ -372,7 +379,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	account = account_of(task->tgid);
 	if (!account)
 		return 0;
-	if (!requests_have_room()) {
+	if (unread() > room_for_requests) {
 		lose(LOST_NAMES);
 		return 0;
 	}
@@ -433,10 +440,11 @@ static __always_inline void find_stack_growth(struct account *account, struct mm
 SEC("iter/task")
 int read_processes(struct bpf_iter__task *context)
 {
-	struct task_struct *task = context->task, *leader;
+	struct task_struct *task = context->task;
 	struct memtap_all_read *all_read;
 	struct account *account;
 	struct mm_struct *mm;
+	struct kin kin;
 	__u8 one = 1;
 
 	if (context->meta->seq_num == 0)
@@ -451,18 +459,18 @@ int read_processes(struct bpf_iter__task *context)
 		return 0;
 	}
 	/* A first thread that has ended leaves the others, any of which then stands for the process. */
-	leader = BPF_CORE_READ(task, group_leader);
+	kin = kin_of(MEMTAP_SNAPSHOT, task);
 	mm = task->mm;
 	if (mm && !all_read_once)
 		watch_if_named(task->tgid, task->comm);
-	if (!mm || (task != leader && BPF_CORE_READ(leader, mm)) || !is_watched(task->tgid))
+	if (!mm || (task != kin.leader && kin.leader->mm) || !is_watched(task->tgid))
 		return 0;
 	account = account_of(task->tgid);
 	if (!account)
 		account = open_account(task, mm);
 	if (account)
 		find_stack_growth(account, mm);
-	tell_state(MEMTAP_SNAPSHOT, task, mm, account);
+	tell_state(MEMTAP_SNAPSHOT, &kin, mm, account);
 	bpf_seq_write(context->meta->seq, &one, sizeof(one));
 	return 0;
 }

@@ -38,19 +38,26 @@ static __always_inline void find_offsets(void)
 	bpf_loop(cpus, find_offset, &per_cpu_pointer, 0);
 }
 
+/* What the kernel counts, by kind. */
 struct pages {
-	__s32 *counters;
-	__s64 count;
+	__s64 counts[MEMTAP_RESIDENT_COUNTERS];
+	__s32 *counters[MEMTAP_RESIDENT_COUNTERS];	/* what CPUs have not yet added: per-CPU pointers */
+	bool in_a_row;					/* one after the other, as they are from 6.6 on */
 };
 
 static long add_pending(__u32 cpu, struct pages *pages)
 {
-	__s32 pending = 0;
+	__s32 pending[MEMTAP_RESIDENT_COUNTERS] = {};
 
 	if (cpu >= CPUS || !cpu_offset[cpu])
 		return 1;
-	bpf_probe_read_kernel(&pending, sizeof(pending), (void *)pages->counters + cpu_offset[cpu]);
-	pages->count += pending;
+	if (pages->in_a_row)
+		bpf_probe_read_kernel(pending, sizeof(pending), (void *)pages->counters[0] + cpu_offset[cpu]);
+	for (int kind = 0; kind < MEMTAP_RESIDENT_COUNTERS; kind++) {
+		if (!pages->in_a_row)
+			bpf_probe_read_kernel(&pending[kind], sizeof(pending[kind]), (void *)pages->counters[kind] + cpu_offset[cpu]);
+		pages->counts[kind] += pending[kind];
+	}
 	return 0;
 }
 
@@ -65,32 +72,33 @@ static __always_inline __s64 old_count(struct mm_struct *mm, int kind)
 	return count;
 }
 
-/* Pages of one kind: from 6.2 on the shared count plus what each CPU has not yet added to it (lib/percpu_counter.c, percpu_counter_sum). */
-static __always_inline __u64 resident_pages(struct mm_struct *mm, int kind)
+/* Of the running kernel's element size only a relocation knows: no indexing of our own struct by a variable. */
+#define READ_COUNTER(kind) \
+	pages.counts[kind] = mm->rss_stat[kind].count; \
+	pages.counters[kind] = mm->rss_stat[kind].counters
+
+/*
+ * In the order of enum memtap_resident, which is the kernel's. From 6.2 on the shared count plus what each CPU has not yet added to it
+ * (lib/percpu_counter.c, percpu_counter_sum).
+ */
+static __always_inline void read_resident(__u64 *resident, struct mm_struct *mm)
 {
 	struct pages pages = {};
 
 	if (bpf_core_type_exists(struct mm_rss_stat___old)) {
-		pages.count = old_count(mm, kind);
+		for (int kind = 0; kind < MEMTAP_RESIDENT_COUNTERS; kind++)
+			pages.counts[kind] = old_count(mm, kind);
 	} else {
-		/* The element's size is the kernel's, which only a relocation knows: no indexing of our own struct by a variable. */
-		void *counters = __builtin_preserve_access_index(&mm->rss_stat);
-		struct percpu_counter *counter = counters + kind * bpf_core_type_size(struct percpu_counter);
-
-		pages.count = BPF_CORE_READ(counter, count);
-		pages.counters = BPF_CORE_READ(counter, counters);
+		READ_COUNTER(MEMTAP_FILE);
+		READ_COUNTER(MEMTAP_ANON);
+		READ_COUNTER(MEMTAP_SWAP);
+		READ_COUNTER(MEMTAP_SHMEM);
+		pages.in_a_row = pages.counters[1] == pages.counters[0] + 1 && pages.counters[2] == pages.counters[0] + 2 &&
+				 pages.counters[3] == pages.counters[0] + 3;
 		bpf_loop(cpus, add_pending, &pages, 0);
 	}
-	return pages.count > 0 ? pages.count : 0;
-}
-
-/* In the order of enum memtap_resident, which is the kernel's. */
-static __always_inline void read_resident(__u64 *resident, struct mm_struct *mm)
-{
-	resident[MEMTAP_FILE] = resident_pages(mm, MEMTAP_FILE);
-	resident[MEMTAP_ANON] = resident_pages(mm, MEMTAP_ANON);
-	resident[MEMTAP_SWAP] = resident_pages(mm, MEMTAP_SWAP);
-	resident[MEMTAP_SHMEM] = resident_pages(mm, MEMTAP_SHMEM);
+	for (int kind = 0; kind < MEMTAP_RESIDENT_COUNTERS; kind++)
+		resident[kind] = pages.counts[kind] > 0 ? pages.counts[kind] : 0;
 }
 
 /*

@@ -34,9 +34,54 @@ static __always_inline void lose(__u32 cause)
 		*count += 1;
 }
 
-static __always_inline bool requests_have_room(void)
+/* Bytes of unread records. */
+static __always_inline __u64 unread(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= room_for_requests;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+}
+
+/* From so many on, whoever reads is woken. */
+const volatile __u64 wakes_from = 0;
+/* The tick of the kernel's timer in which that was last done. */
+__u64 woken = 0;
+
+/* How to submit a record when so much is unread: waking takes many times longer than a record, so once in a tick must do. */
+static __always_inline __u64 submission(__u64 unread)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (unread < wakes_from || woken == tick)
+		return BPF_RB_NO_WAKEUP;
+	woken = tick;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* What takes longer to look at than all else that a request needs, as last seen. */
+struct glance {
+	__u64 tick;	/* of the kernel's timer, when that was */
+	__u64 uses;	/* requests that it has served since */
+	__u64 time_ns;	/* CLOCK_BOOTTIME */
+	bool has_room;	/* whether the ring had room for requests */
+};
+
+/* Each record has its own time. Else what a process asks for within one tick of the kernel's timer, up to so many, has that of the first. */
+const volatile bool exact_times = false;
+#define GLANCE_USES 16
+
+/* Gives how the next record is to be submitted. */
+static __always_inline __u64 look(struct glance *glance)
+{
+	__u64 tick = bpf_jiffies64(), waits;
+
+	if (!exact_times && glance->tick == tick && ++glance->uses < GLANCE_USES)
+		return BPF_RB_NO_WAKEUP;
+	waits = unread();
+	glance->uses = 0;
+	glance->has_room = waits <= room_for_requests;
+	glance->time_ns = bpf_ktime_get_boot_ns();
+	/* Another thread that sees the tick finds the rest. */
+	*(volatile __u64 *)&glance->tick = tick;
+	return submission(waits);
 }
 
 /* The size must be a constant for the verifier, so this cannot be a function. */
@@ -47,6 +92,13 @@ static __always_inline bool requests_have_room(void)
 			lose(cause); \
 		record; \
 	})
+
+/* In two steps: the helper, or a byte at a time, would take a tenth of all that a request takes. */
+static __always_inline void copy_name(__u8 *to, const char *from)
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
 
 #define SUBMIT(record) bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP)
 

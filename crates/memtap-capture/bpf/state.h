@@ -3,6 +3,37 @@
 #ifndef MEMTAP_STATE_H
 #define MEMTAP_STATE_H
 
+/*
+ * A field of a kernel's object: read directly by the iterator, which does so for thousands of processes; elsewhere by a helper, which takes the
+ * program longer and spares the verifier a search through all names of its types (about a millisecond for each, on each way that leads there).
+ */
+#define READ(kind, object, field) \
+	({ \
+		typeof(object) from = (object); \
+		(kind) == MEMTAP_SNAPSHOT ? from->field : BPF_CORE_READ(from, field); \
+	})
+
+/* Where a process's state is found; looked for before a program's ways part. */
+struct kin {
+	struct task_struct *task, *leader, *parent;
+	struct signal_struct *signal;
+	struct pid *pid, *session;
+	const struct cred *cred;
+};
+
+static __always_inline struct kin kin_of(__u8 kind, struct task_struct *task)
+{
+	struct kin kin = { .task = task };
+
+	kin.leader = READ(kind, task, group_leader);
+	kin.parent = READ(kind, kin.leader, real_parent);
+	kin.signal = READ(kind, task, signal);
+	kin.pid = READ(kind, kin.leader, thread_pid);
+	kin.session = READ(kind, kin.signal, pids[PIDTYPE_SID]);
+	kin.cred = READ(kind, task, real_cred);
+	return kin;
+}
+
 /* Of more threads than this the page faults are not added up. */
 #define THREADS 4096
 
@@ -29,40 +60,62 @@ static long add_faults(__u32 index, struct faults *faults)
 }
 
 /* The signal_struct has those of threads that have gone (kernel/exit.c, __exit_signal). */
-static __always_inline void read_faults(struct memtap_state *state, struct signal_struct *signal)
+static __always_inline void read_faults(struct memtap_state *state, __u8 kind, struct kin *kin)
 {
-	struct faults faults = {};
+	struct task_struct *leader = kin->leader;
+	struct signal_struct *signal;
+	struct faults faults = { .minor = READ(kind, kin->signal, min_flt), .major = READ(kind, kin->signal, maj_flt) };
 
-	faults.head = faults.node = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
-	faults.minor = BPF_CORE_READ(signal, min_flt);
-	faults.major = BPF_CORE_READ(signal, maj_flt);
-	bpf_loop(THREADS, add_faults, &faults, 0);
+	if (state->threads == 1) {
+		faults.minor += READ(kind, kin->leader, min_flt);
+		faults.major += READ(kind, kin->leader, maj_flt);
+	} else {
+		signal = BPF_CORE_READ(leader, signal);
+		faults.head = faults.node = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+		bpf_loop(THREADS, add_faults, &faults, 0);
+	}
 	state->minor_faults = faults.minor;
 	state->major_faults = faults.major;
 }
 
-static __always_inline void read_identity(struct memtap_state *state, __u8 kind, struct task_struct *task)
+/* The number of a process in the innermost of its pid namespaces. */
+static __always_inline __u32 inner_number(struct task_struct *leader, __u32 depth)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
-	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
-	struct pid *session = BPF_CORE_READ(signal, pids[PIDTYPE_SID]);
-	struct upid *inner;
+	/* Read so, it is a number that one may count from. */
+	void *pid = BPF_CORE_READ(leader, thread_pid);
+	void *numbers = pid + bpf_core_field_offset(struct pid, numbers);
+
+	return BPF_CORE_READ((struct upid *)(numbers + depth * bpf_core_type_size(struct upid)), nr);
+}
+
+struct glance readings = {};
+
+static __always_inline __u64 time_of_reading(void)
+{
+	look(&readings);
+	return readings.time_ns;
+}
+
+static __always_inline void read_identity(struct memtap_state *state, __u8 kind, struct kin *kin)
+{
+	void *numbers = (void *)kin->session + bpf_core_field_offset(struct pid, numbers);
 
 	state->kind = kind;
 	state->unused = 0;
-	state->tgid = task->tgid;
-	state->parent = BPF_CORE_READ(leader, real_parent, tgid);
-	state->uid = BPF_CORE_READ(task, real_cred, uid.val);
-	state->time_ns = bpf_ktime_get_boot_ns();
-	state->start_ns = BPF_CORE_READ(leader, start_boottime);
-	state->placement = (__u64)BPF_CORE_READ(task, cgroups);
-	state->threads = BPF_CORE_READ(signal, nr_threads);
-	state->depth = BPF_CORE_READ(pid, level);
-	inner = (void *)pid + bpf_core_field_offset(struct pid, numbers) + state->depth * bpf_core_type_size(struct upid);
-	state->inner_pid = BPF_CORE_READ(inner, nr);
-	state->session = BPF_CORE_READ((struct upid *)((void *)session + bpf_core_field_offset(struct pid, numbers)), nr);
-	bpf_probe_read_kernel(state->comm, sizeof(state->comm), leader->comm);
+	state->tgid = kin->task->tgid;
+	state->parent = READ(kind, kin->parent, tgid);
+	state->uid = READ(kind, kin->cred, uid.val);
+	state->time_ns = kind == MEMTAP_SNAPSHOT ? time_of_reading() : bpf_ktime_get_boot_ns();
+	state->start_ns = READ(kind, kin->leader, start_boottime);
+	state->placement = (__u64)READ(kind, kin->task, cgroups);
+	state->threads = READ(kind, kin->signal, nr_threads);
+	state->depth = READ(kind, kin->pid, level);
+	state->inner_pid = state->depth ? inner_number(kin->leader, state->depth) : kin->task->tgid;
+	state->session = kind == MEMTAP_SNAPSHOT ? *(int *)numbers : BPF_CORE_READ((struct upid *)numbers, nr);
+	if (kind == MEMTAP_SNAPSHOT)
+		copy_name(state->comm, kin->leader->comm);
+	else
+		bpf_probe_read_kernel(state->comm, sizeof(state->comm), kin->leader->comm);
 }
 
 static __always_inline void read_space(struct memtap_state *state, struct mm_struct *mm)
@@ -79,11 +132,11 @@ static __always_inline void read_space(struct memtap_state *state, struct mm_str
  * The kernel keeps a high-water mark for each address space, and one for those that a process has left by exec or exit. What has
  * risen since the last reading was reached since then.
  */
-static __always_inline void read_peaks(struct memtap_state *state, struct account *account, struct task_struct *task,
+static __always_inline void read_peaks(struct memtap_state *state, __u8 kind, struct account *account, struct kin *kin,
 				       struct mm_struct *mm)
 {
 	__u64 resident = state->resident[MEMTAP_FILE] + state->resident[MEMTAP_ANON] + state->resident[MEMTAP_SHMEM];
-	__u64 highest = BPF_CORE_READ(task, signal, maxrss);
+	__u64 highest = READ(kind, kin->signal, maxrss);
 
 	if (mm && mm->hiwater_rss > highest)
 		highest = mm->hiwater_rss;
@@ -117,28 +170,29 @@ static __always_inline void tell_tally(struct account *account, __u32 tgid)
 	SUBMIT(tally);
 }
 
-static __always_inline void tell_state(__u8 kind, struct task_struct *task, struct mm_struct *mm, struct account *account)
+static __always_inline void tell_state(__u8 kind, struct kin *kin, struct mm_struct *mm, struct account *account)
 {
 	struct memtap_state *state;
 
 	if (account)
-		tell_tally(account, task->tgid);
+		tell_tally(account, kin->task->tgid);
 	state = RESERVE(struct memtap_state, LOST_LIFECYCLE);
 	if (!state)
 		return;
-	read_identity(state, kind, task);
+	read_identity(state, kind, kin);
 	read_space(state, mm);
-	read_faults(state, BPF_CORE_READ(task, signal));
+	read_faults(state, kind, kin);
 	state->followed = account != NULL;
 	if (account) {
-		read_peaks(state, account, task, mm);
+		read_peaks(state, kind, account, kin, mm);
 		state->books = account->books;
 		state->books.shared += by_others(account);
 	} else {
 		state->peak_virtual = state->peak_resident = 0;
 		__builtin_memset(&state->books, 0, sizeof(state->books));
 	}
-	SUBMIT(state);
+	/* Whoever makes a reading reads it. */
+	bpf_ringbuf_submit(state, kind == MEMTAP_SNAPSHOT ? BPF_RB_NO_WAKEUP : submission(unread()));
 }
 
 #endif

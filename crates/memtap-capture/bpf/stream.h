@@ -3,30 +3,6 @@
 #ifndef MEMTAP_STREAM_H
 #define MEMTAP_STREAM_H
 
-/* In two steps: the helper, or a byte at a time, would take a tenth of all that a request takes. */
-static __always_inline void copy_name(__u8 *to, const char *from)
-{
-	((__u64 *)to)[0] = ((const __u64 *)from)[0];
-	((__u64 *)to)[1] = ((const __u64 *)from)[1];
-}
-
-/* Each request has its own time. Else what a process asks for within one tick of the kernel's timer, up to so many, has that of the first. */
-const volatile bool exact_times = false;
-#define GLANCE_USES 16
-
-static __always_inline void look(struct glance *glance)
-{
-	__u64 tick = bpf_jiffies64();
-
-	if (!exact_times && glance->tick == tick && ++glance->uses < GLANCE_USES)
-		return;
-	glance->uses = 0;
-	glance->has_room = requests_have_room();
-	glance->time_ns = bpf_ktime_get_boot_ns();
-	/* Another thread that sees the tick finds the rest. */
-	*(volatile __u64 *)&glance->tick = tick;
-}
-
 static __always_inline void fill(struct memtap_request *record, struct task_struct *task, struct call *call,
 				 struct account *account, __s64 delta, __u64 requested)
 {
@@ -58,7 +34,7 @@ static __always_inline const unsigned char *file_name(struct task_struct *task, 
 }
 
 static __always_inline bool tell_file_request(struct task_struct *task, struct call *call, struct account *account,
-					      __s64 delta, __u64 requested)
+					      __s64 delta, __u64 requested, __u64 flags)
 {
 	struct memtap_file_request *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 
@@ -67,19 +43,19 @@ static __always_inline bool tell_file_request(struct task_struct *task, struct c
 	fill(&record->request, task, call, account, delta, requested);
 	if (bpf_probe_read_kernel_str(record->file, sizeof(record->file), file_name(task, call->args[4])) < 0)
 		record->file[0] = 0;
-	SUBMIT(record);
+	bpf_ringbuf_submit(record, flags);
 	return true;
 }
 
 static __always_inline bool tell_request(struct task_struct *task, struct call *call, struct account *account, __s64 delta,
-					 __u64 requested)
+					 __u64 requested, __u64 flags)
 {
 	struct memtap_request *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 
 	if (!record)
 		return false;
 	fill(record, task, call, account, delta, requested);
-	SUBMIT(record);
+	bpf_ringbuf_submit(record, flags);
 	return true;
 }
 

@@ -19,7 +19,7 @@ const KEPT: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Details {
     /// With the number that changes when a process is moved to another cgroup; `None` until a reading brought it.
-    known: HashMap<ProcessId, Option<u64>>,
+    known: foldhash::HashMap<ProcessId, Option<u64>>,
     users: HashMap<u32, Arc<str>>,
     places: HashMap<Vec<u8>, Arc<Placement>>,
 }

@@ -123,7 +123,8 @@ impl Reader {
             if !self.is_empty() {
                 std::thread::sleep(self.rest.shortest());
             } else if count == 0 || !goes_on {
-                std::thread::sleep(self.rest.next());
+                let rest = self.rest.next().min(self.until_due(last_tick));
+                self.source.rest(rest);
             }
         }
         self.end()
@@ -159,6 +160,14 @@ impl Reader {
         let tick = Duration::from_nanos(self.tick.load(Ordering::Relaxed));
         let due = last_tick.map_or(now, |last| last + tick);
         (due <= now).then(|| if now - due < tick { due } else { now })
+    }
+
+    /// How long a rest may be; it is one, though what is due already must wait.
+    fn until_due(&self, last_tick: Option<Instant>) -> Duration {
+        let tick = Duration::from_nanos(self.tick.load(Ordering::Relaxed));
+        let left =
+            last_tick.map_or(Duration::ZERO, |last| (last + tick).saturating_duration_since(Instant::now()));
+        left.max(self.rest.shortest())
     }
 
     /// Takes what is there, as far as the pending batch has room and is not a tick's last.

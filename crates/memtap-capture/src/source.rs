@@ -32,6 +32,11 @@ pub trait Source: Send {
     /// As [`Source::tick`].
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError>;
 
+    /// Waits, at most so long, until so much has come that it should be taken at once.
+    fn rest(&mut self, most: Duration) {
+        std::thread::sleep(most);
+    }
+
     /// What the machine's clock and memory say as a reading ends.
     fn moment(&mut self) -> (WallClock, std::io::Result<HostReading>) {
         (clock::now(), read_host())
@@ -132,6 +137,8 @@ pub struct Settings {
     pub tick: Duration,
     /// The shortest sleep when the ring was empty; the reader sleeps longer while little comes.
     pub poll: Duration,
+    /// The longest: what comes is told no later, unless there is much of it.
+    pub rest: Duration,
 }
 
 impl Settings {
@@ -157,6 +164,7 @@ impl Default for Settings {
             speed: None,
             tick: Duration::from_secs(1),
             poll: Duration::from_millis(1),
+            rest: Duration::from_millis(20),
         }
     }
 }

@@ -71,6 +71,7 @@ impl Config {
                 ring_requests: arguments.ring_requests,
                 accounts: arguments.accounts.unwrap_or(budget.accounts),
                 exact_times: arguments.exact_times,
+                rest: Duration::from_millis(200),
                 plan: arguments.plan,
                 columns: arguments.lines.columns,
                 utc_offset: arguments.lines.utc_offset,

@@ -9,6 +9,7 @@ use aya::maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader, Endianness};
 use memtap_model::{CALL_ROWS, CALLS, Call, RawRecord, Tgid};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::types;
 use crate::{CaptureError, Filter, Hook, Plan, Settings, facts};
@@ -69,6 +70,8 @@ pub(crate) struct Losses {
 pub(crate) struct Driver {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
+    /// Tells when the kernel wakes whoever waits for the ring, and not that there is anything in it.
+    woken: Epoll,
     lost: PerCpuArray<MapData, u64>,
     /// Whom the filter is of, where it is of some processes only.
     watched: HashMap<MapData, u32, u8>,
@@ -83,7 +86,8 @@ impl Driver {
     pub(crate) fn open(settings: &Settings, plan: Plan, Types(btf): &Types) -> Result<Self, CaptureError> {
         plan.possible(&facts::release())?;
         let mut ebpf = load(btf, settings, plan)?;
-        let ring = take(&mut ebpf, "ring")?;
+        let ring: RingBuf<MapData> = take(&mut ebpf, "ring")?;
+        let woken = woken_by(&ring).map_err(|error| CaptureError::of_step("waiting for the ring", &error))?;
         let lost = take(&mut ebpf, "lost")?;
         let mut watched = take(&mut ebpf, "watched")?;
         for pid in &settings.filter.pids {
@@ -103,7 +107,7 @@ impl Driver {
         }
         let without_oom = attach(&mut ebpf, btf, OOM.0, OOM.1).err();
         load_iterator(&mut ebpf, btf)?;
-        Ok(Self { ebpf, ring, lost, watched, reading: None, without_oom })
+        Ok(Self { ebpf, ring, woken, lost, watched, reading: None, without_oom })
     }
 
     /// Hooks one function and lets it go again; gives how long that took.
@@ -161,6 +165,13 @@ impl Driver {
         count
     }
 
+    /// Waits, at most so long, until so much is in the ring that it should be read at once.
+    pub(crate) fn rest(&self, most: Duration) {
+        let most = EpollTimeout::try_from(most).unwrap_or(EpollTimeout::MAX);
+        // A signal is no harm.
+        let _ = self.woken.wait(&mut [EpollEvent::empty()], most);
+    }
+
     /// Begins a reading of all processes.
     pub(crate) fn begin_reading(&mut self) -> Result<(), CaptureError> {
         self.reading = Some(open_iterator(&mut self.ebpf)?);
@@ -189,6 +200,12 @@ impl Driver {
         };
         Ok(Losses { requests: sum(0)?, lifecycle: sum(1)?, names: sum(2)?, no_account: sum(3)? })
     }
+}
+
+fn woken_by(ring: &RingBuf<MapData>) -> nix::Result<Epoll> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    epoll.add(ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))?;
+    Ok(epoll)
 }
 
 fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), CaptureError> {
@@ -257,6 +274,7 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("exact_times", &u8::from(settings.exact_times), true)
         .override_global("own_changes", &u8::from(plan.locks), true)
         .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
+        .override_global("wakes_from", &u64::from(settings.request_bytes() / 4), true)
         .override_global("cpus", &cpus, true)
         .override_global("only_watched", &u8::from(filter.is_of_some() || filter.by_name().is_some()), true)
         .override_global("children_join", &u8::from(filter.follow), true)

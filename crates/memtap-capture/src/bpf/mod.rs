@@ -253,6 +253,10 @@ impl Source for Bpf {
         self.driver.begin_reading()
     }
 
+    fn rest(&mut self, most: Duration) {
+        self.driver.rest(most);
+    }
+
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
         // Step by step, so that the ring has room for it.
         let more = room > 0 && self.driver.read_on()?;

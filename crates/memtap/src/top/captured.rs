@@ -27,6 +27,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
         accounts: budget.accounts,
         speed: Some(arguments.speed),
         tick: arguments.pace.duration(),
+        rest: std::time::Duration::from_millis(200),
         ..memtap_capture::Settings::default()
     };
     let opened = confine::open(source, &capture)?;
