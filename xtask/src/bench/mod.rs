@@ -30,7 +30,7 @@ const MILLIONS: u64 = 5;
 /// In which all that is compared takes turns.
 const ROUNDS: usize = 9;
 
-/// `cargo xtask bench [--peers] [--rounds N] [--millions N] [SECTION...]`
+/// `cargo xtask bench [--peers] [--rounds N] [--millions N] [SECTION...]`, or `--page`: charts and page anew of what was measured before.
 pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     let mut wanted = Vec::new();
     let (mut with_peers, mut millions, mut rounds) = (false, MILLIONS, ROUNDS);
@@ -38,6 +38,7 @@ pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--peers" => with_peers = true,
+            "--page" => return write_page(),
             "--millions" => millions = number_after(word, words.next())?,
             "--rounds" => rounds = usize::try_from(number_after(word, words.next())?)?.max(1),
             name if SECTIONS.contains(&name) => wanted.push(name),
@@ -83,32 +84,48 @@ fn keep(section: &Section) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder())?;
     let json = serde_json::to_string_pretty(section)? + "\n";
     std::fs::write(folder().join(format!("{}.json", section.name)), json)?;
-    for (index, table) in section.tables.iter().enumerate() {
-        if let Some(chart) = &table.chart {
-            let text = chart::svg(table, chart, &section.title)?;
-            std::fs::write(folder().join(section.chart_name(index)), text)?;
-        }
-    }
     println!("{}", section.markdown()?);
     Ok(())
 }
 
-/// Of all sections that were ever measured, each with its day.
 fn write_page() -> anyhow::Result<()> {
-    let mut text = "# Benchmarks\n\nWritten by `cargo xtask bench --peers` (as root; the figures as JSON: docs/bench/). Shared and noisy machines give \
-                    other absolute numbers: compare within one table. `cargo xtask bench` says how to repeat a part.\n"
-        .to_owned();
+    let sections = kept()?;
+    for section in &sections {
+        for (index, table) in section.tables.iter().enumerate() {
+            if let Some(chart) = &table.chart {
+                let text = chart::svg(table, chart, &section.title)?;
+                std::fs::write(folder().join(section.chart_name(index)), text)?;
+            }
+        }
+    }
+    std::fs::write(crate::root().join("BENCHMARKS.md"), page(&sections)?)?;
+    Ok(())
+}
+
+/// All sections that were ever measured, each with its day.
+fn kept() -> anyhow::Result<Vec<Section>> {
+    let mut sections = Vec::new();
     for name in SECTIONS {
         let file = folder().join(format!("{name}.json"));
-        if !file.exists() {
-            continue;
+        if file.exists() {
+            let json = std::fs::read_to_string(&file)?;
+            sections.push(serde_json::from_str(&json).with_context(|| file.display().to_string())?);
         }
-        let json = std::fs::read_to_string(&file)?;
-        let section: Section = serde_json::from_str(&json).with_context(|| file.display().to_string())?;
+    }
+    Ok(sections)
+}
+
+/// Their figures, and what was learned on the way, which a hand has written.
+fn page(sections: &[Section]) -> anyhow::Result<String> {
+    let mut text = "# Benchmarks\n\nWritten by `cargo xtask bench --peers` (as root; the figures as JSON: docs/bench/). Shared and noisy machines give \
+                    other absolute numbers: compare within one table. `cargo xtask bench NAME` repeats the part that docs/bench/NAME.json has.\n"
+        .to_owned();
+    for section in sections {
         text.push_str(&section.markdown()?);
     }
-    std::fs::write(crate::root().join("BENCHMARKS.md"), text)?;
-    Ok(())
+    text.push('\n');
+    text.push_str(&std::fs::read_to_string(folder().join("tried.md"))?);
+    Ok(text)
 }
 
 /// When and where.
@@ -119,4 +136,27 @@ fn machine() -> String {
     let model =
         cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor");
     format!("{}: {}, {model}, {} CPUs", date.trim(), kernel.trim(), load::cpus())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_is_what_the_figures_give() {
+        let sections = super::kept().unwrap();
+        let page = super::page(&sections).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(crate::root().join("BENCHMARKS.md")).unwrap(),
+            page,
+            "cargo xtask bench --page"
+        );
+        for section in &sections {
+            for (index, table) in section.tables.iter().enumerate() {
+                if let Some(chart) = &table.chart {
+                    let drawn = super::chart::svg(table, chart, &section.title).unwrap();
+                    let file = super::folder().join(section.chart_name(index));
+                    assert_eq!(std::fs::read_to_string(&file).unwrap(), drawn, "{}", file.display());
+                }
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::run::run_for_output;
 use crate::serving::Serving;
 
 /// Pairs by each of so many callers. The first is what one caller makes in a minute or more.
-const CALLERS: [(usize, u64); 3] = [(1, 9_000_000), (2, 1_500_000), (4, 750_000)];
+const CALLERS: [(usize, u64); 3] = [(1, 13_000_000), (2, 1_500_000), (4, 750_000)];
 /// Pairs of the largest burst that is tried, by two callers together.
 const LARGEST_BURST: u64 = 8 << 20;
 

@@ -101,8 +101,7 @@ pub(crate) fn live() -> anyhow::Result<Section> {
         eprintln!("live: {count} processes");
         let _crowd = Crowd::of(count)?;
         let memtap = Serving::start(true)?;
-        // The first tick tells of all; those that follow, of what changed.
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(settled(count));
         let quiet = tick_ms(&memtap, || {
             std::thread::sleep(Duration::from_secs(SECONDS));
             Ok(())
@@ -132,10 +131,16 @@ pub(crate) fn live() -> anyhow::Result<Section> {
         measured: super::machine(),
         about: format!(
             "All CPU of `memtap serve` (by /proc/PID/stat) over {SECONDS} seconds, for each of its ticks of one second, with so many processes that sleep, \
-             beside the CPU of reading /proc/PID/status of all of them once, opened, read and closed, not parsed (median of {ROUNDS})."
+             once it knows them all, beside the CPU of reading /proc/PID/status of all of them once, opened, read and closed, not parsed (median of {ROUNDS})."
         ),
         tables: vec![table],
     })
+}
+
+/// The first tick tells of all; those that follow, of what changed, and look up the users and control groups of a few hundred more each.
+fn settled(processes: usize) -> Duration {
+    const LOOKED_UP: u64 = 200;
+    Duration::from_secs(5 + processes as u64 / LOOKED_UP)
 }
 
 fn tick_ms(memtap: &Serving, wait: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
