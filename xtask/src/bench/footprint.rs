@@ -27,8 +27,8 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
         ],
     )
     .with_chart(0, false);
-    for with_page in [false, true] {
-        let memtap = Serving::start(true)?;
+    for (with_store, with_page) in [(true, false), (true, true), (false, false)] {
+        let memtap = Serving::start(with_store)?;
         let seconds = (RATES.len() as u64 + 2) * (SECONDS + 6);
         let page = with_page
             .then(|| {
@@ -46,8 +46,9 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
                 caller.wait()?;
             }
             let page = if with_page { "one page open" } else { "no page" };
+            let store = if with_store { "" } else { " and no history" };
             table.row(
-                format!("memtap, {} requests a second, {page}", super::section::number(rate as f64)),
+                format!("memtap, {} requests a second, {page}{store}", super::section::number(rate as f64)),
                 figures,
             );
         }
@@ -74,7 +75,7 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
         about: format!(
             "CPU by /proc/PID/stat over {SECONDS} seconds and memory by smaps_rollup at their end, of `memtap serve` as it comes, with its SQLite history, \
              while one process makes so many requests a second; peers with all their processes, on the same machine, while nothing else runs. The ring of \
-             16 MiB is in the resident set twice, as it is mapped twice."
+             16 MiB is in the resident set twice, as it is mapped twice; SQLite's cache of the history's pages grows to 16 MiB."
         ),
         tables: vec![table],
     })

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what memtap costs others, what it carries, what it takes itself, and the same of its peers; ratios and medians of one
 //! run. Each section is kept as JSON in docs/bench/, and BENCHMARKS.md is written from all of them.
 
+mod aims;
 mod chart;
 mod crowd;
 mod figure;
@@ -120,6 +121,7 @@ fn page(sections: &[Section]) -> anyhow::Result<String> {
     let mut text = "# Benchmarks\n\nWritten by `cargo xtask bench --peers` (as root; the figures as JSON: docs/bench/). Shared and noisy machines give \
                     other absolute numbers: compare within one table. `cargo xtask bench NAME` repeats the part that docs/bench/NAME.json has.\n"
         .to_owned();
+    text.push_str(&aims::table(sections)?);
     for section in sections {
         text.push_str(&section.markdown()?);
     }

@@ -42,7 +42,7 @@ pub(crate) fn measured(rounds: usize) -> anyhow::Result<Section> {
     let mut ratios = Table::new("Against strace", &columns).with_chart(1, false);
     let mut sums = vec![0.0; MODES.len()];
     for line in there {
-        let name = program(line);
+        let name = program(line).trim_start_matches("/usr/bin/");
         eprintln!("run: {name}");
         let line = line.replace("FOLDER", &folder.path().display().to_string());
         let figures = of_one(&line, folder.path(), rounds)?;
