@@ -85,7 +85,7 @@ static __always_inline struct account *account_of(__u32 tgid)
 }
 
 /* A slot that was given back rests, so that nobody who was still looking at the old account writes into the new one. */
-#define SLOT_RESTS 8
+#define SLOT_RESTS 256
 
 /* The process's slot, if it is free, or its own already, with nothing in it. */
 static __always_inline struct account *take_slot(__u32 tgid)
@@ -122,8 +122,8 @@ static __always_inline struct account *open_account(struct task_struct *task, st
 	account->brk = mm->brk;
 	account->stack_vm = mm->stack_vm;
 	account->books.opening = account->peak_virtual = mm->total_vm;
-	/* Whoever finds the number finds all of it. */
-	*(volatile __u32 *)&account->tgid = tgid;
+	/* Whoever finds the number finds all of it; and who opens it sees afterwards whether the process has ended. */
+	__sync_lock_test_and_set(&account->tgid, tgid);
 	return account;
 }
 

@@ -72,8 +72,8 @@ static __always_inline void returned(struct task_struct *task, struct mm_struct 
 	count_request(account, call->row, errno, size == MEMTAP_SIZE_BREAK && delta < 0 ? 0 : requested);
 	if (!is_told(call->row, errno, requested))
 		return;
-	flags = look(&account->glance);
-	if (account->glance.has_room) {
+	flags = look(&account->glance) ? submission(account->glance.unread) : BPF_RB_NO_WAKEUP;
+	if (account->glance.unread <= room_for_requests) {
 		if (unlikely(call->row == row_mmap && !errno && !(call->args[3] & MAP_ANONYMOUS)))
 			told = tell_file_request(task, call, account, delta, requested, flags);
 		else
@@ -82,6 +82,8 @@ static __always_inline void returned(struct task_struct *task, struct mm_struct 
 	if (unlikely(!told)) {
 		add(&account->books.lost, 1);
 		lose(LOST_REQUESTS);
+		if (flags == BPF_RB_FORCE_WAKEUP)
+			wake();
 	}
 }
 
@@ -436,6 +438,12 @@ static __always_inline void find_stack_growth(struct account *account, struct mm
 	change_since_last(account, mm, false);
 }
 
+/* It still has its memory between on_exit and the end of its last thread. */
+static __always_inline bool has_ended(struct kin *kin)
+{
+	return *(volatile int *)&kin->signal->live.counter == 0;
+}
+
 /* All processes with memory of their own, into the same ring. A byte a process is written, so that reading a few bytes reads a few. */
 SEC("iter/task")
 int read_processes(struct bpf_iter__task *context)
@@ -463,11 +471,17 @@ int read_processes(struct bpf_iter__task *context)
 	mm = task->mm;
 	if (mm && !all_read_once)
 		watch_if_named(task->tgid, task->comm);
-	if (!mm || (task != kin.leader && kin.leader->mm) || !is_watched(task->tgid))
+	if (!mm || (task != kin.leader && kin.leader->mm) || !is_watched(task->tgid) || has_ended(&kin))
 		return 0;
 	account = account_of(task->tgid);
-	if (!account)
+	if (!account) {
 		account = open_account(task, mm);
+		/* on_exit may have looked for it before it was there. */
+		if (account && has_ended(&kin)) {
+			close_account(task->tgid);
+			return 0;
+		}
+	}
 	if (account)
 		find_stack_growth(account, mm);
 	tell_state(MEMTAP_SNAPSHOT, &kin, mm, account);

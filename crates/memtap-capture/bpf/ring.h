@@ -56,32 +56,42 @@ static __always_inline __u64 submission(__u64 unread)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* Wakes whoever reads where there is no record to do it: by one that is thrown away. If not even that has room, somebody else must in this tick. */
+static __always_inline void wake(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&ring, 8, 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	else
+		woken = 0;
+}
+
 /* What takes longer to look at than all else that a request needs, as last seen. */
 struct glance {
 	__u64 tick;	/* of the kernel's timer, when that was */
 	__u64 uses;	/* requests that it has served since */
 	__u64 time_ns;	/* CLOCK_BOOTTIME */
-	bool has_room;	/* whether the ring had room for requests */
+	__u64 unread;	/* bytes in the ring */
 };
 
-/* Each record has its own time. Else what a process asks for within one tick of the kernel's timer, up to so many, has that of the first. */
-const volatile bool exact_times = false;
+/* Each record has its own look, and time. Else what a process asks for within one tick of the kernel's timer, up to so many, has that of the first. */
+const volatile bool looks_each_time = false;
 #define GLANCE_USES 16
 
-/* Gives how the next record is to be submitted. */
-static __always_inline __u64 look(struct glance *glance)
+/* Gives whether it was necessary. */
+static __always_inline bool look(struct glance *glance)
 {
-	__u64 tick = bpf_jiffies64(), waits;
+	__u64 tick = bpf_jiffies64();
 
-	if (!exact_times && glance->tick == tick && ++glance->uses < GLANCE_USES)
-		return BPF_RB_NO_WAKEUP;
-	waits = unread();
+	if (!looks_each_time && glance->tick == tick && ++glance->uses < GLANCE_USES)
+		return false;
 	glance->uses = 0;
-	glance->has_room = waits <= room_for_requests;
+	glance->unread = unread();
 	glance->time_ns = bpf_ktime_get_boot_ns();
 	/* Another thread that sees the tick finds the rest. */
 	*(volatile __u64 *)&glance->tick = tick;
-	return submission(waits);
+	return true;
 }
 
 /* The size must be a constant for the verifier, so this cannot be a function. */

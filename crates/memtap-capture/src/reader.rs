@@ -102,6 +102,7 @@ impl Reader {
 
     fn read(&mut self, stop: &AtomicBool) -> Result<(), CaptureError> {
         let mut last_tick = None;
+        let mut rested = Instant::now();
         while !stop.load(Ordering::Relaxed) && !self.source.is_over() {
             // A tick that finds the one before not yet handed on is left out: the next reads all anew.
             if let Some(due) = self.due(last_tick)
@@ -122,8 +123,12 @@ impl Reader {
             }
             if !self.is_empty() {
                 std::thread::sleep(self.rest.shortest());
-            } else if count == 0 || !goes_on {
-                let rest = self.rest.next().min(self.until_due(last_tick));
+            } else if (count == 0 && room > 0) || !goes_on {
+                let mut rest = self.rest.next(rested.elapsed());
+                if !self.reading {
+                    rest = rest.min(self.until_due(last_tick));
+                }
+                rested = Instant::now();
                 self.source.rest(rest);
             }
         }

@@ -32,9 +32,9 @@ pub trait Source: Send {
     /// As [`Source::tick`].
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError>;
 
-    /// Waits, at most so long, until so much has come that it should be taken at once.
+    /// Waits, at most so long, until so much has come that it should be taken at once. A source that cannot tell looks again soon.
     fn rest(&mut self, most: Duration) {
-        std::thread::sleep(most);
+        std::thread::sleep(most.min(Settings::default().rest));
     }
 
     /// What the machine's clock and memory say as a reading ends.

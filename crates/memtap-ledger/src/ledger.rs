@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use memtap_model::{
     HostReading, LossCause, MemoryRequest, Observation, ProcessId, ProcessState, Tally, Tgid, WallClock,
 };
@@ -50,6 +50,8 @@ pub struct Ledger {
     pass: u64,
     /// Tallies of processes whose state has not come yet.
     early: HashMap<Tgid, Tally>,
+    /// Whose end has come since the last reading was complete.
+    ended_since_read: HashSet<ProcessId>,
     dirty: Vec<Tgid>,
     since: Since,
 }
@@ -84,6 +86,7 @@ impl Ledger {
             totals: Totals::default(),
             pass: 0,
             early: HashMap::new(),
+            ended_since_read: HashSet::new(),
             dirty: Vec::new(),
             since: Since::default(),
         }
@@ -195,6 +198,8 @@ impl Ledger {
                     self.touch(state.tgid);
                 }
             }
+            // It was being read as it ended.
+            _ if self.ended_since_read.contains(&state.process()) => {}
             _ => self.open(state),
         }
     }
@@ -243,6 +248,9 @@ impl Ledger {
             add_news(&mut self.totals, account, state);
             self.close(state.tgid, Some(state), state.time);
         }
+        if self.ended_since_read.len() < ENDS_A_TICK {
+            self.ended_since_read.insert(state.process());
+        }
     }
 
     /// Whoever was in neither this reading nor the one before has gone without being seen to.
@@ -254,6 +262,7 @@ impl Ledger {
             self.close(tgid, None, at);
         }
         self.early.clear();
+        self.ended_since_read.clear();
         self.pass += 1;
     }
 

@@ -227,6 +227,20 @@ fn a_process_whose_end_was_lost_does_not_linger() {
 }
 
 #[test]
+fn a_process_that_is_read_as_it_ends_stays_ended() {
+    let mut one = Process::new(7, 10);
+    let mut stream = one.read().to_vec();
+    stream.push(one.mmap(2));
+    let late = one.read();
+    stream.extend(one.exit());
+    stream.extend(late);
+    stream.push(Observation::AllRead);
+    let view = applied(stream);
+    assert_eq!((view.living.len(), view.ended.len()), (0, 1));
+    assert_eq!(view.totals.granted_bytes, 2 * PAGE, "its requests are counted once");
+}
+
+#[test]
 fn peaks_of_a_tick_are_in_its_view_and_the_highest_of_them_stays() {
     let one = Process::new(7, 10);
     let mut ledger = ledger();

@@ -253,6 +253,8 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
     let row = |call: Call| call.index() as u32;
     let (name_part, name_part_length) = name_part(filter);
     let slots = slots_for(settings.accounts);
+    // What many processes ask for between two looks would fill what forks and exits have of it.
+    let is_small = settings.ring_bytes < 1 << 20;
     EbpfLoader::new()
         .btf(Some(btf))
         // User space never reads what threads have under way.
@@ -271,7 +273,7 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("row_shmdt", &row(Call::Shmdt), true)
         .override_global("page_size", &page, true)
         .override_global("slot_mask", &(slots - 1), true)
-        .override_global("exact_times", &u8::from(settings.exact_times), true)
+        .override_global("looks_each_time", &u8::from(settings.exact_times || is_small), true)
         .override_global("own_changes", &u8::from(plan.locks), true)
         .override_global("room_for_requests", &u64::from(settings.request_bytes()), true)
         .override_global("wakes_from", &u64::from(settings.request_bytes() / 4), true)

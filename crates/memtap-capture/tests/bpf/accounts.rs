@@ -91,14 +91,45 @@ fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
     }
 }
 
+#[test]
+fn a_ring_that_fills_wakes_whoever_rests_and_so_does_one_that_is_full() {
+    const LONG: Duration = Duration::from_secs(20);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    for plan in plans() {
+        let mut source = bpf(&Settings { ring_requests: Some(64 << 10), ..with_plan(plan) });
+        read_all(source.as_mut());
+        let is_enough = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_enough.load(Ordering::Relaxed) {
+                    unmap(map(4096), 4096);
+                }
+            });
+            let woken = (0..20).all(|_| {
+                // Nobody reads meanwhile.
+                let begin = Instant::now();
+                source.rest(LONG);
+                begin.elapsed() < LONG / 2
+            });
+            is_enough.store(true, Ordering::Relaxed);
+            assert!(woken, "{}", plan.name());
+        });
+        assert!(own_requests(&read_all(source.as_mut())).count() > 100, "and it can still be read");
+    }
+}
+
 /// More processes than accounts, in all, and more than slots at a time: those that end give theirs back, wherever it was.
 #[test]
 fn accounts_are_found_and_given_back_in_slots_and_beyond() {
     const ROUNDS: usize = 5;
     const AT_ONCE: usize = 150;
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those of the kernel, which have none, are spare.
+    let others = std::fs::read_dir("/proc").unwrap().flatten();
+    let others = others.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let accounts = (others.count() + 2 * AT_ONCE) as u32;
     for plan in plans() {
-        let mut source = bpf(&Settings { accounts: 400, ..with_plan(plan) });
+        let mut source = bpf(&Settings { accounts, ..with_plan(plan) });
         read_all(source.as_mut());
         for round in 0..ROUNDS {
             let mut shells: Vec<Child> = (0..AT_ONCE).map(|_| shell()).collect();

@@ -4,7 +4,9 @@
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use memtap_capture::{
     Ending, Filter, FollowBy, Hook, Plan, Settings, Source, SourceChoice, Verdict, checks, facts, follow,
