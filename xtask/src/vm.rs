@@ -27,7 +27,7 @@ const GUESTS: [(&str, &str, &str); 3] = [
 ];
 
 /// A boot with the tests takes some seconds; a busy machine gets time, a guest that hangs does not.
-const SECONDS: &str = "180";
+const SECONDS: &str = "420";
 
 /// The reboot that `panic=-1` asks for ends qemu. Mitigations only cost time here. On a busy machine the emulated timer's ticks may come
 /// too late for the kernel's check of it, which may then panic (arch/x86/kernel/apic/io_apic.c, check_timer): it is left out.

@@ -81,7 +81,7 @@ fn folder(store: &StoreUrl) -> Option<&Path> {
 
 fn json(findings: &Findings) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, findings)?;
+    serde_json::to_writer_pretty(&mut out, findings).map_err(std::io::Error::from)?;
     Ok(writeln!(out)?)
 }
 

@@ -15,11 +15,12 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
+use memtap_report::report::visible;
 use memtap_store::{Appended, Batch, Delivery, Run, Store, StoreError};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::{ImportArguments, ImportFormat};
-use crate::{config, replay};
+use crate::{config, output, replay};
 
 /// Requests in one delivery.
 const DELIVERY: usize = 50_000;
@@ -44,8 +45,8 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
     let settings = memtap_store::Settings::default();
     if arguments.format == ImportFormat::Recording {
         let replayed = replay::into_store(&arguments.file, &url, &settings)?;
-        let (host, requests) = (&replayed.machine.hostname, HumanCount(replayed.requests));
-        eprintln!("{requests} requests of {host} are in {url}");
+        let (host, requests) = (visible(&replayed.machine.hostname), HumanCount(replayed.requests));
+        output::tell(format_args!("{requests} requests of {host} are in {url}"));
         return Ok(());
     }
     let store = memtap_store::open(&url, &settings)?

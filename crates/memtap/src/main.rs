@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 /// What went wrong is told, and gives the code.
 fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
     done.unwrap_or_else(|error| {
-        eprintln!("memtap: {error:#}");
+        output::tell(format_args!("memtap: {error:#}"));
         ExitCode::from(exit_code(&error))
     })
 }
@@ -99,12 +99,12 @@ fn understood() -> cli::Cli {
     let file = SettingsFile::read(named.as_deref()).unwrap_or_default();
     let command = file.as_defaults(cli::Cli::command());
     for key in file.unknown(&command) {
-        eprintln!("memtap: {}: there is no setting {key}", file.path().display());
+        output::tell(format_args!("memtap: {}: there is no setting {key}", file.path().display()));
     }
     let parsed = command.try_get_matches().and_then(|matches| cli::Cli::from_arg_matches(&matches));
     parsed.unwrap_or_else(|error| {
         if error.use_stderr() && !file.path().as_os_str().is_empty() {
-            eprintln!("memtap: some settings come from {}", file.path().display());
+            output::tell(format_args!("memtap: some settings come from {}", file.path().display()));
         }
         error.exit()
     })

@@ -1,8 +1,9 @@
 //! Files and standard output, as the commands that write something for other programs write it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt as _;
+use std::fmt::Display;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -18,22 +19,47 @@ pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Resul
     Ok(())
 }
 
-/// The file appears under its name when it is whole. What is no file (a pipe, a device) is written as it is.
+/// The file appears under its name when it is whole. What is no file (a pipe, a device) is written as it is; of a link, what it leads to is
+/// replaced.
 pub(crate) fn to_file(path: &Path, write: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let cannot = |path: &Path| format!("cannot write {}", path.display());
-    if path.exists() && !path.is_file() {
-        let file = OpenOptions::new().write(true).open(path).with_context(|| cannot(path))?;
+    let cannot = || format!("cannot write {}", path.display());
+    if is_no_file(path) {
+        let file = OpenOptions::new().write(true).open(path).with_context(cannot)?;
         return write(&file);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = tempfile::Builder::new().prefix(".memtap-part-").tempfile_in(folder);
-    let part = part.with_context(|| cannot(path))?;
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let part = part_of(&target).with_context(cannot)?;
     write(part.as_file())?;
-    part.persist(path).with_context(|| cannot(path))?;
+    part.persist(target).with_context(cannot)?;
     Ok(())
 }
 
-fn same_file(one: &Path, other: &Path) -> bool {
+/// Whether a file can be made there: before that takes long which shall be in it.
+pub(crate) fn can_be_made(path: &Path) -> anyhow::Result<()> {
+    if !is_no_file(path) {
+        part_of(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn is_no_file(path: &Path) -> bool {
+    path.exists() && !path.is_file()
+}
+
+/// With the rights of the file that it replaces, or as new files have them.
+fn part_of(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let rights = path.metadata().map_or(0o666, |there| there.mode() & 0o777);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".memtap-part-").permissions(Permissions::from_mode(rights)).tempfile_in(folder)
+}
+
+/// On stderr, if anybody listens there.
+pub(crate) fn tell(what: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{what}");
+}
+
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         _ => false,
@@ -51,4 +77,23 @@ pub(crate) fn unless_closed(done: anyhow::Result<()>) -> anyhow::Result<()> {
 fn is_closed(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_link_leads_to_is_replaced_and_keeps_its_rights() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "before")?;
+        std::fs::set_permissions(&file, Permissions::from_mode(0o604))?;
+        std::os::unix::fs::symlink("file", &link)?;
+        to_file(&link, |mut file| Ok(file.write_all(b"after")?))?;
+        assert!(link.symlink_metadata()?.is_symlink());
+        assert_eq!(std::fs::read(&file)?, b"after");
+        assert_eq!(file.metadata()?.mode() & 0o777, 0o604);
+        Ok(())
+    }
 }

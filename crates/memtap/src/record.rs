@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar};
-use memtap_capture::{Recorded, Recorder};
+use memtap_capture::{Recorded, Recorder, SourceChoice, SourceKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::cli::RecordArguments;
-use crate::confine;
 use crate::serve::this_machine;
+use crate::{confine, output};
 
 pub(crate) fn run(arguments: &RecordArguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -23,6 +23,11 @@ pub(crate) fn run(arguments: &RecordArguments) -> anyhow::Result<()> {
 
 async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     let path = arguments.output.display().to_string();
+    if let SourceChoice::Recording(input) = &arguments.source
+        && output::same_file(input, &arguments.output)
+    {
+        bail!("{path} is what is read: choose another name for what is written");
+    }
     let file = open(&arguments.output, arguments.force)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -37,9 +42,10 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     for notice in &opened.notices {
         tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
     }
+    let is_endless = matches!(opened.source.kind(), SourceKind::Bpf | SourceKind::Procfs);
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
     let cannot = || format!("cannot write {path}; what was written up to there can be read");
-    let mut recorder = Recorder::begin(file, &machine).with_context(cannot)?;
+    let mut recorder = Recorder::begin(emptied(file).with_context(cannot)?, &machine).with_context(cannot)?;
     let (sender, mut batches) = mpsc::channel(budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
@@ -66,17 +72,21 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         }
     }
     progress.finish_and_clear();
+    if is_endless && reader.is_some() {
+        bail!("the capture ended by itself, see the log above; what is in {path} up to there can be read");
+    }
     let (_, recorded) = recorder.finish().with_context(cannot)?;
-    eprintln!("{}: {}", path, told(&recorded, begin.elapsed()));
+    output::tell(format_args!("{path}: {}", told(&recorded, begin.elapsed())));
     Ok(())
 }
 
-fn open(path: &Path, force: bool) -> anyhow::Result<Box<dyn Write>> {
+/// A file, with what is in it still; `None`: stdout.
+fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
     if path == Path::new("-") {
         if io::stdout().is_terminal() {
             bail!("a recording is nothing for a terminal: name a file with -o FILE, or a pipe");
         }
-        return Ok(Box::new(io::stdout()));
+        return Ok(None);
     }
     let cannot = || format!("cannot write {}", path.display());
     let mut file = OpenOptions::new()
@@ -92,9 +102,15 @@ fn open(path: &Path, force: bool) -> anyhow::Result<Box<dyn Write>> {
             path.display()
         );
     }
+    Ok(Some(file))
+}
+
+/// Only now is what was there lost.
+fn emptied(file: Option<File>) -> io::Result<Box<dyn Write>> {
+    let Some(mut file) = file else { return Ok(Box::new(io::stdout())) };
     // A pipe or a device has no length.
     if file.metadata()?.is_file() {
-        file.set_len(0).with_context(cannot)?;
+        file.set_len(0)?;
         io::Seek::rewind(&mut file)?;
     }
     Ok(Box::new(file))

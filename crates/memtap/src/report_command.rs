@@ -157,10 +157,10 @@ fn tell_when_empty(report: &Report, store: &str) {
     }
     let last = report.hosts.iter().map(|host| host.last_time).max();
     match last.and_then(|At(last)| Timestamp::from_nanosecond(last.0.into()).ok()) {
-        Some(last) => eprintln!(
+        Some(last) => output::tell(format_args!(
             "memtap: {store} tells of nothing in this range; its latest is of {last:.0}: choose another with --from and --to, or --last"
-        ),
-        None => eprintln!("memtap: {store} tells of nothing in this range"),
+        )),
+        None => output::tell(format_args!("memtap: {store} tells of nothing in this range")),
     }
 }
 

@@ -163,6 +163,25 @@ fn a_file_that_is_no_recording_is_left_alone() {
 }
 
 #[test]
+fn what_was_recorded_before_is_lost_only_once_something_takes_its_place() {
+    let folder = folder();
+    let file = folder.path().join("morning.mtrec");
+    let day = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec")).unwrap();
+    std::fs::write(&file, &day).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let mut command = record(&file, &["--source", "bpf"]);
+    std::os::unix::process::CommandExt::uid(&mut command, support::NOBODY);
+    let (code, told) = support::run(command);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(std::fs::read(&file).unwrap() == day, "{told}");
+
+    let (code, told) = support::run(record(&file, &["--source", &format!("recording:{}", file.display())]));
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("is what is read"), "{told}");
+    assert!(std::fs::read(&file).unwrap() == day, "{told}");
+}
+
+#[test]
 fn a_full_disk_is_told_and_what_was_written_stays_readable() {
     let (code, told) =
         support::run(record(Path::new("/dev/full"), &["--source", "procfs", "--duration", "1s"]));

@@ -289,6 +289,43 @@ fn stdin_and_stdout_are_the_commands_and_the_report_comes_on_stderr() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_told_before_the_command_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let mut command = memtap();
+    command.args(["run", "--source=ptrace", "-o"]).arg(folder.path().join("absent/run.html"));
+    let output = command.args(["--", "touch"]).arg(&made).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("absent/run.html"), "{output:?}");
+    assert!(!made.exists());
+}
+
+#[test]
+fn one_signal_ends_the_wait_for_a_tree_that_is_never_at_rest() {
+    let mut command = memtap();
+    command.args(["run", "--source=ptrace", "--", "sh", "-c"]);
+    command.arg("(while :; do /bin/true; done) & echo $$; exit 3");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut root = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut root).unwrap();
+    let begin = Instant::now();
+    while state(root.trim()).is_some() {
+        assert!(begin.elapsed() < PATIENCE, "the command ends");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        if begin.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("memtap goes on waiting");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
 fn the_form_is_as_the_files_name_ends() {
     let folder = tempfile::tempdir().unwrap();
     for (name, begins, has) in [

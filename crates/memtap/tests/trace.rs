@@ -234,3 +234,13 @@ fn what_cannot_be_traced_is_said_with_its_mend() {
     let (code, error) = run(command(&["--follow"]));
     assert!(code == Some(2) && error.contains("--pid"), "{code:?} {error}");
 }
+
+#[test]
+fn a_recording_is_traced_to_its_end() {
+    let day = concat!("recording:", env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec");
+    let output = command(&["--source", day, "--refused", "--format", "csv"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let lines = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(lines.lines().count(), 1 + 3, "the reporter's refusals: {lines}");
+}

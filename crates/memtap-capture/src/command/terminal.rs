@@ -1,7 +1,7 @@
 //! The command has the terminal; memtap stands beside it.
 //!
 //! Both are of one process group, so what is typed reaches both: ^C and ^\ are the command's, and memtap waits for what it makes of them.
-//! A signal that another process sends to memtap to end it is passed on. When the terminal halts the command (^Z), memtap halts itself
+//! A signal that another process sends to memtap, to end it or of a user's own, is passed on. When the terminal halts the command (^Z), memtap halts itself
 //! afterwards, so that the shell takes over as it would without memtap. Once the command has ended and others of its tree go on, such a
 //! signal means that nobody wants to wait for them.
 
@@ -16,7 +16,8 @@ static COMMAND: AtomicI32 = AtomicI32::new(0);
 /// Nobody wants to wait any more.
 static ENOUGH: AtomicBool = AtomicBool::new(false);
 
-const PASSED_ON: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP];
+const PASSED_ON: [Signal; 6] =
+    [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
 /// The terminal's own ways to halt a process group.
 const HALTING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
@@ -39,6 +40,7 @@ pub(crate) fn has_ended() {
     for signal in PASSED_ON {
         set(signal, &end);
     }
+    set(Signal::SIGALRM, &end);
     COMMAND.store(0, Ordering::Relaxed);
 }
 
@@ -70,6 +72,9 @@ extern "C" fn pass_on(signal: c_int, info: *mut siginfo_t, _context: *mut c_void
 
 extern "C" fn enough(_signal: c_int) {
     ENOUGH.store(true, Ordering::Relaxed);
+    // Again in a second: this one may have come just before memtap began to wait.
+    // SAFETY: a handler may call alarm(2).
+    unsafe { libc::alarm(1) };
 }
 
 /// The command was halted by a signal. If that was for the terminal, memtap halts too; it comes back when the shell lets both go on.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use memtap_model::Observation;
 use nix::libc::pid_t;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::command::{self, Ending, Follow, Waiting};
 use crate::{CaptureError, Source, SourceKind, clock, facts, probe};
@@ -52,6 +53,10 @@ impl Ptrace {
         }
         tracee::seize(command.pid()).map_err(|error| not_allowed(command.pid(), &error))?;
         command.let_go_prepared().map_err(|error| cannot("starting the command", &error))?;
+        // Each process has a file open here. The command was made before, and has the limit as memtap found it.
+        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
         let tree = Tree::of(command.pid(), clock::page_size().unwrap_or(4096));
         Ok(Self { command, tree, due: false, ending: None, is_over: false })
     }

@@ -68,6 +68,10 @@ impl Stop {
 /// Waits until a child, or whatever descends from it, stops or ends; `None` when there is none left, or nobody wants to wait any more.
 pub(super) fn wait() -> io::Result<Option<(pid_t, Stop)>> {
     loop {
+        // A signal may have come while memtap was busy.
+        if is_enough() {
+            return Ok(None);
+        }
         let mut status = 0;
         // SAFETY: the status is ours.
         let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
@@ -76,11 +80,7 @@ pub(super) fn wait() -> io::Result<Option<(pid_t, Stop)>> {
         }
         match io::Error::last_os_error() {
             error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
-            error if error.kind() == io::ErrorKind::Interrupted => {
-                if is_enough() {
-                    return Ok(None);
-                }
-            }
+            error if error.kind() == io::ErrorKind::Interrupted => {}
             error => return Err(error),
         }
     }

@@ -113,8 +113,9 @@ impl Tree {
     fn born(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
         let told = self.births.remove(&tid);
         let flags = told.as_ref().map_or_else(|| flags_of_birth(tid), |birth| birth.flags);
-        if flags & libc::CLONE_THREAD as u64 != 0 {
-            let of = || procfs::process_of(tid.cast_unsigned()).map_or(tid, u32::cast_signed);
+        let of = || procfs::process_of(tid.cast_unsigned()).map_or(tid, u32::cast_signed);
+        // The flags of clone3(2) are in memory, which not every tracer may read.
+        if flags & libc::CLONE_THREAD as u64 != 0 || of() != tid {
             let (tgid, name) = told.map_or_else(|| (of(), name_of(tid)), |birth| (birth.by, birth.name));
             self.threads.insert(tid, Thread::new(tgid, name));
             if let Some(account) = self.accounts.get_mut(&tgid) {

@@ -19,7 +19,7 @@ fn runs_beside(others: &HashSet<u32>) -> u64 {
 
 #[test]
 fn an_unrelated_call_runs_one_program_and_none_where_functions_are_hooked() {
-    const CALLS: u64 = 100_000;
+    const CALLS: u64 = 20_000;
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let _counting = enable_stats(Stats::RunTime).unwrap();
     for plan in all_plans() {

@@ -22,6 +22,9 @@ const BATCH: usize = 8192;
 
 /// Gives the status to end with.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
+    if let Some(path) = &arguments.output {
+        output::can_be_made(path)?;
+    }
     let settings = Settings::default();
     let began = now()?;
     let mut source = follow(arguments.command.clone(), arguments.source, &settings)?;
@@ -29,7 +32,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let kind = source.kind();
     let ending = source.ending().context("the command's end was not seen")?;
     if let Ending::NotRun(error) = ending {
-        eprintln!("memtap: cannot run {}: {error}", arguments.command[0].display());
+        output::tell(format_args!("memtap: cannot run {}: {error}", arguments.command[0].display()));
         return Ok(ending.status());
     }
     let told = telling::Told { arguments, gathered: &gathered, ending, source: kind.name() };
@@ -38,7 +41,10 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         RunFormat::Json => told.json(read_host().map_or(0, |host| host.total_bytes))?,
         RunFormat::Html => told.html(),
     };
-    write(arguments.output.as_deref(), &text)?;
+    // memtap ends as the command did, whatever becomes of the report.
+    if let Err(error) = write(arguments.output.as_deref(), &text) {
+        output::tell(format_args!("memtap: {error:#}; so the report is here:\n{}", told.text()));
+    }
     Ok(ending.repeat())
 }
 

@@ -84,7 +84,11 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     let settings = settings(arguments);
     let opened = confine::open(choice, &settings)?;
     let whole_readings = opened.source.kind() == SourceKind::Bpf;
-    let watched = Watched { some: settings.filter.is_of_some(), about: about(&*opened.source) };
+    let watched = Watched {
+        some: settings.filter.is_of_some(),
+        has_an_end: matches!(opened.source.kind(), SourceKind::Recording | SourceKind::SystemTap),
+        about: about(&*opened.source),
+    };
     let (sender, mut batches) = mpsc::channel(BATCHES);
     let reader =
         memtap_capture::spawn(opened.source, &settings, sender).context("cannot start the capture thread")?;
@@ -114,7 +118,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     stopped.await?;
     let time = begin.elapsed();
     let written = trace.finish(&mut interrupt).await;
-    eprintln!("{}", trace.stream.summary.text(time, trace.queue.not_shown()));
+    output::tell(trace.stream.summary.text(time, trace.queue.not_shown()));
     ended.and(written)
 }
 
@@ -122,6 +126,8 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
 struct Watched {
     /// Some processes, rather than all.
     some: bool,
+    /// What was written down, rather than what goes on.
+    has_an_end: bool,
     about: String,
 }
 
@@ -151,7 +157,12 @@ impl Trace {
             tokio::select! {
                 done = &mut self.written => return done.context("the thread that writes has panicked")?,
                 batch = batches.recv() => {
-                    let Some(batch) = batch else { bail!("the source ended by itself; see the log above") };
+                    let Some(batch) = batch else {
+                        if watched.has_an_end {
+                            return Ok(());
+                        }
+                        bail!("the source ended by itself; see the log above")
+                    };
                     let ticked = batch.tick.is_some();
                     self.take(batch);
                     if ticked && self.stream.readings() == 1 {
