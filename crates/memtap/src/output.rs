@@ -1,9 +1,9 @@
 //! Files and standard output, as the commands that write something for other programs write it.
 
 use std::fmt::Display;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -46,12 +46,10 @@ fn is_no_file(path: &Path) -> bool {
     path.exists() && !path.is_file()
 }
 
-/// With the rights of the file that it replaces, or as new files have them.
+/// It is its owner's alone, for it tells what others do.
 fn part_of(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let rights = path.metadata().map_or(0o666, |there| there.mode() & 0o777);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".memtap-part-").permissions(Permissions::from_mode(rights)).tempfile_in(folder)
+    tempfile::Builder::new().prefix(".memtap-part-").tempfile_in(folder)
 }
 
 /// On stderr, if anybody listens there.
@@ -84,16 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_link_leads_to_is_replaced_and_keeps_its_rights() -> anyhow::Result<()> {
+    fn of_a_link_what_it_leads_to_is_replaced() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::fs::write(&file, "before")?;
-        std::fs::set_permissions(&file, Permissions::from_mode(0o604))?;
         std::os::unix::fs::symlink("file", &link)?;
         to_file(&link, |mut file| Ok(file.write_all(b"after")?))?;
         assert!(link.symlink_metadata()?.is_symlink());
         assert_eq!(std::fs::read(&file)?, b"after");
-        assert_eq!(file.metadata()?.mode() & 0o777, 0o604);
         Ok(())
     }
 }

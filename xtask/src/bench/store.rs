@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::bail;
 
 use super::load::fixture;
-use super::section::Section;
+use super::section::{Chart, Section, Table};
 use crate::tools;
 
 pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
@@ -15,6 +15,10 @@ pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
     if !out.status.success() {
         bail!("the measurement of the stores failed");
     }
+    let mut tables: Vec<Table> = serde_json::from_slice(&out.stdout)?;
+    if let Some(writing) = tables.first_mut() {
+        writing.chart = Some(Chart { column: 0, is_logarithmic: true });
+    }
     Ok(Section {
         name: "store".to_owned(),
         title: "Stores".to_owned(),
@@ -22,6 +26,6 @@ pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
         about: "`memtap import` of lines as the original system's script wrote them, into each store, and questions of the page to a history of so many \
                 stored requests; on MariaDB beside the original's way, one INSERT a line, on the same server."
             .to_owned(),
-        tables: serde_json::from_slice(&out.stdout)?,
+        tables,
     })
 }

@@ -43,7 +43,8 @@ fn sustained() -> anyhow::Result<Table> {
             ("memtap's CPU for each, until on disk", "us"),
             ("memtap's memory (PSS)", "MiB"),
         ],
-    );
+    )
+    .with_chart(1, false);
     for (callers, pairs) in CALLERS {
         eprintln!("stream: {callers} callers, {pairs} pairs each");
         let memtap = Serving::start(true)?;

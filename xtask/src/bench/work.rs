@@ -64,7 +64,8 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
     let mut ratios = Table::new(
         "Against nothing attached",
         &followers[1..].iter().map(|follower| (follower.name(), "times")).collect::<Vec<_>>(),
-    );
+    )
+    .with_chart(0, false);
     for (place, (name, _)) in lines.iter().enumerate() {
         seconds.row(*name, times.iter().map(|of_one| Some(Figure::of(&of_one[place]))).collect());
         let base = median(&times[0][place]);
