@@ -71,7 +71,8 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
              all take turns, and the spread from the smallest to the largest; what is added is the median of the rounds' differences. Of a round, the fastest of \
              {SLICES} slices counts, since other guests of the machine only add. \"Floor\": the same hooks with programs that return at once, and an empty \
              record of the same size put into a ring for each memory call: the least that a tracer of this kind can cost. Peers follow the same four \
-             calls of the whole machine (strace: all memory calls of its child), and print into a file."
+             calls of the whole machine (strace: all memory calls of its child), and print into a file. bpfcc's tools are not among \
+             them: they compile with the running kernel's headers, which this machine does not have."
         ),
         tables,
     })
