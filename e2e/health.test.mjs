@@ -41,7 +41,7 @@ test("Health shows the runs of its time with the absence between them, and says 
     const { page, faults } = await open(browser, memtap.url, `#/health?${stretch(MIDNIGHT - DAY_MS, Date.now())}`, options);
     await page.getByTestId("run").nth(1).waitFor({ timeout: 8_000 });
     assert.equal(await page.getByTestId("run").count(), 2);
-    assert.match(await page.getByTestId("absence").first().textContent(), name.endsWith("-es.png") ? /nadie observaba/ : /nobody watched/);
+    assert.match(await page.getByTestId("absence").first().textContent(), name.endsWith("-es.png") ? /memtap no estaba en marcha/ : /memtap not running/);
     await page.screenshot({ path: artefact(name), fullPage: true });
     const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(wider <= 1, `${name}: the page itself does not scroll sideways`);
@@ -51,7 +51,7 @@ test("Health shows the runs of its time with the absence between them, and says 
   }
 });
 
-test("of a time in which nobody watched Health says so", async () => {
+test("Health says so where memtap was not running", async () => {
   const { page, faults } = await open(browser, memtap.url, `#/health?${stretch(MIDNIGHT - 3 * DAY_MS, MIDNIGHT - 2 * DAY_MS)}`);
   await page.getByText("memtap was not running in this time.").waitFor({ timeout: 8_000 });
   assert.deepEqual(faults, []);

@@ -1,10 +1,10 @@
 /** One sentence for the first visit of a view, and of the panel of a process: what is to be seen here, and what one can do. */
 
 export const hints = {
-  overview: "One glance: how often programs ask for memory, and which of them ask for most. Words with a dotted line explain themselves.",
-  processes: "Every process with what it uses and what it asked for. Click a head to sort, a row to see all of it; / searches.",
-  process: "The books say why this process has the memory it has: each cause since memtap knows it, down to the byte.",
-  requests: "Each line is one memory call of one program, with what the kernel answered; the newest is at the bottom. Space pauses.",
-  reports: "A document of the time that is shown at the top: to read, to print, to send.",
-  health: "Does memtap see everything, does it keep everything, and what does it cost this machine?",
+  overview: "How often programs request memory, and which programs request most. Point at a word with a dotted line for its meaning.",
+  processes: "Every process, the memory it uses and the memory it requested. Click a column header to sort, or a row for details. Press / to search.",
+  process: "The ledger explains the memory of this process: every change and its cause, to the byte, since memtap first saw it.",
+  requests: "Each line is one memory call of one thread, with the answer of the kernel. The newest is at the bottom. Press Space to pause.",
+  reports: "A document about the time chosen at the top, to read, print or send.",
+  health: "Does memtap see everything, does it keep everything, and what does it cost?",
 } as const;

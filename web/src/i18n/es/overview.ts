@@ -6,11 +6,11 @@ export const overview: Spanish<typeof english> = {
   share: {
     titles: {
       requested: "Quién ha pedido más",
-      granted: "A quién se le ha dado más",
-      resident: "Quién tiene más en memoria",
+      granted: "A quién se ha concedido más",
+      resident: "Quién tiene más memoria residente",
       virtual: "Quién tiene más espacio de direcciones",
     },
-    by: "Comparados por",
+    by: "Comparar por",
     measures: { requested: "pedido", granted: "concedido", resident: "residente", virtual: "virtual" },
     kind: "Tipo de gráfico",
     since: "los 10 programas que más piden y los demás, desde que arrancó memtap",
@@ -20,8 +20,8 @@ export const overview: Spanish<typeof english> = {
     others_other: "Los demás ({{count, number}} programas)",
     empty: "Todavía no se ha pedido nada.",
     emptyHint: "El gráfico se llena a medida que los programas piden memoria.",
-    noSource: "Sin eBPF memtap no ve pedidos, así que no hay nada que repartir.",
-    noSourceHint: "En Estado se explica cómo remediarlo.",
+    noSource: "Sin eBPF memtap no ve los pedidos, así que este gráfico está vacío.",
+    noSourceHint: "En Estado se explica cómo resolverlo.",
     aria: "Reparto por programa. {{list}}",
   },
   calls: {
@@ -43,13 +43,13 @@ export const overview: Spanish<typeof english> = {
   findings: {
     title: "Hallazgos",
     about: "lo que llama la atención en el tiempo que se muestra",
-    none: "Nada llama la atención: ni rechazos que importen, ni fugas, ni presión.",
+    none: "Nada llama la atención: ni rechazos importantes, ni fugas, ni presión de memoria.",
     severities: { notice: "aviso", warning: "atención", serious: "grave" },
     look: "Ver de cerca",
   },
   rates: {
     title: "Pedidos por segundo",
-    since: "hasta diez minutos, desde que se abrió esta página",
+    since: "desde que se abrió esta página, diez minutos como máximo",
     requests: "pedidos/s",
     refused: "rechazados/s",
     lost_one: "{{count, number}} perdido",
