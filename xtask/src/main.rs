@@ -42,6 +42,7 @@ usage: cargo xtask COMMAND
   install-test [PACKAGE]
            the package (one that is there, or as package makes it) on a minimal Debian of its own: installed in a chroot, run by systemd in qemu, purged (needs root; a minute or two)
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
+  pictures renew docs/pictures/, the screenshots of README: two minutes of real programs on this machine (needs root)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench [--peers] [--rounds N] [--millions N] [SECTION...]
            measure on this machine and write BENCHMARKS.md and docs/bench/ (needs root). Sections: overhead, work, stream, footprint,
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Some("vm-test") => vm::check(),
         Some("mysql-test") => mysql::check(),
         Some("browser-test") => browser::check(),
+        Some("pictures") => browser::pictures(),
         Some("interface-test") => interface::check(),
         Some("bpf") => bpf::rebuild(),
         Some("openapi") => openapi::renew(),

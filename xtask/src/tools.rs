@@ -139,6 +139,11 @@ pub(crate) fn node() -> anyhow::Result<()> {
     provide(&[NODE])
 }
 
+/// What shows the page.
+pub(crate) fn browser() -> anyhow::Result<()> {
+    provide(&[NODE, CHROMIUM])
+}
+
 /// What other kernels are booted with.
 pub(crate) fn qemu() -> anyhow::Result<()> {
     provide(&[QEMU])
