@@ -5,15 +5,15 @@ use memtap_model::Call;
 
 #[derive(Debug, Args)]
 pub(crate) struct ChosenRequests {
-    /// Of these calls, such as mmap,brk
+    /// Only these calls, such as mmap,brk
     #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = super::call)]
     pub(crate) call: Vec<Call>,
 
-    /// For at least this much
+    /// Only requests of at least this size
     #[arg(long, value_name = "SIZE", value_parser = super::bytes)]
     pub(crate) min_size: Option<u64>,
 
-    /// Only what was refused
+    /// Only refused requests
     #[arg(long)]
     pub(crate) refused: bool,
 }

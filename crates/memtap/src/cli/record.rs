@@ -12,30 +12,30 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   sudo memtap record -o morning.mtrec                  until Ctrl-C
   sudo memtap record -o morning.mtrec --duration 10s
-  memtap serve --source recording:morning.mtrec        look at it, on any machine and with no privilege
+  memtap serve --source recording:morning.mtrec        open it, on any machine and without privilege
   sudo memtap record -o - | ssh desk 'cat > there.mtrec'
-Of a memtap that was killed, or a disk that was full, all but the last seconds can be read.";
+If memtap is killed or the disk is full, everything except the last seconds can be read.";
 
 /// Settings of `record`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordArguments {
-    /// The file; - writes to standard output. One that is there is replaced only if it is a recording, or empty
+    /// Output file; - is standard output. An existing file is replaced only if it is a recording, or empty
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 
-    /// Replace the file whatever it is
+    /// Replace an existing file of any kind
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// How long: 10s, 5m, 1h [default: until Ctrl-C]
+    /// Stop after this time: 10s, 5m, 1h [default: at Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = age)]
     pub(crate) duration: Option<Duration>,
 
-    /// Where observations come from, as of memtap serve
+    /// Source of the observations, as for memtap serve
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
 
-    /// Memory that memtap may take for itself, as of memtap serve
+    /// Memory that memtap may use for itself, as for memtap serve
     #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
     pub(crate) memory: u64,
 }

@@ -13,64 +13,64 @@ use crate::moment::Moment;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  memtap report                                           the last hour, here in the terminal
+  memtap report                                           the last hour, in the terminal
   memtap report -o report.html                            the same, for a browser or a printer
-  memtap report --last 24h --compare last -o day.html     a day, and what changed against the day before
-  memtap report --from yesterday --to today --format md   yesterday, as text with tables
+  memtap report --last 24h --compare last -o day.html     one day, compared with the day before
+  memtap report --from yesterday --to today --format md   yesterday, as Markdown
   memtap report --from 13:00 --to '2026-11-24 15:30' --name 'postgres*'
-  memtap report --recording morning.mtrec                 what memtap record saw
+  memtap report --recording morning.mtrec                 a recording of memtap record
   memtap report --last 10m -p 4211 --format json | jq .totals
-Times are those of this machine's clock: 13:00 (the latest one past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now, an age
-such as 2h (two hours ago); or RFC 3339 with its own offset, 2026-11-24T13:00:00Z.
-The CSV form is one table with a figure a line (section, host, name, pid, call, error, time, measure, value, unit), to be filtered
-or turned into a pivot table; JSON has sizes in bytes and times in RFC 3339.";
+Times are in this machine's time zone: 13:00 (the latest one in the past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now,
+or an age such as 2h (two hours ago). RFC 3339 times have their own offset: 2026-11-24T13:00:00Z.
+CSV is one table with one figure per line (section, host, name, pid, call, error, time, measure, value, unit), for filters and
+pivot tables. JSON has sizes in bytes and times in RFC 3339.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     #[command(flatten)]
     pub(crate) which: WhichStore,
 
-    /// Of a recording instead of a history: of all of it, where no range is asked for; its end stands for now
+    /// Report on a recording instead of the history: all of it, unless a range is given. Its end counts as now
     #[arg(long, value_name = "FILE")]
     pub(crate) recording: Option<PathBuf>,
 
-    /// Of the time just past: 90s, 10m, 1h, 7d [default: 1h]
+    /// Range that ends now: 90s, 10m, 1h, 7d [default: 1h]
     #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::age)]
     pub(crate) last: Option<Duration>,
 
-    /// From this time on, such as 13:00, yesterday or '2026-11-24 13:00'
+    /// Start of the range, such as 13:00, yesterday or '2026-11-24 13:00'
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<Moment>,
 
-    /// Before this time [default: now]
+    /// End of the range, exclusive [default: now]
     #[arg(long, value_name = "TIME", requires = "from")]
     pub(crate) to: Option<Moment>,
 
-    /// Of programs of this name; * stands for anything, ? for one character, in capitals or not
+    /// Only programs whose name matches: * matches any text, ? one character; case is ignored
     #[arg(long, value_name = "GLOB", conflicts_with = "pid")]
     pub(crate) name: Option<NamePattern>,
 
-    /// Of this pid
+    /// Only the process with this pid
     #[arg(short, long, value_name = "PID")]
     pub(crate) pid: Option<u32>,
 
-    /// Of the machine of this name [default: all that the history tells of]
+    /// Only the machine with this name [default: all machines in the history]
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
 
-    /// Also say what changed against another range: last (as long, just before), an age (as long, so much earlier: 1d, 1w), or FROM..TO
+    /// Compare with another range: last (the same length, just before), an age (the same length, that much earlier: 1d, 1w), or FROM..TO
     #[arg(long, value_name = "RANGE")]
     pub(crate) compare: Option<Compared>,
 
-    /// What is written: html, md, json, csv or txt [default: as the file's name ends, else html; without a file, text for the terminal]
+    /// Output format: html, md, json, csv or txt [default: by the file name, else html; without a file, text for the terminal]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
-    /// The file that is written, for its owner only; it stands there when it is whole [default: standard output]
+    /// Output file (mode 0600), written atomically [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// In which language: en or es [default: of the environment's locale]
+    /// Language: en or es [default: from the locale]
     #[arg(long, value_enum, value_name = "LANG")]
     pub(crate) lang: Option<ReportLang>,
 }
@@ -114,8 +114,7 @@ impl FromStr for Compared {
         if let Some((from, to)) = text.split_once("..") {
             return Ok(Self::Between(from.parse()?, to.parse()?));
         }
-        let wrong =
-            |_| format!("'{text}' is no range to compare with; write last, an age such as 1d, or FROM..TO");
+        let wrong = |_| format!("invalid range '{text}'; expected last, an age such as 1d, or FROM..TO");
         super::age(text).map(Self::Earlier).map_err(wrong)
     }
 }

@@ -8,12 +8,12 @@ use super::{memory, speed};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  memtap top                                 what the memtap serve that runs here has, else an own capture
-  sudo memtap top --source bpf               an own capture: every request of every process
-  memtap top --source procfs                 what /proc lets you see, without root
-  memtap top --source recording:a.mtrec      what was recorded (memtap record), as fast as it was
-  memtap top --attach http://127.0.0.1:3001  another memtap serve, also through ssh -L 3001:127.0.0.1:3000
-In it, ? tells all keys. NO_COLOR=1 takes the colours away; a locale without UTF-8 gets plain ASCII.";
+  memtap top                                 attach to the memtap serve on this machine, or else capture
+  sudo memtap top --source bpf               capture: every request of every process
+  memtap top --source procfs                 what /proc shows, without root
+  memtap top --source recording:a.mtrec      play a recording in real time
+  memtap top --attach http://127.0.0.1:3001  attach to another one, for example through ssh -L 3001:127.0.0.1:3000
+Press ? to list all keys. NO_COLOR=1 turns colours off. A locale without UTF-8 gets plain ASCII.";
 
 /// Where `memtap serve` listens unless told otherwise.
 pub(crate) const SERVED_AT: &str = "http://127.0.0.1:3000";
@@ -21,28 +21,27 @@ pub(crate) const SERVED_AT: &str = "http://127.0.0.1:3000";
 /// Settings of `top`.
 #[derive(Debug, Args)]
 pub(crate) struct TopArguments {
-    /// Show what a running memtap serve has [default: where it listens by default, http://127.0.0.1:3000, if it answers there and no
-    /// source is given]
+    /// Show the data of a running memtap serve [default: http://127.0.0.1:3000, if memtap answers there and --source is not given]
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = SERVED_AT, conflicts_with = "source")]
     pub(crate) attach: Option<String>,
 
-    /// Capture by itself: auto, bpf, procfs, systemtap:FILE or recording:FILE, as of memtap serve
+    /// Capture instead of attaching: auto, bpf, procfs, systemtap:FILE or recording:FILE, as for memtap serve
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Option<SourceChoice>,
 
-    /// How fast a recording is told: 1 as it was, 60 a minute in a second
+    /// Playback speed: 1 is real time, 60 plays one minute per second
     #[arg(long, value_name = "TIMES", default_value = "1", value_parser = speed)]
     pub(crate) speed: f64,
 
-    /// How often figures come, in seconds: 0.5, 1, 2 or 5; + and - change it
+    /// Seconds between updates: 0.5, 1, 2 or 5; the keys + and - change it
     #[arg(long, value_name = "SECONDS", default_value = "1")]
     pub(crate) pace: Pace,
 
-    /// The column that processes are sorted by: res, virt, req/s, refused and others that ? tells
+    /// Column to sort processes by: res, virt, req/s, refused and others (press ? in memtap top)
     #[arg(long, value_name = "COLUMN", default_value = "res")]
     pub(crate) sort: Column,
 
-    /// Memory that an own capture may take for itself, as of memtap serve
+    /// Memory that memtap may use for its own capture, as for memtap serve
     #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
     pub(crate) memory: u64,
 }
