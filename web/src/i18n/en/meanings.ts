@@ -95,6 +95,10 @@ export const meanings = {
     spool_failed: "requests: the database was away, and the disk could not take more",
     spool_damaged: "requests that waited on disk and could not be read back",
     refused: "requests that the database refused for what is in them",
+    connections_full: "connections: as many as memtap serves were open",
+    sessions_full: "live sessions: as many as memtap keeps were open",
+    cross_site: "requests caused by pages of other sites",
+    stalled_client: "connections: the client did not read what was sent to it",
   },
   /** Where observations come from. */
   sources: {

@@ -97,6 +97,10 @@ export const meanings: Spanish<typeof english> = {
     spool_failed: "pedidos: la base de datos no estaba y el disco no pudo recibir más",
     spool_damaged: "pedidos que esperaban en disco y no se pudieron releer",
     refused: "pedidos que la base de datos rechazó por su contenido",
+    connections_full: "conexiones: ya había abiertas tantas como memtap atiende",
+    sessions_full: "sesiones en vivo: ya había abiertas tantas como memtap mantiene",
+    cross_site: "peticiones causadas por páginas de otros sitios",
+    stalled_client: "conexiones: el cliente no leía lo que se le enviaba",
   },
   /** De dónde vienen las observaciones. */
   sources: {
