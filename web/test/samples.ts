@@ -140,6 +140,7 @@ export function health(part: { refused?: number; lost?: number }): Health {
     oom_kills: 0,
     runs_as: { user: "root", capabilities: [] },
     store: { kind: "none", rows: 0, lag_s: 0, spooled: 0, spool_bytes: 0, dropped: 0, dropped_by_cause: {}, bytes: 0, error: null },
+    clients: { connections: 1, sessions: 1, refused_by_cause: {} },
     self: { cpu_s: 0, resident_bytes: 0 },
     notices: [],
   };

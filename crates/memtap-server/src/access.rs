@@ -1,57 +1,124 @@
 //! Who may call: the machine's own browser pages and programs, and configured origins.
 //!
 //! A page of a stranger can make a browser send requests here: by a name that it lets point to 127.0.0.1 (DNS rebinding; the
-//! `Host` gives it away), or from its own origin (the `Origin` gives it away; WebSockets too send it, and know no CORS).
+//! `Host` gives it away), or from its own origin (the `Origin` gives it away; WebSockets too send it, and know no CORS). Images,
+//! scripts and the like come without an `Origin`: `Sec-Fetch-Site` gives those away. A link to the dashboard on another site works.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::clients::Clients;
 use crate::error::ApiError;
+use crate::sessions::is_socket_path;
+
+/// Which site's page caused a request, by the browser's own word (W3C, Fetch Metadata Request Headers).
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// What the check of a request knows.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub(crate) origins: Arc<[String]>,
+    pub(crate) clients: Arc<Clients>,
+}
 
 /// Lets a request through or answers why not.
-pub(crate) async fn check(State(origins): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    match judge(request.method(), request.uri().path(), request.headers(), &origins) {
+pub(crate) async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let judged = host(request.uri(), request.headers())
+        .and_then(|host| access.judge(&host, request.method(), request.uri().path(), request.headers()));
+    match judged {
         Ok(()) => next.run(request).await,
         Err(error) => refused(error),
     }
 }
 
 fn refused(error: ApiError) -> Response {
-    let method = error.0 == StatusCode::METHOD_NOT_ALLOWED;
+    let status = error.0;
     let mut answer = error.into_response();
-    if method {
+    if status == StatusCode::METHOD_NOT_ALLOWED {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    }
+    if status == StatusCode::BAD_REQUEST {
+        // What follows on this connection may be part of a request that somebody else reads in another way.
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
 }
 
-fn judge(method: &Method, path: &str, headers: &HeaderMap, origins: &[String]) -> Result<(), ApiError> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-    let host = text(header::HOST).unwrap_or_default();
-    if !is_loopback(host) {
-        let what = format!("memtap answers to localhost and 127.0.0.1 only, not to '{host}'");
-        return Err(ApiError(StatusCode::MISDIRECTED_REQUEST, what));
-    }
-    if let Some(origin) = text(header::ORIGIN)
-        && origin != format!("http://{host}")
-        && !origins.iter().any(|allowed| allowed == origin)
+/// The `Host` of a request that can be read in one way only (RFC 9112, sections 3.2 and 6.3).
+fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(ApiError::wrong("a request has exactly one Host header"));
+    };
+    let host = text(host);
+    if let Some(authority) = uri.authority()
+        && !authority.as_str().eq_ignore_ascii_case(host)
     {
-        let what = format!("pages of '{origin}' may not call memtap; allow it with --cors-origin {origin}");
-        return Err(ApiError(StatusCode::FORBIDDEN, what));
+        return Err(ApiError::wrong(format!(
+            "the request is for '{authority}' and its Host is '{host}'; send the same"
+        )));
     }
-    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !reads && !path.starts_with("/socket.io") {
-        return Err(ApiError(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "memtap only answers questions: use GET".to_owned(),
+    // hyper has removed a Content-Length beside it by now, and no client of memtap needs this.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(ApiError::wrong(
+            "memtap takes no Transfer-Encoding; send the body with Content-Length alone",
         ));
     }
-    Ok(())
+    Ok(host.to_owned())
+}
+
+impl Access {
+    fn judge(&self, host: &str, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
+        if !is_loopback(host) {
+            let what = format!("memtap answers to localhost and 127.0.0.1 only, not to '{host}'");
+            return Err(ApiError(StatusCode::MISDIRECTED_REQUEST, what));
+        }
+        match headers.get(header::ORIGIN).map(text) {
+            Some(origin) if !self.allows(origin, host) => {
+                let what =
+                    format!("pages of '{origin}' may not call memtap; allow it with --cors-origin {origin}");
+                return Err(ApiError(StatusCode::FORBIDDEN, what));
+            }
+            None if is_of_another_site(headers) && !is_followed_link(method, path, headers) => {
+                self.clients.cross_site.fetch_add(1, Ordering::Relaxed);
+                let what = "pages of other sites may only link to memtap's page; allow their origin with --cors-origin and fetch with CORS";
+                return Err(ApiError(StatusCode::FORBIDDEN, what.to_owned()));
+            }
+            _ => {}
+        }
+        let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if !reads && !is_socket_path(path) {
+            let what = "memtap only answers questions: use GET";
+            return Err(ApiError(StatusCode::METHOD_NOT_ALLOWED, what.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn allows(&self, origin: &str, host: &str) -> bool {
+        origin.strip_prefix("http://") == Some(host) || self.origins.iter().any(|allowed| allowed == origin)
+    }
+}
+
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or("\u{fffd}")
+}
+
+/// Whether a browser says that a page of another site caused this request. Another port of this machine is `same-site`.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Whether somebody followed a link to the page, in a tab of its own.
+fn is_followed_link(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
+    let is_data = path.starts_with("/api/") || path == "/healthz" || is_socket_path(path);
+    *method == Method::GET && !is_data && is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
 }
 
 /// Whether a `Host` header names this machine's loopback, with or without a port.

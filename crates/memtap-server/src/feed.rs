@@ -50,6 +50,8 @@ pub(crate) struct Wishes {
 pub(crate) enum Word {
     /// A client that has just come.
     Arrival { socket: SocketRef, wishes: Wishes },
+    /// Some client has gone.
+    Departure,
     /// A client looks at a process, or at none any more.
     Focus { client: Sid, wanted: WantedFocus, answer: AckSender },
 }
@@ -91,8 +93,14 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
     loop {
         tokio::select! {
             word = words.recv() => {
+                // Also while no view comes, as after the end of a recording: a client that is kept holds its session.
+                clients.retain(|client| client.socket.connected());
                 let (socket, wishes) = match word {
                     None => return,
+                    Some(Word::Departure) => {
+                        tell_focus(&clients, &state);
+                        continue;
+                    }
                     Some(Word::Arrival { socket, wishes }) => (socket, wishes),
                     Some(Word::Focus { client, wanted, answer }) => {
                         let _ = answer.send(&look_at(&mut clients, client, wanted.pid.map(Tgid), &state));

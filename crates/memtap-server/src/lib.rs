@@ -8,6 +8,8 @@
 //! [`Reader`](memtap_store::Reader), and what is asked of the kernel for one process ([`AskKernel`]) are the only inputs; a slow client costs itself, never the capture.
 
 mod access;
+mod clients;
+mod connections;
 mod dto;
 mod error;
 mod feed;
@@ -17,8 +19,12 @@ mod params;
 mod rest;
 mod run;
 mod self_usage;
+mod sessions;
 mod state;
+mod stream;
+mod walks;
 
+pub use clients::Bounds;
 pub use dto::{Process, Request, Time};
 pub use error::ServerError;
 pub use openapi::document;

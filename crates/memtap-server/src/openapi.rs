@@ -65,10 +65,11 @@ fn complete_answers(operation: &mut Operation) {
         let answer = ResponseBuilder::new().description(why).content("application/json", body);
         answers.insert(status.to_owned(), answer.build().into());
     };
-    if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
-        refusal("400", "A parameter is unknown, or its value wrong.");
-    }
-    refusal("403", "Pages of this origin may not ask.");
+    refusal(
+        "400",
+        "A parameter is unknown or its value wrong, or the request can be read in more than one way.",
+    );
+    refusal("403", "Pages of this origin or site may not ask.");
     refusal("421", "The `Host` is not a name of this machine's loopback address.");
 }
 

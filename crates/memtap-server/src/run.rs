@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use socketioxide::SocketIo;
@@ -15,8 +16,11 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::access::{self, Access};
+use crate::clients::Clients;
 use crate::feed::{self, Feed, WantedFocus, Wishes, Word};
-use crate::{ServerError, Settings, State, access, openapi, page};
+use crate::sessions::{self, MESSAGE_BYTES};
+use crate::{ServerError, Settings, State, connections, openapi, page};
 
 /// How long the end waits for connections.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -56,16 +60,15 @@ pub async fn serve(
     state: State,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
-    let (router, io) = build(settings, state);
+    let (router, io, clients) = build(settings, state);
     let (told, ending) = tokio::sync::oneshot::channel();
     let stop = async move {
         stop.await;
         io.close().await;
         let _ = told.send(());
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
     tokio::select! {
-        done = async { serving.await } => Ok(done?),
+        done = connections::serve(listener, router, &clients, stop) => Ok(done?),
         () = async {
             let _ = ending.await;
             tokio::time::sleep(FAREWELL).await;
@@ -78,14 +81,20 @@ pub fn router(settings: &Settings, state: State) -> Router {
     build(settings, state).0
 }
 
-fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
-    let (sockets, io) =
-        SocketIo::builder().max_buffer_size(16).max_payload(4096).ws_max_message_size(4096).build_layer();
+fn build(settings: &Settings, mut state: State) -> (Router, SocketIo, Arc<Clients>) {
+    let clients = Arc::new(Clients::new(settings.bounds.clone()));
+    state.clients = Arc::clone(&clients);
+    let (sockets, io) = SocketIo::builder()
+        .connect_timeout(settings.bounds.join_time)
+        .max_buffer_size(16)
+        .max_payload(MESSAGE_BYTES as u64)
+        .ws_max_message_size(MESSAGE_BYTES)
+        .build_layer();
     namespace(&io, "/", feed::start(Feed::Original, state.clone()));
     namespace(&io, "/live", feed::start(Feed::Live, state.clone()));
     let (rest, document) = openapi::described();
     let document = Json(document);
-    let origins: Arc<[String]> = settings.cors_origins.clone().into();
+    let access = Access { origins: settings.cors_origins.clone().into(), clients: Arc::clone(&clients) };
     let mut router = rest
         .route("/api/v1/openapi.json", get(async move || document.clone()))
         .fallback(page::file)
@@ -93,17 +102,18 @@ fn build(settings: &Settings, state: State) -> (Router, SocketIo) {
         // The page's script and long lists shrink to a third and less; the sockets' own packing is theirs.
         .layer(CompressionLayer::new())
         .layer(sockets)
-        .layer(cors(&origins))
-        .layer(axum::middleware::from_fn_with_state(origins, access::check));
+        .layer(from_fn_with_state(Arc::clone(&clients), sessions::bound))
+        .layer(cors(&access.origins))
+        .layer(from_fn_with_state(access, access::check));
     for (name, value) in SECURITY {
         router = router.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)));
     }
-    (router, io)
+    (router, io, clients)
 }
 
 fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
     let arrive = move |socket: SocketRef, TryData(wishes): TryData<Wishes>| {
-        let task = task.clone();
+        let (task, gone) = (task.clone(), task.clone());
         // Most clients say nothing.
         let wishes = wishes.unwrap_or_default();
         if task.try_send(Word::Arrival { socket: socket.clone(), wishes }).is_err() {
@@ -118,6 +128,11 @@ fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
             ready(())
         };
         socket.on("focus", look);
+        // A full queue will do: each word in it makes the task look at who has gone.
+        socket.on_disconnect(move || {
+            let _ = gone.try_send(Word::Departure);
+            ready(())
+        });
         ready(())
     };
     io.ns(path, arrive);

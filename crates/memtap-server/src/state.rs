@@ -10,6 +10,9 @@ use memtap_model::{AllLimits, Mappings, Tgid};
 use memtap_store::{Reader, Status};
 use tokio::sync::{Semaphore, watch};
 
+use crate::clients::{Bounds, Clients};
+use crate::walks::Walks;
+
 /// Where to listen and who may call.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -17,6 +20,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// What all clients together may take.
+    pub bounds: Bounds,
 }
 
 /// Facts that do not change while memtap runs.
@@ -114,13 +119,14 @@ pub struct State {
     pub(crate) view: watch::Receiver<Arc<LiveView>>,
     pub(crate) reader: Option<Arc<dyn Reader>>,
     pub(crate) store_status: StoreStatus,
-    pub(crate) kernel: AskKernel,
+    pub(crate) walks: Arc<Walks>,
     pub(crate) limits: Option<AskLimits>,
     /// Where the ledger hears whose requests somebody looks at.
     pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
     pub(crate) info: Arc<Info>,
+    pub(crate) clients: Arc<Clients>,
 }
 
 impl State {
@@ -133,8 +139,17 @@ impl State {
         kernel: AskKernel,
         info: Info,
     ) -> Self {
-        let looking = Arc::new(Semaphore::new(1));
-        Self { view, reader, store_status, kernel, limits: None, focus: None, looking, info: Arc::new(info) }
+        Self {
+            view,
+            reader,
+            store_status,
+            walks: Arc::new(Walks::new(kernel)),
+            limits: None,
+            focus: None,
+            looking: Arc::new(Semaphore::new(1)),
+            info: Arc::new(info),
+            clients: Arc::new(Clients::new(Bounds::default())),
+        }
     }
 
     /// With the limits of living processes, which findings then tell of.
@@ -147,6 +162,12 @@ impl State {
     #[must_use]
     pub fn with_focus(self, focus: watch::Sender<BTreeSet<Tgid>>) -> Self {
         Self { focus: Some(focus), ..self }
+    }
+
+    /// The limits of living processes, as far as they can be read.
+    pub(crate) async fn limits_now(&self) -> Option<Arc<memtap_report::Now>> {
+        let ask = self.limits.clone()?;
+        self.walks.all_limits(ask, self.now()).await.ok()
     }
 
     /// The latest view.

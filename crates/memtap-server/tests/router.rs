@@ -2,156 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
-use std::sync::Arc;
-use std::time::Instant;
+mod service;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
-use memtap_ledger::Ledger;
-use memtap_model::{
-    AllLimits, Call, CallTotals, Causes, Comm, Errno, HostReading, MachineLimits, Mapped, MappingClass,
-    Mappings, MemoryRequest, Observation, OomKill, Outcome, ProcessId, ProcessState, Refusals, Resident,
-    Resource, ResourceLimit, SpaceId, StartTime, Tally, Tgid, Tid, Used, WallClock,
-};
-use memtap_server::{AskKernel, HostFacts, Info, Notice, Proportional, RunsAs, Settings, State, router};
+use memtap_server::{Bounds, router};
 use serde_json::Value;
+use service::{settings, state};
 use tower::ServiceExt as _;
 
-const NOON: i64 = 1_795_428_000_000_000_000;
-
-/// A process that opened with `opening` bytes and was granted `granted` more.
-fn process(pid: u32, name: &[u8], opening: u64, granted: u64) -> Box<ProcessState> {
-    Box::new(ProcessState {
-        time: WallClock(NOON),
-        causes: Some(Causes { opening_bytes: opening, granted_bytes: granted, ..Causes::default() }),
-        tgid: Tgid(pid),
-        start: StartTime(u64::from(pid)),
-        started_at: WallClock(NOON),
-        parent: Tgid(1),
-        space: SpaceId(pid.into()),
-        name: Comm::new(name),
-        virtual_bytes: Some(opening + granted),
-        resident: Resident { anonymous_bytes: opening / 2, ..Resident::default() },
-        ..ProcessState::default()
-    })
-}
-
-/// What its mmaps have come to.
-fn tally(pid: u32, mmap: CallTotals) -> Observation {
-    let mut calls = [CallTotals::default(); Call::COUNT];
-    calls[Call::Mmap.index()] = mmap;
-    let refusals = Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count: mmap.refused };
-    Observation::Tally(Box::new(Tally {
-        process: ProcessId { tgid: Tgid(pid), start: StartTime(pid.into()) },
-        calls,
-        refusals: if mmap.refused > 0 { vec![refusals] } else { Vec::new() },
-        refusals_beyond: 0,
-    }))
-}
-
-fn mmap(pid: u32, name: &[u8], length: u64, outcome: Outcome, virtual_bytes: u64) -> Observation {
-    let refused = matches!(outcome, Outcome::Refused(_));
-    let requested_bytes = length.checked_next_multiple_of(4096).unwrap_or(length);
-    Observation::Request(MemoryRequest {
-        time: WallClock(NOON + 1_000_000),
-        tgid: Tgid(pid),
-        tid: Tid(pid),
-        name: Comm::new(name),
-        call: Call::Mmap,
-        whole: true,
-        arguments: [0, length, 3, 0x22, 0],
-        outcome,
-        requested_bytes,
-        delta_bytes: if refused { 0 } else { requested_bytes.cast_signed() },
-        virtual_bytes,
-        file: None,
-        lost: 0,
-    })
-}
-
-/// Three processes: perl asks and is refused, a hostile one, and one that has ended. No store.
 fn service() -> Router {
-    let mut ledger = Ledger::new(memtap_ledger::Settings::default());
-    let hostile = b"<img src=x\n\x1b\"\xff";
-    let kill = OomKill {
-        time: WallClock(NOON),
-        victim: Tgid(8),
-        victim_name: Comm::new(hostile),
-        virtual_bytes: 8192,
-        resident: Resident::default(),
-        asker: Tgid(7),
-        asker_name: Comm::new(b"perl"),
-    };
-    for observation in [
-        Observation::Host(HostReading { total_bytes: 1 << 20, ..HostReading::default() }),
-        Observation::Snapshot(process(7, b"perl", 8192, 0)),
-        Observation::Snapshot(process(8, hostile, 4096, 0)),
-        Observation::Snapshot(process(9, b"gone", 4096, 0)),
-        mmap(7, b"perl", 5000, Outcome::Granted(0x7f00_0000_0000), 16384),
-        mmap(7, b"perl", u64::MAX, Outcome::Refused(Errno::ENOMEM), 16384),
-        mmap(8, hostile, 4096, Outcome::Granted(0x1000), 8192),
-        tally(7, CallTotals { count: 2, requested_bytes: 8192, refused: 1 }),
-        Observation::Snapshot(process(7, b"perl", 8192, 8192)),
-        tally(8, CallTotals { count: 1, requested_bytes: 4096, refused: 0 }),
-        Observation::Snapshot(process(8, hostile, 4096, 4096)),
-        Observation::Exit(Box::new(ProcessState {
-            time: WallClock(NOON + 5_000_000),
-            ..*process(9, b"gone", 4096, 0)
-        })),
-        Observation::Oom(kill),
-    ] {
-        ledger.apply(observation);
-    }
-    let (_, view) = tokio::sync::watch::channel(Arc::new(ledger.publish(WallClock(NOON))));
-    let info = Info {
-        version: "0.0.0",
-        source: "bpf",
-        plan: Some("exit+locks"),
-        plan_about: Some("exactly".to_owned()),
-        runs_as: RunsAs { user: "memtap".to_owned(), capabilities: vec!["CAP_SYS_PTRACE".to_owned()] },
-        notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
-        host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
-        started: Instant::now(),
-    };
-    let status = Arc::new(|| memtap_store::Status { kind: "none", ..memtap_store::Status::default() });
-    let settings = Settings {
-        listen: "127.0.0.1:3000".parse().unwrap(),
-        cors_origins: vec!["http://localhost:5173".to_owned()],
-    };
-    let proportional = Arc::new(|pid| match pid {
-        7 => Ok(Proportional { pss_bytes: 3, uss_bytes: 2, swap_pss_bytes: 1 }),
-        _ => Err(std::io::ErrorKind::PermissionDenied.into()),
-    });
-    let kernel = AskKernel { proportional, mappings: Arc::new(mappings), limits: Arc::new(limits) };
-    router(&settings, State::new(view, None, status, kernel, info))
-}
-
-/// A heap of which nothing is known but its length, and a file of a hostile name.
-fn mappings(pid: u32) -> std::io::Result<Mappings> {
-    let mapped = Mapped { mappings: 1, virtual_bytes: 8192, ..Mapped::default() };
-    let classes = vec![(MappingClass::Heap, mapped), (MappingClass::File, mapped)];
-    let files = vec![("/a\n<b>".to_owned(), mapped)];
-    match pid {
-        7 => Ok(Mappings { classes, files, more_files: 3, has_resident: false }),
-        _ => Err(std::io::ErrorKind::PermissionDenied.into()),
-    }
-}
-
-fn limits(_: u32) -> std::io::Result<AllLimits> {
-    let space = ResourceLimit {
-        resource: Resource::AddressSpace,
-        soft_bytes: Some(1 << 30),
-        hard_bytes: None,
-        used_bytes: Some(16384),
-        is_lifted: false,
-    };
-    Ok(AllLimits {
-        resources: vec![space],
-        mappings: Some(Used { used: 12, limit: 65530 }),
-        cgroup: None,
-        machine: MachineLimits { overcommit_mode: 2, ..MachineLimits::default() },
-    })
+    router(&settings(Bounds::default()), state())
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, Vec<u8>) {
@@ -198,6 +60,7 @@ async fn one_process_with_its_books() {
 async fn pss_is_asked_for_one_process() {
     let (status, perl) = get("/api/v1/processes/7?pss=true").await;
     assert_eq!((status, &perl["pss_bytes"], &perl["uss_bytes"]), (StatusCode::OK, &3.into(), &2.into()));
+    assert_eq!(perl["pss_age_s"], 0.0);
     let (status, denied) = get("/api/v1/processes/8?pss=true").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(denied["error"].as_str().unwrap().contains("CAP_SYS_PTRACE"), "{denied}");
@@ -311,6 +174,10 @@ async fn health_host_and_share() {
     );
     assert_eq!(health["notices"][0]["mend"], "sudo mend");
     assert!(health["self"]["resident_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(
+        (&health["clients"]["sessions"], &health["clients"]["refused_by_cause"]["cross_site"]),
+        (&0.into(), &0.into())
+    );
     let (_, host) = get("/api/v1/host").await;
     assert_eq!((&host["hostname"], &host["memory"]["total_bytes"]), (&"vm".into(), &(1 << 20).into()));
     let (_, share) = get("/api/v1/share").await;
@@ -338,6 +205,43 @@ async fn strangers_are_refused_and_configured_origins_are_not() {
         (status, &headers[header::ALLOW]),
         (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD, OPTIONS".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_may_link_to_the_page_and_nothing_else() {
+    let link = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let frame = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
+    let image = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
+    let own = [("origin", "http://127.0.0.1:3000"), ("sec-fetch-mode", "cors")];
+    let configured = [("origin", "http://localhost:5173"), ("sec-fetch-mode", "cors")];
+    let stranger = [("origin", "http://localhost:8080"), ("sec-fetch-mode", "cors")];
+    let session = "/socket.io/?EIO=4&transport=polling";
+    for (expected, path, site, headers) in [
+        (StatusCode::OK, "/", "cross-site", link),
+        (StatusCode::OK, "/", "same-site", link),
+        (StatusCode::FORBIDDEN, "/", "cross-site", frame),
+        (StatusCode::FORBIDDEN, "/", "cross-site", image),
+        (StatusCode::FORBIDDEN, "/api/v1/host", "cross-site", link),
+        (StatusCode::FORBIDDEN, "/healthz", "cross-site", link),
+        (StatusCode::FORBIDDEN, session, "cross-site", link),
+        (StatusCode::FORBIDDEN, session, "cross-site", image),
+        (StatusCode::FORBIDDEN, session, "same-site", image),
+        (StatusCode::FORBIDDEN, session, "same-site", stranger),
+        (StatusCode::OK, session, "same-site", configured),
+        (StatusCode::OK, "/api/v1/host", "same-site", configured),
+        (StatusCode::OK, "/api/v1/host", "same-origin", own),
+        (StatusCode::OK, "/api/v1/host", "same-origin", image),
+        (StatusCode::OK, "/api/v1/host", "none", link),
+    ] {
+        let mut asked = request(path).header("sec-fetch-site", site);
+        for (name, value) in headers {
+            asked = asked.header(name, value);
+        }
+        let (status, _, body) = ask(asked.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, expected, "{path} {site} {headers:?}: {}", String::from_utf8_lossy(&body));
+    }
+    let posted = request("/").method(Method::POST).header("sec-fetch-site", "cross-site");
+    assert_eq!(ask(posted.body(Body::empty()).unwrap()).await.0, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -29,8 +29,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let settings =
-        memtap_server::Settings { listen: config.listen, cors_origins: config.cors_origins.clone() };
+    let settings = memtap_server::Settings {
+        listen: config.listen,
+        cors_origins: config.cors_origins.clone(),
+        bounds: memtap_server::Bounds::of_this_process(),
+    };
     let listener = memtap_server::bind(&settings).await?;
     let address = listener.local_addr()?;
     if !confine::attaches(&config.source) {

@@ -7,6 +7,11 @@ export function hear(source: string, time: string): void {
   recorded = source === "recording" ? Date.parse(time) : null;
 }
 
+/** The moment `seconds` ago by the browser's clock. */
+export function timeAgo(seconds: number): string {
+  return new Date(Date.now() - 1000 * seconds).toISOString();
+}
+
 export function sourceNow(): number {
   return recorded ?? Date.now();
 }

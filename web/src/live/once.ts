@@ -1,15 +1,21 @@
 /** What only the present has of one process: asked when it is opened, and again when the reader wants it. */
 import { useCallback, useEffect, useState } from "react";
 import { fetched } from "./history";
+import { timeAgo } from "./clock";
+
+/** An answer older than this, in seconds, is shown with its time. */
+const OLD_S = 3;
 
 export interface Once<T> {
   data: T | null;
+  /** When the data were read, unless that was just now. */
+  readAt: string | null;
   problem: string | null;
   again: () => void;
 }
 
-export function useOnce<T>(path: string, start_time: string): Once<T> {
-  const [kept, setKept] = useState<{ data: T | null; problem: string | null }>({ data: null, problem: null });
+export function useOnce<T extends { age_s: number }>(path: string, start_time: string): Once<T> {
+  const [kept, setKept] = useState<Omit<Once<T>, "again">>({ data: null, readAt: null, problem: null });
   const [turn, setTurn] = useState(0);
   const question = `${turn} /api/v1/${path}?start_time=${encodeURIComponent(start_time)}`;
   useEffect(() => {
@@ -17,7 +23,10 @@ export function useOnce<T>(path: string, start_time: string): Once<T> {
     const ask = async () => {
       const answer = await fetched<T>(question.slice(question.indexOf(" ") + 1), quit.signal);
       if (quit.signal.aborted) return;
-      setKept("data" in answer ? { data: answer.data, problem: null } : { data: null, problem: answer.problem });
+      if ("data" in answer) {
+        const { data } = answer;
+        setKept({ data, readAt: data.age_s > OLD_S ? timeAgo(data.age_s) : null, problem: null });
+      } else setKept({ data: null, readAt: null, problem: answer.problem });
     };
     void ask();
     return () => quit.abort();

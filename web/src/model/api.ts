@@ -81,7 +81,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a living process has mapped now, by class and by file. */
+        /**
+         * What a living process has mapped now, by class and by file.
+         * @description The kernel walks its address space for this, which keeps the process from mapping and unmapping. So all who ask share one walk, and
+         *     the process rests from it for twenty times as long as it took: meanwhile the answer is the last one, and `age_s` its age.
+         */
         get: operations["mappings"];
         put?: never;
         post?: never;
@@ -98,7 +102,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that limits the memory of a living process: its own limits, its control groups', the machine's. */
+        /**
+         * Everything that limits the memory of a living process: its own limits, its control groups', the machine's.
+         * @description Its mappings are counted for this; answers are shared as those of `mappings` are.
+         */
         get: operations["limits"];
         put?: never;
         post?: never;
@@ -445,6 +452,17 @@ export interface components {
          * @enum {string}
          */
         ClassName: "heap" | "stack" | "anonymous" | "file" | "shared" | "special";
+        /** @description What clients take of the server, and what was refused. */
+        Clients: {
+            /** @description Open connections, WebSockets included. */
+            connections: number;
+            /** @description Engine.IO sessions. */
+            sessions: number;
+            /** @description Clients that were refused or cut off since the start, by cause (`docs/api.md` explains each). */
+            refused_by_cause: {
+                [key: string]: number;
+            };
+        };
         /** @description A process. */
         Culprit: {
             /**
@@ -576,6 +594,7 @@ export interface components {
             /** Format: uint64 */
             oom_kills: number;
             store: components["schemas"]["StoreHealth"];
+            clients: components["schemas"]["Clients"];
             self: components["schemas"]["SelfUsage"];
             runs_as: components["schemas"]["RunsAs"];
             notices: components["schemas"]["Notice"][];
@@ -691,6 +710,11 @@ export interface components {
             mappings: components["schemas"]["MappingCount"] | null;
             cgroup: components["schemas"]["GroupLimit"] | null;
             overcommit: components["schemas"]["Overcommit"];
+            /**
+             * Format: double
+             * @description How long ago all of this was read, seconds.
+             */
+            age_s: number;
         };
         /** @description The processes that lived within a range, the largest first. */
         Lives: {
@@ -801,6 +825,11 @@ export interface components {
             more_files: number;
             /** @description All classes together; `virtual_bytes` is the virtual size. */
             total: components["schemas"]["MappedSum"];
+            /**
+             * Format: double
+             * @description How long ago the kernel was asked, seconds.
+             */
+            age_s: number;
         };
         /**
          * @description What is compared: of what was done the sum over the range, of sizes the highest within it.
@@ -861,6 +890,11 @@ export interface components {
              * @description Swapped pages, divided likewise.
              */
             swap_pss_bytes?: number;
+            /**
+             * Format: double
+             * @description How long ago the kernel was asked for these three, seconds.
+             */
+            pss_age_s?: number;
         };
         /** @description Who was killed, whose request for a page came too many, and who had most in the seconds before. */
         OomKill: {
@@ -1637,6 +1671,7 @@ export type CallName = components['schemas']['CallName'];
 export type CallStep = components['schemas']['CallStep'];
 export type CallTotals = components['schemas']['CallTotals'];
 export type ClassName = components['schemas']['ClassName'];
+export type Clients = components['schemas']['Clients'];
 export type Culprit = components['schemas']['Culprit'];
 export type Figure = components['schemas']['Figure'];
 export type Finding = components['schemas']['Finding'];
@@ -1737,7 +1772,16 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1775,7 +1819,16 @@ export interface operations {
                     "application/json": components["schemas"]["Host"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1824,7 +1877,7 @@ export interface operations {
                     "application/json": components["schemas"]["Processes"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1833,7 +1886,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1856,7 +1909,10 @@ export interface operations {
     process: {
         parameters: {
             query?: {
-                /** @description Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them. */
+                /**
+                 * @description Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them. All
+                 *     who ask share one walk, and the process rests from it for twenty times as long as it took: meanwhile the answer is the last one.
+                 */
                 pss?: boolean;
             };
             header?: never;
@@ -1877,7 +1933,7 @@ export interface operations {
                     "application/json": components["schemas"]["OneProcess"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1886,7 +1942,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1948,7 +2004,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mappings"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1957,7 +2013,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2019,7 +2075,7 @@ export interface operations {
                     "application/json": components["schemas"]["Limits"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2028,7 +2084,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2100,7 +2156,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProcessCalls"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2109,7 +2165,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2165,7 +2221,16 @@ export interface operations {
                     "application/json": components["schemas"]["Share"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2226,7 +2291,7 @@ export interface operations {
                     "application/json": components["schemas"]["Requests"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2235,7 +2300,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2282,7 +2347,16 @@ export interface operations {
                     "application/json": components["schemas"]["Hosts"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2345,7 +2419,7 @@ export interface operations {
                     "application/json": components["schemas"]["Runs"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2354,7 +2428,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2419,7 +2493,7 @@ export interface operations {
                     "application/json": components["schemas"]["Machine"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2428,7 +2502,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2497,7 +2571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Usage"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2506,7 +2580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2579,7 +2653,7 @@ export interface operations {
                     "application/json": components["schemas"]["Lives"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2588,7 +2662,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2657,7 +2731,7 @@ export interface operations {
                     "application/json": components["schemas"]["Programs"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2666,7 +2740,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2739,7 +2813,7 @@ export interface operations {
                     "application/json": components["schemas"]["Sizes"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2748,7 +2822,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2823,7 +2897,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalList"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2832,7 +2906,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2897,7 +2971,7 @@ export interface operations {
                     "application/json": components["schemas"]["OomKills"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2906,7 +2980,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2971,7 +3045,7 @@ export interface operations {
                     "application/json": components["schemas"]["Findings"];
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2980,7 +3054,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3059,7 +3133,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description A parameter is unknown, or its value wrong. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3068,7 +3142,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3124,7 +3198,16 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description Pages of this origin may not ask. */
+            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of this origin or site may not ask. */
             403: {
                 headers: {
                     [name: string]: unknown;

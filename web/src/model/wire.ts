@@ -12,6 +12,7 @@ export type {
   Mappings,
   Notice,
   OomKill,
+  OneProcess,
   OomMoment,
   Process,
   ProcessId,

@@ -36,6 +36,7 @@ function LiveHealth() {
       </OomKills>
       <Facts title={t("health.capture")} facts={captureFacts(health, settings)} />
       <Facts title={<Term term="store">{t("health.store")}</Term>} facts={storeFacts(health, settings)} />
+      <Facts title={t("health.clients")} facts={clientFacts(health, settings)} />
       <Facts title={t("health.self")} facts={selfFacts(health, settings)} />
       <Facts title={t("health.host")} facts={hostFacts(host, settings)} />
     </div>
@@ -98,6 +99,15 @@ function storeFacts({ store }: Health, { t, lang }: Settings): Fact[] {
       bad: store.dropped > 0,
     },
     { name: t("health.error"), value: store.error === null ? t("health.noError") : visible(store.error), bad: store.error !== null },
+  ];
+}
+
+function clientFacts({ clients }: Health, { t, lang }: Settings): Fact[] {
+  const isRefusing = Object.values(clients.refused_by_cause).some((n) => n > 0);
+  return [
+    { name: t("health.connections"), value: count(clients.connections, lang) },
+    { name: t("health.sessions"), value: count(clients.sessions, lang) },
+    { name: t("health.refusedClients"), value: <Causes causes={clients.refused_by_cause} none={t("health.noRefusedClients")} />, bad: isRefusing },
   ];
 }
 

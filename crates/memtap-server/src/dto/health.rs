@@ -24,6 +24,7 @@ pub(crate) struct Health {
     unexplained_bytes: u64,
     oom_kills: u64,
     store: StoreHealth,
+    clients: Clients,
     #[serde(rename = "self")]
     own: SelfUsage,
     runs_as: RunsAs,
@@ -68,6 +69,17 @@ struct StoreHealth {
     bytes: u64,
     /// What is wrong, if anything, with the mend.
     error: Option<String>,
+}
+
+/// What clients take of the server, and what was refused.
+#[derive(Debug, Serialize, ToSchema)]
+struct Clients {
+    /// Open connections, WebSockets included.
+    connections: usize,
+    /// Engine.IO sessions.
+    sessions: usize,
+    /// Clients that were refused or cut off since the start, by cause (`docs/api.md` explains each).
+    refused_by_cause: BTreeMap<&'static str, u64>,
 }
 
 /// What memtap itself takes.
@@ -132,6 +144,11 @@ impl Health {
                     .collect(),
                 bytes: status.bytes,
                 error: status.error,
+            },
+            clients: Clients {
+                connections: state.clients.connections.taken(),
+                sessions: state.clients.sessions.taken(),
+                refused_by_cause: state.clients.refused().into(),
             },
             own: SelfUsage {
                 cpu_s: self_usage::cpu_seconds(),

@@ -4,6 +4,8 @@ use memtap_model::{AllLimits, Mapped, Used};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::walks::Reading;
+
 /// The mappings of a process, now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Mappings {
@@ -15,6 +17,8 @@ pub(crate) struct Mappings {
     more_files: u64,
     /// All classes together; `virtual_bytes` is the virtual size.
     total: MappedSum,
+    /// How long ago the kernel was asked, seconds.
+    age_s: f64,
 }
 
 /// All mappings of one class.
@@ -65,8 +69,8 @@ struct MappedSum {
     swap_bytes: Option<u64>,
 }
 
-impl From<memtap_model::Mappings> for Mappings {
-    fn from(found: memtap_model::Mappings) -> Self {
+impl From<Reading<memtap_model::Mappings>> for Mappings {
+    fn from(Reading { value: found, age }: Reading<memtap_model::Mappings>) -> Self {
         let known = |bytes| found.has_resident.then_some(bytes);
         let sum = |mapped: Mapped| MappedSum {
             mappings: mapped.mappings,
@@ -82,6 +86,7 @@ impl From<memtap_model::Mappings> for Mappings {
             classes: classes.collect(),
             more_files: found.more_files,
             total,
+            age_s: age.as_secs_f64(),
             files: found
                 .files
                 .into_iter()
@@ -115,6 +120,8 @@ pub(crate) struct Limits {
     /// Of the control groups above it the one that is fullest; null where none has a limit.
     cgroup: Option<GroupLimit>,
     overcommit: Overcommit,
+    /// How long ago all of this was read, seconds.
+    age_s: f64,
 }
 
 /// A resource limit of a process.
@@ -173,8 +180,8 @@ struct Overcommit {
     committed_bytes: u64,
 }
 
-impl From<AllLimits> for Limits {
-    fn from(found: AllLimits) -> Self {
+impl From<Reading<AllLimits>> for Limits {
+    fn from(Reading { value: found, age }: Reading<AllLimits>) -> Self {
         let limit = |limit: memtap_model::ResourceLimit| ResourceLimit {
             name: limit.resource.into(),
             soft_bytes: limit.soft_bytes,
@@ -195,6 +202,7 @@ impl From<AllLimits> for Limits {
                 limit_bytes: found.machine.committed.limit,
                 committed_bytes: found.machine.committed.used,
             },
+            age_s: age.as_secs_f64(),
         }
     }
 }

@@ -59,12 +59,11 @@ pub(crate) async fn findings(
     let (range, lang) = query.resolve()?;
     // Each look may read much of the history.
     let turn = Arc::clone(&state.looking).acquire_owned().await;
-    let (view, limits, asked) = (state.now(), state.limits.clone(), range.clone());
+    let (now, asked) = (state.limits_now().await, range.clone());
     let looked = ask(move || {
         let _turn = turn;
         let begin = Instant::now();
-        let now = limits.map(|limits| limits(&view));
-        memtap_report::look(&*reader, &asked, now.as_ref(), &|| begin.elapsed() > PATIENCE)
+        memtap_report::look(&*reader, &asked, now.as_deref(), &|| begin.elapsed() > PATIENCE)
     });
     Ok(Json(Findings::of(&range, &looked.await?, lang)))
 }

@@ -1,11 +1,9 @@
 //! What only the present has of one process, asked of the kernel: its mappings, and its limits.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
-use memtap_model::Tgid;
+use memtap_model::{ProcessId, Tgid};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -14,6 +12,7 @@ use crate::State;
 use crate::dto::{Limits, Mappings, Time};
 use crate::error::{ApiError, Problem};
 use crate::params::Asked;
+use crate::walks::Unread;
 
 /// Of which life, as pids are used again.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -25,6 +24,9 @@ pub(crate) struct LifeQuery {
 }
 
 /// What a living process has mapped now, by class and by file.
+///
+/// The kernel walks its address space for this, which keeps the process from mapping and unmapping. So all who ask share one walk, and
+/// the process rests from it for twenty times as long as it took: meanwhile the answer is the last one, and `age_s` its age.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/mappings",
@@ -40,11 +42,14 @@ pub(crate) async fn mappings(
     Path(pid): Path<String>,
     Asked(query): Asked<LifeQuery>,
 ) -> Answer<Mappings> {
-    let pid = living(&state, &pid, &query)?;
-    Ok(Json(of_kernel("the mappings", pid, Arc::clone(&state.kernel.mappings)).await?.into()))
+    let process = living(&state, &pid, &query)?;
+    let found = state.walks.mappings(process).await;
+    Ok(Json(found.map_err(|error| unread("the mappings", process, &error))?.into()))
 }
 
 /// Everything that limits the memory of a living process: its own limits, its control groups', the machine's.
+///
+/// Its mappings are counted for this; answers are shared as those of `mappings` are.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/limits",
@@ -60,12 +65,13 @@ pub(crate) async fn limits(
     Path(pid): Path<String>,
     Asked(query): Asked<LifeQuery>,
 ) -> Answer<Limits> {
-    let pid = living(&state, &pid, &query)?;
-    Ok(Json(of_kernel("the limits", pid, Arc::clone(&state.kernel.limits)).await?.into()))
+    let process = living(&state, &pid, &query)?;
+    let found = state.walks.limits(process).await;
+    Ok(Json(found.map_err(|error| unread("the limits", process, &error))?.into()))
 }
 
-/// The pid, if a process of it is alive, and the one that is meant.
-fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<u32, ApiError> {
+/// The process, if it is alive, and the one that is meant.
+fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiError> {
     let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
     let view = state.now();
     let second = |time: memtap_model::WallClock| time.0.div_euclid(1_000_000_000);
@@ -77,27 +83,17 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<u32, ApiError> 
         let what = format!("no process {pid}{which} is alive: only the present has its mappings and limits");
         ApiError(StatusCode::NOT_FOUND, what)
     };
-    meant.map(|_| pid).ok_or_else(gone)
+    meant.map(|process| process.process).ok_or_else(gone)
 }
 
-/// Asks outside the event loop, and says what mends it when there is no answer.
-pub(super) async fn of_kernel<T: Send + 'static>(
-    what: &str,
-    pid: u32,
-    ask: Arc<dyn Fn(u32) -> std::io::Result<T> + Send + Sync>,
-) -> Result<T, ApiError> {
-    let answer = tokio::task::spawn_blocking(move || ask(pid)).await;
-    let failed = |why: String| {
-        let why = format!(
+/// What to answer when the kernel gives none: why, and what to do.
+pub(super) fn unread(what: &str, process: ProcessId, unread: &Unread) -> ApiError {
+    let (pid, why) = (process.tgid.0, &unread.why);
+    let text = match unread.kind {
+        std::io::ErrorKind::Unsupported => format!("{what} of process {pid} cannot be told: {why}"),
+        _ => format!(
             "{what} of process {pid} cannot be read: {why}; it may have ended, or memtap lacks CAP_SYS_PTRACE"
-        );
-        ApiError(StatusCode::SERVICE_UNAVAILABLE, why)
-    };
-    answer.map_err(|error| failed(error.to_string()))?.map_err(|error| match error.kind() {
-        std::io::ErrorKind::Unsupported => ApiError(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{what} of process {pid} cannot be told: {error}"),
         ),
-        _ => failed(error.to_string()),
-    })
+    };
+    ApiError(StatusCode::SERVICE_UNAVAILABLE, text)
 }

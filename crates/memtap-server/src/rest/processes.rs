@@ -1,7 +1,6 @@
 //! The processes that are alive or ended lately, and who asked for most.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::kernel::of_kernel;
+use super::kernel::unread;
 use crate::State;
 use crate::dto::{Process, Share};
 use crate::error::{ApiError, Problem};
@@ -107,7 +106,8 @@ sort_fields! {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ProcessQuery {
-    /// Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them.
+    /// Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them. All
+    /// who ask share one walk, and the process rests from it for twenty times as long as it took: meanwhile the answer is the last one.
     #[param(default = false)]
     pss: Option<bool>,
 }
@@ -129,6 +129,10 @@ pub(crate) struct OneProcess {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     swap_pss_bytes: Option<u64>,
+    /// How long ago the kernel was asked for these three, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pss_age_s: Option<f64>,
 }
 
 /// The process of a pid: the one alive, else the one that ended last.
@@ -153,14 +157,20 @@ pub(crate) async fn process(
         || ApiError(StatusCode::NOT_FOUND, format!("no process {pid} is known, alive or recently ended"));
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
     let process = Process::of(summary, view.host.total_bytes);
-    let asked = query.pss.unwrap_or(false) && summary.ended_at.is_none();
-    let proportional =
-        if asked { Some(of_kernel("PSS", pid, Arc::clone(&state.kernel.proportional)).await?) } else { None };
+    let is_asked = query.pss.unwrap_or(false) && summary.ended_at.is_none();
+    let read = if is_asked {
+        let read = state.walks.proportional(summary.process).await;
+        Some(read.map_err(|error| unread("PSS", summary.process, &error))?)
+    } else {
+        None
+    };
+    let memory = read.as_ref().map(|read| read.value);
     Ok(Json(OneProcess {
         process,
-        pss_bytes: proportional.map(|memory| memory.pss_bytes),
-        uss_bytes: proportional.map(|memory| memory.uss_bytes),
-        swap_pss_bytes: proportional.map(|memory| memory.swap_pss_bytes),
+        pss_bytes: memory.map(|memory| memory.pss_bytes),
+        uss_bytes: memory.map(|memory| memory.uss_bytes),
+        swap_pss_bytes: memory.map(|memory| memory.swap_pss_bytes),
+        pss_age_s: read.map(|read| read.age.as_secs_f64()),
     }))
 }
 

@@ -97,10 +97,10 @@ pub(crate) async fn report(
     let begin = Instant::now();
     let turn = tokio::time::timeout(PATIENCE, Arc::clone(&state.looking).acquire_owned()).await;
     let turn = turn.map_err(|_| too_long())?;
-    let (view, limits, range) = (state.now(), state.limits.clone(), ask.range.clone());
+    ask.limits = state.limits_now().await.map(Arc::unwrap_or_clone);
+    let range = ask.range.clone();
     let made = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        ask.limits = limits.map(|limits| limits(&view));
         let made = report::make(&*reader, &ask, &mut |_| match begin.elapsed() > PATIENCE {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

@@ -95,6 +95,10 @@ export const meanings = {
     spool_failed: "requests: the database was away, and the spool could not be written",
     spool_damaged: "requests in the spool that could not be read back",
     refused: "requests whose content the database refused",
+    connections_full: "connections beyond the number that memtap serves",
+    sessions_full: "live sessions beyond the number that memtap serves",
+    cross_site: "requests from pages of other sites",
+    stalled_client: "connections whose client stopped reading",
   },
   /** Where observations come from. */
   sources: {

@@ -97,6 +97,10 @@ export const meanings: Spanish<typeof english> = {
     spool_failed: "pedidos: la base de datos no estaba disponible y la cola en disco no se pudo escribir",
     spool_damaged: "pedidos de la cola en disco que no se pudieron releer",
     refused: "pedidos que la base de datos rechazó por su contenido",
+    connections_full: "conexiones por encima del número que memtap atiende",
+    sessions_full: "sesiones en vivo por encima del número que memtap atiende",
+    cross_site: "peticiones de páginas de otros sitios",
+    stalled_client: "conexiones cuyo cliente dejó de leer",
   },
   /** De dónde vienen las observaciones. */
   sources: {

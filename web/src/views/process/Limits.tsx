@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useOnce } from "../../live/once";
 import type { Limits as Answered, ProcessId } from "../../model/wire";
 import { useSettings } from "../../ui/settings";
+import { ReadAt } from "../../ui/ReadAt";
 import { Term } from "../../ui/Term";
 import { Bytes, Count, Strange } from "../../ui/Text";
 import { visible } from "../../lib/visible";
@@ -12,11 +13,11 @@ const CLOSE = 0.9;
 
 export function Limits({ id }: { id: ProcessId }) {
   const { t } = useSettings();
-  const { data, problem } = useOnce<Answered>(`processes/${id.pid}/limits`, id.start_time);
+  const { data, readAt, problem } = useOnce<Answered>(`processes/${id.pid}/limits`, id.start_time);
   return (
     <section data-testid="limits">
       <h3>
-        <Term term="limits">{t("process.limits.title")}</Term>
+        <Term term="limits">{t("process.limits.title")}</Term> <ReadAt time={readAt} />
       </h3>
       {problem !== null && <p className="bad">{t("process.pssFailed", { why: visible(problem) })}</p>}
       {data !== null && (

@@ -3,6 +3,7 @@ import { Strange, Bytes, Count } from "../../ui/Text";
 import { useOnce } from "../../live/once";
 import type { Mappings as Answered, ProcessId } from "../../model/wire";
 import { useSettings } from "../../ui/settings";
+import { ReadAt } from "../../ui/ReadAt";
 import { Term } from "../../ui/Term";
 import { visible } from "../../lib/visible";
 
@@ -10,14 +11,15 @@ const FILES = 12;
 
 export function Mappings({ id }: { id: ProcessId }) {
   const { t } = useSettings();
-  const { data, problem, again } = useOnce<Answered>(`processes/${id.pid}/mappings`, id.start_time);
+  const { data, readAt, problem, again } = useOnce<Answered>(`processes/${id.pid}/mappings`, id.start_time);
   return (
     <section data-testid="mappings">
       <h3>
         <Term term="mappings">{t("process.mappings.title")}</Term>{" "}
         <button type="button" className="quiet" onClick={again}>
           {t("process.askAgain")}
-        </button>
+        </button>{" "}
+        <ReadAt time={readAt} />
       </h3>
       {problem !== null && <p className="bad">{t("process.pssFailed", { why: visible(problem) })}</p>}
       {data !== null && (
