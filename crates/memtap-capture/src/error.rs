@@ -8,7 +8,7 @@ use crate::judgement;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel denies eBPF to this process.
-    #[error("eBPF is not permitted ({step}: {reason}); to mend it: {mend}")]
+    #[error("eBPF is not permitted ({step}: {reason}). To fix it: {mend}")]
     NotPermitted {
         /// What was denied.
         step: String,
@@ -19,7 +19,7 @@ pub enum CaptureError {
     },
     /// The kernel is locked down.
     #[error(
-        "the kernel is locked down (lockdown=confidentiality), so that no program may read its memory; to mend it, {UNLOCK}"
+        "the kernel is locked down (lockdown=confidentiality), so no program may read its memory. To fix it, {UNLOCK}"
     )]
     Locked,
     /// The kernel cannot do what is needed.
@@ -39,7 +39,7 @@ pub enum CaptureError {
         origin: &'static str,
     },
     /// A command may not be traced.
-    #[error("the command may not be traced ({reason}); to mend it: {mend}")]
+    #[error("the command may not be traced ({reason}). To fix it: {mend}")]
     NotTraceable {
         /// The kernel's words.
         reason: String,

@@ -82,7 +82,7 @@ impl std::str::FromStr for Plan {
         Self::ALL
             .into_iter()
             .find(|plan| plan.name() == text)
-            .ok_or_else(|| format!("'{text}' is no plan; there are {}", names()))
+            .ok_or_else(|| format!("unknown plan '{text}'; expected {}", names()))
     }
 }
 

@@ -75,7 +75,7 @@ impl FromStr for SourceChoice {
                 Some(("systemtap", path)) if !path.is_empty() => Ok(Self::SystemTap(path.into())),
                 Some(("recording", path)) if !path.is_empty() => Ok(Self::Recording(path.into())),
                 _ => Err(format!(
-                    "'{other}' is no source; choose auto, bpf, procfs, systemtap:FILE or recording:FILE (- reads a pipe)"
+                    "unknown source '{other}'; expected auto, bpf, procfs, systemtap:FILE or recording:FILE (FILE - reads a pipe)"
                 )),
             },
         }

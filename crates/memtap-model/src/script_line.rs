@@ -68,9 +68,9 @@ impl fmt::Display for LineError {
         f.write_str(match self {
             Self::TooFewColumns => "too few columns",
             Self::Call => "unknown call",
-            Self::Pid => "the pid is no number",
-            Self::Length => "the length is no number",
-            Self::Time => "the time is none",
+            Self::Pid => "the pid is not a number",
+            Self::Length => "the length is not a number",
+            Self::Time => "the time is invalid",
             Self::Nul => "a NUL byte in it",
             Self::TooLong => "too long",
         })
@@ -136,7 +136,7 @@ impl FromStr for Layout {
             "name" => Ok(Column::Name),
             "length" => Ok(Column::Length),
             "time" => Ok(Column::Time),
-            other => Err(format!("'{other}' is no column; there are call, pid, name, length and time")),
+            other => Err(format!("unknown column '{other}'; expected call, pid, name, length and time")),
         };
         let columns = words.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
         let columns: [Column; 5] =

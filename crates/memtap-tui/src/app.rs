@@ -80,7 +80,7 @@ impl std::str::FromStr for Pace {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|pace| pace.name() == text);
-        found.ok_or_else(|| format!("'{text}' is no pace; there are 0.5, 1, 2 and 5 seconds"))
+        found.ok_or_else(|| format!("invalid pace '{text}'; expected 0.5, 1, 2 or 5 seconds"))
     }
 }
 

@@ -175,7 +175,7 @@ impl FromStr for Column {
         let found = COLUMNS.iter().find(|row| row.title.eq_ignore_ascii_case(name));
         found.map(|row| row.column).ok_or_else(|| {
             let titles = COLUMNS.iter().map(|row| row.title.to_lowercase()).collect::<Vec<_>>();
-            format!("'{name}' is no column; there are {}", titles.join(", "))
+            format!("unknown column '{name}'; expected one of {}", titles.join(", "))
         })
     }
 }

@@ -226,7 +226,7 @@ fn what_is_missing_and_what_is_wrong_is_told() {
     app.take(Arc::new(Model { about: Arc::new(about), ..model(0) }));
     let screen = frame(&mut app, 80, 24);
     assert!(
-        screen.contains("! requests are not visible") && screen.contains("  to mend it: sudo memtap"),
+        screen.contains("! requests are not visible") && screen.contains("  to fix it: sudo memtap"),
         "{screen}"
     );
     assert!(!app.wait(3) && app.wait(30));

@@ -50,7 +50,7 @@ impl FromStr for Moment {
             if text.contains(['Z', '+', '[']) { None } else { text.parse::<DateTime>().or(date).ok() };
         let of_day = || text.contains(':').then(|| text.parse::<Time>().ok()).flatten();
         let moment = local.map(Self::Local).or_else(|| of_day().map(Self::OfDay));
-        moment.ok_or_else(|| format!("'{text}' is no time; write for example {FORMS}"))
+        moment.ok_or_else(|| format!("invalid time '{text}'; expected for example {FORMS}"))
     }
 }
 

@@ -40,7 +40,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     };
     let opened = confine::open(&arguments.source, &capture)?;
     for notice in &opened.notices {
-        tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
+        tracing::warn!("{}. To fix it: {}", notice.what, notice.mend);
     }
     let is_endless = matches!(opened.source.kind(), SourceKind::Bpf | SourceKind::Procfs);
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
@@ -98,7 +98,7 @@ fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
         .with_context(cannot)?;
     if !force && !may_replace(&mut file).with_context(cannot)? {
         bail!(
-            "{} is there and is no recording; choose another name, or replace it with --force",
+            "{} exists and is not a recording; choose another name, or replace it with --force",
             path.display()
         );
     }

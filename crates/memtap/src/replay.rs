@@ -34,7 +34,7 @@ pub(crate) fn into_store(
     let budget = Budget::of(64 << 20);
     let settings = memtap_capture::Settings::default();
     let opened = memtap_capture::open(&SourceChoice::Recording(recording.to_owned()), &settings)?;
-    let machine = opened.machine.context("a recording tells of its machine")?;
+    let machine = opened.machine.context("the recording does not name its machine")?;
     let store = memtap_store::open(store, kept)?
         .context("--store none keeps nothing: say where the rows shall go")?;
     let run = run_of(&machine);

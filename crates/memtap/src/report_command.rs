@@ -158,9 +158,9 @@ fn tell_when_empty(report: &Report, store: &str) {
     let last = report.hosts.iter().map(|host| host.last_time).max();
     match last.and_then(|At(last)| Timestamp::from_nanosecond(last.0.into()).ok()) {
         Some(last) => output::tell(format_args!(
-            "memtap: {store} tells of nothing in this range; its latest is of {last:.0}: choose another with --from and --to, or --last"
+            "memtap: {store} has no data in this range; its latest data is from {last:.0}. Choose another range with --from and --to, or --last"
         )),
-        None => output::tell(format_args!("memtap: {store} tells of nothing in this range")),
+        None => output::tell(format_args!("memtap: {store} has no data in this range")),
     }
 }
 

@@ -100,7 +100,7 @@ fn damaged_lines_are_told_counted_and_kept_and_stop_nothing() {
     let (code, told) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap(), "-"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(
-        told.contains("line 2: too few columns") && told.contains("line 4: the length is no number"),
+        told.contains("line 2: too few columns") && told.contains("line 4: the length is not a number"),
         "{told}"
     );
     assert!(told.contains("3 rows written, 2 lines damaged") && !told.contains('\x1b'), "{told}");

@@ -150,7 +150,7 @@ fn a_file_that_is_no_recording_is_left_alone() {
     std::fs::write(&file, "years of work").unwrap();
     let (code, told) = support::run(record(&file, &["--source", "procfs", "--duration", "1s"]));
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("is no recording") && told.contains("--force"), "{told}");
+    assert!(told.contains("is not a recording") && told.contains("--force"), "{told}");
     assert_eq!(std::fs::read(&file).unwrap(), b"years of work");
 
     // An empty one, and a recording, are replaced.

@@ -235,9 +235,9 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
 
     let empty = report(history.path(), &["--from", "2026-11-25T00:00:00Z", "--to", "2026-11-25T01:00:00Z"]);
     let told = String::from_utf8(empty.stderr).unwrap();
-    assert!(empty.status.success() && told.contains("tells of nothing in this range"), "{told}");
+    assert!(empty.status.success() && told.contains("has no data in this range"), "{told}");
     let said = String::from_utf8(empty.stdout).unwrap();
-    assert!(said.contains("The history tells of nothing in this range"), "{said}");
+    assert!(said.contains("The history has no data in this range"), "{said}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn shows_what_a_running_memtap_has() {
     let screen = terminal.shows("mmap ENOMEM × 1: ");
     assert!(screen.contains("mremap"), "{screen}");
     memtap.kill();
-    terminal.shows("tells nothing new");
+    terminal.shows("no new data from");
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.end(), Some(0));
     terminal.assert_given_back();
@@ -70,7 +70,7 @@ fn shows_what_a_running_memtap_has() {
 fn without_rights_it_says_what_is_missing() {
     let mut terminal = Terminal::start(&["--source", "auto"], Some(NOBODY));
     let screen = terminal.shows("requests are not visible");
-    assert!(screen.contains("procfs") && screen.contains("to mend it: sudo"), "{screen}");
+    assert!(screen.contains("procfs") && screen.contains("to fix it: sudo"), "{screen}");
     terminal.shows(" processes");
     terminal.press("\u{3}");
     assert_eq!(terminal.end(), Some(0));
@@ -117,7 +117,7 @@ fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", other.local_addr().unwrap());
     let mut terminal = Terminal::start(&["--attach", &url], None);
-    terminal.shows("it is no memtap");
+    terminal.shows("it is not memtap");
     assert_eq!(terminal.end(), Some(1));
 }
 

@@ -220,7 +220,7 @@ fn what_cannot_be_traced_is_said_with_its_mend() {
     let mut nobody = command(&[]);
     nobody.uid(NOBODY).gid(NOBODY);
     let (code, error) = run(nobody);
-    assert!(code == Some(3) && error.contains("to mend it: sudo "), "{code:?} {error}");
+    assert!(code == Some(3) && error.contains("To fix it: sudo "), "{code:?} {error}");
     let (code, error) = run(command(&["-p", "4194305"]));
     assert!(code == Some(1) && error.contains("there is no process 4194305"), "{code:?} {error}");
     let tid = std::thread::scope(|scope| scope.spawn(nix::unistd::gettid).join()).unwrap();

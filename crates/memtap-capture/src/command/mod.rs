@@ -43,7 +43,7 @@ impl FromStr for FollowBy {
             "auto" => Ok(Self::Auto),
             "bpf" => Ok(Self::Bpf),
             "ptrace" => Ok(Self::Ptrace),
-            other => Err(format!("'{other}' is no source for a command; choose auto, bpf or ptrace")),
+            other => Err(format!("unknown source '{other}' for a command; expected auto, bpf or ptrace")),
         }
     }
 }

@@ -136,7 +136,7 @@ impl Frames {
         let mut mark = [0; MARK.len() + 1];
         input.read_exact(&mut mark).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => {
-                io::Error::new(ErrorKind::InvalidData, "it is no recording of memtap's")
+                io::Error::new(ErrorKind::InvalidData, "it is not a memtap recording")
             }
             _ => error,
         })?;
@@ -148,7 +148,7 @@ impl Frames {
                     "it has form {form} of recordings, and this memtap reads form {FORM}: read it with the version that wrote it"
                 ),
             )),
-            _ => Err(io::Error::new(ErrorKind::InvalidData, "it is no recording of memtap's")),
+            _ => Err(io::Error::new(ErrorKind::InvalidData, "it is not a memtap recording")),
         }
     }
 

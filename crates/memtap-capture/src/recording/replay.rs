@@ -68,14 +68,11 @@ impl Replay {
             Next::Nothing | Next::Cut(_) => {
                 return Err(io::Error::new(
                     ErrorKind::UnexpectedEof,
-                    "it ends before it tells of any machine",
+                    "it ends before the record of its machine",
                 ));
             }
             Next::Frame(..) | Next::Damaged(_) => {
-                tracing::warn!(
-                    "{}: its beginning is damaged: of which machine it is, is not known",
-                    path.display()
-                );
+                tracing::warn!("{}: its beginning is damaged, so its machine is unknown", path.display());
                 Machine { hostname: "unknown".to_owned(), ..Machine::default() }
             }
         };
@@ -129,12 +126,12 @@ impl Replay {
         self.over = true;
         let path = self.path.display();
         if self.damaged > 0 {
-            tracing::warn!("{path}: damaged in {} places; what was whole has been read", self.damaged);
+            tracing::warn!("{path}: damaged in {} places; the intact parts were read", self.damaged);
         }
         match self.closed {
             true => tracing::info!("{path}: read to its end"),
             false => tracing::warn!(
-                "{path}: its end is missing: it was cut, or its memtap was killed; what is there has been read"
+                "{path}: its end is missing: it was truncated, or its memtap was killed; the intact part was read"
             ),
         }
     }

@@ -71,7 +71,7 @@ fn read(open: impl FnOnce() -> io::Result<ScriptLines<Input>>, sender: &SyncSend
     if let Err(error) = done {
         thread.piece.lost.unreadable = 1;
         tracing::error!(
-            "the SystemTap stream cannot be read any more: {error}; start memtap anew with one that can"
+            "the SystemTap stream can no longer be read: {error}; restart memtap with a readable stream"
         );
     }
     // Where memtap is ending, nobody takes it.

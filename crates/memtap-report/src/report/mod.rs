@@ -153,9 +153,7 @@ impl FromStr for Format {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = Self::ALL.into_iter().find(|format| format.name() == text);
-        named.ok_or_else(|| {
-            format!("'{text}' is no format of a report; there are html, md, json, csv and txt")
-        })
+        named.ok_or_else(|| format!("unknown report format '{text}'; expected html, md, json, csv or txt"))
     }
 }
 

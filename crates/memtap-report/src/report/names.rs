@@ -44,7 +44,7 @@ impl FromStr for NamePattern {
                 Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
             }
             Ok(_) => Err("the pattern is empty; write for example postgres or 'python*'".to_owned()),
-            Err(error) => Err(format!("'{text}' is no pattern: {}", error.kind())),
+            Err(error) => Err(format!("invalid pattern '{text}': {}", error.kind())),
         }
     }
 }
@@ -89,7 +89,7 @@ mod tests {
         assert!(pattern("kworker*").is_match("kworker/0:1"));
         assert!(pattern("python3.1?").is_match("python3.11"));
         assert!("".parse::<NamePattern>().is_err());
-        assert!("[a".parse::<NamePattern>().unwrap_err().contains("no pattern"));
+        assert!("[a".parse::<NamePattern>().unwrap_err().contains("invalid pattern"));
     }
 
     #[test]

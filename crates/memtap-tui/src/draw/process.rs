@@ -253,7 +253,7 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
 
 /// Why there are no requests.
 fn none(app: &App, told: &'static str) -> &'static str {
-    if app.tells_requests() { told } else { "this source does not tell requests" }
+    if app.tells_requests() { told } else { "this source does not show requests" }
 }
 
 /// The stream, newest at the bottom.
@@ -275,7 +275,7 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
     let end = entries.len() - app.stream_offset.min(entries.len());
     let begin = end.saturating_sub(rest.height.into());
     let lines = entries.range(begin..end).map(|entry| match entry {
-        Entry::Gap => Line::styled("… more came at once than is told one by one", look.faint()),
+        Entry::Gap => Line::styled("… more requests at once than are shown one by one", look.faint()),
         Entry::Request(request) => request_line(app, request, rest.width.into()),
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rest);

@@ -181,7 +181,7 @@ pub(super) fn notices(app: &App, width: u16) -> Vec<Line<'static>> {
     let known =
         app.model.about.notices.iter().map(|notice| (notice.what.as_str(), Some(notice.mend.as_str())));
     let lines = plain.chain(known).flat_map(|(what, mend)| {
-        let mend = mend.map(|mend| brief(&format!("to mend it: {mend}"), width)).unwrap_or_default();
+        let mend = mend.map(|mend| brief(&format!("to fix it: {mend}"), width)).unwrap_or_default();
         brief(what, width).into_iter().chain(mend).enumerate().collect::<Vec<_>>()
     });
     lines

@@ -43,7 +43,7 @@ fn keep(link: Link, url: &str, models: &watch::Sender<Arc<Model>>) {
     while !models.is_closed() {
         let Err(error) = link.and_then(|link| follow(link, url, models)) else { return };
         models.send_modify(|model| {
-            let trouble = Some(format!("{url} tells nothing new: {error:#}; trying again"));
+            let trouble = Some(format!("no new data from {url}: {error:#}. Reconnecting"));
             *model = Arc::new(Model { trouble, ..(**model).clone() });
         });
         std::thread::sleep(PAUSE);
@@ -70,9 +70,9 @@ struct Link {
 
 impl Link {
     fn open(url: &str) -> anyhow::Result<Self> {
-        let uri: http::Uri = url.parse().with_context(|| format!("'{url}' is no address"))?;
+        let uri: http::Uri = url.parse().with_context(|| format!("invalid address '{url}'"))?;
         let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            bail!("'{url}' is no address; write for example http://127.0.0.1:3000");
+            bail!("invalid address '{url}'; expected for example http://127.0.0.1:3000");
         };
         let port = uri.port_u16().unwrap_or(80);
         let address =
@@ -83,15 +83,15 @@ impl Link {
         let large = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
         let wanted = format!("ws://{host}:{port}/socket.io/?EIO=4&transport=websocket");
         let (socket, _) = tungstenite::client::client_with_config(wanted, stream, Some(large))
-            .map_err(|error| anyhow::anyhow!("it is no memtap: {error}"))?;
+            .map_err(|error| anyhow::anyhow!("it is not memtap: {error}"))?;
         let mut link = Self { socket };
         if !link.text()?.starts_with('0') {
-            bail!("it is no memtap: it does not open as Engine.IO does");
+            bail!("it is not memtap: it does not speak Engine.IO");
         }
         link.say("40/live,")?;
         // Engine.IO may ask for a sign of life before Socket.IO answers.
         if !link.answer()?.starts_with("40/live,") {
-            bail!("it is no memtap: it has no namespace /live");
+            bail!("it is not memtap: it has no namespace /live");
         }
         link.socket.get_ref().set_read_timeout(Some(SILENCE))?;
         Ok(link)

@@ -34,15 +34,12 @@ fn nothing(page: &Page<'_>) -> String {
     let known = known.collect::<Vec<_>>().join(", ");
     if known.is_empty() {
         return page
-            .say(
-                "The history tells of nothing in this range.",
-                "El historial no dice nada de este intervalo.",
-            )
+            .say("The history has no data in this range.", "El historial no tiene datos de este intervalo.")
             .to_owned();
     }
     page.say(
-        format!("The history tells of nothing in this range. It tells of {known}."),
-        format!("El historial no dice nada de este intervalo. Sí habla de {known}."),
+        format!("The history has no data in this range. It has data of {known}."),
+        format!("El historial no tiene datos de este intervalo. Tiene datos de {known}."),
     )
 }
 
