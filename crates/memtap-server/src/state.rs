@@ -56,6 +56,8 @@ pub struct RunsAs {
     pub user: String,
     /// The capabilities that it has kept.
     pub capabilities: Vec<String>,
+    /// Its nice value.
+    pub nice: i32,
 }
 
 /// The machine.
@@ -108,6 +110,9 @@ pub struct AskKernel {
 /// Asks /proc for the limits of the processes of a view.
 pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
 
+/// Asks what the user should know now, beyond what was known at the start.
+pub type AskNotices = Arc<dyn Fn() -> Vec<Notice> + Send + Sync>;
+
 /// What the handlers read.
 #[derive(Clone)]
 pub struct State {
@@ -118,6 +123,8 @@ pub struct State {
     pub(crate) limits: Option<AskLimits>,
     /// Where the ledger hears whose requests somebody looks at.
     pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
+    /// Notices that come while memtap runs.
+    pub(crate) notices: Option<AskNotices>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
     pub(crate) info: Arc<Info>,
@@ -134,7 +141,8 @@ impl State {
         info: Info,
     ) -> Self {
         let looking = Arc::new(Semaphore::new(1));
-        Self { view, reader, store_status, kernel, limits: None, focus: None, looking, info: Arc::new(info) }
+        let info = Arc::new(info);
+        Self { view, reader, store_status, kernel, limits: None, focus: None, notices: None, looking, info }
     }
 
     /// With the limits of living processes, which findings then tell of.
@@ -147,6 +155,18 @@ impl State {
     #[must_use]
     pub fn with_focus(self, focus: watch::Sender<BTreeSet<Tgid>>) -> Self {
         Self { focus: Some(focus), ..self }
+    }
+
+    /// With notices that come while memtap runs.
+    #[must_use]
+    pub fn with_notices(self, ask: AskNotices) -> Self {
+        Self { notices: Some(ask), ..self }
+    }
+
+    /// What the user should know: what was known at the start, then the rest.
+    pub(crate) fn all_notices(&self) -> Vec<Notice> {
+        let later = self.notices.as_ref().map(|ask| ask()).unwrap_or_default();
+        self.info.notices.iter().cloned().chain(later).collect()
     }
 
     /// The latest view.

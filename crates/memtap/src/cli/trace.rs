@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use memtap_capture::SourceChoice;
 use memtap_report::report::NamePattern;
 
-use super::ChosenRequests;
+use super::{ChosenRequests, PriorityArguments};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -62,6 +62,9 @@ pub(crate) struct TraceArguments {
     /// reads a pipe)
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source_of_requests)]
     pub(crate) source: SourceChoice,
+
+    #[command(flatten)]
+    pub(crate) priority: PriorityArguments,
 }
 
 fn source_of_requests(text: &str) -> Result<SourceChoice, String> {
