@@ -138,7 +138,7 @@ export function health(part: { refused?: number; lost?: number }): Health {
     requests: { made: 1, seen: 1, per_second: 5, refused, refused_per_second: 0, lost, lost_by_cause: { ring_full: lost } },
     unexplained_bytes: 0,
     oom_kills: 0,
-    runs_as: { user: "root", capabilities: [] },
+    runs_as: { user: "root", capabilities: [], nice: -10 },
     store: { kind: "none", rows: 0, lag_s: 0, spooled: 0, spool_bytes: 0, dropped: 0, dropped_by_cause: {}, bytes: 0, error: null },
     clients: { connections: 1, sessions: 1, refused_by_cause: {} },
     self: { cpu_s: 0, resident_bytes: 0 },

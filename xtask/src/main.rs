@@ -1,5 +1,6 @@
 //! The developer's commands. `cargo xtask test` is the whole gate; CI calls nothing else.
 
+mod acceptance;
 mod bench;
 mod bpf;
 mod browser;
@@ -41,6 +42,8 @@ usage: cargo xtask COMMAND
            make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
   install-test [PACKAGE]
            the package (one that is there, or as package makes it) on a minimal Debian of its own: installed in a chroot, run by systemd in qemu, purged (needs root; a minute or two)
+  acceptance [NAME...]
+           long checks on the real thing that are no part of the gate; without a name, their list
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
   pictures renew docs/pictures/, the screenshots of README: two minutes of real programs on this machine (needs root)
   web      rebuild the committed page from web/ (needs Node 20 or later)
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         }
         Some("package") => package::debian().map(drop),
         Some("install-test") => installing::check(std::env::args_os().nth(2).map(PathBuf::from)),
+        Some("acceptance") => acceptance::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("parts") => parts::renew(),
         Some("web") => web::rebuild(),
         Some("bench") => bench::run_bench(&std::env::args().skip(2).collect::<Vec<_>>()),

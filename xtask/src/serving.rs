@@ -18,7 +18,18 @@ impl Serving {
     pub(crate) fn start(with_store: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let store = if with_store { store_in(folder.path()) } else { "none".to_owned() };
-        Self::start_on(&store, folder)
+        Self::start_on(&store, folder, &[], |_| ())
+    }
+
+    /// With a store, and with further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start_by(arguments, |_| ())
+    }
+
+    /// With a store, further arguments, and whatever `change` adds to the command.
+    pub(crate) fn start_by(arguments: &[&str], change: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        Self::start_on(&store_in(folder.path()), folder, arguments, change)
     }
 
     /// On the store that a program given the store's URL has filled.
@@ -26,16 +37,23 @@ impl Serving {
         let folder = tempfile::tempdir()?;
         let store = store_in(folder.path());
         fill(&store)?;
-        Self::start_on(&store, folder)
+        Self::start_on(&store, folder, &[], |_| ())
     }
 
-    fn start_on(store: &str, folder: tempfile::TempDir) -> anyhow::Result<Self> {
+    fn start_on(
+        store: &str,
+        folder: tempfile::TempDir,
+        arguments: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let listen = format!("127.0.0.1:{port}");
         let mut command = Command::new(crate::target().join("release/memtap"));
         command
             .args(["serve", "--source=bpf", "--listen", &listen, "--store", store])
+            .args(arguments)
             .current_dir(folder.path());
+        change(&mut command);
         let child = command.stderr(Stdio::null()).spawn()?;
         let serving = Self { child, port, _folder: folder };
         let begin = Instant::now();

@@ -9,10 +9,37 @@ pub(crate) fn now() -> WallClock {
     WallClock(nanoseconds(ClockId::CLOCK_REALTIME))
 }
 
-/// The wall-clock time at which `CLOCK_BOOTTIME` was zero, by the clocks as they stand now: when the wall clock is set,
-/// so is this.
+/// Nanoseconds that two readings of one clock may lie apart while another is read in between.
+const TOGETHER: i64 = 100_000;
+const TRIES: usize = 5;
+
+/// A change of the wall clock by less than this many nanoseconds is no step: NTP corrects a clock slowly (0.5 ms a second), and a leap
+/// second is less than this or smeared over a day.
+const STEP: i64 = 1_000_000_000;
+
+/// The wall-clock time at which `CLOCK_BOOTTIME` was zero, by the clocks as they stand now: when the wall clock is set, so is this. A thread
+/// that is paused between two readings reads again: the pause would look like a step of the clock.
 pub(crate) fn boot() -> WallClock {
-    WallClock(nanoseconds(ClockId::CLOCK_REALTIME) - nanoseconds(ClockId::CLOCK_BOOTTIME))
+    let readings = (0..TRIES).map(|_| {
+        let before = nanoseconds(ClockId::CLOCK_BOOTTIME);
+        let wall = nanoseconds(ClockId::CLOCK_REALTIME);
+        let after = nanoseconds(ClockId::CLOCK_BOOTTIME);
+        (after - before, wall - before)
+    });
+    let mut closest = (i64::MAX, 0);
+    for reading in readings {
+        closest = closest.min(reading);
+        if closest.0 <= TOGETHER {
+            break;
+        }
+    }
+    WallClock(closest.1)
+}
+
+/// By how many nanoseconds the wall clock was set between two answers of [`boot`]. While the machine is suspended, both clocks go on.
+pub(crate) fn step(before: WallClock, now: WallClock) -> Option<i64> {
+    let change = now.0.saturating_sub(before.0);
+    (change.saturating_abs() >= STEP).then_some(change)
 }
 
 /// `CLOCK_BOOTTIME` now, in the unit of processes' starts.
@@ -38,4 +65,29 @@ pub(crate) fn ticks_per_second() -> u64 {
         .and_then(|ticks| u64::try_from(ticks).ok())
         .unwrap_or(100)
         .max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_drifts_has_not_stepped() {
+        let begin = WallClock(1_800_000_000_000_000_000);
+        let after = |change: i64| step(begin, WallClock(begin.0 + change));
+        for drift in [0, 500_000, -500_000, 999_999_999, -999_999_999] {
+            assert_eq!(after(drift), None);
+        }
+        for set in [1_000_000_000, -1_000_000_000, 3_600_000_000_000, -8 * 86_400_000_000_000] {
+            assert_eq!(after(set), Some(set));
+        }
+        assert_eq!(step(WallClock(i64::MIN), WallClock(i64::MAX)), Some(i64::MAX));
+    }
+
+    #[test]
+    fn both_clocks_are_read_together() {
+        let answers: Vec<i64> = (0..1000).map(|_| boot().0).collect();
+        let range = answers.iter().max().unwrap() - answers.iter().min().unwrap();
+        assert!(range < STEP / 10, "{range} ns");
+    }
 }

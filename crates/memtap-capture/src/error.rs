@@ -95,9 +95,13 @@ pub(crate) const UNLOCK: &str = "boot with lockdown=integrity or without lockdow
 
 /// The command that gives this very program what it needs.
 pub(crate) fn mend() -> String {
-    let program =
-        std::env::current_exe().map_or_else(|_| "memtap".to_owned(), |path| path.display().to_string());
+    let program = program();
     format!("sudo {program} (or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep {program})")
+}
+
+/// The path of this very program.
+pub(crate) fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "memtap".to_owned(), |path| path.display().to_string())
 }
 
 fn causes<'a>(

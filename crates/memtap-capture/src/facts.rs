@@ -29,6 +29,10 @@ pub struct Facts {
     pub user: String,
     /// Effective capabilities, a bit each.
     pub capabilities: Option<u64>,
+    /// The nice value of this process.
+    pub nice: i32,
+    /// The lowest nice value that it may get without CAP_SYS_NICE (RLIMIT_NICE).
+    pub nice_limit: i32,
     /// Whether a seccomp filter looks at this process's calls.
     pub is_filtered: bool,
     /// `hidepid` of /proc, when it hides anything.
@@ -101,6 +105,8 @@ pub fn facts() -> Facts {
         memory_groups: memory_groups(),
         user: user(),
         capabilities: field(&status, "CapEff:").and_then(|set| u64::from_str_radix(set, 16).ok()),
+        nice: nice(),
+        nice_limit: nice_limit(),
         is_filtered: field(&status, "Seccomp:") == Some("2"),
         hidepid: fs::read_to_string("/proc/self/mounts").ok().and_then(|mounts| hidepid(&mounts)),
         ptrace_scope: number("/proc/sys/kernel/yama/ptrace_scope"),
@@ -126,6 +132,19 @@ pub fn folder_facts(path: &Path) -> FolderFacts {
             .map(|found| found.blocks_available() * found.fragment_size()),
         path,
     }
+}
+
+fn nice() -> i32 {
+    // SAFETY: the call reads one number of the calling thread.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
+/// The limit counts from 20 downwards (getrlimit(2)): 0, the default, allows nothing below the present value.
+fn nice_limit() -> i32 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes into the structure that is its own.
+    unsafe { libc::getrlimit(libc::RLIMIT_NICE, &raw mut limit) };
+    20 - i32::try_from(limit.rlim_cur.min(40)).unwrap_or(0)
 }
 
 fn user() -> String {

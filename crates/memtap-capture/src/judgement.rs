@@ -1,8 +1,12 @@
 //! From facts to a judgement, line by line, each lack with its mend. Pure.
 
+mod priority;
+
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub use priority::{NICE, fix_priority};
 
 use crate::facts::{Facts, FolderFacts, GroupVersion};
 use crate::probe::{hooks_are_quick, version};
@@ -10,6 +14,7 @@ use crate::{CaptureError, error};
 
 const CAP_SYS_PTRACE: u32 = 19;
 const CAP_SYS_ADMIN: u32 = 21;
+const CAP_SYS_NICE: u32 = 23;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
@@ -110,6 +115,7 @@ pub fn checks(facts: &Facts) -> Vec<Check> {
         user(facts),
         ebpf(facts),
         others(facts),
+        priority::check(facts),
         sysctls(facts),
         ptrace(facts),
         container(facts),
@@ -179,9 +185,10 @@ fn user(facts: &Facts) -> Check {
     Check::good(Group::Permissions, "user", found)
 }
 
-const CAPABILITIES: [(u32, &str); 4] = [
+const CAPABILITIES: [(u32, &str); 5] = [
     (CAP_SYS_PTRACE, "CAP_SYS_PTRACE"),
     (CAP_SYS_ADMIN, "CAP_SYS_ADMIN"),
+    (CAP_SYS_NICE, "CAP_SYS_NICE"),
     (CAP_PERFMON, "CAP_PERFMON"),
     (CAP_BPF, "CAP_BPF"),
 ];

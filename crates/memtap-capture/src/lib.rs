@@ -35,7 +35,9 @@ pub use error::CaptureError;
 pub use facts::{ClockFacts, Facts, FolderFacts, GroupVersion, facts, folder_facts};
 pub use filter::Filter;
 pub use host::read_host;
-pub use judgement::{Attachment, Check, Group, Verdict, attempt_check, checks, folder_check, trial_check};
+pub use judgement::{
+    Attachment, Check, Group, NICE, Verdict, attempt_check, checks, fix_priority, folder_check, trial_check,
+};
 pub use limits::{LimitReader, read_limits};
 pub use mappings::read_mappings;
 pub use probe::{Hook, Plan, hooks_are_quick};

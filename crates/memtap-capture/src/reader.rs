@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::rest::Rest;
-use crate::{CaptureError, Settings, Source};
+use crate::{CaptureError, Settings, Source, clock};
 
 /// Observations in one batch, at most (a tick's own readings of /proc may add to it).
 const BATCH: usize = 8192;
@@ -22,6 +22,9 @@ pub struct Batch {
     pub observations: Vec<Observation>,
     /// Set on the batch that ends a tick: all processes have been read.
     pub tick: Option<WallClock>,
+    /// By how many nanoseconds the wall clock was set since the tick before (positive: forward). The times of what follows are by the clock
+    /// as it is now.
+    pub clock_step: Option<i64>,
 }
 
 /// The running thread.
@@ -55,6 +58,16 @@ pub fn spawn(
     settings: &Settings,
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
+    spawn_by(source, settings, batches, clock::boot)
+}
+
+/// `boot`: as [`clock::boot`].
+fn spawn_by(
+    source: Box<dyn Source>,
+    settings: &Settings,
+    batches: Sender<Batch>,
+    boot: impl FnMut() -> WallClock + Send + 'static,
+) -> std::io::Result<ReaderHandle> {
     let stop = Arc::new(AtomicBool::new(false));
     let tick = Arc::new(AtomicU64::new(nanoseconds(settings.tick)));
     let mut reader = Reader {
@@ -65,6 +78,8 @@ pub fn spawn(
         pending: Batch::default(),
         reading: false,
         ticked: None,
+        boot: Box::new(boot),
+        booted: None,
     };
     let told = Arc::clone(&stop);
     let thread =
@@ -88,6 +103,10 @@ struct Reader {
     reading: bool,
     /// Of when the last tick was.
     ticked: Option<WallClock>,
+    /// Reads the wall-clock time of boot.
+    boot: Box<dyn FnMut() -> WallClock + Send>,
+    /// What it was as the last reading of all processes began; the reading's time is by it, as those of its requests are.
+    booted: Option<WallClock>,
 }
 
 /// The channel's other end is gone.
@@ -110,8 +129,7 @@ impl Reader {
                 && self.pending.tick.is_none()
             {
                 last_tick = Some(due);
-                self.source.tick()?;
-                self.reading = true;
+                self.begin_tick()?;
             }
             let room = self.room();
             let count = self.poll()?;
@@ -142,14 +160,13 @@ impl Reader {
             let mut batch = std::mem::take(&mut self.pending);
             let is_over = self.source.is_over();
             if is_over && batch.tick.is_none() {
-                batch.tick = Some(self.source.moment().0).filter(|time| Some(*time) > self.ticked);
+                batch.tick = Some(self.time()).filter(|time| Some(*time) > self.ticked);
             }
             if self.batches.blocking_send(batch).is_err() || is_over {
                 return Ok(());
             }
             if !self.reading {
-                self.source.tick()?;
-                self.reading = true;
+                self.begin_tick()?;
             }
             self.poll()?;
             if self.pending.tick.is_some() {
@@ -157,6 +174,27 @@ impl Reader {
                 return Ok(());
             }
         }
+    }
+
+    fn begin_tick(&mut self) -> Result<(), CaptureError> {
+        let boot = (self.boot)();
+        if self.source.time().is_none() {
+            let step = self.booted.and_then(|before| clock::step(before, boot));
+            self.pending.clock_step = self.pending.clock_step.or(step);
+        }
+        self.booted = Some(boot);
+        self.source.tick()?;
+        self.reading = true;
+        Ok(())
+    }
+
+    /// Now: by the source's clock, or by this machine's as it was when the reading began.
+    fn time(&self) -> WallClock {
+        let now = || match self.booted {
+            Some(boot) => WallClock::after_boot(boot, clock::since_boot().0),
+            None => clock::now(),
+        };
+        self.source.time().unwrap_or_else(now)
     }
 
     /// When the tick was due that is due now; ticks that were missed (a suspended machine) are not made up for.
@@ -194,14 +232,20 @@ impl Reader {
 
     /// Whether nothing is pending.
     fn is_empty(&self) -> bool {
-        self.pending.observations.is_empty() && self.pending.tick.is_none()
+        let Batch { observations, tick, clock_step } = &self.pending;
+        observations.is_empty() && tick.is_none() && clock_step.is_none()
     }
 
     /// All processes have been read: the pending batch becomes the tick's last.
     fn end_tick(&mut self) {
         self.reading = false;
-        let (time, host) = self.source.moment();
-        match host {
+        let time = self.time();
+        if self.source.time().is_some() {
+            // A recording says no more of its clock than its times. Those that go on may have a gap, those that go back were set back.
+            let step = self.ticked.and_then(|before| clock::step(before, time));
+            self.pending.clock_step = step.filter(|step| *step < 0);
+        }
+        match self.source.host() {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
             Err(error) => tracing::warn!("cannot read the machine's memory: {error}"),
         }
@@ -214,7 +258,8 @@ impl Reader {
             return Ok(());
         }
         // The next is likely to be about as large.
-        let next = Batch { observations: Vec::with_capacity(self.pending.observations.len()), tick: None };
+        let next =
+            Batch { observations: Vec::with_capacity(self.pending.observations.len()), ..Batch::default() };
         match self.batches.try_send(std::mem::replace(&mut self.pending, next)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(batch)) => {
@@ -307,5 +352,34 @@ mod tests {
         tick();
         drop(batches);
         reader.stop();
+    }
+
+    /// The clock is right at first, goes an hour ahead, and comes back.
+    #[test]
+    fn a_step_of_the_clock_is_reported_once_with_the_first_reading_after_it() {
+        const HOUR: i64 = 3_600_000_000_000;
+        let boot = |reading: usize| clock::boot().0 + if (2..4).contains(&reading) { HOUR } else { 0 };
+        let (sender, mut batches) = tokio::sync::mpsc::channel(100);
+        let stream = Stream { sent: 0, left: 0, reading: None };
+        let settings = Settings { tick: Duration::from_millis(1), ..Settings::default() };
+        let mut readings = 0;
+        let read = move || {
+            readings += 1;
+            WallClock(boot(readings - 1))
+        };
+        let reader = spawn_by(Box::new(stream), &settings, sender, read).unwrap();
+        let (mut ticks, mut steps) = (Vec::new(), Vec::new());
+        while ticks.len() < 6 {
+            let batch = batches.blocking_recv().unwrap();
+            steps.extend(batch.clock_step.map(|step| (ticks.len(), step)));
+            ticks.extend(batch.tick);
+        }
+        drop(batches);
+        reader.stop();
+        let [(2, ahead), (4, back)] = steps[..] else { panic!("{steps:?}") };
+        assert!((ahead - HOUR).abs() < HOUR / 1000 && (back + HOUR).abs() < HOUR / 1000, "{steps:?}");
+        let now = clock::now().0;
+        let is_ahead: Vec<bool> = ticks.iter().map(|tick| tick.0 > now + HOUR / 2).collect();
+        assert_eq!(is_ahead, [false, false, true, true, false, false], "{ticks:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use memtap_model::{HostReading, Layout, Observation, WallClock};
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureError, Filter, Plan, bpf, clock, error, procfs, read_host, recording, systemtap};
+use crate::{CaptureError, Filter, Plan, bpf, error, procfs, read_host, recording, systemtap};
 
 /// A source of observations; one thread owns it.
 pub trait Source: Send {
@@ -37,9 +37,17 @@ pub trait Source: Send {
         std::thread::sleep(most.min(Settings::default().rest));
     }
 
-    /// What the machine's clock and memory say as a reading ends.
-    fn moment(&mut self) -> (WallClock, std::io::Result<HostReading>) {
-        (clock::now(), read_host())
+    /// The time of what it observes, where that is not this machine's clock.
+    fn time(&self) -> Option<WallClock> {
+        None
+    }
+
+    /// The machine's memory as a reading ends.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn host(&mut self) -> std::io::Result<HostReading> {
+        read_host()
     }
 
     /// Whether nothing will ever come any more.

@@ -76,7 +76,7 @@ fn second(second: i64) -> Batch {
     observations.push(Observation::AllRead);
     observations
         .push(Observation::Host(HostReading { free_bytes: second.unsigned_abs(), ..HostReading::default() }));
-    Batch { observations, tick: Some(WallClock(second)) }
+    Batch { observations, tick: Some(WallClock(second)), ..Batch::default() }
 }
 
 fn recorded(seconds: i64) -> Vec<u8> {
@@ -97,9 +97,8 @@ fn told(path: &Path) -> Vec<Batch> {
     while !source.is_over() {
         source.poll(7, &mut now.observations).unwrap();
         if now.observations.last() == Some(&Observation::AllRead) {
-            let (time, host) = source.moment();
-            now.observations.push(Observation::Host(host.unwrap()));
-            now.tick = Some(time);
+            now.observations.push(Observation::Host(source.host().unwrap()));
+            now.tick = source.time();
             batches.push(std::mem::take(&mut now));
         }
     }

@@ -141,6 +141,11 @@ impl Ledger {
         self.focus.on(pids);
     }
 
+    /// The wall clock was set by that many nanoseconds: the tick before counts as if it had been by the clock as it is now.
+    pub fn clock_stepped(&mut self, by_ns: i64) {
+        self.since.at = self.since.at.map(|at| WallClock(at.0.saturating_add(by_ns)));
+    }
+
     fn request(&mut self, request: MemoryRequest) -> Option<BookedRequest> {
         let Some(account) = self.living.get_mut(&request.tgid) else {
             // Before the first reading is complete, what an unknown process did is part of its opening.

@@ -61,6 +61,8 @@ pub struct RunsAs {
     pub user: String,
     /// The capabilities that it has kept.
     pub capabilities: Vec<String>,
+    /// Its nice value.
+    pub nice: i32,
 }
 
 /// The machine.
@@ -113,6 +115,9 @@ pub struct AskKernel {
 /// Asks /proc for the limits of the processes of a view.
 pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
 
+/// Asks what the user should know now, beyond what was known at the start.
+pub type AskNotices = Arc<dyn Fn() -> Vec<Notice> + Send + Sync>;
+
 /// What the handlers read.
 #[derive(Clone)]
 pub struct State {
@@ -123,6 +128,8 @@ pub struct State {
     pub(crate) limits: Option<AskLimits>,
     /// Where the ledger hears whose requests somebody looks at.
     pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
+    /// Notices that come while memtap runs.
+    pub(crate) notices: Option<AskNotices>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
     pub(crate) info: Arc<Info>,
@@ -146,6 +153,7 @@ impl State {
             walks: Arc::new(Walks::new(kernel)),
             limits: None,
             focus: None,
+            notices: None,
             looking: Arc::new(Semaphore::new(1)),
             info: Arc::new(info),
             clients: Arc::new(Clients::new(Bounds::default())),
@@ -168,6 +176,18 @@ impl State {
     pub(crate) async fn limits_now(&self) -> Option<Arc<memtap_report::Now>> {
         let ask = self.limits.clone()?;
         self.walks.all_limits(ask, self.now()).await.ok()
+    }
+
+    /// With notices that come while memtap runs.
+    #[must_use]
+    pub fn with_notices(self, ask: AskNotices) -> Self {
+        Self { notices: Some(ask), ..self }
+    }
+
+    /// What the user should know: what was known at the start, then the rest.
+    pub(crate) fn all_notices(&self) -> Vec<Notice> {
+        let later = self.notices.as_ref().map(|ask| ask()).unwrap_or_default();
+        self.info.notices.iter().cloned().chain(later).collect()
     }
 
     /// The latest view.

@@ -52,6 +52,8 @@ struct Carried {
     before: [u64; 2],
     within: UsagePoint,
     peaks_at_s: [i64; 2],
+    /// The second of the sample that `within` has its sizes of; `None` before the first.
+    sized_s: Option<i64>,
     /// What it has by a size that is summed up, as counted to its program.
     counted: u64,
 }
@@ -152,20 +154,29 @@ impl Carry {
         rows
     }
 
-    /// Takes the last sample before the range.
+    /// Takes the last sample before the range, unless another run has samples of the range: where the clock was set back, two runs tell of
+    /// the same time.
     pub(crate) fn before(&mut self, run: usize, row: u64, point: &UsagePoint) {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
+        if self.lives[life].sized_s.is_some() {
+            return;
+        }
         let had = point.carried();
         self.lives[life].before = [had.virtual_bytes, had.resident_bytes()];
         self.lives[life].within = had;
         self.count(life, self.cover.from_s, &had);
     }
 
-    /// Takes a sample; those of one process come in the order of time.
+    /// Takes a sample; those of one process come in the order of time within a run. Of two runs that tell of the same time, the sizes that
+    /// come first stay.
     pub(crate) fn sample(&mut self, run: usize, row: u64, at_s: i64, point: &UsagePoint) {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
-        self.lives[life].take(at_s.max(self.cover.from_s), point);
-        self.count(life, at_s, point);
+        let begin = at_s.max(self.cover.from_s);
+        let is_late = self.lives[life].sized_s.is_some_and(|sized_s| begin < sized_s);
+        self.lives[life].take(begin, point, is_late);
+        if !(is_late && self.measure.is_some_and(Measure::is_size)) {
+            self.count(life, at_s, point);
+        }
     }
 
     /// Counts a sample to its program. What comes after the end says what was done before it.
@@ -260,6 +271,7 @@ impl Carried {
             before: [0; 2],
             within: UsagePoint::default(),
             peaks_at_s: [from_s; 2],
+            sized_s: None,
             counted: 0,
         }
     }
@@ -279,7 +291,8 @@ impl Carried {
         self.is_told |= watched_s.is_some();
     }
 
-    fn take(&mut self, at_s: i64, point: &UsagePoint) {
+    /// `is_late`: later sizes are here already.
+    fn take(&mut self, at_s: i64, point: &UsagePoint, is_late: bool) {
         self.is_told = true;
         for (index, (peak, highest)) in [
             (point.peak_virtual_bytes, self.within.peak_virtual_bytes),
@@ -294,7 +307,9 @@ impl Carried {
         }
         let is_last = self.row.ended_at.is_some() && point.virtual_bytes == 0;
         // Nothing is left at the end; what is told is what it had.
-        let point = if is_last { point.with_sizes_of(&self.within) } else { *point };
+        let keeps_sizes = is_last || is_late;
+        let point = if keeps_sizes { point.with_sizes_of(&self.within) } else { *point };
+        self.sized_s = self.sized_s.max(Some(at_s));
         self.within = self.within.then(&point);
         if self.watched_s.is_none() {
             self.row.seen = self.row.seen.max(nanoseconds(at_s));
@@ -438,52 +453,4 @@ impl Details {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BEGIN: i64 = 1_999_999_200;
-
-    fn row(ended_s: Option<i64>) -> ProcessRow {
-        let ended_at = ended_s.map(|at_s| WallClock((BEGIN + at_s) * 1_000_000_000 + 600_000_000));
-        ProcessRow { id: 5, run: 1, started_at: nanoseconds(BEGIN - 9), ended_at, ..ProcessRow::default() }
-    }
-
-    /// Ten minutes in steps of one minute, of a run that told of their first seven.
-    fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
-        let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
-        let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
-        let run = StoredRun {
-            id: 1,
-            host: "vm".into(),
-            boot_id: "a".into(),
-            sampled_s: BEGIN + 419,
-            rolled: [0; 4],
-        };
-        let mut carry = Carry::new(cover, vec![run], [row], Some(Measure::Virtual));
-        carry.before(0, 5, &UsagePoint { virtual_bytes: 1, ..UsagePoint::default() });
-        for (at_s, virtual_bytes) in samples {
-            carry.sample(
-                0,
-                5,
-                BEGIN + at_s,
-                &UsagePoint { virtual_bytes: *virtual_bytes, ..UsagePoint::default() },
-            );
-        }
-        carry.programs(1, true).programs[0].series.iter().map(|(_, amount)| *amount).collect()
-    }
-
-    #[test]
-    fn what_it_had_last_is_carried_to_its_end() {
-        let samples = [(70, 2), (75, 3), (200, 4)];
-        assert_eq!(programs(row(None), &samples), [1, 3, 3, 4, 4, 4, 4, 0, 0, 0], "the run told of 419 s");
-        assert_eq!(programs(row(Some(310)), &samples), [1, 3, 3, 4, 4, 0, 0, 0, 0, 0]);
-        assert_eq!(programs(row(Some(599)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 0]);
-        assert_eq!(programs(row(Some(600)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 4], "after the range");
-    }
-
-    #[test]
-    fn the_tick_after_its_end_tells_of_no_more() {
-        assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 2)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 0)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    }
-}
+mod tests;

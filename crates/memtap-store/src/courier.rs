@@ -7,11 +7,11 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use memtap_model::WallClock;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{AgeClock, Clocks};
 use crate::spool::{Damage, NotPut, Spool};
 use crate::writer::{Limits, Shared};
 use crate::{Appended, Batch, Delivery, DropCause, Run, Store, StoreError};
@@ -27,18 +27,16 @@ const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)
 /// Starts both threads; gives the one that ends when all is done.
 pub(crate) fn spawn(
     store: Box<dyn Store>,
-    run: Run,
     limits: Limits,
     spool: Option<Spool>,
     shared: Arc<Shared>,
 ) -> std::io::Result<JoinHandle<()>> {
     let (jobs, work) = mpsc::channel();
-    let answers = Arc::clone(&shared);
+    let (answers, clocks) = (Arc::clone(&shared), limits.clocks.clone());
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let store = thread("memtap-store").spawn(move || serve_store(store, &work, &answers))?;
+    let store = thread("memtap-store").spawn(move || serve_store(store, &work, &answers, &clocks))?;
     let courier = Courier {
-        run,
-        next_sequence: 1,
+        numbered: (0, 0),
         shared,
         limits,
         jobs,
@@ -82,8 +80,9 @@ impl Parcel {
 }
 
 /// The store's thread: one job after the other, until nobody has more.
-fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &Shared) {
+fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &Shared, clocks: &Clocks) {
     let mut told = None;
+    let mut age = AgeClock::begin(clocks.now());
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Deliver(parcel) => {
@@ -99,7 +98,8 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
             }
             Job::KeepHouse => {
                 // A history ages as it is written: one that a recording tells is of the recording's time.
-                let kept = store.housekeeping(told.map_or_else(now, |told| told.min(now())));
+                let now = age.now(clocks.now());
+                let kept = store.housekeeping(told.map_or(now, |told| now.min(told)));
                 let had_work = kept.unwrap_or_else(|error| {
                     tracing::warn!("{error}");
                     true
@@ -117,15 +117,10 @@ fn house_is_due(since: Duration, had_work: bool, written: u64) -> bool {
     since >= HOUSEKEEPING_EVERY && (had_work || written >= much || since >= long)
 }
 
-fn now() -> WallClock {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    WallClock(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
-}
-
 /// What the thread owns that empties the queue.
 struct Courier {
-    run: Run,
-    next_sequence: u64,
+    /// The run that was numbered last, and its last delivery.
+    numbered: (u64, u64),
     shared: Arc<Shared>,
     limits: Limits,
     jobs: mpsc::Sender<Job>,
@@ -315,24 +310,22 @@ impl Courier {
         self.failed = Some((Instant::now() + wait, wait));
     }
 
-    /// The next delivery out of the queue.
+    /// The next delivery out of the queue: batches of one run.
     fn take(&mut self) -> Option<Arc<Parcel>> {
         let mut queue = self.shared.lock();
         let (mut batches, mut requests) = (Vec::new(), 0);
-        let oldest = queue.batches.front().map(|(since, _)| *since);
+        let first = queue.batches.front()?;
+        let (oldest, run) = (first.since, Arc::clone(&first.run));
         while requests < TRANSACTION
-            && let Some((_, batch)) = queue.batches.pop_front()
+            && let Some(waiting) = queue.batches.pop_front_if(|waiting| waiting.run.id == run.id)
         {
-            requests += batch.requests.len();
-            batches.push(batch);
+            requests += waiting.batch.requests.len();
+            batches.push(waiting.batch);
         }
-        if batches.is_empty() {
-            return None;
-        }
-        queue.oldest = queue.oldest.or(oldest);
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        Some(Arc::new(Parcel { run: self.run.clone(), sequence, batches }))
+        queue.oldest = queue.oldest.or(Some(oldest));
+        let sequence = if self.numbered.0 == run.id { self.numbered.1 + 1 } else { 1 };
+        self.numbered = (run.id, sequence);
+        Some(Arc::new(Parcel { run: Run::clone(&run), sequence, batches }))
     }
 
     /// So many requests of the queue are where they belong, or on disk.

@@ -9,6 +9,7 @@
 
 mod calls;
 mod carry;
+mod clock;
 mod courier;
 mod cover;
 mod error;
@@ -26,6 +27,7 @@ mod tables;
 mod url;
 mod writer;
 
+pub use clock::{Clocks, Moment};
 pub use error::StoreError;
 pub use history::{
     CallCount, CallStep, FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, Measure, NameSince,

@@ -49,7 +49,8 @@ impl Default for Settings {
     }
 }
 
-/// One run of memtap, or one import: rows of a store belong to a run, and a process is told by its run, pid and start.
+/// One run of memtap, or one import: rows of a store belong to a run, and a process is told by its run, pid and start. A step of the wall
+/// clock ends a run and begins another ([`Handle::begin_run`](crate::Handle::begin_run)), so that within a run times only go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Drawn at random, below 2^63.

@@ -8,9 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use memtap_ledger::LiveView;
+use memtap_model::WallClock;
+
 use crate::courier::{self, Answer};
 use crate::spool::Spool;
-use crate::{Batch, DropCause, Reader, Run, Status, Store, StoreError};
+use crate::{AllProcesses, Batch, Clocks, DropCause, Reader, Run, Status, Store, StoreError};
 
 /// Bounds of the queue and the pace of the thread.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct Limits {
     pub finish_within: Duration,
     /// Where on disk more may wait; `None`: nowhere.
     pub spool: Option<SpoolSettings>,
+    /// The clocks that ages are counted from.
+    pub clocks: Clocks,
 }
 
 impl Limits {
@@ -54,6 +59,7 @@ impl Default for Limits {
             commit_every: Duration::from_millis(500),
             finish_within: Duration::from_secs(5),
             spool: None,
+            clocks: Clocks::default(),
         }
     }
 }
@@ -64,9 +70,24 @@ const BATCHES: usize = 10_000;
 /// The running writer. Sending and asking never block on the database.
 pub struct Handle {
     shared: Arc<Shared>,
+    now: Mutex<Now>,
     reader: Arc<dyn Reader>,
     thread: Mutex<Option<JoinHandle<()>>>,
     limits: Limits,
+}
+
+/// Whose batches come now.
+struct Now {
+    run: Arc<Run>,
+    /// What all processes had done before it, where it goes on with another run's ledger.
+    before: Option<AllProcesses>,
+}
+
+/// A batch that waits.
+pub(crate) struct Waiting {
+    pub(crate) since: Instant,
+    pub(crate) run: Arc<Run>,
+    pub(crate) batch: Batch,
 }
 
 /// The queue, between those who fill it and the courier.
@@ -77,7 +98,7 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 pub(crate) struct Queue {
-    pub(crate) batches: VecDeque<(Instant, Batch)>,
+    pub(crate) batches: VecDeque<Waiting>,
     /// Requests in `batches` and in the transaction under way.
     pub(crate) waiting: usize,
     /// When the oldest came that is not in the store, if that is none of `batches`.
@@ -107,8 +128,9 @@ pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, 
     let status = Status { kind: store.kind(), rows, bytes, ..Status::default() };
     let shared =
         Arc::new(Shared { queue: Mutex::new(Queue { status, ..Queue::default() }), changed: Condvar::new() });
-    let thread = courier::spawn(store, run, limits.clone(), spool, Arc::clone(&shared))?;
-    Ok(Handle { shared, reader, thread: Mutex::new(Some(thread)), limits })
+    let thread = courier::spawn(store, limits.clone(), spool, Arc::clone(&shared))?;
+    let now = Mutex::new(Now { run: Arc::new(run), before: None });
+    Ok(Handle { shared, now, reader, thread: Mutex::new(Some(thread)), limits })
 }
 
 /// `None` when another memtap has it: two may write into one database.
@@ -128,8 +150,28 @@ fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
 }
 
 impl Handle {
+    /// Ends the run and begins another: the wall clock was set, and `began` is when the view `last`, the run's last, was made by the clock as it
+    /// is now. What `last` has counted is the other run's. The next batch must have all processes that live, not only those that have
+    /// changed.
+    pub fn begin_run(&self, began: WallClock, last: &LiveView) {
+        {
+            let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            let run = Run { id: Run::draw(), began, ..Run::clone(&now.run) };
+            *now = Now { run: Arc::new(run), before: Some(last.into()) };
+        }
+        // Without a tick it is no sample.
+        self.send(Batch { processes: last.living.to_vec(), ..Batch::default() });
+    }
+
     /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept.
     pub fn send(&self, mut batch: Batch) {
+        let run = {
+            let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Some(all), Some(before)) = (&mut batch.all, &now.before) {
+                all.leave_out(before);
+            }
+            Arc::clone(&now.run)
+        };
         let mut queue = self.shared.lock();
         let cause = queue.cause.unwrap_or(DropCause::QueueFull);
         if queue.waiting + batch.requests.len() > self.limits.queue_requests {
@@ -137,7 +179,7 @@ impl Handle {
             batch.requests = Vec::new();
         }
         if queue.batches.len() >= BATCHES
-            && let Some((_, oldest)) = queue.batches.pop_front()
+            && let Some(Waiting { batch: oldest, .. }) = queue.batches.pop_front()
         {
             queue.waiting -= oldest.requests.len();
             queue.status.drop(cause, oldest.requests.len() as u64);
@@ -147,7 +189,7 @@ impl Handle {
             return;
         }
         queue.waiting += batch.requests.len();
-        queue.batches.push_back((Instant::now(), batch));
+        queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
         // So many are not left to the clock.
         if queue.waiting >= self.limits.worth_a_delivery() {
             self.shared.changed.notify_all();
@@ -165,7 +207,7 @@ impl Handle {
     #[must_use]
     pub fn status(&self) -> Status {
         let queue = self.shared.lock();
-        let since = queue.oldest.or(queue.batches.front().map(|(since, _)| *since));
+        let since = queue.oldest.or(queue.batches.front().map(|waiting| waiting.since));
         Status {
             lag_s: since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
             spooled: queue.waiting as u64 + queue.on_disk,
@@ -191,6 +233,27 @@ impl Handle {
             tracing::error!("the store's thread has panicked");
         }
         self.status()
+    }
+}
+
+impl AllProcesses {
+    /// Leaves out of what was done what had been done `before`.
+    pub(crate) fn leave_out(&mut self, before: &Self) {
+        for (count, before) in [
+            (&mut self.requests, before.requests),
+            (&mut self.refused, before.refused),
+            (&mut self.requested_bytes, before.requested_bytes),
+            (&mut self.granted_bytes, before.granted_bytes),
+            (&mut self.released_bytes, before.released_bytes),
+            (&mut self.faults.minor, before.faults.minor),
+            (&mut self.faults.major, before.faults.major),
+            (&mut self.lost, before.lost),
+        ] {
+            *count = count.saturating_sub(before);
+        }
+        for (call, before) in self.calls.iter_mut().zip(before.calls) {
+            *call = call.since(before);
+        }
     }
 }
 

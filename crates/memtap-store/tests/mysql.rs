@@ -353,6 +353,7 @@ fn spooling(server: &Server, folder: &std::path::Path) -> Handle {
         commit_every: Duration::from_millis(50),
         finish_within: Duration::from_secs(2),
         spool: Some(SpoolSettings { folder: folder.join("spool"), max_bytes: 1 << 30 }),
+        ..Limits::default()
     };
     let Written { store, run, .. } = store(server, "history");
     spawn(store, run, limits).unwrap()

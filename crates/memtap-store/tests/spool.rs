@@ -19,6 +19,7 @@ fn limits(folder: &Path, max_bytes: u64) -> Limits {
         commit_every: Duration::from_millis(20),
         finish_within: Duration::from_millis(500),
         spool: Some(SpoolSettings { folder: folder.join("spool"), max_bytes }),
+        ..Limits::default()
     }
 }
 

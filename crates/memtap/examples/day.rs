@@ -56,7 +56,13 @@ fn record(file: std::fs::File, mut day: Day) {
     let mut recorder = memtap_capture::Recorder::begin(file, &machine).unwrap();
     for second in (0..DAY).step_by(TICK as usize) {
         let observations = day.observations(second);
-        recorder.take(memtap_capture::Batch { observations, tick: Some(at(day.midnight + second)) }).unwrap();
+        recorder
+            .take(memtap_capture::Batch {
+                observations,
+                tick: Some(at(day.midnight + second)),
+                ..Default::default()
+            })
+            .unwrap();
     }
     println!("{:?}", recorder.finish().unwrap().1);
 }

@@ -1,6 +1,7 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
 mod chosen;
+mod priority;
 mod record;
 mod report;
 mod run;
@@ -20,6 +21,7 @@ use memtap_store::StoreUrl;
 use crate::confine::User;
 
 pub(crate) use chosen::ChosenRequests;
+pub(crate) use priority::PriorityArguments;
 pub(crate) use record::RecordArguments;
 pub(crate) use report::{Compared, ReportArguments};
 pub(crate) use run::{RunArguments, RunFormat};
@@ -282,6 +284,9 @@ pub(crate) struct ServeArguments {
     /// no more rights than it needs
     #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
     pub(crate) user: Option<User>,
+
+    #[command(flatten)]
+    pub(crate) priority: PriorityArguments,
 
     /// An origin that browsers may call from; may be given several times
     #[arg(

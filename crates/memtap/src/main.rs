@@ -5,6 +5,7 @@ compile_error!("memtap asks the Linux kernel; it builds and runs on Linux only")
 
 mod budget;
 mod cli;
+mod clock_steps;
 mod config;
 mod confine;
 mod doctor;

@@ -38,7 +38,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         exact_times: true,
         ..memtap_capture::Settings::default()
     };
-    let opened = confine::open(&arguments.source, &capture)?;
+    let opened = confine::open(&arguments.source, &capture, arguments.priority.nice)?;
     for notice in &opened.notices {
         tracing::warn!("{}. To fix it: {}", notice.what, notice.mend);
     }

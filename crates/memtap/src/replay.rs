@@ -13,6 +13,7 @@ use memtap_store::{Limits, StoreUrl};
 use tokio::sync::{mpsc, watch};
 
 use crate::budget::Budget;
+use crate::clock_steps::ClockSteps;
 use crate::pipeline;
 
 /// What a recording came to.
@@ -51,7 +52,7 @@ pub(crate) fn into_store(
     // Nobody looks at it meanwhile.
     let (_, focus) = watch::channel(BTreeSet::new());
     let ledger = Ledger::new(memtap_ledger::Settings::default());
-    pipeline::run(batches, ledger, &views, focus, Some(&store), true);
+    pipeline::run(batches, ledger, &views, focus, Some(&store), true, &ClockSteps::default());
     reader.stop();
     let status = store.finish();
     progress.finish_and_clear();

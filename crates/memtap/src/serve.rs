@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::ServeArguments;
+use crate::clock_steps::ClockSteps;
 use crate::config::Config;
 use crate::{confine, limits, pipeline, replay};
 
@@ -22,6 +23,7 @@ pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::O
 
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     let config = Config::resolve(arguments)?;
+    confine::prioritise(&config.source, arguments.priority.nice);
     confine::begin(config.user.as_ref(), &config.places())?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).on_thread_start(confine::thread).enable_all().build()?;
@@ -78,15 +80,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
     let (focus, focused) = watch::channel(BTreeSet::new());
     let kept = store.clone();
+    let steps = ClockSteps::default();
+    let noted = steps.clone();
     let mut ledger_task = tokio::task::spawn_blocking(move || {
-        pipeline::run(batches, ledger, &views, focused, kept.as_deref(), is_recorded);
+        pipeline::run(batches, ledger, &views, focused, kept.as_deref(), is_recorded, &noted);
     });
     let (stop_server, stopped) = oneshot::channel::<()>();
     let state = match is_recorded {
         true => recorded_state(view, store.as_ref(), info),
         false => live_state(view, store.as_ref(), info),
     };
-    let state = state.with_focus(focus);
+    let state = state.with_focus(focus).with_notices(Arc::new(move || steps.notices()));
     let mut server = tokio::spawn(async move {
         let stop = async { drop(stopped.await) };
         memtap_server::serve(listener, &settings, state, stop).await

@@ -94,7 +94,7 @@ fn root_keeps_what_files_and_proc_need() {
     sees_everything(&memtap);
     let runs_as = memtap.get("/api/v1/health")["runs_as"].clone();
     let kept = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"];
-    assert_eq!(runs_as, json!({ "user": "root", "capabilities": kept }));
+    assert_eq!(runs_as, json!({ "user": "root", "capabilities": kept, "nice": -10 }));
     confined_to(&memtap, SYS_PTRACE | FILES);
 }
 
@@ -137,7 +137,7 @@ fn root_becomes_the_user_that_is_named_and_gives_it_the_folders() {
     sees_everything(&memtap);
     assert_eq!(
         memtap.get("/api/v1/health")["runs_as"],
-        json!({ "user": "nobody", "capabilities": ["CAP_SYS_PTRACE"] })
+        json!({ "user": "nobody", "capabilities": ["CAP_SYS_PTRACE"], "nice": -10 })
     );
     for part in ["new", "new/history", "new/history/memtap.db", "spool"] {
         let made = std::fs::metadata(place.path().join(part)).unwrap();

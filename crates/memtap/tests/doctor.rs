@@ -30,9 +30,16 @@ fn all_requests_can_be_seen_by_root() {
     let told = told(&output);
     assert_eq!((output.status.code(), &told["requests"]), (Some(0), &Value::Bool(true)), "{told}");
     assert_eq!(told["user"], "root");
-    for name in
-        ["kernel", "eBPF", "others' /proc", "tracepoints (tp_btf)", "all processes (iter)", "plan", "folder"]
-    {
+    for name in [
+        "kernel",
+        "eBPF",
+        "others' /proc",
+        "priority",
+        "tracepoints (tp_btf)",
+        "all processes (iter)",
+        "plan",
+        "folder",
+    ] {
         assert_eq!(check(&told, name)["verdict"], "good", "{name}");
     }
     for lack in told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] != "good") {
@@ -57,6 +64,16 @@ fn somebody_without_rights_is_told_what_gives_them() {
             "{check}"
         );
     }
+}
+
+#[test]
+fn somebody_who_may_not_raise_the_priority_is_told_how_to_permit_it() {
+    let output = doctor(&["--format=json"]).uid(NOBODY).gid(NOBODY).output().unwrap();
+    let told = told(&output);
+    let priority = check(&told, "priority");
+    assert_eq!(priority["verdict"], "less", "{priority}");
+    assert!(priority["found"].as_str().unwrap().contains("-10"), "{priority}");
+    assert!(priority["mend"].as_str().unwrap().contains("cap_sys_nice"), "{priority}");
 }
 
 #[test]

@@ -1408,6 +1408,11 @@ export interface components {
             user: string;
             /** @description The capabilities that it has kept now that it watches, by name, sorted. */
             capabilities: string[];
+            /**
+             * Format: int32
+             * @description The nice value of its threads, from -20 (first to run) to 19.
+             */
+            nice: number;
         };
         /** @description What memtap itself takes. */
         SelfUsage: {

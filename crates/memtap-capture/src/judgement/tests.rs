@@ -17,6 +17,7 @@ fn good() -> Facts {
         memory_groups: Some(GroupVersion::V2),
         user: "memtap".to_owned(),
         capabilities: Some(THE_THREE),
+        nice: NICE,
         clock: ClockFacts { seconds: PLAUSIBLE, is_synchronised: Some(true), zone: None },
         ..Facts::default()
     }
@@ -86,6 +87,25 @@ fn the_mend_is_for_the_place() {
     let rootless = Facts { has_own_users: true, capabilities: Some(ALL), ..inside("podman") };
     assert_eq!(of(&checks(&rootless), "eBPF").verdict, Verdict::Missing);
     assert!(mend(rootless).contains("as the machine's root"));
+}
+
+#[test]
+fn a_better_priority_is_allowed_by_a_capability_a_limit_or_whoever_started_memtap() {
+    let check = |facts: Facts| of(&checks(&facts), "priority").clone();
+    let ordinary = Facts { nice: 0, nice_limit: 20, ..good() };
+    let lack = check(ordinary.clone());
+    assert_eq!(lack.verdict, Verdict::Less);
+    assert!(lack.mend.unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
+    let capable = Facts { capabilities: Some(1 << CAP_SYS_NICE), ..ordinary.clone() };
+    let limited = Facts { nice_limit: -10, ..ordinary.clone() };
+    for facts in [capable.clone(), limited, Facts { nice: -15, ..ordinary.clone() }] {
+        assert_eq!(check(facts).verdict, Verdict::Good);
+    }
+    assert_eq!(check(Facts { has_own_users: true, ..capable }).verdict, Verdict::Less, "root of a namespace");
+    let service = check(Facts { is_service: true, ..ordinary.clone() });
+    assert!(service.mend.unwrap().contains("Nice=-10"));
+    let inside = check(Facts { container: Some("docker".to_owned()), ..ordinary });
+    assert!(inside.mend.unwrap().contains("--cap-add=SYS_NICE"));
 }
 
 #[test]

@@ -193,9 +193,13 @@ impl Source for Replay {
         Ok(out.len() - before)
     }
 
-    fn moment(&mut self) -> (WallClock, io::Result<HostReading>) {
-        let (time, host) = &mut self.moment;
-        (*time, host.take().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the recording has it not")))
+    fn time(&self) -> Option<WallClock> {
+        Some(self.moment.0)
+    }
+
+    fn host(&mut self) -> io::Result<HostReading> {
+        let host = self.moment.1.take();
+        host.ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the recording has it not"))
     }
 
     fn is_over(&self) -> bool {

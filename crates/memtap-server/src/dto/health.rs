@@ -97,6 +97,8 @@ struct RunsAs {
     user: String,
     /// The capabilities that it has kept now that it watches, by name, sorted.
     capabilities: Vec<String>,
+    /// The nice value of its threads, from -20 (first to run) to 19.
+    nice: i32,
 }
 
 /// Something that the user should know.
@@ -157,11 +159,12 @@ impl Health {
             runs_as: RunsAs {
                 user: info.runs_as.user.clone(),
                 capabilities: info.runs_as.capabilities.clone(),
+                nice: info.runs_as.nice,
             },
-            notices: info
-                .notices
-                .iter()
-                .map(|notice| Notice { what: notice.what.clone(), mend: notice.mend.clone() })
+            notices: state
+                .all_notices()
+                .into_iter()
+                .map(|notice| Notice { what: notice.what, mend: notice.mend })
                 .collect(),
         }
     }

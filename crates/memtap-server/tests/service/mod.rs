@@ -102,7 +102,11 @@ pub(crate) fn state() -> State {
         source: "bpf",
         plan: Some("exit+locks"),
         plan_about: Some("exactly".to_owned()),
-        runs_as: RunsAs { user: "memtap".to_owned(), capabilities: vec!["CAP_SYS_PTRACE".to_owned()] },
+        runs_as: RunsAs {
+            user: "memtap".to_owned(),
+            capabilities: vec!["CAP_SYS_PTRACE".to_owned()],
+            nice: -10,
+        },
         notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),

@@ -16,6 +16,8 @@ type Done<T> = mysql_async::Result<T>;
 /// Rows deleted by one statement, at most.
 const ROWS_AT_ONCE: u64 = 10_000;
 const STATEMENTS: usize = 5;
+/// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
+const AHEAD: i64 = 86_400 * 1_000_000_000;
 /// What a row takes with its indexes, about. The server's own figure of a table's size is minutes old and does not shrink with its rows.
 const ROW_BYTES: u64 = 200;
 
@@ -53,6 +55,7 @@ impl Retention {
         now: WallClock,
     ) -> Done<Gone> {
         let horizon = text_of(WallClock(now.0.saturating_sub(self.max_age_ns)));
+        let ahead = text_of(WallClock(now.0.saturating_add(AHEAD)));
         let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
         let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
         let mut beyond = rows.max(0).cast_unsigned().saturating_sub(self.max_rows);
@@ -60,7 +63,7 @@ impl Retention {
         // The count of what is there goes with the rows.
         let mut together = connection.start_transaction(TxOpts::default()).await?;
         for _ in 0..STATEMENTS {
-            let deleted = requests(&mut together, host, &horizon, beyond.min(ROWS_AT_ONCE)).await?;
+            let deleted = requests(&mut together, host, [&horizon, &ahead], beyond.min(ROWS_AT_ONCE)).await?;
             gone.requests += deleted;
             beyond = beyond.saturating_sub(deleted);
             more = deleted == ROWS_AT_ONCE;
@@ -87,27 +90,52 @@ impl Retention {
 }
 
 /// Deletes the oldest rows of the host: `beyond` of them, or when that is none, those that are too old. The first that is young
-/// enough keeps all that come after it. Only the piece is locked.
-async fn requests(connection: &mut Transaction<'_>, host: &str, horizon: &str, beyond: u64) -> Done<u64> {
-    let much = beyond > 0;
-    let limit = if much { beyond } else { ROWS_AT_ONCE };
+/// enough keeps all that come after it. What was written while the clock was ahead says nothing of its age; it is as old as what comes next.
+/// Only the piece is locked.
+async fn requests(
+    connection: &mut Transaction<'_>,
+    host: &str,
+    [horizon, ahead]: [&str; 2],
+    beyond: u64,
+) -> Done<u64> {
     let ours = "host = ? AND id > (SELECT original_last_id FROM memtap_schema)";
-    let first = format!("SELECT id, timestamp < ? FROM memory_usage WHERE {ours} ORDER BY id LIMIT 1");
-    let first: Option<(u64, bool)> = connection.exec_first(first, (horizon, host)).await?;
-    let Some((first, _)) = first.filter(|(_, is_old)| *is_old || much) else { return Ok(0) };
-    let old = if much { "" } else { " AND timestamp < ?" };
-    let sql = format!("DELETE FROM memory_usage WHERE host = ? AND id >= ?{old} ORDER BY id LIMIT {limit}");
-    if much {
+    let first =
+        format!("SELECT id, timestamp < ?, timestamp > ? FROM memory_usage WHERE {ours} ORDER BY id LIMIT 1");
+    let first: Option<(u64, bool, bool)> = connection.exec_first(first, (horizon, ahead, host)).await?;
+    let Some((first, is_old, is_ahead)) = first else { return Ok(0) };
+    if beyond > 0 {
+        let sql = format!("DELETE FROM memory_usage WHERE host = ? AND id >= ? ORDER BY id LIMIT {beyond}");
         connection.exec_drop(sql, (host, first)).await?;
-    } else {
-        let last = format!(
-            "SELECT MAX(id) FROM (SELECT id FROM memory_usage WHERE host = ? AND id >= ? ORDER BY id LIMIT {ROWS_AT_ONCE}) AS piece"
-        );
-        let last: Option<Option<u64>> = connection.exec_first(last, (host, first)).await?;
-        let sql = sql.replace("id >= ?", "id BETWEEN ? AND ?");
-        connection.exec_drop(sql, (host, first, last.flatten().unwrap_or(first), horizon)).await?;
+        return Ok(connection.affected_rows());
     }
+    if !is_old && !(is_ahead && next_is_old(connection, host, first, [horizon, ahead]).await?) {
+        return Ok(0);
+    }
+    let last = format!(
+        "SELECT MAX(id) FROM (SELECT id FROM memory_usage WHERE host = ? AND id >= ? ORDER BY id LIMIT {ROWS_AT_ONCE}) AS piece"
+    );
+    let last: Option<Option<u64>> = connection.exec_first(last, (host, first)).await?;
+    let last = last.flatten().unwrap_or(first);
+    // Without an old one in it, the whole piece was written while the clock was ahead, before the first that is old.
+    let old = "SELECT MAX(id) FROM memory_usage WHERE host = ? AND id BETWEEN ? AND ? AND timestamp < ?";
+    let old: Option<Option<u64>> = connection.exec_first(old, (host, first, last, horizon)).await?;
+    let sql =
+        "DELETE FROM memory_usage WHERE host = ? AND id BETWEEN ? AND ? AND (timestamp < ? OR timestamp > ?)";
+    let values = (host, first, old.flatten().unwrap_or(last), horizon, ahead);
+    connection.exec_drop(sql, values).await?;
     Ok(connection.affected_rows())
+}
+
+/// Whether the first row after those of a clock that was ahead is too old.
+async fn next_is_old(
+    connection: &mut Transaction<'_>,
+    host: &str,
+    first: u64,
+    [horizon, ahead]: [&str; 2],
+) -> Done<bool> {
+    let sql = "SELECT timestamp < ? FROM memory_usage FORCE INDEX (PRIMARY) WHERE host = ? AND id >= ? AND timestamp <= ? ORDER BY id LIMIT 1";
+    let is_old: Option<bool> = connection.exec_first(sql, (horizon, host, first, ahead)).await?;
+    Ok(is_old.unwrap_or(false))
 }
 
 /// Lives that nobody has told of for so long have no requests any more either: short ones go with them, all with their samples. Gives whether

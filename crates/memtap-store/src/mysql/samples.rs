@@ -38,7 +38,7 @@ static INSERT_USAGE: LazyLock<String> = LazyLock::new(|| USAGE.insert(&MYSQL));
 static INSERT_MACHINE: LazyLock<String> = LazyLock::new(|| MACHINE.insert(&MYSQL));
 static INSERT_CALL: LazyLock<String> = LazyLock::new(|| CALL.insert(&MYSQL));
 
-/// The second of a sample: never before the run's last one, whatever the clock does.
+/// The second of a sample: never before the run's last one. A clock that is set back by more than a second begins another run.
 pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
     let at_s = tick.0.div_euclid(1_000_000_000);
     connection
@@ -174,7 +174,8 @@ pub(super) async fn keep(
                 let sql = format!(
                     "DELETE FROM {table} WHERE run_id = {run} AND step_s = {step} AND at_s < {safe} LIMIT {ROWS_AT_ONCE}"
                 );
-                connection.exec_drop(sql, (now_s.saturating_sub(age),)).await?;
+                // A run whose clock was ahead ages by its own last second: its times only go on.
+                connection.exec_drop(sql, (now_s.max(sampled_s).saturating_sub(age),)).await?;
                 worked |= connection.affected_rows() > 0;
             }
         }

@@ -13,6 +13,8 @@ use crate::{Settings, StoreError};
 const ROWS_AT_ONCE: i64 = 20_000;
 /// Where requests go at each step, one of so many looks for what belongs to none: that reads whole tables.
 const REST_EVERY: u64 = 8;
+/// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
+const AHEAD: i64 = 86_400 * 1_000_000_000;
 /// How long to wait for another program, as `schema::prepare` sets it.
 const BUSY: Duration = Duration::from_secs(2);
 /// Pages given back to the file system in one step, at most.
@@ -74,7 +76,7 @@ impl Retention {
             }
             let deleted = match much {
                 true => make_room(connection, self.max_bytes)?,
-                false => delete_requests(connection, too_old(connection, horizon)?)?,
+                false => delete_requests(connection, too_old(connection, now.0, horizon)?)?,
             };
             give_back(connection)?;
             gone.requests += deleted;
@@ -99,13 +101,20 @@ impl Retention {
     }
 }
 
-/// The first request that is young enough; `None` when none is too old. Only what comes before every younger one counts as
-/// old: the clock may have been set, or an old recording imported, and nothing younger may go with those.
-fn too_old(connection: &Connection, horizon: i64) -> Result<Option<i64>, StoreError> {
-    let young = "SELECT first_id FROM batch WHERE aged_from_ns >= ?1 ORDER BY first_id LIMIT 1";
-    let young: Option<i64> =
-        connection.prepare_cached(young)?.query_row([horizon], |row| row.get(0)).optional()?;
-    Ok(Some(young.unwrap_or(i64::MAX)))
+/// The first request that is not too old. Only what comes before every younger one counts as old: an old recording may have been
+/// imported, and nothing younger may go with it. What was written while the clock was ahead says nothing of its age; it is as old as what
+/// comes next. `None` when nothing is too old.
+fn too_old(connection: &Connection, now: i64, horizon: i64) -> Result<Option<i64>, StoreError> {
+    let first = |sql: &str, values: [i64; 2]| -> Result<Option<i64>, StoreError> {
+        Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+    };
+    let young = "SELECT first_id FROM batch WHERE aged_from_ns >= ?1 AND aged_from_ns <= ?2 ORDER BY first_id LIMIT 1";
+    let young = first(young, [horizon, now.saturating_add(AHEAD)])?.unwrap_or(i64::MAX);
+    let old =
+        "SELECT first_id FROM batch WHERE aged_from_ns < ?1 AND first_id < ?2 ORDER BY first_id DESC LIMIT 1";
+    let Some(old) = first(old, [horizon, young])? else { return Ok(None) };
+    let next = "SELECT first_id FROM batch WHERE first_id > ?1 AND first_id <= ?2 ORDER BY first_id LIMIT 1";
+    Ok(Some(first(next, [old, young])?.unwrap_or(i64::MAX)))
 }
 
 /// When there is too much, what requests have left behind goes first: names and words, and short lives without requests. Gives whether

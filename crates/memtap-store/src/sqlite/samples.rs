@@ -180,8 +180,8 @@ fn insert(
     Ok(())
 }
 
-/// The second of a sample: never before the run's last one, whatever the clock does, so that no step is told of again that has been put
-/// together.
+/// The second of a sample: never before the run's last one, so that no step is told of again that has been put together. A clock that is
+/// set back by more than a second begins another run.
 pub(super) fn second(transaction: &Transaction<'_>, run: i64, tick_ns: i64) -> Result<i64, StoreError> {
     let sql = "UPDATE run SET sampled_s = max(sampled_s, ?2) WHERE id = ?1 RETURNING sampled_s";
     let at_s = tick_ns.div_euclid(1_000_000_000);
@@ -209,26 +209,29 @@ pub(super) fn keep(
     for table in TABLES {
         for (index, step) in STEPS.iter().enumerate() {
             let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
-            worked |= delete_old(connection, &table, index, [*step, now_s.saturating_sub(age)])?;
+            worked |= delete_old(connection, &table, index, [*step, now_s, age])?;
         }
     }
     Ok(worked)
 }
 
-/// Deletes a bounded piece of a table's rows of one length that begin before a time. What is not yet in the next longer step stays.
+/// Deletes a bounded piece of a table's rows of one length that are older than `age`. What is not yet in the next longer step stays. A run
+/// whose clock was ahead ages by its own last second: its times only go on.
 fn delete_old(
     connection: &Connection,
     table: &Samples,
     index: usize,
-    [step, before]: [i64; 2],
+    [step, now_s, age]: [i64; 3],
 ) -> Result<bool, StoreError> {
-    let safe = STEPS.get(index + 1).map_or("?2".to_owned(), |longer| format!("min(?2, rolled_{longer})"));
+    let before = "max(?2, sampled_s) - ?3";
+    let safe =
+        STEPS.get(index + 1).map_or(before.to_owned(), |longer| format!("min({before}, rolled_{longer})"));
     let (key, table) = (table.key(), table.table);
     let sql = format!(
         "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM run CROSS JOIN {table} ON run_id = run.id \
          WHERE step_s = ?1 AND at_s < {safe} LIMIT {ROWS_AT_ONCE})"
     );
-    Ok(connection.prepare_cached(&sql)?.execute([step, before])? > 0)
+    Ok(connection.prepare_cached(&sql)?.execute([step, now_s, age])? > 0)
 }
 
 /// Deletes the oldest samples of single processes, of the shortest steps first: what else is there is too much. What is not yet in the

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use memtap_capture::SourceChoice;
 
-use super::{age, memory};
+use super::{PriorityArguments, age, memory};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -38,4 +38,7 @@ pub(crate) struct RecordArguments {
     /// Memory that memtap may use for itself, as for memtap serve
     #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
     pub(crate) memory: u64,
+
+    #[command(flatten)]
+    pub(crate) priority: PriorityArguments,
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use memtap_capture::SourceChoice;
 use memtap_tui::{Column, Pace};
 
-use super::{memory, speed};
+use super::{PriorityArguments, memory, speed};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -44,4 +44,7 @@ pub(crate) struct TopArguments {
     /// Memory that memtap may use for its own capture, as for memtap serve
     #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
     pub(crate) memory: u64,
+
+    #[command(flatten)]
+    pub(crate) priority: PriorityArguments,
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use memtap_capture::SourceChoice;
 use memtap_report::report::NamePattern;
 
-use super::ChosenRequests;
+use super::{ChosenRequests, PriorityArguments};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +60,9 @@ pub(crate) struct TraceArguments {
     /// Source of the requests: auto, bpf, systemtap:FILE (lines of a SystemTap script) or recording:FILE (from memtap record). FILE - is a pipe
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source_of_requests)]
     pub(crate) source: SourceChoice,
+
+    #[command(flatten)]
+    pub(crate) priority: PriorityArguments,
 }
 
 fn source_of_requests(text: &str) -> Result<SourceChoice, String> {

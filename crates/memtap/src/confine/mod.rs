@@ -8,6 +8,7 @@
 
 mod calls;
 mod capabilities;
+mod priority;
 mod user;
 
 use anyhow::Context as _;
@@ -46,9 +47,18 @@ pub(crate) fn attached() -> anyhow::Result<()> {
     capabilities::end_of_start().context("cannot give up capabilities")
 }
 
+/// Before the first thread, and before capabilities are given up: the priority that capturing from the kernel needs. Another source
+/// waits for its reader, so it needs none.
+pub(crate) fn prioritise(choice: &SourceChoice, nice: Option<i32>) {
+    if attaches(choice) {
+        priority::set(nice);
+    }
+}
+
 /// Opens a source for a command that does nothing but watch, while there is no second thread, with what opening needs. It goes on with what
 /// reading needs: all that it writes to is open before.
-pub(crate) fn open(choice: &SourceChoice, settings: &Settings) -> anyhow::Result<Opened> {
+pub(crate) fn open(choice: &SourceChoice, settings: &Settings, nice: Option<i32>) -> anyhow::Result<Opened> {
+    prioritise(choice, nice);
     begin(None, &Places::default())?;
     if !attaches(choice) {
         // It may have a thread of its own, which begins with what there is now.
@@ -80,7 +90,11 @@ pub(crate) fn watching() {
     }
 }
 
-/// As whom, and with which capabilities, the calling thread goes on.
+/// As whom, with which capabilities and at which priority the calling thread goes on.
 pub(crate) fn runs_as() -> memtap_server::RunsAs {
-    memtap_server::RunsAs { user: user::present(), capabilities: capabilities::names() }
+    memtap_server::RunsAs {
+        user: user::present(),
+        capabilities: capabilities::names(),
+        nice: priority::present(),
+    }
 }

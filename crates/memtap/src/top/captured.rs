@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::Feed;
 use crate::budget::Budget;
 use crate::cli::TopArguments;
+use crate::clock_steps::ClockSteps;
 use crate::confine;
 use crate::pipeline;
 use crate::serve::this_machine;
@@ -30,7 +31,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
         rest: std::time::Duration::from_millis(200),
         ..memtap_capture::Settings::default()
     };
-    let opened = confine::open(source, &capture)?;
+    let opened = confine::open(source, &capture, arguments.priority.nice)?;
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
     let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, mend: notice.mend };
     let about = About {
@@ -47,7 +48,9 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     let ledger = Ledger::new(memtap_ledger::Settings { latest_kept: LATEST, ..Default::default() });
     // What somebody looks at stands in the view's own requests.
     let (_, focus) = watch::channel(BTreeSet::new());
-    tokio::task::spawn_blocking(move || pipeline::run(batches, ledger, &views, focus, None, false));
+    tokio::task::spawn_blocking(move || {
+        pipeline::run(batches, ledger, &views, focus, None, false, &ClockSteps::default());
+    });
     let (sender, models) = watch::channel(Arc::default());
     tokio::spawn(model(view, Modeller::new(about), sender));
     let end = match source {

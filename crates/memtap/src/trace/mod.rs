@@ -82,7 +82,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = settings(arguments);
-    let opened = confine::open(choice, &settings)?;
+    let opened = confine::open(choice, &settings, arguments.priority.nice)?;
     let whole_readings = opened.source.kind() == SourceKind::Bpf;
     let watched = Watched {
         some: settings.filter.is_of_some(),

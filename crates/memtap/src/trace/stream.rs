@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn batch(observations: Vec<Observation>) -> Batch {
-        Batch { observations, tick: None }
+        Batch { observations, ..Batch::default() }
     }
 
     #[test]

@@ -1,0 +1,143 @@
+//! Which clock ages are counted from. The wall clock may be set, by mistake and by days, and what retention deletes for it would not come
+//! back when it is set right.
+
+use std::sync::Arc;
+
+use memtap_model::WallClock;
+use nix::time::{ClockId, clock_gettime};
+
+/// A new time of the wall clock that has held for this long (a day, nanoseconds) is believed.
+const HOLDS: i64 = 86_400 * 1_000_000_000;
+/// Differences of this much and less (a minute, nanoseconds) are followed at once: no age is that exact.
+const FOLLOWED: i64 = 60 * 1_000_000_000;
+
+/// What the machine's clocks say at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: WallClock,
+    /// `CLOCK_BOOTTIME`, nanoseconds: nobody can set it, and it goes on while the machine is suspended.
+    pub since_boot: i64,
+}
+
+/// Reads the machine's clocks.
+#[derive(Clone)]
+pub struct Clocks(Arc<dyn Fn() -> Moment + Send + Sync>);
+
+impl Clocks {
+    /// Clocks that `read` reads.
+    pub fn new(read: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        (self.0)()
+    }
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self::new(|| Moment {
+            wall: WallClock(nanoseconds(ClockId::CLOCK_REALTIME)),
+            since_boot: nanoseconds(ClockId::CLOCK_BOOTTIME),
+        })
+    }
+}
+
+impl std::fmt::Debug for Clocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clocks")
+    }
+}
+
+fn nanoseconds(clock: ClockId) -> i64 {
+    // Neither clock can fail on Linux (2.6.39 and later have both).
+    clock_gettime(clock).map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec())
+}
+
+/// The time that ages are counted from. It begins as the wall clock and goes on by the monotonic one; a step of the wall clock moves it only
+/// when the new time has held for a day.
+pub(crate) struct AgeClock {
+    /// The wall clock's time at boot, as it is believed.
+    boot: i64,
+    /// A time at boot that differs, and since when the wall clock has held it.
+    other: Option<(i64, i64)>,
+}
+
+impl AgeClock {
+    pub(crate) fn begin(moment: Moment) -> Self {
+        Self { boot: boot(moment), other: None }
+    }
+
+    /// The earlier of both times: what is too old by the wall clock alone, or by the believed one alone, stays for now.
+    pub(crate) fn now(&mut self, moment: Moment) -> WallClock {
+        let boot = boot(moment);
+        let is_close = |other: i64| boot.saturating_sub(other).saturating_abs() <= FOLLOWED;
+        if is_close(self.boot) {
+            (self.boot, self.other) = (boot, None);
+        }
+        match self.other.filter(|(other, _)| is_close(*other)) {
+            Some((_, since)) if moment.since_boot - since >= HOLDS => (self.boot, self.other) = (boot, None),
+            Some(_) => {}
+            None if boot != self.boot => self.other = Some((boot, moment.since_boot)),
+            None => {}
+        }
+        WallClock(self.boot.saturating_add(moment.since_boot)).min(moment.wall)
+    }
+}
+
+fn boot(moment: Moment) -> i64 {
+    moment.wall.0.saturating_sub(moment.since_boot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+    const DAY: i64 = 86_400 * SECOND;
+    const BOOT: i64 = 1_800_000_000 * SECOND;
+
+    /// Asked each ten seconds from `from` to `to` (seconds since boot) while the wall clock is `ahead` of what it was at first; gives the
+    /// last answer in the same way.
+    fn ask(clock: &mut AgeClock, [from, to]: [i64; 2], ahead: i64) -> i64 {
+        let mut answer = 0;
+        for second in (from..=to).step_by(10) {
+            let since_boot = second * SECOND;
+            let moment = Moment { wall: WallClock(BOOT + since_boot + ahead), since_boot };
+            answer = clock.now(moment).0 - BOOT - since_boot;
+        }
+        answer
+    }
+
+    fn begin() -> AgeClock {
+        AgeClock::begin(Moment { wall: WallClock(BOOT), since_boot: 0 })
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_for_a_while_ages_nothing() {
+        let mut clock = begin();
+        assert_eq!(ask(&mut clock, [0, 100], 0), 0);
+        assert_eq!(ask(&mut clock, [110, 120], 8 * DAY), 0);
+        assert_eq!(ask(&mut clock, [130, 86_000], 0), 0);
+        assert_eq!(ask(&mut clock, [86_010, 86_500], 8 * DAY), 0, "each step begins its own day");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_is_believed_after_a_day() {
+        let mut clock = begin();
+        let years = 56 * 365 * DAY;
+        assert_eq!(ask(&mut clock, [0, 86_390], years), 0);
+        assert_eq!(ask(&mut clock, [86_400, 86_410], years), years);
+        assert_eq!(ask(&mut clock, [86_420, 86_430], years + 3 * SECOND), years + 3 * SECOND, "drift");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_for_longer_and_not_for_ever() {
+        let mut clock = begin();
+        assert_eq!(ask(&mut clock, [0, 100], -8 * DAY), -8 * DAY);
+        assert_eq!(ask(&mut clock, [110, 120], 0), 0, "it was right before");
+        assert_eq!(ask(&mut clock, [130, 86_530], -8 * DAY), -8 * DAY);
+        assert_eq!(ask(&mut clock, [86_540, 86_550], 0), -8 * DAY, "now the earlier time is believed");
+    }
+}
