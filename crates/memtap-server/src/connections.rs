@@ -94,7 +94,7 @@ async fn accept(listener: &TcpListener, is_failing: &mut bool) -> io::Result<Tcp
 /// Serves one connection until it is closed, or `end` has come and it has its answer.
 async fn connection(stream: Stream, router: Router, header_time: Duration, mut end: watch::Receiver<()>) {
     let has_begun = tokio::select! {
-        readable = timeout(header_time, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        begins = timeout(header_time, stream.begins()) => begins.unwrap_or(false),
         _ = end.changed() => false,
     };
     if has_begun {
