@@ -28,12 +28,12 @@ export async function until(what, ask, patience = 15_000) {
 }
 
 /** `withDay`: its history has yesterday (examples/day.rs says what happened). */
-export async function startMemtap({ port, withDay = false } = {}) {
+export async function startMemtap({ port, withDay = false, source = "bpf" } = {}) {
   port ??= await freePort();
   const folder = mkdtempSync(join(tmpdir(), "memtap-e2e-"));
   const store = `sqlite:${join(folder, "memtap.db")}`;
   if (withDay) execFileSync(process.env.DAY, [store]);
-  const args = ["serve", "--source=bpf", `--listen=127.0.0.1:${port}`, `--store=${store}`];
+  const args = ["serve", `--source=${source}`, `--listen=127.0.0.1:${port}`, `--store=${store}`];
   const child = spawn(process.env.MEMTAP, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
   const url = `http://127.0.0.1:${port}`;
   await until("memtap serves", async () => {

@@ -38,7 +38,7 @@ while time.monotonic() < end:
 `;
 
 const busy = spawn("python3", ["-c", BUSY], { stdio: ["ignore", "pipe", "inherit"] });
-const memtap = await startMemtap();
+const memtap = await startMemtap({ source: "procfs" });
 let pairs = 0;
 try {
   const lines = createInterface({ input: busy.stdout });

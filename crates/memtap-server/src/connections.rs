@@ -25,9 +25,9 @@ use crate::stream::Stream;
 /// A request's header with its first line, at most.
 const HEADER_BYTES: usize = 64 << 10;
 /// Connections beyond the bound that get an answer at one time; further ones are closed without.
-const FAREWELLS: usize = 16;
+const REFUSALS: usize = 16;
 /// How long such a client has for reading that answer.
-const FAREWELL: Duration = Duration::from_secs(1);
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// The pause after a failed accept: without a free file descriptor the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -45,10 +45,10 @@ pub(crate) async fn serve(
     let router = router.with_state(());
     let (ending, end) = watch::channel(());
     let (mut open, mut refused) = (JoinSet::new(), JoinSet::new());
-    let mut stop = pin!(stop);
+    let (mut stop, mut is_failing) = (pin!(stop), false);
     loop {
         let tcp = tokio::select! {
-            accepted = accept(&listener) => accepted?,
+            accepted = accept(&listener, &mut is_failing) => accepted?,
             Some(_) = open.join_next() => continue,
             Some(_) = refused.join_next() => continue,
             () = &mut stop => break,
@@ -56,9 +56,9 @@ pub(crate) async fn serve(
         if let Some(slot) = clients.connections.enter() {
             let stream = Stream::new(tcp, slot, Arc::clone(clients));
             open.spawn(connection(stream, router.clone(), clients.bounds.header_time, end.clone()));
-        } else if refused.len() < FAREWELLS {
+        } else if refused.len() < REFUSALS {
             let answer = refusal(clients.connections.most());
-            refused.spawn(async move { drop(timeout(FAREWELL, refuse(tcp, &answer)).await) });
+            refused.spawn(async move { drop(timeout(REFUSAL_TIME, refuse(tcp, &answer)).await) });
         }
     }
     drop((listener, ending));
@@ -66,12 +66,14 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// The next connection. What fails for want of files or memory is tried again.
-async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let mut is_reported = false;
+/// The next connection. What fails for want of files or memory is tried again, and reported once.
+async fn accept(listener: &TcpListener, is_failing: &mut bool) -> io::Result<TcpStream> {
     loop {
         let error = match listener.accept().await {
-            Ok((tcp, _)) => return Ok(tcp),
+            Ok((tcp, _)) => {
+                *is_failing = false;
+                return Ok(tcp);
+            }
             Err(error) => error,
         };
         match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
@@ -80,11 +82,10 @@ async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
             Errno::ECONNABORTED | Errno::ECONNRESET => continue,
             _ => {}
         }
-        if !is_reported {
+        if !std::mem::replace(is_failing, true) {
             tracing::error!(
                 "cannot accept connections: {error}. Trying again; raise the limit on open files if this goes on"
             );
-            is_reported = true;
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -93,7 +94,7 @@ async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 /// Serves one connection until it is closed, or `end` has come and it has its answer.
 async fn connection(stream: Stream, router: Router, header_time: Duration, mut end: watch::Receiver<()>) {
     let has_begun = tokio::select! {
-        readable = timeout(header_time, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        begins = timeout(header_time, stream.begins()) => begins.unwrap_or(false),
         _ = end.changed() => false,
     };
     if has_begun {

@@ -27,9 +27,9 @@ impl Stream {
         Self { tcp, clients, patience: None, _slot: slot }
     }
 
-    /// Returns once the client has sent something or has gone.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.tcp.readable().await
+    /// Waits for the first byte and leaves it; false when the client has gone. (`readable` would not wait: a new stream counts as ready.)
+    pub(crate) async fn begins(&self) -> bool {
+        matches!(self.tcp.peek(&mut [0]).await, Ok(1))
     }
 
     fn unless_stalled<T>(

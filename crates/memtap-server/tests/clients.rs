@@ -135,7 +135,7 @@ async fn a_thousand_silent_connections_cost_little() {
     until("all are accepted", async || server.clients().await["connections"].as_u64() > Some(1_000)).await;
     let grown = resident_bytes().saturating_sub(before);
     println!("a thousand silent connections: {grown} bytes");
-    assert!(grown < 20 << 20, "{grown} bytes");
+    assert!(grown < 8 << 20, "{grown} bytes");
     drop(silent);
     until("they are forgotten", async || server.clients().await["connections"] == 1).await;
 }

@@ -7,9 +7,11 @@
 mod support;
 
 use std::collections::{HashMap, HashSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use serde_json::Value;
-use support::{Fixture, Memtap, NOBODY, command, free_port, run, vm_size};
+use support::{Fixture, Memtap, NOBODY, PATIENCE, command, free_port, run, vm_size};
 
 fn requests_of(memtap: &Memtap, pid: u32, call: &str) -> Vec<Value> {
     let path = format!("/api/v1/requests?pid={pid}&call={call}&limit=10000");
@@ -218,9 +220,31 @@ fn what_was_committed_survives_a_kill_in_the_middle_of_a_load() {
 fn ctrl_c_ends_it_in_order_and_soon() {
     let memtap = Memtap::start();
     std::process::Command::new("/bin/true").status().unwrap();
+    let (_silent, _websocket) = (connection(&memtap, ""), websocket(&memtap));
     let (took, well) = memtap.interrupt();
     assert!(well);
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+}
+
+fn connection(memtap: &Memtap, said: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", memtap.port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(said.as_bytes()).unwrap();
+    stream
+}
+
+/// A WebSocket that has got Engine.IO's first packet.
+fn websocket(memtap: &Memtap) -> TcpStream {
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==";
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{upgrade}\r\n\r\n", memtap.port);
+    let (mut stream, mut got, mut piece) = (connection(memtap, &ask), Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&got).contains("sid") {
+        let read = stream.read(&mut piece).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&piece[..read]);
+    }
+    stream
 }
 
 #[test]

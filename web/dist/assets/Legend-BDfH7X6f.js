@@ -1,1 +1,0 @@
-import{_t as e,lt as t}from"./index-B3EuOE7o.js";var n=t();function r({series:t}){return(0,n.jsx)(`ul`,{className:`keys`,children:t.map(t=>(0,n.jsxs)(`li`,{title:t.label,children:[(0,n.jsx)(`i`,{className:t.isLine?`key-line`:`swatch`,style:{background:t.colour},"aria-hidden":`true`}),(0,n.jsx)(`bdi`,{children:e(t.label,16)})]},t.key))})}export{r as t};
