@@ -21,6 +21,15 @@ echo "vm-test: begin on $(uname -r)"
 	test "$(systemctl show --value --property ExecMainStatus memtap)" = 0
 	test "$(stat --format %U:%a /var/lib/memtap)" = memtap:700
 	test -s /var/lib/memtap/memtap.db
+	# Started by root, as README does it, on a history that root has made: memtap becomes the package's user and takes it over.
+	chown -R root: /var/lib/memtap
+	memtap serve &
+	pid=$!
+	curl --fail --silent --retry 30 --retry-delay 1 --retry-connrefused $url/healthz
+	curl --fail --silent $url/api/v1/health | grep --only-matching '"user":"memtap","capabilities":\["CAP_SYS_PTRACE"\]'
+	kill -TERM "$pid"
+	wait "$pid"
+	test -z "$(find /var/lib/memtap ! -user memtap)"
 )
 code=$?
 [ $code = 0 ] || journalctl --no-pager --unit memtap

@@ -1,7 +1,9 @@
 //! The port: what a source must do, and which one is opened.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_model::{HostReading, Layout, Observation, WallClock};
@@ -71,6 +73,17 @@ pub enum SourceChoice {
     Recording(PathBuf),
 }
 
+impl SourceChoice {
+    /// The file that the source reads, where it is not standard input.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::SystemTap(path) | Self::Recording(path) if path != Path::new("-") => Some(path),
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for SourceChoice {
     type Err = String;
 
@@ -124,6 +137,8 @@ impl SourceKind {
 pub struct Settings {
     /// What is wanted.
     pub filter: Filter,
+    /// The file that the source reads, already open: whoever opened it may have given up the right to open it again.
+    pub input: Option<Arc<File>>,
     /// Size of the kernel's ring, bytes: a power of two and a multiple of the page size.
     pub ring_bytes: u32,
     /// How much of it requests may fill, bytes; `None`: three quarters. The rest is for forks, execs, exits and readings.
@@ -162,6 +177,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             filter: Filter::default(),
+            input: None,
             ring_bytes: 16 << 20,
             ring_requests: None,
             accounts: 32_768,

@@ -39,5 +39,6 @@ pub use port::{
     AllProcesses, Appended, Batch, Clock, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run,
     Settings, Status, Store, StoredRequest, UsagePoint, UsageQuery,
 };
+pub use sqlite::{HEADER_BYTES, is_history};
 pub use url::{StoreUrl, open, open_reader};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

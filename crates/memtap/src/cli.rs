@@ -280,8 +280,9 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]
     pub(crate) plan: Option<Plan>,
 
-    /// Which user memtap becomes when root starts it: a name or a number. It makes missing folders of the history for that user, and keeps
-    /// no more rights than it needs
+    /// Which user memtap becomes when root starts it: a name or a number; `root` stays root. Missing directories of the history are made for
+    /// that user, and memtap keeps no more rights than it needs [default: the user memtap, where there is one, else a number that nobody
+    /// else has. It is given the history's directory when that is memtap's alone; otherwise memtap stays root and says why]
     #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
     pub(crate) user: Option<User>,
 

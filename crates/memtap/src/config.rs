@@ -1,7 +1,9 @@
 //! What the settings mean: flag, then environment, then the settings file (all by clap), then the default; and the original's keys.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -76,6 +78,7 @@ impl Config {
                 columns: arguments.lines.columns,
                 utc_offset: arguments.lines.utc_offset,
                 speed: arguments.speed,
+                input: input(&arguments.source),
                 ..memtap_capture::Settings::default()
             },
             cors_origins: arguments.cors_origin.clone(),
@@ -84,15 +87,12 @@ impl Config {
         })
     }
 
-    /// What memtap writes to.
+    /// What memtap reads and writes by path while it watches.
     pub(crate) fn places(&self) -> Places {
-        let mut places = Places::default();
-        if let StoreUrl::Sqlite(database) = &self.store {
-            let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
-            places.folders.push(folder.unwrap_or(Path::new(".")).to_path_buf());
-            places.files = ["", "-wal", "-shm"].map(|ending| beside(database, ending)).into();
+        let mut places = places(&self.store, self.spool.as_ref().map(|spool| spool.folder.as_path()));
+        if self.capture.input.is_none() {
+            places.read_later.extend(self.source.file().map(Path::to_path_buf));
         }
-        places.folders.extend(self.spool.as_ref().map(|spool| spool.folder.clone()));
         places
     }
 
@@ -116,6 +116,30 @@ impl Config {
     }
 }
 
+/// What the history takes on disk.
+fn places(store: &StoreUrl, spool: Option<&Path>) -> Places {
+    let mut places = Places::default();
+    match store {
+        StoreUrl::Sqlite(database) => {
+            let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+            places.folders.push(folder.unwrap_or(Path::new(".")).to_path_buf());
+            places.files = ["", "-wal", "-shm"].map(|ending| beside(database, ending)).into();
+        }
+        StoreUrl::Mysql(url) => places.read_later.extend(url.authority().map(Path::to_path_buf)),
+        StoreUrl::None => {}
+    }
+    let own =
+        data_folder().ok().filter(|own| spool.is_some_and(|spool| spool.starts_with(own.join("spool"))));
+    places.folders.extend(own);
+    places.spool = spool.map(Path::to_path_buf);
+    places
+}
+
+/// As of a `serve` with that store and no other setting.
+pub(crate) fn default_places(store: &StoreUrl) -> anyhow::Result<Places> {
+    Ok(places(store, default_spool(store)?.as_deref()))
+}
+
 /// The store that the flag, the environment or the settings file names, else the default.
 pub(crate) fn store(named: Option<&StoreUrl>, env_file: Option<&Path>) -> anyhow::Result<StoreUrl> {
     match named {
@@ -124,16 +148,32 @@ pub(crate) fn store(named: Option<&StoreUrl>, env_file: Option<&Path>) -> anyhow
     }
 }
 
-/// Beside the database file; of a database elsewhere, a folder of its own, so that what waits for one is never given to another.
+/// The file that the source reads, opened while memtap may read every file. To open a pipe would wait for whoever writes to it; what
+/// cannot be opened is reported by the source.
+fn input(source: &SourceChoice) -> Option<Arc<File>> {
+    let path = source.file().filter(|path| path.is_file())?;
+    File::open(path).ok().map(Arc::new)
+}
+
 fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<SpoolSettings>> {
+    if arguments.spool_size == 0 {
+        return Ok(None);
+    }
     let folder = match (&arguments.spool, store) {
-        (_, StoreUrl::None) => return Ok(None),
-        _ if arguments.spool_size == 0 => return Ok(None),
-        (Some(folder), _) => folder.clone(),
-        (None, StoreUrl::Sqlite(path)) => beside(path, "-spool"),
-        (None, StoreUrl::Mysql(url)) => data_folder()?.join("spool").join(url.slug()),
+        (_, StoreUrl::None) => None,
+        (Some(folder), _) => Some(folder.clone()),
+        (None, _) => default_spool(store)?,
     };
-    Ok(Some(SpoolSettings { folder, max_bytes: arguments.spool_size }))
+    Ok(folder.map(|folder| SpoolSettings { folder, max_bytes: arguments.spool_size }))
+}
+
+/// Beside the database file; of a database elsewhere, a folder of its own, so that what waits for one is never given to another.
+fn default_spool(store: &StoreUrl) -> anyhow::Result<Option<PathBuf>> {
+    Ok(match store {
+        StoreUrl::Sqlite(path) => Some(beside(path, "-spool")),
+        StoreUrl::Mysql(url) => Some(data_folder()?.join("spool").join(url.slug())),
+        StoreUrl::None => None,
+    })
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -49,6 +49,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     found.push(trial_check(&facts, &trial));
     let store = config::store(arguments.store.as_ref(), arguments.env_file.as_deref())?;
     found.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
+    found.extend(own_user(&store)?);
     let runs_as = confine::runs_as();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -67,6 +68,18 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
         Err(error) if error.not_permitted() => NOT_PERMITTED,
         Err(_) => FAILED,
     }))
+}
+
+/// Which user `memtap serve` becomes when root starts it.
+fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(None);
+    }
+    let (verdict, found, mend) = match confine::own_user(&config::default_places(store)?) {
+        Ok(user) => (Verdict::Good, format!("memtap serve becomes {user}"), None),
+        Err(notice) => (Verdict::Less, notice.what, Some(notice.mend)),
+    };
+    Ok(Some(Check { group: Group::History, name: "user of serve", verdict, found, mend }))
 }
 
 /// Where the history is kept, when that is a file.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
-use memtap_capture::{Machine, SourceChoice};
+use memtap_capture::{Machine, Notice, SourceChoice};
 use memtap_ledger::{Ledger, LiveView};
 use memtap_model::WallClock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,13 +24,13 @@ pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::O
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     let config = Config::resolve(arguments)?;
     confine::prioritise(&config.source, arguments.priority.nice);
-    confine::begin(config.user.as_ref(), &config.places())?;
+    let stays_root = confine::begin_as_own_user(config.user.as_ref(), &config.places())?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).on_thread_start(confine::thread).enable_all().build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, stays_root))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, stays_root: Option<Notice>) -> anyhow::Result<()> {
     let settings = memtap_server::Settings {
         listen: config.listen,
         cors_origins: config.cors_origins.clone(),
@@ -60,7 +60,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
 
     let capture = config.capture.clone();
-    let opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
+    let mut opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
+    opened.notices.extend(stays_root);
     confine::attached()?;
     confine::watching();
     // What the kernel's types took while the programs were loaded.

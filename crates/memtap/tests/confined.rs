@@ -87,38 +87,217 @@ fn for_everybody(mode: u32) -> tempfile::TempDir {
 
 #[test]
 fn root_keeps_what_files_and_proc_need() {
-    let memtap = Memtap::start();
+    let memtap = Memtap::start_with(&["--user=root"]);
     confined_to(&memtap, SYS_PTRACE | FILES);
+    assert_eq!(uids(&memtap), [0].into());
     let bound = of_threads(memtap.pid(), 5, "CapBnd");
     assert!(bound.iter().all(|set| set & !(THE_THREE | FILES | 1 << 10) == 0), "{bound:x?}");
     sees_everything(&memtap);
     let runs_as = memtap.get("/api/v1/health")["runs_as"].clone();
     let kept = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"];
     assert_eq!(runs_as, json!({ "user": "root", "capabilities": kept, "nice": -10 }));
+    assert_eq!(memtap.get("/api/v1/health")["notices"], json!([]));
     confined_to(&memtap, SYS_PTRACE | FILES);
 }
 
+/// All numbers of all threads: real, effective, saved, and the file system's.
+fn uids(memtap: &Memtap) -> BTreeSet<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", memtap.pid())).unwrap();
+    let statuses =
+        threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap());
+    let uids = statuses.flat_map(|status| {
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap().to_owned();
+        line.split_whitespace().map(|uid| uid.parse().unwrap()).collect::<Vec<u32>>()
+    });
+    uids.collect()
+}
+
+/// The number of the user that memtap has become, in all threads.
+fn own_uid(memtap: &Memtap) -> u32 {
+    let uids = uids(memtap);
+    let named = nix::unistd::User::from_name("memtap").unwrap().map(|user| user.uid.as_raw());
+    let uid = *uids.first().unwrap();
+    assert!(
+        uids.len() == 1 && named.map_or((61_184..=65_519).contains(&uid), |named| uid == named),
+        "{uids:?}"
+    );
+    uid
+}
+
 #[test]
-fn three_capabilities_do_instead_of_root() {
-    let folder = for_everybody(0o777);
+fn root_becomes_a_user_of_its_own() {
+    let memtap = Memtap::start();
+    own_uid(&memtap);
+    confined_to(&memtap, SYS_PTRACE);
+    sees_everything(&memtap);
+    let health = memtap.get("/api/v1/health");
+    assert_eq!(health["runs_as"]["capabilities"], json!(["CAP_SYS_PTRACE"]));
+    assert_eq!(health["notices"], json!([]));
+    assert!(memtap.interrupt().1);
+}
+
+/// Everything below a directory and itself, by owner.
+fn owners(folder: &Path) -> BTreeSet<u32> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let inner = entries.flat_map(|path| match path.is_dir() {
+        true => owners(&path),
+        false => [path.metadata().unwrap().uid()].into(),
+    });
+    inner.chain([folder.metadata().unwrap().uid()]).collect()
+}
+
+fn memtap_on(database: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.args(arguments).env("MEMTAP_STORE", format!("sqlite:{}", database.display()));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What root's commands leave between two runs is taken over as well.
+#[test]
+fn the_history_of_an_earlier_run_by_root_is_taken_over() {
+    let place = for_everybody(0o711);
+    let folder = place.path().join("history");
+    std::fs::create_dir(&folder).unwrap();
+    let start = |arguments: &[&str]| {
+        Memtap::start_alone_in(&folder, place.path(), &[&["--source=bpf"], arguments].concat())
+    };
+    let rows = |pid: u32| format!("/api/v1/requests?pid={pid}&call=mmap&min_size=1236992");
+    let is_there = |page: &serde_json::Value| {
+        let requests = page["requests"].as_array();
+        requests.is_some_and(|found| found.iter().any(|request| request["memory_size"] == 1_236_992))
+    };
+
+    let by_root = start(&["--user=root"]);
+    let mut fixture = Fixture::start(&["known"]);
+    let pid = fixture.pid();
+    by_root.settle();
+    fixture.go();
+    let before = by_root.wait_for(&rows(pid), "its request is in the history", is_there);
+    // As a machine does that loses its power: the log is there as well.
+    by_root.kill();
+    assert_eq!(owners(&folder), [0].into());
+    assert!(folder.join("memtap.db-wal").exists() && folder.join("memtap.db-spool/lock").exists());
+
+    let database = folder.join("memtap.db");
+    let lines = place.path().join("lines");
+    std::fs::write(&lines, "mmap,7,perl,4096,Tue Nov 24 12:00:00 2026\n").unwrap();
+    let memtap = start(&[]);
+    let user = own_uid(&memtap);
+    assert_eq!(owners(&folder), [user].into());
+    let after = memtap.wait_for(&rows(pid), "the earlier rows are there", is_there);
+    assert_eq!(after["requests"], before["requests"]);
+    assert!(memtap.interrupt().1);
+
+    memtap_on(&database, &["import", lines.to_str().unwrap()]);
+    memtap_on(&database, &["store", "compact"]);
+    memtap_on(&database, &["store", "check"]);
+    assert_eq!(owners(&folder), [user].into(), "files that root's commands make are the user's");
+    // It makes files of its own again.
+    std::fs::remove_dir_all(folder.join("memtap.db-spool")).unwrap();
+    assert!(start(&["--user=root"]).interrupt().1);
+    assert_eq!(owners(&folder), [0, user].into());
+
+    let memtap = start(&[]);
+    assert_eq!((own_uid(&memtap), owners(&folder)), (user, [user].into()));
+    let after = memtap.wait_for(&rows(pid), "the earlier rows are there", is_there);
+    assert_eq!(after["requests"], before["requests"]);
+    assert!(memtap.interrupt().1);
+}
+
+/// Root in a container has only what it is given: first as before memtap became another user, then as the manifest for Kubernetes says.
+#[test]
+fn in_a_container_root_needs_three_more_capabilities_to_become_its_own_user() {
+    let place = for_everybody(0o711);
+    let folder = place.path().join("history");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let start = |capabilities: &str| {
+        let set = capabilities.to_lowercase().replace(['"', ' '], "").replace(',', ",+");
+        let set = format!("--bounding-set=-all,+{set}");
+        start_with_setpriv(&folder, place.path(), &["--inh-caps=-all", &set])
+    };
+    let memtap = start("BPF, PERFMON, SYS_PTRACE");
+    confined_to(&memtap, SYS_PTRACE);
+    let notice = memtap.get("/api/v1/health")["notices"][0].clone();
+    assert!(
+        notice["what"].as_str().unwrap().contains("without CAP_SETUID, CAP_SETGID, CAP_CHOWN"),
+        "{notice}"
+    );
+    assert!(memtap.interrupt().1);
+    assert_eq!(owners(&folder), [0].into());
+
+    let manifest = include_str!("../../../packaging/kubernetes.yaml");
+    let added = manifest.lines().find_map(|line| line.trim().strip_prefix("add: [")?.strip_suffix(']'));
+    for _ in 0..2 {
+        let memtap = start(added.unwrap());
+        confined_to(&memtap, SYS_PTRACE);
+        assert_eq!(owners(&folder), [own_uid(&memtap)].into());
+        assert_eq!(memtap.get("/api/v1/health")["notices"], json!([]));
+        assert!(memtap.interrupt().1);
+    }
+}
+
+#[test]
+fn in_a_directory_with_other_files_memtap_stays_root_and_says_why() {
+    let folder = for_everybody(0o755);
+    let memtap = Memtap::start_in(folder.path(), &["--source=bpf"], None);
+    confined_to(&memtap, SYS_PTRACE | FILES);
+    let notice = memtap.get("/api/v1/health")["notices"][0].clone();
+    let what = format!("memtap stays root: {} is not memtap's", folder.path().join("log").display());
+    assert_eq!(notice["what"], what);
+    assert!(notice["mend"].as_str().unwrap().contains("--user root"), "{notice}");
+    assert!(memtap.log().contains(&what), "{}", memtap.log());
+    assert_eq!(owners(folder.path()), [0].into());
+}
+
+/// It is opened before memtap becomes somebody who may not read it.
+#[test]
+fn sources_that_root_alone_can_read_are_read() {
+    let folder = for_everybody(0o711);
+    let lines = folder.path().join("lines");
+    std::fs::write(&lines, "mmap,7,perl,4096,Tue Nov 24 12:00:00 2026\n").unwrap();
+    std::fs::set_permissions(&lines, std::fs::Permissions::from_mode(0o600)).unwrap();
     let port = free_port();
-    let memtap = command(folder.path(), port, &["--source=bpf"]);
+    let mut command = command(folder.path(), port, &[&format!("--source=systemtap:{}", lines.display())]);
+    command.env("MEMTAP_STORE", "none");
+    let memtap = Memtap::start_command(folder.path(), port, &mut command);
+    own_uid(&memtap);
+    memtap.wait_for("/api/v1/processes/7", "its line is read", |process| process["name"] == "perl");
+}
+
+/// With its history in `folder`, by a program that sets users and capabilities.
+fn start_with_setpriv(folder: &Path, log: &Path, arguments: &[&str]) -> Memtap {
+    let port = free_port();
+    let memtap = command(folder, port, &["--source=bpf"]);
     let mut setpriv = Command::new("setpriv");
-    let three = "-all,+bpf,+perfmon,+sys_ptrace";
-    setpriv.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
-    setpriv.args([
-        &format!("--inh-caps={three}"),
-        &format!("--ambient-caps={three}"),
-        &format!("--bounding-set={three}"),
-    ]);
-    setpriv.arg(memtap.get_program()).args(memtap.get_args()).current_dir(folder.path());
+    setpriv.args(arguments).arg(memtap.get_program()).args(memtap.get_args()).current_dir(folder);
     for (key, value) in memtap.get_envs() {
         match value {
             Some(value) => setpriv.env(key, value),
             None => setpriv.env_remove(key),
         };
     }
-    let memtap = Memtap::start_command(folder.path(), port, setpriv.stdout(std::process::Stdio::null()));
+    Memtap::start_command(log, port, setpriv.stdout(Stdio::null()))
+}
+
+#[test]
+fn three_capabilities_do_instead_of_root() {
+    let folder = for_everybody(0o777);
+    let three = "-all,+bpf,+perfmon,+sys_ptrace";
+    let memtap = start_with_setpriv(
+        folder.path(),
+        folder.path(),
+        &[
+            &format!("--reuid={NOBODY}"),
+            &format!("--regid={NOBODY}"),
+            "--clear-groups",
+            &format!("--inh-caps={three}"),
+            &format!("--ambient-caps={three}"),
+            &format!("--bounding-set={three}"),
+        ],
+    );
     confined_to(&memtap, SYS_PTRACE);
     sees_everything(&memtap);
     assert_eq!(memtap.get("/api/v1/health")["notices"], json!([]));

@@ -44,9 +44,10 @@ struct Replay {
 
 impl Replay {
     fn open(path: &Path, settings: &Settings) -> io::Result<(Self, Machine)> {
-        let input: Box<dyn Read + Send> = match path == Path::new("-") {
-            true => Box::new(io::stdin()),
-            false => Box::new(File::open(path)?),
+        let input: Box<dyn Read + Send> = match &settings.input {
+            Some(file) => Box::new(file.try_clone()?),
+            None if path == Path::new("-") => Box::new(io::stdin()),
+            None => Box::new(File::open(path)?),
         };
         let mut replay = Self {
             path: path.to_owned(),

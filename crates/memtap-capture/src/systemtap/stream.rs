@@ -36,7 +36,11 @@ pub(super) struct Lost {
 
 /// Starts the thread.
 pub(super) fn open(path: &Path, settings: &Settings) -> Result<Receiver<Piece>, CaptureError> {
-    let open = input(path).map_err(CaptureError::read(path.display().to_string()))?;
+    let open = match &settings.input {
+        Some(file) => file.try_clone().map(opened),
+        None => input(path),
+    };
+    let open = open.map_err(CaptureError::read(path.display().to_string()))?;
     let (sender, lines) = sync_channel(CHANNEL);
     let Settings { columns, utc_offset, .. } = *settings;
     let read = move || read(|| Ok(ScriptLines::new(open()?, columns, utc_offset)), &sender);
@@ -60,8 +64,11 @@ fn input(path: &Path) -> io::Result<Open> {
         let path = path.to_owned();
         return Ok(Box::new(move || Ok(Box::new(File::open(path)?))));
     }
-    let file = File::open(path)?;
-    Ok(Box::new(move || Ok(Box::new(file))))
+    File::open(path).map(opened)
+}
+
+fn opened(file: File) -> Open {
+    Box::new(move || Ok(Box::new(file)))
 }
 
 /// The thread: it may wait for lines as long as it likes.

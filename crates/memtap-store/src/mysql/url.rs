@@ -1,7 +1,7 @@
 //! `mysql://USER:PASSWORD@HOST:PORT/DATABASE?tls=...`: parsed, and shown without its secret.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
@@ -100,6 +100,15 @@ impl MysqlUrl {
             };
         }
         Ok(parsed)
+    }
+
+    /// The file with the certificate of the authority that the server's certificate is checked against.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Path> {
+        match &self.tls {
+            Tls::Verified(Some(authority)) => Some(authority),
+            _ => None,
+        }
     }
 
     /// Names the database among all others, for what belongs to it: letters, digits and dashes.

@@ -2,6 +2,7 @@
 
 mod filter;
 mod findings;
+mod header;
 mod lives;
 mod machine;
 pub(crate) mod maintenance;
@@ -23,6 +24,7 @@ use memtap_model::WallClock;
 use rusqlite::Connection;
 
 use crate::{Appended, Clock, Delivery, Reader, Settings, Store, StoreError};
+pub use header::{HEADER_BYTES, is_history};
 use reader::SqliteReader;
 use retention::Retention;
 use writer::Writer;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use nix::libc;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
+    SeccompRule, sock_filter,
 };
 
 const REFUSED: [libc::c_long; 48] = [
@@ -67,9 +67,25 @@ const REFUSED: [libc::c_long; 48] = [
 /// Of bpf(), what a reading of all processes needs (include/uapi/linux/bpf.h): BPF_MAP_LOOKUP_ELEM, BPF_LINK_CREATE, BPF_ITER_CREATE.
 const BPF_COMMANDS: [u64; 3] = [1, 28, 33];
 
+/// Of clone(), which starts threads as well, what makes a namespace. CLONE_NEWTIME is none of them: clone() has no room for it
+/// (include/uapi/linux/sched.h).
+const NAMESPACES: [libc::c_int; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
+
+/// The bit of calls in the form of x32 (arch/x86/include/uapi/asm/unistd.h): the list above does not have their numbers.
+const X32: u32 = 0x4000_0000;
+
 /// In all threads, those to come as well.
 pub(super) fn refuse() -> Result<(), seccompiler::Error> {
-    seccompiler::apply_filter_all_threads(&filter()?)
+    seccompiler::apply_filter_all_threads(&filter()?)?;
+    seccompiler::apply_filter_all_threads(&by_number())
 }
 
 fn filter() -> Result<BpfProgram, BackendError> {
@@ -79,8 +95,37 @@ fn filter() -> Result<BpfProgram, BackendError> {
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     rules.insert(libc::SYS_bpf, vec![SeccompRule::new(other_command)?]);
+    rules.insert(libc::SYS_clone, NAMESPACES.map(has_flag).into_iter().collect::<Result<_, _>>()?);
     let refusal = SeccompAction::Errno(libc::EPERM as u32);
     SeccompFilter::new(rules, SeccompAction::Allow, refusal, std::env::consts::ARCH.try_into()?)?.try_into()
+}
+
+fn has_flag(flag: libc::c_int) -> Result<SeccompRule, BackendError> {
+    let flag = u64::from(flag.cast_unsigned());
+    let is_set = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(flag), flag)?;
+    SeccompRule::new(vec![is_set])
+}
+
+/// What the list cannot express. clone3() fails as on a kernel without it, since its flags are in memory, where a filter cannot see them:
+/// on ENOSYS the C library starts threads with clone().
+fn by_number() -> BpfProgram {
+    let statement = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 0, k };
+    let jump = |test: u32, k: u32, jt: u8, jf: u8| sock_filter {
+        code: (libc::BPF_JMP | test | libc::BPF_K) as u16,
+        jt,
+        jf,
+        k,
+    };
+    let clone3 = libc::SYS_clone3 as u32;
+    vec![
+        // The call's number stands first in struct seccomp_data.
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        jump(libc::BPF_JEQ, clone3, 0, 1),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
+        jump(libc::BPF_JGE, X32, 0, 1),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned()),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+    ]
 }
 
 #[cfg(test)]
@@ -94,6 +139,40 @@ mod tests {
         let answer = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::null::<u8>(), 0) };
         assert_eq!(answer, -1);
         io::Error::last_os_error().raw_os_error()
+    }
+
+    /// The error of a call with null arguments but the first; `None` when it succeeds.
+    fn error(call: libc::c_long, first: libc::c_int) -> Option<i32> {
+        // SAFETY: none of the calls that are tried here writes anywhere when it has no pointer.
+        let answer = unsafe { libc::syscall(call, first, 0, 0, 0, 0) };
+        (answer == -1).then(|| io::Error::last_os_error().raw_os_error()).flatten()
+    }
+
+    #[test]
+    fn a_thread_that_is_confined_gets_no_namespace_and_still_starts_threads() {
+        let confined = std::thread::spawn(|| {
+            seccompiler::apply_filter(&filter().unwrap()).unwrap();
+            seccompiler::apply_filter(&by_number()).unwrap();
+            for flag in NAMESPACES {
+                // With CLONE_SIGHAND and without CLONE_VM no kernel starts anything.
+                assert_eq!(
+                    error(libc::SYS_clone, flag | libc::CLONE_SIGHAND),
+                    Some(libc::EPERM),
+                    "{flag:#x}"
+                );
+                assert_eq!(error(libc::SYS_unshare, flag), Some(libc::EPERM), "{flag:#x}");
+            }
+            assert_eq!(
+                error(libc::SYS_clone, libc::CLONE_SIGHAND),
+                Some(libc::EINVAL),
+                "others pass the filter"
+            );
+            assert_eq!(error(libc::SYS_setns, 0), Some(libc::EPERM));
+            assert_eq!(error(libc::SYS_clone3, 0), Some(libc::ENOSYS));
+            assert_eq!(error(libc::SYS_getpid | libc::c_long::from(X32), 0), Some(libc::EPERM));
+            std::thread::spawn(|| true).join().unwrap()
+        });
+        assert!(confined.join().unwrap());
     }
 
     /// In one thread, so that the other tests go on as they are.

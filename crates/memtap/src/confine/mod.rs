@@ -6,15 +6,23 @@
 //! `serve`. `trace`, `top` and `record` have no threads before their source, so that for them it is one step ([`open`]). `run` gives nothing
 //! up: what it gave up its command would not have either, and would behave otherwise than by itself.
 
+#[cfg(test)]
+mod attempts;
 mod calls;
 mod capabilities;
+mod handover;
+mod own_user;
+mod places;
 mod priority;
+mod switch;
 mod user;
 
 use anyhow::Context as _;
-use memtap_capture::{Opened, Settings, SourceChoice};
+use memtap_capture::{Notice, Opened, Settings, SourceChoice};
 
-pub(crate) use user::{Places, User};
+pub(crate) use own_user::choose as own_user;
+pub(crate) use places::Places;
+pub(crate) use user::User;
 
 /// First of all: what memtap was given is in effect.
 pub(crate) fn raise() {
@@ -33,6 +41,24 @@ pub(crate) fn begin(user: Option<&User>, places: &Places) -> anyhow::Result<()> 
         user::become_other(user, places)?;
     }
     capabilities::keep(&kept).context("cannot give up capabilities")
+}
+
+/// As [`begin`]; root becomes memtap's own user where no other is named. Where that is not possible it stays root, with a notice.
+pub(crate) fn begin_as_own_user(named: Option<&User>, places: &Places) -> anyhow::Result<Option<Notice>> {
+    if named.is_some() || !nix::unistd::geteuid().is_root() {
+        return begin(named, places).map(|()| None);
+    }
+    let done = own_user::prepare(places).and_then(|user| match begin(Some(&user), places) {
+        Ok(()) => Ok(user),
+        Err(error) => Err(own_user::stays(&format!("{error:#}"), own_user::STAY)),
+    });
+    match done {
+        Ok(user) => {
+            tracing::info!("started by root, continues as {user}, which owns the history");
+            Ok(None)
+        }
+        Err(notice) => begin(None, places).map(|()| Some(notice)),
+    }
 }
 
 /// A thread of the runtime: it never attaches anything.

@@ -1,29 +1,23 @@
-//! `--user`: root gives that user the folders and becomes it, keeping its capabilities.
+//! The user that root becomes: it is given the directories that are missing, and capabilities are kept.
 
 use std::fs::DirBuilder;
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, lchown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, bail};
-use nix::unistd::{AccessFlags, Gid, Uid};
+use anyhow::{Context as _, anyhow, bail};
+use nix::unistd::{Gid, Uid};
 
-/// What memtap writes to.
-#[derive(Debug, Default)]
-pub(crate) struct Places {
-    /// They are made where they are missing.
-    pub(crate) folders: Vec<PathBuf>,
-    /// In them.
-    pub(crate) files: Vec<PathBuf>,
-}
+use super::Places;
+use super::places::Unusable;
+use super::switch::Switch;
 
 /// A user, by name or number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
-    name: String,
-    uid: Uid,
-    gid: Gid,
+    pub(super) name: String,
+    pub(super) uid: Uid,
+    pub(super) gid: Gid,
 }
 
 impl FromStr for User {
@@ -47,6 +41,12 @@ impl FromStr for User {
     }
 }
 
+impl std::fmt::Display for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 impl User {
     /// Whether memtap runs as this user already.
     pub(super) fn is_present(&self) -> bool {
@@ -60,6 +60,29 @@ impl User {
             false => Ok(()),
         }
     }
+
+    /// Makes the first directory that is missing of a path, for that user alone. What is there already stays whose it is. Below one of the
+    /// user's nothing is done as root, since links there are the user's, too.
+    pub(super) fn make_folder(&self, folder: &Path) -> std::io::Result<()> {
+        let parts = folder.ancestors().filter(|part| !part.as_os_str().is_empty());
+        for part in parts.collect::<Vec<_>>().into_iter().rev() {
+            match part.metadata() {
+                Ok(found) if found.uid() == self.uid.as_raw() => return Ok(()),
+                Ok(_) => {}
+                Err(_) => {
+                    new_folder().create(part)?;
+                    return self.take(part);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn new_folder() -> DirBuilder {
+    let mut new = DirBuilder::new();
+    new.mode(0o700);
+    new
 }
 
 /// The name of the user that memtap runs as, else the number.
@@ -68,7 +91,8 @@ pub(super) fn present() -> String {
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Gives the user those of the folders that are missing, and becomes it. The capabilities stay permitted.
+/// Gives the user those of the directories that are missing, and becomes it. The capabilities stay permitted. On failure the process
+/// is root as before.
 pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!(
@@ -76,44 +100,34 @@ pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
             user.name
         );
     }
-    for folder in &places.folders {
-        give(folder, user).with_context(|| format!("cannot give {} to {}", folder.display(), user.name))?;
+    let given = |folder: &PathBuf| format!("cannot give {} to {}", folder.display(), user.name);
+    for folder in places.written() {
+        user.make_folder(folder).with_context(|| given(folder))?;
     }
-    let cannot = || format!("cannot become user {}", user.name);
-    nix::sys::prctl::set_keepcaps(true).with_context(cannot)?;
-    nix::unistd::setgroups(&[user.gid]).with_context(cannot)?;
-    nix::unistd::setresgid(user.gid, user.gid, user.gid).with_context(cannot)?;
-    nix::unistd::setresuid(user.uid, user.uid, user.uid).with_context(cannot)?;
-    nix::sys::prctl::set_keepcaps(false).with_context(cannot)?;
-    can_write(places, user)
+    let cannot = || format!("cannot become {}", user.name);
+    let switch = Switch::to(user).with_context(cannot)?;
+    for folder in places.written() {
+        new_folder().recursive(true).create(folder).with_context(|| given(folder))?;
+    }
+    places.are_usable().map_err(|unusable| explain(&unusable, user))?;
+    switch.make_final().with_context(cannot)
 }
 
-/// Makes what is missing of a path, for that user alone. What is there already stays whose it is.
-fn give(folder: &Path, user: &User) -> std::io::Result<()> {
-    let parents = folder.ancestors().filter(|part| !part.as_os_str().is_empty());
-    for part in parents.collect::<Vec<_>>().into_iter().rev() {
-        match DirBuilder::new().mode(0o700).create(part) {
-            Ok(()) => user.take(part)?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
+fn explain(unusable: &Unusable, User { name, uid, .. }: &User) -> anyhow::Error {
+    match unusable {
+        Unusable::Unreachable(path) | Unusable::Unwritable(path) => anyhow!(
+            "{name} cannot write {path}; to mend it, choose another place with --store and --spool, or, when it is memtap's alone, run: sudo chown -R {owner}: {path}",
+            path = path.display(),
+            owner = nix::unistd::User::from_uid(*uid)
+                .ok()
+                .flatten()
+                .map_or_else(|| uid.to_string(), |user| user.name),
+        ),
+        Unusable::Unreadable(path) => anyhow!(
+            "{name} cannot read {path}. Put a copy where it can, and give it to that user: sudo chown {uid} FILE",
+            path = path.display()
+        ),
     }
-    Ok(())
-}
-
-/// Asked as that user: its folders, and files that are there already.
-fn can_write(places: &Places, user: &User) -> anyhow::Result<()> {
-    let folders = places.folders.iter().map(|path| (path, AccessFlags::W_OK | AccessFlags::X_OK));
-    let files = places.files.iter().filter(|path| path.exists()).map(|path| (path, AccessFlags::W_OK));
-    for (path, flags) in folders.chain(files) {
-        if nix::unistd::access(path, flags).is_err() {
-            let (name, path) = (&user.name, path.display());
-            bail!(
-                "{name} cannot write {path}; to mend it, choose another place with --store and --spool, or, when it is memtap's alone, run: sudo chown -R {name}: {path}"
-            );
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

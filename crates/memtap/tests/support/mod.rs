@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
@@ -26,13 +27,14 @@ pub(crate) const NOBODY: u32 = 65534;
 pub(crate) struct Memtap {
     pub(crate) port: u16,
     pub(crate) folder: PathBuf,
+    log: PathBuf,
     child: Child,
     _temporary: Option<tempfile::TempDir>,
     _serial: MutexGuard<'static, ()>,
 }
 
 impl Memtap {
-    /// Starts with eBPF and a fresh store, and waits until it serves.
+    /// Starts with eBPF and a fresh store in a directory of its own, as users do, and waits until it serves.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
@@ -40,13 +42,26 @@ impl Memtap {
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "these tests ask the real kernel: run them as root");
         let temporary = tempfile::tempdir().unwrap();
+        // Memtap becomes another user, who passes through it.
+        std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let folder = temporary.path().join("history");
+        std::fs::create_dir(&folder).unwrap();
         let arguments = [&["--source", "bpf"], arguments].concat();
-        let mut memtap = Self::start_in(temporary.path(), &arguments, None);
+        let mut memtap = Self::start_alone_in(&folder, temporary.path(), &arguments);
         memtap._temporary = Some(temporary);
         memtap
     }
 
+    /// With nothing but the history in `folder`: the log is elsewhere.
+    pub(crate) fn start_alone_in(folder: &Path, log: &Path, arguments: &[&str]) -> Self {
+        Self::start_for(folder, log, arguments, None)
+    }
+
     pub(crate) fn start_in(folder: &Path, arguments: &[&str], user: Option<u32>) -> Self {
+        Self::start_for(folder, folder, arguments, user)
+    }
+
+    fn start_for(folder: &Path, log: &Path, arguments: &[&str], user: Option<u32>) -> Self {
         let serial = alone();
         let port = free_port();
         let mut command = command(folder, port, arguments);
@@ -54,8 +69,9 @@ impl Memtap {
             use std::os::unix::process::CommandExt as _;
             command.uid(user).gid(user);
         }
-        let child = command.stderr(log(folder)).spawn().unwrap();
-        let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };
+        let child = command.stderr(log_in(log)).spawn().unwrap();
+        let log = log.join("log");
+        let mut memtap = Self { port, folder: folder.into(), log, child, _temporary: None, _serial: serial };
         memtap.wait_until_it_serves();
         memtap
     }
@@ -79,8 +95,15 @@ impl Memtap {
 
     pub(crate) fn start_command(folder: &Path, port: u16, command: &mut Command) -> Self {
         let serial = alone();
-        let child = command.stderr(log(folder)).spawn().unwrap();
-        let mut memtap = Self { port, folder: folder.into(), child, _temporary: None, _serial: serial };
+        let child = command.stderr(log_in(folder)).spawn().unwrap();
+        let mut memtap = Self {
+            port,
+            folder: folder.into(),
+            log: folder.join("log"),
+            child,
+            _temporary: None,
+            _serial: serial,
+        };
         memtap.wait_until(|memtap| {
             memtap.try_get("/api/v1/health").is_some_and(|health| health["uptime_s"].is_number())
         });
@@ -113,7 +136,7 @@ impl Memtap {
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     pub(crate) fn database(&self) -> rusqlite::Connection {
@@ -227,7 +250,7 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn log(folder: &Path) -> std::fs::File {
+fn log_in(folder: &Path) -> std::fs::File {
     std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap()
 }
 

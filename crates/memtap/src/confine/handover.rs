@@ -1,0 +1,356 @@
+//! Giving the history of root's earlier runs to the user that memtap becomes.
+//!
+//! A directory is given only when all in it is memtap's, and when nobody but root and that user could have put it there. Everything is
+//! looked at and given through descriptors, never by path twice, so that a link takes the place of nothing.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::fchownat;
+
+use super::own_user::FreeNumbers;
+use super::{Places, User};
+
+/// Directories of the system: neither they nor what is below them is given away.
+const SYSTEM: [&str; 10] =
+    ["/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var/spool/cron"];
+
+/// What SQLite keeps beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// What a directory may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Databases, what belongs to them, and spools.
+    History,
+    /// A spool for each database server.
+    Spools,
+    /// Deliveries (`spool.rs` of memtap-store).
+    Spool,
+}
+
+/// What an entry of a directory is.
+enum Entry {
+    Ours,
+    OurFolder(Holds),
+    /// Made by the file system.
+    Ignored,
+    Foreign,
+}
+
+/// To which user.
+pub(super) struct HandOver<'a> {
+    user: &'a User,
+    /// Among them is the number that an earlier run had, where this one has another.
+    free: FreeNumbers,
+    gives: bool,
+}
+
+impl<'a> HandOver<'a> {
+    pub(super) fn new(user: &'a User) -> Self {
+        Self { user, free: FreeNumbers::find(), gives: false }
+    }
+
+    /// Says why the places cannot be given, and changes nothing.
+    pub(super) fn check(&self, places: &Places) -> Result<(), String> {
+        // One that is inside of another comes with it, so that a link in a directory that is the user's already leads nowhere.
+        let outermost = |folder: &&PathBuf| !places.is_inside(folder);
+        places.folders.iter().filter(outermost).try_for_each(|folder| self.place(folder, Holds::History))?;
+        places.spool.iter().filter(outermost).try_for_each(|folder| self.place(folder, Holds::Spool))
+    }
+
+    /// Gives the places to the user; of those that are missing, the outermost directory is made.
+    pub(super) fn make(mut self, places: &Places) -> Result<(), String> {
+        self.gives = true;
+        self.check(places)?;
+        places.written().try_for_each(|folder| self.user.make_folder(folder).map_err(failed(folder)))
+    }
+
+    fn place(&self, folder: &Path, holds: Holds) -> Result<(), String> {
+        let Ok(path) = folder.canonicalize() else { return Ok(()) };
+        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        // Root may be without the right to open what the user has already.
+        let open = match openat(AT_FDCWD, &path, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
+            Err(_) if self.is_given(&path) => return Ok(()),
+            open => open.map_err(failed(&path))?,
+        };
+        if !self.has(&stat(&open, &path)?) && is_of_the_system(&path) {
+            return Err(format!("{} is a directory of the system", path.display()));
+        }
+        self.folder(&open, &path, holds)
+    }
+
+    fn is_given(&self, path: &Path) -> bool {
+        nix::sys::stat::stat(path).is_ok_and(|found| self.has(&found))
+    }
+
+    fn has(&self, found: &FileStat) -> bool {
+        found.st_uid == self.user.uid.as_raw()
+    }
+
+    /// The directory last: until then nobody else can write to it.
+    fn folder(&self, open: &OwnedFd, path: &Path, holds: Holds) -> Result<(), String> {
+        let found = stat(open, path)?;
+        self.is_givable(&found, path)?;
+        if found.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0 {
+            return Err(format!("others can write to {}", path.display()));
+        }
+        let entries =
+            std::fs::read_dir(format!("/proc/self/fd/{}", open.as_raw_fd())).map_err(failed(path))?;
+        for entry in entries {
+            let name = entry.map_err(failed(path))?.file_name();
+            self.entry(open, path, &name, holds, self.has(&found))?;
+        }
+        self.give(open, path)
+    }
+
+    fn entry(
+        &self,
+        folder: &OwnedFd,
+        path: &Path,
+        name: &OsStr,
+        holds: Holds,
+        is_users: bool,
+    ) -> Result<(), String> {
+        let at = path.join(name);
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let open = openat(folder, name, flags, Mode::empty()).map_err(failed(&at))?;
+        let found = stat(&open, &at)?;
+        let kind = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
+        if self.has(&found) && kind != SFlag::S_IFDIR {
+            return Ok(());
+        }
+        match entry(folder, name, holds, kind) {
+            Entry::Ignored => Ok(()),
+            // In its own directory it stays whose it is.
+            Entry::Foreign if is_users => Ok(()),
+            Entry::Foreign => Err(format!("{} is not memtap's", at.display())),
+            Entry::OurFolder(holds) => {
+                let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                match openat(folder, name, flags, Mode::empty()) {
+                    Err(_) if self.has(&found) => Ok(()),
+                    open => self.folder(&open.map_err(failed(&at))?, &at, holds),
+                }
+            }
+            Entry::Ours => {
+                self.is_givable(&found, &at)?;
+                if found.st_nlink > 1 {
+                    return Err(format!("{} has another name elsewhere (a hard link)", at.display()));
+                }
+                self.give(&open, &at)
+            }
+        }
+    }
+
+    fn is_givable(&self, found: &FileStat, path: &Path) -> Result<(), String> {
+        if found.st_uid == 0 || self.has(found) || self.free.has(found.st_uid) {
+            return Ok(());
+        }
+        Err(format!("{} belongs to another user ({})", path.display(), found.st_uid))
+    }
+
+    fn give(&self, open: &OwnedFd, path: &Path) -> Result<(), String> {
+        if !self.gives || self.has(&stat(open, path)?) {
+            return Ok(());
+        }
+        let (uid, gid) = (Some(self.user.uid), Some(self.user.gid));
+        fchownat(open, "", uid, gid, AtFlags::AT_EMPTY_PATH).map_err(failed(path))
+    }
+}
+
+fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> String {
+    move |error| format!("{} cannot be given to a user of its own: {error}", path.display())
+}
+
+fn stat(open: &OwnedFd, path: &Path) -> Result<FileStat, String> {
+    fstat(open).map_err(failed(path))
+}
+
+fn is_of_the_system(path: &Path) -> bool {
+    // The root and what is right below it: /srv, /mnt, /opt.
+    path.components().count() <= 2 || SYSTEM.iter().any(|system| path.starts_with(system))
+}
+
+fn is_spool(name: &OsStr) -> bool {
+    name.as_bytes().ends_with(b"-spool")
+}
+
+/// Judges by name and kind, and a database by what is in it.
+fn entry(folder: &OwnedFd, name: &OsStr, holds: Holds, kind: SFlag) -> Entry {
+    let is_folder = kind == SFlag::S_IFDIR;
+    match holds {
+        _ if is_folder && name == "lost+found" => Entry::Ignored,
+        Holds::History if is_folder && name == "spool" => Entry::OurFolder(Holds::Spools),
+        Holds::History if is_folder && is_spool(name) => Entry::OurFolder(Holds::Spool),
+        Holds::History if kind == SFlag::S_IFREG && is_history(folder, name) => Entry::Ours,
+        Holds::Spools if is_folder => Entry::OurFolder(Holds::Spool),
+        Holds::Spool if kind == SFlag::S_IFREG && is_of_a_spool(name) => Entry::Ours,
+        _ => Entry::Foreign,
+    }
+}
+
+fn is_of_a_spool(name: &OsStr) -> bool {
+    let number = name.as_bytes().strip_suffix(b".segment");
+    name == "lock" || number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+}
+
+/// A database of memtap's, or a file that SQLite keeps beside one.
+fn is_history(folder: &OwnedFd, name: &OsStr) -> bool {
+    let beside = BESIDE.iter().find_map(|ending| name.as_bytes().strip_suffix(ending.as_bytes()));
+    let database = PathBuf::from(OsStr::from_bytes(beside.unwrap_or(name.as_bytes())));
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let Ok(open) = openat(folder, &database, flags, Mode::empty()) else { return false };
+    let mut header = Vec::new();
+    let read = File::from(open).take(memtap_store::HEADER_BYTES as u64).read_to_end(&mut header);
+    // Memtap makes the file before SQLite writes to it.
+    let is_new = header.is_empty() && database.extension().is_some_and(|ending| ending == "db");
+    read.is_ok() && (is_new || memtap_store::is_history(&header))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+
+    use nix::unistd::{Gid, Uid};
+
+    use super::*;
+
+    const UID: u32 = 61_300;
+
+    /// A history with all that an earlier run may leave, in a directory of its own.
+    fn history() -> (tempfile::TempDir, PathBuf) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("history");
+        for spool in ["memtap.db-spool", "spool/db-3306-memory-0f"] {
+            let spool = folder.join(spool);
+            std::fs::create_dir_all(&spool).unwrap();
+            for name in ["lock", "0000000001.segment"] {
+                std::fs::write(spool.join(name), "").unwrap();
+            }
+        }
+        for name in ["memtap.db", "memtap.db-wal", "memtap.db-shm"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        (place, folder)
+    }
+
+    fn hand_over(folder: &Path) -> Result<(), String> {
+        hand_over_with(folder, &folder.join("memtap.db-spool"))
+    }
+
+    fn hand_over_with(folder: &Path, spool: &Path) -> Result<(), String> {
+        let user = User { name: "a".to_owned(), uid: Uid::from_raw(UID), gid: Gid::from_raw(UID) };
+        let places = Places { folders: vec![folder.into()], spool: Some(spool.into()), ..Places::default() };
+        HandOver::new(&user).check(&places)?;
+        HandOver::new(&user).make(&places)
+    }
+
+    fn owners(path: &Path) -> Vec<u32> {
+        let inner = path.read_dir().into_iter().flatten().flat_map(|entry| owners(&entry.unwrap().path()));
+        let mut owners: Vec<u32> = inner.chain([path.symlink_metadata().unwrap().uid()]).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
+    #[test]
+    fn a_history_is_given_with_all_that_belongs_to_it() {
+        let (_place, folder) = history();
+        std::fs::create_dir(folder.join("lost+found")).unwrap();
+        hand_over(&folder).unwrap();
+        assert_eq!(owners(&folder.join("lost+found")), [0]);
+        std::fs::remove_dir(folder.join("lost+found")).unwrap();
+        assert_eq!(owners(&folder), [UID]);
+        // What root's commands make there later, also beside files of the user's own.
+        std::fs::write(folder.join("memtap.db-journal"), "").unwrap();
+        std::fs::write(folder.join("notes"), "").unwrap();
+        hand_over(&folder).unwrap();
+        assert_eq!(folder.join("memtap.db-journal").metadata().unwrap().uid(), UID);
+        assert_eq!(folder.join("notes").metadata().unwrap().uid(), 0);
+    }
+
+    #[test]
+    fn what_is_missing_is_made_and_what_was_another_number_s_is_given() {
+        let (place, folder) = history();
+        chown(folder.join("memtap.db"), Some(UID + 1), None).unwrap();
+        hand_over(&folder).unwrap();
+        assert_eq!(owners(&folder), [UID]);
+        hand_over(&place.path().join("a/b")).unwrap();
+        assert_eq!(owners(&place.path().join("a")), [UID]);
+    }
+
+    #[test]
+    fn a_spool_elsewhere_is_given_too() {
+        let (place, folder) = history();
+        let spool = place.path().join("queue");
+        std::fs::rename(folder.join("memtap.db-spool"), &spool).unwrap();
+        hand_over_with(&folder, &spool).unwrap();
+        assert_eq!((owners(&folder), owners(&spool)), (vec![UID], vec![UID]));
+    }
+
+    /// Whoever is that user may have put links into its directory.
+    #[test]
+    fn links_in_the_users_directory_lead_nowhere() {
+        let (place, folder) = history();
+        let other = place.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        hand_over(&folder).unwrap();
+        for name in ["spool", "memtap.db-spool"] {
+            std::fs::remove_dir_all(folder.join(name)).unwrap();
+            symlink(&other, folder.join(name)).unwrap();
+        }
+        symlink(other.join("missing"), folder.join("more-spool")).unwrap();
+        for spool in ["memtap.db-spool", "spool/new", "more-spool"] {
+            hand_over_with(&folder, &folder.join(spool)).unwrap();
+        }
+        assert_eq!(owners(&other), [0]);
+        assert_eq!(other.read_dir().unwrap().count(), 0);
+    }
+
+    /// Nothing has changed then.
+    fn is_refused(spoil: impl FnOnce(&Path), reason: &str) {
+        let (_place, folder) = history();
+        spoil(&folder);
+        let before = owners(&folder);
+        let error = hand_over(&folder).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+        assert_eq!(owners(&folder), before, "{reason}");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_memtaps_alone_stays_as_it_is() {
+        is_refused(|folder| std::fs::write(folder.join("notes"), "").unwrap(), "notes is not memtap's");
+        is_refused(|folder| std::fs::create_dir(folder.join("more")).unwrap(), "more is not memtap's");
+        is_refused(|folder| std::fs::write(folder.join("memtap.db"), "text").unwrap(), " is not memtap's");
+        is_refused(|folder| symlink("/etc/passwd", folder.join("a.db")).unwrap(), "a.db is not memtap's");
+        is_refused(
+            |folder| std::fs::hard_link(folder.join("memtap.db"), folder.join("memtap.db-journal")).unwrap(),
+            "has another name",
+        );
+        is_refused(|folder| chown(folder.join("memtap.db"), Some(1), None).unwrap(), "another user (1)");
+        is_refused(|folder| chown(folder, Some(1), None).unwrap(), "another user (1)");
+        let writable = std::fs::Permissions::from_mode(0o775);
+        is_refused(|folder| std::fs::set_permissions(folder, writable).unwrap(), "others can write");
+        let other = |folder: &Path| {
+            let other = rusqlite::Connection::open(folder.join("memtap.db")).unwrap();
+            other.execute_batch("CREATE TABLE a (b)").unwrap();
+        };
+        is_refused(other, " is not memtap's");
+    }
+
+    #[test]
+    fn directories_of_the_system_are_never_given() {
+        for path in ["/", "/srv", "/etc", "/etc/cron.d", "/usr/local/bin"] {
+            assert!(is_of_the_system(Path::new(path)), "{path}");
+        }
+        for path in ["/var/lib/memtap", "/srv/memtap", "/data/memtap", "/var/spool/memtap"] {
+            assert!(!is_of_the_system(Path::new(path)), "{path}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The user that root's `serve` becomes when none is named: `memtap`, where there is such a user, else a number that nobody else has.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt as _;
+
+use caps::{CapSet, Capability};
+use memtap_capture::Notice;
+use nix::errno::Errno;
+use nix::unistd::{Gid, Group, Uid};
+
+use super::handover::HandOver;
+use super::places::Unusable;
+use super::switch::Switch;
+use super::{Places, User};
+
+/// What the package and the image call their user, and what a process of memtap is called.
+const NAME: &str = "memtap";
+
+/// Numbers that systemd keeps for users without an entry in the user database (`DynamicUser=`; UIDS-GIDS.md of its documentation).
+const NUMBERS: RangeInclusive<u32> = 61_184..=65_519;
+
+/// The one that is tried first, so that all runs take the same: CRC-32 of `memtap`, within the range.
+const FIRST: u32 = 61_234;
+
+/// What it takes to become another user and to give it the history.
+const NEEDED: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_CHOWN];
+
+/// How to silence the notice.
+pub(super) const STAY: &str = "--user root keeps it so without this notice";
+
+/// Which user that is, where it can be and the history can be its own. Nothing is changed.
+pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
+    let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
+    let missing: Vec<_> = NEEDED.iter().filter(|needed| !effective.contains(needed)).collect();
+    if !missing.is_empty() {
+        let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(stays(
+            &format!("it cannot become a user of its own without {names}"),
+            &format!(
+                "allow them (in a container: add SETUID, SETGID and CHOWN to its capabilities), or start memtap as another user; {STAY}"
+            ),
+        ));
+    }
+    let user = user(places).ok_or_else(|| {
+        let range = format!("{}..{}", NUMBERS.start(), NUMBERS.end());
+        stays(
+            &format!("all user numbers in {range} are in use"),
+            &format!("choose a user with --user NAME; {STAY}"),
+        )
+    })?;
+    is_reached(places, &user)?;
+    HandOver::new(&user).check(places).map_err(|reason| history_stays(&reason))?;
+    Ok(user)
+}
+
+/// As [`choose`]; the history is the user's then.
+pub(super) fn prepare(places: &Places) -> Result<User, Notice> {
+    let user = choose(places)?;
+    HandOver::new(&user).make(places).map_err(|reason| history_stays(&reason))?;
+    Ok(user)
+}
+
+/// That memtap stays root, and how to change it.
+pub(super) fn stays(reason: &str, fix: &str) -> Notice {
+    Notice { what: format!("memtap stays root: {reason}"), mend: fix.to_owned() }
+}
+
+fn history_stays(reason: &str) -> Notice {
+    stays(
+        reason,
+        &format!(
+            "give the history a directory of its own, such as --store sqlite:/var/lib/memtap/memtap.db (and --spool DIR); {STAY}"
+        ),
+    )
+}
+
+fn user(places: &Places) -> Option<User> {
+    if let Ok(Some(named)) = nix::unistd::User::from_name(NAME)
+        && !named.uid.is_root()
+    {
+        return Some(User { name: named.name, uid: named.uid, gid: named.gid });
+    }
+    let free = FreeNumbers::find();
+    let last = places.files.iter().chain(places.written()).find_map(|path| path.metadata().ok());
+    let last = last.map(|file| file.uid());
+    let mut numbers = last.into_iter().chain(FIRST..=*NUMBERS.end()).chain(*NUMBERS.start()..FIRST);
+    let uid = numbers.find(|uid| free.has(*uid))?;
+    Some(User { name: format!("user {uid}"), uid: Uid::from_raw(uid), gid: Gid::from_raw(uid) })
+}
+
+/// Numbers for users without an entry that no user, no group and no process has, but for those called memtap.
+pub(super) struct FreeNumbers {
+    taken: HashSet<u32>,
+}
+
+impl FreeNumbers {
+    pub(super) fn find() -> Self {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let statuses =
+            processes.filter_map(|process| std::fs::read_to_string(process.path().join("status")).ok());
+        Self { taken: statuses.flat_map(|status| uids_of(&status)).collect() }
+    }
+
+    pub(super) fn has(&self, uid: u32) -> bool {
+        NUMBERS.contains(&uid)
+            && !self.taken.contains(&uid)
+            && !matches!(nix::unistd::User::from_uid(Uid::from_raw(uid)), Ok(Some(_)))
+            && !matches!(Group::from_gid(Gid::from_raw(uid)), Ok(Some(_)))
+    }
+}
+
+/// Real, effective, saved and the file system's, of a process that is not called memtap.
+fn uids_of(status: &str) -> Vec<u32> {
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    if field("Name:") == NAME {
+        return Vec::new();
+    }
+    field("Uid:").split_whitespace().filter_map(|uid| uid.parse().ok()).collect()
+}
+
+/// Acts as the user for a moment, and asks the kernel.
+fn is_reached(places: &Places, user: &User) -> Result<(), Notice> {
+    let ways =
+        places.ways().map_err(|error| history_stays(&format!("its directory cannot be found: {error}")))?;
+    let switch = Switch::to(user).map_err(|error| {
+        let reason = match error {
+            Errno::EINVAL | Errno::EPERM => {
+                format!("this container or unit does not let it become {}", user.name)
+            }
+            error => format!("it cannot become {}: {error}", user.name),
+        };
+        stays(&reason, &format!("choose another with --user NAME or --user NUMBER; {STAY}"))
+    })?;
+    let reached = places.are_reached(&ways);
+    drop(switch);
+    reached.map_err(|unusable| match unusable {
+        Unusable::Unreachable(way) | Unusable::Unwritable(way) => {
+            history_stays(&format!("{} cannot pass through {}", user.name, way.display()))
+        }
+        Unusable::Unreadable(file) => stays(
+            &format!("{} cannot read {}", user.name, file.display()),
+            &format!(
+                "put a copy where it can, for example in /etc/memtap, and give it to that user: sudo chown {} FILE; {STAY}",
+                user.uid
+            ),
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_other_programs_are_taken() {
+        let status = |name: &str, uids: &str| format!("Name:\t{name}\nUmask:\t0022\nUid:\t{uids}\nGid:\t0\n");
+        assert_eq!(uids_of(&status("a", "0\t61234\t61234\t61234")), [0, 61_234, 61_234, 61_234]);
+        assert!(uids_of(&status(NAME, "61234\t61234\t61234\t61234")).is_empty());
+    }
+
+    #[test]
+    fn a_number_is_free_when_nobody_has_it() {
+        let free = FreeNumbers { taken: HashSet::new() };
+        assert!(free.has(FIRST) && !free.has(0) && !free.has(65_534));
+        assert!(!FreeNumbers { taken: [FIRST].into() }.has(FIRST));
+    }
+
+    #[test]
+    fn the_owner_of_the_history_is_chosen_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places { folders: vec![folder.path().into()], ..Places::default() };
+        let named = matches!(nix::unistd::User::from_name(NAME), Ok(Some(_)));
+        for (owner, chosen) in [(0, FIRST), (61_999, 61_999), (1000, FIRST)] {
+            std::os::unix::fs::chown(folder.path(), Some(owner), None).unwrap();
+            assert!(named || user(&places).unwrap().uid.as_raw() == chosen, "{owner}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A change of user that is taken back unless it is made final.
+
+use nix::unistd::{Gid, ResGid, ResUid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
+
+use super::User;
+
+/// Acting as another user. Root's number stays among the saved ones, so that dropping this acts as root again.
+pub(super) struct Switch {
+    uid: nix::unistd::Uid,
+    gid: Gid,
+    before: Option<Before>,
+}
+
+struct Before {
+    uids: ResUid,
+    gids: ResGid,
+    groups: Vec<Gid>,
+}
+
+impl Switch {
+    /// Acts as `user` from here on: without effective capabilities and without root's groups.
+    pub(super) fn to(user: &User) -> nix::Result<Self> {
+        let before = Before { uids: getresuid()?, gids: getresgid()?, groups: getgroups()? };
+        let (root, group) = (before.uids.effective, before.gids.effective);
+        // A user namespace may forbid this one even to take back what is unchanged.
+        setgroups(&[user.gid])?;
+        let switch = Self { uid: user.uid, gid: user.gid, before: Some(before) };
+        setresgid(user.gid, user.gid, group)?;
+        setresuid(user.uid, user.uid, root)?;
+        Ok(switch)
+    }
+
+    /// Nothing leads back. The capabilities stay permitted.
+    pub(super) fn make_final(mut self) -> nix::Result<()> {
+        setresgid(self.gid, self.gid, self.gid)?;
+        nix::sys::prctl::set_keepcaps(true)?;
+        setresuid(self.uid, self.uid, self.uid)?;
+        self.before = None;
+        nix::sys::prctl::set_keepcaps(false)
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        let Some(Before { uids, gids, groups }) = self.before.take() else { return };
+        // The user first: it brings back the capabilities that the others need.
+        let done = setresuid(uids.real, uids.effective, uids.saved)
+            .and_then(|()| setresgid(gids.real, gids.effective, gids.saved))
+            .and_then(|()| setgroups(&groups));
+        if let Err(error) = done {
+            tracing::error!(
+                "cannot act as root again: {error}; restart memtap, with --user root if this comes again"
+            );
+        }
+    }
+}
