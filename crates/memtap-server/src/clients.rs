@@ -16,7 +16,7 @@ pub struct Bounds {
     pub sessions: usize,
     /// How long a client may take to send a request's header, and again its body. An idle connection is closed after that time too.
     pub header_time: Duration,
-    /// How long a client may take nothing of what is sent to it.
+    /// How long a client may read nothing of what is sent to it.
     pub stall_time: Duration,
     /// How long an Engine.IO session may be outside of every namespace.
     pub join_time: Duration,
@@ -54,7 +54,7 @@ pub(crate) struct Clients {
     pub(crate) sessions: Gate,
     /// Requests of other sites' pages.
     pub(crate) cross_site: AtomicU64,
-    /// Clients that took nothing of what was sent to them.
+    /// Clients that read nothing of what was sent to them.
     pub(crate) stalled: AtomicU64,
 }
 

@@ -93,7 +93,7 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
     loop {
         tokio::select! {
             word = words.recv() => {
-                // Also while no view comes, as after the end of a recording: a client that is kept holds its session.
+                // Needed when no view comes, for example after the end of a recording: a client in this list holds its session.
                 clients.retain(|client| client.socket.connected());
                 let (socket, wishes) = match word {
                     None => return,

@@ -128,7 +128,7 @@ fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
             ready(())
         };
         socket.on("focus", look);
-        // A full queue will do: each word in it makes the task look at who has gone.
+        // If the queue is full, nothing is lost: every message makes the task remove the clients that have gone.
         socket.on_disconnect(move || {
             let _ = gone.try_send(Word::Departure);
             ready(())

@@ -1,5 +1,5 @@
 //! A client's TCP stream. It holds the connection's slot as long as it is open, also after a WebSocket has taken it over, and fails
-//! when the client takes nothing for too long: otherwise an answer that nobody reads would be kept for ever.
+//! when the client reads nothing for too long: otherwise memtap would keep an answer that nobody reads.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::clients::Clients;
 pub(crate) struct Stream {
     tcp: TcpStream,
     clients: Arc<Clients>,
-    /// Set while the client takes nothing.
+    /// Set while the client reads nothing.
     patience: Option<Pin<Box<Sleep>>>,
     _slot: OwnedSemaphorePermit,
 }

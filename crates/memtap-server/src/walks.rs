@@ -186,7 +186,7 @@ impl Walks {
     }
 }
 
-/// Nobody is asked for who is in use: those are as many as there are connections.
+/// Removes places that no longer rest, and then those whose rest ends first. Places in use stay: there are at most as many as connections.
 fn make_room(places: &mut HashMap<ProcessId, Arc<Place>>, now: Instant) {
     let is_used = |place: &Arc<Place>| Arc::strong_count(place) > 1;
     places.retain(|_, place| is_used(place) || place.rest_ends().is_some_and(|end| now < end));
