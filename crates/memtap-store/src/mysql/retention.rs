@@ -108,7 +108,8 @@ async fn requests(
         connection.exec_drop(sql, (host, first)).await?;
         return Ok(connection.affected_rows());
     }
-    if !is_old && !(is_ahead && next_is_old(connection, host, first, [horizon, ahead]).await?) {
+    let is_old = is_old || is_ahead && next_is_old(connection, host, first, [horizon, ahead]).await?;
+    if !is_old {
         return Ok(0);
     }
     let last = format!(
