@@ -24,6 +24,6 @@ pub use error::ServerError;
 pub use openapi::document;
 pub use run::{bind, router, serve};
 pub use state::{
-    AskKernel, AskLimits, AskMappings, AskOwnLimits, AskProportional, HostFacts, Info, Notice, Proportional,
-    RunsAs, Settings, State, StoreStatus,
+    AskKernel, AskLimits, AskMappings, AskNotices, AskOwnLimits, AskProportional, HostFacts, Info, Notice,
+    Proportional, RunsAs, Settings, State, StoreStatus,
 };

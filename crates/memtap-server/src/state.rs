@@ -108,6 +108,9 @@ pub struct AskKernel {
 /// Asks /proc for the limits of the processes of a view.
 pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
 
+/// Tells what the user should know that was not known at the start.
+pub type AskNotices = Arc<dyn Fn() -> Vec<Notice> + Send + Sync>;
+
 /// What the handlers read.
 #[derive(Clone)]
 pub struct State {
@@ -120,6 +123,8 @@ pub struct State {
     pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
+    /// Notices beyond those of `info`.
+    pub(crate) notices: Option<AskNotices>,
     pub(crate) info: Arc<Info>,
 }
 
@@ -134,7 +139,17 @@ impl State {
         info: Info,
     ) -> Self {
         let looking = Arc::new(Semaphore::new(1));
-        Self { view, reader, store_status, kernel, limits: None, focus: None, looking, info: Arc::new(info) }
+        Self {
+            view,
+            reader,
+            store_status,
+            kernel,
+            limits: None,
+            focus: None,
+            looking,
+            notices: None,
+            info: Arc::new(info),
+        }
     }
 
     /// With the limits of living processes, which findings then tell of.
@@ -147,6 +162,18 @@ impl State {
     #[must_use]
     pub fn with_focus(self, focus: watch::Sender<BTreeSet<Tgid>>) -> Self {
         Self { focus: Some(focus), ..self }
+    }
+
+    /// With notices that come while memtap runs.
+    #[must_use]
+    pub fn with_notices(self, ask: AskNotices) -> Self {
+        Self { notices: Some(ask), ..self }
+    }
+
+    /// All notices that hold now.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        let fresh = self.notices.as_ref().map(|ask| ask()).unwrap_or_default();
+        self.info.notices.iter().cloned().chain(fresh).collect()
     }
 
     /// The latest view.

@@ -141,10 +141,10 @@ impl Health {
                 user: info.runs_as.user.clone(),
                 capabilities: info.runs_as.capabilities.clone(),
             },
-            notices: info
-                .notices
-                .iter()
-                .map(|notice| Notice { what: notice.what.clone(), mend: notice.mend.clone() })
+            notices: state
+                .notices()
+                .into_iter()
+                .map(|notice| Notice { what: notice.what, mend: notice.mend })
                 .collect(),
         }
     }
