@@ -1,16 +1,23 @@
-//! A library that is loaded before others (`LD_PRELOAD`): the clock fails once, in one thread, as soon as a file is there. The standard library
-//! panics then. So tests make any thread of the real program panic, and the program has nothing in it for that.
+//! A library that is loaded before others (`LD_PRELOAD`): the clock fails some times, in one thread, as soon as a file is there. The standard
+//! library panics then. So tests make any thread of the real program panic, and the program has nothing in it for that.
 //!
-//! `FAILING_CLOCK=THREAD:FILE`: the name of the thread, as the kernel has it, and the file.
+//! `FAILING_CLOCK=THREAD:TIMES:FILE`: the name of the thread, as the kernel has it, how often, and the file. Whatever resolves names of users
+//! asks for the time as well, and does not mind; once is enough for a thread that does not.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{clockid_t, timespec};
 
-static WANTED: OnceLock<Option<(CString, CString)>> = OnceLock::new();
-static HAS_FAILED: AtomicBool = AtomicBool::new(false);
+static WANTED: OnceLock<Option<Wanted>> = OnceLock::new();
+static FAILED: AtomicU32 = AtomicU32::new(0);
+
+struct Wanted {
+    thread: CString,
+    times: u32,
+    file: CString,
+}
 
 /// The C library's function, as the program finds it.
 ///
@@ -29,8 +36,8 @@ pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) ->
 }
 
 fn fails_now() -> bool {
-    let Some((thread, file)) = WANTED.get_or_init(wanted) else { return false };
-    is_named(thread) && is_there(file) && !HAS_FAILED.swap(true, Ordering::SeqCst)
+    let Some(wanted) = WANTED.get_or_init(wanted) else { return false };
+    is_named(&wanted.thread) && is_there(&wanted.file) && FAILED.fetch_add(1, Ordering::SeqCst) < wanted.times
 }
 
 /// Whether the calling thread has that name.
@@ -47,8 +54,10 @@ fn is_there(file: &CStr) -> bool {
     unsafe { libc::access(file.as_ptr(), libc::F_OK) == 0 }
 }
 
-fn wanted() -> Option<(CString, CString)> {
+fn wanted() -> Option<Wanted> {
     let wanted = std::env::var("FAILING_CLOCK").ok()?;
-    let (thread, file) = wanted.split_once(':')?;
-    Some((CString::new(thread).ok()?, CString::new(file).ok()?))
+    let mut parts = wanted.splitn(3, ':');
+    let mut text = || CString::new(parts.next()?).ok();
+    let (thread, times, file) = (text()?, text()?, text()?);
+    Some(Wanted { thread, times: times.to_str().ok()?.parse().ok()?, file })
 }

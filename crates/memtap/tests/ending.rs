@@ -180,10 +180,11 @@ fn panicking(folder: &Path, thread: &str) -> Serving {
     let library = examples.with_file_name("libfailing_clock.so");
     assert!(library.exists(), "cargo test builds examples: {}", library.display());
     let port = free_port();
+    let times = if thread == "memtap-capture" { 1000 } else { 1 };
     let mut command = command(folder, port, &["--source=procfs"]);
     command
         .env("LD_PRELOAD", library)
-        .env("FAILING_CLOCK", format!("{thread}:{}", folder.join("now").display()));
+        .env("FAILING_CLOCK", format!("{thread}:{times}:{}", folder.join("now").display()));
     Serving::start_command(port, command.stderr(log_file(folder)))
 }
 
