@@ -71,10 +71,10 @@ fn spawn_by(
     let stop = Arc::new(AtomicBool::new(false));
     let tick = Arc::new(AtomicU64::new(nanoseconds(settings.tick)));
     let mut reader = Reader {
+        batches,
         source,
         rest: Rest::of(settings),
         tick: Arc::clone(&tick),
-        batches,
         pending: Batch::default(),
         reading: false,
         ticked: None,
@@ -92,11 +92,12 @@ fn nanoseconds(tick: Duration) -> u64 {
 }
 
 struct Reader {
+    /// Dropped before the source: nobody waits for all that comes while that detaches.
+    batches: Sender<Batch>,
     source: Box<dyn Source>,
     rest: Rest,
     /// Time between two readings, nanoseconds; whoever has the handle may change it.
     tick: Arc<AtomicU64>,
-    batches: Sender<Batch>,
     /// What is not handed on yet. While the channel is full it waits here, and further records wait in the kernel's ring.
     pending: Batch,
     /// A reading of all processes is on its way through the stream.

@@ -16,6 +16,7 @@ mod observation;
 mod placement;
 mod record;
 mod script_line;
+mod secret;
 mod units;
 
 pub use amount::{grouped, size_in_unit};
@@ -36,4 +37,5 @@ pub use record::{
     CALL_ROWS, REFUSALS, RawBooks, RawOom, RawRecord, RawRename, RawRequest, RawState, RawTally,
 };
 pub use script_line::{Layout, LineError, ScriptLine, ScriptReader};
+pub use secret::without_password;
 pub use units::{PageSize, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};

@@ -115,7 +115,7 @@ pub struct AskKernel {
 /// Asks /proc for the limits of the processes of a view.
 pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
 
-/// Asks what the user should know now, beyond what was known at the start.
+/// Notices that came after the start.
 pub type AskNotices = Arc<dyn Fn() -> Vec<Notice> + Send + Sync>;
 
 /// What the handlers read.
@@ -128,10 +128,10 @@ pub struct State {
     pub(crate) limits: Option<AskLimits>,
     /// Where the ledger hears whose requests somebody looks at.
     pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
-    /// Notices that come while memtap runs.
-    pub(crate) notices: Option<AskNotices>,
     /// Who looks for findings.
     pub(crate) looking: Arc<Semaphore>,
+    /// Notices beyond those of `info`.
+    pub(crate) notices: Option<AskNotices>,
     pub(crate) info: Arc<Info>,
     pub(crate) clients: Arc<Clients>,
 }
@@ -184,10 +184,10 @@ impl State {
         Self { notices: Some(ask), ..self }
     }
 
-    /// What the user should know: what was known at the start, then the rest.
-    pub(crate) fn all_notices(&self) -> Vec<Notice> {
-        let later = self.notices.as_ref().map(|ask| ask()).unwrap_or_default();
-        self.info.notices.iter().cloned().chain(later).collect()
+    /// All notices that hold now.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        let fresh = self.notices.as_ref().map(|ask| ask()).unwrap_or_default();
+        self.info.notices.iter().cloned().chain(fresh).collect()
     }
 
     /// The latest view.

@@ -179,7 +179,8 @@ impl Courier {
 
     /// Whether nothing is left to do at the end, or no time. What is on disk waits there as well as it does here.
     fn is_done(&mut self, end_by: Instant) -> bool {
-        let late = Instant::now() >= end_by;
+        // A thread that has ended by a panic brings nothing into the store any more.
+        let late = Instant::now() >= end_by || self.store.is_finished();
         if self.failed.is_some() || late {
             self.spool_all();
         }
@@ -192,7 +193,7 @@ impl Courier {
     /// Lets the store's thread end, unless it hangs.
     fn end(self) {
         drop(self.jobs);
-        let end_by = Instant::now() + Duration::from_secs(1);
+        let end_by = Instant::now() + Duration::from_millis(500);
         while !self.store.is_finished() && Instant::now() < end_by {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -210,7 +211,9 @@ impl Courier {
         let queue = self.shared.lock();
         let (flying, spools) = (self.flying.is_some(), self.spools());
         let wait = match (self.failed, queue.end_by) {
-            (_, Some(end_by)) if flying => end_by.saturating_duration_since(Instant::now()),
+            (_, Some(end_by)) if flying && !self.store.is_finished() => {
+                end_by.saturating_duration_since(Instant::now())
+            }
             (Some(_), Some(_)) => RETRY[0],
             (None, Some(_)) => Duration::ZERO,
             (None, None) if !flying && (spools || self.held.is_some() || queue.waiting >= TRANSACTION) => {

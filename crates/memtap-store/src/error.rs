@@ -5,11 +5,11 @@ use std::path::PathBuf;
 /// Why a store cannot be opened, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The URL names no store.
+    /// The URL names no store. It is not repeated, since any part of it may be a password.
     #[error(
-        "'{0}' is no store; write --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none"
+        "{0}; write --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none"
     )]
-    Url(String),
+    Url(&'static str),
     /// The folder or the file cannot be made or written.
     #[error(
         "cannot keep the history in {path}: {reason}; choose a writable place with --store sqlite:PATH, or --store none"

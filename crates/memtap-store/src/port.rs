@@ -422,6 +422,8 @@ pub enum DropCause {
     SpoolDamaged,
     /// The database refused the row for what is in it.
     Refused,
+    /// memtap ended before the database had taken them, and there was no spool.
+    Ended,
 }
 
 impl DropCause {
@@ -434,6 +436,7 @@ impl DropCause {
             Self::SpoolFailed => "spool_failed",
             Self::SpoolDamaged => "spool_damaged",
             Self::Refused => "refused",
+            Self::Ended => "ended",
         }
     }
 }

@@ -28,9 +28,8 @@ impl FromStr for StoreUrl {
             None if text == "none" => Ok(Self::None),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             Some(("mysql" | "mariadb", _)) => MysqlUrl::parse(text).map(Self::Mysql),
-            // Of another kind only the scheme is repeated: the rest may hold a password.
-            Some((scheme, _)) => Err(StoreError::Url(format!("{scheme}:..."))),
-            None => Err(StoreError::Url(text.to_owned())),
+            Some(("sqlite", _)) => Err(StoreError::Url("the URL has no path after sqlite:")),
+            _ => Err(StoreError::Url("this is not the URL of a store")),
         }
     }
 }
@@ -78,8 +77,16 @@ mod tests {
         assert_eq!("none".parse::<StoreUrl>().unwrap(), StoreUrl::None);
         let url: StoreUrl = "sqlite:/tmp/a b.db".parse().unwrap();
         assert_eq!(url.to_string(), "sqlite:/tmp/a b.db");
-        for wrong in ["", "sqlite:", "sqlite", "clickhouse://root:secret@host/db", "mysql://root:secret@host"]
-        {
+        for wrong in [
+            "",
+            "sqlite:",
+            "sqlite",
+            "clickhouse://root:secret@host/db",
+            "mysql://root:secret@host",
+            "root/secret@host",
+            "mysql//root.secret:x@host/db",
+            "secret",
+        ] {
             let error = wrong.parse::<StoreUrl>().unwrap_err().to_string();
             assert!(error.contains("--store sqlite:PATH") && !error.contains("secret"), "{error}");
         }

@@ -221,8 +221,8 @@ impl Handle {
         Arc::clone(&self.reader)
     }
 
-    /// Writes what waits, for a bounded time, and ends the thread; with a spool, what could not be written is on disk then. Says how it
-    /// stands.
+    /// Writes what waits, for a bounded time, and ends the thread. With a spool, what could not be written is on disk then; anything else
+    /// is counted as dropped. Returns the last status.
     pub fn finish(&self) -> Status {
         self.shared.lock().end_by = Some(Instant::now() + self.limits.finish_within);
         self.shared.changed.notify_all();
@@ -232,6 +232,7 @@ impl Handle {
         {
             tracing::error!("the store's thread has panicked");
         }
+        self.shared.lock().drop_what_waits();
         self.status()
     }
 }
@@ -254,6 +255,16 @@ impl AllProcesses {
         for (call, before) in self.calls.iter_mut().zip(before.calls) {
             *call = call.since(before);
         }
+    }
+}
+
+impl Queue {
+    /// Counts what is neither in the store nor on disk: it ends with the program.
+    fn drop_what_waits(&mut self) {
+        let cause = self.cause.unwrap_or(DropCause::Ended);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.status.drop(cause, waiting as u64);
+        self.batches.clear();
     }
 }
 

@@ -7,9 +7,14 @@ mod support;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_store::{DropCause, Handle, Limits, RequestQuery, Settings, SpoolSettings, spawn};
+use memtap_model::WallClock;
+use memtap_store::{
+    Appended, Delivery, DropCause, Handle, Limits, Reader, RequestQuery, Settings, SpoolSettings, Store,
+    StoreError, spawn,
+};
 use rusqlite::Connection;
 use support::{Written, batch, mmap, store};
 
@@ -122,6 +127,57 @@ fn what_waits_survives_the_end_of_memtap() {
     let runs: i64 =
         other.query_row("SELECT count(*) FROM run WHERE last_sequence > 0", [], |row| row.get(0)).unwrap();
     assert_eq!(runs, 2, "each under its own run");
+}
+
+/// A store with a bug: its thread panics over requests from the 1000th on.
+struct Panicking(Box<dyn Store>);
+
+impl Store for Panicking {
+    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
+        let requests = delivery.batches.iter().flat_map(|batch| &batch.requests);
+        let last = requests.map(|booked| booked.request.requested_bytes - 4096).max();
+        assert!(last < Some(1000), "on purpose");
+        self.0.append(delivery)
+    }
+
+    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
+        self.0.housekeeping(now)
+    }
+
+    fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
+        self.0.reader()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn size(&self) -> (u64, u64) {
+        self.0.size()
+    }
+}
+
+#[test]
+fn what_a_panic_of_the_store_leaves_is_on_disk_or_counted() {
+    for has_spool in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut limits = limits(folder.path(), 1 << 30);
+        limits.spool = limits.spool.filter(|_| has_spool);
+        let Written { store, run, .. } = store(folder.path(), &kept());
+        let handle = spawn(Box::new(Panicking(store)), run, limits.clone()).unwrap();
+        send(&handle, 0, 1_000);
+        wait(|| handle.status().rows == 1_000);
+        send(&handle, 1_000, 3_000);
+        let status = handle.finish();
+        let expected = if has_spool { (2_000, 0) } else { (0, 2_000) };
+        assert_eq!((status.spooled, status.dropped_requests()), expected, "{:?}", status.dropped);
+        if has_spool {
+            let next = start(folder.path(), limits);
+            wait(|| next.status().rows == 3_000);
+            next.finish();
+            assert!(stored(folder.path()).into_iter().eq(0..3_000));
+        }
+    }
 }
 
 #[test]

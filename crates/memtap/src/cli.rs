@@ -6,6 +6,7 @@ mod record;
 mod report;
 mod run;
 mod store;
+mod store_url;
 mod top;
 mod trace;
 
@@ -19,6 +20,7 @@ use memtap_model::{CALLS, Call};
 use memtap_store::StoreUrl;
 
 use crate::confine::User;
+use store_url::StoreUrlParser;
 
 pub(crate) use chosen::ChosenRequests;
 pub(crate) use priority::PriorityArguments;
@@ -121,15 +123,17 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether the settings file decides what the command does: where the history is, above all.
+    pub(crate) fn uses_settings(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Import(_) | Self::Report(_) | Self::Store(_) | Self::Doctor(_))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// Where the history is kept, as of `memtap serve`
-    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
-    pub(crate) store: Option<StoreUrl>,
-
-    /// Further settings, as of `memtap serve`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) env_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: WhichStore,
 
     /// For people or for programs
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -151,13 +155,8 @@ pub(crate) struct ImportArguments {
     #[arg(value_name = "FILE", default_value = "-")]
     pub(crate) file: PathBuf,
 
-    /// Where the history is kept, as of `memtap serve`
-    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
-    pub(crate) store: Option<StoreUrl>,
-
-    /// Further settings, as of `memtap serve`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) env_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) which: WhichStore,
 
     /// What the file is
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -211,7 +210,7 @@ pub(crate) struct ServeArguments {
     /// Where the history is kept: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. A password
     /// on the command line can be seen by all users: MEMTAP_STORE or the settings file keep it
     /// [default: memtap.db in the folder that STATE_DIRECTORY names; else in /var/lib/memtap for root, below ~/.local/share for others]
-    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true, value_parser = StoreUrlParser)]
     pub(crate) store: Option<StoreUrl>,
 
     /// How long requests are kept: 12h, 7d, 8w, 2y
@@ -239,7 +238,8 @@ pub(crate) struct ServeArguments {
     pub(crate) lines: LineArguments,
 
     /// Further settings, as KEY=VALUE lines: the names that options have in the environment (MEMTAP_LISTEN, MEMTAP_STORE), and those
-    /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME) [default: .env or /etc/memtap/memtap.env]
+    /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME). As root, memtap uses a file that is not named only when
+    /// nobody but root can write it and its directory [default: .env or /etc/memtap/memtap.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 

@@ -16,6 +16,9 @@ use crate::cli::ServeArguments;
 use crate::confine::{Places, User};
 use crate::settings_file::SettingsFile;
 
+/// How long the end writes into the store; what it has not written by then goes to the spool. All of the end takes 5 s at most.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(1800);
+
 /// Settings of `serve`, resolved.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -36,8 +39,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) fn resolve(arguments: &ServeArguments) -> anyhow::Result<Self> {
-        let file = SettingsFile::read(arguments.env_file.as_deref())?;
+    pub(crate) fn resolve(arguments: &ServeArguments, file: &SettingsFile) -> anyhow::Result<Self> {
         let budget = Budget::of(arguments.memory);
         let is_recording = matches!(arguments.source, SourceChoice::Recording(_));
         // What another machine did once is not mixed with one's own history, unless one says so.
@@ -101,6 +103,7 @@ impl Config {
         memtap_store::Limits {
             queue_requests: self.budget.queue_requests,
             spool: self.spool.clone(),
+            finish_within: WRITTEN_WITHIN,
             ..memtap_store::Limits::default()
         }
     }
@@ -141,10 +144,10 @@ pub(crate) fn default_places(store: &StoreUrl) -> anyhow::Result<Places> {
 }
 
 /// The store that the flag, the environment or the settings file names, else the default.
-pub(crate) fn store(named: Option<&StoreUrl>, env_file: Option<&Path>) -> anyhow::Result<StoreUrl> {
+pub(crate) fn store(named: Option<&StoreUrl>, file: &SettingsFile) -> anyhow::Result<StoreUrl> {
     match named {
         Some(store) => Ok(store.clone()),
-        None => SettingsFile::read(env_file)?.store()?.map_or_else(default_store, Ok),
+        None => file.store()?.map_or_else(default_store, Ok),
     }
 }
 

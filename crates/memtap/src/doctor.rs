@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::cli::{DoctorArguments, DoctorFormat};
 use crate::output::unless_closed;
+use crate::settings_file::SettingsFile;
 use crate::{FAILED, NOT_PERMITTED, config, confine};
 
 /// How wide lines are where no terminal says it, and at most.
@@ -39,7 +40,7 @@ struct Findings {
 }
 
 /// Ends well when all requests can be seen; else by what is missing: an ability, or a permission.
-pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::Result<ExitCode> {
     let facts = facts();
     let mut found = checks(&facts);
     for what in [Attachment::Tracepoint, Attachment::Iterator, Attachment::Function] {
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     }
     let trial = trial();
     found.push(trial_check(&facts, &trial));
-    let store = config::store(arguments.store.as_ref(), arguments.env_file.as_deref())?;
+    let store = config::store(arguments.which.store.as_ref(), file)?;
     found.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
     found.extend(own_user(&store)?);
     let runs_as = confine::runs_as();

@@ -20,6 +20,7 @@ use memtap_store::{Appended, Batch, Delivery, Run, Store, StoreError};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::{ImportArguments, ImportFormat};
+use crate::settings_file::SettingsFile;
 use crate::{config, output, replay};
 
 /// Requests in one delivery.
@@ -40,8 +41,8 @@ extern "C" fn interrupt(_signal: i32) {
     let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) };
 }
 
-pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
-    let url = config::store(arguments.store.as_ref(), arguments.env_file.as_deref())?;
+pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::Result<()> {
+    let url = config::store(arguments.which.store.as_ref(), file)?;
     let settings = memtap_store::Settings::default();
     if arguments.format == ImportFormat::Recording {
         let replayed = replay::into_store(&arguments.file, &url, &settings)?;
@@ -206,7 +207,7 @@ impl Import {
         if self.damaged <= SHOWN {
             let text: String = to_text(&damaged.line).chars().take(120).collect();
             let line = format!("line {}: {}: {text:?}", damaged.number, damaged.error);
-            self.progress.suspend(|| eprintln!("memtap: {line}"));
+            self.progress.suspend(|| output::tell(format_args!("memtap: {line}")));
         }
         if let Some(rejects) = &mut self.rejects {
             rejects
@@ -243,9 +244,9 @@ impl Import {
             self.committed = parcel.line.unwrap_or(self.committed);
             if let Some(reason) = appended.reason {
                 self.refused += appended.refused;
-                self.progress.suspend(|| {
-                    eprintln!("memtap: the database refused {} rows: {reason}", appended.refused)
-                });
+                let refused = appended.refused;
+                let line = format!("memtap: the database refused {refused} rows: {reason}");
+                self.progress.suspend(|| output::tell(line));
             }
             if self.requests.capacity() == 0 {
                 parcel.batch.requests.clear();
@@ -269,12 +270,12 @@ impl Import {
     fn tell(&self, lines: u64) {
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = self.rows as f64 / seconds.max(0.001);
-        eprintln!(
+        output::tell(format_args!(
             "memtap: {lines} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {rate:.0} rows/s",
             self.rows - self.refused,
             self.damaged,
             self.refused
-        );
+        ));
     }
 }
 

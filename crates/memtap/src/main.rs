@@ -1,5 +1,7 @@
 //! The binary `memtap`: what was typed becomes settings, and the parts are wired. No logic of its own.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where the stream is closed")]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("memtap asks the Linux kernel; it builds and runs on Linux only");
 
@@ -8,12 +10,15 @@ mod cli;
 mod clock_steps;
 mod config;
 mod confine;
+mod deadline;
 mod doctor;
 mod import;
 mod limits;
+mod log;
 mod manual;
 mod moment;
 mod output;
+mod panics;
 mod pipeline;
 mod record;
 mod replay;
@@ -28,14 +33,21 @@ mod top;
 mod trace;
 mod version;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use settings_file::SettingsFile;
+use memtap_model::without_password;
+use settings_file::{SettingsFile, WrongSetting};
 
-/// Exit codes beyond success and clap's own 2 for wrong usage.
+/// Exit codes beyond success; clap has 2 for wrong usage as well.
 const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
 const NOT_PERMITTED: u8 = 3;
+
+/// For the last lines of the log, when whoever reads them has stopped.
+const LOG_ENDS_WITHIN: Duration = Duration::from_millis(200);
 
 /// One heap for all threads. Batches are made in one thread and freed in another, which leaves a heap for each thread as large as the
 /// largest backlog that it has ever had a part in.
@@ -60,55 +72,89 @@ fn give_back_heap() {}
 
 fn main() -> ExitCode {
     share_one_heap();
-    let cli = understood();
-    start_log(matches!(cli.command, Some(cli::Command::Top(_))));
+    panics::watch();
+    let (cli, file) = match understood() {
+        Ok(understood) => understood,
+        Err(code) => return code,
+    };
+    log::start(
+        matches!(cli.command, Some(cli::Command::Top(_))),
+        file.as_ref().ok().and_then(SettingsFile::log_filter),
+    );
     confine::raise();
-    let done = match cli.command {
+    // The hook has logged a panic.
+    let done = catch_unwind(AssertUnwindSafe(|| run(cli, file))).unwrap_or(Ok(ExitCode::from(FAILED)));
+    let code = done.unwrap_or_else(|error| {
+        output::tell(format_args!("memtap: {error:#}"));
+        ExitCode::from(exit_code(&error))
+    });
+    log::flush(LOG_ENDS_WITHIN);
+    if panics::first().is_some() { ExitCode::from(FAILED) } else { code }
+}
+
+/// Runs the command. A settings file that cannot be read is an error of those that need it.
+fn run(cli: cli::Cli, file: anyhow::Result<SettingsFile>) -> anyhow::Result<ExitCode> {
+    let needs_file = match &cli.command {
+        Some(command) => command.uses_settings(),
+        None => !cli.version,
+    };
+    let file = match file {
+        Err(error) if needs_file => return Err(error),
+        file => file.unwrap_or_default(),
+    };
+    file.log(needs_file);
+    match cli.command {
         // Its own status is the command's.
-        Some(cli::Command::Run(arguments)) => match run_command::run(&arguments) {
-            Ok(status) => return ExitCode::from(status),
-            Err(error) => Err(error),
-        },
-        Some(cli::Command::Doctor(arguments)) => return ended(doctor::run(&arguments)),
-        Some(cli::Command::Serve(arguments)) => serve::run(&arguments),
+        Some(cli::Command::Run(arguments)) => return run_command::run(&arguments).map(ExitCode::from),
+        Some(cli::Command::Doctor(arguments)) => return doctor::run(&arguments, &file),
+        Some(cli::Command::Serve(arguments)) => serve::run(&arguments, &file),
         Some(cli::Command::Top(arguments)) => top::run(&arguments),
         Some(cli::Command::Trace(arguments)) => trace::run(&arguments),
-        Some(cli::Command::Import(arguments)) => import::run(&arguments),
+        Some(cli::Command::Import(arguments)) => import::run(&arguments, &file),
         Some(cli::Command::Record(arguments)) => record::run(&arguments),
-        Some(cli::Command::Report(arguments)) => report_command::run(&arguments),
-        Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command),
+        Some(cli::Command::Report(arguments)) => report_command::run(&arguments, &file),
+        Some(cli::Command::Store(arguments)) => store_command::run(&arguments.command, &file),
         Some(cli::Command::Completions { shell }) => manual::completions(shell),
         Some(cli::Command::Man { output }) => manual::man(output.as_deref()),
         None if cli.version => version::print(cli.verbose),
-        None => serve::run(&cli.serve),
-    };
-    ended(done.map(|()| ExitCode::SUCCESS))
+        None => serve::run(&cli.serve, &file),
+    }
+    .map(|()| ExitCode::SUCCESS)
 }
 
-/// What went wrong is told, and gives the code.
-fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
-    done.unwrap_or_else(|error| {
-        output::tell(format_args!("memtap: {error:#}"));
-        ExitCode::from(exit_code(&error))
-    })
-}
-
-/// What was typed, with what the environment and the settings file add to it; else ends with what is wrong, or with help.
-fn understood() -> cli::Cli {
+/// What was typed, with what the environment and the settings file add to it; else prints what is wrong, or help, and gives the exit code.
+fn understood() -> Result<(cli::Cli, anyhow::Result<SettingsFile>), ExitCode> {
     let named = SettingsFile::named(std::env::args_os());
-    // One that cannot be read is told by the commands that need it.
-    let file = SettingsFile::read(named.as_deref()).unwrap_or_default();
+    let read = SettingsFile::read(named.as_deref());
+    let none = SettingsFile::default();
+    let file = read.as_ref().unwrap_or(&none);
     let command = file.as_defaults(cli::Cli::command());
     for key in file.unknown(&command) {
         output::tell(format_args!("memtap: {}: there is no setting {key}", file.path().display()));
     }
     let parsed = command.try_get_matches().and_then(|matches| cli::Cli::from_arg_matches(&matches));
-    parsed.unwrap_or_else(|error| {
-        if error.use_stderr() && !file.path().as_os_str().is_empty() {
-            output::tell(format_args!("memtap: some settings come from {}", file.path().display()));
+    match parsed {
+        Ok(cli) => Ok((cli, read)),
+        Err(error) => {
+            if error.use_stderr() && !file.path().as_os_str().is_empty() {
+                output::tell(format_args!("memtap: some settings come from {}", file.path().display()));
+            }
+            Err(print_usage(&error))
         }
-        error.exit()
-    })
+    }
+}
+
+/// Prints clap's error, or help. What was typed may hold a password in the wrong place.
+fn print_usage(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let hidden = typed.fold(text.clone(), |text, word| text.replace(&word, &without_password(&word)));
+    if hidden == text {
+        let _ = error.print();
+    } else {
+        output::tell(hidden.trim_end());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -116,20 +162,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<memtap_capture::CaptureError>())
         .any(|e| e.not_permitted());
-    if not_permitted { NOT_PERMITTED } else { FAILED }
-}
-
-/// To stderr; while the terminal is `drawn` on, to where it waits for the end.
-fn start_log(drawn: bool) {
-    // What is drawn already says the rest.
-    let least = if drawn { "warn" } else { "info" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MEMTAP_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(least));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    if drawn && terminal {
-        log.with_writer(|| top::log::Writer).with_ansi(false).without_time().init();
-    } else {
-        log.with_writer(std::io::stderr).with_ansi(terminal).init();
+    let wrong_usage = error.downcast_ref::<WrongSetting>().is_some();
+    match () {
+        () if not_permitted => NOT_PERMITTED,
+        () if wrong_usage => WRONG_USAGE,
+        () => FAILED,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use memtap_store::StoreUrl;
+
+use crate::log;
 
 /// The file must not be the history itself.
 pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Result<()> {
@@ -52,9 +54,9 @@ fn part_of(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(".memtap-part-").tempfile_in(folder)
 }
 
-/// On stderr, if anybody listens there.
+/// Writes a line to standard error, if anybody listens there.
 pub(crate) fn tell(what: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{what}");
+    log::line(format!("{what}\n").as_bytes());
 }
 
 pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
@@ -79,6 +81,8 @@ fn is_closed(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]

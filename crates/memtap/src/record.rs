@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::budget::Budget;
 use crate::cli::RecordArguments;
 use crate::serve::this_machine;
-use crate::{confine, output};
+use crate::{confine, log, output};
 
 pub(crate) fn run(arguments: &RecordArguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -39,6 +39,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         ..memtap_capture::Settings::default()
     };
     let opened = confine::open(&arguments.source, &capture, arguments.priority.nice)?;
+    log::in_background(|| ());
     for notice in &opened.notices {
         tracing::warn!("{}. To fix it: {}", notice.what, notice.mend);
     }

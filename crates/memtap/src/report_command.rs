@@ -15,6 +15,7 @@ use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
 use memtap_store::{Clock, Range, Reader, StoreUrl};
 
 use crate::cli::{Compared, ReportArguments};
+use crate::settings_file::SettingsFile;
 use crate::{config, limits, output, replay, terminal};
 
 /// Without `--last` or `--from`.
@@ -22,11 +23,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What is done sooner needs no progress.
 const SOON: Duration = Duration::from_secs(1);
 
-pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &ReportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     if let Some(recording) = &arguments.recording {
         return of_recording(recording, arguments);
     }
-    let url = config::store(arguments.which.store.as_ref(), arguments.which.env_file.as_deref())?;
+    let url = config::store(arguments.which.store.as_ref(), file)?;
     of_history(&url, Timestamp::now(), HOUR, arguments, Clock::Machine)
 }
 

@@ -1,36 +1,66 @@
 //! `memtap serve`: opens the parts from the top down, so that what can fail fails before anything is captured, and
 //! closes them in the order in which data flow.
 
+mod running;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use memtap_capture::{Machine, Notice, SourceChoice};
 use memtap_ledger::{Ledger, LiveView};
 use memtap_model::WallClock;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::ServeArguments;
 use crate::clock_steps::ClockSteps;
 use crate::config::Config;
-use crate::{confine, limits, pipeline, replay};
+use crate::settings_file::SettingsFile;
+use crate::{confine, deadline, limits, log, panics, pipeline, replay};
+use running::{Running, Signals};
 
 /// A full batch between the capture thread and the ledger: 8,192 observations.
 pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
 
-pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
-    let config = Config::resolve(arguments)?;
+/// How long the end waits for what still runs in the runtime: a query of a database that hangs has a thread there.
+const RUNTIME_ENDS_WITHIN: Duration = Duration::from_millis(300);
+
+pub(crate) fn run(arguments: &ServeArguments, file: &SettingsFile) -> anyhow::Result<()> {
+    let config = Config::resolve(arguments, file)?;
     confine::prioritise(&config.source, arguments.priority.nice);
     let stays_root = confine::begin_as_own_user(config.user.as_ref(), &config.places())?;
+    log::in_background(confine::thread);
+    deadline::watch(confine::thread)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).on_thread_start(confine::thread).enable_all().build()?;
-    runtime.block_on(serve(config, stays_root))
+    let runtime = Engine(Some(runtime));
+    let Some(engine) = &runtime.0 else { return Ok(()) };
+    let config = Arc::new(config);
+    let (running, cause) = engine.block_on(async {
+        let (mut running, mut signals) = start(&config, stays_root).await?;
+        let cause = running.wait_for_the_end(&mut signals).await;
+        anyhow::Ok((running, cause))
+    })?;
+    running.end(&config);
+    cause
 }
 
-async fn serve(config: Config, stays_root: Option<Notice>) -> anyhow::Result<()> {
+/// The runtime, also when a panic unwinds: dropped by itself it would wait for ever for a thread that hangs.
+struct Engine(Option<Runtime>);
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(RUNTIME_ENDS_WITHIN);
+        }
+    }
+}
+
+/// Starts all parts, from the top down.
+async fn start(config: &Arc<Config>, stays_root: Option<Notice>) -> anyhow::Result<(Running, Signals)> {
     let settings = memtap_server::Settings {
         listen: config.listen,
         cors_origins: config.cors_origins.clone(),
@@ -41,7 +71,50 @@ async fn serve(config: Config, stays_root: Option<Notice>) -> anyhow::Result<()>
     if !confine::attaches(&config.source) {
         confine::attached()?;
     }
-    // Of a recording it is known now whose memory it tells of; anything else begins to watch only when the rest is there.
+    let (recording, machine) = machine(config)?;
+    let is_recorded = recording.is_some();
+    let store = open_store(config, &machine).await?;
+    let mut opened = recording.map_or_else(|| open_source(config), Ok)?;
+    opened.notices.extend(stays_root);
+    confine::attached()?;
+    confine::watching();
+    // Until here a signal ends memtap at once: an old history may be under way to the present schema, and stays as it was then.
+    let signals = Signals::new()?;
+    let what = what_is_watched(&opened);
+    for notice in &opened.notices {
+        tracing::warn!("{}. To fix it: {}", notice.what, notice.mend);
+    }
+    let info = info(opened.source.kind(), opened.source.plan(), opened.notices, &machine);
+    let ledger = Ledger::new(memtap_ledger::Settings::default());
+    let (views, view) = watch::channel(Arc::new(LiveView::default()));
+    let last = is_recorded.then(|| views.clone());
+    let (sender, batches) = mpsc::channel(config.budget.batches);
+    let reader = memtap_capture::spawn(opened.source, &config.capture, sender)
+        .context("cannot start the capture thread")?;
+    let (focus, focused) = watch::channel(BTreeSet::new());
+    let kept = store.clone();
+    let steps = ClockSteps::default();
+    let noted = steps.clone();
+    let ledger = tokio::task::spawn_blocking(move || {
+        pipeline::run(batches, ledger, &views, focused, kept.as_deref(), is_recorded, &noted);
+    });
+    let state = match is_recorded {
+        true => recorded_state(view, store.as_ref(), info),
+        false => live_state(view, store.as_ref(), info),
+    };
+    let fresh = move || panics::notice().into_iter().chain(steps.notices()).collect();
+    let state = state.with_focus(focus).with_notices(Arc::new(fresh));
+    let (stop_server, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let stop = async { drop(stopped.await) };
+        memtap_server::serve(listener, &settings, state, stop).await
+    });
+    tracing::info!("{what}; dashboard on http://{address}; history in {}", config.store);
+    Ok((Running { reader, ledger, store, server, stop_server, last }, signals))
+}
+
+/// The machine that is watched; for a recording that one's, and the recording itself. Anything else is opened when all other parts are there.
+fn machine(config: &Config) -> anyhow::Result<(Option<memtap_capture::Opened>, Arc<Machine>)> {
     let recording = match &config.source {
         SourceChoice::Recording(_) => Some(memtap_capture::open(&config.source, &config.capture)?),
         _ => None,
@@ -50,94 +123,38 @@ async fn serve(config: Config, stays_root: Option<Notice>) -> anyhow::Result<()>
         Some(machine) => machine,
         None => this_machine()?,
     };
-    let is_recorded = recording.is_some();
-    // A store talks to its database, which takes its time, in threads of its own: they are started by one that attaches nothing.
-    let (config, machine) = (Arc::new(config), Arc::new(machine));
-    let opening = (Arc::clone(&config), Arc::clone(&machine));
-    let store = tokio::task::spawn_blocking(move || open_store(&opening.0, &opening.1)).await??;
-    // Until here an interrupt ends memtap at once: an old history may be under way to the present schema, and stays as it was then.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-
-    let capture = config.capture.clone();
-    let mut opened = recording.map_or_else(|| memtap_capture::open(&config.source, &capture), Ok)?;
-    opened.notices.extend(stays_root);
-    confine::attached()?;
-    confine::watching();
-    // What the kernel's types took while the programs were loaded.
-    crate::give_back_heap();
-    let (kind, plan) = (opened.source.kind(), opened.source.plan());
-    for notice in &opened.notices {
-        tracing::warn!("{}; to mend it: {}", notice.what, notice.mend);
-    }
-    let info = info(kind, plan, opened.notices, &machine);
-    let ledger = Ledger::new(memtap_ledger::Settings::default());
-
-    let (views, view) = watch::channel(Arc::new(LiveView::default()));
-    // The last view of a recording stays when there come no more.
-    let _last = is_recorded.then(|| views.clone());
-    let (sender, batches) = mpsc::channel(config.budget.batches);
-    let reader =
-        memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
-    let (focus, focused) = watch::channel(BTreeSet::new());
-    let kept = store.clone();
-    let steps = ClockSteps::default();
-    let noted = steps.clone();
-    let mut ledger_task = tokio::task::spawn_blocking(move || {
-        pipeline::run(batches, ledger, &views, focused, kept.as_deref(), is_recorded, &noted);
-    });
-    let (stop_server, stopped) = oneshot::channel::<()>();
-    let state = match is_recorded {
-        true => recorded_state(view, store.as_ref(), info),
-        false => live_state(view, store.as_ref(), info),
-    };
-    let state = state.with_focus(focus).with_notices(Arc::new(move || steps.notices()));
-    let mut server = tokio::spawn(async move {
-        let stop = async { drop(stopped.await) };
-        memtap_server::serve(listener, &settings, state, stop).await
-    });
-    tracing::info!(
-        "{} {}{}; dashboard on http://{address}; history in {}",
-        if is_recorded { "reading a" } else { "watching with" },
-        kind.name(),
-        plan.map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default(),
-        config.store
-    );
-
-    let ended = tokio::select! {
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        done = &mut server => done?.map_err(anyhow::Error::from).and_then(|()| Err(anyhow::anyhow!("the server ended by itself"))),
-        done = &mut ledger_task, if !is_recorded => done.map_err(Into::into).and_then(|()| Err(anyhow::anyhow!("the source ended by itself; see the log above"))),
-    };
-    tracing::info!("ending: what was captured is booked and written first");
-    tokio::task::spawn_blocking(move || reader.stop()).await?;
-    if is_recorded || !ledger_task.is_finished() {
-        ledger_task.await?;
-    }
-    if let Some(store) = store {
-        let status = tokio::task::spawn_blocking(move || store.finish()).await?;
-        let dropped = status.dropped_requests();
-        if dropped > 0 {
-            tracing::warn!("{dropped} requests are not in the history");
-        }
-        if status.spooled > 0 {
-            tracing::warn!("{} requests {}", status.spooled, config.what_becomes_of_the_rest());
-        }
-    }
-    let _ = stop_server.send(());
-    if !server.is_finished() {
-        server.await??;
-    }
-    ended
+    Ok((recording, Arc::new(machine)))
 }
 
-fn open_store(config: &Config, machine: &Machine) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
-    let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
-        return Ok(None);
-    };
-    let run = replay::run_of(machine);
-    Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
+fn open_source(config: &Config) -> Result<memtap_capture::Opened, memtap_capture::CaptureError> {
+    let opened = memtap_capture::open(&config.source, &config.capture)?;
+    // What the kernel's types took while the programs were loaded.
+    crate::give_back_heap();
+    Ok(opened)
+}
+
+/// What is watched, and how, for the log.
+fn what_is_watched(opened: &memtap_capture::Opened) -> String {
+    let (kind, plan) = (opened.source.kind(), opened.source.plan());
+    let plan = plan.map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default();
+    let how = if kind == memtap_capture::SourceKind::Recording { "reading a" } else { "watching with" };
+    format!("{how} {}{plan}", kind.name())
+}
+
+/// A store talks to its database, which takes its time, in threads of its own: they are started by one that attaches nothing.
+async fn open_store(
+    config: &Arc<Config>,
+    machine: &Arc<Machine>,
+) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
+    let (config, machine) = (Arc::clone(config), Arc::clone(machine));
+    let opening = tokio::task::spawn_blocking(move || {
+        let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
+            return Ok(None);
+        };
+        let run = replay::run_of(&machine);
+        Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
+    });
+    opening.await?
 }
 
 /// The memory of this machine: what the history does not have, the kernel tells.

@@ -1,8 +1,12 @@
 //! The settings file: `KEY=VALUE` lines with the names that settings have in the environment, and the original system's.
 //! `packaging/memtap.env` has all of them.
 
+mod place;
+
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, Command};
 use memtap_store::{MysqlUrl, StoreUrl};
+use nix::unistd::{Uid, geteuid};
 
 const DEFAULT_PORT: u16 = 3000;
 /// Where it is looked for when none is named: beside whoever starts memtap, as the original's, then the machine's.
@@ -23,31 +28,98 @@ pub(crate) fn keys(command: &Command) -> BTreeSet<String> {
 }
 
 /// The keys of a settings file; the environment itself is left as it is.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct SettingsFile {
     path: PathBuf,
     values: HashMap<String, String>,
+    /// Files that were not obeyed, each with the reason and how to use it; and what is doubtful about the one that was.
+    warnings: Vec<String>,
 }
 
+/// Without the values: one may be a password.
+impl fmt::Debug for SettingsFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: BTreeSet<&String> = self.values.keys().collect();
+        f.debug_struct("SettingsFile").field("path", &self.path).field("keys", &keys).finish_non_exhaustive()
+    }
+}
+
+/// The file has a setting whose value is wrong.
+#[derive(Debug)]
+pub(crate) struct WrongSetting(String);
+
+impl fmt::Display for WrongSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongSetting {}
+
 impl SettingsFile {
-    /// The named file, which must be there, or the first of [`PLACES`] that is.
+    /// Reads the named file, which must be there, or the first of [`PLACES`] that is there and may be obeyed.
     pub(crate) fn read(named: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = named.or_else(|| PLACES.iter().map(Path::new).find(|path| path.exists())) else {
-            return Ok(Self::default());
-        };
-        let path = path.to_path_buf();
-        // The crate's own error would quote the line, which may hold a password.
-        let lines = dotenvy::from_path_iter(&path).ok().with_context(|| {
-            format!("cannot read the settings file {}; name another with --env-file", path.display())
-        })?;
+        match named {
+            Some(path) => Self::read_named(path),
+            None => Self::find(&PLACES.map(Path::new), geteuid()),
+        }
+    }
+
+    /// Whoever names a file has decided to obey it, whoever it belongs to.
+    fn read_named(path: &Path) -> anyhow::Result<Self> {
+        let file = File::open(path).with_context(|| cannot_read(path))?;
+        let mut read = Self::parse(path, &file)?;
+        if file.metadata().is_ok_and(|file| file.is_file() && place::is_written_by_others(&file)) {
+            let path = path.display();
+            read.warnings
+                .push(format!("others may change the settings in {path}; to fix it: chmod go-w {path}"));
+        }
+        Ok(read)
+    }
+
+    fn find(places: &[&Path], user: Uid) -> anyhow::Result<Self> {
+        let mut warnings = Vec::new();
+        for path in places {
+            match place::open(path, user).with_context(|| cannot_read(path))? {
+                None => {}
+                Some(Ok(file)) => return Ok(Self { warnings, ..Self::parse(path, &file)? }),
+                Some(Err(reason)) => {
+                    let (path, fix) = (path.display(), reason.fix(path));
+                    warnings.push(format!("the settings in {path} are not used: {reason}; {fix}"));
+                }
+            }
+        }
+        Ok(Self { warnings, ..Self::default() })
+    }
+
+    fn parse(path: &Path, file: &File) -> anyhow::Result<Self> {
         let mut values = HashMap::new();
-        for (index, line) in lines.enumerate() {
+        for (index, line) in dotenvy::from_read_iter(file).enumerate() {
+            // The crate's own error would quote the line, which may hold a password.
             let Ok((key, value)) = line else {
                 bail!("{}: setting {} is not of the form KEY=VALUE", path.display(), index + 1)
             };
             values.insert(key, value);
         }
-        Ok(Self { path, values })
+        Ok(Self { path: path.to_owned(), values, warnings: Vec::new() })
+    }
+
+    /// Logs which file was read and which were not, for a command that `uses` one.
+    pub(crate) fn log(&self, uses: bool) {
+        let read = std::path::absolute(&self.path).ok();
+        let read = read.map(|path| format!("settings are read from {}", path.display()));
+        match uses {
+            true => {
+                self.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                read.iter().for_each(|read| tracing::info!("{read}"));
+            }
+            false => self.warnings.iter().chain(&read).for_each(|line| tracing::debug!("{line}")),
+        }
+    }
+
+    /// The log's filter.
+    pub(crate) fn log_filter(&self) -> Option<&str> {
+        self.values.get("MEMTAP_LOG").map(String::as_str)
     }
 
     /// The file that the command line names, if it does: it must be read before the rest of that is understood.
@@ -111,11 +183,8 @@ impl SettingsFile {
 
     pub(crate) fn store(&self) -> anyhow::Result<Option<StoreUrl>> {
         if let Some(url) = self.values.get("MEMTAP_STORE") {
-            // The URL itself may hold a password.
-            return Ok(Some(
-                url.parse()
-                    .map_err(|error| anyhow::anyhow!("{}: MEMTAP_STORE: {error}", self.path.display()))?,
-            ));
+            let wrong = |error| WrongSetting(format!("{}: MEMTAP_STORE: {error}", self.path.display()));
+            return Ok(Some(url.parse::<StoreUrl>().map_err(wrong)?));
         }
         self.original_database()
     }
@@ -148,6 +217,10 @@ impl SettingsFile {
         };
         format!("{place}: {key} must be {expected}")
     }
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read the settings file {}; name another with --env-file", path.display())
 }
 
 #[cfg(test)]

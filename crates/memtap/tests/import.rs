@@ -52,6 +52,19 @@ fn query(folder: &Path, sql: &str) -> Vec<String> {
 }
 
 #[test]
+fn damaged_lines_that_nobody_reads_of_are_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.args(["import", &format!("--store=sqlite:{}", folder.path().join("memtap.db").display())]);
+    let mut child = command.stdin(Stdio::piped()).stderr(writer).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("damaged\n{LINE}\n").as_bytes()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(query(folder.path(), "SELECT pid FROM memory_usage"), ["4211"]);
+}
+
+#[test]
 fn what_systemtap_printed_is_imported_line_by_line() {
     let Some(sample) = sample() else { return eprintln!("skipped: the sample is not beside the project") };
     let folder = tempfile::tempdir().unwrap();

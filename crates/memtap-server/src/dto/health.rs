@@ -162,7 +162,7 @@ impl Health {
                 nice: info.runs_as.nice,
             },
             notices: state
-                .all_notices()
+                .notices()
                 .into_iter()
                 .map(|notice| Notice { what: notice.what, mend: notice.mend })
                 .collect(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::StoreError;
 
 const DEFAULT_PORT: u16 = 3306;
+const ENCODE: &str = "the mysql:// URL cannot be read (in a user or password, / is written %2F, @ %40, : %3A, # %23 and ? %3F)";
 
 /// A MySQL or MariaDB database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,8 @@ impl MysqlUrl {
         password: Option<&str>,
         database: &str,
     ) -> Result<Self, StoreError> {
-        let missing = |what: &str| StoreError::Url(format!("mysql:// without {what}"));
         if host.is_empty() || user.is_empty() || database.is_empty() {
-            return Err(missing("host, user or database"));
+            return Err(StoreError::Url("the mysql:// URL has no host, no user or no database"));
         }
         Ok(Self {
             user: user.to_owned(),
@@ -72,19 +72,23 @@ impl MysqlUrl {
         })
     }
 
-    /// Of the whole text only what is no secret is repeated in an error.
+    /// Reads the URL; errors repeat none of it.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
-        let wrong = |what: &str| StoreError::Url(format!("mysql://... {what}"));
-        let url = url::Url::parse(text).map_err(|error| wrong(&format!("({error})")))?;
+        let url = url::Url::parse(text).map_err(|_| StoreError::Url(ENCODE))?;
+        // A password with a / in it ends the host's part there: its end would be taken for a database, and shown.
+        let path = url.path().trim_start_matches('/');
+        if path.contains(['/', '@']) || url.fragment().is_some() {
+            return Err(StoreError::Url(ENCODE));
+        }
         let decoded = |part: &str| {
             percent_encoding::percent_decode_str(part)
                 .decode_utf8()
                 .map(std::borrow::Cow::into_owned)
-                .map_err(|_| wrong("(a %NN that is no UTF-8)"))
+                .map_err(|_| StoreError::Url("the mysql:// URL has a %NN that is not UTF-8"))
         };
         let password = url.password().map(decoded).transpose()?;
-        let host = url.host_str().ok_or_else(|| wrong("without a host"))?.trim_matches(['[', ']']);
-        let database = decoded(url.path().trim_start_matches('/'))?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let database = decoded(path)?;
         let mut parsed =
             Self::of(host, url.port(), &decoded(url.username())?, password.as_deref(), &database)?;
         for (key, value) in url.query_pairs() {
@@ -96,7 +100,11 @@ impl MysqlUrl {
                     _ => Tls::Verified(None),
                 },
                 ("ca", file) => Tls::Verified(Some(file.into())),
-                _ => return Err(wrong("(after the ? there may be tls=off|unverified|verified and ca=FILE)")),
+                _ => {
+                    return Err(StoreError::Url(
+                        "after the ? of the mysql:// URL there may be tls=off|unverified|verified and ca=FILE",
+                    ));
+                }
             };
         }
         Ok(parsed)
@@ -144,9 +152,13 @@ mod tests {
             "mysql://:secret@host/db",
             "mysql://me:secret@host:99999/db",
             "mysql://me:secret@host/db?ssl=1",
+            "mysql://me:se@cr/secret@host/db",
+            "mysql://me:1/secret@host/db",
+            "mysql://me:1#secret@host/db",
+            "mysql://me:1?secret@host/db",
         ] {
             let error = MysqlUrl::parse(wrong).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
+            assert!(!error.contains("secret") && !error.contains("cr/"), "{error}");
         }
     }
 

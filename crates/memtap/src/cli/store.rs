@@ -8,6 +8,7 @@ use memtap_model::WallClock;
 use memtap_store::StoreUrl;
 
 use super::ChosenRequests;
+use super::store_url::StoreUrlParser;
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -44,7 +45,7 @@ pub(crate) enum StoreCommand {
 #[derive(Debug, Args)]
 pub(crate) struct WhichStore {
     /// Store of the history, as for `memtap serve`
-    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true, value_parser = StoreUrlParser)]
     pub(crate) store: Option<StoreUrl>,
 
     /// Settings file, as for `memtap serve`

@@ -13,12 +13,13 @@ use super::parquet::Parquet;
 use crate::cli::{ExportArguments, ExportFormat};
 use crate::output;
 use crate::rows::{Csv, Jsonl, Rows};
+use crate::settings_file::SettingsFile;
 
 /// Requests that are held at a time.
 const PAGE: usize = 10_000;
 
-pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
-    let url = super::url(&arguments.which)?;
+pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::Result<()> {
+    let url = super::url(&arguments.which, file)?;
     let reader = memtap_store::open_reader(&url, Clock::Machine)?.context("there is no history")?;
     let query = query(arguments);
     match &arguments.output {

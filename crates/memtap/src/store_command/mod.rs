@@ -15,19 +15,20 @@ use memtap_store::StoreUrl;
 
 use crate::cli::{StoreCommand, WhichStore};
 use crate::config;
+use crate::settings_file::SettingsFile;
 
-pub(crate) fn run(command: &StoreCommand) -> anyhow::Result<()> {
+pub(crate) fn run(command: &StoreCommand, file: &SettingsFile) -> anyhow::Result<()> {
     match command {
-        StoreCommand::Info(which) => info::run(&url(which)?),
-        StoreCommand::Check(which) => check::run(&url(which)?),
-        StoreCommand::Compact(which) => compact::run(&url(which)?),
-        StoreCommand::Export(arguments) => export::run(arguments),
+        StoreCommand::Info(which) => info::run(&url(which, file)?),
+        StoreCommand::Check(which) => check::run(&url(which, file)?),
+        StoreCommand::Compact(which) => compact::run(&url(which, file)?),
+        StoreCommand::Export(arguments) => export::run(arguments, file),
     }
 }
 
 /// Of a history that is there.
-fn url(which: &WhichStore) -> anyhow::Result<StoreUrl> {
-    match config::store(which.store.as_ref(), which.env_file.as_deref())? {
+fn url(which: &WhichStore, file: &SettingsFile) -> anyhow::Result<StoreUrl> {
+    match config::store(which.store.as_ref(), file)? {
         StoreUrl::None => bail!("--store none keeps nothing: say which history with --store"),
         url => Ok(url),
     }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::output;
+
 /// Lines that are kept.
 const KEPT: usize = 100;
 
@@ -49,6 +51,6 @@ pub(super) fn take() -> Vec<String> {
 /// Writes all that is kept to where a log goes.
 pub(super) fn tell() {
     for line in lines().kept.drain(..) {
-        eprintln!("{line}");
+        output::tell(line);
     }
 }

@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::TraceArguments;
-use crate::{confine, output};
+use crate::{confine, log, output};
 use queue::Queue;
 use stream::Stream;
 
@@ -83,6 +83,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = settings(arguments);
     let opened = confine::open(choice, &settings, arguments.priority.nice)?;
+    log::in_background(|| ());
     let whole_readings = opened.source.kind() == SourceKind::Bpf;
     let watched = Watched {
         some: settings.filter.is_of_some(),

@@ -1,0 +1,218 @@
+//! memtap's own log, on standard error. A line that cannot be written is counted and never an error. Once a thread writes the lines
+//! ([`in_background`]), nobody waits for whoever reads them.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::top;
+
+/// Bytes of lines that wait for the thread, at most. Further lines are dropped and counted.
+const WAITING_BYTES: usize = 256 << 10;
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue::new());
+static CHANGED: Condvar = Condvar::new();
+
+/// Lines on their way to the thread.
+struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    in_background: bool,
+    is_writing: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Entry {
+    Line(Vec<u8>),
+    /// Lines that found no room at this place.
+    Dropped(u64),
+}
+
+/// Starts the log. While the terminal is `drawn` on, lines wait in [`top::log`] for its end. `wanted`: the filter of the settings file, which
+/// the environment's precedes.
+pub(crate) fn start(drawn: bool, wanted: Option<&str>) {
+    // What is drawn already says the rest.
+    let least = if drawn { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_env("MEMTAP_LOG")
+        .ok()
+        .or_else(|| wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok()))
+        .unwrap_or_else(|| EnvFilter::new(least));
+    let terminal = io::IsTerminal::is_terminal(&io::stderr());
+    // Of its own errors the layer would panic where standard error is closed.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
+    if drawn && terminal {
+        log.with_writer(|| top::log::Writer).with_ansi(false).without_time().init();
+    } else {
+        log.with_writer(|| Writer).with_ansi(terminal).init();
+    }
+}
+
+/// Writes all further lines in a thread of its own, which first calls `begin`. Where there is no thread to be had, lines are written by
+/// whoever has them.
+pub(crate) fn in_background(begin: fn()) {
+    let thread = std::thread::Builder::new().name("memtap-log".to_owned());
+    let started = thread.spawn(move || {
+        begin();
+        write_entries();
+    });
+    lock().in_background = started.is_ok();
+}
+
+/// Writes a line, which ends with its newline.
+pub(crate) fn line(line: &[u8]) {
+    let mut queue = lock();
+    if queue.in_background {
+        queue.push(line);
+        CHANGED.notify_all();
+    } else {
+        drop(queue);
+        let _ = io::stderr().write_all(line);
+    }
+}
+
+/// Waits until all lines are written, or for as long as `within`.
+pub(crate) fn flush(within: Duration) {
+    let _ = CHANGED.wait_timeout_while(lock(), within, |queue| queue.is_writing || !queue.entries.is_empty());
+}
+
+/// Where the log layer writes: each write is a line.
+struct Writer;
+
+impl Write for Writer {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        line(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self { entries: VecDeque::new(), bytes: 0, in_background: false, is_writing: false }
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        if self.bytes + line.len() <= WAITING_BYTES {
+            self.bytes += line.len();
+            self.entries.push_back(Entry::Line(line.to_vec()));
+        } else if let Some(Entry::Dropped(count)) = self.entries.back_mut() {
+            *count += 1;
+        } else {
+            self.entries.push_back(Entry::Dropped(1));
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front();
+        if let Some(Entry::Line(line)) = &entry {
+            self.bytes -= line.len();
+        }
+        entry
+    }
+}
+
+fn lock() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread: it ends with the process.
+fn write_entries() {
+    let mut lost = 0;
+    loop {
+        let mut queue = lock();
+        queue.is_writing = false;
+        CHANGED.notify_all();
+        let entry = loop {
+            match queue.pop() {
+                Some(entry) => break entry,
+                None => queue = CHANGED.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        queue.is_writing = true;
+        drop(queue);
+        write_entry(&mut io::stderr(), &entry, &mut lost);
+    }
+}
+
+/// Writes an entry; before it, how many are missing since the last that could be written.
+fn write_entry(out: &mut impl Write, entry: &Entry, lost: &mut u64) {
+    let line = match entry {
+        Entry::Line(line) => line,
+        Entry::Dropped(count) => {
+            *lost += count;
+            return;
+        }
+    };
+    if *lost > 0 {
+        let notice = format!("memtap: {lost} lines of the log are missing here: they could not be written\n");
+        if out.write_all(notice.as_bytes()).is_ok() {
+            *lost = 0;
+        }
+    }
+    if *lost > 0 || out.write_all(line).is_err() {
+        *lost += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue_of(lines: usize, length: usize) -> Queue {
+        let mut queue = Queue::new();
+        (0..lines).for_each(|_| queue.push(&vec![b'x'; length]));
+        queue
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_what_is_dropped_is_counted_where_it_is_missing() {
+        let mut queue = queue_of(1000, 1 << 10);
+        assert_eq!((queue.bytes, queue.entries.len()), (WAITING_BYTES, 257));
+        assert_eq!(queue.entries.back(), Some(&Entry::Dropped(744)));
+        queue.pop();
+        queue.push(b"after\n");
+        queue.push(&[b'x'; 2 << 10]);
+        let end: Vec<_> = queue.entries.iter().skip(255).collect();
+        assert_eq!(end, [&Entry::Dropped(744), &Entry::Line(b"after\n".to_vec()), &Entry::Dropped(1)]);
+    }
+
+    /// Standard error on a disk that is full for the first `full` writes.
+    struct Disk {
+        full: u32,
+        text: String,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.full > 0 {
+                self.full -= 1;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.text += &String::from_utf8_lossy(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_before_the_next() {
+        let (mut disk, mut lost) = (Disk { full: 2, text: String::new() }, 0);
+        let line = |text: &str| Entry::Line(text.as_bytes().to_vec());
+        for entry in [line("a\n"), line("b\n"), Entry::Dropped(3), line("c\n"), line("d\n")] {
+            write_entry(&mut disk, &entry, &mut lost);
+        }
+        assert_eq!(
+            disk.text,
+            "memtap: 5 lines of the log are missing here: they could not be written\nc\nd\n"
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! A settings file that nobody named: it decides where memtap writes, so it is obeyed only when nobody can have written it who could not give
+//! memtap orders anyway. All is asked of what is open, so that nothing can be exchanged in between.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{Uid, User};
+
+/// Write permission of a group, and of everybody.
+const WRITTEN_BY_OTHERS: u32 = 0o022;
+
+/// Why a file is passed over.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    NoFile,
+    /// The file belongs to this user.
+    Owner(Uid),
+    /// Others may write the file, as its mode says.
+    Mode(u32),
+    /// The directory belongs to this user.
+    FolderOwner(PathBuf, Uid),
+    /// Others may write the directory, as its mode says.
+    FolderMode(PathBuf, u32),
+}
+
+/// Opens the file, if there is one, for a memtap that runs as `user`.
+///
+/// # Errors
+/// When there is a file that cannot be read.
+pub(super) fn open(path: &Path, user: Uid) -> io::Result<Option<Result<File, Reason>>> {
+    // A link leads to a file elsewhere: both directories matter.
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(_) => return Ok(None),
+    };
+    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else { return Ok(None) };
+    if user.is_root()
+        && let Some(reason) = folder_reason(folder_of(path))?
+    {
+        return Ok(Some(Err(reason)));
+    }
+    let opened = open_folder(folder)?;
+    if user.is_root()
+        && let Some(reason) = reason_of_folder(folder, &opened.metadata()?)
+    {
+        return Ok(Some(Err(reason)));
+    }
+    let Some(file) = open_in(&opened, name)? else { return Ok(None) };
+    Ok(Some(match reason_of_file(&file.metadata()?, user) {
+        Some(reason) => Err(reason),
+        None => Ok(file),
+    }))
+}
+
+/// The directory that a path is looked up in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn folder_reason(folder: &Path) -> io::Result<Option<Reason>> {
+    Ok(reason_of_folder(folder, &open_folder(folder)?.metadata()?))
+}
+
+fn open_folder(folder: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(folder)
+}
+
+/// `None` when the file has gone. A pipe does not make it wait.
+fn open_in(folder: &File, name: &OsStr) -> io::Result<Option<File>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    match openat(folder, name, flags, Mode::empty()).map_err(io::Error::from) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Root obeys only root; others obey themselves and root.
+fn reason_of_file(file: &Metadata, user: Uid) -> Option<Reason> {
+    let owner = Uid::from_raw(file.uid());
+    if !file.is_file() {
+        Some(Reason::NoFile)
+    } else if !owner.is_root() && owner != user {
+        Some(Reason::Owner(owner))
+    } else if user.is_root() && is_written_by_others(file) {
+        Some(Reason::Mode(file.mode()))
+    } else {
+        None
+    }
+}
+
+fn reason_of_folder(path: &Path, folder: &Metadata) -> Option<Reason> {
+    let owner = Uid::from_raw(folder.uid());
+    let path = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if !owner.is_root() {
+        Some(Reason::FolderOwner(path(), owner))
+    } else if is_written_by_others(folder) {
+        Some(Reason::FolderMode(path(), folder.mode()))
+    } else {
+        None
+    }
+}
+
+/// Whether the mode lets users other than the owner write.
+pub(super) fn is_written_by_others(file: &Metadata) -> bool {
+    file.mode() & WRITTEN_BY_OTHERS != 0
+}
+
+impl Reason {
+    /// How to use the file all the same.
+    pub(super) fn fix(&self, path: &Path) -> String {
+        let path = path.display();
+        let name = format!("if you trust it, name it: --env-file {path}");
+        match self {
+            Self::NoFile => "move it, or name another with --env-file".to_owned(),
+            Self::Owner(_) | Self::Mode(_) => {
+                format!("{name}; or make it root's alone: chown root {path} && chmod go-w {path}")
+            }
+            Self::FolderOwner(..) | Self::FolderMode(..) => name,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile => f.write_str("it is not a file"),
+            Self::Owner(owner) => write!(f, "it belongs to {}", name(*owner)),
+            Self::Mode(mode) => write!(f, "others may write it (mode {:04o})", mode & 0o7777),
+            Self::FolderOwner(folder, owner) => {
+                write!(f, "its directory {} belongs to {}", folder.display(), name(*owner))
+            }
+            Self::FolderMode(folder, mode) => {
+                write!(f, "others may write its directory {} (mode {:04o})", folder.display(), mode & 0o7777)
+            }
+        }
+    }
+}
+
+/// The name of a user, else the number.
+fn name(user: Uid) -> String {
+    let known = User::from_uid(user).ok().flatten();
+    known.map_or_else(|| format!("user {user}"), |known| format!("user {}", known.name))
+}
