@@ -13,10 +13,10 @@ use memtap_model::WallClock;
 use serde::{Deserialize, Serialize};
 
 use crate::spool::{Damage, NotPut, Spool};
-use crate::writer::{Limits, Shared};
+use crate::writer::{Limits, Queue, Shared};
 use crate::{Appended, Batch, Delivery, DropCause, Run, Store, StoreError};
 
-/// Requests in one transaction, at most (and at least one batch).
+/// Requests in one transaction, at most (and at least one batch); fewer where the queue is small.
 const TRANSACTION: usize = 50_000;
 /// Between two steps of housekeeping, while there is something to do in them.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
@@ -218,7 +218,9 @@ impl Courier {
             (_, Some(end_by)) if flying => end_by.saturating_duration_since(Instant::now()),
             (Some(_), Some(_)) => RETRY[0],
             (None, Some(_)) => Duration::ZERO,
-            (None, None) if !flying && (spools || self.held.is_some() || queue.waiting >= TRANSACTION) => {
+            (None, None)
+                if !flying && (spools || self.held.is_some() || queue.is_worth_a_delivery(&self.limits)) =>
+            {
                 Duration::ZERO
             }
             (Some((at, _)), None) if !spools => at.saturating_duration_since(Instant::now()),
@@ -227,14 +229,13 @@ impl Courier {
         // A full queue is something to do only when something can leave it.
         let straight = !flying && !spools && self.failed.is_none();
         let to_disk = self.spool.is_some() && queue.cause.is_none();
-        let much = match straight {
-            true => self.limits.worth_a_delivery(),
-            false if to_disk => self.limits.too_many(),
-            false => usize::MAX,
+        let is_enough = |queue: &Queue| match straight {
+            true => queue.is_worth_a_delivery(&self.limits),
+            false => to_disk && queue.is_too_much(&self.limits),
         };
         let waited = self.shared.changed.wait_timeout_while(queue, wait, |queue| {
             let told = queue.end_by.is_some() && !self.ending;
-            queue.answer.is_none() && !told && queue.waiting < much
+            queue.answer.is_none() && !told && !is_enough(queue)
         });
         waited.map_or_else(|poisoned| poisoned.into_inner().0.end_by, |(queue, _)| queue.end_by)
     }
@@ -244,8 +245,8 @@ impl Courier {
         if let Some(answer) = answer {
             self.landed(answer);
         }
-        let too_many = self.shared.lock().waiting >= self.limits.too_many();
-        if self.spools() || too_many && (self.flying.is_some() || self.failed.is_some()) {
+        let is_too_much = self.shared.lock().is_too_much(&self.limits);
+        if self.spools() || is_too_much && (self.flying.is_some() || self.failed.is_some()) {
             self.spool_all();
         }
         let may_try = self.failed.is_none_or(|(at, _)| self.ending || Instant::now() >= at);
@@ -298,7 +299,7 @@ impl Courier {
         if let Some(reason) = &appended.reason {
             tracing::error!("the database refused {} rows: {reason}", appended.refused);
         }
-        queue.status.drop(DropCause::Refused, appended.refused);
+        queue.count_dropped(DropCause::Refused, appended.refused);
         (queue.status.rows, queue.status.bytes) = size;
         queue.status.error = None;
         self.failed = None;
@@ -317,10 +318,11 @@ impl Courier {
 
     /// The next delivery out of the queue.
     fn take(&mut self) -> Option<Arc<Parcel>> {
+        let most = self.limits.worth_a_delivery().clamp(1, TRANSACTION);
         let mut queue = self.shared.lock();
         let (mut batches, mut requests) = (Vec::new(), 0);
         let oldest = queue.batches.front().map(|(since, _)| *since);
-        while requests < TRANSACTION
+        while requests < most
             && let Some((_, batch)) = queue.batches.pop_front()
         {
             requests += batch.requests.len();
@@ -344,7 +346,8 @@ impl Courier {
         }
     }
 
-    /// Moves the queue to disk, as far as there is room; what is under way stays the first.
+    /// Moves the queue to disk, as far as there is room; what is under way stays the first. An answer of the store ends it, so that a stream
+    /// that comes without end does not keep the store waiting.
     fn spool_all(&mut self) {
         if self.spool.is_none() {
             return;
@@ -366,6 +369,9 @@ impl Courier {
                 return;
             }
             self.left(parcel.requests());
+            if !self.ending && self.shared.lock().answer.is_some() {
+                return;
+            }
         }
     }
 
@@ -428,7 +434,7 @@ impl Courier {
         }
         let cause = self.shared.lock().cause;
         self.tell_spool(cause);
-        self.shared.lock().status.drop(DropCause::SpoolDamaged, damage.requests);
+        self.shared.lock().count_dropped(DropCause::SpoolDamaged, damage.requests);
     }
 
     /// The first delivery on disk is in the store.
@@ -437,7 +443,9 @@ impl Courier {
         if let Err(error) = spool.taken() {
             self.unreadable(&error);
         }
-        self.tell_spool(None);
+        // A spool that was full is so until something has found room in it, or nothing is there.
+        let cause = self.shared.lock().cause.filter(|_| self.spools());
+        self.tell_spool(cause);
     }
 
     fn unreadable(&mut self, error: &std::io::Error) {
@@ -459,6 +467,11 @@ impl Courier {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use memtap_ledger::BookedRequest;
+    use memtap_model::{MemoryRequest, ProcessId, ScriptReader};
+
     use super::*;
 
     #[test]
@@ -466,6 +479,45 @@ mod tests {
         let due = |seconds, had_work, written| house_is_due(Duration::from_secs(seconds), had_work, written);
         assert!(due(1, true, 0) && due(1, false, 20_000) && due(10, false, 0));
         assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
+    }
+
+    /// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
+    #[test]
+    fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
+        let limits = Limits { queue_requests: 40_000, ..Limits::default() };
+        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
+        let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
+        let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
+        let booked = BookedRequest { process: ProcessId::default(), request, lost_before: 0 };
+        for _ in 0..10 {
+            let batch = Batch { requests: vec![booked.clone(); 4_000], ..Batch::default() };
+            shared.lock().batches.push_back((Instant::now(), batch));
+        }
+        let (jobs, _work) = mpsc::channel();
+        let run = Run {
+            id: 1,
+            hostname: String::new(),
+            kernel: String::new(),
+            boot_id: String::new(),
+            page_size: 4096,
+            began: WallClock(0),
+        };
+        let mut courier = Courier {
+            run,
+            next_sequence: 1,
+            shared,
+            limits,
+            jobs,
+            store: std::thread::spawn(|| ()),
+            flying: None,
+            held: None,
+            spool: None,
+            failed: None,
+            written: 0,
+            ending: false,
+        };
+        let taken = courier.take().unwrap().requests();
+        assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The writing side as others see it: a bounded queue that takes batches at once, what stands of them, and the end. `courier.rs` brings
 //! them from here into the store.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Requests from which on a delivery goes at once.
+    /// Requests from which on a delivery goes at once; and of a delivery at most, one batch aside: while it is under way, most of the queue is
+    /// there for what comes.
     pub(crate) fn worth_a_delivery(&self) -> usize {
         self.queue_requests / 4
     }
@@ -60,6 +61,8 @@ impl Default for Limits {
 
 /// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
 const BATCHES: usize = 10_000;
+/// Requests that were dropped as long ago are no news any more.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// The running writer. Sending and asking never block on the database.
 pub struct Handle {
@@ -80,6 +83,8 @@ pub(crate) struct Queue {
     pub(crate) batches: VecDeque<(Instant, Batch)>,
     /// Requests in `batches` and in the transaction under way.
     pub(crate) waiting: usize,
+    /// When requests were dropped last, by cause.
+    pub(crate) dropped_at: BTreeMap<DropCause, Instant>,
     /// When the oldest came that is not in the store, if that is none of `batches`.
     pub(crate) oldest: Option<Instant>,
     /// What a full queue means now.
@@ -133,14 +138,14 @@ impl Handle {
         let mut queue = self.shared.lock();
         let cause = queue.cause.unwrap_or(DropCause::QueueFull);
         if queue.waiting + batch.requests.len() > self.limits.queue_requests {
-            queue.status.drop(cause, batch.requests.len() as u64);
+            queue.count_dropped(cause, batch.requests.len() as u64);
             batch.requests = Vec::new();
         }
         if queue.batches.len() >= BATCHES
             && let Some((_, oldest)) = queue.batches.pop_front()
         {
             queue.waiting -= oldest.requests.len();
-            queue.status.drop(cause, oldest.requests.len() as u64);
+            queue.count_dropped(cause, oldest.requests.len() as u64);
         }
         let nothing = batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty();
         if nothing && batch.all.is_none() {
@@ -149,7 +154,7 @@ impl Handle {
         queue.waiting += batch.requests.len();
         queue.batches.push_back((Instant::now(), batch));
         // So many are not left to the clock.
-        if queue.waiting >= self.limits.worth_a_delivery() {
+        if queue.is_worth_a_delivery(&self.limits) {
             self.shared.changed.notify_all();
         }
     }
@@ -157,8 +162,7 @@ impl Handle {
     /// Whether so much waits in memory that whoever can wait had better do so.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        let queue = self.shared.lock();
-        queue.waiting > self.limits.too_many() || queue.batches.len() > BATCHES / 2
+        self.shared.lock().is_too_much(&self.limits)
     }
 
     /// How the store is doing.
@@ -169,6 +173,7 @@ impl Handle {
         Status {
             lag_s: since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
             spooled: queue.waiting as u64 + queue.on_disk,
+            dropping: queue.dropping(),
             ..queue.status.clone()
         }
     }
@@ -191,6 +196,30 @@ impl Handle {
             tracing::error!("the store's thread has panicked");
         }
         self.status()
+    }
+}
+
+impl Queue {
+    /// Counts requests that are dropped.
+    pub(crate) fn count_dropped(&mut self, cause: DropCause, requests: u64) {
+        if requests > 0 {
+            *self.status.dropped.entry(cause).or_default() += requests;
+            self.dropped_at.insert(cause, Instant::now());
+        }
+    }
+
+    fn dropping(&self) -> Vec<DropCause> {
+        let lately = self.dropped_at.iter().filter(|(_, at)| at.elapsed() < LATELY);
+        lately.map(|(cause, _)| *cause).collect()
+    }
+
+    pub(crate) fn is_worth_a_delivery(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.worth_a_delivery() || self.batches.len() >= BATCHES / 4
+    }
+
+    /// Whether so much waits that the database is too slow: what comes next goes to the spool.
+    pub(crate) fn is_too_much(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.too_many() || self.batches.len() >= BATCHES / 2
     }
 }
 

@@ -43,7 +43,7 @@ fn the_file_is_its_owners_and_has_the_settings_it_needs() {
     }
     assert_eq!(number(&below, "PRAGMA auto_vacuum"), 2);
     assert_eq!(number(&below, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    assert_eq!(number(&below, "PRAGMA user_version"), 4);
+    assert_eq!(number(&below, "PRAGMA user_version"), 5);
 }
 
 #[test]
@@ -259,13 +259,59 @@ fn the_size_limit_holds_against_a_fast_stream() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { max_bytes: 16 << 20, ..Settings::default() };
     let mut written = store(folder.path(), &settings);
+    let mut highest = 0;
     for second in 0..12 {
-        let requests = (0..100_000).map(|n| mmap(7, b"perl", second * 100_000 + n)).collect();
-        written.append(&[batch(requests)]).unwrap();
+        for part in 0..10 {
+            let first = second * 100_000 + part * 10_000;
+            let requests = (first..first + 10_000).map(|n| mmap(7 + (n % 50) as u32, b"perl", n)).collect();
+            written.append(&[batch(requests)]).unwrap();
+            highest = written.size().1.max(highest);
+        }
         written.housekeeping(WallClock(T0 + 1000 * SECOND)).unwrap();
     }
-    let bytes = folder.path().join("memtap.db").metadata().unwrap().size();
-    assert!(bytes < 40 << 20, "{} MiB where 16 are allowed and one second brings about 8", bytes >> 20);
+    assert!(highest <= settings.max_bytes / 20 * 21, "{} KiB where 16 MiB are allowed", highest >> 10);
+    assert!(written.size().0 > 150_000, "no more goes than must: {} rows are left", written.size().0);
+}
+
+#[test]
+fn a_reader_that_stays_does_not_make_the_log_grow_without_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let max_bytes = 16 << 20;
+    let mut written = store(folder.path(), &Settings { max_bytes, ..Settings::default() });
+    let requests = |n: u64| batch((n * 10_000..(n + 1) * 10_000).map(|n| mmap(7, b"perl", n)).collect());
+    written.append(&[requests(0)]).unwrap();
+    let reader = Connection::open(folder.path().join("memtap.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM request").unwrap();
+    let refused = (1..100).find_map(|n| written.append(&[requests(n)]).err()).unwrap().to_string();
+    assert!(refused.contains("memtap.db") && refused.contains("end that program"), "{refused}");
+    let log = folder.path().join("memtap.db-wal").metadata().unwrap().size();
+    assert!(log < max_bytes, "{} KiB", log >> 10);
+    reader.execute_batch("COMMIT").unwrap();
+    written.append(&[requests(100)]).unwrap();
+    assert!(written.size().1 <= max_bytes / 20 * 21, "{} KiB", written.size().1 >> 10);
+}
+
+#[test]
+fn a_history_that_is_too_large_is_right_again_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut large = store(folder.path(), &Settings::default());
+    for n in 0..10 {
+        large
+            .append(&[batch((n * 50_000..(n + 1) * 50_000).map(|n| mmap(7, b"perl", n)).collect())])
+            .unwrap();
+    }
+    drop(large);
+    let max_bytes = 8 << 20;
+    let mut small = store(folder.path(), &Settings { max_bytes, ..Settings::default() });
+    assert!(small.size().1 > 2 * max_bytes);
+    let mut steps = 0;
+    // One a second.
+    while small.size().1 > max_bytes && steps < 60 {
+        small.append(&[batch(vec![mmap(8, b"sh", 0)])]).unwrap();
+        small.housekeeping(WallClock(T0 + SECOND)).unwrap();
+        steps += 1;
+    }
+    assert!(small.size().1 <= max_bytes, "{} KiB after {steps} steps", small.size().1 >> 10);
 }
 
 #[test]
