@@ -114,7 +114,11 @@ fn service() -> Router {
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),
     };
-    let status = Arc::new(|| memtap_store::Status { kind: "none", ..memtap_store::Status::default() });
+    let status = Arc::new(|| memtap_store::Status {
+        kind: "none",
+        dropping: vec![memtap_store::DropCause::SpoolFull],
+        ..memtap_store::Status::default()
+    });
     let settings = Settings {
         listen: "127.0.0.1:3000".parse().unwrap(),
         cors_origins: vec!["http://localhost:5173".to_owned()],
@@ -310,6 +314,9 @@ async fn health_host_and_share() {
         (&"bpf".into(), &3.into(), &0.into())
     );
     assert_eq!(health["notices"][0]["mend"], "sudo mend");
+    let drops = &health["notices"][1];
+    assert!(drops["what"].as_str().unwrap().contains("being dropped"), "{drops}");
+    assert!(drops["mend"].as_str().unwrap().contains("--spool-size"), "{drops}");
     assert!(health["self"]["resident_bytes"].as_u64().unwrap() > 0);
     let (_, host) = get("/api/v1/host").await;
     assert_eq!((&host["hostname"], &host["memory"]["total_bytes"]), (&"vm".into(), &(1 << 20).into()));

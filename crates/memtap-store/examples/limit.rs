@@ -12,21 +12,27 @@ use std::time::{Duration, Instant};
 
 use memtap_model::WallClock;
 use memtap_store::{Batch, Handle, Limits, Settings, SpoolSettings, Status, StoreUrl, open, spawn};
+use support::mariadb::Server;
 use support::{SECOND, T0, mmap, process, run, tick};
 
 /// Between two batches.
 const PACE: Duration = Duration::from_millis(20);
+/// Requests a second of the measurement, for how many seconds, and how many are stored before.
+const RATE: u64 = 20_000;
+const SECONDS: u64 = 20;
+const STORED: u64 = 1_000_000;
 /// Requests of a batch, as the reader hands them on, at most.
 const BATCH: u64 = 8_192;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let number = |word: &String| word.parse::<u64>().expect("a number");
     match &words[..] {
+        [bench] if bench == "bench" => println!("{}", table()),
         [url, mebibytes, calm, flood, seconds] => {
-            let number = |word: &String| word.parse::<u64>().expect("a number");
             drill(url, number(mebibytes) << 20, [number(calm), number(flood)], number(seconds));
         }
-        _ => panic!("limit URL MIB CALM FLOOD SECONDS"),
+        _ => panic!("limit bench, or limit URL MIB CALM FLOOD SECONDS"),
     }
 }
 
@@ -39,7 +45,8 @@ struct Feed {
 }
 
 impl Feed {
-    fn start(url: &StoreUrl, max_bytes: u64) -> Self {
+    /// Sends from the request with that number on.
+    fn start(url: &StoreUrl, max_bytes: u64, sent: u64) -> Self {
         let years = Duration::from_secs(100 * 365 * 86_400);
         let settings = Settings { max_bytes, max_age: years, max_sample_age: years, ..Settings::default() };
         let spool = tempfile::tempdir().unwrap();
@@ -50,7 +57,7 @@ impl Feed {
             ..Limits::default()
         };
         let handle = spawn(open(url, &settings).unwrap().unwrap(), run("vm"), limits).unwrap();
-        Self { handle, _spool: spool, sent: 0, ticks: 0 }
+        Self { handle, _spool: spool, sent, ticks: sent / RATE }
     }
 
     /// Sends for a second, evenly; with a tick at its end.
@@ -76,12 +83,118 @@ impl Feed {
         self.handle.send(batch);
     }
 
+    /// Sends as fast as the store takes it.
+    fn fill(&mut self, requests: u64) {
+        let until = self.sent + requests;
+        while self.sent < until {
+            while self.handle.is_behind() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let requests = (self.sent..self.sent + BATCH).map(request).collect();
+            self.handle.send(Batch { requests, ..Batch::default() });
+            self.sent += BATCH;
+        }
+        self.settle();
+    }
+
     /// Until all that was sent is in the history.
     fn settle(&self) {
         while self.handle.status().spooled > 0 {
             std::thread::sleep(PACE);
         }
     }
+}
+
+/// What a store took for each request, microseconds: memtap's threads, and the server where there is one. And how it was: the most on disk,
+/// and how far the history was behind.
+struct Taken {
+    own: f64,
+    server: f64,
+    highest_mib: f64,
+    lag_s: f64,
+}
+
+fn measured(feed: &mut Feed, url: &str, server: Option<&Server>) -> Taken {
+    let server_cpu = || server.map_or(0.0, server_cpu);
+    let (sent, own, others) = (feed.sent, cpu(), server_cpu());
+    let (mut highest_mib, mut lag_s) = (0.0_f64, 0.0_f64);
+    for _ in 0..SECONDS {
+        feed.second(RATE);
+        highest_mib = highest_mib.max(on_disk(url).iter().sum());
+        lag_s = lag_s.max(feed.handle.status().lag_s);
+    }
+    feed.settle();
+    let each = |seconds: f64| seconds * 1e6 / (feed.sent - sent) as f64;
+    Taken { own: each(cpu() - own), server: each(server_cpu() - others), highest_mib, lag_s }
+}
+
+/// A row of the table: below the limit, and when the same history has reached it.
+fn row(name: &str, url: &str, server: Option<&Server>, bytes_of_a_row: u64) -> String {
+    let parsed: StoreUrl = url.parse().unwrap();
+    let mut feed = Feed::start(&parsed, 1 << 40, 0);
+    feed.fill(STORED);
+    let below = measured(&mut feed, url, server);
+    let (sent, rows) = (feed.sent, feed.handle.finish().rows);
+    drop(feed);
+    let size = on_disk(url).iter().sum::<f64>() * 1_048_576.0;
+    let limit = if server.is_some() { rows * bytes_of_a_row } else { size as u64 };
+    let mut feed = Feed::start(&parsed, limit, sent);
+    feed.second(RATE);
+    let at = measured(&mut feed, url, server);
+    let dropped = feed.handle.finish().dropped_requests();
+    let of_limit = server.is_none().then(|| at.highest_mib * 1_048_576.0 * 100.0 / limit as f64);
+    let both = |taken: &Taken| taken.own + taken.server;
+    let figures = [
+        Some(below.own),
+        Some(at.own),
+        Some(at.own / below.own),
+        server.map(|_| both(&at) / both(&below)),
+        of_limit,
+        Some(at.lag_s),
+        Some(dropped as f64),
+    ];
+    let figure =
+        |value: Option<f64>| value.map_or("null".to_owned(), |value| format!("{{\"value\":{value:.3}}}"));
+    format!("{{\"name\":\"{name}\",\"figures\":[{}]}}", figures.map(figure).join(","))
+}
+
+/// As xtask's `bench/section.rs` reads it.
+fn table() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = row("SQLite", &format!("sqlite:{}/memtap.db", folder.path().display()), None, 0);
+    let server = Server::start(&["--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M"]);
+    let maria = row("MariaDB", &server.text(&server.database()), Some(&server), 200);
+    let columns = [
+        ("CPU below the limit", "us a request"),
+        ("CPU at the limit", "us a request"),
+        ("at the limit, times below", ""),
+        ("the same, with the server", ""),
+        ("most on disk", "% of the limit"),
+        ("history behind at most", "s"),
+        ("dropped", "requests"),
+    ];
+    let columns =
+        columns.map(|(name, unit)| format!("{{\"name\":\"{name}\",\"unit\":\"{unit}\"}}")).join(",");
+    format!(
+        "{{\"title\":\"At the size limit\",\"columns\":[{columns}],\"rows\":[{sqlite},{maria}],\"notes\":\"{RATE} requests a second for \
+         {SECONDS} s into a history of {STORED} requests, first without a limit, then with its own size as the limit, so that as many go as come. CPU is \
+         that of memtap's threads for the store alone.\"}}"
+    )
+}
+
+/// Seconds of CPU of a server.
+fn server_cpu(server: &Server) -> f64 {
+    let pid = std::fs::read_to_string(server.folder().join("pid")).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
+    seconds_of(stat.rsplit_once(')').unwrap().1)
+}
+
+/// Seconds of CPU that a stat file tells, behind the name in it.
+fn seconds_of(stat: &str) -> f64 {
+    let fields: Vec<&str> = stat.split_whitespace().collect();
+    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    // SAFETY: it only asks.
+    ticks as f64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
 }
 
 /// Of two hundred processes that live long, and each fiftieth of one that does not.
@@ -98,17 +211,13 @@ fn short_lived(n: u64) -> u32 {
 
 /// Seconds of CPU that the store's own threads have taken.
 fn cpu() -> f64 {
-    let mut ticks = 0;
-    for task in std::fs::read_dir("/proc/self/task").unwrap() {
-        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
-        let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
-        if name.starts_with("memtap-") {
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        }
-    }
-    // SAFETY: it only asks.
-    ticks as f64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).ok());
+    let ours = stats.filter_map(|stat| {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        name.starts_with("memtap-").then(|| seconds_of(rest))
+    });
+    ours.sum()
 }
 
 /// File and log of SQLite, MiB.
@@ -120,7 +229,7 @@ fn on_disk(url: &str) -> [f64; 2] {
 }
 
 fn drill(url: &str, max_bytes: u64, [calm, flood]: [u64; 2], seconds: u64) {
-    let mut feed = Feed::start(&url.parse().unwrap(), max_bytes);
+    let mut feed = Feed::start(&url.parse().unwrap(), max_bytes, 0);
     println!("second rate file_mib log_mib lag_s spool_mib rows dropped cpu_s cpu_us_each");
     let (mut before, mut highest) = (cpu(), 0.0_f64);
     for second in 0..seconds {
@@ -146,5 +255,5 @@ fn drill(url: &str, max_bytes: u64, [calm, flood]: [u64; 2], seconds: u64) {
         begin.elapsed().as_secs_f64(),
         on_disk(url)
     );
-    println!("sent {} rows {} dropped {:?} cpu {:.1} s", feed.sent, status.rows, status.dropped, cpu());
+    println!("sent {} rows {} dropped {:?}", feed.sent, status.rows, status.dropped);
 }

@@ -173,7 +173,7 @@ impl Handle {
         Status {
             lag_s: since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
             spooled: queue.waiting as u64 + queue.on_disk,
-            dropping: queue.dropping(),
+            dropping: queue.dropping(Instant::now()),
             ..queue.status.clone()
         }
     }
@@ -208,8 +208,8 @@ impl Queue {
         }
     }
 
-    fn dropping(&self) -> Vec<DropCause> {
-        let lately = self.dropped_at.iter().filter(|(_, at)| at.elapsed() < LATELY);
+    fn dropping(&self, now: Instant) -> Vec<DropCause> {
+        let lately = self.dropped_at.iter().filter(|(_, at)| now.saturating_duration_since(**at) < LATELY);
         lately.map(|(cause, _)| *cause).collect()
     }
 
@@ -226,5 +226,21 @@ impl Queue {
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_news_for_a_minute() {
+        let mut queue = Queue::default();
+        queue.count_dropped(DropCause::Refused, 0);
+        queue.count_dropped(DropCause::QueueFull, 3);
+        let now = Instant::now();
+        assert_eq!(queue.dropping(now), [DropCause::QueueFull]);
+        assert_eq!(queue.dropping(now + LATELY), []);
+        assert_eq!(queue.status.dropped[&DropCause::QueueFull], 3, "the count stays");
     }
 }

@@ -188,8 +188,8 @@ async fn delete_old(
     let safe =
         STEPS.get(index + 1).map_or(before.to_string(), |longer| format!("LEAST({before}, rolled_{longer})"));
     let runs = format!(
-        "SELECT run.id, CAST({safe} AS SIGNED) FROM run WHERE hostname = ? AND EXISTS (SELECT 1 FROM {table} FORCE INDEX (PRIMARY) \
-         WHERE run_id = run.id AND step_s = {step} AND at_s < {safe}) LIMIT 20"
+        "SELECT run.id, CAST({safe} AS SIGNED) FROM run WHERE hostname = ? AND \
+         (SELECT at_s FROM {table} WHERE run_id = run.id AND step_s = {step} ORDER BY at_s LIMIT 1) < {safe} LIMIT 20"
     );
     let runs: Vec<(u64, i64)> = connection.exec(runs, (host,)).await?;
     let mut left = ROWS_AT_ONCE.unsigned_abs();
