@@ -61,6 +61,8 @@ impl Default for Limits {
 
 /// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
 const BATCHES: usize = 10_000;
+/// How long the spool may take to make room for a batch.
+const A_MOMENT: Duration = Duration::from_millis(100);
 /// Requests that were dropped as long ago are no news any more.
 const LATELY: Duration = Duration::from_secs(60);
 
@@ -85,6 +87,8 @@ pub(crate) struct Queue {
     pub(crate) waiting: usize,
     /// When requests were dropped last, by cause.
     pub(crate) dropped_at: BTreeMap<DropCause, Instant>,
+    /// Somebody has waited for room in vain, and there has been none since.
+    pub(crate) is_stuck: bool,
     /// When the oldest came that is not in the store, if that is none of `batches`.
     pub(crate) oldest: Option<Instant>,
     /// What a full queue means now.
@@ -133,9 +137,10 @@ fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
 }
 
 impl Handle {
-    /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept.
+    /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept. Before that, the spool has a
+    /// moment to make room: only where it does not, nobody waits for it again until it has.
     pub fn send(&self, mut batch: Batch) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.wait_for_room(batch.requests.len());
         let cause = queue.cause.unwrap_or(DropCause::QueueFull);
         if queue.waiting + batch.requests.len() > self.limits.queue_requests {
             queue.count_dropped(cause, batch.requests.len() as u64);
@@ -157,6 +162,24 @@ impl Handle {
         if queue.is_worth_a_delivery(&self.limits) {
             self.shared.changed.notify_all();
         }
+    }
+
+    /// Waits while the queue is full and goes to disk.
+    fn wait_for_room(&self, requests: usize) -> MutexGuard<'_, Queue> {
+        let is_full = |queue: &mut Queue| {
+            queue.batches.len() >= BATCHES
+                || queue.waiting > 0 && queue.waiting + requests > self.limits.queue_requests
+        };
+        let mut queue = self.shared.lock();
+        let is_spooled = self.limits.spool.is_some() && queue.cause.is_none() && queue.end_by.is_none();
+        if queue.is_stuck || !is_spooled || !is_full(&mut queue) {
+            return queue;
+        }
+        self.shared.changed.notify_all();
+        let waited = self.shared.changed.wait_timeout_while(queue, A_MOMENT, |queue| is_full(queue));
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.is_stuck = is_full(&mut queue);
+        queue
     }
 
     /// Whether so much waits in memory that whoever can wait had better do so.

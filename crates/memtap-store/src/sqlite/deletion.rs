@@ -2,8 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::schema::LONG_LIFE;
 use crate::StoreError;
+use crate::steps::SHORT_LIFE_S;
+
+/// How many requests there are: there are no holes between the first and the last. One aggregate of both ends would read all of them.
+pub(super) const REQUESTS: &str =
+    "SELECT coalesce((SELECT max(id) FROM request) - (SELECT min(id) FROM request) + 1, 0)";
+
+/// A process that lived as long, in nanoseconds, is kept as long as samples are.
+pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
 
 /// Requests deleted at once, at most.
 pub(super) const ROWS_AT_ONCE: i64 = 20_000;

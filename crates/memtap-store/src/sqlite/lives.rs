@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use memtap_model::{Call, Tgid, WallClock};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::deletion::LONG_LIFE;
 use super::filter::places;
 use super::samples::ALL;
-use super::schema::LONG_LIFE;
 use super::usage::{OF_PROCESS, last_before, point};
 use crate::carry::{Carry, Details, ProcessRow, is_asked};
 use crate::cover::{Cover, StoredRun};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::schema::REQUESTS;
+use super::deletion::REQUESTS;
 use crate::StoreError;
 
 /// Between two lines that tell how far it is.

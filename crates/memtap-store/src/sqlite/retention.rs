@@ -6,7 +6,8 @@ use memtap_model::WallClock;
 use rusqlite::Connection;
 
 use super::deletion::{
-    Gone, ROWS_AT_ONCE, Sweep, delete_oom_kills, delete_processes, delete_requests, first_time, first_young,
+    Gone, REQUESTS, ROWS_AT_ONCE, Sweep, delete_oom_kills, delete_processes, delete_requests, first_time,
+    first_young,
 };
 use super::samples;
 use super::space::{Bounds, give_back, used_bytes};
@@ -126,7 +127,6 @@ fn delete_oldest(connection: &Connection, max_bytes: i64, gone: &mut Gone) -> Re
 }
 
 fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {
-    let rows =
-        connection.prepare_cached(super::schema::REQUESTS)?.query_row([], |row| row.get::<_, i64>(0))?;
+    let rows = connection.prepare_cached(REQUESTS)?.query_row([], |row| row.get::<_, i64>(0))?;
     Ok(rows.saturating_mul(REQUEST_BYTES))
 }

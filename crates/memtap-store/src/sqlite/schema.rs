@@ -11,14 +11,6 @@ use rusqlite::{Connection, params};
 
 use super::migration;
 use crate::StoreError;
-use crate::steps::SHORT_LIFE_S;
-
-/// How many requests there are: there are no holes between the first and the last. One aggregate of both ends would read all of them.
-pub(super) const REQUESTS: &str =
-    "SELECT coalesce((SELECT max(id) FROM request) - (SELECT min(id) FROM request) + 1, 0)";
-
-/// A process that lived as long, in nanoseconds, is kept as long as samples are.
-pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
 
 /// "mtap", so that `file` and we can tell whose database it is.
 pub(super) const APPLICATION: i64 = 0x6d74_6170;

@@ -7,10 +7,9 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::deletion::Gone;
+use super::deletion::{Gone, REQUESTS};
 use super::rows::Rows;
 use super::samples;
-use super::schema::REQUESTS;
 use crate::{Appended, Delivery, Run, StoreError};
 
 const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
