@@ -201,7 +201,7 @@ fn seconds_of(stat: &str) -> f64 {
 fn request(n: u64) -> memtap_ledger::BookedRequest {
     match n % 50 {
         0 => mmap(short_lived(n), b"sh", n),
-        _ => mmap(100 + (n * 7919 % 200) as u32, if n % 3 == 0 { b"perl" } else { b"python3" }, n),
+        _ => mmap(100 + (n * 7919 % 200) as u32, if n.is_multiple_of(3) { b"perl" } else { b"python3" }, n),
     }
 }
 

@@ -62,7 +62,7 @@ impl Default for Limits {
 /// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
 const BATCHES: usize = 10_000;
 /// How long the spool may take to make room for a batch.
-const A_MOMENT: Duration = Duration::from_millis(100);
+const A_MOMENT: Duration = Duration::from_millis(300);
 /// Requests that were dropped as long ago are no news any more.
 const LATELY: Duration = Duration::from_secs(60);
 

@@ -97,12 +97,12 @@ fn settings(max_bytes: u64) -> Settings {
 /// Requests of one process that makes most of them, and of many others; some are refused, follow a gap or map a file.
 fn requests(from: u64, count: u64) -> Vec<BookedRequest> {
     let one = |n: u64| {
-        let mut one = mmap(if n % 4 == 0 { 100 + (n % 300) as u32 } else { 7 }, b"perl", n);
-        if n % 50 == 0 {
+        let mut one = mmap(if n.is_multiple_of(4) { 100 + (n % 300) as u32 } else { 7 }, b"perl", n);
+        if n.is_multiple_of(50) {
             one.request.outcome = Outcome::Refused(Errno::ENOMEM);
         }
-        one.request.file = (n % 70 == 0).then(|| "libc.so.6".into());
-        one.lost_before = u32::from(n % 90 == 0);
+        one.request.file = n.is_multiple_of(70).then(|| "libc.so.6".into());
+        one.lost_before = u32::from(n.is_multiple_of(90));
         one
     };
     (from..from + count).map(one).collect()
