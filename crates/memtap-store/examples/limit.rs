@@ -189,7 +189,7 @@ fn server_cpu(server: &Server) -> f64 {
     seconds_of(stat.rsplit_once(')').unwrap().1)
 }
 
-/// Seconds of CPU that a stat file tells, behind the name in it.
+/// Seconds of CPU from the fields of a stat file behind the name.
 fn seconds_of(stat: &str) -> f64 {
     let fields: Vec<&str> = stat.split_whitespace().collect();
     let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();

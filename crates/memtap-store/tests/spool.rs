@@ -135,7 +135,7 @@ fn a_full_spool_costs_the_newest_and_counts_them() {
     wait(|| handle.status().dropped.contains_key(&DropCause::SpoolFull));
     let status = handle.status();
     assert!(status.spool_bytes <= 300_000);
-    assert_eq!(status.dropping, [DropCause::SpoolFull], "it is told while it goes on");
+    assert_eq!(status.dropping, [DropCause::SpoolFull], "reported while it goes on");
     let_go(&other);
     wait(|| handle.status().spooled == 0);
     let status = handle.finish();
