@@ -173,6 +173,9 @@ async fn health_host_and_share() {
         (&"bpf".into(), &3.into(), &0.into())
     );
     assert_eq!(health["notices"][0]["mend"], "sudo mend");
+    let drops = &health["notices"][1];
+    assert!(drops["what"].as_str().unwrap().contains("being dropped"), "{drops}");
+    assert!(drops["mend"].as_str().unwrap().contains("--spool-size"), "{drops}");
     assert!(health["self"]["resident_bytes"].as_u64().unwrap() > 0);
     assert_eq!(
         (&health["clients"]["sessions"], &health["clients"]["refused_by_cause"]["cross_site"]),

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{AgeClock, Clocks};
 use crate::spool::{Damage, NotPut, Spool};
-use crate::writer::{Limits, Shared};
+use crate::writer::{Limits, Queue, Shared};
 use crate::{Appended, Batch, Delivery, DropCause, Run, Store, StoreError};
 
-/// Requests in one transaction, at most (and at least one batch).
+/// Requests in one transaction, at most (and at least one batch); fewer where the queue is small.
 const TRANSACTION: usize = 50_000;
 /// Between two steps of housekeeping, while there is something to do in them.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
@@ -216,7 +216,9 @@ impl Courier {
             }
             (Some(_), Some(_)) => RETRY[0],
             (None, Some(_)) => Duration::ZERO,
-            (None, None) if !flying && (spools || self.held.is_some() || queue.waiting >= TRANSACTION) => {
+            (None, None)
+                if !flying && (spools || self.held.is_some() || queue.is_worth_a_delivery(&self.limits)) =>
+            {
                 Duration::ZERO
             }
             (Some((at, _)), None) if !spools => at.saturating_duration_since(Instant::now()),
@@ -225,14 +227,13 @@ impl Courier {
         // A full queue is something to do only when something can leave it.
         let straight = !flying && !spools && self.failed.is_none();
         let to_disk = self.spool.is_some() && queue.cause.is_none();
-        let much = match straight {
-            true => self.limits.worth_a_delivery(),
-            false if to_disk => self.limits.too_many(),
-            false => usize::MAX,
+        let is_enough = |queue: &Queue| match straight {
+            true => queue.is_worth_a_delivery(&self.limits),
+            false => to_disk && queue.is_too_much(&self.limits),
         };
         let waited = self.shared.changed.wait_timeout_while(queue, wait, |queue| {
             let told = queue.end_by.is_some() && !self.ending;
-            queue.answer.is_none() && !told && queue.waiting < much
+            queue.answer.is_none() && !told && !is_enough(queue)
         });
         waited.map_or_else(|poisoned| poisoned.into_inner().0.end_by, |(queue, _)| queue.end_by)
     }
@@ -242,8 +243,8 @@ impl Courier {
         if let Some(answer) = answer {
             self.landed(answer);
         }
-        let too_many = self.shared.lock().waiting >= self.limits.too_many();
-        if self.spools() || too_many && (self.flying.is_some() || self.failed.is_some()) {
+        let is_too_much = self.shared.lock().is_too_much(&self.limits);
+        if self.spools() || is_too_much && (self.flying.is_some() || self.failed.is_some()) {
             self.spool_all();
         }
         let may_try = self.failed.is_none_or(|(at, _)| self.ending || Instant::now() >= at);
@@ -296,7 +297,7 @@ impl Courier {
         if let Some(reason) = &appended.reason {
             tracing::error!("the database refused {} rows: {reason}", appended.refused);
         }
-        queue.status.drop(DropCause::Refused, appended.refused);
+        queue.count_dropped(DropCause::Refused, appended.refused);
         (queue.status.rows, queue.status.bytes) = size;
         queue.status.error = None;
         self.failed = None;
@@ -315,11 +316,12 @@ impl Courier {
 
     /// The next delivery out of the queue: batches of one run.
     fn take(&mut self) -> Option<Arc<Parcel>> {
+        let most = self.limits.worth_a_delivery().clamp(1, TRANSACTION);
         let mut queue = self.shared.lock();
         let (mut batches, mut requests) = (Vec::new(), 0);
         let first = queue.batches.front()?;
         let (oldest, run) = (first.since, Arc::clone(&first.run));
-        while requests < TRANSACTION
+        while requests < most
             && let Some(waiting) = queue.batches.pop_front_if(|waiting| waiting.run.id == run.id)
         {
             requests += waiting.batch.requests.len();
@@ -335,12 +337,15 @@ impl Courier {
     fn left(&self, requests: usize) {
         let mut queue = self.shared.lock();
         queue.waiting -= requests;
+        queue.is_stuck &= queue.is_too_much(&self.limits);
+        self.shared.changed.notify_all();
         if queue.on_disk == 0 && self.held.is_none() {
             queue.oldest = None;
         }
     }
 
-    /// Moves the queue to disk, as far as there is room; what is under way stays the first.
+    /// Moves the queue to disk, as far as there is room; what is under way stays the first. An answer of the store ends it, so that a stream
+    /// that comes without end does not keep the store waiting.
     fn spool_all(&mut self) {
         if self.spool.is_none() {
             return;
@@ -362,6 +367,9 @@ impl Courier {
                 return;
             }
             self.left(parcel.requests());
+            if !self.ending && self.shared.lock().answer.is_some() {
+                return;
+            }
         }
     }
 
@@ -424,7 +432,7 @@ impl Courier {
         }
         let cause = self.shared.lock().cause;
         self.tell_spool(cause);
-        self.shared.lock().status.drop(DropCause::SpoolDamaged, damage.requests);
+        self.shared.lock().count_dropped(DropCause::SpoolDamaged, damage.requests);
     }
 
     /// The first delivery on disk is in the store.
@@ -433,7 +441,9 @@ impl Courier {
         if let Err(error) = spool.taken() {
             self.unreadable(&error);
         }
-        self.tell_spool(None);
+        // A spool that was full is so until something has found room in it, or nothing is there.
+        let cause = self.shared.lock().cause.filter(|_| self.spools());
+        self.tell_spool(cause);
     }
 
     fn unreadable(&mut self, error: &std::io::Error) {
@@ -454,21 +464,4 @@ impl Courier {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
-        let due = |seconds, had_work, written| house_is_due(Duration::from_secs(seconds), had_work, written);
-        assert!(due(1, true, 0) && due(1, false, 20_000) && due(10, false, 0));
-        assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
-    }
-
-    #[test]
-    fn a_delivery_under_way_is_not_too_many_by_itself() {
-        for queue_requests in [10, 10_000, 46_603] {
-            let limits = Limits { queue_requests, ..Limits::default() };
-            assert!(2 * limits.worth_a_delivery() <= limits.too_many());
-        }
-    }
-}
+mod tests;

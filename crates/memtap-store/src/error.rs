@@ -78,6 +78,16 @@ pub enum StoreError {
         /// Bytes.
         free: u64,
     },
+    /// Somebody reads from SQLite's log without end, so that it cannot begin again.
+    #[error(
+        "the log of {path} has grown to {mebibytes} MiB, because another program has been reading the history all the while; end that program: what comes waits until then"
+    )]
+    LogIsRead {
+        /// Which database.
+        path: PathBuf,
+        /// The log's size.
+        mebibytes: u64,
+    },
     /// The database could not do it now. Its words stand in the midst of ours, so it is no source that would tell them again.
     #[error("the history database failed: {0}{mend}", mend = mend(.0))]
     Sqlite(rusqlite::Error),

@@ -92,6 +92,13 @@ pub struct Delivery<'a> {
     pub batches: &'a [Batch],
 }
 
+impl Delivery<'_> {
+    /// How many requests it has.
+    pub(crate) fn requests(&self) -> usize {
+        self.batches.iter().map(|batch| batch.requests.len()).sum()
+    }
+}
+
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Appended {
@@ -456,6 +463,8 @@ pub struct Status {
     pub spool_bytes: u64,
     /// Requests that were dropped, by cause.
     pub dropped: BTreeMap<DropCause, u64>,
+    /// Causes for which some were dropped within the last minute.
+    pub dropping: Vec<DropCause>,
     /// Bytes on disk.
     pub bytes: u64,
     /// What is wrong, if anything, with the mend.
@@ -467,11 +476,5 @@ impl Status {
     #[must_use]
     pub fn dropped_requests(&self) -> u64 {
         self.dropped.values().sum()
-    }
-
-    pub(crate) fn drop(&mut self, cause: DropCause, requests: u64) {
-        if requests > 0 {
-            *self.dropped.entry(cause).or_default() += requests;
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime};
 
 /// What a segment begins with. Its last byte counts the forms of records: one of another form is left alone.
@@ -28,6 +29,8 @@ pub(crate) struct Spool {
     segments: VecDeque<Segment>,
     /// The last of `segments`, when it is open for more.
     open: Option<File>,
+    /// Full segments, on their way to the disk.
+    syncs: Sender<File>,
     next_number: u64,
     /// Where in the first segment the first record is that was not taken.
     at: u64,
@@ -130,6 +133,7 @@ impl Spool {
             max_bytes,
             segments: VecDeque::new(),
             open: None,
+            syncs: sync()?,
             next_number: 1,
             at: MARK.len() as u64,
             damaged: Damage::default(),
@@ -187,8 +191,8 @@ impl Spool {
         std::mem::take(&mut self.damaged)
     }
 
-    /// Puts a record at the end. The kernel has it when this comes back; it is on the disk for sure when its segment is full: to wait for that
-    /// each time would let more pile up in memory than a loss of power could cost.
+    /// Puts a record at the end. The kernel has it when this comes back; the disk is asked to keep it when its segment is full: to wait for that
+    /// would let more pile up in memory than a loss of power could cost.
     pub(crate) fn put(&mut self, payload: &[u8], requests: u32) -> Result<(), NotPut> {
         let header = Header::of(payload, requests).ok_or(NotPut::Full)?;
         let record = (HEADER + payload.len()) as u64;
@@ -218,7 +222,7 @@ impl Spool {
 
     fn begin(&mut self) -> io::Result<()> {
         if let Some(full) = self.open.take() {
-            full.sync_data()?;
+            let _ = self.syncs.send(full);
         }
         let path = self.path(self.next_number);
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
@@ -292,6 +296,22 @@ impl Spool {
     fn path(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{number:010}.segment"))
     }
+}
+
+/// A thread that has the disk write what it is sent. Nobody waits for it: a slow disk would cost requests that memory has no room for.
+fn sync() -> io::Result<Sender<File>> {
+    let (syncs, files) = channel::<File>();
+    let thread = std::thread::Builder::new().name("memtap-sync".to_owned());
+    thread.spawn(move || {
+        for file in files {
+            if let Err(error) = file.sync_data() {
+                tracing::error!(
+                    "the disk did not take a part of the spool, which a loss of power would cost: {error}"
+                );
+            }
+        }
+    })?;
+    Ok(syncs)
 }
 
 /// Records and requests in a segment, as its headers have it; a torn end is none. `None`: it is not one of ours.

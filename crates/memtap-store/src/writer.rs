@@ -1,7 +1,7 @@
 //! The writing side as others see it: a bounded queue that takes batches at once, what stands of them, and the end. `courier.rs` brings
 //! them from here into the store.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Requests from which on a delivery goes at once.
+    /// Requests from which on a delivery goes at once; and of a delivery at most, one batch aside: while it is under way, most of the queue is
+    /// there for what comes.
     pub(crate) fn worth_a_delivery(&self) -> usize {
         self.queue_requests / 4
     }
@@ -66,6 +67,10 @@ impl Default for Limits {
 
 /// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
 const BATCHES: usize = 10_000;
+/// How long the spool may take to make room for a batch.
+const A_MOMENT: Duration = Duration::from_millis(300);
+/// Requests that were dropped as long ago are no news any more.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// The running writer. Sending and asking never block on the database.
 pub struct Handle {
@@ -101,6 +106,10 @@ pub(crate) struct Queue {
     pub(crate) batches: VecDeque<Waiting>,
     /// Requests in `batches` and in the transaction under way.
     pub(crate) waiting: usize,
+    /// When requests were dropped last, by cause.
+    pub(crate) dropped_at: BTreeMap<DropCause, Instant>,
+    /// Somebody has waited for room in vain, and there has been none since.
+    pub(crate) is_stuck: bool,
     /// When the oldest came that is not in the store, if that is none of `batches`.
     pub(crate) oldest: Option<Instant>,
     /// What a full queue means now.
@@ -163,7 +172,8 @@ impl Handle {
         self.send(Batch { processes: last.living.to_vec(), ..Batch::default() });
     }
 
-    /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept.
+    /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept. Before that, the spool has a
+    /// moment to make room: only where it does not, nobody waits for it again until it has.
     pub fn send(&self, mut batch: Batch) {
         let run = {
             let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,17 +182,17 @@ impl Handle {
             }
             Arc::clone(&now.run)
         };
-        let mut queue = self.shared.lock();
+        let mut queue = self.wait_for_room(batch.requests.len());
         let cause = queue.cause.unwrap_or(DropCause::QueueFull);
         if queue.waiting + batch.requests.len() > self.limits.queue_requests {
-            queue.status.drop(cause, batch.requests.len() as u64);
+            queue.count_dropped(cause, batch.requests.len() as u64);
             batch.requests = Vec::new();
         }
         if queue.batches.len() >= BATCHES
             && let Some(Waiting { batch: oldest, .. }) = queue.batches.pop_front()
         {
             queue.waiting -= oldest.requests.len();
-            queue.status.drop(cause, oldest.requests.len() as u64);
+            queue.count_dropped(cause, oldest.requests.len() as u64);
         }
         let nothing = batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty();
         if nothing && batch.all.is_none() {
@@ -191,16 +201,33 @@ impl Handle {
         queue.waiting += batch.requests.len();
         queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
         // So many are not left to the clock.
-        if queue.waiting >= self.limits.worth_a_delivery() {
+        if queue.is_worth_a_delivery(&self.limits) {
             self.shared.changed.notify_all();
         }
+    }
+
+    /// Waits while the queue is full and goes to disk.
+    fn wait_for_room(&self, requests: usize) -> MutexGuard<'_, Queue> {
+        let is_full = |queue: &mut Queue| {
+            queue.batches.len() >= BATCHES
+                || queue.waiting > 0 && queue.waiting + requests > self.limits.queue_requests
+        };
+        let mut queue = self.shared.lock();
+        let is_spooled = self.limits.spool.is_some() && queue.cause.is_none() && queue.end_by.is_none();
+        if queue.is_stuck || !is_spooled || !is_full(&mut queue) {
+            return queue;
+        }
+        self.shared.changed.notify_all();
+        let waited = self.shared.changed.wait_timeout_while(queue, A_MOMENT, |queue| is_full(queue));
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.is_stuck = is_full(&mut queue);
+        queue
     }
 
     /// Whether so much waits in memory that whoever can wait had better do so.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        let queue = self.shared.lock();
-        queue.waiting > self.limits.too_many() || queue.batches.len() > BATCHES / 2
+        self.shared.lock().is_too_much(&self.limits)
     }
 
     /// How the store is doing.
@@ -211,6 +238,7 @@ impl Handle {
         Status {
             lag_s: since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
             spooled: queue.waiting as u64 + queue.on_disk,
+            dropping: queue.dropping(Instant::now()),
             ..queue.status.clone()
         }
     }
@@ -263,13 +291,51 @@ impl Queue {
     fn drop_what_waits(&mut self) {
         let cause = self.cause.unwrap_or(DropCause::Ended);
         let waiting = std::mem::take(&mut self.waiting);
-        self.status.drop(cause, waiting as u64);
+        self.count_dropped(cause, waiting as u64);
         self.batches.clear();
+    }
+
+    /// Counts requests that are dropped.
+    pub(crate) fn count_dropped(&mut self, cause: DropCause, requests: u64) {
+        if requests > 0 {
+            *self.status.dropped.entry(cause).or_default() += requests;
+            self.dropped_at.insert(cause, Instant::now());
+        }
+    }
+
+    fn dropping(&self, now: Instant) -> Vec<DropCause> {
+        let lately = self.dropped_at.iter().filter(|(_, at)| now.saturating_duration_since(**at) < LATELY);
+        lately.map(|(cause, _)| *cause).collect()
+    }
+
+    pub(crate) fn is_worth_a_delivery(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.worth_a_delivery() || self.batches.len() >= BATCHES / 4
+    }
+
+    /// Whether so much waits that the database is too slow: what comes next goes to the spool.
+    pub(crate) fn is_too_much(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.too_many() || self.batches.len() >= BATCHES / 2
     }
 }
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_news_for_a_minute() {
+        let mut queue = Queue::default();
+        queue.count_dropped(DropCause::Refused, 0);
+        queue.count_dropped(DropCause::QueueFull, 3);
+        let now = Instant::now();
+        assert_eq!(queue.dropping(now), [DropCause::QueueFull]);
+        assert_eq!(queue.dropping(now + LATELY), []);
+        assert_eq!(queue.status.dropped[&DropCause::QueueFull], 3, "the count stays");
     }
 }

@@ -158,6 +158,35 @@ fn each_machine_keeps_its_own_size_and_no_others() {
 }
 
 #[test]
+fn a_flood_does_not_grow_beyond_the_limit_between_two_steps_of_housekeeping() {
+    let (server, database) = (server(), server().database());
+    let settings = Settings { max_bytes: 200 * 10_000, ..kept() };
+    let mut store = Written::by(open(&server.url(&database), &settings).unwrap().unwrap(), run("vm"));
+    for n in 0..10 {
+        store.append(&[batch((n * 3000..(n + 1) * 3000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
+    }
+    let rows = "SELECT COUNT(*), MAX(memory_size) FROM memory_usage";
+    assert_eq!(server.sql(&database, rows), format!("10000\t{}", 4096 + 29_999));
+    assert_eq!(store.size().0, 10_000);
+}
+
+#[test]
+fn short_steps_of_a_run_that_is_over_go_too() {
+    let (server, database) = (server(), server().database());
+    let ticks: Vec<_> = (0..30).map(|n| tick(7, WallClock(T0 + n * SECOND), n.unsigned_abs() + 1)).collect();
+    store(server, &database).append(&ticks).unwrap();
+    let mut next = store(server, &database);
+    next.append(&[batch(vec![mmap(8, b"sh", 0)])]).unwrap();
+    for at in [60, 4 * 86_400] {
+        for _ in 0..5 {
+            next.housekeeping(WallClock(T0 + at * SECOND)).unwrap();
+        }
+    }
+    let steps = "SELECT DISTINCT step_s FROM usage_sample ORDER BY 1";
+    assert_eq!(server.sql(&database, steps), "600\n3600");
+}
+
+#[test]
 fn strange_tables_are_left_alone() {
     let server = server();
     for (table, columns) in [("memory_usage", "mine INT"), ("process", "id INT"), ("run", "id INT")] {
@@ -199,7 +228,7 @@ fn tables_of_before_the_machines_samples_are_brought_up_to_date() {
             server.sql(&database, "SELECT total_bytes, lost FROM machine_sample"),
             format!("{}\t2", 16_u64 << 30)
         );
-        assert_eq!(server.sql(&database, "SELECT version FROM memtap_schema"), "14");
+        assert_eq!(server.sql(&database, "SELECT version FROM memtap_schema"), "15");
     }
 }
 

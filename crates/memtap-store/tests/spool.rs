@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memtap_model::WallClock;
 use memtap_store::{
@@ -192,12 +192,34 @@ fn a_full_spool_costs_the_newest_and_counts_them() {
     wait(|| handle.status().dropped.contains_key(&DropCause::SpoolFull));
     let status = handle.status();
     assert!(status.spool_bytes <= 300_000);
+    assert_eq!(status.dropping, [DropCause::SpoolFull], "reported while it goes on");
     let_go(&other);
     wait(|| handle.status().spooled == 0);
     let status = handle.finish();
     assert_eq!(status.rows + status.dropped_requests(), 60_000, "{:?}", status.dropped);
     let all = stored(folder.path());
     assert!(all.is_sorted_by(|a, b| a < b) && all.len() as u64 == status.rows);
+}
+
+#[test]
+fn many_small_batches_go_to_disk_before_any_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let handle = start(folder.path(), Limits { queue_requests: 100_000, ..limits(folder.path(), 1 << 30) });
+    let other = hold(folder.path());
+    // More batches than memory keeps; whoever sends waits a second for room, if there is none.
+    for n in 0..12_000 {
+        let until = Instant::now() + Duration::from_secs(1);
+        while n % 1000 == 0 && handle.is_behind() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        handle.send(batch(vec![mmap(7, b"perl", n)]));
+    }
+    let status = handle.status();
+    assert_eq!((status.dropped.len(), status.dropping), (0, vec![]), "{:?}", status.dropped);
+    assert!(status.spool_bytes > 0);
+    let_go(&other);
+    wait(|| handle.status().rows == 12_000);
+    assert!(stored(folder.path()).into_iter().eq(0..12_000));
 }
 
 /// A disk of a few KiB.

@@ -16,7 +16,7 @@ use Bound::{AtLeast, AtMost};
 
 type Aim = (&'static str, Bound, fn(&Kept<'_>) -> Option<f64>);
 
-const AIMS: [Aim; 13] = [
+const AIMS: [Aim; 14] = [
     (
         "what following adds to a pair of mmap and munmap: memtap's, times the floor of the same hooks",
         AtMost(1.5),
@@ -57,6 +57,9 @@ const AIMS: [Aim; 13] = [
             )
         },
     ),
+    ("the store's CPU for a request at its size limit, times that below it (SQLite)", AtMost(1.3), |kept| {
+        kept.figure("store", 2, "SQLite", "at the limit, times below")
+    }),
     ("reading 10,000 processes: /proc/PID/status, times memtap's CPU", AtLeast(5.0), |kept| {
         kept.figure("snapshot", 0, "10000 processes", "status against memtap")
     }),

@@ -1,4 +1,4 @@
-//! The stores: the example `stores` of memtap measures them, and prints its tables as JSON.
+//! The stores: the examples `stores` of memtap and `limit` of memtap-store measure them, and print their tables as JSON.
 
 use std::process::{Command, Stdio};
 
@@ -8,14 +8,20 @@ use super::load::fixture;
 use super::section::{Chart, Section, Table};
 use crate::tools;
 
+/// What an example prints.
+fn output_of(example: &str, argument: &str) -> anyhow::Result<Vec<u8>> {
+    let program = fixture().with_file_name(example);
+    let out = Command::new(program).arg(argument).stderr(Stdio::inherit()).output()?;
+    if !out.status.success() {
+        bail!("the measurement of the stores failed: {example} {argument}");
+    }
+    Ok(out.stdout)
+}
+
 pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
     tools::mariadb()?;
-    let program = fixture().with_file_name("stores");
-    let out = Command::new(program).arg(millions.to_string()).stderr(Stdio::inherit()).output()?;
-    if !out.status.success() {
-        bail!("the measurement of the stores failed");
-    }
-    let mut tables: Vec<Table> = serde_json::from_slice(&out.stdout)?;
+    let mut tables: Vec<Table> = serde_json::from_slice(&output_of("stores", &millions.to_string())?)?;
+    tables.push(serde_json::from_slice(&output_of("limit", "bench")?)?);
     if let Some(writing) = tables.first_mut() {
         writing.chart = Some(Chart { column: 0, is_logarithmic: true });
     }
@@ -24,7 +30,7 @@ pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
         title: "Stores".to_owned(),
         measured: super::machine(),
         about: "`memtap import` of lines as the original system's script wrote them, into each store, and questions of the page to a history of so many \
-                stored requests; on MariaDB beside the original's way, one INSERT a line, on the same server."
+                stored requests; on MariaDB beside the original's way, one INSERT a line, on the same server. Then a history at its size limit."
             .to_owned(),
         tables,
     })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use memtap_ledger::LiveView;
+use memtap_store::DropCause;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -110,11 +111,44 @@ struct Notice {
     mend: String,
 }
 
+impl Notice {
+    /// Requests are being dropped before they are in the history.
+    fn of_drops(cause: DropCause) -> Self {
+        let (why, mend) = match cause {
+            DropCause::QueueFull => (
+                "more come than memory can hold until they are written",
+                "give memtap more memory with --memory, or a faster disk to the history (--store) and the spool (--spool)",
+            ),
+            DropCause::SpoolFull => (
+                "the database is away or too slow, and the spool on disk has its full size",
+                "see store.error in health, and store.lag_s; raise --spool-size",
+            ),
+            DropCause::SpoolFailed => (
+                "the database is away or too slow, and the spool cannot be written",
+                "free disk space, or choose another directory with --spool DIR; memtap's log has the reason",
+            ),
+            DropCause::SpoolDamaged => {
+                ("what was in the spool could not be read back", "check the disk that --spool is on")
+            }
+            DropCause::Refused => (
+                "the database refuses rows for what is in them",
+                "see memtap's log for the database's reason, and correct the table or its triggers",
+            ),
+            DropCause::Ended => (
+                "memtap is ending, and there is no spool",
+                "allow a spool: --spool-size larger than 0, and a writable --spool DIR",
+            ),
+        };
+        Self { what: format!("requests are being dropped from the history: {why}"), mend: mend.to_owned() }
+    }
+}
+
 impl Health {
     pub(crate) fn of(state: &State, view: &LiveView) -> Self {
         let info = &state.info;
         let totals = &view.totals;
         let status = (state.store_status)();
+        let drops: Vec<Notice> = status.dropping.iter().map(|cause| Notice::of_drops(*cause)).collect();
         Self {
             version: info.version,
             source: info.source,
@@ -165,6 +199,7 @@ impl Health {
                 .notices()
                 .into_iter()
                 .map(|notice| Notice { what: notice.what, mend: notice.mend })
+                .chain(drops)
                 .collect(),
         }
     }

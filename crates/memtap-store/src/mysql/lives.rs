@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
 use super::rows::text_of;
-use super::samples::{ALL, point};
+use super::samples::{ALL, OF_PROCESS, point};
 use crate::carry::{Carry, Details, ProcessRow, is_asked};
 use crate::cover::{Cover, StoredRun};
 use crate::refusals::Identity;
@@ -103,8 +103,10 @@ async fn rows(
         return Ok(Vec::new());
     }
     let since = |time: &str| format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {time})");
+    // Without those of all time: of a pid, or those whose end comes after the range begins, or was not seen.
+    let index = if query.pid.is_some() { "life" } else { "ended" };
     let mut sql = format!(
-        "SELECT id, run_id, pid, start_ns, {}, {}, {}, name FROM process WHERE run_id IN ({}) AND {STARTED} <= ? \
+        "SELECT id, run_id, pid, start_ns, {}, {}, {}, name FROM process FORCE INDEX ({index}) WHERE run_id IN ({}) AND {STARTED} <= ? \
          AND (ended_at IS NULL OR ended_at >= ?)",
         since(STARTED),
         since("ended_at"),
@@ -163,7 +165,7 @@ async fn before(
         }
         let (run, last, these) = (run.id, carry.cover.from_s - step, list(rest.iter().copied()));
         let sql = format!(
-            "SELECT last.id, {columns} FROM (SELECT process.id, (SELECT MAX(at_s) FROM usage_sample WHERE process_id = process.id \
+            "SELECT last.id, {columns} FROM (SELECT process.id, (SELECT MAX(at_s) FROM {OF_PROCESS} WHERE process_id = process.id \
              AND run_id = {run} AND step_s = {step} AND at_s <= {last}) AS last_s FROM process WHERE process.id IN ({these})) AS last \
              JOIN usage_sample AS sample ON sample.process_id = last.id AND sample.run_id = {run} AND sample.step_s = {step} \
              AND sample.at_s = last.last_s"
@@ -185,12 +187,12 @@ async fn samples(
     (at, run): (usize, &StoredRun),
     rows: &[u64],
 ) -> Done<()> {
-    let which = match rows {
-        [] => format!("process_id <> {ALL}"),
-        rows => format!("process_id IN ({})", list(rows.iter().copied())),
+    let (samples, which) = match rows {
+        [] => ("usage_sample", format!("process_id <> {ALL}")),
+        rows => (OF_PROCESS, format!("process_id IN ({})", list(rows.iter().copied()))),
     };
     let sql = format!(
-        "SELECT process_id, at_s, {} FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? AND {which} \
+        "SELECT process_id, at_s, {} FROM {samples} WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? AND {which} \
          ORDER BY at_s",
         USAGE.columns()
     );

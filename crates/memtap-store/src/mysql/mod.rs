@@ -145,6 +145,13 @@ pub(crate) fn reader(url: &MysqlUrl, clock: Clock) -> Result<Arc<dyn Reader>, St
 
 impl Store for Mysql {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
+        if let Some((host, run)) = self.ours.clone() {
+            let (retention, requests) = (self.retention, delivery.requests() as u64);
+            let gone = self.on_connection(async |_, connection| {
+                retention.make_room(connection, &host, run, requests).await
+            })?;
+            self.rows = self.rows.saturating_sub(gone);
+        }
         let (appended, written) =
             self.on_connection(async |writer, connection| writer.deliver(connection, delivery).await)?;
         self.rows += written;

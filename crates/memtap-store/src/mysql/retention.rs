@@ -1,6 +1,6 @@
 //! What is too old or too much goes, a bounded piece at a time: of this machine's rows alone, and never the original system's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memtap_model::WallClock;
 use mysql_async::prelude::Queryable as _;
@@ -15,9 +15,10 @@ type Done<T> = mysql_async::Result<T>;
 
 /// Rows deleted by one statement, at most.
 const ROWS_AT_ONCE: u64 = 10_000;
-const STATEMENTS: usize = 5;
 /// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
 const AHEAD: i64 = 86_400 * 1_000_000_000;
+/// How long one step may go on with requests: what comes meanwhile waits.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// What a row takes with its indexes, about. The server's own figure of a table's size is minutes old and does not shrink with its rows.
 const ROW_BYTES: u64 = 200;
 
@@ -54,28 +55,18 @@ impl Retention {
         run: u64,
         now: WallClock,
     ) -> Done<Gone> {
+        let begin = Instant::now();
         let horizon = text_of(WallClock(now.0.saturating_sub(self.max_age_ns)));
         let ahead = text_of(WallClock(now.0.saturating_add(AHEAD)));
-        let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
-        let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
-        let mut beyond = rows.max(0).cast_unsigned().saturating_sub(self.max_rows);
+        let mut beyond = rows(connection, host).await?.saturating_sub(self.max_rows);
         let (mut gone, mut more) = (Gone::default(), true);
-        // The count of what is there goes with the rows.
-        let mut together = connection.start_transaction(TxOpts::default()).await?;
-        for _ in 0..STATEMENTS {
-            let deleted = requests(&mut together, host, [&horizon, &ahead], beyond.min(ROWS_AT_ONCE)).await?;
+        while more && begin.elapsed() < PATIENCE {
+            let deleted =
+                piece(connection, (host, run), [&horizon, &ahead], beyond.min(ROWS_AT_ONCE)).await?;
             gone.requests += deleted;
             beyond = beyond.saturating_sub(deleted);
             more = deleted == ROWS_AT_ONCE;
-            if !more {
-                break;
-            }
         }
-        if gone.requests > 0 {
-            let sql = "UPDATE run SET `rows` = `rows` - ? WHERE id = ?";
-            together.exec_drop(sql, (gone.requests.cast_signed(), run)).await?;
-        }
-        together.commit().await?;
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
         gone.others =
             samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))
@@ -87,6 +78,49 @@ impl Retention {
         }
         Ok(gone)
     }
+}
+
+impl Retention {
+    /// Makes room for requests that come now: at most about twice as many go. Gives how many went.
+    pub(super) async fn make_room(
+        self,
+        connection: &mut Conn,
+        host: &str,
+        run: u64,
+        requests: u64,
+    ) -> Done<u64> {
+        let beyond = (rows(connection, host).await? + requests).saturating_sub(self.max_rows);
+        let (most, mut gone) = (beyond.min(2 * requests), 0);
+        while gone < most {
+            let deleted =
+                piece(connection, (host, run), ["1970-01-01", "9999-12-31"], (most - gone).min(ROWS_AT_ONCE))
+                    .await?;
+            if deleted == 0 {
+                break;
+            }
+            gone += deleted;
+        }
+        Ok(gone)
+    }
+}
+
+/// Requests of a host.
+async fn rows(connection: &mut Conn, host: &str) -> Done<u64> {
+    let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
+    let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
+    Ok(rows.max(0).cast_unsigned())
+}
+
+/// One piece of [`requests`]; the count of what is there goes with the rows.
+async fn piece(connection: &mut Conn, (host, run): (&str, u64), times: [&str; 2], beyond: u64) -> Done<u64> {
+    let mut together = connection.start_transaction(TxOpts::default()).await?;
+    let deleted = requests(&mut together, host, times, beyond).await?;
+    if deleted > 0 {
+        let sql = "UPDATE run SET `rows` = `rows` - ? WHERE id = ?";
+        together.exec_drop(sql, (deleted.cast_signed(), run)).await?;
+    }
+    together.commit().await?;
+    Ok(deleted)
 }
 
 /// Deletes the oldest rows of the host: `beyond` of them, or when that is none, those that are too old. The first that is young

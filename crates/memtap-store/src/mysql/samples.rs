@@ -17,6 +17,8 @@ type Done<T> = mysql_async::Result<T>;
 
 /// Process 0 of a run: all its processes together.
 pub(super) const ALL: u64 = 0;
+/// Samples of one process, or of some: by their own index, whatever the server knows of the table.
+pub(super) const OF_PROCESS: &str = "usage_sample FORCE INDEX (`process`)";
 /// Rows that are deleted at once, at most.
 const ROWS_AT_ONCE: i64 = 5_000;
 /// Longer steps that are made at once, at most.
@@ -164,29 +166,45 @@ pub(super) async fn keep(
         for index in 0..STEPS.len() - 1 {
             worked |= put_together(connection, run, index, (run != current).then_some(sampled_s)).await?;
         }
-        for (index, step) in STEPS.iter().enumerate() {
-            let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
-            // What is not yet in the next longer step stays.
-            let safe = STEPS.get(index + 1).map_or("?".to_owned(), |longer| {
-                format!("LEAST(?, (SELECT rolled_{longer} FROM run WHERE id = {run}))")
-            });
-            for Samples { table, .. } in TABLES {
-                let sql = format!(
-                    "DELETE FROM {table} WHERE run_id = {run} AND step_s = {step} AND at_s < {safe} LIMIT {ROWS_AT_ONCE}"
-                );
-                // A run whose clock was ahead ages by its own last second: its times only go on.
-                connection.exec_drop(sql, (now_s.max(sampled_s).saturating_sub(age),)).await?;
-                worked |= connection.affected_rows() > 0;
-            }
-        }
     }
     for Samples { table, .. } in TABLES {
-        let old = format!(
-            "DELETE FROM {table} WHERE step_s = 3600 AND at_s < ? AND run_id IN (SELECT id FROM run WHERE hostname = ?)"
-        );
-        connection.exec_drop(old, (now_s.saturating_sub(max_age_s), host)).await?;
+        for (index, step) in STEPS.iter().enumerate() {
+            let age = KEPT.get(index).copied().unwrap_or(max_age_s).min(max_age_s);
+            worked |= delete_old(connection, table, host, index, [*step, now_s, age]).await?;
+        }
     }
     Ok(worked)
+}
+
+/// Deletes a bounded piece of a table's rows of one length that are older than `age`, of all runs of this machine. What is not yet in the
+/// next longer step stays. A run whose clock was ahead ages by its own last second: its times only go on.
+async fn delete_old(
+    connection: &mut Conn,
+    table: &str,
+    host: &str,
+    index: usize,
+    [step, now_s, age]: [i64; 3],
+) -> Done<bool> {
+    let before = format!("GREATEST({now_s}, sampled_s) - {age}");
+    let safe =
+        STEPS.get(index + 1).map_or(before.clone(), |longer| format!("LEAST({before}, rolled_{longer})"));
+    let runs = format!(
+        "SELECT run.id, CAST({safe} AS SIGNED) FROM run WHERE hostname = ? AND \
+         (SELECT at_s FROM {table} WHERE run_id = run.id AND step_s = {step} ORDER BY at_s LIMIT 1) < {safe} LIMIT 20"
+    );
+    let runs: Vec<(u64, i64)> = connection.exec(runs, (host,)).await?;
+    let mut left = ROWS_AT_ONCE.unsigned_abs();
+    for (run, end) in &runs {
+        let sql = format!(
+            "DELETE FROM {table} WHERE run_id = {run} AND step_s = {step} AND at_s < {end} LIMIT {left}"
+        );
+        connection.query_drop(sql).await?;
+        left = left.saturating_sub(connection.affected_rows());
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(!runs.is_empty())
 }
 
 /// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
@@ -236,7 +254,7 @@ pub(super) async fn usage(
     let width = width(query, chosen);
     let [from, to] = seconds(query, width);
     let sql = format!(
-        "SELECT at_s, {} FROM usage_sample WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s",
+        "SELECT at_s, {} FROM {OF_PROCESS} WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s",
         USAGE.columns()
     );
     let mut samples = Vec::new();
@@ -291,7 +309,7 @@ async fn last_before(
     from_s: i64,
 ) -> Done<Option<UsagePoint>> {
     let sql = format!(
-        "SELECT {} FROM usage_sample WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s <= ? ORDER BY at_s DESC LIMIT 1",
+        "SELECT {} FROM {OF_PROCESS} WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s <= ? ORDER BY at_s DESC LIMIT 1",
         USAGE.columns()
     );
     for step in STEPS {

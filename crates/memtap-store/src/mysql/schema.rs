@@ -56,7 +56,7 @@ const OURS: [(&str, &str); 14] = [
     ("id", "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"),
 ];
 
-/// Each step, a table, a view, further columns or a key that goes, brings the database from its index to the next version; version 1 is
+/// Each step, a table, a view, further columns or a key that comes or goes, brings the database from its index to the next version; version 1 is
 /// `memory_usage` itself.
 const STEPS: &[(&str, &str)] = &[
     (
@@ -256,6 +256,8 @@ const STEPS: &[(&str, &str)] = &[
     ),
     // No query could use it: a name is looked for by a part of it. It was a seventh of the work of loading a row.
     ("memory_usage", "DROP KEY memtap_process_name"),
+    // The processes of a range without those of all time.
+    ("process", "ADD KEY ended (run_id, ended_at)"),
 ];
 
 /// The version that this memtap makes.
@@ -285,6 +287,9 @@ pub(super) fn expected() -> Vec<Expected> {
         for added in definition.split("ADD COLUMN ").skip(1) {
             columns.extend(added.split(' ').next());
         }
+        indexes.extend(
+            definition.strip_prefix("ADD KEY ").and_then(|key| key.split(' ').next()).map(str::to_owned),
+        );
         let is_new = definition.starts_with('(');
         for line in definition.lines().skip(1).filter(|_| is_new) {
             match line.split_whitespace().collect::<Vec<_>>()[..] {
@@ -339,6 +344,8 @@ fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
             link.write(connection.query_drop(format!("CREATE OR REPLACE VIEW `{name}` AS {step}")))?;
         } else if let Some(added) = step.strip_prefix("ADD COLUMN ") {
             add_columns(link, connection, name, added)?;
+        } else if let Some(key) = step.strip_prefix("ADD KEY ") {
+            add_key(link, connection, name, key)?;
         } else if let Some(key) = step.strip_prefix("DROP KEY ") {
             drop_key(link, connection, name, key)?;
         } else {
@@ -438,6 +445,15 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreErro
         connection.query_first("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM memory_usage"),
     )?;
     Ok(found.unwrap_or_default())
+}
+
+/// Adds a key, its name first, unless a step that was cut short has done so already.
+fn add_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
+    let name = key.split(' ').next().unwrap_or_default();
+    if keys(link, connection, table)?.iter().all(|found| found != name) {
+        link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE `{table}` ADD KEY {key}")))?;
+    }
+    Ok(())
 }
 
 /// Drops a key, unless a step that was cut short has done so already.

@@ -27,6 +27,13 @@ pub(super) fn places(
     Ok(statement.query_row([from.0, to.0], |row| Ok([row.get(0)?, row.get(1)?]))?)
 }
 
+/// Whether requests of other machines may be there. Where all are of one, nothing has to be looked for by its name. Run 0 is of an older
+/// version's rows, which are the first if there are any.
+fn has_others(connection: &Connection, host: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE hostname <> ?1 AND (id <> 0 OR 0 = (SELECT run_id FROM process ORDER BY id LIMIT 1)))";
+    Ok(connection.prepare_cached(sql)?.query_row([host], |row| row.get(0))?)
+}
+
 /// Conditions and their values; values are always bound.
 pub(super) struct Filter {
     pub(super) sql: String,
@@ -49,7 +56,9 @@ impl Filter {
         connection: &Connection,
     ) -> Result<Self, StoreError> {
         let mut filter = Self { sql: sql.to_owned(), values: Vec::new(), id };
-        if let Some(host) = &query.host {
+        if let Some(host) = &query.host
+            && has_others(connection, host)?
+        {
             let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id \
                 WHERE hostname = ?)";
             filter.narrow(connection, these, host.clone().into())?;
@@ -67,7 +76,7 @@ impl Filter {
         }
         if let Some(name) = &query.name {
             let pattern = format!("%{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-            let these = "who_id IN (SELECT who.id FROM who JOIN name ON name.id = who.name_id WHERE text LIKE ? ESCAPE '\\')";
+            let these = "who_id IN (SELECT who.id FROM name CROSS JOIN who ON who.name_id = name.id WHERE text LIKE ? ESCAPE '\\')";
             filter.narrow(connection, these, pattern.into())?;
         }
         if !query.calls.is_empty() {

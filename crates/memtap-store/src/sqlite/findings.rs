@@ -13,17 +13,17 @@ use crate::sizes::SizeCount;
 use crate::{ProcessCalls, Range, Refused, RequestQuery, Sizes, StoreError, StoredMoment, StoredOomKill};
 
 const SIZES: &str = "SELECT what.call_id, request.size, what.errno IS NOT NULL, request.time_ns FROM request \
-    JOIN what ON what.id = request.what_id WHERE 1";
+    CROSS JOIN what ON what.id = request.what_id WHERE 1";
 
 /// With the name where it is the process's: that of its first thread.
 const CALLS: &str = "SELECT request.time_ns, what.call_id, what.errno IS NOT NULL, CASE WHEN who.tid = process.pid THEN name.bytes END \
-    FROM request JOIN what ON what.id = request.what_id JOIN who ON who.id = request.who_id JOIN process ON process.id = who.process_id \
-    JOIN name ON name.id = who.name_id WHERE 1";
+    FROM request CROSS JOIN what ON what.id = request.what_id CROSS JOIN who ON who.id = request.who_id \
+    CROSS JOIN process ON process.id = who.process_id CROSS JOIN name ON name.id = who.name_id WHERE 1";
 
 /// The newest of them first: from the few that were refused to what they were.
 const REFUSED: &str = "SELECT who.process_id, what.call_id, what.errno, request.size, request.time_ns, name.bytes FROM refused \
-    CROSS JOIN request ON request.id = refused.request_id JOIN what ON what.id = request.what_id JOIN who ON who.id = request.who_id \
-    JOIN name ON name.id = who.name_id WHERE what.errno IS NOT NULL";
+    CROSS JOIN request ON request.id = refused.request_id CROSS JOIN what ON what.id = request.what_id \
+    CROSS JOIN who ON who.id = request.who_id CROSS JOIN name ON name.id = who.name_id WHERE what.errno IS NOT NULL";
 
 /// Where a kill's process is not known, the machine is that whose run had begun last.
 const OOM_KILLS: &str = "SELECT oom_kill.id, \

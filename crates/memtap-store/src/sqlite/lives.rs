@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use memtap_model::{Call, Tgid, WallClock};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::deletion::LONG_LIFE;
 use super::filter::places;
 use super::samples::ALL;
-use super::usage::{last_before, point};
+use super::usage::{OF_PROCESS, last_before, point};
 use crate::carry::{Carry, Details, ProcessRow, is_asked};
 use crate::cover::{Cover, StoredRun};
 use crate::refusals::Identity;
@@ -48,7 +49,7 @@ fn follow(
     measure: Option<Measure>,
 ) -> Result<Carry, StoreError> {
     let runs = runs(connection, &cover)?;
-    let rows = rows(connection, query)?;
+    let rows = rows(connection, query, &runs)?;
     let mut carry = Carry::new(cover, runs, rows, measure);
     for (at, run) in carry.runs().to_vec().iter().enumerate() {
         if run.sampled_s == 0 {
@@ -88,16 +89,56 @@ fn runs(connection: &Connection, cover: &Cover) -> Result<Vec<StoredRun>, StoreE
     Ok(runs.collect::<Result<_, _>>()?)
 }
 
-fn rows(connection: &Connection, query: &LifeQuery) -> Result<Vec<ProcessRow>, StoreError> {
+/// Rows of processes that may lie in the range: of a pid, or where they are found without those of all time.
+fn rows(
+    connection: &Connection,
+    query: &LifeQuery,
+    runs: &[StoredRun],
+) -> Result<Vec<ProcessRow>, StoreError> {
+    let mut rows = Vec::new();
+    if let Some(pid) = query.pid {
+        rows_of(
+            connection,
+            query,
+            "process WHERE pid = ?4 AND (ended_at_ns IS NULL OR ended_at_ns >= ?1)",
+            pid.0.into(),
+            &mut rows,
+        )?;
+        return Ok(rows);
+    }
+    let living = "process INDEXED BY process_living WHERE ended_at_ns IS NULL AND run_id = ?4";
+    for run in runs {
+        rows_of(connection, query, living, run.id.cast_signed(), &mut rows)?;
+    }
+    // Of those that lived for less than an hour, whoever ended an hour after the range had not begun in it.
+    let ended = "ended_at_ns >= ?1 AND ended_at_ns < ?4";
+    let short = format!(
+        "process INDEXED BY process_short WHERE ended_at_ns - started_at_ns < {LONG_LIFE} AND {ended}"
+    );
+    rows_of(connection, query, &short, query.range.to.0.saturating_add(LONG_LIFE), &mut rows)?;
+    let long = format!(
+        "process INDEXED BY process_long WHERE ended_at_ns - started_at_ns >= {LONG_LIFE} AND {ended}"
+    );
+    rows_of(connection, query, &long, i64::MAX, &mut rows)?;
+    Ok(rows)
+}
+
+/// Adds those rows of a part of the processes; of its parameters, ?1 is where the range begins, ?4 its own bound.
+fn rows_of(
+    connection: &Connection,
+    query: &LifeQuery,
+    part: &str,
+    bound: i64,
+    found: &mut Vec<ProcessRow>,
+) -> Result<(), StoreError> {
     let Range { from, to, .. } = &query.range;
-    let pid = query.pid.map_or("?4 IS NULL", |_| "pid = ?4");
     let sql = format!(
-        "SELECT id, run_id, pid, start_ns, {STARTED}, ended_at_ns, seen_ns, name FROM process WHERE {pid} AND {STARTED} < ?2 \
-         AND (ended_at_ns IS NULL OR ended_at_ns >= ?1) AND (?3 IS NULL OR {STARTED} / 1000000000 = ?3)"
+        "SELECT id, run_id, pid, start_ns, {STARTED}, ended_at_ns, seen_ns, name FROM {part} AND {STARTED} < ?2 \
+         AND (?3 IS NULL OR {STARTED} / 1000000000 = ?3)"
     );
     let started_s = query.started_at.map(|at| at.0.div_euclid(1_000_000_000));
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![from.0, to.0, started_s, query.pid.map(|pid| pid.0)], |row| {
+    let rows = statement.query_map(params![from.0, to.0, started_s, bound], |row| {
         Ok(ProcessRow {
             id: row.get::<_, i64>(0)?.cast_unsigned(),
             run: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -109,9 +150,10 @@ fn rows(connection: &Connection, query: &LifeQuery) -> Result<Vec<ProcessRow>, S
             name: row.get(7)?,
         })
     })?;
-    let is_meant = |row: &ProcessRow| is_asked(query, &row.name);
-    let rows: Result<Vec<ProcessRow>, _> = rows.filter(|row| row.as_ref().map_or(true, is_meant)).collect();
-    Ok(rows?)
+    for row in rows {
+        found.extend(Some(row?).filter(|row| is_asked(query, &row.name)));
+    }
+    Ok(())
 }
 
 /// Samples of one process, or of all.
@@ -121,9 +163,12 @@ fn samples(
     (at, run): (usize, &StoredRun),
     row: Option<u64>,
 ) -> Result<(), StoreError> {
-    let (which, id) = row.map_or(("process_id <>", ALL), |row| ("process_id =", row.cast_signed()));
+    let (samples, which, id) = match row {
+        Some(row) => (OF_PROCESS, "process_id =", row.cast_signed()),
+        None => ("usage_sample", "process_id <>", ALL),
+    };
     let sql = format!(
-        "SELECT process_id, at_s, {} FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 \
+        "SELECT process_id, at_s, {} FROM {samples} WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 \
          AND {which} ?5 ORDER BY at_s",
         USAGE.columns()
     );

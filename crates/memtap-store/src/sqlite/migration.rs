@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::deletion::REQUESTS;
 use crate::StoreError;
 
 /// Between two lines that tell how far it is.
@@ -17,11 +18,14 @@ const STEPS_AT_ONCE: u32 = 50_000;
 const STEPS_OF_A_REQUEST: u64 = 110;
 /// The same of a sample of usage.
 const STEPS_OF_A_SAMPLE: u64 = 185;
+/// What a row of a process takes from version 4 on.
+const STEPS_OF_A_PROCESS: u64 = 30;
 
 /// Does it with lines in the log. What it sorts lies in files beside the database, not in memory.
 pub(super) fn watched(
     connection: &mut Connection,
     path: &Path,
+    version: i64,
     migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mebibytes = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
@@ -36,7 +40,7 @@ pub(super) fn watched(
             tracing::info!("{name}: about {percent} % are done after {} s", begin.elapsed().as_secs());
         }
     };
-    told_of(connection, path, tell, migrate)?;
+    told_of(connection, path, version, tell, migrate)?;
     tracing::info!("{}: has the present schema after {} s", path.display(), begin.elapsed().as_secs());
     Ok(())
 }
@@ -45,10 +49,11 @@ pub(super) fn watched(
 fn told_of(
     connection: &mut Connection,
     path: &Path,
+    version: i64,
     mut tell: impl FnMut(u64) + Send + 'static,
     migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let all = steps(connection)?.max(1);
+    let all = steps(connection, version)?.max(1);
     let mut done = 0;
     let look = move || {
         done += u64::from(STEPS_AT_ONCE);
@@ -65,10 +70,14 @@ fn told_of(
 }
 
 /// Steps that it will take.
-fn steps(connection: &Connection) -> Result<u64, StoreError> {
-    let requests = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM request";
+fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
-    Ok(count(requests)? * STEPS_OF_A_REQUEST
+    let processes = count("SELECT count(*) FROM process")? * STEPS_OF_A_PROCESS;
+    if version > 2 {
+        return Ok(processes);
+    }
+    Ok(processes
+        + count(REQUESTS)? * STEPS_OF_A_REQUEST
         + count("SELECT count(*) FROM usage_sample")? * STEPS_OF_A_SAMPLE)
 }
 
@@ -142,7 +151,7 @@ mod tests {
             }
         };
         let known = MIGRATIONS.len() as i64;
-        told_of(&mut connection, &path, tell, |connection| crate::sqlite::schema::migrate(connection, 2))
+        told_of(&mut connection, &path, 2, tell, |connection| crate::sqlite::schema::migrate(connection, 2))
             .unwrap();
         let all = told.lock().unwrap().clone();
         assert!(all.is_sorted() && (85..=99).contains(all.last().unwrap()), "{all:?}");

@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+mod deletion;
 mod filter;
 mod findings;
 mod header;
@@ -13,6 +14,7 @@ mod retention;
 mod rows;
 mod samples;
 mod schema;
+mod space;
 mod usage;
 mod writer;
 
@@ -27,6 +29,7 @@ use crate::{Appended, Clock, Delivery, Reader, Settings, Store, StoreError};
 pub use header::{HEADER_BYTES, is_history};
 use reader::SqliteReader;
 use retention::Retention;
+use space::Log;
 use writer::Writer;
 
 /// What a tick and housekeeping say to the database, again and again: to read it anew each time takes longer than to do it.
@@ -38,6 +41,7 @@ pub(crate) struct Sqlite {
     connection: Connection,
     writer: Writer,
     retention: Retention,
+    log: Log,
     clock: Clock,
 }
 
@@ -54,6 +58,7 @@ impl Sqlite {
             connection,
             writer,
             retention: Retention::new(settings),
+            log: Log::of(path, settings.max_bytes),
             clock: settings.clock,
         })
     }
@@ -79,18 +84,21 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 
 impl Store for Sqlite {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
+        self.log.shorten(&self.connection)?;
+        self.retention.make_room(&self.connection, delivery.requests())?;
         self.writer.append(&mut self.connection, delivery)
     }
 
     fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
-        let (run, written) = (self.writer.run(), self.writer.take_written());
-        let gone = self.retention.step(&self.connection, now, run, written);
+        let gone = self.retention.step(&self.connection, now, self.writer.run());
         match &gone {
             Ok(gone) => self.writer.deleted(gone),
             // A step that was cut short may have deleted some all the same.
             Err(_) => self.writer.forget(),
         }
-        gone.map(|gone| gone.is_something())
+        let gone = gone?;
+        self.log.shorten(&self.connection)?;
+        Ok(gone.is_something())
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
@@ -102,11 +110,7 @@ impl Store for Sqlite {
     }
 
     fn size(&self) -> (u64, u64) {
-        let bytes = |suffix: &str| {
-            let mut path = self.path.clone().into_os_string();
-            path.push(suffix);
-            std::fs::metadata(path).map_or(0, |file| file.len())
-        };
-        (self.writer.rows(), bytes("") + bytes("-wal"))
+        let file = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        (self.writer.rows(), file + self.log.bytes())
     }
 }

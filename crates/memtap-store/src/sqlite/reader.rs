@@ -21,11 +21,12 @@ use crate::{
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// CROSS JOIN keeps the order: requests come first, whatever statistics somebody may have had SQLite make.
 const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, who.tid, name.bytes, what.call_id, request.size, \
     request.address, request.delta_bytes, what.errno, request.virtual_bytes, what.protection, what.flags, \
-    file.text, coalesce(gap.lost, 0), run.hostname FROM request JOIN who ON who.id = request.who_id \
-    JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id JOIN name ON name.id = who.name_id \
-    JOIN what ON what.id = request.what_id LEFT JOIN name AS file ON file.id = what.file_id \
+    file.text, coalesce(gap.lost, 0), run.hostname FROM request CROSS JOIN who ON who.id = request.who_id \
+    CROSS JOIN process ON process.id = who.process_id CROSS JOIN run ON run.id = process.run_id \
+    CROSS JOIN name ON name.id = who.name_id CROSS JOIN what ON what.id = request.what_id LEFT JOIN name AS file ON file.id = what.file_id \
     LEFT JOIN gap ON gap.request_id = request.id WHERE 1";
 
 pub(super) struct SqliteReader {

@@ -237,18 +237,24 @@ fn delete_old(
 /// Deletes the oldest samples of single processes, of the shortest steps first: what else is there is too much. What is not yet in the
 /// next longer step stays.
 pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError> {
+    let runs = "SELECT id FROM run WHERE sampled_s > 0 ORDER BY began_ns";
+    let runs =
+        connection.prepare_cached(runs)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     for (index, step) in STEPS.iter().enumerate() {
         let safe = STEPS
             .get(index + 1)
             .map_or("9223372036854775807".to_owned(), |longer| format!("rolled_{longer}"));
-        let sql = format!(
+        // Run by run, so that nothing is sorted: within one, the key has the order of time.
+        let oldest = format!(
             "DELETE FROM usage_sample WHERE (run_id, step_s, at_s, process_id) IN (SELECT run_id, step_s, at_s, process_id \
-             FROM run CROSS JOIN usage_sample ON run_id = run.id WHERE step_s = ?1 AND process_id <> {ALL} AND at_s < {safe} \
-             ORDER BY run.began_ns, at_s LIMIT {ROWS_AT_ONCE})"
+             FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND process_id <> {ALL} \
+             AND at_s < (SELECT {safe} FROM run WHERE id = ?1) ORDER BY at_s LIMIT {ROWS_AT_ONCE})"
         );
-        let gone = connection.prepare_cached(&sql)?.execute([*step])?;
-        if gone > 0 {
-            return Ok(gone);
+        for run in &runs {
+            let gone = connection.prepare_cached(&oldest)?.execute([run, step])?;
+            if gone > 0 {
+                return Ok(gone);
+            }
         }
     }
     Ok(0)

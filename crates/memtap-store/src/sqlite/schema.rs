@@ -373,6 +373,13 @@ pub(super) const MIGRATIONS: &[&str] = &["
     -- What they had come to when the run was told of last.
     CREATE TABLE run_call (run_id INTEGER NOT NULL, call_id INTEGER NOT NULL, count INTEGER NOT NULL, requested_bytes INTEGER NOT NULL,
         refused INTEGER NOT NULL, PRIMARY KEY (run_id, call_id)) WITHOUT ROWID;
+", "
+    -- The processes of a range without those of all time: by run where no end was seen, else by their end, those that lived an hour or
+    -- longer apart from the many others, which began at most an hour before it.
+    DROP INDEX process_ended;
+    CREATE INDEX process_living ON process (run_id, seen_ns) WHERE ended_at_ns IS NULL;
+    CREATE INDEX process_short ON process (ended_at_ns) WHERE ended_at_ns - started_at_ns < 3600000000000;
+    CREATE INDEX process_long ON process (ended_at_ns) WHERE ended_at_ns - started_at_ns >= 3600000000000;
 "];
 
 /// Makes or migrates the tables and sets the connection up for writing.
@@ -389,7 +396,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     if version == 0 || version == known {
         migrate(connection, version)?;
     } else {
-        migration::watched(connection, path, |connection| migrate(connection, version))?;
+        migration::watched(connection, path, version, |connection| migrate(connection, version))?;
     }
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     for row in CALLS {
@@ -476,7 +483,7 @@ mod tests {
             .unwrap();
         prepare(&mut connection, Path::new("memory")).unwrap();
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(number("PRAGMA user_version"), 4);
+        assert_eq!(number("PRAGMA user_version"), 5);
         let old = "SELECT count(*) FROM usage_sample WHERE run_id = 5 AND requested_bytes = 10 AND major_faults = 12 \
             AND granted_bytes = 0 AND released_bytes = 0";
         assert_eq!(number(old), 1);

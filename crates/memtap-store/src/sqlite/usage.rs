@@ -20,7 +20,11 @@ pub(super) struct Life {
     ended_s: Option<i64>,
 }
 
-/// What a process had last before that second. The shortest step that tells of it tells most exactly.
+/// Samples of one process. Without the name of its index, SQLite takes the primary key instead, which has an equal number of known columns,
+/// and walks the samples of all processes.
+pub(super) const OF_PROCESS: &str = "usage_sample INDEXED BY usage_sample_process";
+
+/// What a process had last before that second. The shortest step that has a sample of it is the most exact.
 pub(super) fn last_before(
     connection: &Connection,
     run: i64,
@@ -28,7 +32,7 @@ pub(super) fn last_before(
     from_s: i64,
 ) -> Result<Option<UsagePoint>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1",
+        "SELECT {} FROM {OF_PROCESS} WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s <= ?4 ORDER BY at_s DESC LIMIT 1",
         USAGE.columns()
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -75,7 +79,7 @@ fn read(
     samples: &mut Vec<Sample>,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT at_s, {} FROM usage_sample WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s",
+        "SELECT at_s, {} FROM {OF_PROCESS} WHERE process_id = ?1 AND run_id = ?2 AND step_s = ?3 AND at_s >= ?4 AND at_s < ?5 ORDER BY at_s",
         USAGE.columns()
     );
     let mut rows = connection.prepare_cached(&sql)?;

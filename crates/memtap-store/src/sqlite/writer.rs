@@ -7,7 +7,7 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::retention::Gone;
+use super::deletion::{Gone, REQUESTS};
 use super::rows::Rows;
 use super::samples;
 use crate::{Appended, Delivery, Run, StoreError};
@@ -23,8 +23,6 @@ const IDS_KEPT: usize = 100_000;
 pub(super) struct Writer {
     next_request: i64,
     rows: u64,
-    /// Since housekeeping asked last.
-    written: u64,
     pub(super) ids: Ids,
     /// When it was told last, in seconds, what each process's calls came to.
     pub(super) called: HashMap<i64, i64>,
@@ -76,9 +74,7 @@ impl Writer {
         Ok(Self {
             // The last mark stays when all requests have gone, so that no id is given twice.
             next_request: number(NEXT_REQUEST)?,
-            // There are no holes between the first and the last.
-            rows: number("SELECT coalesce(max(id) - min(id) + 1, 0) FROM request")?.cast_unsigned(),
-            written: 0,
+            rows: number(REQUESTS)?.cast_unsigned(),
             ids: Ids::default(),
             called: HashMap::new(),
             seen_version: 0,
@@ -87,10 +83,6 @@ impl Writer {
 
     pub(super) fn rows(&self) -> u64 {
         self.rows
-    }
-
-    pub(super) fn take_written(&mut self) -> u64 {
-        std::mem::take(&mut self.written)
     }
 
     pub(super) fn deleted(&mut self, gone: &Gone) {
@@ -126,8 +118,6 @@ impl Writer {
             (self.next_request, self.rows) = before;
             self.ids = Ids::default();
             self.called.clear();
-        } else {
-            self.written += self.rows - before.1;
         }
         done.map(|()| Appended::default())
     }
@@ -152,6 +142,8 @@ impl Writer {
             self.forget();
         }
         self.next_request = transaction.prepare_cached(NEXT_REQUEST)?.query_row([], |row| row.get(0))?;
+        self.rows =
+            transaction.prepare_cached(REQUESTS)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned();
         self.ids.next_process = transaction.prepare_cached(NEXT_PROCESS)?.query_row([], |row| row.get(0))?;
         self.mark(transaction, delivery)?;
         let mut rows = Rows::from(self.next_request, transaction)?;

@@ -1,0 +1,61 @@
+use std::sync::{Condvar, Mutex};
+
+use memtap_ledger::BookedRequest;
+use memtap_model::{MemoryRequest, ProcessId, ScriptReader, WallClock};
+
+use super::*;
+use crate::writer::Waiting;
+
+#[test]
+fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
+    let due = |seconds, had_work, written| house_is_due(Duration::from_secs(seconds), had_work, written);
+    assert!(due(1, true, 0) && due(1, false, 20_000) && due(10, false, 0));
+    assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
+}
+
+/// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
+#[test]
+fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
+    let limits = Limits { queue_requests: 40_000, ..Limits::default() };
+    let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
+    let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
+    let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
+    let booked = BookedRequest { process: ProcessId::default(), request, lost_before: 0 };
+    let (jobs, _work) = mpsc::channel();
+    let run = Run {
+        id: 1,
+        hostname: String::new(),
+        kernel: String::new(),
+        boot_id: String::new(),
+        page_size: 4096,
+        began: WallClock(0),
+    };
+    let run = Arc::new(run);
+    for _ in 0..10 {
+        let batch = Batch { requests: vec![booked.clone(); 4_000], ..Batch::default() };
+        shared.lock().batches.push_back(Waiting { since: Instant::now(), run: Arc::clone(&run), batch });
+    }
+    let mut courier = Courier {
+        numbered: (0, 0),
+        shared,
+        limits,
+        jobs,
+        store: std::thread::spawn(|| ()),
+        flying: None,
+        held: None,
+        spool: None,
+        failed: None,
+        written: 0,
+        ending: false,
+    };
+    let taken = courier.take().unwrap().requests();
+    assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
+}
+
+#[test]
+fn a_delivery_under_way_is_not_too_many_by_itself() {
+    for queue_requests in [10, 10_000, 46_603] {
+        let limits = Limits { queue_requests, ..Limits::default() };
+        assert!(2 * limits.worth_a_delivery() <= limits.too_many());
+    }
+}

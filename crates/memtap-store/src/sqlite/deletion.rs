@@ -1,0 +1,212 @@
+//! What is deleted, a bounded piece at a time: what belongs together goes in one transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::StoreError;
+use crate::steps::SHORT_LIFE_S;
+
+/// How many requests there are: there are no holes between the first and the last. One aggregate of both ends would read all of them.
+pub(super) const REQUESTS: &str =
+    "SELECT coalesce((SELECT max(id) FROM request) - (SELECT min(id) FROM request) + 1, 0)";
+
+/// A process that lived as long, in nanoseconds, is kept as long as samples are.
+pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
+
+/// Requests deleted at once, at most.
+pub(super) const ROWS_AT_ONCE: i64 = 20_000;
+/// Rows of who, what and name that are looked at together.
+const SHARED_AT_ONCE: i64 = 5_000;
+/// Processes deleted at once for one reason, at most.
+const LIVES_AT_ONCE: i64 = 2_000;
+
+/// What went.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    pub(super) requests: u64,
+    /// Rows of processes.
+    pub(super) processes: Vec<i64>,
+    /// Rows of who, what and name: the writer may have them in mind.
+    pub(super) shared: usize,
+    /// Rows of samples, or samples that became longer ones.
+    pub(super) samples: bool,
+}
+
+impl Gone {
+    pub(super) fn is_something(&self) -> bool {
+        self.requests > 0 || !self.processes.is_empty() || self.shared > 0 || self.samples
+    }
+}
+
+/// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
+const AHEAD: i64 = 86_400 * 1_000_000_000;
+
+/// The first request that is not too old; `None` when nothing is too old. Only what comes before every younger one counts as old: an old
+/// recording may have been imported, and nothing younger may go with it. What was written while the clock was ahead says nothing of its age;
+/// it is as old as what comes next.
+pub(super) fn first_young(
+    connection: &Connection,
+    now: i64,
+    horizon: i64,
+) -> Result<Option<i64>, StoreError> {
+    let first = |sql: &str, values: [i64; 2]| -> Result<Option<i64>, StoreError> {
+        Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+    };
+    let young = "SELECT first_id FROM batch WHERE aged_from_ns >= ?1 AND aged_from_ns <= ?2 ORDER BY first_id LIMIT 1";
+    let young = first(young, [horizon, now.saturating_add(AHEAD)])?.unwrap_or(i64::MAX);
+    let old =
+        "SELECT first_id FROM batch WHERE aged_from_ns < ?1 AND first_id < ?2 ORDER BY first_id DESC LIMIT 1";
+    let Some(old) = first(old, [horizon, young])? else { return Ok(None) };
+    let next = "SELECT first_id FROM batch WHERE first_id > ?1 AND first_id <= ?2 ORDER BY first_id LIMIT 1";
+    Ok(Some(first(next, [old, young])?.unwrap_or(i64::MAX)))
+}
+
+/// When the first request was made: processes that ended before have none. Without requests, the end of time.
+pub(super) fn first_time(connection: &Connection) -> Result<i64, StoreError> {
+    let sql = "SELECT time_ns FROM request ORDER BY id LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
+}
+
+/// Deletes requests before `end`, oldest first, a bounded number, with all that is told of them.
+pub(super) fn delete_requests(connection: &Connection, end: i64) -> Result<u64, StoreError> {
+    let first = "SELECT min(id) FROM request";
+    let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
+    let Some(first) = first else { return Ok(0) };
+    let end = end.min(first.saturating_add(ROWS_AT_ONCE));
+    if end <= first {
+        return Ok(0);
+    }
+    let together = connection.unchecked_transaction()?;
+    let deleted = together.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
+    for table in ["refused", "gap"] {
+        together.prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?.execute([end])?;
+    }
+    // The mark whose rows are only partly gone stays.
+    let marks = "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
+    together.prepare_cached(marks)?.execute([end])?;
+    together.commit()?;
+    Ok(deleted as u64)
+}
+
+/// How far [`Sweep::step`] has come in each of its tables.
+#[derive(Debug, Default)]
+pub(super) struct Sweep([i64; 3]);
+
+impl Sweep {
+    /// Deletes threads, words of calls and names that no request is of any more, among the next rows of each table. After the last row it
+    /// begins again with the first, so that each is looked at in turn.
+    pub(super) fn step(&mut self, connection: &Connection) -> Result<usize, StoreError> {
+        let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
+        let nameless = "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)";
+        let mut gone = 0;
+        let tables = [("who", unused), ("what", unused), ("name", nameless)];
+        for ((table, unused), place) in tables.into_iter().zip(&mut self.0) {
+            let last = format!(
+                "SELECT id FROM {table} WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET {}",
+                SHARED_AT_ONCE - 1
+            );
+            let last: Option<i64> =
+                connection.prepare_cached(&last)?.query_row([*place], |row| row.get(0)).optional()?;
+            let sql = format!("DELETE FROM {table} WHERE id > ?1 AND id <= ?2 AND {unused}");
+            gone += connection.prepare_cached(&sql)?.execute([*place, last.unwrap_or(i64::MAX)])?;
+            *place = last.unwrap_or(0);
+        }
+        Ok(gone)
+    }
+}
+
+/// Processes of which nothing is left to tell: short ones whose last time is before `short`, all whose last time is before `long`; that is
+/// when they ended, or, where the end was not seen (as when memtap itself was ended), when they were seen last. A process goes with its
+/// samples, or not at all.
+pub(super) fn delete_processes(
+    connection: &Connection,
+    short: i64,
+    long: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let living = "run CROSS JOIN process INDEXED BY process_living ON run_id = run.id WHERE ended_at_ns IS NULL AND seen_ns < ?1";
+    let ended = |index: &str, length: &str| {
+        format!("process INDEXED BY {index} WHERE ended_at_ns - started_at_ns {length} AND ended_at_ns < ?1")
+    };
+    let together = connection.unchecked_transaction()?;
+    let mut gone = Vec::new();
+    for (rows, before) in [
+        (ended("process_short", &format!("< {LONG_LIFE}")), short.max(long)),
+        (ended("process_long", &format!(">= {LONG_LIFE}")), long),
+        (format!("{living} AND seen_ns - started_at_ns < {LONG_LIFE}"), short),
+        (living.to_owned(), long),
+    ] {
+        let sql = format!(
+            "DELETE FROM process WHERE id IN (SELECT process.id FROM {rows} \
+             AND NOT EXISTS (SELECT 1 FROM who WHERE process_id = process.id) LIMIT {LIVES_AT_ONCE}) RETURNING id"
+        );
+        let mut statement = together.prepare_cached(&sql)?;
+        for id in statement.query_map([before], |row| row.get(0))? {
+            gone.push(id?);
+        }
+    }
+    for table in ["process_call", "usage_sample"] {
+        let mut rows = together.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
+        for id in &gone {
+            rows.execute([id])?;
+        }
+    }
+    together.commit()?;
+    Ok(gone)
+}
+
+/// Kills are few and small: only their age counts.
+pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
+    let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
+    let together = connection.unchecked_transaction()?;
+    together.prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?.execute([before])?;
+    together.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute(params![before])?;
+    Ok(together.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// What fails on the way stands for whatever ends memtap there.
+    #[test]
+    fn what_belongs_together_goes_together_or_stays() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&mut connection, Path::new("memory")).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO process (id, pid, start_ns, started_at_ns, name, ended_at_ns) VALUES (1, 7, 1, 1, 'perl', 2);
+                 INSERT INTO usage_sample VALUES (0, 3600, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                 INSERT INTO request VALUES (1, 1, 1, 1, 1, 1, 1, 1); INSERT INTO gap VALUES (1, 1);
+                 INSERT INTO oom_kill VALUES (1, 1, 1, 7, 'perl', 7, 'perl', 0, 0, 0, 0, 0); INSERT INTO oom_before VALUES (1, 1, 0, 7, 'perl', 0, 0)",
+            )
+            .unwrap();
+        let rows = |connection: &Connection| {
+            ["process", "usage_sample", "request", "gap", "oom_kill", "oom_before"].map(|table| {
+                connection
+                    .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+                    .unwrap()
+            })
+        };
+        for table in ["usage_sample", "gap", "oom_kill"] {
+            let fail = format!(
+                "CREATE TRIGGER fail_{table} BEFORE DELETE ON {table} BEGIN SELECT RAISE(FAIL, 'full'); END"
+            );
+            connection.execute_batch(&fail).unwrap();
+        }
+        assert!(delete_processes(&connection, i64::MAX, i64::MAX).is_err());
+        assert!(delete_requests(&connection, i64::MAX).is_err());
+        assert!(delete_oom_kills(&connection, i64::MAX).is_err());
+        assert_eq!(rows(&connection), [1; 6]);
+        connection
+            .execute_batch(
+                "DROP TRIGGER fail_usage_sample; DROP TRIGGER fail_gap; DROP TRIGGER fail_oom_kill",
+            )
+            .unwrap();
+        assert_eq!(delete_processes(&connection, i64::MAX, i64::MAX).unwrap(), [1]);
+        assert_eq!(delete_requests(&connection, i64::MAX).unwrap(), 1);
+        delete_oom_kills(&connection, i64::MAX).unwrap();
+        assert_eq!(rows(&connection), [0; 6]);
+    }
+}
