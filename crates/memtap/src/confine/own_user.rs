@@ -26,7 +26,7 @@ const FIRST: u32 = 61_234;
 /// What it takes to become another user and to give it the history.
 const NEEDED: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_CHOWN];
 
-/// How to have it so on purpose.
+/// How to silence the notice.
 pub(super) const STAY: &str = "--user root keeps it so without this notice";
 
 /// Which user that is, where it can be and the history can be its own. Nothing is changed.
