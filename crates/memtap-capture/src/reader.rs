@@ -135,8 +135,9 @@ impl Reader {
             let room = self.room();
             let count = self.poll()?;
             self.rest.came(count);
-            // A reading of all processes, and what one of a recording has ended, go on at once.
-            let goes_on = count >= room || self.reading || self.pending.tick.is_some();
+            // A reading of all processes goes on at once, and so does a recording: it is there already, as far as it is due.
+            let is_recorded = count > 0 && self.source.time().is_some();
+            let goes_on = count >= room || self.reading || self.pending.tick.is_some() || is_recorded;
             if self.hand_on().is_err() {
                 return Ok(());
             }
