@@ -220,6 +220,6 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.name().parse(), Ok(format));
         }
-        assert!("pdf".parse::<Format>().unwrap_err().contains("html, md, json, csv and txt"));
+        assert!("pdf".parse::<Format>().unwrap_err().contains("html, md, json, csv or txt"));
     }
 }
