@@ -128,6 +128,11 @@ impl Command {
     pub(crate) fn uses_settings(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Import(_) | Self::Report(_) | Self::Store(_) | Self::Doctor(_))
     }
+
+    /// Whether the command writes its log in a thread of its own, once it may start one.
+    pub(crate) fn logs_in_background(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Trace(_) | Self::Record(_))
+    }
 }
 
 #[derive(Debug, Args)]

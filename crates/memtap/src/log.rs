@@ -20,8 +20,18 @@ static CHANGED: Condvar = Condvar::new();
 struct Queue {
     entries: VecDeque<Entry>,
     bytes: usize,
-    in_background: bool,
+    writer: WrittenBy,
     is_writing: bool,
+}
+
+/// Who writes lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WrittenBy {
+    /// Whoever has a line, at once.
+    Caller,
+    /// Nobody yet: the thread is about to start.
+    Nobody,
+    Thread,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -50,32 +60,54 @@ pub(crate) fn start(drawn: bool, wanted: Option<&str>) {
     }
 }
 
-/// Writes all further lines in a thread of its own, which first calls `begin`. Where there is no thread to be had, lines are written by
-/// whoever has them.
+/// Keeps all further lines until [`in_background`] or [`flush`]. A command that starts its thread late must not wait for whoever reads
+/// standard error before that.
+pub(crate) fn hold() {
+    lock().writer = WrittenBy::Nobody;
+}
+
+/// Writes all further lines in a thread of its own, which first calls `begin`. Where no thread can be started, callers write their lines.
 pub(crate) fn in_background(begin: fn()) {
     let thread = std::thread::Builder::new().name("memtap-log".to_owned());
     let started = thread.spawn(move || {
         begin();
         write_entries();
     });
-    lock().in_background = started.is_ok();
+    match started {
+        Ok(_) => lock().writer = WrittenBy::Thread,
+        Err(_) => write_held(),
+    }
 }
 
 /// Writes a line, which ends with its newline.
 pub(crate) fn line(line: &[u8]) {
     let mut queue = lock();
-    if queue.in_background {
-        queue.push(line);
-        CHANGED.notify_all();
-    } else {
+    if queue.writer == WrittenBy::Caller {
         drop(queue);
         let _ = io::stderr().write_all(line);
+    } else {
+        queue.push(line);
+        CHANGED.notify_all();
     }
 }
 
 /// Waits until all lines are written, or for as long as `within`.
 pub(crate) fn flush(within: Duration) {
+    if lock().writer == WrittenBy::Nobody {
+        write_held();
+    }
     let _ = CHANGED.wait_timeout_while(lock(), within, |queue| queue.is_writing || !queue.entries.is_empty());
+}
+
+/// Writes the lines that were held; callers write all further ones.
+fn write_held() {
+    let held = {
+        let mut queue = lock();
+        queue.writer = WrittenBy::Caller;
+        std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>()
+    };
+    let mut lost = 0;
+    held.iter().for_each(|entry| write_entry(&mut io::stderr(), entry, &mut lost));
 }
 
 /// Where the log layer writes: each write is a line.
@@ -94,7 +126,7 @@ impl Write for Writer {
 
 impl Queue {
     const fn new() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, in_background: false, is_writing: false }
+        Self { entries: VecDeque::new(), bytes: 0, writer: WrittenBy::Caller, is_writing: false }
     }
 
     fn push(&mut self, line: &[u8]) {

@@ -102,6 +102,13 @@ fn run(cli: cli::Cli, file: anyhow::Result<SettingsFile>) -> anyhow::Result<Exit
         Err(error) if needs_file => return Err(error),
         file => file.unwrap_or_default(),
     };
+    let logs_in_background = match &cli.command {
+        Some(command) => command.logs_in_background(),
+        None => !cli.version,
+    };
+    if logs_in_background {
+        log::hold();
+    }
     file.log(needs_file);
     match cli.command {
         // Its own status is the command's.

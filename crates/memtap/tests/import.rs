@@ -299,5 +299,5 @@ fn an_input_that_cannot_be_read_shows() {
     memtap.wait_for("/api/v1/health", "it is told", |health| {
         health["requests"]["lost_by_cause"]["unreadable_input"] == 1
     });
-    assert!(memtap.log().contains("cannot be read any more"), "{}", memtap.log());
+    assert!(memtap.log().contains("can no longer be read"), "{}", memtap.log());
 }

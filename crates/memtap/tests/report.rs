@@ -221,8 +221,8 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
     };
     fails(folder.path(), &[], 1, "there is no history in");
     fails(folder.path(), &["--store", "none"], 1, "say which history with --store");
-    fails(folder.path(), &["--from", "noon"], 2, "write for example 13:00");
-    fails(folder.path(), &["--format", "pdf"], 2, "there are html, md, json, csv and txt");
+    fails(folder.path(), &["--from", "noon"], 2, "expected for example 13:00");
+    fails(folder.path(), &["--format", "pdf"], 2, "expected html, md, json, csv or txt");
     let history = two_hours();
     fails(history.path(), &["--host", "elsewhere"], 1, "it knows box");
     fails(history.path(), &["-o", "memtap.db"], 1, "is the history itself");
