@@ -69,8 +69,8 @@ describe("the words", () => {
 
   it("know one, many and a million", () => {
     const english = i18n.getFixedT("en");
-    expect(english("requests.lost", { count: 1, name: "perl" })).toBe("1 request of perl was lost here (the sums have it)");
-    expect(english("requests.lost", { count: 1234, name: "perl" })).toBe("1,234 requests of perl were lost here (the sums have them)");
+    expect(english("requests.lost", { count: 1, name: "perl" })).toBe("1 request of perl was lost here. The sums include it.");
+    expect(english("requests.lost", { count: 1234, name: "perl" })).toBe("1,234 requests of perl were lost here. The sums include them.");
     const spanish = i18n.getFixedT("es");
     expect(spanish("process.threads", { count: 1 })).toBe("1 hilo");
     expect(spanish("process.threads", { count: 0 })).toBe("0 hilos");
@@ -87,7 +87,7 @@ describe("the words", () => {
     "take the name %j as it is",
     (name) => {
       const text = i18n.getFixedT("en")("requests.lost", { count: 2, name });
-      expect(text).toBe(`2 requests of ${name} were lost here (the sums have them)`);
+      expect(text).toBe(`2 requests of ${name} were lost here. The sums include them.`);
     },
   );
 
