@@ -133,6 +133,8 @@ impl Reader {
                 self.begin_tick()?;
             }
             let room = self.room();
+            // While a tick waits for the channel, the source is not asked, so it says nothing of what is there.
+            let was_asked = self.pending.tick.is_none();
             let count = self.poll()?;
             self.rest.came(count);
             // A reading of all processes goes on at once, and so does a recording: it is there already, as far as it is due.
@@ -143,7 +145,7 @@ impl Reader {
             }
             if !self.is_empty() {
                 std::thread::sleep(self.rest.shortest());
-            } else if (count == 0 && room > 0) || !goes_on {
+            } else if was_asked && ((count == 0 && room > 0) || !goes_on) {
                 let mut rest = self.rest.next(rested.elapsed());
                 if !self.reading {
                     rest = rest.min(self.until_due(last_tick));
@@ -354,6 +356,55 @@ mod tests {
         tick();
         drop(batches);
         reader.stop();
+    }
+
+    /// A recording, which is there already.
+    struct Readings {
+        left: i64,
+        rests: Arc<AtomicU64>,
+    }
+
+    impl Source for Readings {
+        fn kind(&self) -> SourceKind {
+            SourceKind::Recording
+        }
+
+        fn tick(&mut self) -> Result<(), CaptureError> {
+            Ok(())
+        }
+
+        fn poll(&mut self, _: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
+            self.left -= 1;
+            out.push(Observation::AllRead);
+            Ok(1)
+        }
+
+        fn rest(&mut self, _: Duration) {
+            self.rests.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn time(&self) -> Option<WallClock> {
+            Some(WallClock(-self.left))
+        }
+
+        fn is_over(&self) -> bool {
+            self.left == 0
+        }
+    }
+
+    #[test]
+    fn a_recording_is_read_without_rests_also_where_its_reader_is_slow() {
+        let (sender, mut batches) = tokio::sync::mpsc::channel(1);
+        let rests = Arc::new(AtomicU64::new(0));
+        let source = Readings { left: 50, rests: Arc::clone(&rests) };
+        let reader = spawn(Box::new(source), &Settings::default(), sender).unwrap();
+        let mut ticks = 0;
+        while let Some(batch) = batches.blocking_recv() {
+            std::thread::yield_now();
+            ticks += usize::from(batch.tick.is_some());
+        }
+        reader.stop();
+        assert_eq!((ticks, rests.load(Ordering::Relaxed)), (50, 0));
     }
 
     /// The clock is right at first, goes an hour ahead, and comes back.
