@@ -11,6 +11,7 @@ use memtap_store::{Reader, Status};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clients::{Bounds, Clients};
+use crate::rest::Pulse;
 use crate::walks::Walks;
 
 /// Where to listen and who may call.
@@ -134,6 +135,7 @@ pub struct State {
     pub(crate) notices: Option<AskNotices>,
     pub(crate) info: Arc<Info>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl State {
@@ -157,6 +159,7 @@ impl State {
             looking: Arc::new(Semaphore::new(1)),
             info: Arc::new(info),
             clients: Arc::new(Clients::new(Bounds::default())),
+            pulse: Arc::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A history at its size limit. `limit bench` measures what a request costs below and at the limit, in each store, and prints a table as
-//! JSON for `cargo xtask bench store`. `limit URL MIB CALM FLOOD SECONDS` feeds a store with CALM requests a second, and FLOOD a second in five
-//! of every twenty seconds, and prints how it is every second.
+//! JSON for `cargo xtask bench store`; `limit bench sqlite` prints SQLite's row. `limit URL MIB CALM FLOOD SECONDS` feeds a store with CALM requests a second, and FLOOD a second in five
+//! of every twenty seconds, and prints how it is every second. The history is filled to its limit before; at the end there are no requests
+//! for 40 s.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
 
@@ -17,10 +18,17 @@ use support::{SECOND, T0, mmap, process, run, tick};
 
 /// Between two batches.
 const PACE: Duration = Duration::from_millis(20);
-/// Requests a second of the measurement, for how many seconds, and how many are stored before.
+/// Requests a second of the measurement.
 const RATE: u64 = 20_000;
-const SECONDS: u64 = 20;
-const STORED: u64 = 1_000_000;
+/// The two histories of a store are fed in turn, each so many seconds a round.
+const ROUNDS: usize = 7;
+const SECONDS: u64 = 4;
+/// Requests stored before.
+const STORED: u64 = 3_000_000;
+/// What a stored request takes on disk in SQLite, about.
+const REQUEST_BYTES: u64 = 58;
+/// How long a drill goes on without requests.
+const CALM_S: u64 = 40;
 /// Requests of a batch, as the reader hands them on, at most.
 const BATCH: u64 = 8_192;
 
@@ -29,6 +37,7 @@ fn main() {
     let number = |word: &String| word.parse::<u64>().expect("a number");
     match &words[..] {
         [bench] if bench == "bench" => println!("{}", table()),
+        [bench, store] if bench == "bench" && store == "sqlite" => println!("{}", sqlite()),
         [url, mebibytes, calm, flood, seconds] => {
             drill(url, number(mebibytes) << 20, [number(calm), number(flood)], number(seconds));
         }
@@ -105,66 +114,96 @@ impl Feed {
     }
 }
 
-/// What a store took for each request, microseconds: memtap's threads, and the server where there is one. And how it was: the most on disk,
-/// and how far the history was behind.
-struct Taken {
+/// A round of one history: microseconds of CPU for each request, of memtap's threads and of the server (where there is one).
+#[derive(Clone, Copy)]
+struct Round {
     own: f64,
     server: f64,
-    highest_mib: f64,
+}
+
+/// The worst of all rounds.
+#[derive(Default)]
+struct Worst {
+    disk_mib: f64,
     lag_s: f64,
 }
 
-fn measured(feed: &mut Feed, url: &str, server: Option<&Server>) -> Taken {
+fn measure(feed: &mut Feed, url: &str, server: Option<&Server>, worst: &mut Worst) -> Round {
     let server_cpu = || server.map_or(0.0, server_cpu);
     let (sent, own, others) = (feed.sent, cpu(), server_cpu());
-    let (mut highest_mib, mut lag_s) = (0.0_f64, 0.0_f64);
     for _ in 0..SECONDS {
         feed.second(RATE);
-        highest_mib = highest_mib.max(on_disk(url).iter().sum());
-        lag_s = lag_s.max(feed.handle.status().lag_s);
+        worst.disk_mib = worst.disk_mib.max(on_disk(url).iter().sum());
+        worst.lag_s = worst.lag_s.max(feed.handle.status().lag_s);
     }
     feed.settle();
     let each = |seconds: f64| seconds * 1e6 / (feed.sent - sent) as f64;
-    Taken { own: each(cpu() - own), server: each(server_cpu() - others), highest_mib, lag_s }
+    Round { own: each(cpu() - own), server: each(server_cpu() - others) }
 }
 
-/// A row of the table: below the limit, and when the same history has reached it.
-fn row(name: &str, url: &str, server: Option<&Server>, bytes_of_a_row: u64) -> String {
-    let parsed: StoreUrl = url.parse().unwrap();
-    let mut feed = Feed::start(&parsed, 1 << 40, 0);
-    feed.fill(STORED);
-    let below = measured(&mut feed, url, server);
-    let (sent, rows) = (feed.sent, feed.handle.finish().rows);
-    drop(feed);
-    let size = on_disk(url).iter().sum::<f64>() * 1_048_576.0;
+/// A row of the table: of two histories with the same requests, one far below its limit, the other at it.
+fn row(name: &str, urls: [&str; 2], server: Option<&Server>, bytes_of_a_row: u64) -> String {
+    let parsed = urls.map(|url| url.parse::<StoreUrl>().unwrap());
+    let mut below = Feed::start(&parsed[0], 1 << 40, 0);
+    below.fill(STORED);
+    let mut filling = Feed::start(&parsed[1], 1 << 40, 0);
+    filling.fill(STORED);
+    let (sent, rows) = (filling.sent, filling.handle.finish().rows);
+    drop(filling);
+    let size = on_disk(urls[1]).iter().sum::<f64>() * 1_048_576.0;
     let limit = if server.is_some() { rows * bytes_of_a_row } else { size as u64 };
-    let mut feed = Feed::start(&parsed, limit, sent);
-    // What is too much by then goes first.
-    (0..5).for_each(|_| feed.second(RATE));
-    let at = measured(&mut feed, url, server);
-    let dropped = feed.handle.finish().dropped_requests();
-    let of_limit = server.is_none().then(|| at.highest_mib * 1_048_576.0 * 100.0 / limit as f64);
-    let both = |taken: &Taken| taken.own + taken.server;
+    let mut at = Feed::start(&parsed[1], limit, sent);
+    // What is too much by then is deleted before the first round.
+    (0..5).for_each(|_| at.second(RATE));
+    at.settle();
+    let mut worst = Worst::default();
+    let rounds: Vec<[Round; 2]> = (0..ROUNDS)
+        .map(|_| {
+            let below = measure(&mut below, urls[0], server, &mut Worst::default());
+            [below, measure(&mut at, urls[1], server, &mut worst)]
+        })
+        .collect();
+    below.handle.finish();
+    let dropped = at.handle.finish().dropped_requests();
+    let both = |round: Round| round.own + round.server;
+    let of = |figure: fn(&[Round; 2]) -> f64| Some(figure_of(rounds.iter().map(figure)));
+    let once = |value: f64| format!("{{\"value\":{value:.3}}}");
     let figures = [
-        Some(below.own),
-        Some(at.own),
-        Some(at.own / below.own),
-        server.map(|_| both(&at) / both(&below)),
-        of_limit,
-        Some(at.lag_s),
-        Some(dropped as f64),
+        of(|round| round[0].own),
+        of(|round| round[1].own),
+        of(|round| round[1].own / round[0].own),
+        server.map(|_| figure_of(rounds.iter().map(|round| both(round[1]) / both(round[0])))),
+        server.is_none().then(|| once(worst.disk_mib * 1_048_576.0 * 100.0 / limit as f64)),
+        Some(once(worst.lag_s)),
+        Some(once(dropped as f64)),
     ];
-    let figure =
-        |value: Option<f64>| value.map_or("null".to_owned(), |value| format!("{{\"value\":{value:.3}}}"));
-    format!("{{\"name\":\"{name}\",\"figures\":[{}]}}", figures.map(figure).join(","))
+    let figures = figures.map(|figure| figure.unwrap_or_else(|| "null".to_owned()));
+    format!("{{\"name\":\"{name}\",\"figures\":[{}]}}", figures.join(","))
+}
+
+/// The median of all rounds, with the spread, as JSON.
+fn figure_of(rounds: impl Iterator<Item = f64>) -> String {
+    let mut rounds: Vec<f64> = rounds.collect();
+    rounds.sort_by(f64::total_cmp);
+    let [low, median, high] = [0, rounds.len() / 2, rounds.len() - 1].map(|place| rounds[place]);
+    format!("{{\"value\":{median:.3},\"spread\":[{low:.3},{high:.3}]}}")
+}
+
+fn sqlite() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let urls = ["below", "at"].map(|name| format!("sqlite:{}/{name}.db", folder.path().display()));
+    row("SQLite", urls.each_ref().map(String::as_str), None, 0)
+}
+
+fn maria() -> String {
+    let server = Server::start(&["--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M"]);
+    let urls = [server.database(), server.database()].map(|name| server.text(&name));
+    row("MariaDB", urls.each_ref().map(String::as_str), Some(&server), 200)
 }
 
 /// As xtask's `bench/section.rs` reads it.
 fn table() -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let sqlite = row("SQLite", &format!("sqlite:{}/memtap.db", folder.path().display()), None, 0);
-    let server = Server::start(&["--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M"]);
-    let maria = row("MariaDB", &server.text(&server.database()), Some(&server), 200);
+    let (sqlite, maria) = (sqlite(), maria());
     let columns = [
         ("CPU below the limit", "us a request"),
         ("CPU at the limit", "us a request"),
@@ -177,9 +216,9 @@ fn table() -> String {
     let columns =
         columns.map(|(name, unit)| format!("{{\"name\":\"{name}\",\"unit\":\"{unit}\"}}")).join(",");
     format!(
-        "{{\"title\":\"At the size limit\",\"columns\":[{columns}],\"rows\":[{sqlite},{maria}],\"notes\":\"{RATE} requests a second for \
-         {SECONDS} s into a history of {STORED} requests, first without a limit, then with its own size as the limit, so that as many go as come. CPU is \
-         that of memtap's threads for the store alone.\"}}"
+        "{{\"title\":\"At the size limit\",\"columns\":[{columns}],\"rows\":[{sqlite},{maria}],\"notes\":\"{RATE} requests a second, for \
+         {SECONDS} s in turn into two histories of {STORED} requests each, {ROUNDS} rounds: medians and the spread. One history is far below its limit. \
+         The limit of the other is its size, so that each new request needs an old one deleted. CPU is that of memtap's threads for the store.\"}}"
     )
 }
 
@@ -231,6 +270,7 @@ fn on_disk(url: &str) -> [f64; 2] {
 
 fn drill(url: &str, max_bytes: u64, [calm, flood]: [u64; 2], seconds: u64) {
     let mut feed = Feed::start(&url.parse().unwrap(), max_bytes, 0);
+    feed.fill(max_bytes / REQUEST_BYTES);
     println!("second rate file_mib log_mib lag_s spool_mib rows dropped cpu_s cpu_us_each");
     let (mut before, mut highest) = (cpu(), 0.0_f64);
     for second in 0..seconds {
@@ -250,11 +290,11 @@ fn drill(url: &str, max_bytes: u64, [calm, flood]: [u64; 2], seconds: u64) {
     }
     let begin = Instant::now();
     feed.settle();
+    println!("settled after {:.1} s", begin.elapsed().as_secs_f64());
+    before = cpu();
+    (0..CALM_S).for_each(|_| feed.second(0));
+    println!("{CALM_S} s without requests: {:.2} s of CPU", cpu() - before);
     let status = feed.handle.finish();
-    println!(
-        "settled after {:.1} s, highest {highest:.1} MiB, at the end {:?}",
-        begin.elapsed().as_secs_f64(),
-        on_disk(url)
-    );
+    println!("highest {highest:.1} MiB, at the end {:?}", on_disk(url));
     println!("sent {} rows {} dropped {:?}", feed.sent, status.rows, status.dropped);
 }

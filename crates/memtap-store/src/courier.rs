@@ -45,6 +45,7 @@ pub(crate) fn spawn(
         held: None,
         spool,
         failed: None,
+        flew: Instant::now(),
         written: 0,
         ending: false,
     };
@@ -132,6 +133,8 @@ struct Courier {
     spool: Option<Spool>,
     /// Since the store failed last: when to try again, and how long to wait after that.
     failed: Option<(Instant, Duration)>,
+    /// When the last delivery was sent.
+    flew: Instant,
     /// Requests since the last housekeeping.
     written: u64,
     /// The end has been asked for.
@@ -222,7 +225,8 @@ impl Courier {
                 Duration::ZERO
             }
             (Some((at, _)), None) if !spools => at.saturating_duration_since(Instant::now()),
-            _ => self.limits.commit_every,
+            _ if flying || queue.batches.is_empty() => self.limits.commit_every,
+            _ => self.limits.commit_every.saturating_sub(self.flew.elapsed()),
         };
         // A full queue is something to do only when something can leave it.
         let straight = !flying && !spools && self.failed.is_none();
@@ -259,9 +263,12 @@ impl Courier {
         self.flying = match spooled {
             Some(parcel) => Some(Flying { parcel: Arc::new(parcel), spooled: true }),
             None if self.spools() => None,
-            None => self.held.take().or_else(|| self.take()).map(|parcel| Flying { parcel, spooled: false }),
+            None => {
+                self.held.take().or_else(|| self.take_due()).map(|parcel| Flying { parcel, spooled: false })
+            }
         };
         if let Some(flying) = &self.flying {
+            self.flew = Instant::now();
             let _ = self.jobs.send(Job::Deliver(Arc::clone(&flying.parcel)));
         }
     }
@@ -312,6 +319,15 @@ impl Courier {
         queue.status.error = Some(text);
         let wait = self.failed.map_or(RETRY[0], |(_, wait)| (wait * 2).min(RETRY[1]));
         self.failed = Some((Instant::now() + wait, wait));
+    }
+
+    /// The next delivery, once there is enough for one or the last was long enough ago. A small delivery writes nearly as many pages as a
+    /// large one.
+    fn take_due(&mut self) -> Option<Arc<Parcel>> {
+        let is_due = self.ending
+            || self.flew.elapsed() >= self.limits.commit_every
+            || self.shared.lock().is_worth_a_delivery(&self.limits);
+        is_due.then(|| self.take()).flatten()
     }
 
     /// The next delivery out of the queue: batches of one run.

@@ -1,5 +1,8 @@
 //! How memtap is doing, and what machine it is on.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -9,6 +12,20 @@ use crate::dto::{Health, Host};
 
 /// A view older than this: the pipeline stands still.
 const STALE_S: f64 = 5.0;
+
+/// The latest tick that `/healthz` has seen, and when it saw that tick first.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(Mutex<Option<(u64, Instant)>>);
+
+impl Pulse {
+    /// Seconds since this tick was seen first; 0 for a new one.
+    fn age_s(&self, tick: u64, now: Instant) -> f64 {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = seen.filter(|(latest, _)| *latest == tick).map_or(now, |(_, first)| first);
+        *seen = Some((tick, first));
+        now.saturating_duration_since(first).as_secs_f64()
+    }
+}
 
 /// How memtap itself is doing: what was seen, what is missing and why, and what the user should know.
 #[utoipa::path(get, path = "/health", responses((status = OK, body = Health)))]
@@ -30,7 +47,8 @@ pub(crate) async fn host(Shared(state): Shared<State>) -> Json<Host> {
 pub(crate) async fn healthz(Shared(state): Shared<State>) -> (StatusCode, String) {
     let view = state.now();
     let now = jiff::Timestamp::now().as_nanosecond();
-    let age = (now - i128::from(view.at.0)) as f64 / 1e9;
+    // The wall clock may have been set back since: then only the pulse shows that no view comes any more.
+    let age = ((now - i128::from(view.at.0)) as f64 / 1e9).max(state.pulse.age_s(view.tick, Instant::now()));
     if view.tick > 0 && age < STALE_S {
         (StatusCode::OK, "ok\n".to_owned())
     } else {
@@ -38,5 +56,22 @@ pub(crate) async fn healthz(Shared(state): Shared<State>) -> (StatusCode, String
             StatusCode::SERVICE_UNAVAILABLE,
             "the books are not being brought up to date; see memtap's log\n".to_owned(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_tick_ages_while_no_other_follows_it() {
+        let (pulse, begin) = (Pulse::default(), Instant::now());
+        let age_s = |tick, seconds| pulse.age_s(tick, begin + Duration::from_secs(seconds));
+        assert_eq!(
+            [age_s(7, 0), age_s(7, 4), age_s(7, 6), age_s(8, 7), age_s(8, 9)],
+            [0.0, 4.0, 6.0, 0.0, 2.0]
+        );
     }
 }

@@ -19,6 +19,7 @@ use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use health::Pulse;
 pub(crate) use processes::{Order, SortField};
 
 use crate::State;

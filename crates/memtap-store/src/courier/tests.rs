@@ -13,43 +13,60 @@ fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
     assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
 }
 
-/// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
-#[test]
-fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
-    let limits = Limits { queue_requests: 40_000, ..Limits::default() };
+/// A courier with a queue of that many batches, whose store never answers.
+fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
     let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
     let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
     let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
     let booked = BookedRequest { process: ProcessId::default(), request, lost_before: 0 };
-    let (jobs, _work) = mpsc::channel();
-    let run = Run {
+    let run = Arc::new(Run {
         id: 1,
         hostname: String::new(),
         kernel: String::new(),
         boot_id: String::new(),
         page_size: 4096,
         began: WallClock(0),
-    };
-    let run = Arc::new(run);
-    for _ in 0..10 {
-        let batch = Batch { requests: vec![booked.clone(); 4_000], ..Batch::default() };
-        shared.lock().batches.push_back(Waiting { since: Instant::now(), run: Arc::clone(&run), batch });
+    });
+    for _ in 0..batches {
+        let batch = Batch { requests: vec![booked.clone(); requests], ..Batch::default() };
+        let mut queue = shared.lock();
+        queue.waiting += requests;
+        queue.batches.push_back(Waiting { since: Instant::now(), run: Arc::clone(&run), batch });
     }
-    let mut courier = Courier {
+    Courier {
         numbered: (0, 0),
         shared,
         limits,
-        jobs,
+        jobs: mpsc::channel().0,
         store: std::thread::spawn(|| ()),
         flying: None,
         held: None,
         spool: None,
         failed: None,
+        flew: Instant::now(),
         written: 0,
         ending: false,
-    };
-    let taken = courier.take().unwrap().requests();
+    }
+}
+
+/// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
+#[test]
+fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
+    let limits = Limits { queue_requests: 40_000, ..Limits::default() };
+    let taken = courier(limits, 10, 4_000).take_due().unwrap().requests();
     assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
+}
+
+/// The few requests that come while a delivery is written are no delivery of their own: each writes many pages, however small it is.
+#[test]
+fn few_requests_wait_until_the_next_commit_is_due() {
+    let limits = |commit_every| Limits { queue_requests: 40_000, commit_every, ..Limits::default() };
+    let hour = Duration::from_secs(3600);
+    assert!(courier(limits(hour), 3, 100).take_due().is_none());
+    assert_eq!(courier(limits(Duration::ZERO), 3, 100).take_due().unwrap().requests(), 300);
+    let mut ending = courier(limits(hour), 3, 100);
+    ending.ending = true;
+    assert_eq!(ending.take_due().unwrap().requests(), 300);
 }
 
 #[test]

@@ -12,8 +12,6 @@ pub(super) const REQUESTS: &str =
 /// A process that lived as long, in nanoseconds, is kept as long as samples are.
 pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
 
-/// Requests deleted at once, at most.
-pub(super) const ROWS_AT_ONCE: i64 = 20_000;
 /// Rows of who, what and name that are looked at together.
 const SHARED_AT_ONCE: i64 = 5_000;
 /// Processes deleted at once for one reason, at most.
@@ -66,25 +64,42 @@ pub(super) fn first_time(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
 }
 
-/// Deletes requests before `end`, oldest first, a bounded number, with all that is told of them.
-pub(super) fn delete_requests(connection: &Connection, end: i64) -> Result<u64, StoreError> {
+/// Deletes at most `rows` requests before `end`, oldest first, with everything that refers to them. Returns how many were deleted.
+pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Result<u64, StoreError> {
     let first = "SELECT min(id) FROM request";
     let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
     let Some(first) = first else { return Ok(0) };
-    let end = end.min(first.saturating_add(ROWS_AT_ONCE));
+    let end = end.min(first.saturating_add(rows));
     if end <= first {
         return Ok(0);
     }
-    let together = connection.unchecked_transaction()?;
-    let deleted = together.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
-    for table in ["refused", "gap"] {
-        together.prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?.execute([end])?;
+    together(connection, || {
+        let deleted = connection.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
+        for table in ["refused", "gap"] {
+            connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?
+                .execute([end])?;
+        }
+        // The mark whose rows are only partly gone stays.
+        let marks =
+            "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
+        connection.prepare_cached(marks)?.execute([end])?;
+        Ok(deleted as u64)
+    })
+}
+
+/// Runs `work` in one transaction: the caller's, where there is one.
+fn together<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if !connection.is_autocommit() {
+        return work();
     }
-    // The mark whose rows are only partly gone stays.
-    let marks = "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
-    together.prepare_cached(marks)?.execute([end])?;
-    together.commit()?;
-    Ok(deleted as u64)
+    let transaction = connection.unchecked_transaction()?;
+    let done = work()?;
+    transaction.commit()?;
+    Ok(done)
 }
 
 /// How far [`Sweep::step`] has come in each of its tables.
@@ -196,7 +211,7 @@ mod tests {
             connection.execute_batch(&fail).unwrap();
         }
         assert!(delete_processes(&connection, i64::MAX, i64::MAX).is_err());
-        assert!(delete_requests(&connection, i64::MAX).is_err());
+        assert!(delete_requests(&connection, i64::MAX, 9).is_err());
         assert!(delete_oom_kills(&connection, i64::MAX).is_err());
         assert_eq!(rows(&connection), [1; 6]);
         connection
@@ -205,7 +220,7 @@ mod tests {
             )
             .unwrap();
         assert_eq!(delete_processes(&connection, i64::MAX, i64::MAX).unwrap(), [1]);
-        assert_eq!(delete_requests(&connection, i64::MAX).unwrap(), 1);
+        assert_eq!(delete_requests(&connection, i64::MAX, 9).unwrap(), 1);
         delete_oom_kills(&connection, i64::MAX).unwrap();
         assert_eq!(rows(&connection), [0; 6]);
     }

@@ -85,8 +85,7 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 impl Store for Sqlite {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
         self.log.shorten(&self.connection)?;
-        self.retention.make_room(&self.connection, delivery.requests())?;
-        self.writer.append(&mut self.connection, delivery)
+        self.writer.append(&mut self.connection, delivery, &mut self.retention)
     }
 
     fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {

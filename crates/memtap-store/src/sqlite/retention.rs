@@ -6,8 +6,7 @@ use memtap_model::WallClock;
 use rusqlite::Connection;
 
 use super::deletion::{
-    Gone, REQUESTS, ROWS_AT_ONCE, Sweep, delete_oom_kills, delete_processes, delete_requests, first_time,
-    first_young,
+    Gone, REQUESTS, Sweep, delete_oom_kills, delete_processes, delete_requests, first_time, first_young,
 };
 use super::samples;
 use super::space::{Bounds, give_back, used_bytes};
@@ -19,12 +18,18 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const REST_EVERY: u64 = 8;
 /// What a captured request takes with its index, about.
 const REQUEST_BYTES: i64 = 60;
+/// Requests deleted at once: at least, and at most. Their index entries lie on pages of all threads, and each piece writes all these pages.
+const AT_ONCE: [i64; 2] = [5_000, 50_000];
+/// Between these bounds, this part of what the limit has room for.
+const PIECES: i64 = 64;
 
 #[derive(Debug)]
 pub(super) struct Retention {
     max_age_ns: i64,
     max_sample_age_ns: i64,
     bounds: Bounds,
+    /// Requests deleted at once.
+    at_once: i64,
     steps: u64,
     sweep: Sweep,
     /// Requests had to go for others since the last step: what they leave behind takes room as well.
@@ -34,10 +39,12 @@ pub(super) struct Retention {
 impl Retention {
     pub(super) fn new(settings: &Settings) -> Self {
         let nanoseconds = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        let bounds = Bounds::of(settings.max_bytes);
         Self {
             max_age_ns: nanoseconds(settings.max_age),
             max_sample_age_ns: nanoseconds(settings.max_sample_age),
-            bounds: Bounds::of(settings.max_bytes),
+            bounds,
+            at_once: (bounds.data / REQUEST_BYTES / PIECES).clamp(AT_ONCE[0], AT_ONCE[1]),
             steps: 0,
             sweep: Sweep::default(),
             is_pressed: false,
@@ -50,9 +57,9 @@ impl Retention {
         let requests = i64::try_from(requests).unwrap_or(i64::MAX);
         let needed = requests.saturating_mul(REQUEST_BYTES);
         let mut gone = Gone::default();
-        for _ in 0..=requests.saturating_mul(2) / ROWS_AT_ONCE {
+        for _ in 0..=requests.saturating_mul(2) / self.at_once {
             let most = self.bounds.data.saturating_sub(needed);
-            if used_bytes(connection)? <= most || !delete_oldest(connection, self.bounds.data, &mut gone)? {
+            if used_bytes(connection)? <= most || !self.delete_oldest(connection, &mut gone)? {
                 break;
             }
             self.is_pressed = true;
@@ -101,10 +108,10 @@ impl Retention {
             }
         }
         if is_much {
-            return delete_oldest(connection, self.bounds.data, gone);
+            return self.delete_oldest(connection, gone);
         }
         let Some(end) = first_young(connection, now, horizon)? else { return Ok(false) };
-        let deleted = delete_requests(connection, end)?;
+        let deleted = delete_requests(connection, end, self.at_once)?;
         gone.requests += deleted;
         Ok(deleted > 0)
     }
@@ -117,19 +124,19 @@ impl Retention {
         gone.processes.extend(lives);
         Ok(some)
     }
-}
 
-/// Deletes requests, down to half of what is allowed; then samples of single processes; and when those are at their least, requests all the
-/// same. Gives whether there was something.
-fn delete_oldest(connection: &Connection, max_bytes: i64, gone: &mut Gone) -> Result<bool, StoreError> {
-    let few = request_bytes(connection)? < max_bytes / 2;
-    if few && samples::delete_oldest(connection)? > 0 {
-        gone.samples = true;
-        return Ok(true);
+    /// Deletes requests, down to half of what is allowed; then samples of single processes; and when those are at their least, requests all
+    /// the same. Returns whether there was something to delete.
+    fn delete_oldest(&self, connection: &Connection, gone: &mut Gone) -> Result<bool, StoreError> {
+        let few = request_bytes(connection)? < self.bounds.data / 2;
+        if few && samples::delete_oldest(connection)? > 0 {
+            gone.samples = true;
+            return Ok(true);
+        }
+        let deleted = delete_requests(connection, i64::MAX, self.at_once)?;
+        gone.requests += deleted;
+        Ok(deleted > 0)
     }
-    let deleted = delete_requests(connection, i64::MAX)?;
-    gone.requests += deleted;
-    Ok(deleted > 0)
 }
 
 fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {

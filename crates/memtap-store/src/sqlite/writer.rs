@@ -8,6 +8,7 @@ use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_tex
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::deletion::{Gone, REQUESTS};
+use super::retention::Retention;
 use super::rows::Rows;
 use super::samples;
 use crate::{Appended, Delivery, Run, StoreError};
@@ -105,15 +106,17 @@ impl Writer {
         self.ids.run
     }
 
-    /// Writes a delivery in one transaction; when it fails, nothing has changed here either.
+    /// Writes a delivery in one transaction, which also deletes the oldest requests where it needs their space. When it fails, nothing has
+    /// changed here either.
     pub(super) fn append(
         &mut self,
         connection: &mut Connection,
         delivery: Delivery<'_>,
+        retention: &mut Retention,
     ) -> Result<Appended, StoreError> {
         let before = (self.next_request, self.rows);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = self.deliver(&transaction, delivery).and_then(|()| Ok(transaction.commit()?));
+        let done = self.deliver(&transaction, delivery, retention).and_then(|()| Ok(transaction.commit()?));
         if done.is_err() {
             (self.next_request, self.rows) = before;
             self.ids = Ids::default();
@@ -122,7 +125,12 @@ impl Writer {
         done.map(|()| Appended::default())
     }
 
-    fn deliver(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+    fn deliver(
+        &mut self,
+        transaction: &Transaction<'_>,
+        delivery: Delivery<'_>,
+        retention: &mut Retention,
+    ) -> Result<(), StoreError> {
         let run = delivery.run.id.cast_signed();
         if self.ids.run != run {
             self.ids = Ids { run, ..Ids::default() };
@@ -131,6 +139,7 @@ impl Writer {
         if !take(transaction, delivery.run, delivery.sequence)? {
             return Ok(());
         }
+        retention.make_room(transaction, delivery.requests())?;
         self.write(transaction, delivery)
     }
 
