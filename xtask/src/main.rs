@@ -12,6 +12,7 @@ mod openapi;
 mod package;
 mod packaging;
 mod parts;
+mod prose;
 mod run;
 mod serving;
 mod systemtap;
@@ -45,6 +46,7 @@ usage: cargo xtask COMMAND
   acceptance [NAME...]
            long checks on the real thing that are no part of the gate; without a name, their list
   parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
+  prose    what users read: words that are avoided, long lines, links that lead nowhere
   pictures renew docs/pictures/, the screenshots of README: two minutes of real programs on this machine (needs root)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench [--peers] [--rounds N] [--millions N] [SECTION...]
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Some("install-test") => installing::check(std::env::args_os().nth(2).map(PathBuf::from)),
         Some("acceptance") => acceptance::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("parts") => parts::renew(),
+        Some("prose") => prose::check(),
         Some("web") => web::rebuild(),
         Some("bench") => bench::run_bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {

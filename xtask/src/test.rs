@@ -6,13 +6,14 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, run};
-use crate::{bpf, browser, interface, mysql, packaging, parts, tools, vm, web};
+use crate::{bpf, browser, interface, mysql, packaging, parts, prose, tools, vm, web};
 
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
 const STEPS: &[Step] = &[
     ("tools", tools::all),
     ("format", || run(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("texts that users read", prose::check),
     ("eBPF object is what its source gives", bpf::check),
     ("page: lints, types, tests, and its build is what its source gives", web::check),
     ("lints", || {
