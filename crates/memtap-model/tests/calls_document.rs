@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 use memtap_model::{CALLS, CallRow, SizeRule};
 
 fn document() -> String {
-    let mut text = "# The memory calls that memtap follows\n\nMade from `crates/memtap-model/src/call.rs`. *Size* is what `memory_size` and the requested \
-        bytes are; *asks*: its size counts as asked for; *moves*: it may change the virtual size.\n\n\
+    let mut text = "# The memory calls that memtap follows\n\n\
+        A test generates this page from `crates/memtap-model/src/call.rs`.\n\n\
+        | column | meaning |\n| --- | --- |\n\
+        | size | What `memory_size` and the requested bytes contain |\n\
+        | asks | The call asks for memory: its size counts as requested |\n\
+        | moves | The call can change the virtual size |\n\
+        | x86-64, i386 | The system call numbers |\n\n\
         | call | what it does | size | asks | moves | x86-64 | i386 |\n| --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for row in CALLS {
@@ -34,9 +39,9 @@ fn size(row: &CallRow) -> &'static str {
         SizeRule::None => "",
         SizeRule::Second => "second argument",
         SizeRule::Third => "third argument",
-        SizeRule::Break => "distance from the break as it was",
-        SizeRule::Delta => "what it changed",
-        SizeRule::Answer => "the answer",
+        SizeRule::Break => "distance from the old break",
+        SizeRule::Delta => "the change that it made",
+        SizeRule::Answer => "the return value",
     }
 }
 
@@ -49,7 +54,7 @@ fn the_document_is_that_of_the_table() {
     let committed = std::fs::read_to_string(root.join("docs/calls.md")).unwrap_or_default();
     assert!(
         committed == document(),
-        "docs/calls.md is not that of the table; run: cp {} docs/calls.md",
+        "docs/calls.md is out of date; run: cp {} docs/calls.md",
         made.display()
     );
 }

@@ -54,21 +54,19 @@ fn refused(error: ApiError) -> Response {
 fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(ApiError::wrong("a request has exactly one Host header"));
+        return Err(ApiError::wrong("a request must have exactly one Host header"));
     };
     let host = text(host);
     if let Some(authority) = uri.authority()
         && !authority.as_str().eq_ignore_ascii_case(host)
     {
         return Err(ApiError::wrong(format!(
-            "the request is for '{authority}' and its Host is '{host}'; send the same"
+            "the URI names '{authority}', but the Host header is '{host}'. Send the same name in both"
         )));
     }
     // hyper has removed a Content-Length beside it by now, and no client of memtap needs this.
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(ApiError::wrong(
-            "memtap takes no Transfer-Encoding; send the body with Content-Length alone",
-        ));
+        return Err(ApiError::wrong("Transfer-Encoding is not supported. Send the body with Content-Length"));
     }
     Ok(host.to_owned())
 }
@@ -76,25 +74,27 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
 impl Access {
     fn judge(&self, host: &str, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
         if !is_loopback(host) {
-            let what = format!("memtap answers to localhost and 127.0.0.1 only, not to '{host}'");
+            let what =
+                format!("memtap does not answer to the host '{host}'. Use localhost or 127.0.0.1 in the URL");
             return Err(ApiError(StatusCode::MISDIRECTED_REQUEST, what));
         }
         match headers.get(header::ORIGIN).map(text) {
             Some(origin) if !self.allows(origin, host) => {
-                let what =
-                    format!("pages of '{origin}' may not call memtap; allow it with --cors-origin {origin}");
+                let what = format!(
+                    "pages from '{origin}' may not call memtap. To allow them, start memtap with --cors-origin {origin}"
+                );
                 return Err(ApiError(StatusCode::FORBIDDEN, what));
             }
             None if is_of_another_site(headers) && !is_followed_link(method, path, headers) => {
                 self.clients.cross_site.fetch_add(1, Ordering::Relaxed);
-                let what = "pages of other sites may only link to memtap's page; allow their origin with --cors-origin and fetch with CORS";
+                let what = "other sites may link to the dashboard, but may not load anything from memtap. To allow a site, add --cors-origin, and fetch with CORS";
                 return Err(ApiError(StatusCode::FORBIDDEN, what.to_owned()));
             }
             _ => {}
         }
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         if !reads && !is_socket_path(path) {
-            let what = "memtap only answers questions: use GET";
+            let what = "read-only API: use GET";
             return Err(ApiError(StatusCode::METHOD_NOT_ALLOWED, what.to_owned()));
         }
         Ok(())

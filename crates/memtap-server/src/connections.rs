@@ -84,7 +84,7 @@ async fn accept(listener: &TcpListener, is_failing: &mut bool) -> io::Result<Tcp
         }
         if !std::mem::replace(is_failing, true) {
             tracing::error!(
-                "cannot accept connections: {error}. Trying again; raise the limit on open files if this goes on"
+                "cannot accept connections: {error}. memtap retries. If this continues, raise the limit on open files"
             );
         }
         tokio::time::sleep(PAUSE).await;
@@ -118,7 +118,7 @@ async fn http(stream: Stream, router: Router, header_time: Duration, mut end: wa
 
 fn refusal(most: usize) -> String {
     let body = serde_json::json!({
-        "error": format!("memtap serves {most} connections at one time, and all are in use; close some, or try again in a few seconds")
+        "error": format!("all {most} connections are in use. Close some, or try again in a few seconds")
     });
     let body = body.to_string();
     format!(

@@ -13,16 +13,16 @@ use utoipa::ToSchema;
 pub enum ServerError {
     /// Another program listens there.
     #[error(
-        "{0} is in use by another program; choose another with --listen 127.0.0.1:PORT (is memtap running already?)"
+        "{0} is in use, perhaps by another memtap. Stop that program, or choose a port with --listen 127.0.0.1:PORT"
     )]
     InUse(SocketAddr),
     /// Beyond this machine.
     #[error(
-        "{0} can be reached from other machines; this version serves loopback addresses only: --listen 127.0.0.1:PORT, and reach it through ssh -L"
+        "{0} can be reached from other machines, and this version listens on loopback addresses only. Use --listen 127.0.0.1:PORT, and forward the port with ssh -L"
     )]
     NotLoopback(SocketAddr),
     /// The system refuses the address.
-    #[error("cannot listen on {address}; choose another with --listen 127.0.0.1:PORT")]
+    #[error("cannot listen on {address} (choose another address with --listen 127.0.0.1:PORT)")]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -44,10 +44,10 @@ impl ApiError {
     }
 }
 
-/// The body of an answer that is an error.
+/// Body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// What happened and how to mend it.
+    /// What failed, why, and how to fix it.
     error: String,
 }
 

@@ -207,7 +207,7 @@ impl Feed {
 impl Event {
     fn new(name: &'static str, payload: &impl Serialize) -> Self {
         let json = serde_json::value::to_raw_value(payload)
-            .inspect_err(|error| tracing::error!("an event does not serialise: {error}"))
+            .inspect_err(|error| tracing::error!("cannot serialise an event: {error}"))
             .ok();
         Self { name, json, packed: OnceCell::new() }
     }

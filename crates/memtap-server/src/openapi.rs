@@ -19,8 +19,9 @@ use crate::{State, rest};
 #[openapi(
     info(
         title = "memtap",
-        description = "Every memory request of every process, live and in history. Sizes are bytes, times RFC 3339 UTC. \
-            `Update`, `Snapshot`, `Tick`, `FocusedRequests` and `FocusAnswer` are the payloads of the Socket.IO events (`docs/api.md`)."
+        description = "Every memory request of every process, live and in history. Sizes are in bytes, and times are RFC 3339 in UTC. \
+            Where an endpoint has `from` and `to`, the default range is the last hour, unless it says otherwise. \
+            `Update`, `Snapshot`, `Tick`, `FocusedRequests` and `FocusAnswer` are the payloads of the Socket.IO events: see `docs/api.md`."
     ),
     // What no answer refers to.
     components(schemas(Snapshot, Tick, Update, FocusedRequests, FocusAnswer, Problem, rest::SortField, rest::Order))
@@ -57,7 +58,7 @@ fn complete_answers(operation: &mut Operation) {
         if let RefOr::T(answer) = answer
             && answer.description.is_empty()
         {
-            "What was asked for.".clone_into(&mut answer.description);
+            "Success.".clone_into(&mut answer.description);
         }
     }
     let mut refusal = |status: &str, why: &str| {
@@ -65,12 +66,9 @@ fn complete_answers(operation: &mut Operation) {
         let answer = ResponseBuilder::new().description(why).content("application/json", body);
         answers.insert(status.to_owned(), answer.build().into());
     };
-    refusal(
-        "400",
-        "A parameter is unknown or its value wrong, or the request can be read in more than one way.",
-    );
-    refusal("403", "Pages of this origin or site may not ask.");
-    refusal("421", "The `Host` is not a name of this machine's loopback address.");
+    refusal("400", "A parameter is unknown or has an invalid value, or the HTTP request is ambiguous.");
+    refusal("403", "The origin or site of the calling page is not allowed.");
+    refusal("421", "The `Host` header is not a loopback name.");
 }
 
 /// An empty value is no value (`params.rs`): forms send those for fields that were left empty.

@@ -25,7 +25,7 @@ pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
         Some(file) => answer(name, file, &headers),
         None => ApiError(
             StatusCode::NOT_FOUND,
-            format!("there is no /{path}; the page is /, the data are below /api/v1/"),
+            format!("/{path} does not exist. The dashboard is at /, and the API is below /api/v1/"),
         )
         .into_response(),
     }

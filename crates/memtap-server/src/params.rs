@@ -72,7 +72,7 @@ impl TryFrom<String> for Calls {
 
     fn try_from(list: String) -> Result<Self, String> {
         let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-        let unknown = |name: &str| format!("unknown call '{name}'; there are {}", known());
+        let unknown = |name: &str| format!("unknown call '{name}'; expected one of {}", known());
         let named = list.split(',').map(|name| Call::from_name(name.trim()).ok_or_else(|| unknown(name)));
         named.collect::<Result<_, _>>().map(Self)
     }
@@ -81,7 +81,7 @@ impl TryFrom<String> for Calls {
 /// The language that was asked for; without, English.
 pub(crate) fn language(code: Option<&str>) -> Result<Lang, ApiError> {
     let code = code.unwrap_or("en");
-    Lang::from_code(code).ok_or_else(|| ApiError::wrong(format!("lang must be en or es, not '{code}'")))
+    Lang::from_code(code).ok_or_else(|| ApiError::wrong(format!("unknown lang '{code}'; expected en or es")))
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
     fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
         assert_eq!(wrong("limit=10001"), "limit=10001: must be a number from 1 to 10000");
         assert!(wrong("pid=seven").starts_with("pid=seven: "), "{}", wrong("pid=seven"));
-        assert!(wrong("call=mmap,mmao").contains("unknown call 'mmao'; there are mmap"));
+        assert!(wrong("call=mmap,mmao").contains("unknown call 'mmao'; expected one of mmap"));
         let unknown = wrong("nmae=perl");
         assert!(unknown.contains("`nmae`") && unknown.contains("`name`"), "{unknown}");
         assert!(wrong("pid=7&pid=8").contains("duplicate"), "{}", wrong("pid=7&pid=8"));

@@ -52,9 +52,7 @@ fn begins_session(uri: &Uri) -> bool {
 }
 
 fn full(most: usize) -> Response {
-    let what = format!(
-        "memtap keeps {most} live sessions at one time, and all are in use; close a page, or try again in a few seconds"
-    );
+    let what = format!("all {most} live sessions are in use. Close a page, or try again in a few seconds");
     let mut answer = ApiError(StatusCode::SERVICE_UNAVAILABLE, what).into_response();
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     answer
@@ -65,11 +63,14 @@ async fn with_whole_body(request: Request, time: Duration) -> Result<Request, Ap
     let (parts, body) = request.into_parts();
     let body = timeout(time, axum::body::to_bytes(body, MESSAGE_BYTES)).await;
     let body = body.map_err(|_| {
-        let what = format!("the body did not come within {} seconds; send it at once", time.as_secs());
+        let what = format!(
+            "the request body did not arrive within {} seconds. Send it together with the header",
+            time.as_secs()
+        );
         ApiError(StatusCode::REQUEST_TIMEOUT, what)
     })?;
     let body = body.map_err(|error| {
-        let what = format!("the body cannot be read: {error}. It may have {MESSAGE_BYTES} bytes at most");
+        let what = format!("cannot read the request body: {error}. The limit is {MESSAGE_BYTES} bytes");
         ApiError(StatusCode::PAYLOAD_TOO_LARGE, what)
     })?;
     Ok(Request::from_parts(parts, Body::from(body)))

@@ -13,7 +13,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How memtap itself is doing: what was seen, what is missing and why, and what the user should know. */
+        /** Returns the state of memtap itself: what it captured, what is missing and why, and notices. */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -30,7 +30,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The machine and its memory now. */
+        /** Returns the machine and its memory now. */
         get: operations["host"];
         put?: never;
         post?: never;
@@ -47,7 +47,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The processes alive, with their books. */
+        /** Returns the living processes with their ledger accounts. */
         get: operations["processes"];
         put?: never;
         post?: never;
@@ -64,7 +64,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process of a pid: the one alive, else the one that ended last. */
+        /** Returns the process with this pid: the living one, or else the one that ended last. */
         get: operations["process"];
         put?: never;
         post?: never;
@@ -82,9 +82,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a living process has mapped now, by class and by file.
-         * @description The kernel walks its address space for this, which keeps the process from mapping and unmapping. So all who ask share one walk, and
-         *     the process rests from it for twenty times as long as it took: meanwhile the answer is the last one, and `age_s` its age.
+         * Returns the current mappings of a living process, by class and by file.
+         * @description The kernel walks the address space for this, and the process can hardly map or unmap meanwhile.
+         *     All clients therefore share one walk. After a walk, memtap waits for twenty times its duration
+         *     before the next one. Until then it returns the last answer, with its age in `age_s`.
          */
         get: operations["mappings"];
         put?: never;
@@ -103,8 +104,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Everything that limits the memory of a living process: its own limits, its control groups', the machine's.
-         * @description Its mappings are counted for this; answers are shared as those of `mappings` are.
+         * Returns all limits on the memory of a living process: its own, those of its control groups, and
+         *     the machine's.
+         * @description memtap counts the mappings of the process for this. Answers are shared and repeated like those
+         *     of `mappings`.
          */
         get: operations["limits"];
         put?: never;
@@ -123,9 +126,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The requests of one process by call over time, as far as the history has them, and the names it made them under.
-         * @description They are counted from the stored requests, so that what was lost in the stream or has aged is missing here; `/usage` has the sums of
-         *     all calls, which miss nothing.
+         * Returns the stored requests of one process by call over time, and the names of the process.
+         * @description Requests that were lost in the stream or deleted by retention are missing here. `/usage` has the
+         *     exact sums of all calls.
          */
         get: operations["calls"];
         put?: never;
@@ -143,7 +146,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who asked for most, by process name, over all processes seen since the start. */
+        /** Returns the requested bytes by process name, over all processes since memtap started. */
         get: operations["share"];
         put?: never;
         post?: never;
@@ -160,7 +163,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Requests of the history, newest first; with `--store none` the latest. */
+        /**
+         * Returns requests from the history, newest first. With `--store none`, returns the latest
+         *     requests.
+         */
         get: operations["requests"];
         put?: never;
         post?: never;
@@ -177,7 +183,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The machines that have written into the store. */
+        /** Returns the machines that have written into the store. */
         get: operations["hosts"];
         put?: never;
         post?: never;
@@ -194,7 +200,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The runs of memtap that told of a range: in the time between them nobody watched. Without a range, of the last hour. */
+        /** Returns the runs of memtap that recorded data in a range. Nothing was recorded between runs. */
         get: operations["runs"];
         put?: never;
         post?: never;
@@ -212,8 +218,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The machine's memory and the requests by call over time; without a range, in the last hour.
-         * @description The history keeps short steps for a while only, so that the steps of the answer may be longer than asked for.
+         * Returns the machine's memory and the requests by call over time.
+         * @description The history keeps short steps for a limited time. Steps of the answer can therefore be longer
+         *     than requested.
          */
         get: operations["machine"];
         put?: never;
@@ -232,9 +239,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What one pid or all processes together had over time; without a range, in the last hour.
-         * @description The history keeps short steps for a while only, so that the steps of the answer may be longer than asked for. Of all processes,
-         *     memory that they share counts once for each, and peaks are the highest sums at a reading.
+         * Returns the usage of one pid, or of all processes together, over time.
+         * @description The history keeps short steps for a limited time. Steps of the answer can therefore be longer
+         *     than requested. For all processes together, shared memory counts once for each process, and
+         *     peaks are the highest sums at a reading.
          */
         get: operations["usage"];
         put?: never;
@@ -252,7 +260,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The processes that lived within a range, also those that did nothing in it; without a range, in the last hour. */
+        /** Returns the processes that existed in a range, including those that did nothing in it. */
         get: operations["lives"];
         put?: never;
         post?: never;
@@ -269,7 +277,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The programs of a range, processes of one name together: the largest, with what they had over time. */
+        /**
+         * Returns the largest programs of a range, with their values over time. A program is all processes
+         *     of one name.
+         */
         get: operations["programs"];
         put?: never;
         post?: never;
@@ -286,7 +297,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which sizes were asked for: a histogram by call and power of two, and the most frequent sizes. */
+        /** Returns the requested sizes: a histogram by call and power of two, and the most frequent sizes. */
         get: operations["sizes"];
         put?: never;
         post?: never;
@@ -303,7 +314,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was refused, by process, call and errno, the latest first. */
+        /** Returns refused requests by process, call and errno, latest first. */
         get: operations["refusals"];
         put?: never;
         post?: never;
@@ -321,7 +332,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * OOM kills, latest first, each with who had most in the seconds before: those of a range, or without `from` and `to` those since memtap
+         * Returns OOM kills, latest first, each with the largest processes in the seconds before.
+         * @description With `from` or `to` they come from the history. Without both, they are those since memtap
          *     started (the latest 100).
          */
         get: operations["oom_kills"];
@@ -341,9 +353,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a user should know of a range; without a range, of the last hour: leaks, refusals, limits, churn, pressure and more.
-         * @description Each finding rests on figures of the history, with what can be done; none is the usual answer. Limits of processes and groups are known
-         *     of the machine on which memtap runs only, and when the range reaches to the present. Looks are made one at a time.
+         * Returns the findings for a range: leaks, refusals, limits, churn, pressure and more.
+         * @description Each finding has the figures that support it, and advice. An empty list is the usual answer.
+         *     Limits of processes and control groups are known only for the machine on which memtap runs, and
+         *     only if the range reaches the present. memtap computes findings for one client at a time.
          */
         get: operations["findings"];
         put?: never;
@@ -362,10 +375,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A report of a range, as a file to be kept or printed; without a range, of the last hour.
-         * @description It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
-         *     kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
-         *     of Markdown and text are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+         * Returns a report of a range as a file.
+         * @description It contains the machine's memory, requests by call, the top programs by each measure, the
+         *     largest requests, refusals and their reasons, OOM kills, short-lived processes, findings, and
+         *     what is missing in the figures. The HTML report is one self-contained file. HTML, Markdown and
+         *     text show times in the time zone of the machine on which memtap runs. memtap makes one report at
+         *     a time, within 30 seconds.
          */
         get: operations["report"];
         put?: never;
@@ -383,7 +398,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the books are brought up to date, for whoever watches over services. */
+        /** Reports whether the ledger is up to date, for service monitors. */
         get: operations["healthz"];
         put?: never;
         post?: never;
@@ -399,156 +414,165 @@ export interface components {
     schemas: {
         /** @description A number or a time. */
         Amount: number | components["schemas"]["Time"];
-        /** @description Sizes where a range begins; 0 of a process that began later. */
+        /** @description Sizes at the start of a range; 0 for a process that started later. */
         Before: {
             /** Format: uint64 */
             virtual_bytes: number;
             /** Format: uint64 */
             resident_bytes: number;
         };
-        /** @description How many requests. */
+        /** @description Number of requests. */
         CallCount: {
             /**
              * Format: uint64
-             * @description All of them.
+             * @description All requests, refused ones included.
              */
             count: number;
             /**
              * Format: uint64
-             * @description Those that were refused.
+             * @description Refused requests.
              */
             refused: number;
         };
         /**
-         * @description Which memory system call.
+         * @description Name of a memory system call.
          * @enum {string}
          */
         CallName: "mmap" | "munmap" | "mremap" | "brk" | "mprotect" | "pkey_mprotect" | "madvise" | "process_madvise" | "mlock" | "mlock2" | "munlock" | "mlockall" | "munlockall" | "shmat" | "shmdt" | "remap_file_pages" | "memfd_create" | "userfaultfd" | "mseal";
         /** @description Requests within one step. */
         CallStep: {
-            /** @description Where it begins. */
+            /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
             calls: {
                 [key: string]: components["schemas"]["CallCount"];
             };
         };
-        /** @description One call's totals. */
+        /** @description Totals of one call. */
         CallTotals: {
             /**
              * Format: uint64
-             * @description Every request, refused ones too.
+             * @description All requests, refused ones included.
              */
             count: number;
             /**
              * Format: uint64
-             * @description What was asked for and granted.
+             * @description Requested bytes of granted requests.
              */
             requested_bytes: number;
             /** Format: uint64 */
             refused: number;
         };
         /**
-         * @description What mappings are for.
+         * @description Purpose of a mapping.
          * @enum {string}
          */
         ClassName: "heap" | "stack" | "anonymous" | "file" | "shared" | "special";
-        /** @description What clients take of the server, and what was refused. */
+        /** @description Resources that clients use, and the clients that were refused. */
         Clients: {
             /** @description Open connections, WebSockets included. */
             connections: number;
-            /** @description Engine.IO sessions. */
+            /** @description Open Engine.IO sessions. */
             sessions: number;
-            /** @description Clients that were refused or cut off since the start, by cause (`docs/api.md` explains each). */
+            /**
+             * @description Clients that were refused or disconnected since memtap started, by cause. `docs/api.md`
+             *     explains each cause.
+             */
             refused_by_cause: {
                 [key: string]: number;
             };
         };
-        /** @description A process. */
+        /** @description A process that a finding names. */
         Culprit: {
             /**
              * Format: uint32
-             * @description Its pid.
+             * @description Process id.
              */
             pid: number;
-            /** @description When it started. */
+            /** @description Start time of the process. */
             start_time: components["schemas"]["Time"];
-            /** @description Its name. */
+            /** @description Name of the process. */
             name: string;
             /**
              * Format: uint64
-             * @description How many processes of this name show it, this one too.
+             * @description Number of processes of this name that show it, including this one.
              */
             processes: number;
         };
-        /** @description An amount. */
+        /** @description A figure with its unit. */
         Figure: {
-            /** @description What it is. */
+            /** @description Name of the figure. */
             label: string;
-            /** @description How much: a number, or a time. */
+            /** @description A number or a time. */
             value: components["schemas"]["Amount"];
             /** @description `bytes`, `bytes_per_second`, `count`, `per_second`, `percent`, `seconds` or `time`. */
             unit: string;
-            /** @description For people. */
+            /** @description The value and its unit, formatted for reading. */
             text: string;
         };
-        /** @description Something that a user should know. */
+        /** @description Something that the user should know about the range. */
         Finding: {
-            /** @description Which rule found it. */
+            /** @description Rule that produced the finding. */
             rule: components["schemas"]["RuleName"];
-            /** @description How much it matters. */
+            /** @description Severity of the finding. */
             severity: components["schemas"]["SeverityName"];
-            /** @description The machine's name. */
+            /** @description Name of the machine. */
             host: string;
             process: components["schemas"]["Culprit"] | null;
-            /** @description What was found. Names in it are strangers'. */
+            /** @description What was found, as a sentence. It can contain names of processes, which are untrusted text. */
             sentence: string;
-            /** @description The figures that it rests on. */
+            /** @description Figures that support the finding. */
             evidence: components["schemas"]["Figure"][];
-            /** @description What can be done. */
+            /** @description What the user can do. */
             advice: string;
-            /** @description Where to look closer. */
+            /** @description View of the dashboard with the details. */
             link: components["schemas"]["FindingLink"];
         };
-        /** @description A view of the page with its filters. */
+        /** @description A view of the dashboard with its filters. */
         FindingLink: {
-            /** @description Which view. */
+            /** @description Name of the view. */
             view: components["schemas"]["ViewName"];
-            /** @description Where it begins. */
+            /** @description Start of the range. */
             from: components["schemas"]["Time"];
-            /** @description Where it ends. */
+            /** @description End of the range. */
             to: components["schemas"]["Time"];
             call: components["schemas"]["CallName"] | null;
-            /** @description Only refused requests. */
+            /** @description Filter: only refused requests. */
             refused: boolean | null;
         };
-        /** @description What was found in a range. */
+        /** @description Findings for a time range. */
         Findings: {
-            /** @description Where the range begins. */
+            /** @description Start of the range. */
             from: components["schemas"]["Time"];
-            /** @description Where it ends. */
+            /** @description End of the range. */
             to: components["schemas"]["Time"];
-            /** @description The findings, the serious ones first. */
+            /** @description The findings, serious ones first. */
             findings: components["schemas"]["Finding"][];
-            /** @description What was not looked at, and why. */
+            /** @description Checks that memtap did not make, and why. */
             not_looked_at: components["schemas"]["NotLookedAt"][];
         };
-        /** @description What the event `focus` of the namespace `/live` is acknowledged with. */
+        /** @description Acknowledgement of the event `focus` in the namespace `/live`. */
         FocusAnswer: {
-            /** @description Whether `focused` comes from now on: not when all clients together look at too many processes. */
+            /**
+             * @description True if memtap sends `focused` events from now on. False if all clients together already
+             *     follow too many processes.
+             */
             focused: boolean;
-            /** @description How many all clients together may look at. */
+            /** @description Number of processes that all clients together may follow. */
             most: number;
         };
-        /** @description The event `focused` of the namespace `/live`: all requests in this tick of the process that the client looks at. */
+        /**
+         * @description Payload of the event `focused` in the namespace `/live`: all requests of this tick by the
+         *     process that the client follows.
+         */
         FocusedRequests: {
             time: components["schemas"]["Time"];
             /** Format: uint32 */
             pid: number;
-            /** @description Newest last. */
+            /** @description Requests of the process, newest last. */
             requests: components["schemas"]["Request"][];
             /**
              * Format: uint64
-             * @description Earlier requests of this tick that are not in the list.
+             * @description Number of earlier requests of this tick that are not in the list.
              */
             skipped: number;
         };
@@ -560,7 +584,7 @@ export interface components {
             /** Format: uint64 */
             count: number;
         };
-        /** @description A control group that has a limit on memory. */
+        /** @description A control group with a memory limit. */
         GroupLimit: {
             path: string;
             /**
@@ -570,25 +594,29 @@ export interface components {
             limit_bytes: number;
             /**
              * Format: uint64
-             * @description What it has and cannot give back at once: copies of files left out.
+             * @description Memory in use without page cache, which the kernel can reclaim at once.
              */
             used_bytes: number;
         };
-        /** @description How memtap itself is doing. */
+        /** @description State of memtap itself. */
         Health: {
             version: string;
-            /** @description Where observations come from: `bpf`, `procfs` or `systemtap`. */
+            /** @description Where observations come from: `bpf`, `procfs`, `systemtap` or `recording`. */
             source: string;
-            /** @description How requests are seen: `exit`, `functions`, each also with `+locks`; null where none are. */
+            /**
+             * @description How memtap sees requests: `exit`, `functions`, `exit+locks` or `functions+locks`; null if it
+             *     sees none.
+             */
             plan: string | null;
-            /** @description What that plan does, and what it costs others. */
+            /** @description What the plan does, and what it costs other programs. */
             plan_about: string | null;
             /** Format: double */
             uptime_s: number;
             requests: components["schemas"]["RequestTotals"];
             /**
              * Format: uint64
-             * @description What no cause explains, over all processes alive, without sign.
+             * @description Virtual size without a recorded cause: the sum of the absolute values of all living
+             *     processes.
              */
             unexplained_bytes: number;
             /** Format: uint64 */
@@ -599,16 +627,16 @@ export interface components {
             runs_as: components["schemas"]["RunsAs"];
             notices: components["schemas"]["Notice"][];
         };
-        /** @description The machine at one moment. */
+        /** @description The machine and its memory at one moment. */
         Host: {
             hostname: string;
             kernel: string;
             /**
              * Format: uint64
-             * @description Bytes of a page.
+             * @description Page size in bytes.
              */
             page_size: number;
-            /** @description Processors. */
+            /** @description Number of processors. */
             cpus: number;
             memory: components["schemas"]["Memory"];
             swap: components["schemas"]["Swap"];
@@ -618,17 +646,17 @@ export interface components {
         Hosts: {
             hosts: components["schemas"]["KnownHost"][];
         };
-        /** @description One of them. */
+        /** @description A machine that has written into the store. */
         KnownHost: {
             hostname: string;
-            /** @description The kernel of its latest run. */
+            /** @description Kernel release in the latest run. */
             kernel: string;
-            /** @description When its first run began. */
+            /** @description Start of the first run. */
             first_time: components["schemas"]["Time"];
-            /** @description The last second that it told of. */
+            /** @description Last recorded second. */
             last_time: components["schemas"]["Time"];
         };
-        /** @description One that had much. */
+        /** @description A process with a large resident set. */
         Large: {
             /** Format: uint32 */
             pid: number;
@@ -638,14 +666,14 @@ export interface components {
             /** Format: uint64 */
             resident_bytes: number;
         };
-        /** @description One process, as far as its life lies within the range. */
+        /** @description One process, restricted to the range. */
         Life: {
             host: string;
             /** Format: uint32 */
             pid: number;
             start_time: components["schemas"]["Time"];
             end_time: components["schemas"]["Time"] | null;
-            /** @description The last time that was told of it. */
+            /** @description Time of the last record of the process. */
             seen_time: components["schemas"]["Time"];
             name: string;
             command: string;
@@ -655,25 +683,26 @@ export interface components {
             container: string | null;
             pod: string | null;
             unit: string | null;
-            /** @description What it had where the range begins. */
+            /** @description Sizes at the start of the range. */
             before: components["schemas"]["Before"];
             /**
              * Format: uint64
-             * @description At the range's end, or at its own; bytes. Of a process that ended within the first step that tells of it, the highest.
+             * @description Virtual size in bytes at the end of the range, or at the end of the process if that came
+             *     first. For a process that ended within its first step: the highest size.
              */
             virtual_bytes: number;
             /**
              * Format: uint64
-             * @description The same.
+             * @description Resident set in bytes, at the same time.
              */
             resident_bytes: number;
-            /** @description By kind; all 0 where only the highest is known. */
+            /** @description Resident set by kind; all 0 if only the highest size is known. */
             resident: components["schemas"]["Resident"];
             /** Format: uint64 */
             swap_bytes: number;
             /**
              * Format: uint64
-             * @description The highest within the range.
+             * @description Highest virtual size within the range.
              */
             peak_virtual_bytes: number;
             peak_virtual_time: components["schemas"]["Time"];
@@ -682,7 +711,7 @@ export interface components {
             peak_resident_time: components["schemas"]["Time"];
             /**
              * Format: uint64
-             * @description What was done within the range.
+             * @description Requests within the range; the counters that follow also count within the range.
              */
             requests: number;
             /** Format: uint64 */
@@ -699,55 +728,58 @@ export interface components {
             major_faults: number;
         };
         /**
-         * @description Which resource.
+         * @description The limited resource.
          * @enum {string}
          */
         LimitName: "address_space" | "data" | "stack" | "locked";
-        /** @description Everything that limits the memory of a process, now. */
+        /** @description All limits on the memory of a process, now. */
         Limits: {
-            /** @description Its resource limits (`ulimit`). */
+            /** @description Resource limits of the process (`ulimit`). */
             limits: components["schemas"]["ResourceLimit"][];
             mappings: components["schemas"]["MappingCount"] | null;
             cgroup: components["schemas"]["GroupLimit"] | null;
             overcommit: components["schemas"]["Overcommit"];
             /**
              * Format: double
-             * @description How long ago all of this was read, seconds.
+             * @description Age of the answer in seconds.
              */
             age_s: number;
         };
-        /** @description The processes that lived within a range, the largest first. */
+        /** @description The processes that existed in a time range, largest first. */
         Lives: {
             lives: components["schemas"]["Life"][];
             /**
              * Format: uint64
-             * @description How many more there are.
+             * @description Number of processes beyond those in the list.
              */
             more: number;
         };
-        /** @description The machine's memory, and what all processes asked for, in steps. */
+        /** @description The machine's memory and the requests of all processes over time. */
         Machine: {
             /**
              * Format: uint64
-             * @description Length of a step.
+             * @description Length of a step in seconds.
              */
             step_s: number;
             series: components["schemas"]["MachineStep"][];
         };
-        /** @description One step. The parts of memory add up: programs + cached + kernel + free = total. */
+        /**
+         * @description One step. The parts of memory add up: `programs + cached + kernel + free = total`. Sizes are
+         *     those at the end of the step, unless a field says otherwise.
+         */
         MachineStep: {
-            /** @description Where the step begins. */
+            /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
             /** Format: uint64 */
             total_bytes: number;
             /**
              * Format: uint64
-             * @description At the step's end.
+             * @description Available memory at the end of the step.
              */
             available_bytes: number;
             /**
              * Format: uint64
-             * @description The least within it.
+             * @description Lowest available memory within the step.
              */
             least_available_bytes: number;
             /** Format: uint64 */
@@ -765,39 +797,40 @@ export interface components {
             pressure: components["schemas"]["Pressure"] | null;
             /**
              * Format: uint64
-             * @description Requests that did not come in the stream.
+             * @description Requests whose record did not arrive in the stream.
              */
             lost: number;
-            /** @description Requests within the step. */
+            /** @description Requests within the step, by call. */
             calls: {
                 [key: string]: components["schemas"]["CallTotals"];
             };
         };
         /** @description All mappings of one file, or of one piece of shared memory. */
         MappedFile: components["schemas"]["MappedSum"] & {
-            /** @description With its folders, as the kernel tells it. */
+            /** @description Path, as the kernel reports it. */
             name: string;
         };
         /** @description A sum of mappings. */
         MappedSum: {
             /**
              * Format: uint64
-             * @description How many.
+             * @description Number of mappings.
              */
             mappings: number;
             /**
              * Format: uint64
-             * @description Their length.
+             * @description Length in bytes.
              */
             virtual_bytes: number;
             /**
              * Format: uint64
-             * @description What of them is in memory; null where the process is so large that asking took too long.
+             * @description Part that is in RAM, in bytes; null if the process is so large that reading it took too
+             *     long.
              */
             resident_bytes: number | null;
             /**
              * Format: uint64
-             * @description What of them is in swap; likewise.
+             * @description Part that is in swap, in bytes; null as above.
              */
             swap_bytes: number | null;
         };
@@ -805,7 +838,7 @@ export interface components {
         MappingClass: components["schemas"]["MappedSum"] & {
             class: components["schemas"]["ClassName"];
         };
-        /** @description Mappings against the machine's limit for one process. */
+        /** @description Number of mappings, and the machine's limit for one process. */
         MappingCount: {
             /** Format: uint64 */
             used: number;
@@ -814,25 +847,26 @@ export interface components {
         };
         /** @description The mappings of a process, now. */
         Mappings: {
-            /** @description By class, those that there are. */
+            /** @description Sums by class. Classes without a mapping are left out. */
             classes: components["schemas"]["MappingClass"][];
-            /** @description By the name of what is mapped (files, shared memory), those with most in memory first, at most 200. */
+            /** @description Sums by mapped file or shared memory, largest resident size first, at most 200. */
             files: components["schemas"]["MappedFile"][];
             /**
              * Format: uint64
-             * @description Names beyond these.
+             * @description Number of names beyond these.
              */
             more_files: number;
-            /** @description All classes together; `virtual_bytes` is the virtual size. */
+            /** @description Sum of all classes; `virtual_bytes` is the virtual size of the process. */
             total: components["schemas"]["MappedSum"];
             /**
              * Format: double
-             * @description How long ago the kernel was asked, seconds.
+             * @description Age of the answer in seconds.
              */
             age_s: number;
         };
         /**
-         * @description What is compared: of what was done the sum over the range, of sizes the highest within it.
+         * @description Measure that processes and programs are compared by. Counters are sums over the range, and sizes
+         *     are the highest within it.
          * @enum {string}
          */
         Measure: "requested" | "granted" | "resident" | "virtual" | "requests" | "refused";
@@ -842,7 +876,7 @@ export interface components {
             total_bytes: number;
             /**
              * Format: uint64
-             * @description What programs could still have without swapping, by the kernel's estimate.
+             * @description The kernel's estimate of what programs can still get without swapping.
              */
             available_bytes: number;
             /** Format: uint64 */
@@ -854,54 +888,57 @@ export interface components {
             /** Format: uint64 */
             programs_bytes: number;
         };
-        /** @description A name, and when the first request under it came back. */
+        /** @description A name, and the time of the first request under that name. */
         NameSince: {
             name: string;
             timestamp: components["schemas"]["Time"];
         };
-        /** @description What was not looked at. */
+        /** @description A check that memtap did not make. */
         NotLookedAt: {
-            /** @description `lives`, `machine`, `limits`, `time` or `history`. */
+            /** @description What was not checked: `lives`, `machine`, `limits`, `time` or `history`. */
             what: string;
-            /** @description In words. */
+            /** @description The reason, as a sentence. */
             sentence: string;
         };
-        /** @description Something that the user should know. */
+        /** @description A notice for the user. */
         Notice: {
-            /** @description What is missing. */
+            /** @description What is missing, or what went wrong. */
             what: string;
             /** @description What mends it. */
             mend: string;
         };
-        /** @description One process, and with `pss=true`, while it is alive, what it has when shared pages are split among those that share them. */
+        /** @description One process. With `pss=true` and while the process is alive, also its proportional memory. */
         OneProcess: components["schemas"]["Process"] & {
             /**
              * Format: uint64
-             * @description Its pages, each divided by how many processes have it.
+             * @description PSS: each page divided by the number of processes that share it.
              */
             pss_bytes?: number;
             /**
              * Format: uint64
-             * @description Pages that it alone has.
+             * @description USS: pages that only this process has.
              */
             uss_bytes?: number;
             /**
              * Format: uint64
-             * @description Swapped pages, divided likewise.
+             * @description Swapped pages, divided in the same way.
              */
             swap_pss_bytes?: number;
             /**
              * Format: double
-             * @description How long ago the kernel was asked for these three, seconds.
+             * @description Age of these three values in seconds.
              */
             pss_age_s?: number;
         };
-        /** @description Who was killed, whose request for a page came too many, and who had most in the seconds before. */
+        /**
+         * @description An OOM kill: the victim, the process that triggered it, and the largest processes in the seconds
+         *     before.
+         */
         OomKill: {
             timestamp: components["schemas"]["Time"];
             /**
              * Format: uint32
-             * @description Who was killed.
+             * @description Process id of the victim.
              */
             pid: number;
             process_name: string;
@@ -916,18 +953,18 @@ export interface components {
             swap_bytes: number;
             /**
              * Format: uint32
-             * @description Whose request for a page came too many.
+             * @description Process id of the process whose page request triggered the kill.
              */
             asker_pid: number;
             asker_name: string;
-            /** @description The last seconds before, earliest first. */
+            /** @description The last seconds before the kill, earliest first. */
             before: components["schemas"]["OomMoment"][];
         };
         /** @description OOM kills, latest first. */
         OomKills: {
             oom_kills: components["schemas"]["OomKill"][];
         };
-        /** @description One of the seconds before. */
+        /** @description One of the seconds before the kill. */
         OomMoment: {
             timestamp: components["schemas"]["Time"];
             /** Format: uint64 */
@@ -936,15 +973,15 @@ export interface components {
             largest: components["schemas"]["Large"][];
         };
         /**
-         * @description Whether small ones come first or large ones.
+         * @description Sort order: ascending or descending.
          * @enum {string}
          */
         Order: "asc" | "desc";
-        /** @description All other programs. */
+        /** @description All other programs together. */
         OtherPrograms: {
             /**
              * Format: uint64
-             * @description How many names they have.
+             * @description Number of other names.
              */
             names: number;
             /** Format: uint64 */
@@ -956,22 +993,22 @@ export interface components {
         Others: {
             /**
              * Format: uint64
-             * @description How many.
+             * @description Number of names.
              */
             names: number;
             /** Format: uint64 */
             bytes: number;
         };
-        /** @description What the machine promises to all processes together. */
+        /** @description Memory that the machine has promised to all processes together. */
         Overcommit: {
             /**
              * Format: u-int8
-             * @description `vm.overcommit_memory`: 0 by rule of thumb, 1 always, 2 never beyond the limit.
+             * @description `vm.overcommit_memory`: 0 heuristic, 1 always, 2 never beyond the limit.
              */
             mode: number;
             /**
              * Format: uint64
-             * @description `CommitLimit`; it holds in mode 2 only.
+             * @description `CommitLimit`. It applies in mode 2 only.
              */
             limit_bytes: number;
             /**
@@ -980,48 +1017,48 @@ export interface components {
              */
             committed_bytes: number;
         };
-        /** @description Time lost by waiting for memory (the kernel's PSI), percent of the last ten seconds. */
+        /** @description Memory pressure (PSI): percent of the last ten seconds in which tasks waited for memory. */
         Pressure: {
             /**
              * Format: double
-             * @description In which some waited.
+             * @description Percent of the time in which at least one task waited.
              */
             some_avg10: number;
             /**
              * Format: double
-             * @description In which all waited.
+             * @description Percent of the time in which all tasks waited.
              */
             full_avg10: number;
         };
-        /** @description The body of an answer that is an error. */
+        /** @description Body of an error response. */
         Problem: {
-            /** @description What happened and how to mend it. */
+            /** @description What failed, why, and how to fix it. */
             error: string;
         };
-        /** @description One process life with its books. */
+        /** @description One process with its ledger account. */
         Process: {
             /** Format: uint32 */
             pid: number;
-            /** @description With the pid: which process life. */
+            /** @description Start time. Together with the pid it identifies the process. */
             start_time: components["schemas"]["Time"];
-            /** @description The kernel's `comm`, a stranger's bytes: those that are not UTF-8 are written `\xNN`. */
+            /** @description The kernel's `comm`. Untrusted text: bytes that are not UTF-8 are written `\xNN`. */
             name: string;
             command: string;
             user: string;
             /** Format: uint32 */
             parent_pid: number;
-            /** @description `runtime:id`, from the cgroup's path. */
+            /** @description Container as `runtime:id`, from the path of the control group. */
             container: string | null;
-            /** @description The Kubernetes pod's UID. */
+            /** @description UID of the Kubernetes pod. */
             pod: string | null;
-            /** @description The innermost systemd unit. */
+            /** @description Innermost systemd unit. */
             unit: string | null;
-            /** @description The login session. */
+            /** @description Login session. */
             session: string | null;
             cgroup: string;
             /**
              * Format: uint32
-             * @description Its pid inside its own pid namespace, where that is not the machine's.
+             * @description Pid in the process's own pid namespace; null if that is the machine's.
              */
             inner_pid: number | null;
             /** Format: uint32 */
@@ -1032,7 +1069,7 @@ export interface components {
             virtual_bytes: number;
             /**
              * Format: uint64
-             * @description The resident set, exact at every reading.
+             * @description Resident set, exact at every reading.
              */
             resident_bytes: number;
             resident: components["schemas"]["Resident"];
@@ -1042,34 +1079,34 @@ export interface components {
             peak_virtual_bytes: number;
             /**
              * Format: uint64
-             * @description The highest that is known of (`docs/api.md` says how exactly).
+             * @description Highest known resident set. `docs/api.md` describes its precision.
              */
             peak_resident_bytes: number;
             /**
              * Format: uint64
-             * @description Page faults of all threads and all its life.
+             * @description Minor page faults of all threads since the process started.
              */
             minor_faults: number;
             /** Format: uint64 */
             major_faults: number;
             /**
              * Format: double
-             * @description Resident set, percent of the machine's memory.
+             * @description Resident set in percent of the machine's memory.
              */
             memory_percentage: number;
             /**
              * Format: int64
-             * @description Virtual size that no cause explains.
+             * @description Virtual size without a recorded cause.
              */
             unexplained_bytes: number;
             /**
              * Format: uint64
-             * @description Every request, refused ones too.
+             * @description All requests, refused ones included.
              */
             requests: number;
             /**
              * Format: uint64
-             * @description What was asked for and granted, of the calls that ask for memory.
+             * @description Requested bytes of granted requests, for the calls that ask for memory.
              */
             requested_bytes: number;
             /** Format: uint64 */
@@ -1077,133 +1114,137 @@ export interface components {
             refusals: components["schemas"]["Refusals"][];
             /**
              * Format: uint64
-             * @description Requests of it that are missing in the stream; the sums have them.
+             * @description Requests of the process that are missing in the stream. The sums include them.
              */
             lost: number;
-            /** @description The calls that may change the virtual size, and of the others those that were made. */
+            /**
+             * @description Totals by call: all calls that can change the virtual size, and other calls if the process
+             *     made them.
+             */
             calls: {
                 [key: string]: components["schemas"]["CallTotals"];
             };
             /**
              * Format: uint64
-             * @description What requests truly added. `virtual = opening + granted - released + exec + stack + kernel + shared + unexplained - ended`.
+             * @description Bytes that requests added to the virtual size. `virtual = opening + granted - released +
+             *     exec + stack + kernel + shared + unexplained - ended`.
              */
             granted_bytes: number;
             /**
              * Format: uint64
-             * @description What requests truly took away.
+             * @description Bytes that requests removed from the virtual size.
              */
             released_bytes: number;
             /**
              * Format: uint64
-             * @description What it had when it was first known.
+             * @description Virtual size when memtap first saw the process.
              */
             opening_bytes: number;
             /**
              * Format: int64
-             * @description New image less old image, over all execs.
+             * @description Change by exec: size of the new image minus the old image, summed over all execs.
              */
             exec_bytes: number;
             /**
              * Format: int64
-             * @description Growth of stacks outside any call.
+             * @description Stack growth outside any call.
              */
             stack_bytes: number;
             /**
              * Format: int64
-             * @description By calls that are not followed, and by the kernel on its own.
+             * @description Changes by calls that memtap does not follow, and by the kernel itself.
              */
             kernel_bytes: number;
             /**
              * Format: int64
-             * @description By another process while both used one address space.
+             * @description Changes by another process that used the same address space.
              */
             shared_bytes: number;
             /**
              * Format: uint64
-             * @description What it still had when it ended.
+             * @description Virtual size when the process ended.
              */
             ended_bytes: number;
             first_request: components["schemas"]["Time"] | null;
             last_request: components["schemas"]["Time"] | null;
         };
-        /** @description The stored requests of one process by call, in steps, and the names it made them under. */
+        /** @description Stored requests of one process by call and step, and the names that the process had. */
         ProcessCalls: {
             /**
              * Format: uint64
-             * @description Length of a step, seconds.
+             * @description Length of a step in seconds.
              */
             step_s: number;
-            /** @description Oldest first; steps without a request are left out. */
+            /** @description Oldest first. Steps without a request are left out. */
             series: components["schemas"]["CallStep"][];
             /**
-             * @description Oldest first, the latest hundred. From the second on: an exec, or a new name that it gave itself. An exec under the same name is
-             *     not told.
+             * @description Names of the process, oldest first: at most the latest 100. Each name after the first comes
+             *     from an exec or from the process itself. An exec that keeps the name is not shown.
              */
             names: components["schemas"]["NameSince"][];
             /**
              * Format: uint64
-             * @description How many requests were counted.
+             * @description Number of requests that were counted.
              */
             rows: number;
             since: components["schemas"]["Time"] | null;
-            /** @description Whether there were more than were counted. */
+            /** @description True if the range has more requests than were counted. */
             cut: boolean;
         };
-        /** @description Which process life. */
+        /** @description Identity of a process: its pid and start time, because pids are used again. */
         ProcessId: {
             /** Format: uint32 */
             pid: number;
             start_time: components["schemas"]["Time"];
         };
         /**
-         * @description Whether it lives.
+         * @description State of a process.
          * @enum {string}
          */
         ProcessState: "alive" | "ended";
-        /** @description Processes in the order that was asked for. */
+        /** @description Processes in the requested order. */
         Processes: {
             processes: components["schemas"]["Process"][];
         };
-        /** @description One program. */
+        /** @description One program: all processes of one name. */
         Program: {
             name: string;
             /**
              * Format: uint64
-             * @description How many processes of that name lived within the range.
+             * @description Number of processes of that name in the range.
              */
             lives: number;
             /**
              * Format: uint64
-             * @description Of what was done, the sum; of sizes, the highest that they had together.
+             * @description Counters: the sum. Sizes: the highest sum of the processes at the end of a step.
              */
             value: number;
             series: components["schemas"]["ProgramPoint"][];
         };
         ProgramPoint: {
-            /** @description Where the step begins. */
+            /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
             /** Format: uint64 */
             value: number;
         };
-        /** @description The largest programs, and all others together. */
+        /** @description The largest programs, and the sum of all others. */
         Programs: {
-            /** @description What they are compared by. */
+            /** @description Measure that programs are compared by. */
             by: components["schemas"]["Measure"];
             /**
              * Format: uint64
-             * @description Length of a step of the series.
+             * @description Length of a step of the series in seconds.
              */
             step_s: number;
             programs: components["schemas"]["Program"][];
             others: components["schemas"]["OtherPrograms"] | null;
             /**
              * Format: uint64
-             * @description What all programs come to together.
+             * @description Sum of all programs.
              */
             total: number;
         };
-        /** @description What was refused, the latest first. */
+        /** @description Refused requests, latest first. */
         RefusalList: {
             refusals: components["schemas"]["Refused"][];
         };
@@ -1212,108 +1253,108 @@ export interface components {
             call: components["schemas"]["CallName"];
             /** Format: uint16 */
             errno: number;
-            /** @description The errno's name, `ENOMEM`. */
+            /** @description Name of the errno, for example `ENOMEM`. */
             error: string;
             /** Format: uint64 */
             count: number;
         };
-        /** @description Refused requests of one process, call and errno. */
+        /** @description Refused requests with the same process, call and errno. */
         Refused: {
             host: string;
             /** Format: uint32 */
             pid: number;
             start_time: components["schemas"]["Time"];
-            /** @description The process's name at the latest of them. */
+            /** @description Name of the thread that made the latest of these requests. */
             name: string;
             call: components["schemas"]["CallName"];
             /** Format: uint16 */
             errno: number;
-            /** @description The errno's name, `ENOMEM`. */
+            /** @description Name of the errno, for example `ENOMEM`. */
             error: string;
-            /** @description What the errno means for this call, in words. */
+            /** @description Meaning of the errno for this call, as text. */
             meaning: string;
-            /** @description What mends it; null for what programs meet on purpose or bear without harm. */
+            /** @description How to fix it; null if programs cause it on purpose or handle it without harm. */
             mend: string | null;
             /** Format: uint64 */
             count: number;
             /**
              * Format: uint64
-             * @description The largest.
+             * @description Largest requested size.
              */
             largest_bytes: number;
             first_time: components["schemas"]["Time"];
             last_time: components["schemas"]["Time"];
         };
-        /** @description One request with its outcome. */
+        /** @description One memory request with its outcome. */
         Request: {
-            /** @description The machine's name; null where it is the live view's, this one's. */
+            /** @description Name of the machine; null in the live view, which shows this machine. */
             host: string | null;
-            /** @description When it came back. */
+            /** @description Time at which the call returned. */
             timestamp: components["schemas"]["Time"];
             /**
              * Format: uint32
-             * @description Whose it is.
+             * @description Process id.
              */
             pid: number;
             /**
              * Format: uint32
-             * @description Of which thread.
+             * @description Thread id.
              */
             tid: number;
-            /** @description Name of the process then. */
+            /** @description Name of the thread at that time. */
             process_name: string;
-            /** @description Which call. */
+            /** @description The memory system call. */
             call: components["schemas"]["CallName"];
             /**
              * Format: uint64
-             * @description What the arguments asked for, in whole pages: mmap and munmap the length, mremap the new length, brk the distance from the
-             *     break as it was.
+             * @description Requested bytes, rounded up to whole pages: the length for mmap and munmap, the new length
+             *     for mremap, the distance from the old break for brk.
              */
             memory_size: number;
-            /** @description Where the memory is, `0x7f0000000000`; `0x0` where a call is about none. */
+            /** @description Address of the memory, for example `0x7f0000000000`; `0x0` for calls without one. */
             address: string;
             /**
              * Format: int64
-             * @description What the virtual size truly changed by; 0 when refused.
+             * @description Actual change of the virtual size; 0 if refused.
              */
             delta_bytes: number;
             /**
              * Format: uint16
-             * @description Why it was refused; null when it was granted.
+             * @description Errno of a refused request; null if granted.
              */
             errno: number | null;
-            /** @description The errno's name, `ENOMEM`. */
+            /** @description Name of the errno, for example `ENOMEM`. */
             error: string | null;
             /**
              * Format: uint64
-             * @description The virtual size afterwards.
+             * @description Virtual size after the request.
              */
             virtual_bytes: number;
-            /** @description Protection and flags, decoded: `PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS`. */
+            /** @description Protection and flags in text form: `PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS`. */
             arguments: string;
-            /** @description The own name of a mapped file, without folders, at most 63 bytes. */
+            /** @description Name of the mapped file without directories, at most 63 bytes. */
             file: string | null;
             /**
              * Format: uint32
-             * @description So many requests of its process are missing just before this one.
+             * @description Number of requests of the process that are missing just before this one.
              */
             lost_before: number;
         };
-        /** @description Requests since the start, of all processes. */
+        /** @description Requests of all processes since memtap started. */
         RequestTotals: {
             /**
              * Format: uint64
-             * @description By the kernel side's own count: exact, whether they came or not.
+             * @description Requests that the kernel side counted. Exact, even when records are lost.
              */
             made: number;
             /**
              * Format: uint64
-             * @description Those that came in the stream.
+             * @description Requests whose record arrived in the stream.
              */
             seen: number;
             /**
              * Format: double
-             * @description Made per second over the last tick.
+             * @description Requests per second during the last tick.
              */
             per_second: number;
             /** Format: uint64 */
@@ -1322,10 +1363,10 @@ export interface components {
             refused_per_second: number;
             /**
              * Format: uint64
-             * @description Those that did not come in the stream.
+             * @description Requests whose record did not arrive in the stream.
              */
             lost: number;
-            /** @description Records that did not come, by cause (`docs/api.md` says what each costs). */
+            /** @description Lost records by cause. `docs/api.md` explains each cause and its cost. */
             lost_by_cause: {
                 [key: string]: number;
             };
@@ -1333,10 +1374,10 @@ export interface components {
         /** @description A page of requests, newest first. */
         Requests: {
             requests: components["schemas"]["Request"][];
-            /** @description Gives the next page; null at the end. */
+            /** @description Cursor of the next page; null at the end. */
             next_cursor: string | null;
         };
-        /** @description What it has in memory, by kind. */
+        /** @description Resident set by kind. */
         Resident: {
             /** Format: uint64 */
             anonymous_bytes: number;
@@ -1350,24 +1391,24 @@ export interface components {
             name: components["schemas"]["LimitName"];
             /**
              * Format: uint64
-             * @description The limit that holds; null: unlimited.
+             * @description Current limit in bytes; null means unlimited.
              */
             soft_bytes: number | null;
             /**
              * Format: uint64
-             * @description How far the process may raise it itself; null: unlimited.
+             * @description Highest limit that the process can set itself; null means unlimited.
              */
             hard_bytes: number | null;
             /**
              * Format: uint64
-             * @description What counts against it; null where that is not known.
+             * @description Bytes that count against the limit; null if unknown.
              */
             used_bytes: number | null;
-            /** @description Whether a capability lifts it: CAP_IPC_LOCK that on locked memory. */
+            /** @description True if a capability lifts the limit, as CAP_IPC_LOCK does for locked memory. */
             lifted: boolean;
         };
         /**
-         * @description Which rule found it.
+         * @description Rule that produced a finding.
          * @enum {string}
          */
         RuleName: "oom_kill" | "refused" | "near_limit" | "growth" | "pressure" | "churn" | "reserved" | "peak" | "lost" | "unexplained";
@@ -1375,63 +1416,63 @@ export interface components {
         Run: {
             hostname: string;
             kernel: string;
-            /** @description When it began. */
+            /** @description Start of the run. */
             first_time: components["schemas"]["Time"];
-            /** @description The last second that it told of; of a run that goes on, of a moment ago. */
+            /** @description Last recorded second. In the current run it is a moment ago. */
             last_time: components["schemas"]["Time"];
             /**
              * Format: uint64
-             * @description Requests that were made in all of the run, also outside the range.
+             * @description Requests of the whole run, including those outside the range.
              */
             requests: number;
             /**
              * Format: uint64
-             * @description Those of them that were refused.
+             * @description Refused requests of the whole run.
              */
             refused: number;
             /**
              * Format: uint64
-             * @description Those of them that did not come in the stream.
+             * @description Requests of the whole run whose record did not arrive in the stream.
              */
             lost: number;
         };
-        /** @description When memtap was there to see. */
+        /** @description The runs of memtap in a time range. */
         Runs: {
-            /** @description The latest first. */
+            /** @description Latest first. */
             runs: components["schemas"]["Run"][];
-            /** @description Whether there were more, earlier ones. */
+            /** @description True if the range has more, earlier runs. */
             more: boolean;
         };
-        /** @description As whom memtap runs, and what it may do. */
+        /** @description User, capabilities and priority of memtap. */
         RunsAs: {
-            /** @description The user's name, else its number. */
+            /** @description Name of the user, or its number if it has no name. */
             user: string;
-            /** @description The capabilities that it has kept now that it watches, by name, sorted. */
+            /** @description Capabilities that memtap keeps while it captures, sorted by name. */
             capabilities: string[];
             /**
              * Format: int32
-             * @description The nice value of its threads, from -20 (first to run) to 19.
+             * @description Nice value of memtap's threads, from -20 (highest priority) to 19.
              */
             nice: number;
         };
-        /** @description What memtap itself takes. */
+        /** @description Resources that memtap itself uses. */
         SelfUsage: {
             /**
              * Format: double
-             * @description Processor time since the start, user and system.
+             * @description Processor time since the start in seconds, user and system.
              */
             cpu_s: number;
             /** Format: uint64 */
             resident_bytes: number;
         };
         /**
-         * @description How much it matters.
+         * @description Severity of a finding.
          * @enum {string}
          */
         SeverityName: "notice" | "warning" | "serious";
-        /** @description The ten largest names and the rest. */
+        /** @description The ten largest names, and the sum of all others. */
         Share: {
-            /** @description What is added up. */
+            /** @description Name of the summed field. */
             by: string;
             /** Format: uint64 */
             total_bytes: number;
@@ -1439,7 +1480,7 @@ export interface components {
             slices: components["schemas"]["Slice"][];
             others: components["schemas"]["Others"] | null;
         };
-        /** @description Requests of `from_bytes` up to, but less than, twice that. */
+        /** @description Requests of at least `from_bytes` and less than twice that. */
         SizeBucket: {
             call: components["schemas"]["CallName"];
             /** Format: uint64 */
@@ -1450,52 +1491,52 @@ export interface components {
             refused: number;
             /**
              * Format: uint64
-             * @description What they asked for together.
+             * @description Sum of the requested bytes.
              */
             bytes: number;
         };
         /** @description Requests by call and size. */
         Sizes: {
-            /** @description By call and power of two, in that order. */
+            /** @description Histogram, sorted by call and then by size. */
             buckets: components["schemas"]["SizeBucket"][];
-            /** @description The sizes that came most often, most frequent first. */
+            /** @description Most frequent sizes, most frequent first. */
             frequent: components["schemas"]["FrequentSize"][];
             /**
              * Format: uint64
-             * @description How many requests were counted.
+             * @description Number of requests that were counted.
              */
             rows: number;
             since: components["schemas"]["Time"] | null;
-            /** @description Whether there were more than were counted. */
+            /** @description True if the range has more requests than were counted. */
             cut: boolean;
         };
-        /** @description One name's part. */
+        /** @description The share of one name. */
         Slice: {
             name: string;
             /** Format: uint64 */
             bytes: number;
         };
-        /** @description The event `snapshot` of the namespace `/live`: the whole state. */
+        /** @description Payload of the event `snapshot` in the namespace `/live`: the complete state. */
         Snapshot: {
             time: components["schemas"]["Time"];
             host: components["schemas"]["Host"];
             health: components["schemas"]["Health"];
-            /** @description Those alive, and the latest that ended. */
+            /** @description Living processes, and those that ended most recently. */
             processes: components["schemas"]["Process"][];
-            /** @description The latest, newest last. */
+            /** @description The latest requests, newest last. */
             requests: components["schemas"]["Request"][];
-            /** @description Of this run, the latest hundred, earliest first. */
+            /** @description The latest 100 OOM kills of this run, earliest first. */
             oom_kills: components["schemas"]["OomKill"][];
             share: components["schemas"]["Share"];
         };
         /**
-         * @description The fields of a process that can be sorted by.
+         * @description Fields of a process that the list can be sorted by.
          * @enum {string}
          */
         SortField: "pid" | "start_time" | "name" | "command" | "user" | "parent_pid" | "container" | "unit" | "threads" | "state" | "end_time" | "virtual_bytes" | "resident_bytes" | "swap_bytes" | "peak_virtual_bytes" | "peak_resident_bytes" | "minor_faults" | "major_faults" | "unexplained_bytes" | "requests" | "requested_bytes" | "refused" | "lost" | "granted_bytes" | "released_bytes" | "opening_bytes" | "exec_bytes" | "stack_bytes" | "kernel_bytes" | "shared_bytes" | "ended_bytes" | "first_request" | "last_request" | "memory_percentage";
-        /** @description One step: sizes at its end, peaks within it, and what was done in it. */
+        /** @description One step: sizes at its end, and peaks and counters within it. */
         Step: {
-            /** @description Where it begins. */
+            /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
             /** Format: uint64 */
             virtual_bytes: number;
@@ -1528,48 +1569,48 @@ export interface components {
             /** Format: uint64 */
             major_faults: number;
         };
-        /** @description How the store is doing. */
+        /** @description State of the store. */
         StoreHealth: {
             /** @description `sqlite`, `mysql` or `none`. */
             kind: string;
             /**
              * Format: uint64
-             * @description Requests in it.
+             * @description Requests in the store.
              */
             rows: number;
             /**
              * Format: double
-             * @description Age of the oldest batch that is not yet committed.
+             * @description Age of the oldest batch that is not committed yet, in seconds.
              */
             lag_s: number;
             /**
              * Format: uint64
-             * @description Requests that wait for the database, in memory or on disk.
+             * @description Requests queued for the database, in memory or on disk.
              */
             spooled: number;
             /**
              * Format: uint64
-             * @description What waits on disk.
+             * @description Size of the spool on disk in bytes.
              */
             spool_bytes: number;
             /**
              * Format: uint64
-             * @description Requests that are not in the history.
+             * @description Requests that were dropped: they are not in the history.
              */
             dropped: number;
-            /** @description Why they are not (`docs/api.md` has the causes). */
+            /** @description Dropped requests by cause. `docs/api.md` explains each cause. */
             dropped_by_cause: {
                 [key: string]: number;
             };
             /**
              * Format: uint64
-             * @description Its size on disk.
+             * @description Size of the store in bytes.
              */
             bytes: number;
-            /** @description What is wrong, if anything, with the mend. */
+            /** @description Current error and how to fix it; null if there is none. */
             error: string | null;
         };
-        /** @description A stretch of time. */
+        /** @description A period of time. */
         Stretch: {
             from: components["schemas"]["Time"];
             to: components["schemas"]["Time"];
@@ -1581,52 +1622,55 @@ export interface components {
             /** Format: uint64 */
             free_bytes: number;
         };
-        /** @description The event `tick` of the namespace `/live`: what changed since the tick before. */
+        /** @description Payload of the event `tick` in the namespace `/live`: the changes since the previous tick. */
         Tick: {
             time: components["schemas"]["Time"];
             host: components["schemas"]["Host"];
             health: components["schemas"]["Health"];
-            /** @description New or changed ones, those that ended among them. */
+            /** @description New and changed processes, including those that ended. */
             changed: components["schemas"]["Process"][];
-            /** @description Those that are no longer kept at all. */
+            /** @description Processes that memtap no longer keeps. */
             removed: components["schemas"]["ProcessId"][];
-            /** @description New ones, newest last. */
+            /** @description New requests, newest last. */
             requests: components["schemas"]["Request"][];
             /**
              * Format: uint64
-             * @description Further requests of this tick that are not in the list.
+             * @description Number of requests of this tick that are not in the list.
              */
             skipped: number;
-            /** @description New ones. */
+            /** @description New OOM kills. */
             oom_kills: components["schemas"]["OomKill"][];
             share: components["schemas"]["Share"];
         };
         /**
          * Format: date-time
-         * @description A time as RFC 3339: written in UTC with milliseconds, read with any offset.
+         * @description A time in RFC 3339 form. Output is UTC with milliseconds; input may have any offset.
          * @example 2026-11-23T10:00:00.000Z
          */
         Time: string;
-        /** @description The event `update` of the default namespace, as the original system sent it. */
+        /** @description Payload of the event `update` in the default namespace, as the original system sent it. */
         Update: {
-            /** @description Those with the largest `memory_used`. */
+            /** @description The processes with the largest `memory_used`. */
             processes: components["schemas"]["UpdateProcess"][];
-            /** @description The latest, newest first. */
+            /** @description The latest requests, newest first. */
             memoryRequests: components["schemas"]["UpdateRequest"][];
             /** @description The ten largest names, and `Others`. */
             pieChartData: components["schemas"]["UpdateSlice"][];
         };
-        /** @description A process by the original's measure: granted mmap lengths less granted munmap lengths. */
+        /**
+         * @description A process, measured as in the original system: granted mmap lengths minus granted munmap
+         *     lengths.
+         */
         UpdateProcess: {
             /** Format: uint32 */
             pid: number;
             process_name: string;
-            /** @description Bytes, as a decimal string. */
+            /** @description Bytes as a decimal string. */
             memory_used: string;
-            /** @description Of the machine's memory, four digits after the point. */
+            /** @description Percent of the machine's memory, with four decimals. */
             memory_percentage: string;
         };
-        /** @description A request in the original's words. */
+        /** @description A request with the field names of the original system. */
         UpdateRequest: {
             /** Format: uint32 */
             pid: number;
@@ -1636,29 +1680,33 @@ export interface components {
             memory_size: number;
             timestamp: components["schemas"]["Time"];
         };
-        /** @description One name's part of what was mapped. */
+        /** @description The share of one name in the mapped bytes. */
         UpdateSlice: {
             process_name: string;
-            /** @description Bytes, as a decimal string. */
+            /** @description Bytes as a decimal string. */
             total_memory: string;
         };
-        /** @description What one process or all of them had. */
+        /** @description Usage of one process, or of all processes together, over time. */
         Usage: {
             /**
              * Format: uint64
-             * @description Length of a step, seconds; the history may have longer ones than were asked for.
+             * @description Length of a step in seconds. It can be longer than requested, because the history keeps
+             *     short steps for a limited time.
              */
             step_s: number;
             /**
-             * @description Oldest first; steps in which nothing changed are left out. Of one process the first step tells what it had then, whether or not
-             *     something changed.
+             * @description Steps, oldest first. Steps without a change are left out. For one process, the first step is
+             *     always present and shows its sizes at the start of the range.
              */
             series: components["schemas"]["Step"][];
-            /** @description When memtap was running, oldest first; between these, nothing is known. */
+            /**
+             * @description Times at which memtap was running, oldest first. Nothing is known about the time between
+             *     them.
+             */
             watched: components["schemas"]["Stretch"][];
         };
         /**
-         * @description A view of the page.
+         * @description View of the dashboard.
          * @enum {string}
          */
         ViewName: "overview" | "process" | "requests";
@@ -1768,7 +1816,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1777,7 +1825,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1786,7 +1834,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1795,7 +1843,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1815,7 +1863,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1824,7 +1872,7 @@ export interface operations {
                     "application/json": components["schemas"]["Host"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1833,7 +1881,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1842,7 +1890,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1858,13 +1906,13 @@ export interface operations {
             query?: {
                 /** @description Field to sort by. */
                 sort?: components["schemas"]["SortField"];
-                /** @description Whether the largest (latest, last in the alphabet) come first or last. */
+                /** @description Sort order. `desc` puts the largest, the latest, or the last in the alphabet first. */
                 order?: components["schemas"]["Order"];
-                /** @description At most so many. */
+                /** @description Maximum number of processes. */
                 limit?: number;
-                /** @description Whose name contains this (case folded). */
+                /** @description Part of the name, case-insensitive. */
                 name?: string;
-                /** @description Also those that ended (the latest 1,000). */
+                /** @description Include processes that ended (the latest 1,000). */
                 ended?: boolean;
             };
             header?: never;
@@ -1873,7 +1921,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1882,7 +1930,7 @@ export interface operations {
                     "application/json": components["schemas"]["Processes"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1891,7 +1939,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1900,7 +1948,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1915,21 +1963,22 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them. All
-                 *     who ask share one walk, and the process rests from it for twenty times as long as it took: meanwhile the answer is the last one.
+                 * @description Include PSS, USS and swap PSS. The kernel walks all pages of the process for this, so memtap
+                 *     never does it for all processes. All clients share one walk. After a walk, memtap waits for
+                 *     twenty times its duration before the next one, and returns the last answer until then.
                  */
                 pss?: boolean;
             };
             header?: never;
             path: {
-                /** @description Its pid. */
+                /** @description Process id. */
                 pid: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1938,7 +1987,7 @@ export interface operations {
                     "application/json": components["schemas"]["OneProcess"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1947,7 +1996,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1956,7 +2005,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No process of that pid is known, alive or recently ended. */
+            /** @description No living or recently ended process has this pid. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1965,7 +2014,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1974,7 +2023,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description PSS cannot be read. */
+            /** @description The kernel does not report PSS, or memtap may not read it. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1988,19 +2037,19 @@ export interface operations {
     mappings: {
         parameters: {
             query?: {
-                /** @description When it began, to the second; another process of that pid is then none. */
+                /** @description Start time, to the second. Another process with the same pid is then not found. */
                 start_time?: components["schemas"]["Time"];
             };
             header?: never;
             path: {
-                /** @description Its pid. */
+                /** @description Process id. */
                 pid: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2009,7 +2058,7 @@ export interface operations {
                     "application/json": components["schemas"]["Mappings"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2018,7 +2067,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2027,7 +2076,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No process of that pid, or of that pid and start, is alive. */
+            /** @description No living process has this pid, or this pid and start time. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2036,7 +2085,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2045,7 +2094,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The kernel does not tell. */
+            /** @description The kernel does not report it, or memtap may not read it. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2059,19 +2108,19 @@ export interface operations {
     limits: {
         parameters: {
             query?: {
-                /** @description When it began, to the second; another process of that pid is then none. */
+                /** @description Start time, to the second. Another process with the same pid is then not found. */
                 start_time?: components["schemas"]["Time"];
             };
             header?: never;
             path: {
-                /** @description Its pid. */
+                /** @description Process id. */
                 pid: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2080,7 +2129,7 @@ export interface operations {
                     "application/json": components["schemas"]["Limits"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2089,7 +2138,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2098,7 +2147,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No process of that pid, or of that pid and start, is alive. */
+            /** @description No living process has this pid, or this pid and start time. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2107,7 +2156,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2116,7 +2165,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The kernel does not tell. */
+            /** @description The kernel does not report it, or memtap may not read it. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2130,29 +2179,32 @@ export interface operations {
     calls: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description Of the life that began then, to the second; without: of all lives of that pid. */
+                /** @description Start time of the process, to the second. Default: every process that had the pid. */
                 start_time?: components["schemas"]["Time"];
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000. */
+                /**
+                 * @description Length of a step in seconds. Default: a length that gives about 300 steps. Maximum: 2,000
+                 *     steps.
+                 */
                 step?: number;
-                /** @description The newest so many are counted. */
+                /** @description Maximum number of requests to count, newest first. */
                 rows?: number;
             };
             header?: never;
             path: {
-                /** @description Its pid. */
+                /** @description Process id. */
                 pid: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2161,7 +2213,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProcessCalls"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2170,7 +2222,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2179,7 +2231,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2188,7 +2240,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2217,7 +2269,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2226,7 +2278,7 @@ export interface operations {
                     "application/json": components["schemas"]["Share"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2235,7 +2287,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2244,7 +2296,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2258,27 +2310,27 @@ export interface operations {
     requests: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description Of this pid. */
+                /** @description Process id. */
                 pid?: number;
-                /** @description Of the life that began then, to the second; without: of all lives of that pid. */
+                /** @description Start time of the process, to the second. Default: every process that had the pid. */
                 start_time?: components["schemas"]["Time"];
-                /** @description Whose process name contains this (case folded). */
+                /** @description Part of `process_name`, case-insensitive. */
                 name?: string;
-                /** @description Of these calls, with commas between them. */
+                /** @description Calls, separated by commas. */
                 call?: components["schemas"]["CallName"][];
-                /** @description That asked for at least so many bytes. */
+                /** @description Minimum size in bytes. */
                 min_size?: number;
-                /** @description Only refused ones, or only granted ones. */
+                /** @description True: only refused requests. False: only granted requests. */
                 refused?: boolean;
-                /** @description From this time on. */
+                /** @description Start of the range. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time. */
+                /** @description End of the range, exclusive. */
                 to?: components["schemas"]["Time"];
-                /** @description At most so many. */
+                /** @description Maximum number of requests in one page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -2287,7 +2339,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2296,7 +2348,7 @@ export interface operations {
                     "application/json": components["schemas"]["Requests"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2305,7 +2357,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2314,7 +2366,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2343,7 +2395,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2352,7 +2404,7 @@ export interface operations {
                     "application/json": components["schemas"]["Hosts"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2361,7 +2413,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2370,7 +2422,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2379,7 +2431,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2402,11 +2454,11 @@ export interface operations {
     runs: {
         parameters: {
             query?: {
-                /** @description On the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description That told of a time after this; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description That began before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
             };
             header?: never;
@@ -2415,7 +2467,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2424,7 +2476,7 @@ export interface operations {
                     "application/json": components["schemas"]["Runs"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2433,7 +2485,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2442,7 +2494,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2451,7 +2503,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2474,13 +2526,16 @@ export interface operations {
     machine: {
         parameters: {
             query?: {
-                /** @description The machine of this name; without: the sum of all. */
+                /** @description Name of the machine. Default: the sum of all machines. */
                 host?: string;
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000. */
+                /**
+                 * @description Length of a step in seconds. Default: a length that gives about 300 steps. Maximum: 2,000
+                 *     steps.
+                 */
                 step?: number;
             };
             header?: never;
@@ -2489,7 +2544,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2498,7 +2553,7 @@ export interface operations {
                     "application/json": components["schemas"]["Machine"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2507,7 +2562,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2516,7 +2571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2525,7 +2580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2548,17 +2603,20 @@ export interface operations {
     usage: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name; without: the sum of all. */
+                /** @description Name of the machine. Default: the sum of all machines. */
                 host?: string;
-                /** @description Of this pid; without: of all processes together. */
+                /** @description Process id. Default: all processes together. */
                 pid?: number;
-                /** @description Of the life that began then, to the second; without: of all lives of that pid. */
+                /** @description Start time of the process, to the second. Default: every process that had the pid. */
                 start_time?: components["schemas"]["Time"];
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000. */
+                /**
+                 * @description Length of a step in seconds. Default: a length that gives about 300 steps. Maximum: 2,000
+                 *     steps.
+                 */
                 step?: number;
             };
             header?: never;
@@ -2567,7 +2625,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2576,7 +2634,7 @@ export interface operations {
                     "application/json": components["schemas"]["Usage"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2585,7 +2643,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2594,7 +2652,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2603,7 +2661,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2626,21 +2684,21 @@ export interface operations {
     lives: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description That lived after this time; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description That lived before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Of this pid. */
+                /** @description Process id. */
                 pid?: number;
-                /** @description Of the life that began then, to the second. */
+                /** @description Start time of the process, to the second. Default: every process that had the pid. */
                 start_time?: components["schemas"]["Time"];
-                /** @description Whose name contains this (case folded). */
+                /** @description Part of the name, case-insensitive. */
                 name?: string;
-                /** @description The largest by this first. */
+                /** @description Measure to sort by, largest first. */
                 by?: components["schemas"]["Measure"];
-                /** @description At most so many. */
+                /** @description Maximum number of processes. */
                 limit?: number;
             };
             header?: never;
@@ -2649,7 +2707,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2658,7 +2716,7 @@ export interface operations {
                     "application/json": components["schemas"]["Lives"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2667,7 +2725,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2676,7 +2734,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2685,7 +2743,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2708,17 +2766,20 @@ export interface operations {
     programs: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description The largest by this. */
+                /** @description Measure to sort by, largest first. */
                 by?: components["schemas"]["Measure"];
-                /** @description How many of them; the others come together. */
+                /** @description Number of programs. All others are added up. */
                 top?: number;
-                /** @description Length of a step of the series in seconds; 0: no series. Without: so that there are about 300. An answer has at most 2,000. */
+                /**
+                 * @description Length of a step of the series in seconds; 0 means no series. Default: a length that gives
+                 *     about 300 steps. Maximum: 2,000 steps.
+                 */
                 step?: number;
             };
             header?: never;
@@ -2727,7 +2788,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2736,7 +2797,7 @@ export interface operations {
                     "application/json": components["schemas"]["Programs"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2745,7 +2806,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2754,7 +2815,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2763,7 +2824,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2786,21 +2847,21 @@ export interface operations {
     sizes: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Of this pid. */
+                /** @description Process id. */
                 pid?: number;
-                /** @description Of the life that began then, to the second. */
+                /** @description Start time of the process, to the second. Default: every process that had the pid. */
                 start_time?: components["schemas"]["Time"];
-                /** @description Whose process name contains this (case folded). */
+                /** @description Part of `process_name`, case-insensitive. */
                 name?: string;
-                /** @description Of these calls, with commas between them. */
+                /** @description Calls, separated by commas. */
                 call?: components["schemas"]["CallName"][];
-                /** @description The newest so many are counted. */
+                /** @description Maximum number of requests to count, newest first. */
                 rows?: number;
             };
             header?: never;
@@ -2809,7 +2870,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2818,7 +2879,7 @@ export interface operations {
                     "application/json": components["schemas"]["Sizes"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2827,7 +2888,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2836,7 +2897,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2845,7 +2906,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2868,23 +2929,23 @@ export interface operations {
     refusals: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Of this pid. */
+                /** @description Process id. */
                 pid?: number;
-                /** @description Of the life that began then, to the second. */
+                /** @description Start time of the process, to the second. Default: every process that had the pid. */
                 start_time?: components["schemas"]["Time"];
-                /** @description Whose process name contains this (case folded). */
+                /** @description Part of `process_name`, case-insensitive. */
                 name?: string;
-                /** @description Of these calls, with commas between them. */
+                /** @description Calls, separated by commas. */
                 call?: components["schemas"]["CallName"][];
-                /** @description At most so many. */
+                /** @description Maximum number of rows. */
                 limit?: number;
-                /** @description Meanings in `en` or `es`, or a locale of these; without: `en`. */
+                /** @description Language of the meanings: `en` or `es`, or a locale of one of them. Default: `en`. */
                 lang?: string;
             };
             header?: never;
@@ -2893,7 +2954,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2902,7 +2963,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalList"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2911,7 +2972,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2920,7 +2981,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2929,7 +2990,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -2952,13 +3013,13 @@ export interface operations {
     oom_kills: {
         parameters: {
             query?: {
-                /** @description On the machine of this name; only with a range. */
+                /** @description Name of the machine. It has an effect only together with `from` or `to`. */
                 host?: string;
-                /** @description From this time on; without, and with `to`: an hour before it. */
+                /** @description Start of the range. Default if `to` is given: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without, and with `from`: now. */
+                /** @description End of the range, exclusive. Default if `from` is given: now. */
                 to?: components["schemas"]["Time"];
-                /** @description At most so many. */
+                /** @description Maximum number of OOM kills. */
                 limit?: number;
             };
             header?: never;
@@ -2967,7 +3028,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2976,7 +3037,7 @@ export interface operations {
                     "application/json": components["schemas"]["OomKills"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2985,7 +3046,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2994,7 +3055,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3003,7 +3064,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -3026,13 +3087,13 @@ export interface operations {
     findings: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name; without: of all, each by itself. */
+                /** @description Name of the machine. Default: all machines, each examined separately. */
                 host?: string;
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description `en` or `es`, or a locale of these; without: `en`. */
+                /** @description Language: `en` or `es`, or a locale of one of them. Default: `en`. */
                 lang?: string;
             };
             header?: never;
@@ -3041,7 +3102,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3050,7 +3111,7 @@ export interface operations {
                     "application/json": components["schemas"]["Findings"];
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3059,7 +3120,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3068,7 +3129,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`). */
+            /** @description There is no history, because memtap runs with `--store none`. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3077,7 +3138,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -3100,23 +3161,23 @@ export interface operations {
     report: {
         parameters: {
             query?: {
-                /** @description Of the machine of this name; without: of all. */
+                /** @description Name of the machine. Default: all machines. */
                 host?: string;
-                /** @description From this time on; without: an hour before `to`. */
+                /** @description Start of the range. Default: one hour before `to`. */
                 from?: components["schemas"]["Time"];
-                /** @description Before this time; without: now. */
+                /** @description End of the range, exclusive. Default: now. */
                 to?: components["schemas"]["Time"];
-                /** @description Of programs of this name: `*` stands for anything, `?` for one character, in capitals or not. */
+                /** @description Pattern for the program name, case-insensitive: `*` matches any text, `?` one character. */
                 name?: string;
-                /** @description Of this pid. */
+                /** @description Process id. */
                 pid?: number;
-                /** @description Compared with the range that begins then (with `compare_to`). */
+                /** @description Start of a second range to compare with. It needs `compare_to`. */
                 compare_from?: components["schemas"]["Time"];
-                /** @description Where that range ends. */
+                /** @description End of the second range. */
                 compare_to?: components["schemas"]["Time"];
-                /** @description `html`, `md`, `json`, `csv` or `txt`; without: `html`. */
+                /** @description Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`. */
                 format?: string;
-                /** @description `en` or `es`, or a locale of these; without: `en`. */
+                /** @description Language: `en` or `es`, or a locale of one of them. Default: `en`. */
                 lang?: string;
             };
             header?: never;
@@ -3125,7 +3186,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The report, by `format`. */
+            /** @description The report in the requested format. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3138,7 +3199,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3147,7 +3208,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3156,7 +3217,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no history (`--store none`), or it knows no such machine. */
+            /** @description There is no history (`--store none`), or it does not contain this machine. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3165,7 +3226,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -3174,7 +3235,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The store cannot answer now, or took too long. */
+            /** @description The store cannot answer now, or the report took too long. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3194,7 +3255,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `ok` */
+            /** @description The ledger is up to date: `ok`. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3203,7 +3264,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description A parameter is unknown or its value wrong, or the request can be read in more than one way. */
+            /** @description A parameter is unknown or has an invalid value, or the HTTP request is ambiguous. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3212,7 +3273,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Pages of this origin or site may not ask. */
+            /** @description The origin or site of the calling page is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3221,7 +3282,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The `Host` is not a name of this machine's loopback address. */
+            /** @description The `Host` header is not a loopback name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -3230,7 +3291,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description They are not. */
+            /** @description The ledger is not up to date. */
             503: {
                 headers: {
                     [name: string]: unknown;

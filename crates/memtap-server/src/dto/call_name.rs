@@ -14,7 +14,7 @@ impl PartialSchema for CallName {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("Which memory system call."))
+            .description(Some("Name of a memory system call."))
             .enum_values(Some(CALLS.iter().map(|row| row.name)))
             .into()
     }

@@ -7,44 +7,44 @@ use utoipa::ToSchema;
 
 use super::{CallName, Time};
 
-/// The stored requests of one process by call, in steps, and the names it made them under.
+/// Stored requests of one process by call and step, and the names that the process had.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProcessCalls {
-    /// Length of a step, seconds.
+    /// Length of a step in seconds.
     step_s: u64,
-    /// Oldest first; steps without a request are left out.
+    /// Oldest first. Steps without a request are left out.
     series: Vec<CallStep>,
-    /// Oldest first, the latest hundred. From the second on: an exec, or a new name that it gave itself. An exec under the same name is
-    /// not told.
+    /// Names of the process, oldest first: at most the latest 100. Each name after the first comes
+    /// from an exec or from the process itself. An exec that keeps the name is not shown.
     #[schema(max_items = 100)]
     names: Vec<NameSince>,
-    /// How many requests were counted.
+    /// Number of requests that were counted.
     rows: u64,
-    /// The oldest of them.
+    /// Time of the oldest request that was counted.
     since: Option<Time>,
-    /// Whether there were more than were counted.
+    /// True if the range has more requests than were counted.
     cut: bool,
 }
 
 /// Requests within one step.
 #[derive(Debug, Serialize, ToSchema)]
 struct CallStep {
-    /// Where it begins.
+    /// Start of the step.
     timestamp: Time,
     #[schema(value_type = BTreeMap<CallName, CallCount>)]
     calls: BTreeMap<&'static str, CallCount>,
 }
 
-/// How many requests.
+/// Number of requests.
 #[derive(Debug, Serialize, ToSchema)]
 struct CallCount {
-    /// All of them.
+    /// All requests, refused ones included.
     count: u64,
-    /// Those that were refused.
+    /// Refused requests.
     refused: u64,
 }
 
-/// A name, and when the first request under it came back.
+/// A name, and the time of the first request under that name.
 #[derive(Debug, Serialize, ToSchema)]
 struct NameSince {
     name: String,

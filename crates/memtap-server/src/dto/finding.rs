@@ -9,74 +9,74 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{CallName, Time};
 
-/// What was found in a range.
+/// Findings for a time range.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Findings {
-    /// Where the range begins.
+    /// Start of the range.
     from: Time,
-    /// Where it ends.
+    /// End of the range.
     to: Time,
-    /// The findings, the serious ones first.
+    /// The findings, serious ones first.
     findings: Vec<Finding>,
-    /// What was not looked at, and why.
+    /// Checks that memtap did not make, and why.
     not_looked_at: Vec<NotLookedAt>,
 }
 
-/// What was not looked at.
+/// A check that memtap did not make.
 #[derive(Debug, Serialize, ToSchema)]
 struct NotLookedAt {
-    /// `lives`, `machine`, `limits`, `time` or `history`.
+    /// What was not checked: `lives`, `machine`, `limits`, `time` or `history`.
     what: &'static str,
-    /// In words.
+    /// The reason, as a sentence.
     sentence: String,
 }
 
-/// Something that a user should know.
+/// Something that the user should know about the range.
 #[derive(Debug, Serialize, ToSchema)]
 struct Finding {
-    /// Which rule found it.
+    /// Rule that produced the finding.
     #[schema(value_type = RuleName)]
     rule: Rule,
-    /// How much it matters.
+    /// Severity of the finding.
     #[schema(value_type = SeverityName)]
     severity: Severity,
-    /// The machine's name.
+    /// Name of the machine.
     host: String,
-    /// The process that shows it most; `null` when it is about the machine.
+    /// Process that shows it most; `null` if the finding is about the machine.
     process: Option<Culprit>,
-    /// What was found. Names in it are strangers'.
+    /// What was found, as a sentence. It can contain names of processes, which are untrusted text.
     sentence: String,
-    /// The figures that it rests on.
+    /// Figures that support the finding.
     evidence: Vec<Figure>,
-    /// What can be done.
+    /// What the user can do.
     advice: String,
-    /// Where to look closer.
+    /// View of the dashboard with the details.
     link: FindingLink,
 }
 
-/// A process.
+/// A process that a finding names.
 #[derive(Debug, Serialize, ToSchema)]
 struct Culprit {
-    /// Its pid.
+    /// Process id.
     pid: u32,
-    /// When it started.
+    /// Start time of the process.
     start_time: Time,
-    /// Its name.
+    /// Name of the process.
     name: String,
-    /// How many processes of this name show it, this one too.
+    /// Number of processes of this name that show it, including this one.
     processes: u64,
 }
 
-/// An amount.
+/// A figure with its unit.
 #[derive(Debug, Serialize, ToSchema)]
 struct Figure {
-    /// What it is.
+    /// Name of the figure.
     label: String,
-    /// How much: a number, or a time.
+    /// A number or a time.
     value: Amount,
     /// `bytes`, `bytes_per_second`, `count`, `per_second`, `percent`, `seconds` or `time`.
     unit: &'static str,
-    /// For people.
+    /// The value and its unit, formatted for reading.
     text: String,
 }
 
@@ -103,20 +103,20 @@ impl PartialSchema for Amount {
 
 impl ToSchema for Amount {}
 
-/// A view of the page with its filters.
+/// A view of the dashboard with its filters.
 #[derive(Debug, Serialize, ToSchema)]
 struct FindingLink {
-    /// Which view.
+    /// Name of the view.
     #[schema(value_type = ViewName)]
     view: View,
-    /// Where it begins.
+    /// Start of the range.
     from: Time,
-    /// Where it ends.
+    /// End of the range.
     to: Time,
-    /// Only this call.
+    /// Filter: only this call.
     #[schema(value_type = Option<CallName>)]
     call: Option<&'static str>,
-    /// Only refused requests.
+    /// Filter: only refused requests.
     refused: Option<bool>,
 }
 
@@ -140,9 +140,9 @@ macro_rules! names {
 }
 
 names! {
-    RuleName: Rule::ALL.map(Rule::name), "Which rule found it.";
-    SeverityName: Severity::ALL.map(Severity::name), "How much it matters.";
-    ViewName: View::ALL.map(View::name), "A view of the page.";
+    RuleName: Rule::ALL.map(Rule::name), "Rule that produced a finding.";
+    SeverityName: Severity::ALL.map(Severity::name), "Severity of a finding.";
+    ViewName: View::ALL.map(View::name), "View of the dashboard.";
 }
 
 impl Findings {

@@ -9,19 +9,21 @@ use utoipa::ToSchema;
 
 use crate::{State, self_usage};
 
-/// How memtap itself is doing.
+/// State of memtap itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     version: &'static str,
-    /// Where observations come from: `bpf`, `procfs` or `systemtap`.
+    /// Where observations come from: `bpf`, `procfs`, `systemtap` or `recording`.
     source: &'static str,
-    /// How requests are seen: `exit`, `functions`, each also with `+locks`; null where none are.
+    /// How memtap sees requests: `exit`, `functions`, `exit+locks` or `functions+locks`; null if it
+    /// sees none.
     plan: Option<&'static str>,
-    /// What that plan does, and what it costs others.
+    /// What the plan does, and what it costs other programs.
     plan_about: Option<String>,
     uptime_s: f64,
     requests: RequestTotals,
-    /// What no cause explains, over all processes alive, without sign.
+    /// Virtual size without a recorded cause: the sum of the absolute values of all living
+    /// processes.
     unexplained_bytes: u64,
     oom_kills: u64,
     store: StoreHealth,
@@ -32,80 +34,81 @@ pub(crate) struct Health {
     notices: Vec<Notice>,
 }
 
-/// Requests since the start, of all processes.
+/// Requests of all processes since memtap started.
 #[derive(Debug, Serialize, ToSchema)]
 struct RequestTotals {
-    /// By the kernel side's own count: exact, whether they came or not.
+    /// Requests that the kernel side counted. Exact, even when records are lost.
     made: u64,
-    /// Those that came in the stream.
+    /// Requests whose record arrived in the stream.
     seen: u64,
-    /// Made per second over the last tick.
+    /// Requests per second during the last tick.
     per_second: f64,
     refused: u64,
     refused_per_second: f64,
-    /// Those that did not come in the stream.
+    /// Requests whose record did not arrive in the stream.
     lost: u64,
-    /// Records that did not come, by cause (`docs/api.md` says what each costs).
+    /// Lost records by cause. `docs/api.md` explains each cause and its cost.
     lost_by_cause: BTreeMap<&'static str, u64>,
 }
 
-/// How the store is doing.
+/// State of the store.
 #[derive(Debug, Serialize, ToSchema)]
 struct StoreHealth {
     /// `sqlite`, `mysql` or `none`.
     kind: &'static str,
-    /// Requests in it.
+    /// Requests in the store.
     rows: u64,
-    /// Age of the oldest batch that is not yet committed.
+    /// Age of the oldest batch that is not committed yet, in seconds.
     lag_s: f64,
-    /// Requests that wait for the database, in memory or on disk.
+    /// Requests queued for the database, in memory or on disk.
     spooled: u64,
-    /// What waits on disk.
+    /// Size of the spool on disk in bytes.
     spool_bytes: u64,
-    /// Requests that are not in the history.
+    /// Requests that were dropped: they are not in the history.
     dropped: u64,
-    /// Why they are not (`docs/api.md` has the causes).
+    /// Dropped requests by cause. `docs/api.md` explains each cause.
     dropped_by_cause: BTreeMap<&'static str, u64>,
-    /// Its size on disk.
+    /// Size of the store in bytes.
     bytes: u64,
-    /// What is wrong, if anything, with the mend.
+    /// Current error and how to fix it; null if there is none.
     error: Option<String>,
 }
 
-/// What clients take of the server, and what was refused.
+/// Resources that clients use, and the clients that were refused.
 #[derive(Debug, Serialize, ToSchema)]
 struct Clients {
     /// Open connections, WebSockets included.
     connections: usize,
-    /// Engine.IO sessions.
+    /// Open Engine.IO sessions.
     sessions: usize,
-    /// Clients that were refused or cut off since the start, by cause (`docs/api.md` explains each).
+    /// Clients that were refused or disconnected since memtap started, by cause. `docs/api.md`
+    /// explains each cause.
     refused_by_cause: BTreeMap<&'static str, u64>,
 }
 
-/// What memtap itself takes.
+/// Resources that memtap itself uses.
 #[derive(Debug, Serialize, ToSchema)]
 struct SelfUsage {
-    /// Processor time since the start, user and system.
+    /// Processor time since the start in seconds, user and system.
     cpu_s: f64,
     resident_bytes: u64,
 }
 
-/// As whom memtap runs, and what it may do.
+/// User, capabilities and priority of memtap.
 #[derive(Debug, Serialize, ToSchema)]
 struct RunsAs {
-    /// The user's name, else its number.
+    /// Name of the user, or its number if it has no name.
     user: String,
-    /// The capabilities that it has kept now that it watches, by name, sorted.
+    /// Capabilities that memtap keeps while it captures, sorted by name.
     capabilities: Vec<String>,
-    /// The nice value of its threads, from -20 (first to run) to 19.
+    /// Nice value of memtap's threads, from -20 (highest priority) to 19.
     nice: i32,
 }
 
-/// Something that the user should know.
+/// A notice for the user.
 #[derive(Debug, Serialize, ToSchema)]
 struct Notice {
-    /// What is missing.
+    /// What is missing, or what went wrong.
     what: String,
     /// What mends it.
     mend: String,
@@ -116,27 +119,28 @@ impl Notice {
     fn of_drops(cause: DropCause) -> Self {
         let (why, mend) = match cause {
             DropCause::QueueFull => (
-                "more come than memory can hold until they are written",
+                "they arrive faster than memtap can write them, and the queue in memory is full",
                 "give memtap more memory with --memory, or a faster disk to the history (--store) and the spool (--spool)",
             ),
             DropCause::SpoolFull => (
-                "the database is away or too slow, and the spool on disk has its full size",
-                "see store.error in health, and store.lag_s; raise --spool-size",
+                "the database is unavailable or too slow, and the spool has reached its size limit",
+                "check store.error and store.lag_s in health, and raise --spool-size",
             ),
             DropCause::SpoolFailed => (
-                "the database is away or too slow, and the spool cannot be written",
-                "free disk space, or choose another directory with --spool DIR; memtap's log has the reason",
+                "the database is unavailable or too slow, and the spool cannot be written",
+                "free disk space, or choose another directory with --spool DIR; the log shows the reason",
             ),
-            DropCause::SpoolDamaged => {
-                ("what was in the spool could not be read back", "check the disk that --spool is on")
-            }
+            DropCause::SpoolDamaged => (
+                "a part of the spool could not be read back",
+                "check the disk of the spool directory (--spool)",
+            ),
             DropCause::Refused => (
-                "the database refuses rows for what is in them",
-                "see memtap's log for the database's reason, and correct the table or its triggers",
+                "the database rejects rows because of their content",
+                "see the log for the reason that the database gives, and correct the table or its triggers",
             ),
             DropCause::Ended => (
-                "memtap is ending, and there is no spool",
-                "allow a spool: --spool-size larger than 0, and a writable --spool DIR",
+                "memtap is shutting down, and it has no spool",
+                "enable the spool: set --spool-size above 0 and a writable --spool DIR",
             ),
         };
         Self { what: format!("requests are being dropped from the history: {why}"), mend: mend.to_owned() }

@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 
 use crate::HostFacts;
 
-/// The machine at one moment.
+/// The machine and its memory at one moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Host {
     hostname: String,
     kernel: String,
-    /// Bytes of a page.
+    /// Page size in bytes.
     page_size: u64,
-    /// Processors.
+    /// Number of processors.
     cpus: usize,
     memory: Memory,
     swap: Swap,
@@ -24,7 +24,7 @@ pub(crate) struct Host {
 #[derive(Debug, Serialize, ToSchema)]
 struct Memory {
     total_bytes: u64,
-    /// What programs could still have without swapping, by the kernel's estimate.
+    /// The kernel's estimate of what programs can still get without swapping.
     available_bytes: u64,
     free_bytes: u64,
     cached_bytes: u64,
@@ -39,12 +39,12 @@ struct Swap {
     free_bytes: u64,
 }
 
-/// Time lost by waiting for memory (the kernel's PSI), percent of the last ten seconds.
+/// Memory pressure (PSI): percent of the last ten seconds in which tasks waited for memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Pressure {
-    /// In which some waited.
+    /// Percent of the time in which at least one task waited.
     some_avg10: f64,
-    /// In which all waited.
+    /// Percent of the time in which all tasks waited.
     full_avg10: f64,
 }
 

@@ -9,22 +9,22 @@ use utoipa::ToSchema;
 use super::Time;
 use super::process::Resident;
 
-/// The processes that lived within a range, the largest first.
+/// The processes that existed in a time range, largest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Lives {
     lives: Vec<Life>,
-    /// How many more there are.
+    /// Number of processes beyond those in the list.
     more: u64,
 }
 
-/// One process, as far as its life lies within the range.
+/// One process, restricted to the range.
 #[derive(Debug, Serialize, ToSchema)]
 struct Life {
     host: Arc<str>,
     pid: u32,
     start_time: Time,
     end_time: Option<Time>,
-    /// The last time that was told of it.
+    /// Time of the last record of the process.
     seen_time: Time,
     name: String,
     command: String,
@@ -33,21 +33,22 @@ struct Life {
     container: Option<String>,
     pod: Option<String>,
     unit: Option<String>,
-    /// What it had where the range begins.
+    /// Sizes at the start of the range.
     before: Before,
-    /// At the range's end, or at its own; bytes. Of a process that ended within the first step that tells of it, the highest.
+    /// Virtual size in bytes at the end of the range, or at the end of the process if that came
+    /// first. For a process that ended within its first step: the highest size.
     virtual_bytes: u64,
-    /// The same.
+    /// Resident set in bytes, at the same time.
     resident_bytes: u64,
-    /// By kind; all 0 where only the highest is known.
+    /// Resident set by kind; all 0 if only the highest size is known.
     resident: Resident,
     swap_bytes: u64,
-    /// The highest within the range.
+    /// Highest virtual size within the range.
     peak_virtual_bytes: u64,
     peak_virtual_time: Time,
     peak_resident_bytes: u64,
     peak_resident_time: Time,
-    /// What was done within the range.
+    /// Requests within the range; the counters that follow also count within the range.
     requests: u64,
     refused: u64,
     requested_bytes: u64,
@@ -57,7 +58,7 @@ struct Life {
     major_faults: u64,
 }
 
-/// Sizes where a range begins; 0 of a process that began later.
+/// Sizes at the start of a range; 0 for a process that started later.
 #[derive(Debug, Serialize, ToSchema)]
 struct Before {
     virtual_bytes: u64,

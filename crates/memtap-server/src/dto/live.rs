@@ -9,66 +9,68 @@ use utoipa::ToSchema;
 use super::{Health, Host, OomKill, Process, Request, Share, Time};
 use crate::State;
 
-/// The event `snapshot` of the namespace `/live`: the whole state.
+/// Payload of the event `snapshot` in the namespace `/live`: the complete state.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Snapshot {
     time: Time,
     host: Host,
     health: Health,
-    /// Those alive, and the latest that ended.
+    /// Living processes, and those that ended most recently.
     processes: Vec<Process>,
-    /// The latest, newest last.
+    /// The latest requests, newest last.
     #[schema(max_items = 1000)]
     requests: Vec<Request>,
-    /// Of this run, the latest hundred, earliest first.
+    /// The latest 100 OOM kills of this run, earliest first.
     #[schema(max_items = 100)]
     oom_kills: Vec<OomKill>,
     share: Share,
 }
 
-/// The event `tick` of the namespace `/live`: what changed since the tick before.
+/// Payload of the event `tick` in the namespace `/live`: the changes since the previous tick.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tick {
     time: Time,
     host: Host,
     health: Health,
-    /// New or changed ones, those that ended among them.
+    /// New and changed processes, including those that ended.
     changed: Vec<Process>,
-    /// Those that are no longer kept at all.
+    /// Processes that memtap no longer keeps.
     removed: Vec<ProcessId>,
-    /// New ones, newest last.
+    /// New requests, newest last.
     #[schema(max_items = 1000)]
     requests: Vec<Request>,
-    /// Further requests of this tick that are not in the list.
+    /// Number of requests of this tick that are not in the list.
     skipped: u64,
-    /// New ones.
+    /// New OOM kills.
     #[schema(max_items = 100)]
     oom_kills: Vec<OomKill>,
     share: Share,
 }
 
-/// The event `focused` of the namespace `/live`: all requests in this tick of the process that the client looks at.
+/// Payload of the event `focused` in the namespace `/live`: all requests of this tick by the
+/// process that the client follows.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FocusedRequests {
     time: Time,
     pid: u32,
-    /// Newest last.
+    /// Requests of the process, newest last.
     #[schema(max_items = 1000)]
     requests: Vec<Request>,
-    /// Earlier requests of this tick that are not in the list.
+    /// Number of earlier requests of this tick that are not in the list.
     skipped: u64,
 }
 
-/// What the event `focus` of the namespace `/live` is acknowledged with.
+/// Acknowledgement of the event `focus` in the namespace `/live`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FocusAnswer {
-    /// Whether `focused` comes from now on: not when all clients together look at too many processes.
+    /// True if memtap sends `focused` events from now on. False if all clients together already
+    /// follow too many processes.
     pub(crate) focused: bool,
-    /// How many all clients together may look at.
+    /// Number of processes that all clients together may follow.
     pub(crate) most: usize,
 }
 
-/// Which process life.
+/// Identity of a process: its pid and start time, because pids are used again.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProcessId {
     pid: u32,

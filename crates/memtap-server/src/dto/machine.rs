@@ -15,25 +15,25 @@ pub(crate) struct Hosts {
     hosts: Vec<KnownHost>,
 }
 
-/// One of them.
+/// A machine that has written into the store.
 #[derive(Debug, Serialize, ToSchema)]
 struct KnownHost {
     hostname: String,
-    /// The kernel of its latest run.
+    /// Kernel release in the latest run.
     kernel: String,
-    /// When its first run began.
+    /// Start of the first run.
     first_time: Time,
-    /// The last second that it told of.
+    /// Last recorded second.
     last_time: Time,
 }
 
-/// When memtap was there to see.
+/// The runs of memtap in a time range.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Runs {
-    /// The latest first.
+    /// Latest first.
     #[schema(max_items = 1000)]
     runs: Vec<Run>,
-    /// Whether there were more, earlier ones.
+    /// True if the range has more, earlier runs.
     more: bool,
 }
 
@@ -42,35 +42,36 @@ pub(crate) struct Runs {
 struct Run {
     hostname: String,
     kernel: String,
-    /// When it began.
+    /// Start of the run.
     first_time: Time,
-    /// The last second that it told of; of a run that goes on, of a moment ago.
+    /// Last recorded second. In the current run it is a moment ago.
     last_time: Time,
-    /// Requests that were made in all of the run, also outside the range.
+    /// Requests of the whole run, including those outside the range.
     requests: u64,
-    /// Those of them that were refused.
+    /// Refused requests of the whole run.
     refused: u64,
-    /// Those of them that did not come in the stream.
+    /// Requests of the whole run whose record did not arrive in the stream.
     lost: u64,
 }
 
-/// The machine's memory, and what all processes asked for, in steps.
+/// The machine's memory and the requests of all processes over time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Machine {
-    /// Length of a step.
+    /// Length of a step in seconds.
     step_s: u64,
     series: Vec<MachineStep>,
 }
 
-/// One step. The parts of memory add up: programs + cached + kernel + free = total.
+/// One step. The parts of memory add up: `programs + cached + kernel + free = total`. Sizes are
+/// those at the end of the step, unless a field says otherwise.
 #[derive(Debug, Serialize, ToSchema)]
 struct MachineStep {
-    /// Where the step begins.
+    /// Start of the step.
     timestamp: Time,
     total_bytes: u64,
-    /// At the step's end.
+    /// Available memory at the end of the step.
     available_bytes: u64,
-    /// The least within it.
+    /// Lowest available memory within the step.
     least_available_bytes: u64,
     free_bytes: u64,
     cached_bytes: u64,
@@ -78,11 +79,11 @@ struct MachineStep {
     programs_bytes: u64,
     swap_total_bytes: u64,
     swap_free_bytes: u64,
-    /// The highest within the step; null where the kernel has no PSI.
+    /// Highest pressure within the step; null if the kernel has no PSI.
     pressure: Option<super::host::Pressure>,
-    /// Requests that did not come in the stream.
+    /// Requests whose record did not arrive in the stream.
     lost: u64,
-    /// Requests within the step.
+    /// Requests within the step, by call.
     calls: BTreeMap<&'static str, CallTotals>,
 }
 

@@ -9,15 +9,15 @@ use crate::walks::Reading;
 /// The mappings of a process, now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Mappings {
-    /// By class, those that there are.
+    /// Sums by class. Classes without a mapping are left out.
     classes: Vec<MappingClass>,
-    /// By the name of what is mapped (files, shared memory), those with most in memory first, at most 200.
+    /// Sums by mapped file or shared memory, largest resident size first, at most 200.
     files: Vec<MappedFile>,
-    /// Names beyond these.
+    /// Number of names beyond these.
     more_files: u64,
-    /// All classes together; `virtual_bytes` is the virtual size.
+    /// Sum of all classes; `virtual_bytes` is the virtual size of the process.
     total: MappedSum,
-    /// How long ago the kernel was asked, seconds.
+    /// Age of the answer in seconds.
     age_s: f64,
 }
 
@@ -29,28 +29,28 @@ struct MappingClass {
     sum: MappedSum,
 }
 
-/// What mappings are for.
+/// Purpose of a mapping.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ClassName {
-    /// What brk moves.
+    /// The heap that brk moves.
     Heap,
-    /// The first thread's; stacks of other threads are anonymous memory.
+    /// The stack of the first thread. Stacks of other threads are anonymous memory.
     Stack,
     /// Private memory without a file.
     Anonymous,
-    /// Files.
+    /// Mapped files.
     File,
     /// Memory that can be shared: System V segments, memfd, /dev/shm, shared anonymous mappings.
     Shared,
-    /// The kernel's own, such as the vDSO.
+    /// Mappings of the kernel, such as the vDSO.
     Special,
 }
 
 /// All mappings of one file, or of one piece of shared memory.
 #[derive(Debug, Serialize, ToSchema)]
 struct MappedFile {
-    /// With its folders, as the kernel tells it.
+    /// Path, as the kernel reports it.
     name: String,
     #[serde(flatten)]
     sum: MappedSum,
@@ -59,13 +59,14 @@ struct MappedFile {
 /// A sum of mappings.
 #[derive(Debug, Serialize, ToSchema)]
 struct MappedSum {
-    /// How many.
+    /// Number of mappings.
     mappings: u64,
-    /// Their length.
+    /// Length in bytes.
     virtual_bytes: u64,
-    /// What of them is in memory; null where the process is so large that asking took too long.
+    /// Part that is in RAM, in bytes; null if the process is so large that reading it took too
+    /// long.
     resident_bytes: Option<u64>,
-    /// What of them is in swap; likewise.
+    /// Part that is in swap, in bytes; null as above.
     swap_bytes: Option<u64>,
 }
 
@@ -110,17 +111,17 @@ impl From<memtap_model::MappingClass> for ClassName {
     }
 }
 
-/// Everything that limits the memory of a process, now.
+/// All limits on the memory of a process, now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Limits {
-    /// Its resource limits (`ulimit`).
+    /// Resource limits of the process (`ulimit`).
     limits: Vec<ResourceLimit>,
-    /// Its mappings against `vm.max_map_count`; null where they cannot be counted.
+    /// Number of mappings, compared with `vm.max_map_count`; null if they cannot be counted.
     mappings: Option<MappingCount>,
-    /// Of the control groups above it the one that is fullest; null where none has a limit.
+    /// The fullest control group above the process; null if none has a limit.
     cgroup: Option<GroupLimit>,
     overcommit: Overcommit,
-    /// How long ago all of this was read, seconds.
+    /// Age of the answer in seconds.
     age_s: f64,
 }
 
@@ -128,53 +129,53 @@ pub(crate) struct Limits {
 #[derive(Debug, Serialize, ToSchema)]
 struct ResourceLimit {
     name: LimitName,
-    /// The limit that holds; null: unlimited.
+    /// Current limit in bytes; null means unlimited.
     soft_bytes: Option<u64>,
-    /// How far the process may raise it itself; null: unlimited.
+    /// Highest limit that the process can set itself; null means unlimited.
     hard_bytes: Option<u64>,
-    /// What counts against it; null where that is not known.
+    /// Bytes that count against the limit; null if unknown.
     used_bytes: Option<u64>,
-    /// Whether a capability lifts it: CAP_IPC_LOCK that on locked memory.
+    /// True if a capability lifts the limit, as CAP_IPC_LOCK does for locked memory.
     lifted: bool,
 }
 
-/// Which resource.
+/// The limited resource.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum LimitName {
-    /// RLIMIT_AS against the virtual size.
+    /// `RLIMIT_AS`: virtual size.
     AddressSpace,
-    /// RLIMIT_DATA against private memory that may be written to.
+    /// `RLIMIT_DATA`: private writable memory.
     Data,
-    /// RLIMIT_STACK against the first thread's stack.
+    /// `RLIMIT_STACK`: stack of the first thread.
     Stack,
-    /// RLIMIT_MEMLOCK against what is locked in memory.
+    /// `RLIMIT_MEMLOCK`: locked memory.
     Locked,
 }
 
-/// Mappings against the machine's limit for one process.
+/// Number of mappings, and the machine's limit for one process.
 #[derive(Debug, Serialize, ToSchema)]
 struct MappingCount {
     used: u64,
     limit: u64,
 }
 
-/// A control group that has a limit on memory.
+/// A control group with a memory limit.
 #[derive(Debug, Serialize, ToSchema)]
 struct GroupLimit {
     path: String,
     /// `memory.max`.
     limit_bytes: u64,
-    /// What it has and cannot give back at once: copies of files left out.
+    /// Memory in use without page cache, which the kernel can reclaim at once.
     used_bytes: u64,
 }
 
-/// What the machine promises to all processes together.
+/// Memory that the machine has promised to all processes together.
 #[derive(Debug, Serialize, ToSchema)]
 struct Overcommit {
-    /// `vm.overcommit_memory`: 0 by rule of thumb, 1 always, 2 never beyond the limit.
+    /// `vm.overcommit_memory`: 0 heuristic, 1 always, 2 never beyond the limit.
     mode: u8,
-    /// `CommitLimit`; it holds in mode 2 only.
+    /// `CommitLimit`. It applies in mode 2 only.
     limit_bytes: u64,
     /// `Committed_AS`.
     committed_bytes: u64,

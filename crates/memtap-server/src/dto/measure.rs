@@ -4,22 +4,23 @@ use memtap_store::Measure as Stored;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What is compared: of what was done the sum over the range, of sizes the highest within it.
+/// Measure that processes and programs are compared by. Counters are sums over the range, and sizes
+/// are the highest within it.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Measure {
-    /// Bytes that were asked for and granted.
+    /// Requested bytes of granted requests.
     #[default]
     Requested,
-    /// Bytes that requests truly added.
+    /// Bytes that requests added to the virtual size.
     Granted,
     /// Resident set.
     Resident,
     /// Virtual size.
     Virtual,
-    /// How many requests.
+    /// Number of requests.
     Requests,
-    /// How many of them were refused.
+    /// Number of refused requests.
     Refused,
 }
 

@@ -7,11 +7,12 @@ use utoipa::ToSchema;
 
 use super::Time;
 
-/// Who was killed, whose request for a page came too many, and who had most in the seconds before.
+/// An OOM kill: the victim, the process that triggered it, and the largest processes in the seconds
+/// before.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OomKill {
     timestamp: Time,
-    /// Who was killed.
+    /// Process id of the victim.
     pid: u32,
     process_name: String,
     command: std::sync::Arc<str>,
@@ -20,14 +21,14 @@ pub(crate) struct OomKill {
     virtual_bytes: u64,
     resident_bytes: u64,
     swap_bytes: u64,
-    /// Whose request for a page came too many.
+    /// Process id of the process whose page request triggered the kill.
     asker_pid: u32,
     asker_name: String,
-    /// The last seconds before, earliest first.
+    /// The last seconds before the kill, earliest first.
     before: Vec<OomMoment>,
 }
 
-/// One of the seconds before.
+/// One of the seconds before the kill.
 #[derive(Debug, Serialize, ToSchema)]
 struct OomMoment {
     timestamp: Time,
@@ -36,7 +37,7 @@ struct OomMoment {
     largest: Vec<Large>,
 }
 
-/// One that had much.
+/// A process with a large resident set.
 #[derive(Debug, Serialize, ToSchema)]
 struct Large {
     pid: u32,

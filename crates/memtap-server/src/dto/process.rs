@@ -10,77 +10,79 @@ use utoipa::ToSchema;
 
 use super::{CallName, Time};
 
-/// One process life with its books.
+/// One process with its ledger account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Process {
     pub(crate) pid: u32,
-    /// With the pid: which process life.
+    /// Start time. Together with the pid it identifies the process.
     pub(crate) start_time: Time,
-    /// The kernel's `comm`, a stranger's bytes: those that are not UTF-8 are written `\xNN`.
+    /// The kernel's `comm`. Untrusted text: bytes that are not UTF-8 are written `\xNN`.
     pub(crate) name: String,
     pub(crate) command: Arc<str>,
     pub(crate) user: Arc<str>,
     pub(crate) parent_pid: u32,
-    /// `runtime:id`, from the cgroup's path.
+    /// Container as `runtime:id`, from the path of the control group.
     pub(crate) container: Option<String>,
-    /// The Kubernetes pod's UID.
+    /// UID of the Kubernetes pod.
     pub(crate) pod: Option<String>,
-    /// The innermost systemd unit.
+    /// Innermost systemd unit.
     pub(crate) unit: Option<String>,
-    /// The login session.
+    /// Login session.
     pub(crate) session: Option<String>,
     pub(crate) cgroup: String,
-    /// Its pid inside its own pid namespace, where that is not the machine's.
+    /// Pid in the process's own pid namespace; null if that is the machine's.
     pub(crate) inner_pid: Option<u32>,
     pub(crate) threads: u32,
     pub(crate) state: ProcessState,
     pub(crate) end_time: Option<Time>,
     pub(crate) virtual_bytes: u64,
-    /// The resident set, exact at every reading.
+    /// Resident set, exact at every reading.
     pub(crate) resident_bytes: u64,
     pub(crate) resident: Resident,
     pub(crate) swap_bytes: u64,
     pub(crate) peak_virtual_bytes: u64,
-    /// The highest that is known of (`docs/api.md` says how exactly).
+    /// Highest known resident set. `docs/api.md` describes its precision.
     pub(crate) peak_resident_bytes: u64,
-    /// Page faults of all threads and all its life.
+    /// Minor page faults of all threads since the process started.
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
-    /// Resident set, percent of the machine's memory.
+    /// Resident set in percent of the machine's memory.
     pub(crate) memory_percentage: f64,
-    /// Virtual size that no cause explains.
+    /// Virtual size without a recorded cause.
     pub(crate) unexplained_bytes: i64,
-    /// Every request, refused ones too.
+    /// All requests, refused ones included.
     pub(crate) requests: u64,
-    /// What was asked for and granted, of the calls that ask for memory.
+    /// Requested bytes of granted requests, for the calls that ask for memory.
     pub(crate) requested_bytes: u64,
     pub(crate) refused: u64,
     pub(crate) refusals: Vec<Refusals>,
-    /// Requests of it that are missing in the stream; the sums have them.
+    /// Requests of the process that are missing in the stream. The sums include them.
     pub(crate) lost: u64,
-    /// The calls that may change the virtual size, and of the others those that were made.
+    /// Totals by call: all calls that can change the virtual size, and other calls if the process
+    /// made them.
     pub(crate) calls: BTreeMap<&'static str, CallTotals>,
-    /// What requests truly added. `virtual = opening + granted - released + exec + stack + kernel + shared + unexplained - ended`.
+    /// Bytes that requests added to the virtual size. `virtual = opening + granted - released +
+    /// exec + stack + kernel + shared + unexplained - ended`.
     pub(crate) granted_bytes: u64,
-    /// What requests truly took away.
+    /// Bytes that requests removed from the virtual size.
     pub(crate) released_bytes: u64,
-    /// What it had when it was first known.
+    /// Virtual size when memtap first saw the process.
     pub(crate) opening_bytes: u64,
-    /// New image less old image, over all execs.
+    /// Change by exec: size of the new image minus the old image, summed over all execs.
     pub(crate) exec_bytes: i64,
-    /// Growth of stacks outside any call.
+    /// Stack growth outside any call.
     pub(crate) stack_bytes: i64,
-    /// By calls that are not followed, and by the kernel on its own.
+    /// Changes by calls that memtap does not follow, and by the kernel itself.
     pub(crate) kernel_bytes: i64,
-    /// By another process while both used one address space.
+    /// Changes by another process that used the same address space.
     pub(crate) shared_bytes: i64,
-    /// What it still had when it ended.
+    /// Virtual size when the process ended.
     pub(crate) ended_bytes: u64,
     pub(crate) first_request: Option<Time>,
     pub(crate) last_request: Option<Time>,
 }
 
-/// Whether it lives.
+/// State of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ProcessState {
@@ -88,7 +90,7 @@ pub(crate) enum ProcessState {
     Ended,
 }
 
-/// What it has in memory, by kind.
+/// Resident set by kind.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Resident {
     anonymous_bytes: u64,
@@ -102,17 +104,17 @@ pub(crate) struct Refusals {
     #[schema(value_type = CallName)]
     call: &'static str,
     errno: u16,
-    /// The errno's name, `ENOMEM`.
+    /// Name of the errno, for example `ENOMEM`.
     error: String,
     count: u64,
 }
 
-/// One call's totals.
+/// Totals of one call.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CallTotals {
-    /// Every request, refused ones too.
+    /// All requests, refused ones included.
     count: u64,
-    /// What was asked for and granted.
+    /// Requested bytes of granted requests.
     requested_bytes: u64,
     refused: u64,
 }

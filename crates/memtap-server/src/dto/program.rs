@@ -6,41 +6,41 @@ use utoipa::ToSchema;
 
 use super::{Measure, Time};
 
-/// The largest programs, and all others together.
+/// The largest programs, and the sum of all others.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Programs {
-    /// What they are compared by.
+    /// Measure that programs are compared by.
     by: Measure,
-    /// Length of a step of the series.
+    /// Length of a step of the series in seconds.
     step_s: u64,
     programs: Vec<Program>,
     others: Option<OtherPrograms>,
-    /// What all programs come to together.
+    /// Sum of all programs.
     total: u64,
 }
 
-/// One program.
+/// One program: all processes of one name.
 #[derive(Debug, Serialize, ToSchema)]
 struct Program {
     name: String,
-    /// How many processes of that name lived within the range.
+    /// Number of processes of that name in the range.
     lives: u64,
-    /// Of what was done, the sum; of sizes, the highest that they had together.
+    /// Counters: the sum. Sizes: the highest sum of the processes at the end of a step.
     value: u64,
     series: Vec<ProgramPoint>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct ProgramPoint {
-    /// Where the step begins.
+    /// Start of the step.
     timestamp: Time,
     value: u64,
 }
 
-/// All other programs.
+/// All other programs together.
 #[derive(Debug, Serialize, ToSchema)]
 struct OtherPrograms {
-    /// How many names they have.
+    /// Number of other names.
     names: u64,
     lives: u64,
     value: u64,

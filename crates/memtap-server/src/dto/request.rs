@@ -8,41 +8,41 @@ use utoipa::ToSchema;
 
 use super::{CallName, Time};
 
-/// One request with its outcome.
+/// One memory request with its outcome.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Request {
-    /// The machine's name; null where it is the live view's, this one's.
+    /// Name of the machine; null in the live view, which shows this machine.
     pub host: Option<Arc<str>>,
-    /// When it came back.
+    /// Time at which the call returned.
     pub timestamp: Time,
-    /// Whose it is.
+    /// Process id.
     pub pid: u32,
-    /// Of which thread.
+    /// Thread id.
     pub tid: u32,
-    /// Name of the process then.
+    /// Name of the thread at that time.
     pub process_name: String,
-    /// Which call.
+    /// The memory system call.
     #[schema(value_type = CallName)]
     pub call: &'static str,
-    /// What the arguments asked for, in whole pages: mmap and munmap the length, mremap the new length, brk the distance from the
-    /// break as it was.
+    /// Requested bytes, rounded up to whole pages: the length for mmap and munmap, the new length
+    /// for mremap, the distance from the old break for brk.
     pub memory_size: u64,
-    /// Where the memory is, `0x7f0000000000`; `0x0` where a call is about none.
+    /// Address of the memory, for example `0x7f0000000000`; `0x0` for calls without one.
     #[schema(pattern = "^0x[0-9a-f]+$")]
     pub address: String,
-    /// What the virtual size truly changed by; 0 when refused.
+    /// Actual change of the virtual size; 0 if refused.
     pub delta_bytes: i64,
-    /// Why it was refused; null when it was granted.
+    /// Errno of a refused request; null if granted.
     pub errno: Option<u16>,
-    /// The errno's name, `ENOMEM`.
+    /// Name of the errno, for example `ENOMEM`.
     pub error: Option<String>,
-    /// The virtual size afterwards.
+    /// Virtual size after the request.
     pub virtual_bytes: u64,
-    /// Protection and flags, decoded: `PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS`.
+    /// Protection and flags in text form: `PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS`.
     pub arguments: String,
-    /// The own name of a mapped file, without folders, at most 63 bytes.
+    /// Name of the mapped file without directories, at most 63 bytes.
     pub file: Option<Arc<str>>,
-    /// So many requests of its process are missing just before this one.
+    /// Number of requests of the process that are missing just before this one.
     pub lost_before: u32,
 }
 

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The ten largest names and the rest.
+/// The ten largest names, and the sum of all others.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Share {
-    /// What is added up.
+    /// Name of the summed field.
     by: &'static str,
     total_bytes: u64,
     /// Largest first.
@@ -16,7 +16,7 @@ pub(crate) struct Share {
     others: Option<Others>,
 }
 
-/// One name's part.
+/// The share of one name.
 #[derive(Debug, Serialize, ToSchema)]
 struct Slice {
     name: String,
@@ -26,7 +26,7 @@ struct Slice {
 /// All further names together.
 #[derive(Debug, Serialize, ToSchema)]
 struct Others {
-    /// How many.
+    /// Number of names.
     names: u64,
     bytes: u64,
 }

@@ -11,19 +11,19 @@ use super::{CallName, Time};
 /// Requests by call and size.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Sizes {
-    /// By call and power of two, in that order.
+    /// Histogram, sorted by call and then by size.
     buckets: Vec<SizeBucket>,
-    /// The sizes that came most often, most frequent first.
+    /// Most frequent sizes, most frequent first.
     frequent: Vec<FrequentSize>,
-    /// How many requests were counted.
+    /// Number of requests that were counted.
     rows: u64,
-    /// The oldest of them.
+    /// Time of the oldest request that was counted.
     since: Option<Time>,
-    /// Whether there were more than were counted.
+    /// True if the range has more requests than were counted.
     cut: bool,
 }
 
-/// Requests of `from_bytes` up to, but less than, twice that.
+/// Requests of at least `from_bytes` and less than twice that.
 #[derive(Debug, Serialize, ToSchema)]
 struct SizeBucket {
     #[schema(value_type = CallName)]
@@ -31,7 +31,7 @@ struct SizeBucket {
     from_bytes: u64,
     count: u64,
     refused: u64,
-    /// What they asked for together.
+    /// Sum of the requested bytes.
     bytes: u64,
 }
 
@@ -68,31 +68,31 @@ impl From<memtap_store::Sizes> for Sizes {
     }
 }
 
-/// What was refused, the latest first.
+/// Refused requests, latest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RefusalList {
     refusals: Vec<Refused>,
 }
 
-/// Refused requests of one process, call and errno.
+/// Refused requests with the same process, call and errno.
 #[derive(Debug, Serialize, ToSchema)]
 struct Refused {
     host: Arc<str>,
     pid: u32,
     start_time: Time,
-    /// The process's name at the latest of them.
+    /// Name of the thread that made the latest of these requests.
     name: String,
     #[schema(value_type = CallName)]
     call: &'static str,
     errno: u16,
-    /// The errno's name, `ENOMEM`.
+    /// Name of the errno, for example `ENOMEM`.
     error: String,
-    /// What the errno means for this call, in words.
+    /// Meaning of the errno for this call, as text.
     meaning: String,
-    /// What mends it; null for what programs meet on purpose or bear without harm.
+    /// How to fix it; null if programs cause it on purpose or handle it without harm.
     mend: Option<String>,
     count: u64,
-    /// The largest.
+    /// Largest requested size.
     largest_bytes: u64,
     first_time: Time,
     last_time: Time,

@@ -6,7 +6,7 @@ use memtap_model::WallClock;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// A time as RFC 3339: written in UTC with milliseconds, read with any offset.
+/// A time in RFC 3339 form. Output is UTC with milliseconds; input may have any offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, format = DateTime, examples("2026-11-23T10:00:00.000Z"))]

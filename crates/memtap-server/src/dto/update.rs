@@ -10,13 +10,13 @@ use super::{CallName, Time};
 /// Processes in one update, at most: those that have most.
 const PROCESSES: usize = 1000;
 
-/// The event `update` of the default namespace, as the original system sent it.
+/// Payload of the event `update` in the default namespace, as the original system sent it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Update {
-    /// Those with the largest `memory_used`.
+    /// The processes with the largest `memory_used`.
     #[schema(max_items = 1000)]
     processes: Vec<UpdateProcess>,
-    /// The latest, newest first.
+    /// The latest requests, newest first.
     #[serde(rename = "memoryRequests")]
     #[schema(max_items = 1000)]
     memory_requests: Vec<UpdateRequest>,
@@ -26,18 +26,19 @@ pub(crate) struct Update {
     pie_chart_data: Vec<UpdateSlice>,
 }
 
-/// A process by the original's measure: granted mmap lengths less granted munmap lengths.
+/// A process, measured as in the original system: granted mmap lengths minus granted munmap
+/// lengths.
 #[derive(Debug, Serialize, ToSchema)]
 struct UpdateProcess {
     pid: u32,
     process_name: String,
-    /// Bytes, as a decimal string.
+    /// Bytes as a decimal string.
     memory_used: String,
-    /// Of the machine's memory, four digits after the point.
+    /// Percent of the machine's memory, with four decimals.
     memory_percentage: String,
 }
 
-/// A request in the original's words.
+/// A request with the field names of the original system.
 #[derive(Debug, Serialize, ToSchema)]
 struct UpdateRequest {
     pid: u32,
@@ -48,11 +49,11 @@ struct UpdateRequest {
     timestamp: Time,
 }
 
-/// One name's part of what was mapped.
+/// The share of one name in the mapped bytes.
 #[derive(Debug, Serialize, ToSchema)]
 struct UpdateSlice {
     process_name: String,
-    /// Bytes, as a decimal string.
+    /// Bytes as a decimal string.
     total_memory: String,
 }
 

@@ -7,29 +7,31 @@ use utoipa::ToSchema;
 
 use super::Time;
 
-/// What one process or all of them had.
+/// Usage of one process, or of all processes together, over time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Usage {
-    /// Length of a step, seconds; the history may have longer ones than were asked for.
+    /// Length of a step in seconds. It can be longer than requested, because the history keeps
+    /// short steps for a limited time.
     step_s: u64,
-    /// Oldest first; steps in which nothing changed are left out. Of one process the first step tells what it had then, whether or not
-    /// something changed.
+    /// Steps, oldest first. Steps without a change are left out. For one process, the first step is
+    /// always present and shows its sizes at the start of the range.
     series: Vec<Step>,
-    /// When memtap was running, oldest first; between these, nothing is known.
+    /// Times at which memtap was running, oldest first. Nothing is known about the time between
+    /// them.
     watched: Vec<Stretch>,
 }
 
-/// A stretch of time.
+/// A period of time.
 #[derive(Debug, Serialize, ToSchema)]
 struct Stretch {
     from: Time,
     to: Time,
 }
 
-/// One step: sizes at its end, peaks within it, and what was done in it.
+/// One step: sizes at its end, and peaks and counters within it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Step {
-    /// Where it begins.
+    /// Start of the step.
     timestamp: Time,
     virtual_bytes: u64,
     resident_bytes: u64,

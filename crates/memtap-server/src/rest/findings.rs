@@ -20,18 +20,18 @@ use crate::params::{Asked, language};
 /// After this no further detail is read: the answer says what was not looked at.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Of which range, and in which language.
+/// Range and language of the findings.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FindingsQuery {
-    /// Of the machine of this name; without: of all, each by itself.
+    /// Name of the machine. Default: all machines, each examined separately.
     host: Option<String>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// `en` or `es`, or a locale of these; without: `en`.
+    /// Language: `en` or `es`, or a locale of one of them. Default: `en`.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
@@ -43,10 +43,11 @@ impl FindingsQuery {
     }
 }
 
-/// What a user should know of a range; without a range, of the last hour: leaks, refusals, limits, churn, pressure and more.
+/// Returns the findings for a range: leaks, refusals, limits, churn, pressure and more.
 ///
-/// Each finding rests on figures of the history, with what can be done; none is the usual answer. Limits of processes and groups are known
-/// of the machine on which memtap runs only, and when the range reaches to the present. Looks are made one at a time.
+/// Each finding has the figures that support it, and advice. An empty list is the usual answer.
+/// Limits of processes and control groups are known only for the machine on which memtap runs, and
+/// only if the range reaches the present. memtap computes findings for one client at a time.
 #[utoipa::path(get, path = "/findings", params(FindingsQuery), responses(
     (status = OK, body = Findings),
     NoHistory,

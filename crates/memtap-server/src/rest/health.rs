@@ -27,22 +27,22 @@ impl Pulse {
     }
 }
 
-/// How memtap itself is doing: what was seen, what is missing and why, and what the user should know.
+/// Returns the state of memtap itself: what it captured, what is missing and why, and notices.
 #[utoipa::path(get, path = "/health", responses((status = OK, body = Health)))]
 pub(crate) async fn health(Shared(state): Shared<State>) -> Json<Health> {
     Json(Health::of(&state, &state.now()))
 }
 
-/// The machine and its memory now.
+/// Returns the machine and its memory now.
 #[utoipa::path(get, path = "/host", responses((status = OK, body = Host)))]
 pub(crate) async fn host(Shared(state): Shared<State>) -> Json<Host> {
     Json(Host::of(&state.info.host, &state.now().host))
 }
 
-/// Whether the books are brought up to date, for whoever watches over services.
+/// Reports whether the ledger is up to date, for service monitors.
 #[utoipa::path(get, path = "/healthz", responses(
-    (status = OK, body = String, description = "`ok`"),
-    (status = SERVICE_UNAVAILABLE, body = String, description = "They are not."),
+    (status = OK, body = String, description = "The ledger is up to date: `ok`."),
+    (status = SERVICE_UNAVAILABLE, body = String, description = "The ledger is not up to date."),
 ))]
 pub(crate) async fn healthz(Shared(state): Shared<State>) -> (StatusCode, String) {
     let view = state.now();
@@ -54,7 +54,7 @@ pub(crate) async fn healthz(Shared(state): Shared<State>) -> (StatusCode, String
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the books are not being brought up to date; see memtap's log\n".to_owned(),
+            "the ledger is not being updated. See the log of memtap\n".to_owned(),
         )
     }
 }

@@ -14,27 +14,28 @@ use crate::error::{ApiError, Problem};
 use crate::params::Asked;
 use crate::walks::Unread;
 
-/// Of which life, as pids are used again.
+/// Start time of the process, because pids are used again.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LifeQuery {
-    /// When it began, to the second; another process of that pid is then none.
+    /// Start time, to the second. Another process with the same pid is then not found.
     start_time: Option<Time>,
 }
 
-/// What a living process has mapped now, by class and by file.
+/// Returns the current mappings of a living process, by class and by file.
 ///
-/// The kernel walks its address space for this, which keeps the process from mapping and unmapping. So all who ask share one walk, and
-/// the process rests from it for twenty times as long as it took: meanwhile the answer is the last one, and `age_s` its age.
+/// The kernel walks the address space for this, and the process can hardly map or unmap meanwhile.
+/// All clients therefore share one walk. After a walk, memtap waits for twenty times its duration
+/// before the next one. Until then it returns the last answer, with its age in `age_s`.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/mappings",
-    params(("pid" = u32, Path, description = "Its pid."), LifeQuery),
+    params(("pid" = u32, Path, description = "Process id."), LifeQuery),
     responses(
         (status = OK, body = Mappings),
-        (status = NOT_FOUND, body = Problem, description = "No process of that pid, or of that pid and start, is alive."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not tell."),
+        (status = NOT_FOUND, body = Problem, description = "No living process has this pid, or this pid and start time."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
     )
 )]
 pub(crate) async fn mappings(
@@ -47,17 +48,19 @@ pub(crate) async fn mappings(
     Ok(Json(found.map_err(|error| unread("the mappings", process, &error))?.into()))
 }
 
-/// Everything that limits the memory of a living process: its own limits, its control groups', the machine's.
+/// Returns all limits on the memory of a living process: its own, those of its control groups, and
+/// the machine's.
 ///
-/// Its mappings are counted for this; answers are shared as those of `mappings` are.
+/// memtap counts the mappings of the process for this. Answers are shared and repeated like those
+/// of `mappings`.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/limits",
-    params(("pid" = u32, Path, description = "Its pid."), LifeQuery),
+    params(("pid" = u32, Path, description = "Process id."), LifeQuery),
     responses(
         (status = OK, body = Limits),
-        (status = NOT_FOUND, body = Problem, description = "No process of that pid, or of that pid and start, is alive."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not tell."),
+        (status = NOT_FOUND, body = Problem, description = "No living process has this pid, or this pid and start time."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
     )
 )]
 pub(crate) async fn limits(
@@ -72,7 +75,7 @@ pub(crate) async fn limits(
 
 /// The process, if it is alive, and the one that is meant.
 fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiError> {
-    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
+    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("invalid pid '{pid}': expected a number")))?;
     let view = state.now();
     let second = |time: memtap_model::WallClock| time.0.div_euclid(1_000_000_000);
     let process = view.process(Tgid(pid)).filter(|process| process.ended_at.is_none());
@@ -80,7 +83,8 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
         .filter(|process| query.start_time.is_none_or(|start| second(start.0) == second(process.started_at)));
     let gone = || {
         let which = query.start_time.map(|start| format!(" that started at {start}")).unwrap_or_default();
-        let what = format!("no process {pid}{which} is alive: only the present has its mappings and limits");
+        let what =
+            format!("no living process {pid}{which}. Mappings and limits exist only while a process runs");
         ApiError(StatusCode::NOT_FOUND, what)
     };
     meant.map(|process| process.process).ok_or_else(gone)
@@ -90,9 +94,9 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
 pub(super) fn unread(what: &str, process: ProcessId, unread: &Unread) -> ApiError {
     let (pid, why) = (process.tgid.0, &unread.why);
     let text = match unread.kind {
-        std::io::ErrorKind::Unsupported => format!("{what} of process {pid} cannot be told: {why}"),
+        std::io::ErrorKind::Unsupported => format!("cannot read {what} of process {pid}: {why}"),
         _ => format!(
-            "{what} of process {pid} cannot be read: {why}; it may have ended, or memtap lacks CAP_SYS_PTRACE"
+            "cannot read {what} of process {pid}: {why}. The process may have ended, or memtap needs CAP_SYS_PTRACE"
         ),
     };
     ApiError(StatusCode::SERVICE_UNAVAILABLE, text)

@@ -21,31 +21,31 @@ const DEFAULT_LIMIT: usize = 1_000;
 /// Programs where no number was asked for.
 const DEFAULT_TOP: usize = 10;
 
-/// Which processes, of which time.
+/// Filters and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LivesQuery {
-    /// Of the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// That lived after this time; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// That lived before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Of this pid.
+    /// Process id.
     pid: Option<u32>,
-    /// Of the life that began then, to the second.
+    /// Start time of the process, to the second. Default: every process that had the pid.
     start_time: Option<Time>,
-    /// Whose name contains this (case folded).
+    /// Part of the name, case-insensitive.
     name: Option<String>,
-    /// The largest by this first.
+    /// Measure to sort by, largest first.
     by: Option<Measure>,
-    /// At most so many.
+    /// Maximum number of processes.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 1_000)]
     limit: Option<Limit>,
 }
 
-/// The processes that lived within a range, also those that did nothing in it; without a range, in the last hour.
+/// Returns the processes that existed in a range, including those that did nothing in it.
 #[utoipa::path(get, path = "/lives", params(LivesQuery), responses(
     (status = OK, body = Lives),
     NoHistory,
@@ -63,27 +63,29 @@ pub(crate) async fn lives(Shared(state): Shared<State>, Asked(query): Asked<Live
     Ok(Json(ask(move || reader.lives(&query)).await?.into()))
 }
 
-/// Which programs, of which time.
+/// Measure and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ProgramsQuery {
-    /// Of the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// The largest by this.
+    /// Measure to sort by, largest first.
     by: Option<Measure>,
-    /// How many of them; the others come together.
+    /// Number of programs. All others are added up.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 10)]
     top: Option<Top>,
-    /// Length of a step of the series in seconds; 0: no series. Without: so that there are about 300. An answer has at most 2,000.
+    /// Length of a step of the series in seconds; 0 means no series. Default: a length that gives
+    /// about 300 steps. Maximum: 2,000 steps.
     step: Option<u64>,
 }
 
-/// The programs of a range, processes of one name together: the largest, with what they had over time.
+/// Returns the largest programs of a range, with their values over time. A program is all processes
+/// of one name.
 #[utoipa::path(get, path = "/programs", params(ProgramsQuery), responses(
     (status = OK, body = Programs),
     NoHistory,

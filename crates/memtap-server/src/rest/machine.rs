@@ -11,7 +11,7 @@ use crate::State;
 use crate::dto::{Hosts, Machine, Runs, Time};
 use crate::params::Asked;
 
-/// The machines that have written into the store.
+/// Returns the machines that have written into the store.
 #[utoipa::path(get, path = "/hosts", responses(
     (status = OK, body = Hosts),
     NoHistory,
@@ -24,20 +24,20 @@ pub(crate) async fn hosts(Shared(state): Shared<State>) -> Answer<Hosts> {
 /// Runs in one answer.
 const RUNS: usize = 1_000;
 
-/// Of which machine and which time.
+/// Machine and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RunsQuery {
-    /// On the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// That told of a time after this; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// That began before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
 }
 
-/// The runs of memtap that told of a range: in the time between them nobody watched. Without a range, of the last hour.
+/// Returns the runs of memtap that recorded data in a range. Nothing was recorded between runs.
 #[utoipa::path(get, path = "/runs", params(RunsQuery), responses(
     (status = OK, body = Runs),
     NoHistory,
@@ -48,25 +48,27 @@ pub(crate) async fn runs(Shared(state): Shared<State>, Asked(query): Asked<RunsQ
     Ok(Json(Runs::of(runs, RUNS)))
 }
 
-/// Of which machine and which time.
+/// Machine and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct MachineQuery {
-    /// The machine of this name; without: the sum of all.
+    /// Name of the machine. Default: the sum of all machines.
     host: Option<String>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000.
+    /// Length of a step in seconds. Default: a length that gives about 300 steps. Maximum: 2,000
+    /// steps.
     #[param(minimum = 1)]
     step: Option<u64>,
 }
 
-/// The machine's memory and the requests by call over time; without a range, in the last hour.
+/// Returns the machine's memory and the requests by call over time.
 ///
-/// The history keeps short steps for a while only, so that the steps of the answer may be longer than asked for.
+/// The history keeps short steps for a limited time. Steps of the answer can therefore be longer
+/// than requested.
 #[utoipa::path(get, path = "/machine", params(MachineQuery), responses(
     (status = OK, body = Machine),
     NoHistory,

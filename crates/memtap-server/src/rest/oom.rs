@@ -14,18 +14,18 @@ use crate::params::{Asked, Limit};
 /// OOM kills where no limit was asked for.
 const DEFAULT_LIMIT: usize = 100;
 
-/// Of which time.
+/// Range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OomQuery {
-    /// On the machine of this name; only with a range.
+    /// Name of the machine. It has an effect only together with `from` or `to`.
     host: Option<String>,
-    /// From this time on; without, and with `to`: an hour before it.
+    /// Start of the range. Default if `to` is given: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without, and with `from`: now.
+    /// End of the range, exclusive. Default if `from` is given: now.
     to: Option<Time>,
-    /// At most so many.
+    /// Maximum number of OOM kills.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<Limit>,
 }
@@ -36,7 +36,9 @@ pub(crate) struct OomKills {
     oom_kills: Vec<OomKill>,
 }
 
-/// OOM kills, latest first, each with who had most in the seconds before: those of a range, or without `from` and `to` those since memtap
+/// Returns OOM kills, latest first, each with the largest processes in the seconds before.
+///
+/// With `from` or `to` they come from the history. Without both, they are those since memtap
 /// started (the latest 100).
 #[utoipa::path(get, path = "/oom", params(OomQuery), responses(
     (status = OK, body = OomKills),

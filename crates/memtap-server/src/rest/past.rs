@@ -15,7 +15,7 @@ use crate::error::{ApiError, Problem};
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it is described only: what is answered with is an `ApiError`")]
 pub(super) enum NoHistory {
-    /// There is no history (`--store none`).
+    /// There is no history, because memtap runs with `--store none`.
     #[response(status = NOT_FOUND)]
     None(Problem),
     /// The store cannot answer now.
@@ -46,7 +46,7 @@ pub(super) fn step(range: &Range, asked_s: Option<u64>) -> Result<Duration, ApiE
     if range_s / step_s > STEPS {
         let least = range_s / STEPS + 1;
         return Err(ApiError::wrong(format!(
-            "step={step_s} gives more than {STEPS} steps: at least {least} for this range"
+            "step={step_s} gives more than {STEPS} steps. Use at least {least} for this range"
         )));
     }
     Ok(Duration::from_secs(step_s))
@@ -54,7 +54,8 @@ pub(super) fn step(range: &Range, asked_s: Option<u64>) -> Result<Duration, ApiE
 
 /// The store's reading side, if there is a history.
 pub(super) fn reader(state: &State) -> Result<Arc<dyn Reader>, ApiError> {
-    let none = "there is no history (--store none): the latest is at /api/v1/processes";
+    let none =
+        "there is no history, because memtap runs with --store none. Current data is at /api/v1/processes";
     state.reader.clone().ok_or_else(|| ApiError(StatusCode::NOT_FOUND, none.to_owned()))
 }
 

@@ -17,7 +17,7 @@ use crate::dto::{Process, Share};
 use crate::error::{ApiError, Problem};
 use crate::params::{Asked, Limit};
 
-/// Which processes, in which order.
+/// Filters and order.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -25,20 +25,20 @@ pub(crate) struct ProcessesQuery {
     /// Field to sort by.
     #[param(default = "virtual_bytes")]
     sort: Option<SortField>,
-    /// Whether the largest (latest, last in the alphabet) come first or last.
+    /// Sort order. `desc` puts the largest, the latest, or the last in the alphabet first.
     #[param(default = "desc")]
     order: Option<Order>,
-    /// At most so many.
+    /// Maximum number of processes.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 10_000)]
     limit: Option<Limit>,
-    /// Whose name contains this (case folded).
+    /// Part of the name, case-insensitive.
     name: Option<String>,
-    /// Also those that ended (the latest 1,000).
+    /// Include processes that ended (the latest 1,000).
     #[param(default = false)]
     ended: Option<bool>,
 }
 
-/// Whether small ones come first or large ones.
+/// Sort order: ascending or descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
@@ -46,13 +46,13 @@ pub(crate) enum Order {
     Desc,
 }
 
-/// Processes in the order that was asked for.
+/// Processes in the requested order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Processes {
     processes: Vec<Process>,
 }
 
-/// The processes alive, with their books.
+/// Returns the living processes with their ledger accounts.
 #[utoipa::path(get, path = "/processes", params(ProcessesQuery), responses((status = OK, body = Processes)))]
 pub(crate) async fn processes(
     Shared(state): Shared<State>,
@@ -78,7 +78,7 @@ fn matching(view: &LiveView, name: Option<&str>, ended: bool) -> Vec<Process> {
 
 macro_rules! sort_fields {
     ($($field:ident)*) => {
-        /// The fields of a process that can be sorted by.
+        /// Fields of a process that the list can be sorted by.
         #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
         #[expect(non_camel_case_types, reason = "the fields' own names")]
         pub(crate) enum SortField { $($field,)* memory_percentage }
@@ -101,49 +101,50 @@ sort_fields! {
     last_request
 }
 
-/// What shall be told of one process.
+/// Options for one process.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ProcessQuery {
-    /// Ask the kernel for PSS, USS and swap PSS as well. It walks all pages of the process, so this is never done for all of them. All
-    /// who ask share one walk, and the process rests from it for twenty times as long as it took: meanwhile the answer is the last one.
+    /// Include PSS, USS and swap PSS. The kernel walks all pages of the process for this, so memtap
+    /// never does it for all processes. All clients share one walk. After a walk, memtap waits for
+    /// twenty times its duration before the next one, and returns the last answer until then.
     #[param(default = false)]
     pss: Option<bool>,
 }
 
-/// One process, and with `pss=true`, while it is alive, what it has when shared pages are split among those that share them.
+/// One process. With `pss=true` and while the process is alive, also its proportional memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OneProcess {
     #[serde(flatten)]
     process: Process,
-    /// Its pages, each divided by how many processes have it.
+    /// PSS: each page divided by the number of processes that share it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pss_bytes: Option<u64>,
-    /// Pages that it alone has.
+    /// USS: pages that only this process has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     uss_bytes: Option<u64>,
-    /// Swapped pages, divided likewise.
+    /// Swapped pages, divided in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     swap_pss_bytes: Option<u64>,
-    /// How long ago the kernel was asked for these three, seconds.
+    /// Age of these three values in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pss_age_s: Option<f64>,
 }
 
-/// The process of a pid: the one alive, else the one that ended last.
+/// Returns the process with this pid: the living one, or else the one that ended last.
 #[utoipa::path(
     get,
     path = "/processes/{pid}",
-    params(("pid" = u32, Path, description = "Its pid."), ProcessQuery),
+    params(("pid" = u32, Path, description = "Process id."), ProcessQuery),
     responses(
         (status = OK, body = OneProcess),
-        (status = NOT_FOUND, body = Problem, description = "No process of that pid is known, alive or recently ended."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "PSS cannot be read."),
+        (status = NOT_FOUND, body = Problem, description = "No living or recently ended process has this pid."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report PSS, or memtap may not read it."),
     )
 )]
 pub(crate) async fn process(
@@ -151,10 +152,14 @@ pub(crate) async fn process(
     Path(pid): Path<String>,
     Asked(query): Asked<ProcessQuery>,
 ) -> Answer<OneProcess> {
-    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
+    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("invalid pid '{pid}': expected a number")))?;
     let view = state.now();
-    let unknown =
-        || ApiError(StatusCode::NOT_FOUND, format!("no process {pid} is known, alive or recently ended"));
+    let unknown = || {
+        ApiError(
+            StatusCode::NOT_FOUND,
+            format!("unknown process {pid}: it is not running, and it has not ended recently"),
+        )
+    };
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
     let process = Process::of(summary, view.host.total_bytes);
     let is_asked = query.pss.unwrap_or(false) && summary.ended_at.is_none();
@@ -174,7 +179,7 @@ pub(crate) async fn process(
     }))
 }
 
-/// Who asked for most, by process name, over all processes seen since the start.
+/// Returns the requested bytes by process name, over all processes since memtap started.
 #[utoipa::path(get, path = "/share", responses((status = OK, body = Share)))]
 pub(crate) async fn share(Shared(state): Shared<State>) -> Json<Share> {
     Json(Share::from(&state.now().requested))

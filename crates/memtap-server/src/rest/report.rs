@@ -25,29 +25,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The range without `from`.
 const HOUR_NS: i64 = 3_600_000_000_000;
 
-/// Of which range and of whom, and in which form.
+/// Range, filters and format of the report.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReportQuery {
-    /// Of the machine of this name; without: of all.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Of programs of this name: `*` stands for anything, `?` for one character, in capitals or not.
+    /// Pattern for the program name, case-insensitive: `*` matches any text, `?` one character.
     name: Option<String>,
-    /// Of this pid.
+    /// Process id.
     pid: Option<u32>,
-    /// Compared with the range that begins then (with `compare_to`).
+    /// Start of a second range to compare with. It needs `compare_to`.
     compare_from: Option<Time>,
-    /// Where that range ends.
+    /// End of the second range.
     compare_to: Option<Time>,
-    /// `html`, `md`, `json`, `csv` or `txt`; without: `html`.
+    /// Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`.
     #[param(pattern = "^(html|md|json|csv|txt)$")]
     format: Option<String>,
-    /// `en` or `es`, or a locale of these; without: `en`.
+    /// Language: `en` or `es`, or a locale of one of them. Default: `en`.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
@@ -64,7 +64,7 @@ impl ReportQuery {
         let compare = match (self.compare_from, self.compare_to) {
             (None, None) => None,
             (Some(from), Some(to)) => Some(Span { from: At(from.0), to: At(to.0) }),
-            _ => return Err(ApiError::wrong("compare_from and compare_to belong together")),
+            _ => return Err(ApiError::wrong("compare_from and compare_to must be given together")),
         };
         let range = Range { host: self.host, from, to };
         let ask = Ask { range, name, pid: self.pid.map(Tgid), compare, now, limits: None };
@@ -72,25 +72,27 @@ impl ReportQuery {
     }
 }
 
-/// A report of a range, as a file to be kept or printed; without a range, of the last hour.
+/// Returns a report of a range as a file.
 ///
-/// It holds the machine's memory, requests by call, the top programs by each measure, the largest requests, what was refused and why, OOM
-/// kills, short-lived processes, findings, and what is missing in the figures. HTML is one file that needs nothing else; its times and those
-/// of Markdown and text are of the clock of the machine that memtap runs on. Reports are made one at a time, within 30 seconds.
+/// It contains the machine's memory, requests by call, the top programs by each measure, the
+/// largest requests, refusals and their reasons, OOM kills, short-lived processes, findings, and
+/// what is missing in the figures. The HTML report is one self-contained file. HTML, Markdown and
+/// text show times in the time zone of the machine on which memtap runs. memtap makes one report at
+/// a time, within 30 seconds.
 #[utoipa::path(get, path = "/report", params(ReportQuery), responses(
-    (status = OK, description = "The report, by `format`.", content(
+    (status = OK, description = "The report in the requested format.", content(
         (String = "text/html"), (String = "text/markdown"), (serde_json::Value = "application/json"), (String = "text/csv"),
         (String = "text/plain"),
     )),
-    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`), or it knows no such machine."),
-    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now, or took too long."),
+    (status = NOT_FOUND, body = Problem, description = "There is no history (`--store none`), or it does not contain this machine."),
+    (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now, or the report took too long."),
 ))]
 pub(crate) async fn report(
     Shared(state): Shared<State>,
     Asked(query): Asked<ReportQuery>,
 ) -> Result<Response, ApiError> {
     let Some(reader) = state.reader.clone() else {
-        let none = "there is no history (--store none), and reports come from it";
+        let none = "there is no history, because memtap runs with --store none. A report needs a history";
         return Err(ApiError(StatusCode::NOT_FOUND, none.to_owned()));
     };
     let (mut ask, format, lang) = query.resolve()?;
@@ -112,7 +114,7 @@ pub(crate) async fn report(
 }
 
 fn too_long() -> ApiError {
-    let what = "the report was not made within 30 seconds: ask for a shorter range, or use memtap report";
+    let what = "the report was not finished within 30 seconds. Choose a shorter range, or use the command memtap report";
     ApiError(StatusCode::SERVICE_UNAVAILABLE, what.to_owned())
 }
 

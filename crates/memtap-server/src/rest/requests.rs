@@ -20,34 +20,34 @@ use crate::params::{Asked, Calls, Limit};
 /// Rows where no limit was asked for.
 const DEFAULT_LIMIT: usize = 100;
 
-/// Which requests; every filter narrows.
+/// Filters. A request must match all of them.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RequestsQuery {
-    /// Of the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// Of this pid.
+    /// Process id.
     pid: Option<u32>,
-    /// Of the life that began then, to the second; without: of all lives of that pid.
+    /// Start time of the process, to the second. Default: every process that had the pid.
     start_time: Option<Time>,
-    /// Whose process name contains this (case folded).
+    /// Part of `process_name`, case-insensitive.
     name: Option<String>,
-    /// Of these calls, with commas between them.
+    /// Calls, separated by commas.
     #[param(value_type = Option<Vec<CallName>>, style = Form, explode = false)]
     call: Option<Calls>,
-    /// That asked for at least so many bytes.
+    /// Minimum size in bytes.
     min_size: Option<u64>,
-    /// Only refused ones, or only granted ones.
+    /// True: only refused requests. False: only granted requests.
     refused: Option<bool>,
-    /// From this time on.
+    /// Start of the range.
     from: Option<Time>,
-    /// Before this time.
+    /// End of the range, exclusive.
     to: Option<Time>,
-    /// At most so many.
+    /// Maximum number of requests in one page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<Limit>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
 }
@@ -56,11 +56,12 @@ pub(crate) struct RequestsQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Requests {
     requests: Vec<Request>,
-    /// Gives the next page; null at the end.
+    /// Cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
-/// Requests of the history, newest first; with `--store none` the latest.
+/// Returns requests from the history, newest first. With `--store none`, returns the latest
+/// requests.
 #[utoipa::path(get, path = "/requests", params(RequestsQuery), responses(
     (status = OK, body = Requests),
     (status = SERVICE_UNAVAILABLE, body = Problem, description = "The store cannot answer now."),

@@ -17,32 +17,32 @@ use crate::params::{Asked, Calls, Limit, Rows, language};
 /// Refusals where no limit was asked for.
 const DEFAULT_LIMIT: usize = 100;
 
-/// Of which requests, of which time.
+/// Filters and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SizesQuery {
-    /// Of the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Of this pid.
+    /// Process id.
     pid: Option<u32>,
-    /// Of the life that began then, to the second.
+    /// Start time of the process, to the second. Default: every process that had the pid.
     start_time: Option<Time>,
-    /// Whose process name contains this (case folded).
+    /// Part of `process_name`, case-insensitive.
     name: Option<String>,
-    /// Of these calls, with commas between them.
+    /// Calls, separated by commas.
     #[param(value_type = Option<Vec<CallName>>, style = Form, explode = false)]
     call: Option<Calls>,
-    /// The newest so many are counted.
+    /// Maximum number of requests to count, newest first.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, default = 1_000_000)]
     rows: Option<Rows>,
 }
 
-/// Which sizes were asked for: a histogram by call and power of two, and the most frequent sizes.
+/// Returns the requested sizes: a histogram by call and power of two, and the most frequent sizes.
 #[utoipa::path(get, path = "/sizes", params(SizesQuery), responses(
     (status = OK, body = Sizes),
     NoHistory,
@@ -70,35 +70,36 @@ impl SizesQuery {
     }
 }
 
-/// Of which life, and of which time.
+/// Process and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallsQuery {
-    /// Of the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// Of the life that began then, to the second; without: of all lives of that pid.
+    /// Start time of the process, to the second. Default: every process that had the pid.
     start_time: Option<Time>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000.
+    /// Length of a step in seconds. Default: a length that gives about 300 steps. Maximum: 2,000
+    /// steps.
     #[param(minimum = 1)]
     step: Option<u64>,
-    /// The newest so many are counted.
+    /// Maximum number of requests to count, newest first.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, default = 1_000_000)]
     rows: Option<Rows>,
 }
 
-/// The requests of one process by call over time, as far as the history has them, and the names it made them under.
+/// Returns the stored requests of one process by call over time, and the names of the process.
 ///
-/// They are counted from the stored requests, so that what was lost in the stream or has aged is missing here; `/usage` has the sums of
-/// all calls, which miss nothing.
+/// Requests that were lost in the stream or deleted by retention are missing here. `/usage` has the
+/// exact sums of all calls.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/calls",
-    params(("pid" = u32, Path, description = "Its pid."), CallsQuery),
+    params(("pid" = u32, Path, description = "Process id."), CallsQuery),
     responses(
         (status = OK, body = ProcessCalls),
         NoHistory,
@@ -109,7 +110,7 @@ pub(crate) async fn calls(
     Path(pid): Path<String>,
     Asked(query): Asked<CallsQuery>,
 ) -> Answer<ProcessCalls> {
-    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("a pid is a number, not '{pid}'")))?;
+    let pid = pid.parse().map_err(|_| ApiError::wrong(format!("invalid pid '{pid}': expected a number")))?;
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let step = step(&range, query.step)?;
     let query = RequestQuery {
@@ -124,35 +125,35 @@ pub(crate) async fn calls(
     Ok(Json(ask(move || reader.calls(&query, step)).await?.into()))
 }
 
-/// Whose refused requests, of which time.
+/// Filters and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RefusalsQuery {
-    /// Of the machine of this name.
+    /// Name of the machine. Default: all machines.
     host: Option<String>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Of this pid.
+    /// Process id.
     pid: Option<u32>,
-    /// Of the life that began then, to the second.
+    /// Start time of the process, to the second. Default: every process that had the pid.
     start_time: Option<Time>,
-    /// Whose process name contains this (case folded).
+    /// Part of `process_name`, case-insensitive.
     name: Option<String>,
-    /// Of these calls, with commas between them.
+    /// Calls, separated by commas.
     #[param(value_type = Option<Vec<CallName>>, style = Form, explode = false)]
     call: Option<Calls>,
-    /// At most so many.
+    /// Maximum number of rows.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<Limit>,
-    /// Meanings in `en` or `es`, or a locale of these; without: `en`.
+    /// Language of the meanings: `en` or `es`, or a locale of one of them. Default: `en`.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
 
-/// What was refused, by process, call and errno, the latest first.
+/// Returns refused requests by process, call and errno, latest first.
 #[utoipa::path(get, path = "/refusals", params(RefusalsQuery), responses(
     (status = OK, body = RefusalList),
     NoHistory,

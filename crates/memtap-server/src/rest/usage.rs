@@ -13,30 +13,32 @@ use crate::State;
 use crate::dto::{Time, Usage};
 use crate::params::Asked;
 
-/// Whose usage, of which time.
+/// Filters and range.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuery {
-    /// Of the machine of this name; without: the sum of all.
+    /// Name of the machine. Default: the sum of all machines.
     host: Option<String>,
-    /// Of this pid; without: of all processes together.
+    /// Process id. Default: all processes together.
     pid: Option<u32>,
-    /// Of the life that began then, to the second; without: of all lives of that pid.
+    /// Start time of the process, to the second. Default: every process that had the pid.
     start_time: Option<Time>,
-    /// From this time on; without: an hour before `to`.
+    /// Start of the range. Default: one hour before `to`.
     from: Option<Time>,
-    /// Before this time; without: now.
+    /// End of the range, exclusive. Default: now.
     to: Option<Time>,
-    /// Length of a step in seconds; without: so that there are about 300. An answer has at most 2,000.
+    /// Length of a step in seconds. Default: a length that gives about 300 steps. Maximum: 2,000
+    /// steps.
     #[param(minimum = 1)]
     step: Option<u64>,
 }
 
-/// What one pid or all processes together had over time; without a range, in the last hour.
+/// Returns the usage of one pid, or of all processes together, over time.
 ///
-/// The history keeps short steps for a while only, so that the steps of the answer may be longer than asked for. Of all processes,
-/// memory that they share counts once for each, and peaks are the highest sums at a reading.
+/// The history keeps short steps for a limited time. Steps of the answer can therefore be longer
+/// than requested. For all processes together, shared memory counts once for each process, and
+/// peaks are the highest sums at a reading.
 #[utoipa::path(get, path = "/usage", params(UsageQuery), responses(
     (status = OK, body = Usage),
     NoHistory,
