@@ -97,29 +97,29 @@ calls! {
     Mmap "mmap" 9 [90, 192], Second Answer, moves true, asks true,
         protection Some(2), flags Some((3, Flags::Mapping)), "Map memory or a file.";
     Munmap "munmap" 11 [91], Second First, moves true, asks false,
-        protection None, flags None, "Release a range.";
+        protection None, flags None, "Unmap a range.";
     Mremap "mremap" 25 [163], Third Answer, moves true, asks true,
         protection None, flags Some((3, Flags::Remapping)), "Grow, shrink or move a mapping.";
     Brk "brk" 12 [45], Break First, moves true, asks true,
         protection None, flags None, "Move the end of the heap.";
     Mprotect "mprotect" 10 [125], Second First, moves false, asks false,
-        protection Some(2), flags None, "Change what may be done with a range.";
+        protection Some(2), flags None, "Change the protection of a range.";
     PkeyMprotect "pkey_mprotect" 329 [380], Second First, moves false, asks false,
-        protection Some(2), flags Some((3, Flags::Key)), "The same, with a protection key.";
+        protection Some(2), flags Some((3, Flags::Key)), "Change the protection of a range, with a protection key.";
     Madvise "madvise" 28 [219], Second First, moves false, asks false,
-        protection None, flags Some((2, Flags::Advice)), "Say how a range will be used, or give back its pages.";
+        protection None, flags Some((2, Flags::Advice)), "Advise the kernel how a range will be used, or release its pages.";
     ProcessMadvise "process_madvise" 440 [440], Answer Nowhere, moves false, asks false,
-        protection None, flags Some((3, Flags::Advice)), "The same for ranges of another process.";
+        protection None, flags Some((3, Flags::Advice)), "Advise the kernel about ranges of another process.";
     Mlock "mlock" 149 [150], Second First, moves false, asks false,
-        protection None, flags None, "Keep a range in memory.";
+        protection None, flags None, "Lock a range in RAM.";
     Mlock2 "mlock2" 325 [376], Second First, moves false, asks false,
-        protection None, flags Some((2, Flags::Lock)), "The same, with flags.";
+        protection None, flags Some((2, Flags::Lock)), "Lock a range in RAM, with flags.";
     Munlock "munlock" 150 [151], Second First, moves false, asks false,
-        protection None, flags None, "No longer keep a range in memory.";
+        protection None, flags None, "Unlock a range.";
     Mlockall "mlockall" 151 [152], None Nowhere, moves false, asks false,
-        protection None, flags Some((0, Flags::LockAll)), "Keep everything in memory.";
+        protection None, flags Some((0, Flags::LockAll)), "Lock the whole address space in RAM.";
     Munlockall "munlockall" 152 [153], None Nowhere, moves false, asks false,
-        protection None, flags None, "No longer keep everything in memory.";
+        protection None, flags None, "Unlock the whole address space.";
     Shmat "shmat" 30 [397], Delta AnswerOrSecond, moves true, asks true,
         protection None, flags Some((2, Flags::SharedMemory)), "Attach a System V shared memory segment.";
     Shmdt "shmdt" 67 [398], Delta First, moves true, asks false,
@@ -127,11 +127,11 @@ calls! {
     RemapFilePages "remap_file_pages" 216 [257], Second First, moves true, asks false,
         protection Some(2), flags Some((4, Flags::Mapping)), "Rearrange the pages of a shared file mapping.";
     MemfdCreate "memfd_create" 319 [356], None Nowhere, moves false, asks false,
-        protection None, flags Some((1, Flags::MemoryFile)), "Make a file that lives in memory.";
+        protection None, flags Some((1, Flags::MemoryFile)), "Create a file in memory.";
     Userfaultfd "userfaultfd" 323 [374], None Nowhere, moves false, asks false,
         protection None, flags Some((0, Flags::Userfault)), "Handle page faults in user space.";
     Mseal "mseal" 462 [462], Second First, moves false, asks false,
-        protection None, flags None, "Forbid any further change of a range.";
+        protection None, flags None, "Seal a range: forbid further changes.";
 }
 
 impl Call {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use memtap_model::{CALLS, CallRow, SizeRule};
 
 fn document() -> String {
-    let mut text = "# The memory calls that memtap follows\n\nMade from `crates/memtap-model/src/call.rs`. *Size* is what `memory_size` and the requested \
-        bytes are; *asks*: its size counts as asked for; *moves*: it may change the virtual size.\n\n\
+    let mut text = "# The memory calls that memtap follows\n\nThis table is generated from `crates/memtap-model/src/call.rs`. *Size*: the source of `memory_size` and of the requested \
+        bytes. *Asks*: the size counts as requested memory. *Moves*: the call may change the virtual size.\n\n\
         | call | what it does | size | asks | moves | x86-64 | i386 |\n| --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for row in CALLS {
@@ -34,9 +34,9 @@ fn size(row: &CallRow) -> &'static str {
         SizeRule::None => "",
         SizeRule::Second => "second argument",
         SizeRule::Third => "third argument",
-        SizeRule::Break => "distance from the break as it was",
-        SizeRule::Delta => "what it changed",
-        SizeRule::Answer => "the answer",
+        SizeRule::Break => "distance from the previous break",
+        SizeRule::Delta => "change of the virtual size",
+        SizeRule::Answer => "return value",
     }
 }
 
@@ -49,7 +49,7 @@ fn the_document_is_that_of_the_table() {
     let committed = std::fs::read_to_string(root.join("docs/calls.md")).unwrap_or_default();
     assert!(
         committed == document(),
-        "docs/calls.md is not that of the table; run: cp {} docs/calls.md",
+        "docs/calls.md differs from the call table. Run: cp {} docs/calls.md",
         made.display()
     );
 }

@@ -442,7 +442,7 @@ fn a_server_that_is_away_at_the_start_is_waited_for() {
     handle.send(batch((0..100).map(|n| mmap(7, b"perl", n)).collect()));
     wait("it is told", || handle.status().error.is_some());
     let told = handle.status().error.unwrap();
-    assert!(told.contains("start the server") && !told.contains("s3cr3t"), "{told}");
+    assert!(told.contains("Start the server") && !told.contains("s3cr3t"), "{told}");
     let page = handle.reader().requests(&RequestQuery::default());
     assert!(matches!(page, Err(StoreError::Mysql { away: true, .. })), "{page:?}");
     server.restart();
@@ -464,7 +464,7 @@ fn a_full_disk_of_the_server_is_waited_out() {
     handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
     wait("it is told", || handle.status().error.is_some());
     let told = handle.status().error.unwrap();
-    assert!(told.contains("1114") && told.contains("free some space"), "{told}");
+    assert!(told.contains("1114") && told.contains("Free some disk space"), "{told}");
     server.sql(&database, "DROP TRIGGER full_disk");
     wait("it is delivered", || handle.status().rows == 10);
     let status = handle.finish();

@@ -294,7 +294,7 @@ fn compact_wants_the_file_for_itself() {
     let before = history.state();
     let (code, out, told) = history.run(&["compact"]);
     assert_eq!((code, out.as_str()), (Some(1), ""), "an idle writer is a writer");
-    assert!(told.contains("memtap.db is in use: end the memtap that writes it"), "{told}");
+    assert!(told.contains("memtap.db is in use. Stop memtap"), "{told}");
     assert_eq!(history.state(), before);
     drop(writer);
     assert_eq!(history.run(&["compact"]).0, Some(0));
@@ -314,7 +314,7 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     fails(&history, "there is no history in ");
     assert!(!history.path().exists(), "nothing was made");
     std::fs::write(history.path(), b"not a database at all\n".repeat(1000)).unwrap();
-    fails(&history, "is no database of memtap");
+    fails(&history, "is not a memtap database");
     std::fs::remove_file(history.path()).unwrap();
     history.sql("CREATE TABLE mine (x)");
     fails(&history, "another program's SQLite database");
@@ -324,7 +324,7 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     history.sql("PRAGMA user_version = 99");
     fails(&history, "newer than this memtap's");
     for (url, mend) in
-        [("none", "--store none keeps nothing"), ("mysql://me:secret@127.0.0.1:1/db", "start the server")]
+        [("none", "--store none keeps nothing"), ("mysql://me:secret@127.0.0.1:1/db", "Start the server")]
     {
         let (code, _, told) = history.run(&["compact", "--store", url]);
         assert!(code == Some(1) && told.contains(mend) && !told.contains("secret"), "{told}");

@@ -181,5 +181,5 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     server.sql(&stored.database, "UPDATE memtap_schema SET version = 1");
     fails("start memtap once with this --store");
     server.sql(&stored.database, "DROP TABLE memtap_schema");
-    fails("it has no tables of memtap");
+    fails("it has no memtap tables");
 }
