@@ -108,10 +108,10 @@ fn check_finds_what_is_missing_or_without_its_partner() {
     ] {
         let stored = OnServer::of(server(), many(100));
         let (code, out, told) = stored.run("check");
-        assert!(code == Some(0) && out.contains("is whole: 100 requests"), "{out}{told}");
+        assert!(code == Some(0) && out.contains("is intact: 100 requests"), "{out}{told}");
         server().sql(&stored.database, damage);
         let (code, out, told) = stored.run("check");
-        let damaged = told.contains("is damaged: save what can still be read");
+        let damaged = told.contains("is damaged. Save what can still be read");
         assert!(code == Some(1) && out.contains(finding) && damaged, "{damage}: {out}{told}");
     }
 }
@@ -145,7 +145,7 @@ fn what_retention_leaves_is_whole() {
         store.housekeeping(WallClock(histories::T0 + 3600 * histories::SECOND)).unwrap();
     }
     let (code, out, told) = stored.run("check");
-    assert!(code == Some(0) && out.contains("is whole: 1000 requests"), "{out}{told}");
+    assert!(code == Some(0) && out.contains("is intact: 1000 requests"), "{out}{told}");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     server.sql(&stored.database, "UPDATE memtap_schema SET version = version + 1");
     fails("newer than this memtap's");
     server.sql(&stored.database, "UPDATE memtap_schema SET version = 1");
-    fails("start memtap once with this --store");
+    fails("Start memtap once with this --store");
     server.sql(&stored.database, "DROP TABLE memtap_schema");
     fails("it has no memtap tables");
 }
