@@ -13,7 +13,7 @@ fn output_of(example: &str, argument: &str) -> anyhow::Result<Vec<u8>> {
     let program = fixture().with_file_name(example);
     let out = Command::new(program).arg(argument).stderr(Stdio::inherit()).output()?;
     if !out.status.success() {
-        bail!("the measurement of the stores failed: {example} {argument}");
+        bail!("the store benchmark failed: {example} {argument}");
     }
     Ok(out.stdout)
 }

@@ -154,7 +154,7 @@ fn source_lines() -> anyhow::Result<String> {
         }
     }
     if lines.is_empty() {
-        bail!("this machine has no list of Debian's packages, from which SQLite's speed test comes");
+        bail!("this machine has no Debian package source, which provides SQLite's speed test");
     }
     Ok(lines.join("\n") + "\n")
 }
