@@ -43,7 +43,9 @@ const LOOKS: [&str; 6] = [
 /// `cargo xtask install-test`, of a package that is there already or of one that is made now.
 pub(crate) fn check(package: Option<PathBuf>) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
-        bail!("install-test needs root, to create a system and to enter it. Run: sudo -E env PATH=\"$PATH\" cargo xtask install-test");
+        bail!(
+            "install-test needs root, to create a system and to enter it. Run: sudo -E env PATH=\"$PATH\" cargo xtask install-test"
+        );
     }
     tools::debootstrap()?;
     tools::qemu()?;

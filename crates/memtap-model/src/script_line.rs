@@ -120,10 +120,8 @@ impl FromStr for Layout {
             Some(' ') => Separator::Blanks,
             Some(c @ (',' | ';' | '|' | '\t')) => Separator::Byte(c as u8),
             _ => {
-                return Err(
-                    "expected the five columns with a separator, such as call,pid,name,length,time"
-                        .to_owned(),
-                );
+                return Err("expected the five columns with a separator, such as call,pid,name,length,time"
+                    .to_owned());
             }
         };
         let words: Vec<&str> = match separator {

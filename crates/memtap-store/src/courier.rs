@@ -169,7 +169,8 @@ impl Courier {
     fn keep_house(&mut self) {
         self.written = 0;
         if self.store.is_finished() {
-            let gone = "the database thread crashed (a bug in memtap). Restart memtap: queued data is written then";
+            let gone =
+                "the database thread crashed (a bug in memtap). Restart memtap: queued data is written then";
             self.shared.lock().status.error = Some(gone.to_owned());
         }
         if !std::mem::replace(&mut self.shared.lock().keeps_house, true) {

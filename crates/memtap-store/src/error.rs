@@ -6,9 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names no store. It is not repeated, since any part of it may be a password.
-    #[error(
-        "{0}. Use --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none"
-    )]
+    #[error("{0}. Use --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none")]
     Url(&'static str),
     /// The folder or the file cannot be made or written.
     #[error(
@@ -176,7 +174,8 @@ mod tests {
             rusqlite::Connection::open("/nowhere/memtap.db").map(drop).map_err(StoreError::from).unwrap_err();
         assert!(error.to_string().contains("unable to open database file"), "{error}");
         assert!(
-            error.to_string().contains(". Make the file and its directory writable") && error.source().is_none()
+            error.to_string().contains(". Make the file and its directory writable")
+                && error.source().is_none()
         );
     }
 }

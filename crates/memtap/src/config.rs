@@ -112,7 +112,10 @@ impl Config {
     pub(crate) fn what_becomes_of_the_rest(&self) -> String {
         match &self.spool {
             Some(spool) => {
-                format!("are queued in {}. The next memtap with this store writes them", spool.folder.display())
+                format!(
+                    "are queued in {}. The next memtap with this store writes them",
+                    spool.folder.display()
+                )
             }
             None => "are not in the history".to_owned(),
         }

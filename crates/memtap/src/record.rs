@@ -85,7 +85,9 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
 fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
     if path == Path::new("-") {
         if io::stdout().is_terminal() {
-            bail!("a recording is binary and cannot be shown on a terminal. Choose a file with -o FILE, or use a pipe");
+            bail!(
+                "a recording is binary and cannot be shown on a terminal. Choose a file with -o FILE, or use a pipe"
+            );
         }
         return Ok(None);
     }

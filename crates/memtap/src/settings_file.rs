@@ -195,12 +195,12 @@ impl SettingsFile {
         let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
             (Some(user), Some(database)) => (user, database),
             (None, None) => return Ok(None),
-            (None, Some(_)) => bail!(
-                "DB_NAME is set, but DB_USER is not. Set both, or choose a store with --store"
-            ),
-            (Some(_), None) => bail!(
-                "DB_USER is set, but DB_NAME is not. Set both, or choose a store with --store"
-            ),
+            (None, Some(_)) => {
+                bail!("DB_NAME is set, but DB_USER is not. Set both, or choose a store with --store")
+            }
+            (Some(_), None) => {
+                bail!("DB_USER is set, but DB_NAME is not. Set both, or choose a store with --store")
+            }
         };
         let port = key("DB_PORT").map(|port| port.parse::<u16>()).transpose();
         let port = port.with_context(|| self.wrong("DB_PORT", "a port number such as 3306"))?;

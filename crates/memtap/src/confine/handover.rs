@@ -325,10 +325,22 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_memtaps_alone_stays_as_it_is() {
-        is_refused(|folder| std::fs::write(folder.join("notes"), "").unwrap(), "notes does not belong to memtap");
-        is_refused(|folder| std::fs::create_dir(folder.join("more")).unwrap(), "more does not belong to memtap");
-        is_refused(|folder| std::fs::write(folder.join("memtap.db"), "text").unwrap(), " does not belong to memtap");
-        is_refused(|folder| symlink("/etc/passwd", folder.join("a.db")).unwrap(), "a.db does not belong to memtap");
+        is_refused(
+            |folder| std::fs::write(folder.join("notes"), "").unwrap(),
+            "notes does not belong to memtap",
+        );
+        is_refused(
+            |folder| std::fs::create_dir(folder.join("more")).unwrap(),
+            "more does not belong to memtap",
+        );
+        is_refused(
+            |folder| std::fs::write(folder.join("memtap.db"), "text").unwrap(),
+            " does not belong to memtap",
+        );
+        is_refused(
+            |folder| symlink("/etc/passwd", folder.join("a.db")).unwrap(),
+            "a.db does not belong to memtap",
+        );
         is_refused(
             |folder| std::fs::hard_link(folder.join("memtap.db"), folder.join("memtap.db-journal")).unwrap(),
             "has another hard link",

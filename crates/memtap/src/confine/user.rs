@@ -95,10 +95,7 @@ pub(super) fn present() -> String {
 /// is root as before.
 pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
-        bail!(
-            "only root can become another user. Start memtap as {} without --user, or use sudo",
-            user.name
-        );
+        bail!("only root can become another user. Start memtap as {} without --user, or use sudo", user.name);
     }
     let given = |folder: &PathBuf| format!("cannot give {} to {}", folder.display(), user.name);
     for folder in places.written() {

@@ -137,7 +137,12 @@ impl fmt::Display for Reason {
                 write!(f, "its directory {} belongs to {}", folder.display(), name(*owner))
             }
             Self::FolderMode(folder, mode) => {
-                write!(f, "other users may write its directory {} (mode {:04o})", folder.display(), mode & 0o7777)
+                write!(
+                    f,
+                    "other users may write its directory {} (mode {:04o})",
+                    folder.display(),
+                    mode & 0o7777
+                )
             }
         }
     }

@@ -75,8 +75,10 @@ impl Link {
             bail!("invalid address '{url}'; expected for example http://127.0.0.1:3000");
         };
         let port = uri.port_u16().unwrap_or(80);
-        let address =
-            (host.trim_matches(['[', ']']), port).to_socket_addrs()?.next().context("the host has no address")?;
+        let address = (host.trim_matches(['[', ']']), port)
+            .to_socket_addrs()?
+            .next()
+            .context("the host has no address")?;
         let stream = TcpStream::connect_timeout(&address, CONNECT)?;
         stream.set_read_timeout(Some(CONNECT))?;
         stream.set_write_timeout(Some(SILENCE))?;
