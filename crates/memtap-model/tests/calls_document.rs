@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use memtap_model::{CALLS, CallRow, SizeRule};
 
 fn document() -> String {
-    let mut text = "# The memory calls that memtap follows\n\nThis table is generated from `crates/memtap-model/src/call.rs`. *Size*: the source of `memory_size` and of the requested \
+    let mut text = "# The memory calls that memtap follows\n\n\
+        This table is generated from `crates/memtap-model/src/call.rs`. *Size*: the source of `memory_size` and of the requested\n\
         bytes. *Asks*: the size counts as requested memory. *Moves*: the call may change the virtual size.\n\n\
         | call | what it does | size | asks | moves | x86-64 | i386 |\n| --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
