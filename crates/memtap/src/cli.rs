@@ -38,7 +38,7 @@ Examples:
   sudo memtap serve --listen 127.0.0.1:8080  use another port
   sudo memtap serve --store none             keep no history
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
-                                             keep the history in MySQL or MariaDB; several machines may share it
+                                             history in MySQL or MariaDB; machines may share it
   memtap serve --source recording:FILE       open a recording (sudo memtap record -o FILE)
   memtap top                                 show the same in a terminal
   sudo memtap trace -p 1234 --follow         print the requests of a process and its descendants
@@ -48,8 +48,8 @@ Examples:
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
-  memtap import lines.csv                        lines of the original script: call,pid,execname,length,ctime
-  memtap import --utc-offset -21600 lines.csv    the same, if the script shifted its clock by six hours
+  memtap import lines.csv                        lines of the original system's script
+  memtap import --utc-offset -21600 lines.csv    the same, with a clock shifted by six hours
   memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
@@ -89,24 +89,24 @@ pub(crate) enum Command {
     /// Show processes, their memory ledgers and their requests live in the terminal
     #[command(after_help = top::EXAMPLES)]
     Top(TopArguments),
-    /// Run a command, then report what memory it and all its descendants requested. Needs no privilege
+    /// Run a command and report what memory it and its descendants requested
     #[command(after_help = run::EXAMPLES)]
     Run(RunArguments),
-    /// Print requests as they return from the kernel, like strace, for all processes or for some
+    /// Print requests as they return from the kernel, like strace
     #[command(after_help = trace::EXAMPLES)]
     Trace(TraceArguments),
-    /// Import the output of the original system's SystemTap script, or a recording, into the history
+    /// Import output of the original SystemTap script, or a recording, into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
     /// Record what memtap observes to a file, for playback on any machine
     #[command(after_help = record::EXAMPLES)]
     Record(RecordArguments),
-    /// Report on a range of the history: in the terminal, or as a file for people or programs
+    /// Report on a range of the history, in the terminal or as a file
     #[command(after_help = report::EXAMPLES)]
     Report(Box<ReportArguments>),
     /// Show, check, compact or export the history
     Store(StoreArguments),
-    /// Check what this kernel and your permissions allow; show each problem and how to fix it
+    /// Check what this kernel and your permissions allow, and how to fix problems
     #[command(after_help = DOCTOR_EXIT)]
     Doctor(DoctorArguments),
     /// Print a script that completes memtap's commands and options in a shell

@@ -244,7 +244,7 @@ mod tests {
         }
         assert_eq!(
             disk.text,
-            "memtap: 5 lines of the log are missing here: they could not be written\nc\nd\n"
+            "memtap: 5 log lines are missing here because they could not be written\nc\nd\n"
         );
     }
 }
