@@ -89,7 +89,7 @@ fn a_cut_database_is_named_with_the_mend() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(6000).unwrap();
     let error = error_at(&path);
-    assert!(error.contains("memtap.db") && error.contains("move"), "{error}");
+    assert!(error.contains("memtap.db") && error.contains("Move it away"), "{error}");
 }
 
 #[test]
