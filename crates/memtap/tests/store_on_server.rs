@@ -96,7 +96,7 @@ fn check_finds_what_is_missing_or_without_its_partner() {
         ("INSERT INTO process_call VALUES (9999, 'mmap', 1, 1, 0)", "1 sums of calls without their process"),
         (
             "DELETE FROM memory_usage ORDER BY id LIMIT 3",
-            "97 requests of the machine vm, whose runs count 100",
+            "97 requests of the machine vm, but its runs count 100",
         ),
         ("DROP INDEX memtap_pid ON memory_usage", "the index memtap_pid of memory_usage is missing"),
         ("DROP INDEX life ON process", "the index life of process is missing"),
