@@ -53,7 +53,7 @@ test("Health shows the runs of its time with the absence between them, and says 
 
 test("Health says so where memtap was not running", async () => {
   const { page, faults } = await open(browser, memtap.url, `#/health?${stretch(MIDNIGHT - 3 * DAY_MS, MIDNIGHT - 2 * DAY_MS)}`);
-  await page.getByText("memtap was not running in this time.").waitFor({ timeout: 8_000 });
+  await page.getByText("memtap was not running in this time range.").waitFor({ timeout: 8_000 });
   assert.deepEqual(faults, []);
   await page.close();
 });

@@ -78,7 +78,7 @@ describe("the words", () => {
   });
 
   it("write numbers as the tables do", () => {
-    expect(i18n.getFixedT("es")("requests.shown", { shown: 1204, limit: 5000 })).toBe("1.204 a la vista; la página guarda los últimos 5.000");
+    expect(i18n.getFixedT("es")("requests.shown", { shown: 1204, limit: 5000 })).toBe("1.204 a la vista; la página guarda las últimas 5.000");
     expect(i18n.getFixedT("es")("health.swapOf", { used: 0, total: 1_610_612_736 })).toBe("0 B de 1,50 GiB en uso");
     expect(i18n.getFixedT("en")("overview.rates.aria", { now: 0.5, top: 1204.3 })).toContain("now 0.5, at most 1,204.");
   });
@@ -93,7 +93,7 @@ describe("the words", () => {
 
   it("have no meaning for names that they do not know", () => {
     const t = i18n.getFixedT("es");
-    expect(meaningOf(t, "errors", "EINTR")).toBe("Llegó una señal antes de que acabara.");
+    expect(meaningOf(t, "errors", "EINTR")).toBe("Llegó una señal antes de que terminara la llamada.");
     expect(meaningOf(t, "plans", "exit+locks")).toMatch(/^exit\+locks: cada cambio/);
     for (const name of ["", "ENONE", "constructor", "__proto__", "EINTR.x"]) expect(meaningOf(t, "errors", name)).toBeUndefined();
   });

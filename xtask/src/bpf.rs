@@ -32,7 +32,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let fresh = crate::target().join(object(name));
         build(name, &fresh)?;
         if read(&fresh)? != read(&folder().join(object(name)))? {
-            bail!("the committed {} is not what its source gives; run: cargo xtask bpf", object(name));
+            bail!("the committed {} differs from a rebuild. Run: cargo xtask bpf", object(name));
         }
     }
     Ok(())
@@ -40,7 +40,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
 
 /// The paths in the object are relative, so it is the same from any folder; DWARF goes, BTF stays.
 fn build(name: &str, object: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(object.parent().context("the object has a folder")?)?;
+    std::fs::create_dir_all(object.parent().context("the object has no directory")?)?;
     let prefix = format!("-fdebug-prefix-map={}=.", folder().display());
     let mut clang = Command::new("clang-14");
     clang.args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-D__TARGET_ARCH_x86", "-Wall", "-Werror", "-I."]);

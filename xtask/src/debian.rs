@@ -16,7 +16,7 @@ pub(crate) fn kernel(series: &str, package: &str) -> anyhow::Result<PathBuf> {
     keep(&kept, "*/vmlinuz-*", || newest_image(series, package)).with_context(|| {
         let place = kept.display();
         format!(
-            "no kernel {series}: Debian 12's package {package} has it; its vmlinuz can also be put at {place}"
+            "no kernel {series} (Debian 12's package {package} contains it; you can also put its vmlinuz at {place})"
         )
     })?;
     Ok(kept)
@@ -27,7 +27,7 @@ pub(crate) fn busybox() -> anyhow::Result<PathBuf> {
     let kept = folder().join("busybox");
     keep(&kept, "*/bin/busybox", || Ok("busybox-static".into())).with_context(|| {
         let place = kept.display();
-        format!("no busybox: Debian's package busybox-static has it; a static one can also be put at {place}")
+        format!("no busybox (Debian's package busybox-static contains it; you can also put a static one at {place})")
     })?;
     Ok(kept)
 }
@@ -59,11 +59,11 @@ fn newest_image(series: &str, package: &str) -> anyhow::Result<String> {
     if nix::unistd::geteuid().is_root() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
     }
-    let known = output("apt-cache", &["depends", package]).context("apt does not know it")?;
+    let known = output("apt-cache", &["depends", package]).context("unknown to apt")?;
     let wanted = format!("linux-image-{series}.");
     let images = known.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     let image = images.into_iter().find(|image| image.starts_with(&wanted));
-    image.map(String::from).with_context(|| format!("here it stands for no {wanted}*"))
+    image.map(String::from).with_context(|| format!("it depends on no {wanted}* here"))
 }
 
 fn fetch(place: &Path, package: &str) -> anyhow::Result<PathBuf> {
@@ -71,7 +71,7 @@ fn fetch(place: &Path, package: &str) -> anyhow::Result<PathBuf> {
     run(Command::new("apt-get")
         .args(["-qq", "-o", "APT::Sandbox::User=root", "download", package])
         .current_dir(place))?;
-    let entry = std::fs::read_dir(place)?.next().context("apt-get has left no package")?;
+    let entry = std::fs::read_dir(place)?.next().context("apt-get downloaded no package")?;
     Ok(entry?.path())
 }
 

@@ -43,7 +43,9 @@ const LOOKS: [&str; 6] = [
 /// `cargo xtask install-test`, of a package that is there already or of one that is made now.
 pub(crate) fn check(package: Option<PathBuf>) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
-        bail!("a system of its own can be made and entered by root alone");
+        bail!(
+            "install-test needs root, to create a system and to enter it. Run: sudo -E env PATH=\"$PATH\" cargo xtask install-test"
+        );
     }
     tools::debootstrap()?;
     tools::qemu()?;
@@ -64,7 +66,7 @@ pub(crate) fn check(package: Option<PathBuf>) -> anyhow::Result<()> {
     system.run("dpkg --purge memtap && rm /tmp/memtap.deb")?;
     let left: Vec<String> = system.paths()?.difference(&before).cloned().collect();
     if !left.is_empty() {
-        bail!("purging the package leaves {left:?}");
+        bail!("purging the package left {left:?}");
     }
     println!("install-test: installed, booted, purged");
     Ok(())
@@ -112,7 +114,7 @@ impl System {
     fn paths(&self) -> anyhow::Result<BTreeSet<String>> {
         let mut find = Command::new("find");
         find.args([".", "-mindepth", "1", "-printf", "%P\\n"]).current_dir(&self.0);
-        let found = String::from_utf8(run_for_output(&mut find)?).context("a file's name is no text")?;
+        let found = String::from_utf8(run_for_output(&mut find)?).context("a file name is not UTF-8")?;
         let is_kept = |path: &&str| !JOURNALS.iter().any(|journal| path.starts_with(journal));
         Ok(found.lines().filter(is_kept).map(str::to_owned).collect())
     }
@@ -145,5 +147,5 @@ fn boot(system: &System, place: &Path) -> anyhow::Result<()> {
         log: &log,
         lines: None,
     };
-    vm::boot(&guest).with_context(|| format!("the whole log is {}", log.display()))
+    vm::boot(&guest).with_context(|| format!("see the whole log in {}", log.display()))
 }

@@ -27,35 +27,36 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test     the whole gate: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser
-  vm-test  the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, booted in qemu (kernels are fetched once)
+  test     run all checks: format, lints, tests on the real kernel, docs, licences, generated files, the page in a browser (needs root)
+  vm-test  run the kernel tests on Debian's kernels 6.1 and 6.12, and SystemTap on 6.1, in qemu (downloads the kernels once)
   mysql-test
-           the stores' tests on MySQL's own server, out of Debian's packages (fetched once; nothing is installed)
+           run the store tests on a MySQL server from Debian's packages (downloads them once, installs nothing)
   browser-test
-           the page in a headless browser, and the live events by Socket.IO's own client (needs root)
+           test the page in a headless browser, and the live events with the Socket.IO client (needs root)
   interface-test
-           a running memtap is asked all that its description allows and forbids, by schemathesis (needs root)
+           test the REST API of a running memtap against its OpenAPI description, with schemathesis (needs root)
   bpf      rebuild the committed eBPF object from its source (needs clang-14 and llvm-14)
-  openapi  renew docs/openapi.json from the server's code, and the page's types from it
+  openapi  regenerate docs/openapi.json from the server's code, and the page's types from it
   packaging-test
-           systemd, hadolint and Kubernetes' schemas about packaging/
+           check packaging/ with systemd, hadolint and the Kubernetes schemas
   package [--static]
-           make target/package/memtap.deb, and look into it; --static: target/package/memtap, which needs no library
+           build and check target/package/memtap.deb; with --static, target/package/memtap without library dependencies
   install-test [PACKAGE]
-           the package (one that is there, or as package makes it) on a minimal Debian of its own: installed in a chroot, run by systemd in qemu, purged (needs root; a minute or two)
+           test a package (PACKAGE, or a new one) on a minimal Debian: install it in a chroot, run it under systemd in qemu, and purge it
+           (needs root; a minute or two)
   acceptance [NAME...]
-           long checks on the real thing that are no part of the gate; without a name, their list
-  parts    renew the list of what the program is built of, with licences (memtap --version --verbose)
-  prose    what users read: words that are avoided, long lines, links that lead nowhere
-  pictures renew docs/pictures/, the screenshots of README: two minutes of real programs on this machine (needs root)
+           run long checks that are not part of `test`; without a name, list them
+  parts    regenerate the list of components and their licences (memtap --version --verbose)
+  prose    check texts for users: words to avoid, long lines, links that lead nowhere
+  pictures regenerate docs/pictures/, the screenshots of README, from two minutes of real programs on this machine (needs root)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench [--peers] [--rounds N] [--millions N] [SECTION...]
            measure on this machine and write BENCHMARKS.md and docs/bench/ (needs root). Sections: overhead, work, stream, footprint,
-           snapshot, live, store, run; without any, all of them (half an hour). --peers: bpftrace, perf, strace, htop, atop and Netdata
-           beside us in the same run. --millions: of how many stored requests the page's questions are asked (5).
-           --rounds: in how many all that is compared takes turns (9)
+           snapshot, live, store, run; without a section, all of them (half an hour). --peers: also measure bpftrace, perf, strace, htop,
+           atop and Netdata in the same run. --millions: number of stored requests for the page's queries (5).
+           --rounds: number of rounds in which the compared programs take turns (9)
 
-Tools that are missing are installed with apt-get when you are root; else you are told which.";
+As root, xtask installs missing tools with apt-get. Otherwise it lists them.";
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1);

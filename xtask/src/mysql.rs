@@ -23,7 +23,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let mysqld = match mysqld() {
         Ok(mysqld) => mysqld,
         Err(error) => {
-            eprintln!("NOTICE: not tested on MySQL, which cannot be had here: {error:#}");
+            eprintln!("NOTICE: not tested on MySQL, which is not available here: {error:#}");
             return Ok(());
         }
     };
@@ -63,7 +63,7 @@ fn unpack(place: &Path) -> anyhow::Result<PathBuf> {
     let program = folder.join("mysqld");
     std::fs::write(&program, START)?;
     std::fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-    let version = output(&program, &["--no-defaults", "--version"]).context("it does not run here")?;
+    let version = output(&program, &["--no-defaults", "--version"]).context("mysqld does not run here")?;
     eprintln!("{}", version.trim());
     Ok(folder)
 }
@@ -109,5 +109,5 @@ fn mirror() -> anyhow::Result<String> {
     if known().is_none() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
     }
-    known().context("this machine has no packages of Debian")
+    known().context("this machine has no Debian package source")
 }

@@ -10,7 +10,7 @@ use crate::run::{cargo, run, run_for_output};
 use crate::{tools, web};
 
 /// How the types' file begins.
-const HEAD: &str = "// Made from docs/openapi.json, which is made from the server's code; both anew: cargo xtask openapi\n\
+const HEAD: &str = "// Generated from docs/openapi.json, which is generated from the server's code. To regenerate both: cargo xtask openapi\n\
      /* oxlint-disable */\n";
 
 /// `cargo xtask openapi`
@@ -30,7 +30,7 @@ pub(crate) fn renew_types() -> anyhow::Result<()> {
 /// Fails when the page's types are not those of the description.
 pub(crate) fn check_types() -> anyhow::Result<()> {
     if types()? != std::fs::read_to_string(committed_types()).unwrap_or_default() {
-        bail!("web/src/model/api.ts is not what docs/openapi.json gives; run: cargo xtask openapi");
+        bail!("web/src/model/api.ts differs from docs/openapi.json. Run: cargo xtask openapi");
     }
     Ok(())
 }

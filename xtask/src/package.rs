@@ -75,11 +75,11 @@ fn look_into(package: &Path) -> anyhow::Result<()> {
         |file: &&&str| root.join(file).exists() || root.join(file.trim_start_matches("usr/")).exists();
     let missing: BTreeSet<&str> = FILES.iter().filter(|file| !there(file)).copied().collect();
     if !missing.is_empty() {
-        bail!("the package lacks {missing:?}");
+        bail!("the package does not contain {missing:?}");
     }
     let settings = std::fs::read(root.join("etc/memtap/memtap.env"))?;
     if settings != std::fs::read(packaging::source("memtap.env"))? {
-        bail!("the package has other settings than packaging/memtap.env");
+        bail!("the settings in the package differ from packaging/memtap.env");
     }
     let read = |name: &str| std::fs::read_to_string(control.join(name)).with_context(|| format!("no {name}"));
     for (name, words) in [
@@ -89,7 +89,7 @@ fn look_into(package: &Path) -> anyhow::Result<()> {
         ("control", "libc6"),
     ] {
         if !read(name)?.contains(words) {
-            bail!("the package's {name} does not say {words}:\n{}", read(name)?);
+            bail!("the package's {name} does not contain {words}:\n{}", read(name)?);
         }
     }
     for script in ["postinst", "prerm", "postrm"] {

@@ -33,10 +33,10 @@ pub(crate) fn source(name: &str) -> PathBuf {
 
 /// The unit is understood to the last word, and shuts in what it starts.
 fn unit(place: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(source("memtap.service")).context("no unit")?;
+    let text = std::fs::read_to_string(source("memtap.service")).context("cannot read the unit")?;
     // systemd looks for the program and for the user.
     let here = std::env::current_exe()?;
-    let text = text.replace("/usr/bin/memtap", here.to_str().context("a path that is no text")?);
+    let text = text.replace("/usr/bin/memtap", here.to_str().context("the path is not UTF-8")?);
     let text = text.replace("=memtap\nGroup=memtap", "=daemon\nGroup=daemon");
     let unit = place.join("memtap.service");
     std::fs::write(&unit, text)?;
@@ -52,7 +52,7 @@ fn unit(place: &Path) -> anyhow::Result<()> {
         .args(["security", "--offline=true", "--no-pager", &format!("--threshold={EXPOSURE}")])
         .arg(&unit);
     let table =
-        run_for_output(&mut security).context("packaging/memtap.service is more exposed than it was")?;
+        run_for_output(&mut security).context("packaging/memtap.service is more exposed than before")?;
     eprintln!("{}", String::from_utf8_lossy(&table).lines().last().unwrap_or_default());
     Ok(())
 }
@@ -71,6 +71,6 @@ fn users() -> anyhow::Result<()> {
         .any(|line| line.starts_with("memtap:") && line.ends_with(":/var/lib/memtap:/usr/sbin/nologin"))
     {
         true => Ok(()),
-        false => bail!("packaging/memtap.sysusers makes no user memtap: {made}"),
+        false => bail!("packaging/memtap.sysusers does not create the user memtap: {made}"),
     }
 }

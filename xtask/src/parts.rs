@@ -11,14 +11,14 @@ use crate::run::{cargo, run_for_output};
 
 /// `cargo xtask parts`
 pub(crate) fn renew() -> anyhow::Result<()> {
-    std::fs::write(committed(), parts()?).context("cannot write the list of parts")
+    std::fs::write(committed(), parts()?).context("cannot write the list of components")
 }
 
 /// Fails when the committed list is not what the lock files give.
 pub(crate) fn check() -> anyhow::Result<()> {
     if parts()? != std::fs::read_to_string(committed()).unwrap_or_default() {
         bail!(
-            "crates/memtap/parts.txt is not what Cargo.lock and web/package-lock.json give; run: cargo xtask parts"
+            "crates/memtap/parts.txt differs from Cargo.lock and web/package-lock.json. Run: cargo xtask parts"
         );
     }
     Ok(())

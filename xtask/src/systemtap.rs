@@ -30,7 +30,7 @@ pub(crate) fn check(kernel: &Path, busybox: &Path) -> anyhow::Result<()> {
     let headers = match tools::systemtap().and_then(|()| headers(&release)) {
         Ok(headers) => headers,
         Err(error) => {
-            eprintln!("skipped: our script for SystemTap is not tested: {error:#}");
+            eprintln!("skipped: the SystemTap script is not tested: {error:#}");
             return Ok(());
         }
     };
@@ -43,7 +43,7 @@ pub(crate) fn check(kernel: &Path, busybox: &Path) -> anyhow::Result<()> {
         }
     }
     eprintln!(
-        "skipped: SystemTap says {BOOTS} times that it lost what the script printed: nothing to compare"
+        "skipped: SystemTap lost output of the script in all {BOOTS} boots, so there is nothing to compare"
     );
     Ok(())
 }
@@ -52,7 +52,7 @@ pub(crate) fn check(kernel: &Path, busybox: &Path) -> anyhow::Result<()> {
 fn watch(kernel: &Path, initramfs: &Path, lines: &Path) -> anyhow::Result<bool> {
     let log = debian::folder().join("systemtap.log");
     let guest = vm::Guest { series: SERIES, options: "", kernel, initramfs, log: &log, lines: Some(lines) };
-    vm::boot(&guest).with_context(|| format!("the whole log is {}", log.display()))?;
+    vm::boot(&guest).with_context(|| format!("see the whole log in {}", log.display()))?;
     Ok(!String::from_utf8_lossy(&std::fs::read(log)?).contains(LOST))
 }
 
@@ -64,7 +64,7 @@ fn release(kernel: &Path) -> anyhow::Result<String> {
         image.get(at..)?.split(|byte| *byte == b' ').next()
     });
     let text = text.and_then(|text| std::str::from_utf8(text).ok());
-    text.map(String::from).with_context(|| format!("{} does not tell its version", kernel.display()))
+    text.map(String::from).with_context(|| format!("{} contains no kernel version", kernel.display()))
 }
 
 /// Where the kernel's headers are.
@@ -76,7 +76,7 @@ fn headers(release: &str) -> anyhow::Result<PathBuf> {
     }
     if !place.exists() {
         bail!(
-            "missing on this machine: {}; install {package}, or run this as root where apt-get is",
+            "missing on this machine: {}. Install {package}, or run this command as root on a machine with apt-get",
             place.display()
         );
     }
@@ -159,7 +159,7 @@ fn initramfs(busybox: &Path, module: &Path) -> anyhow::Result<PathBuf> {
 /// Copies a file to the same place below another root.
 fn place(file: &Path, root: &Path) -> anyhow::Result<()> {
     let to = root.join(file.strip_prefix("/")?);
-    std::fs::create_dir_all(to.parent().context("a file is in a folder")?)?;
+    std::fs::create_dir_all(to.parent().context("a file without a directory")?)?;
     std::fs::copy(file, &to).with_context(|| format!("cannot copy {}", file.display()))?;
     Ok(())
 }
@@ -185,13 +185,13 @@ fn compare(lines: &Path) -> anyhow::Result<()> {
     };
     let rows = ask("select count(*) from memory_usage")?;
     if rows.trim() != count.to_string() {
-        bail!("{count} lines in {} have become {} rows", lines.display(), rows.trim());
+        bail!("{count} lines in {} became {} rows", lines.display(), rows.trim());
     }
     let sql = "select my_call, count(*), sum(memory_size) from memory_usage where process_name = 'a,b \"c\"?%s' group by 1 order by 1";
     let seen = ask(sql)?;
     if seen != DONE {
         bail!(
-            "the guest's program did\n{DONE}and SystemTap saw\n{seen}; its lines are in {}",
+            "the guest's program did\n{DONE}but SystemTap saw\n{seen}. Its lines are in {}",
             lines.display()
         );
     }

@@ -13,9 +13,9 @@ type Step = (&'static str, fn() -> anyhow::Result<()>);
 const STEPS: &[Step] = &[
     ("tools", tools::all),
     ("format", || run(&mut cargo(&["fmt", "--all", "--check"]))),
-    ("texts that users read", prose::check),
-    ("eBPF object is what its source gives", bpf::check),
-    ("page: lints, types, tests, and its build is what its source gives", web::check),
+    ("texts for users", prose::check),
+    ("the eBPF object matches its source", bpf::check),
+    ("page: lints, types, tests, and the build matches its source", web::check),
     ("lints", || {
         run(&mut cargo(&[
             "clippy",
@@ -28,17 +28,17 @@ const STEPS: &[Step] = &[
             "warnings",
         ]))
     }),
-    ("tests, those on the real kernel among them", tests),
-    ("the stores' tests on MySQL", mysql::check),
+    ("tests, including those on the real kernel", tests),
+    ("store tests on MySQL", mysql::check),
     ("kernel tests on Debian's kernels 6.1 and 6.12, in a virtual machine", vm::check),
     ("docs", || {
         run(cargo(&["doc", "--release", "--locked", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("licences and sources", licences),
-    ("unit, Dockerfile and manifest are understood", packaging::check),
+    ("systemd unit, Dockerfile and Kubernetes manifest", packaging::check),
     ("Socket.IO client and browser", browser::check),
-    ("the interface answers as its description says", interface::check),
+    ("the REST API matches its description", interface::check),
 ];
 
 fn run_step((name, step): &Step) -> anyhow::Result<()> {
@@ -53,7 +53,7 @@ fn run_step((name, step): &Step) -> anyhow::Result<()> {
 pub(crate) fn run_gate() -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!(
-            "the tests ask the real kernel, which needs root; run: sudo -E env PATH=\"$PATH\" cargo xtask test"
+            "the tests use the real kernel, which needs root. Run: sudo -E env PATH=\"$PATH\" cargo xtask test"
         );
     }
     STEPS.iter().try_for_each(run_step)?;

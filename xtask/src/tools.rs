@@ -99,7 +99,7 @@ const PEERS: Tool = Tool {
     ],
 };
 const SYSTEMD: Tool = Tool {
-    name: "systemd 252 or later (its programs alone; it need not run)",
+    name: "systemd 252 or later (only its programs; it need not run)",
     is_there: || {
         output("systemd-analyze", &["security", "--offline=true", "--no-pager", "--help"]).is_some()
             && output("systemd-sysusers", &["--version"]).is_some()
@@ -116,7 +116,7 @@ const DPKG: Tool = Tool {
 };
 
 const DEBOOTSTRAP: Tool = Tool {
-    name: "debootstrap, and unshare of util-linux",
+    name: "debootstrap, and unshare from util-linux",
     is_there: || {
         output("debootstrap", &["--version"]).is_some() && output("unshare", &["--version"]).is_some()
     },
@@ -222,7 +222,7 @@ fn provide(tools: &[Tool]) -> anyhow::Result<()> {
     let still = missing(tools);
     if !still.is_empty() {
         bail!(
-            "missing on this machine:\n  {}\ninstall them, or run this as root where apt-get is",
+            "missing on this machine:\n  {}\nInstall them, or run this command as root on a machine with apt-get",
             still.join("\n  ")
         );
     }
@@ -257,7 +257,7 @@ fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(crate::target())?.join("tools");
     let program = folder.join("bin").join(name);
     if !program.exists() {
-        eprintln!("building {name} once; this takes some minutes");
+        eprintln!("building {name}; this takes some minutes, once");
         let root = folder.display().to_string();
         // Unoptimised: it is quick enough, and is built much sooner.
         run(&mut cargo(&["install", "--debug", "--locked", "--root", &root, &format!("{name}@{version}")]))?;

@@ -47,16 +47,16 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for (number, (series, options, tests)) in GUESTS.into_iter().enumerate() {
         eprintln!("== on kernel {series} {options}");
-        let kernel = kernels.get(series).context("a guest's kernel is none of ours")?;
+        let kernel = kernels.get(series).context("unknown kernel of a guest")?;
         let log = debian::folder().join(format!("guest-{number}.log"));
         let options = format!("{options} memtap.tests={tests}");
         let guest =
             Guest { series, options: &options, kernel, initramfs: &initramfs, log: &log, lines: None };
         if let Err(error) = boot(&guest) {
-            failed.push(format!("on kernel {series}: {error:#}; the whole log is {}", log.display()));
+            failed.push(format!("on kernel {series}: {error:#}. See the whole log in {}", log.display()));
         }
     }
-    let kernel = kernels.get(systemtap::SERIES).context("the kernel for SystemTap is none of ours")?;
+    let kernel = kernels.get(systemtap::SERIES).context("unknown kernel for SystemTap")?;
     if let Err(error) = systemtap::check(kernel, &busybox) {
         failed.push(format!("SystemTap on kernel {}: {error:#}", systemtap::SERIES));
     }
@@ -82,7 +82,7 @@ fn static_tests() -> anyhow::Result<PathBuf> {
     let text = String::from_utf8(built.stdout)?;
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let program = messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next();
-    program.context("cargo names no test program")
+    program.context("cargo named no test program")
 }
 
 /// The guest's only file system: busybox, the tests, and the script that runs them.
@@ -123,7 +123,7 @@ fn list(root: &Path, below: &Path, names: &mut String) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(root.join(below))? {
         let entry = entry?;
         let name = below.join(entry.file_name());
-        *names += name.to_str().context("a file's name is no text")?;
+        *names += name.to_str().context("a file name is not UTF-8")?;
         *names += "\n";
         if entry.file_type()?.is_dir() {
             list(root, &name, names)?;
@@ -160,18 +160,18 @@ pub(crate) fn boot(guest: &Guest) -> anyhow::Result<()> {
     let text = String::from_utf8_lossy(&std::fs::read(guest.log)?).replace('\r', "");
     let shown = text.find(BEGIN).map_or(text.as_str(), |begin| &text[begin..]);
     println!("{}", shown.trim_end());
-    ended.with_context(|| format!("qemu failed, or the guest was not off after {SECONDS} s"))?;
+    ended.with_context(|| format!("qemu failed, or the guest did not shut down within {SECONDS} s"))?;
     judge(guest.series, shown)
 }
 
 fn judge(series: &str, shown: &str) -> anyhow::Result<()> {
     if !shown.starts_with(&format!("{BEGIN} on {series}.")) {
-        bail!("the tests did not begin");
+        bail!("the tests did not start");
     }
     let code = shown.lines().find_map(|line| line.strip_prefix("vm-test: exit code "));
     match code {
         Some("0") => Ok(()),
         Some(code) => bail!("tests failed (exit code {code})"),
-        None => bail!("the guest ended before its tests did"),
+        None => bail!("the guest shut down before its tests ended"),
     }
 }

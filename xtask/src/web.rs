@@ -27,7 +27,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let built = build()?;
     run(npm(&workplace("web")).args(["run", "check"]))?;
     if files(&built)? != files(&crate::root().join("web/dist"))? {
-        bail!("the committed web/dist is not what its source gives; run: cargo xtask web");
+        bail!("the committed web/dist differs from a rebuild. Run: cargo xtask web");
     }
     Ok(())
 }

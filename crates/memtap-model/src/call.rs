@@ -105,21 +105,21 @@ calls! {
     Mprotect "mprotect" 10 [125], Second First, moves false, asks false,
         protection Some(2), flags None, "Change the protection of a range.";
     PkeyMprotect "pkey_mprotect" 329 [380], Second First, moves false, asks false,
-        protection Some(2), flags Some((3, Flags::Key)), "The same, with a protection key.";
+        protection Some(2), flags Some((3, Flags::Key)), "Change the protection of a range, with a protection key.";
     Madvise "madvise" 28 [219], Second First, moves false, asks false,
         protection None, flags Some((2, Flags::Advice)), "Advise the kernel how a range will be used, or release its pages.";
     ProcessMadvise "process_madvise" 440 [440], Answer Nowhere, moves false, asks false,
-        protection None, flags Some((3, Flags::Advice)), "The same, for ranges of another process.";
+        protection None, flags Some((3, Flags::Advice)), "Advise the kernel about ranges of another process.";
     Mlock "mlock" 149 [150], Second First, moves false, asks false,
-        protection None, flags None, "Lock a range in memory.";
+        protection None, flags None, "Lock a range in RAM.";
     Mlock2 "mlock2" 325 [376], Second First, moves false, asks false,
-        protection None, flags Some((2, Flags::Lock)), "The same, with flags.";
+        protection None, flags Some((2, Flags::Lock)), "Lock a range in RAM, with flags.";
     Munlock "munlock" 150 [151], Second First, moves false, asks false,
         protection None, flags None, "Unlock a range.";
     Mlockall "mlockall" 151 [152], None Nowhere, moves false, asks false,
-        protection None, flags Some((0, Flags::LockAll)), "Lock all memory of the process.";
+        protection None, flags Some((0, Flags::LockAll)), "Lock the whole address space in RAM.";
     Munlockall "munlockall" 152 [153], None Nowhere, moves false, asks false,
-        protection None, flags None, "Unlock all memory of the process.";
+        protection None, flags None, "Unlock the whole address space.";
     Shmat "shmat" 30 [397], Delta AnswerOrSecond, moves true, asks true,
         protection None, flags Some((2, Flags::SharedMemory)), "Attach a System V shared memory segment.";
     Shmdt "shmdt" 67 [398], Delta First, moves true, asks false,
@@ -127,11 +127,11 @@ calls! {
     RemapFilePages "remap_file_pages" 216 [257], Second First, moves true, asks false,
         protection Some(2), flags Some((4, Flags::Mapping)), "Rearrange the pages of a shared file mapping.";
     MemfdCreate "memfd_create" 319 [356], None Nowhere, moves false, asks false,
-        protection None, flags Some((1, Flags::MemoryFile)), "Create an anonymous file in memory.";
+        protection None, flags Some((1, Flags::MemoryFile)), "Create a file in memory.";
     Userfaultfd "userfaultfd" 323 [374], None Nowhere, moves false, asks false,
         protection None, flags Some((0, Flags::Userfault)), "Handle page faults in user space.";
     Mseal "mseal" 462 [462], Second First, moves false, asks false,
-        protection None, flags None, "Seal a range against further changes.";
+        protection None, flags None, "Seal a range: forbid further changes.";
 }
 
 impl Call {

@@ -71,7 +71,7 @@ impl fmt::Display for LineError {
             Self::Pid => "the pid is not a number",
             Self::Length => "the length is not a number",
             Self::Time => "the time is invalid",
-            Self::Nul => "a NUL byte in it",
+            Self::Nul => "it contains a NUL byte",
             Self::TooLong => "too long",
         })
     }
@@ -120,10 +120,8 @@ impl FromStr for Layout {
             Some(' ') => Separator::Blanks,
             Some(c @ (',' | ';' | '|' | '\t')) => Separator::Byte(c as u8),
             _ => {
-                return Err(
-                    "write the columns as the lines have them, for example call,pid,name,length,time"
-                        .to_owned(),
-                );
+                return Err("expected the five columns with a separator, such as call,pid,name,length,time"
+                    .to_owned());
             }
         };
         let words: Vec<&str> = match separator {
@@ -136,13 +134,13 @@ impl FromStr for Layout {
             "name" => Ok(Column::Name),
             "length" => Ok(Column::Length),
             "time" => Ok(Column::Time),
-            other => Err(format!("unknown column '{other}'; expected call, pid, name, length and time")),
+            other => Err(format!("unknown column '{other}'; expected call, pid, name, length or time")),
         };
         let columns = words.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
         let columns: [Column; 5] =
-            columns.try_into().map_err(|_| "there must be five columns: call, pid, name, length and time")?;
+            columns.try_into().map_err(|_| "expected five columns: call, pid, name, length and time")?;
         match columns.iter().enumerate().find(|(index, column)| columns[..*index].contains(column)) {
-            Some(_) => Err("a column is named twice".to_owned()),
+            Some(_) => Err("a column occurs twice".to_owned()),
             None => Ok(Self { separator, columns }),
         }
     }

@@ -39,9 +39,9 @@ fn size(row: &CallRow) -> &'static str {
         SizeRule::None => "",
         SizeRule::Second => "second argument",
         SizeRule::Third => "third argument",
-        SizeRule::Break => "distance from the old break",
-        SizeRule::Delta => "the change that it made",
-        SizeRule::Answer => "the return value",
+        SizeRule::Break => "distance from the previous break",
+        SizeRule::Delta => "change of the virtual size",
+        SizeRule::Answer => "return value",
     }
 }
 
@@ -54,7 +54,7 @@ fn the_document_is_that_of_the_table() {
     let committed = std::fs::read_to_string(root.join("docs/calls.md")).unwrap_or_default();
     assert!(
         committed == document(),
-        "docs/calls.md is out of date; run: cp {} docs/calls.md",
+        "docs/calls.md differs from the call table. Run: cp {} docs/calls.md",
         made.display()
     );
 }

@@ -172,7 +172,8 @@ impl Courier {
     fn keep_house(&mut self) {
         self.written = 0;
         if self.store.is_finished() {
-            let gone = "the thread that writes the history has ended by a fault of memtap's; start it again: what waits is written then";
+            let gone =
+                "the database thread crashed (a bug in memtap). Restart memtap: queued data is written then";
             self.shared.lock().status.error = Some(gone.to_owned());
         }
         if !std::mem::replace(&mut self.shared.lock().keeps_house, true) {
@@ -201,7 +202,7 @@ impl Courier {
             std::thread::sleep(Duration::from_millis(5));
         }
         if self.store.is_finished() && self.store.join().is_err() {
-            tracing::error!("the store's thread has panicked");
+            tracing::error!("the database thread panicked");
         }
     }
 
@@ -402,7 +403,7 @@ impl Courier {
             Err(NotPut::Full) => Some(DropCause::SpoolFull),
             Err(NotPut::Disk(error)) => {
                 if self.shared.lock().cause != Some(DropCause::SpoolFailed) {
-                    tracing::error!("the spool cannot be written: {error}");
+                    tracing::error!("cannot write the spool: {error}");
                 }
                 Some(DropCause::SpoolFailed)
             }
@@ -422,7 +423,7 @@ impl Courier {
                 Ok(Some((bytes, waited))) => match postcard::from_bytes::<Parcel>(&bytes) {
                     Ok(parcel) => Some((parcel, waited)),
                     Err(error) => {
-                        tracing::error!("a record of the spool cannot be read: {error}");
+                        tracing::error!("cannot read a record of the spool: {error}");
                         let before = spool.requests();
                         self.taken();
                         damage.requests += before - self.spool.as_ref().map_or(0, Spool::requests);
@@ -444,7 +445,7 @@ impl Courier {
 
     fn damaged(&self, damage: Damage) {
         if damage.records > 0 {
-            tracing::error!("{} records of the spool are damaged", damage.records);
+            tracing::error!("the spool contains {} damaged records", damage.records);
         }
         let cause = self.shared.lock().cause;
         self.tell_spool(cause);
@@ -463,7 +464,7 @@ impl Courier {
     }
 
     fn unreadable(&mut self, error: &std::io::Error) {
-        tracing::error!("the spool cannot be read: {error}");
+        tracing::error!("cannot read the spool: {error}");
         self.failed = Some((Instant::now() + RETRY[1], RETRY[1]));
     }
 

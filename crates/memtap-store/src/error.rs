@@ -6,13 +6,11 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names no store. It is not repeated, since any part of it may be a password.
-    #[error(
-        "{0}; write --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none"
-    )]
+    #[error("{0}. Use --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none")]
     Url(&'static str),
     /// The folder or the file cannot be made or written.
     #[error(
-        "cannot keep the history in {path}: {reason}; choose a writable place with --store sqlite:PATH, or --store none"
+        "cannot open {path} for the history: {reason}. Choose a writable place with --store sqlite:PATH, or keep no history with --store none"
     )]
     Unwritable {
         /// Where.
@@ -22,7 +20,7 @@ pub enum StoreError {
     },
     /// The file is something else.
     #[error(
-        "{path} is no database of memtap ({reason}); nothing in it was changed: move it away, or choose another with --store sqlite:PATH"
+        "{path} is not a memtap database ({reason}). It was not changed. Move it away, or choose another file with --store sqlite:PATH"
     )]
     Foreign {
         /// Which file.
@@ -32,7 +30,7 @@ pub enum StoreError {
     },
     /// The file was written by a newer memtap.
     #[error(
-        "{path} has schema version {found}, newer than this memtap's {known}; use that newer memtap, or choose another file with --store sqlite:PATH"
+        "{path} has schema version {found}, newer than this memtap's {known}. Use the newer memtap, or choose another file with --store sqlite:PATH"
     )]
     Newer {
         /// Which file.
@@ -44,7 +42,7 @@ pub enum StoreError {
     },
     /// The file was written by an older memtap.
     #[error(
-        "{path} has schema version {found}, older than this memtap's {known}; start memtap once with --store sqlite:{path}: it brings it to its own"
+        "{path} has schema version {found}, older than this memtap's {known}. Start memtap once with --store sqlite:{path}: it upgrades the file"
     )]
     Older {
         /// Which file.
@@ -55,20 +53,20 @@ pub enum StoreError {
         known: i64,
     },
     /// There is no such file.
-    #[error("there is no history in {path}; say where it is with --store sqlite:PATH")]
+    #[error("there is no history in {path}. Name its file with --store sqlite:PATH")]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// Another program has the file open.
-    #[error("{path} is in use: end the memtap that writes it, and whatever else reads it, and try again")]
+    #[error("{path} is in use. Stop memtap and every other program that has it open, and try again")]
     InUse {
         /// Which file.
         path: PathBuf,
     },
     /// The file system lacks the room for a copy.
     #[error(
-        "there is no room beside {path}: {needed} bytes are needed for a while and {free} are free; nothing was changed: make room and try again"
+        "not enough disk space beside {path}: {needed} bytes are needed temporarily, and {free} are free. Nothing was changed. Free some space and try again"
     )]
     NoRoom {
         /// Which file.
@@ -80,7 +78,7 @@ pub enum StoreError {
     },
     /// Somebody reads from SQLite's log without end, so that it cannot begin again.
     #[error(
-        "the log of {path} has grown to {mebibytes} MiB, because another program has been reading the history all the while; end that program: what comes waits until then"
+        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program. New data is queued until then"
     )]
     LogIsRead {
         /// Which database.
@@ -92,7 +90,7 @@ pub enum StoreError {
     #[error("the history database failed: {0}{mend}", mend = mend(.0))]
     Sqlite(rusqlite::Error),
     /// The MySQL or MariaDB server could not do it now.
-    #[error("the history database {database} failed: {reason}; {mend}")]
+    #[error("the history database {database} failed: {reason}. {mend}")]
     Mysql {
         /// Which, without its password.
         database: String,
@@ -105,7 +103,7 @@ pub enum StoreError {
     },
     /// The tables were made by a newer memtap.
     #[error(
-        "the tables in {database} have version {found}, newer than this memtap's {known}; use that newer memtap, or another database"
+        "the tables in {database} have version {found}, newer than this memtap's {known}. Use the newer memtap, or another database"
     )]
     NewerDatabase {
         /// Which, without its password.
@@ -117,7 +115,7 @@ pub enum StoreError {
     },
     /// The folder for what waits cannot be used.
     #[error(
-        "cannot keep what waits for the database in {folder}: {reason}; choose another folder with --spool DIR, or none with --spool-size 0"
+        "cannot use the spool in {folder}: {reason}. Choose another directory with --spool DIR, or no spool with --spool-size 0"
     )]
     Spool {
         /// Where.
@@ -126,7 +124,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A cursor that no page gave.
-    #[error("'{0}' is no cursor: use next_cursor of the page before")]
+    #[error("invalid cursor '{0}'. Use next_cursor of the previous page")]
     Cursor(String),
     /// The system gives no thread.
     #[error("cannot start the store's threads")]
@@ -149,17 +147,17 @@ impl From<rusqlite::Error> for StoreError {
 fn mend(error: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "; free some space: what waits is written then",
+        Some(ErrorCode::DiskFull) => ". Free some disk space: queued data is written then",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            "; make the file and its folder writable for memtap's user"
+            ". Make the file and its directory writable for memtap's user"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "; another program holds the database: end it"
+            ". Another program holds a lock on the database. End that program or its transaction"
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "; move the file away and start memtap again"
+            ". Move the file away and start memtap again"
         }
-        Some(ErrorCode::OperationInterrupted) => "; the query took too long: narrow it by pid or time",
+        Some(ErrorCode::OperationInterrupted) => ". The query took too long. Narrow it by pid or time",
         _ => "",
     }
 }
@@ -176,7 +174,8 @@ mod tests {
             rusqlite::Connection::open("/nowhere/memtap.db").map(drop).map_err(StoreError::from).unwrap_err();
         assert!(error.to_string().contains("unable to open database file"), "{error}");
         assert!(
-            error.to_string().contains("; make the file and its folder writable") && error.source().is_none()
+            error.to_string().contains(". Make the file and its directory writable")
+                && error.source().is_none()
         );
     }
 }

@@ -105,5 +105,5 @@ pub fn compact(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Compacted, StoreEr
 }
 
 fn nothing() -> StoreError {
-    StoreError::Url("there is no history in the store none")
+    StoreError::Url("--store none keeps no history")
 }

@@ -163,7 +163,7 @@ impl Spool {
                 // Another version's, or nothing of ours: whoever has that version can still deliver it.
                 None => {
                     tracing::warn!(
-                        "{} is no segment of this version's spool; it stays as it is",
+                        "{} is not a spool segment of this memtap version. memtap leaves it unchanged",
                         path.display()
                     );
                 }
@@ -306,7 +306,7 @@ fn sync() -> io::Result<Sender<File>> {
         for file in files {
             if let Err(error) = file.sync_data() {
                 tracing::error!(
-                    "the disk did not take a part of the spool, which a loss of power would cost: {error}"
+                    "cannot sync the spool to disk: {error}. A power failure may lose its latest records"
                 );
             }
         }

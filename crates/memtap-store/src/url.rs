@@ -29,7 +29,7 @@ impl FromStr for StoreUrl {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             Some(("mysql" | "mariadb", _)) => MysqlUrl::parse(text).map(Self::Mysql),
             Some(("sqlite", _)) => Err(StoreError::Url("the URL has no path after sqlite:")),
-            _ => Err(StoreError::Url("this is not the URL of a store")),
+            _ => Err(StoreError::Url("not a store URL")),
         }
     }
 }

@@ -149,7 +149,7 @@ fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
         Ok(spool) => Ok(Some(spool)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             tracing::warn!(
-                "another memtap uses the spool {}: this one goes without; name another with --spool DIR",
+                "another memtap uses the spool {}. This memtap continues without a spool. Choose another directory with --spool DIR",
                 folder.display()
             );
             Ok(None)
@@ -258,7 +258,7 @@ impl Handle {
         if let Some(thread) = thread
             && thread.join().is_err()
         {
-            tracing::error!("the store's thread has panicked");
+            tracing::error!("the database thread panicked");
         }
         self.shared.lock().drop_what_waits();
         self.status()

@@ -250,13 +250,13 @@ fn wrong_passwords_and_missing_rights_are_named_with_the_mend() {
     drop(store(server, &database));
     let text = server.text(&database);
     let wrong = error(&text.replace("s3cr3t%2F%40%3A", "hunter2"));
-    assert!(wrong.contains("Access denied") && wrong.contains("correct user and password"), "{wrong}");
+    assert!(wrong.contains("Access denied") && wrong.contains("Correct user and password"), "{wrong}");
     server.sql("", &format!("CREATE USER reader_{database}@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT SELECT ON {database}.* TO reader_{database}@'127.0.0.1'"));
     let reader = text.replace("memtap:s3cr3t%2F%40%3A", &format!("reader_{database}:hunter2"));
     let lacking = error(&reader);
-    assert!(lacking.contains("denied") && lacking.contains("grant memtap's user"), "{lacking}");
+    assert!(lacking.contains("denied") && lacking.contains("Grant memtap's user"), "{lacking}");
     let other = error(&reader.replace(&format!("/{database}"), "/another"));
-    assert!(other.contains("denied") && other.contains("grant"), "{other}");
+    assert!(other.contains("denied") && other.contains("Grant"), "{other}");
 }
 
 #[test]
@@ -442,7 +442,7 @@ fn a_server_that_is_away_at_the_start_is_waited_for() {
     handle.send(batch((0..100).map(|n| mmap(7, b"perl", n)).collect()));
     wait("it is told", || handle.status().error.is_some());
     let told = handle.status().error.unwrap();
-    assert!(told.contains("start the server") && !told.contains("s3cr3t"), "{told}");
+    assert!(told.contains("Start the server") && !told.contains("s3cr3t"), "{told}");
     let page = handle.reader().requests(&RequestQuery::default());
     assert!(matches!(page, Err(StoreError::Mysql { away: true, .. })), "{page:?}");
     server.restart();
@@ -464,7 +464,7 @@ fn a_full_disk_of_the_server_is_waited_out() {
     handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
     wait("it is told", || handle.status().error.is_some());
     let told = handle.status().error.unwrap();
-    assert!(told.contains("1114") && told.contains("free some space"), "{told}");
+    assert!(told.contains("1114") && told.contains("Free some disk space"), "{told}");
     server.sql(&database, "DROP TRIGGER full_disk");
     wait("it is delivered", || handle.status().rows == 10);
     let status = handle.finish();

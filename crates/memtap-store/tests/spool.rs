@@ -1,4 +1,4 @@
-//! The writer while its database is away: another program holds SQLite's file.
+//! The writer while its database is away: Another program holds SQLite's file.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -38,7 +38,7 @@ fn start(folder: &Path, limits: Limits) -> Handle {
     spawn(store, run, limits).unwrap()
 }
 
-/// The database as another program holds it: nobody can write.
+/// The database as Another program holds it: nobody can write.
 fn hold(folder: &Path) -> Connection {
     let other = Connection::open(folder.join("memtap.db")).unwrap();
     other.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -94,7 +94,7 @@ fn what_comes_while_the_database_is_away_is_delivered_in_order_and_once() {
     send(&handle, 3_000, 60_000);
     wait(|| handle.status().spool_bytes > 500_000 && handle.status().error.is_some());
     let status = handle.status();
-    assert!(status.error.unwrap().contains("another program holds") && status.lag_s > 0.0);
+    assert!(status.error.unwrap().contains("Another program holds") && status.lag_s > 0.0);
     assert_eq!(
         (status.dropped.len(), status.rows),
         (0, 3_000),

@@ -67,7 +67,7 @@ fn a_foreign_file_is_refused_and_left_alone() {
     let garbage = b"not a database at all\n".repeat(1000);
     std::fs::write(&path, &garbage).unwrap();
     let error = error_at(&path);
-    assert!(error.contains("notes.txt") && error.contains("move it away"), "{error}");
+    assert!(error.contains("notes.txt") && error.contains("Move it away"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), garbage);
     let other = folder.path().join("other.db");
     Connection::open(&other)
@@ -89,7 +89,7 @@ fn a_cut_database_is_named_with_the_mend() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(6000).unwrap();
     let error = error_at(&path);
-    assert!(error.contains("memtap.db") && error.contains("move"), "{error}");
+    assert!(error.contains("memtap.db") && error.contains("Move it away"), "{error}");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_locked_database_is_reported_and_caught_up_with() {
     wait(|| handle.status().error.is_some());
     let status = handle.status();
     assert!(
-        status.error.unwrap().contains("another program holds") && status.spooled == 10 && status.lag_s > 0.5
+        status.error.unwrap().contains("Another program holds") && status.spooled == 10 && status.lag_s > 0.5
     );
     other.execute_batch("ROLLBACK").unwrap();
     wait(|| handle.status().rows == 10);

@@ -105,7 +105,7 @@ impl Part {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Books => "Books and calls",
+            Self::Books => "Ledger and calls",
             Self::Charts => "Charts",
             Self::Requests => "Latest requests",
         }

@@ -44,27 +44,27 @@ macro_rules! columns {
 #[rustfmt::skip]
 columns! {
     Pid         "PID"       7  true  100 true  "process id";
-    User        "USER"      8  false 60  true  "the user's name";
-    Name        "NAME"      15 false 99  true  "the process's name, as the kernel has it";
+    User        "USER"      8  false 60  true  "user name";
+    Name        "NAME"      15 false 99  true  "process name, as in the kernel";
     Virtual     "VIRT"      6  true  90  true  "virtual size";
-    Resident    "RES"       6  true  95  true  "resident set: what it has in memory";
-    Swap        "SWAP"      6  true  40  true  "what of it is swapped out";
-    Peak        "PEAK"      6  true  50  true  "the highest resident set that is known of";
-    Share       "MEM%"      5  true  30  false "resident set, percent of the machine's memory";
-    Rate        "REQ/s"     6  true  85  true  "memory requests per second, since the figures before";
-    Requests    "REQUESTS"  8  true  28  false "memory requests in all, refused ones too";
-    Requested   "REQSIZE"   7  true  27  false "requested bytes: what was asked for and granted";
+    Resident    "RES"       6  true  95  true  "resident set: its pages in RAM";
+    Swap        "SWAP"      6  true  40  true  "swapped-out memory";
+    Peak        "PEAK"      6  true  50  true  "highest resident set seen";
+    Share       "MEM%"      5  true  30  false "resident set as a percentage of the machine's memory";
+    Rate        "REQ/s"     6  true  85  true  "memory requests per second, since the previous update";
+    Requests    "REQUESTS"  8  true  28  false "all memory requests, including refused ones";
+    Requested   "REQSIZE"   7  true  27  false "requested bytes, of granted requests";
     Refused     "REFUSED"   7  true  80  true  "memory requests that the kernel refused";
-    Unexplained "UNEXPL"    6  true  26  false "virtual size that no recorded cause explains";
-    Lost        "LOST"      6  true  25  false "requests that are missing in the stream; the sums have them";
-    MinorFaults "MINFLT"    7  true  38  true  "page faults that needed no disk";
-    MajorFaults "MAJFLT"    7  true  24  false "page faults that did";
+    Unexplained "UNEXPL"    6  true  26  false "virtual size without a recorded cause";
+    Lost        "LOST"      6  true  25  false "requests missing from the stream; the sums include them";
+    MinorFaults "MINFLT"    7  true  38  true  "page faults that did not read from disk";
+    MajorFaults "MAJFLT"    7  true  24  false "page faults that read from disk";
     Threads     "THR"       4  true  23  false "threads";
     Age         "AGE"       6  true  45  true  "time since it started";
-    Trend       "TREND"     10 false 35  true  "resident set lately, since it has been on the screen";
-    Container   "CONTAINER" 16 false 22  false "the container, from its cgroup";
-    Unit        "UNIT"      18 false 21  false "the systemd unit, from its cgroup";
-    Command     "COMMAND"   12 false 70  true  "the command line; takes the room that is left";
+    Trend       "TREND"     10 false 35  true  "recent resident set, since it appeared on the screen";
+    Container   "CONTAINER" 16 false 22  false "container, from its cgroup";
+    Unit        "UNIT"      18 false 21  false "systemd unit, from its cgroup";
+    Command     "COMMAND"   12 false 70  true  "command line; uses the remaining width";
 }
 
 impl Column {

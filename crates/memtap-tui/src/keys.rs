@@ -28,42 +28,42 @@ pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
     (
         "Everywhere",
         &[
-            ("q  Esc", "back; q in the table ends memtap top"),
-            ("Ctrl-C  Ctrl-Z", "end; give the terminal back until fg"),
-            ("Space", "hold still, and go on"),
-            ("+  -", "figures more or less often: every 0.5, 1, 2 or 5 seconds"),
+            ("q  Esc", "go back; q in the table quits memtap top"),
+            ("Ctrl-C  Ctrl-Z", "quit; suspend (resume with fg)"),
+            ("Space", "pause and resume"),
+            ("+  -", "update more or less often: every 0.5, 1, 2 or 5 seconds"),
             ("?  h  F1", "this help"),
         ],
     ),
     (
         "Processes",
         &[
-            ("arrows  j k", "choose a process; PgUp PgDn Home End go further"),
+            ("arrows  j k", "select a process; also PgUp, PgDn, Home, End"),
             ("Enter", "open the process"),
             ("<  >", "sort by the column to the left or right"),
-            ("r", "the other way round"),
+            ("r", "reverse the order"),
             ("/", "search by name, pid, user, command, container or unit"),
-            ("n  N", "the next that has it, the one before"),
-            ("f", "filter by the same; an empty filter shows all"),
+            ("n  N", "next match, previous match"),
+            ("f", "filter by the same fields; an empty filter shows all"),
             ("t", "tree: children below their parents"),
-            ("e", "also those that ended"),
+            ("e", "show or hide ended processes"),
             ("c", "choose columns"),
-            ("Esc", "choose nobody, then take the filter away"),
+            ("Esc", "clear the selection, then the filter"),
         ],
     ),
     (
         "One process",
         &[
-            ("Tab  1 2 3", "its books and calls, its charts, its latest requests"),
-            ("arrows  PgUp PgDn", "earlier requests; End follows again"),
+            ("Tab  1 2 3", "its ledger and calls, its charts, its latest requests"),
+            ("arrows  PgUp PgDn", "earlier requests; End returns to the newest"),
         ],
     ),
     (
         "Mouse",
         &[
             ("wheel", "scroll"),
-            ("click", "on a line: choose, once more: open; on a title: sort"),
-            ("Shift", "held, the terminal selects text as usual"),
+            ("click", "a line to select it, again to open it; a title to sort"),
+            ("Shift", "hold it to select text as usual"),
         ],
     ),
 ];
@@ -229,7 +229,7 @@ impl App {
 
     fn find(&mut self, forward: bool, here: bool) {
         if !self.table.find(&self.rows, forward, here) && !self.table.search.is_empty() {
-            self.said = Some(format!("nobody has '{}'", self.table.search));
+            self.said = Some(format!("no process matches '{}'", self.table.search));
         }
     }
 

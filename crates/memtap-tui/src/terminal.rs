@@ -49,7 +49,9 @@ impl Screen {
     /// When the terminal is gone, or was given back by a panic.
     pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
         if PANICKED.load(Ordering::SeqCst) {
-            return Err(io::Error::other("a part of memtap has panicked"));
+            return Err(io::Error::other(
+                "a thread of memtap panicked (a bug); please report the message above",
+            ));
         }
         self.terminal.draw(|frame| app.draw(frame)).map(drop)
     }

@@ -140,7 +140,7 @@ fn keys_sort_filter_search_and_open() {
     press(&mut app, "fana⏎");
     let screen = frame(&mut app, 80, 24);
     assert_eq!(pids(&screen), [1301, 1300, 977, 1204]);
-    assert!(screen.contains("4 of 9 have 'ana'"), "{screen}");
+    assert!(screen.contains("4 of 9 match 'ana'"), "{screen}");
     press(&mut app, "⎋");
     assert_eq!(pids(&frame(&mut app, 80, 24)).len(), 9);
     press(&mut app, "e");
@@ -149,7 +149,7 @@ fn keys_sort_filter_search_and_open() {
     assert!(frame(&mut app, 80, 24).contains("sshd  pid 230"));
     assert_eq!(press(&mut app, "q"), Reaction::Draw, "back");
     press(&mut app, "/nobody has this⏎");
-    assert!(frame(&mut app, 80, 24).contains("nobody has 'nobody has this'"));
+    assert!(frame(&mut app, 80, 24).contains("no process matches 'nobody has this'"));
     assert_eq!(press(&mut app, "q"), Reaction::Quit);
 }
 
@@ -210,7 +210,7 @@ fn pace_and_hold_are_shown() {
     press(&mut app, "--- ");
     assert_eq!((app.pace(), app.paused()), (Pace::Five, true));
     let screen = frame(&mut app, 80, 24);
-    assert!(screen.contains("HELD") && screen.contains("every 5 s"), "{screen}");
+    assert!(screen.contains("PAUSED") && screen.contains("every 5 s"), "{screen}");
     press(&mut app, "++++ ");
     assert_eq!((app.pace(), app.paused()), (Pace::Half, false));
 }
@@ -218,7 +218,7 @@ fn pace_and_hold_are_shown() {
 #[test]
 fn what_is_missing_and_what_is_wrong_is_told() {
     let mut app = app(PLAIN);
-    assert!(frame(&mut app, 80, 24).contains("waiting for the first figures"));
+    assert!(frame(&mut app, 80, 24).contains("waiting for the first update"));
     let mut about = (*model(0).about).clone();
     about.plan = None;
     about.source = "procfs".to_owned();
@@ -230,7 +230,7 @@ fn what_is_missing_and_what_is_wrong_is_told() {
         "{screen}"
     );
     assert!(!app.wait(3) && app.wait(30));
-    assert!(frame(&mut app, 80, 24).contains("no figures for 30 s"));
+    assert!(frame(&mut app, 80, 24).contains("no update for 30 s"));
     app.trouble("nothing comes".to_owned());
     app.log("a line of the log".to_owned());
     let screen = frame(&mut app, 80, 24);

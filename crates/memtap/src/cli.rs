@@ -33,28 +33,28 @@ pub(crate) use trace::{TraceArguments, TraceFormat};
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo memtap                                watch everything; dashboard on http://127.0.0.1:3000
-  memtap                                     without root: what /proc lets you see
-  sudo memtap serve --listen 127.0.0.1:8080  another port
-  sudo memtap serve --store none             no history
+  sudo memtap                                capture everything; dashboard on http://127.0.0.1:3000
+  memtap                                     without root: what /proc lets you see, no requests
+  sudo memtap serve --listen 127.0.0.1:8080  use another port
+  sudo memtap serve --store none             keep no history
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
-                                             history in MySQL or MariaDB, of several machines if you like
-  memtap serve --source recording:FILE       what was recorded there (sudo memtap record -o FILE)
-  memtap top                                 the same in a terminal
-  sudo memtap trace -p 1234 --follow         its requests and its children's as they come
-  memtap report -o report.html               what the last hour came to
-  memtap run -- COMMAND                      one command's requests; needs no root
-  memtap doctor                              what this kernel and your permissions allow";
+                                             history in MySQL or MariaDB; machines may share it
+  memtap serve --source recording:FILE       open a recording (sudo memtap record -o FILE)
+  memtap top                                 show the same in a terminal
+  sudo memtap trace -p 1234 --follow         print the requests of a process and its descendants
+  memtap report -o report.html               report on the last hour
+  memtap run -- COMMAND                      report what a command requested; needs no root
+  memtap doctor                              check what this kernel and your permissions allow";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
-  memtap import lines.csv                        lines of the original's script: call,pid,execname,length,ctime
-  memtap import --utc-offset -21600 lines.csv    of the original's script, whose clock was shifted by six hours
+  memtap import lines.csv                        lines of the original system's script
+  memtap import --utc-offset -21600 lines.csv    the same, with a clock shifted by six hours
   memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
-  memtap import --format recording morning.mtrec what memtap record wrote
-Damaged lines are reported with their numbers and counted; they never stop an import.";
+  memtap import --format recording morning.mtrec a recording of memtap record
+memtap counts damaged lines and prints the first ones with their numbers. They never stop an import.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -63,14 +63,14 @@ Examples:
   memtap completions fish > ~/.config/fish/completions/memtap.fish";
 
 const DOCTOR_EXIT: &str = "\
-Ends with 0 when all requests can be seen, 1 when they cannot, and usage can, and 3 when a permission is missing.";
+Exit code: 0 if memtap can see all requests, 1 if it sees memory usage only, 3 if a permission is missing.";
 
-/// Every memory request of every Linux process, live and in history: what was asked for, what the kernel
-/// answered, where the memory went.
+/// Show every memory request of every Linux process, live and in history: what was requested, what the kernel
+/// answered, and where the memory went
 #[derive(Debug, Parser)]
 #[command(name = "memtap", version, disable_version_flag = true, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
-    /// Print the version; with --verbose also what memtap is built of, and under which licences
+    /// Print the version; with --verbose, also the components of memtap and their licences
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
     #[arg(long, requires = "version", hide = true)]
@@ -83,41 +83,41 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Watch, keep the history, and serve the dashboard (the default command)
+    /// Capture requests, keep the history, and serve the dashboard (the default command)
     #[command(after_help = EXAMPLES)]
     Serve(ServeArguments),
-    /// Show processes, their books and their requests live in the terminal
+    /// Show processes, their memory ledgers and their requests live in the terminal
     #[command(after_help = top::EXAMPLES)]
     Top(TopArguments),
-    /// Run a command and tell what memory it and all its children asked for; no privilege needed
+    /// Run a command and report what memory it and its descendants requested
     #[command(after_help = run::EXAMPLES)]
     Run(RunArguments),
-    /// Show requests as they come back from the kernel, in the manner of strace: of all processes, or of some
+    /// Print requests as they return from the kernel, like strace
     #[command(after_help = trace::EXAMPLES)]
     Trace(TraceArguments),
-    /// Read lines that the original system's SystemTap script printed, or a recording, into the history
+    /// Import output of the original SystemTap script, or a recording, into the history
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArguments),
-    /// Write what is observed into a file that memtap can read again, on any machine
+    /// Record what memtap observes to a file, for playback on any machine
     #[command(after_help = record::EXAMPLES)]
     Record(RecordArguments),
-    /// Write a report of a range of the history: in the terminal, or as one file for people or programs
+    /// Report on a range of the history, in the terminal or as a file
     #[command(after_help = report::EXAMPLES)]
     Report(Box<ReportArguments>),
-    /// Tell what the history holds, check it, make it smaller, or write it out for other programs
+    /// Show, check, compact or export the history
     Store(StoreArguments),
-    /// Say what this kernel and these permissions allow, each lack with its mend
+    /// Check what this kernel and your permissions allow, and how to fix problems
     #[command(after_help = DOCTOR_EXIT)]
     Doctor(DoctorArguments),
-    /// Write what lets a shell complete memtap's commands and options
+    /// Print a script that completes memtap's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
-        /// Which shell
+        /// Shell to complete in
         shell: clap_complete::Shell,
     },
-    /// Write the manual page, or all of them into a folder
+    /// Print the manual page, or write all manual pages to a directory
     Man {
-        /// A folder for memtap.1, memtap-serve.1 and so on [default: memtap.1 to standard output]
+        /// Output directory for memtap.1, memtap-serve.1 and so on [default: memtap.1 to standard output]
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
@@ -140,45 +140,45 @@ pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) which: WhichStore,
 
-    /// For people or for programs
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: DoctorFormat,
 }
 
-/// How `memtap doctor` tells.
+/// The output format of `memtap doctor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DoctorFormat {
-    /// Lines for people.
+    /// Lines for people
     Text,
-    /// One object.
+    /// One JSON object
     Json,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
-    /// The file with the lines; - reads standard input
+    /// Input file; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     pub(crate) file: PathBuf,
 
     #[command(flatten)]
     pub(crate) which: WhichStore,
 
-    /// What the file is
+    /// Format of the input
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: ImportFormat,
 
     #[command(flatten)]
     pub(crate) lines: LineArguments,
 
-    /// Under which machine's name the rows are kept
+    /// Machine name to store with the rows
     #[arg(long, value_name = "NAME", default_value = "imported")]
     pub(crate) host: String,
 
-    /// Begin with this line: to go on with an import that was interrupted
+    /// First line to import, to continue an interrupted import
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) from_line: u64,
 
-    /// Where damaged lines are written to, as they are; of a line longer than 1 MiB, its first MiB
+    /// Output file for damaged lines, unchanged; a line longer than 1 MiB is cut to its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
 }
@@ -189,19 +189,19 @@ pub(crate) enum ImportFormat {
     /// Lines of a SystemTap script
     #[default]
     Systemtap,
-    /// What memtap record wrote; it has its own machine's name
+    /// Recording of memtap record; it contains the machine name
     Recording,
 }
 
 /// How a SystemTap script's lines are to be read.
 #[derive(Debug, Args)]
 pub(crate) struct LineArguments {
-    /// The columns of a SystemTap script's line in their order, with what separates them (a comma, a semicolon, | or \t, or blanks for any number of
-    /// blanks and tabs). The name may hold anything: it is what the others leave
+    /// Columns of a SystemTap script's lines, in order, with their separator: a comma, a semicolon, | or \t, or a blank for any number
+    /// of blanks and tabs. The name may contain the separator; it takes whatever the other columns do not
     #[arg(long, env = "MEMTAP_COLUMNS", value_name = "COLUMNS", default_value = "call,pid,name,length,time")]
     pub(crate) columns: memtap_model::Layout,
 
-    /// How far the script's clock was ahead of UTC: seconds, or +HH:MM (the original's script: -21600)
+    /// Offset of the script's clock from UTC: seconds, or +HH:MM (for the original script: -21600)
     #[arg(long, env = "MEMTAP_UTC_OFFSET", value_name = "OFFSET", default_value = "0", allow_hyphen_values = true, value_parser = utc_offset)]
     pub(crate) utc_offset: i64,
 }
@@ -212,89 +212,89 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Where the history is kept: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. A password
-    /// on the command line can be seen by all users: MEMTAP_STORE or the settings file keep it
-    /// [default: memtap.db in the folder that STATE_DIRECTORY names; else in /var/lib/memtap for root, below ~/.local/share for others]
+    /// Store of the history: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. All users can see
+    /// a password on the command line; MEMTAP_STORE and the settings file keep it secret
+    /// [default: memtap.db in STATE_DIRECTORY if that is set, else in /var/lib/memtap for root and in ~/.local/share/memtap for others]
     #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true, value_parser = StoreUrlParser)]
     pub(crate) store: Option<StoreUrl>,
 
-    /// How long requests are kept: 12h, 7d, 8w, 2y
+    /// How long to keep requests: 12h, 7d, 8w, 2y
     #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = age)]
     pub(crate) keep_requests: Duration,
 
-    /// How long samples of usage are kept, in longer and longer steps as they age
+    /// How long to keep samples of memory usage; older samples have longer steps
     #[arg(long, env = "MEMTAP_KEEP_SAMPLES", value_name = "AGE", default_value = "2y", value_parser = age)]
     pub(crate) keep_samples: Duration,
 
-    /// How large the history may grow; beyond it the oldest requests go
+    /// Size limit of the history; beyond it memtap deletes the oldest requests
     #[arg(long, env = "MEMTAP_MAX_SIZE", value_name = "SIZE", default_value = "2GiB", value_parser = bytes)]
     pub(crate) max_size: u64,
 
-    /// Where observations come from: auto, bpf, procfs, systemtap:FILE, the lines of a SystemTap script, or recording:FILE, what
-    /// memtap record wrote (- for FILE reads a pipe). A recording gets a history of its own that goes with memtap, unless --store is given
+    /// Source of the observations: auto, bpf, procfs, systemtap:FILE (lines of a SystemTap script) or recording:FILE (from memtap
+    /// record). FILE - is a pipe. A recording uses a temporary history that is deleted on exit, unless --store is given
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
 
-    /// How fast a recording is told: 1 as it was, 60 a minute in a second [default: as fast as it can be read]
+    /// Playback speed of a recording: 1 is real time, 60 plays one minute per second [default: as fast as possible]
     #[arg(long, env = "MEMTAP_SPEED", value_name = "TIMES", value_parser = speed)]
     pub(crate) speed: Option<f64>,
 
     #[command(flatten)]
     pub(crate) lines: LineArguments,
 
-    /// Further settings, as KEY=VALUE lines: the names that options have in the environment (MEMTAP_LISTEN, MEMTAP_STORE), and those
-    /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME). As root, memtap uses a file that is not named only when
-    /// nobody but root can write it and its directory [default: .env or /etc/memtap/memtap.env]
+    /// Settings file with KEY=VALUE lines. Keys are the environment variables of the options (MEMTAP_LISTEN, MEMTAP_STORE) and those
+    /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME). As root, memtap reads a default file only if nobody
+    /// except root can write it and its directory [default: .env or /etc/memtap/memtap.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// Memory that memtap may take for itself, its share of the kernel's included; the database's page cache comes on top.
-    /// All its bounds follow from it
+    /// Memory that memtap may use, including its buffers in the kernel but not the database's page cache. It determines the
+    /// size of all buffers and queues
     #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
     pub(crate) memory: u64,
 
-    /// Folder for what waits while the database is away
-    /// [default: beside the database file, or beside where that would be by default]
+    /// Spool directory: data waits here while the database is not available
+    /// [default: beside the database file; for a server, beside the default database file]
     #[arg(long, env = "MEMTAP_SPOOL", value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
 
-    /// How large that folder may grow; 0: what does not fit into memory is dropped at once
+    /// Size limit of the spool; with 0 there is no spool, and memtap drops what does not fit in memory
     #[arg(long, env = "MEMTAP_SPOOL_SIZE", value_name = "SIZE", default_value = "1GiB", value_parser = bytes)]
     pub(crate) spool_size: u64,
 
-    /// Size of the kernel's ring buffer, a power of two: more rides out longer bursts [default: a quarter of --memory]
+    /// Size of the kernel's ring buffer, a power of two; a larger one absorbs longer bursts [default: a quarter of --memory]
     #[arg(long, env = "MEMTAP_RING_SIZE", value_name = "SIZE", value_parser = ring_size)]
     pub(crate) ring_size: Option<u32>,
 
-    /// How much of the ring requests may fill [default: three quarters]. The rest is for forks, execs, exits and readings,
-    /// which are never lost; a request that finds no room is missing in the stream and counted, and in the sums all the same
+    /// Part of the ring buffer that requests may fill [default: three quarters]. The remainder is reserved for forks, execs, exits
+    /// and readings. A request that does not fit is missing from the stream. memtap counts it as lost, and the sums include it
     #[arg(long, env = "MEMTAP_RING_REQUESTS", value_name = "SIZE", value_parser = size)]
     pub(crate) ring_requests: Option<u32>,
 
-    /// How many processes may have accounts in the kernel, about 1 KiB each [default: a quarter of --memory]
+    /// Maximum number of processes with accounts in the kernel, about 1 KiB each [default: a quarter of --memory]
     #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) accounts: Option<u32>,
 
-    /// Read the clock for each request. Else those of one process within one tick of the kernel's timer (1 to 10 ms), sixteen at most, have
-    /// the time of the first of them, which spares its system calls about 80 ns each
+    /// Read the clock for each request. Otherwise up to sixteen requests of one process within one tick of the kernel's timer (1 to
+    /// 10 ms) have the time of the first one, which saves about 80 ns per system call
     #[arg(long, env = "MEMTAP_EXACT_TIMES")]
     pub(crate) exact_times: bool,
 
-    /// How requests are seen: functions+locks, exit+locks, functions or exit (memtap doctor explains them)
-    /// [default: the best that this kernel allows]
+    /// How to observe requests in the kernel: functions+locks, exit+locks, functions or exit (memtap doctor explains them)
+    /// [default: the best plan that this kernel allows]
     #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]
     pub(crate) plan: Option<Plan>,
 
-    /// Which user memtap becomes when root starts it: a name or a number; `root` stays root. Missing directories of the history are made for
-    /// that user, and memtap keeps no more rights than it needs [default: the user memtap, where there is one, else a number that nobody
-    /// else has. It is given the history's directory when that is memtap's alone; otherwise memtap stays root and says why]
+    /// User that memtap becomes when root starts it: a name or a number; `root` stays root. memtap creates missing directories of the
+    /// history for that user, and keeps only the privileges that it needs [default: the user memtap if it exists, else an unused user
+    /// number. That user gets the history's directory if it belongs to memtap alone; otherwise memtap stays root and reports why]
     #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
     pub(crate) user: Option<User>,
 
     #[command(flatten)]
     pub(crate) priority: PriorityArguments,
 
-    /// An origin that browsers may call from; may be given several times
+    /// Origin from which browsers may call the API (CORS); may be given several times
     #[arg(
         long,
         env = "MEMTAP_CORS_ORIGIN",
@@ -319,13 +319,13 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     };
     let number = digits.parse::<u64>().ok().filter(|_| seconds > 0);
     let age = number.and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs);
-    age.ok_or_else(|| format!("'{text}' is no age; write for example 12h, 7d or 2y"))
+    age.ok_or_else(|| format!("invalid age '{text}'; expected for example 12h, 7d or 2y"))
 }
 
 /// How many times faster: a number above 0.
 fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse::<f64>().ok().filter(|speed| speed.is_finite() && *speed > 0.0);
-    speed.ok_or_else(|| format!("'{text}' is no speed; write for example 1, 0.5 or 60"))
+    speed.ok_or_else(|| format!("invalid speed '{text}'; expected for example 1, 0.5 or 60"))
 }
 
 /// `-21600` or `+05:30`, in seconds.
@@ -340,7 +340,7 @@ fn utc_offset(text: &str) -> Result<i64, String> {
         }
     };
     let seconds = seconds.filter(|seconds: &i64| seconds.abs() <= 24 * 3600);
-    seconds.ok_or_else(|| format!("'{text}' is no offset; write seconds such as -21600, or +05:30"))
+    seconds.ok_or_else(|| format!("invalid offset '{text}'; expected seconds such as -21600, or +05:30"))
 }
 
 /// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
@@ -349,7 +349,7 @@ fn ring_size(text: &str) -> Result<u32, String> {
     if bytes.is_power_of_two() && (256 << 10..=1 << 30).contains(&bytes) {
         Ok(bytes)
     } else {
-        Err("the ring must be a power of two from 256KiB to 1GiB".to_owned())
+        Err("the ring size must be a power of two from 256KiB to 1GiB".to_owned())
     }
 }
 
@@ -361,27 +361,27 @@ fn memory(text: &str) -> Result<u64, String> {
 
 /// A size such as `64KiB`, below 4 GiB.
 fn size(text: &str) -> Result<u32, String> {
-    u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too much: less than 4GiB"))
+    u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too large; expected less than 4GiB"))
 }
 
 /// The call of that name.
 pub(crate) fn call(name: &str) -> Result<Call, String> {
     let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; there are {}", known()))
+    Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; expected one of {}", known()))
 }
 
 /// A size such as `64KiB`.
 fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 =
-        digits.parse().map_err(|_| format!("'{text}' is not a size; write for example 16MiB"))?;
+        digits.parse().map_err(|_| format!("invalid size '{text}'; expected for example 16MiB"))?;
     let unit = match text[digits.len()..].trim() {
         "" | "B" => 1,
         "KiB" | "K" => 1 << 10,
         "MiB" | "M" => 1 << 20,
         "GiB" | "G" => 1 << 30,
         "TiB" | "T" => 1_u64 << 40,
-        other => return Err(format!("unknown unit '{other}'; use KiB, MiB, GiB or TiB")),
+        other => return Err(format!("unknown unit '{other}'; expected KiB, MiB, GiB or TiB")),
     };
     Ok(number.saturating_mul(unit))
 }

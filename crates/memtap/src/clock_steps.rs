@@ -43,9 +43,9 @@ fn notice(before: WallClock, now: WallClock, has_history: bool) -> Notice {
     let what = format!("the clock was set {direction} by {length:#}: {} became {}", text(before), text(now));
     let done = match has_history {
         true => {
-            "memtap began a new run in the history and deletes nothing because of the step, since ages follow the monotonic clock"
+            "memtap started a new run in the history. The step deletes nothing, because ages follow the monotonic clock"
         }
-        false => "times before and after it do not compare",
+        false => "times before and after the step are not comparable",
     };
     Notice { what, mend: format!("{done}. If the step was not intended, check the clock: timedatectl") }
 }

@@ -112,7 +112,10 @@ impl Config {
     pub(crate) fn what_becomes_of_the_rest(&self) -> String {
         match &self.spool {
             Some(spool) => {
-                format!("wait in {}: the next memtap with this store delivers them", spool.folder.display())
+                format!(
+                    "are queued in {}. The next memtap with this store writes them",
+                    spool.folder.display()
+                )
             }
             None => "are not in the history".to_owned(),
         }
@@ -197,7 +200,7 @@ pub(crate) const KEPT_FOR_EVER: memtap_store::Settings = memtap_store::Settings 
 pub(crate) fn temporary_store() -> anyhow::Result<(StoreUrl, TempDir)> {
     let folder = tempfile::Builder::new().prefix("memtap-recording-").tempdir();
     let folder = folder.context(
-        "cannot make a folder for the recording's history; name another with TMPDIR, or a store with --store",
+        "cannot create a temporary directory for the recording's history (choose another with TMPDIR, or a store with --store)",
     )?;
     let url = format!("sqlite:{}", folder.path().join("memtap.db").display()).parse()?;
     Ok((url, folder))
@@ -220,7 +223,7 @@ fn data_folder() -> anyhow::Result<PathBuf> {
         Ok(home.join(".local/share/memtap"))
     } else {
         bail!(
-            "no HOME to keep the history in; say where with --store sqlite:PATH (and --spool DIR), or --store none"
+            "HOME is not set, so the history has no place. Choose one with --store sqlite:PATH (and --spool DIR), or use --store none"
         )
     }
 }

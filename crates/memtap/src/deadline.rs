@@ -28,9 +28,8 @@ pub(crate) fn watch(begin: fn()) -> io::Result<()> {
         drop(CHANGED.wait_while(begun, |begun| !*begun));
         std::thread::sleep(WITHIN);
         let seconds = WITHIN.as_secs();
-        let what = format!(
-            "memtap: the end took longer than {seconds} s; whatever was not written by now is lost\n"
-        );
+        let what =
+            format!("memtap: the shutdown took longer than {seconds} s. Data not written by now is lost\n");
         log::line(what.as_bytes());
         log::flush(Duration::from_millis(100));
         end_now();

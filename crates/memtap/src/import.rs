@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         return Ok(());
     }
     let store = memtap_store::open(&url, &settings)?
-        .context("--store none keeps nothing: say where the rows shall go")?;
+        .context("--store none keeps no history. Choose a store with --store")?;
     let (input, length) = open(&arguments.file)?;
     let rejects = arguments
         .rejects
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         .map(|path| File::create(path).with_context(|| format!("cannot write {}", path.display())));
     // SAFETY: the handler only sets a flag, which is safe in a signal's context.
     let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
-    handled.context("cannot watch for Ctrl-C")?;
+    handled.context("cannot handle Ctrl-C")?;
     let mut import = Import {
         deliveries: Deliveries::start(store, run_of(&arguments.host))?,
         committed: arguments.from_line.saturating_sub(1),
@@ -83,11 +83,11 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
     import.tell(lines.number());
     match done {
         Ok(()) if import.rows == 0 && import.damaged > 0 => {
-            bail!("not one line is as --columns says; nothing was imported")
+            bail!("no line has the columns that --columns gives. Nothing was imported")
         }
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(format!(
-            "the lines up to {} are in {url}; go on with --from-line {}",
+            "the import into {url} stopped after line {} (continue with --from-line {})",
             import.committed,
             import.committed + 1
         ))),
@@ -152,7 +152,7 @@ impl Import {
     /// Reads to the end, an error or an interruption.
     fn read<R: Read>(&mut self, lines: &mut ScriptLines<R>, from_line: u64) -> anyhow::Result<()> {
         while !INTERRUPTED.load(Ordering::Relaxed) {
-            let Some(line) = lines.next_line().context("the lines cannot be read")? else { break };
+            let Some(line) = lines.next_line().context("cannot read the lines")? else { break };
             if lines.number() < from_line {
                 continue;
             }
@@ -163,7 +163,7 @@ impl Import {
             if self.requests.len() >= DELIVERY {
                 self.deliver(lines.number())?;
                 self.progress.set_position(lines.bytes());
-                self.progress.set_message(format!("{} rows, {} lines damaged", self.rows, self.damaged));
+                self.progress.set_message(format!("{} rows, {} damaged lines", self.rows, self.damaged));
             }
         }
         self.deliver(lines.number())?;
@@ -213,7 +213,7 @@ impl Import {
             rejects
                 .write_all(&damaged.line)
                 .and_then(|()| rejects.write_all(b"\n"))
-                .context("the file for damaged lines")?;
+                .context("cannot write the file of damaged lines (--rejects)")?;
         }
         Ok(())
     }
@@ -314,14 +314,14 @@ impl Deliveries {
             return Ok(());
         }
         self.finish()?;
-        bail!("the thread that writes has ended")
+        bail!("the writer thread ended")
     }
 
     /// Waits until all is written, or the store has failed.
     fn finish(&mut self) -> anyhow::Result<()> {
         self.parcels = None;
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.join().map_err(|_| anyhow::anyhow!("the thread that writes has panicked"))??;
+        thread.join().map_err(|_| anyhow::anyhow!("the writer thread panicked"))??;
         Ok(())
     }
 }

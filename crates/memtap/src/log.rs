@@ -182,7 +182,7 @@ fn write_entry(out: &mut impl Write, entry: &Entry, lost: &mut u64) {
         }
     };
     if *lost > 0 {
-        let notice = format!("memtap: {lost} lines of the log are missing here: they could not be written\n");
+        let notice = format!("memtap: {lost} log lines are missing here because they could not be written\n");
         if out.write_all(notice.as_bytes()).is_ok() {
             *lost = 0;
         }
@@ -244,7 +244,7 @@ mod tests {
         }
         assert_eq!(
             disk.text,
-            "memtap: 5 lines of the log are missing here: they could not be written\nc\nd\n"
+            "memtap: 5 log lines are missing here because they could not be written\nc\nd\n"
         );
     }
 }

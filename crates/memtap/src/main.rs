@@ -3,7 +3,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where the stream is closed")]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("memtap asks the Linux kernel; it builds and runs on Linux only");
+compile_error!("memtap needs the Linux kernel; it builds and runs on Linux only");
 
 mod budget;
 mod cli;
@@ -137,7 +137,7 @@ fn understood() -> Result<(cli::Cli, anyhow::Result<SettingsFile>), ExitCode> {
     let file = read.as_ref().unwrap_or(&none);
     let command = file.as_defaults(cli::Cli::command());
     for key in file.unknown(&command) {
-        output::tell(format_args!("memtap: {}: there is no setting {key}", file.path().display()));
+        output::tell(format_args!("memtap: {}: unknown setting {key}", file.path().display()));
     }
     let parsed = command.try_get_matches().and_then(|matches| cli::Cli::from_arg_matches(&matches));
     match parsed {

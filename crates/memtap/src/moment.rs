@@ -57,7 +57,7 @@ impl FromStr for Moment {
 impl Moment {
     /// When it is. Of a time that a change of the clock gives twice, the first; of one that it leaves out, as long after the change.
     pub(crate) fn when(self, now: Timestamp, zone: &TimeZone) -> Result<WallClock, String> {
-        let too_far = |_| format!("the time is too far from now; write for example {FORMS}");
+        let too_far = |_| format!("the time is out of range; expected for example {FORMS}");
         let local = zone.to_datetime(now);
         let at = match self {
             Self::Exact(at) => at,
@@ -80,7 +80,7 @@ impl Moment {
         let nanoseconds = i64::try_from(at.as_nanosecond());
         nanoseconds
             .map(WallClock)
-            .map_err(|_| format!("the time is too far from now; write for example {FORMS}"))
+            .map_err(|_| format!("the time is out of range; expected for example {FORMS}"))
     }
 }
 

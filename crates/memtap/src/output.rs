@@ -16,7 +16,7 @@ pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Resul
     if let StoreUrl::Sqlite(database) = store
         && same_file(database, path)
     {
-        bail!("{} is the history itself: choose another file with --output", path.display());
+        bail!("{} is the history itself. Choose another file with --output", path.display());
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     if let SourceChoice::Recording(input) = &arguments.source
         && output::same_file(input, &arguments.output)
     {
-        bail!("{path} is what is read: choose another name for what is written");
+        bail!("{path} is both input and output. Choose another output file");
     }
     let file = open(&arguments.output, arguments.force)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -45,7 +45,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     }
     let is_endless = matches!(opened.source.kind(), SourceKind::Bpf | SourceKind::Procfs);
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
-    let cannot = || format!("cannot write {path}; what was written up to there can be read");
+    let cannot = || format!("cannot write {path} (everything written before is readable)");
     let mut recorder = Recorder::begin(emptied(file).with_context(cannot)?, &machine).with_context(cannot)?;
     let (sender, mut batches) = mpsc::channel(budget.batches);
     let reader =
@@ -74,7 +74,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     }
     progress.finish_and_clear();
     if is_endless && reader.is_some() {
-        bail!("the capture ended by itself, see the log above; what is in {path} up to there can be read");
+        bail!("the capture ended unexpectedly, see the log above. Everything in {path} is readable");
     }
     let (_, recorded) = recorder.finish().with_context(cannot)?;
     output::tell(format_args!("{path}: {}", told(&recorded, begin.elapsed())));
@@ -85,7 +85,9 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
 fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
     if path == Path::new("-") {
         if io::stdout().is_terminal() {
-            bail!("a recording is nothing for a terminal: name a file with -o FILE, or a pipe");
+            bail!(
+                "a recording is binary and cannot be shown on a terminal. Choose a file with -o FILE, or use a pipe"
+            );
         }
         return Ok(None);
     }
@@ -99,7 +101,7 @@ fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
         .with_context(cannot)?;
     if !force && !may_replace(&mut file).with_context(cannot)? {
         bail!(
-            "{} exists and is not a recording; choose another name, or replace it with --force",
+            "{} exists and is not a recording. Choose another name, or replace it with --force",
             path.display()
         );
     }

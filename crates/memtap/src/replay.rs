@@ -37,7 +37,7 @@ pub(crate) fn into_store(
     let opened = memtap_capture::open(&SourceChoice::Recording(recording.to_owned()), &settings)?;
     let machine = opened.machine.context("the recording does not name its machine")?;
     let store = memtap_store::open(store, kept)?
-        .context("--store none keeps nothing: say where the rows shall go")?;
+        .context("--store none keeps no history. Choose a store with --store")?;
     let run = run_of(&machine);
     let limits = Limits { queue_requests: budget.queue_requests, ..Limits::default() };
     let store = Arc::new(memtap_store::spawn(store, run, limits)?);

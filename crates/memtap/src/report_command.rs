@@ -58,7 +58,7 @@ fn of_history(
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
     let reader = memtap_store::open_reader(url, clock)?
-        .context("--store none keeps nothing: say which history with --store")?;
+        .context("--store none keeps no history. Name the history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;
     }
@@ -93,7 +93,7 @@ fn ask(arguments: &ReportArguments, now: Timestamp, last: Duration, zone: &TimeZ
         None => (earlier(now_at, arguments.last.unwrap_or(last)), now_at),
     };
     if from >= to {
-        bail!("the range is empty: --from must be before --to (and a time to come has no history)");
+        bail!("the range is empty: --from must be before --to, and in the past");
     }
     let compare = match arguments.compare {
         None => None,
@@ -102,7 +102,7 @@ fn ask(arguments: &ReportArguments, now: Timestamp, last: Duration, zone: &TimeZ
         Some(Compared::Between(from, to)) => Some((at(from)?, at(to)?)),
     };
     if compare.is_some_and(|(from, to)| from >= to) {
-        bail!("the range to compare with is empty: its begin must be before its end");
+        bail!("the range of --compare is empty: its start must be before its end");
     }
     Ok(Ask {
         range: Range { host: arguments.host.clone(), from, to },
@@ -145,7 +145,7 @@ fn make(reader: &dyn Reader, ask: &Ask) -> anyhow::Result<Report> {
 }
 
 fn draw(bar: &ProgressBar) {
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} questions answered, {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} queries done, {elapsed}") {
         bar.set_style(style);
     }
     bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());

@@ -180,7 +180,7 @@ fn recorded_state(
     info: memtap_server::Info,
 ) -> memtap_server::State {
     fn untold() -> io::Error {
-        io::Error::new(io::ErrorKind::Unsupported, "a recording does not have it")
+        io::Error::new(io::ErrorKind::Unsupported, "not available in a recording")
     }
     let kernel = memtap_server::AskKernel {
         proportional: Arc::new(|_| Err(untold())),
@@ -242,7 +242,7 @@ fn info(
 pub(crate) fn this_machine() -> anyhow::Result<Machine> {
     let name = nix::sys::utsname::uname()?;
     let page =
-        nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("the page size is unknown")?;
+        nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.context("cannot read the page size")?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Ok(Machine {

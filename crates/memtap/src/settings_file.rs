@@ -72,7 +72,7 @@ impl SettingsFile {
         if file.metadata().is_ok_and(|file| file.is_file() && place::is_written_by_others(&file)) {
             let path = path.display();
             read.warnings
-                .push(format!("others may change the settings in {path}; to fix it: chmod go-w {path}"));
+                .push(format!("other users may change the settings in {path}. To fix it: chmod go-w {path}"));
         }
         Ok(read)
     }
@@ -85,7 +85,7 @@ impl SettingsFile {
                 Some(Ok(file)) => return Ok(Self { warnings, ..Self::parse(path, &file)? }),
                 Some(Err(reason)) => {
                     let (path, fix) = (path.display(), reason.fix(path));
-                    warnings.push(format!("the settings in {path} are not used: {reason}; {fix}"));
+                    warnings.push(format!("the settings in {path} are not used: {reason}. {fix}"));
                 }
             }
         }
@@ -107,7 +107,7 @@ impl SettingsFile {
     /// Logs which file was read and which were not, for a command that `uses` one.
     pub(crate) fn log(&self, uses: bool) {
         let read = std::path::absolute(&self.path).ok();
-        let read = read.map(|path| format!("settings are read from {}", path.display()));
+        let read = read.map(|path| format!("read settings from {}", path.display()));
         match uses {
             true => {
                 self.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -195,12 +195,12 @@ impl SettingsFile {
         let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
             (Some(user), Some(database)) => (user, database),
             (None, None) => return Ok(None),
-            (None, Some(_)) => bail!(
-                "DB_NAME is set and DB_USER is not; set both, or say where the history goes with --store"
-            ),
-            (Some(_), None) => bail!(
-                "DB_USER is set and DB_NAME is not; set both, or say where the history goes with --store"
-            ),
+            (None, Some(_)) => {
+                bail!("DB_NAME is set, but DB_USER is not. Set both, or choose a store with --store")
+            }
+            (Some(_), None) => {
+                bail!("DB_USER is set, but DB_NAME is not. Set both, or choose a store with --store")
+            }
         };
         let port = key("DB_PORT").map(|port| port.parse::<u16>()).transpose();
         let port = port.with_context(|| self.wrong("DB_PORT", "a port number such as 3306"))?;
@@ -220,7 +220,7 @@ impl SettingsFile {
 }
 
 fn cannot_read(path: &Path) -> String {
-    format!("cannot read the settings file {}; name another with --env-file", path.display())
+    format!("cannot read the settings file {} (name another one with --env-file)", path.display())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(crate) fn print(verbose: bool) -> anyhow::Result<()> {
     if verbose {
         let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
         text += &format!(
-            "licence: {}\nbuilt for: {arch}-{os}\n\nIt contains, with their licences:\n",
+            "licence: {}\nbuilt for: {arch}-{os}\n\nComponents and their licences:\n",
             env!("CARGO_PKG_LICENSE")
         );
         for part in PARTS.lines() {

@@ -245,7 +245,8 @@ fn in_a_directory_with_other_files_memtap_stays_root_and_says_why() {
     let memtap = Memtap::start_in(folder.path(), &["--source=bpf"], None);
     confined_to(&memtap, SYS_PTRACE | FILES);
     let notice = memtap.get("/api/v1/health")["notices"][0].clone();
-    let what = format!("memtap stays root: {} is not memtap's", folder.path().join("log").display());
+    let what =
+        format!("memtap stays root: {} does not belong to memtap", folder.path().join("log").display());
     assert_eq!(notice["what"], what);
     assert!(notice["mend"].as_str().unwrap().contains("--user root"), "{notice}");
     assert!(memtap.log().contains(&what), "{}", memtap.log());

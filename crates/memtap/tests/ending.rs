@@ -164,7 +164,7 @@ fn a_reader_of_its_log_that_does_not_read_stops_nothing() {
     let memtap = Serving::start(folder.path(), &["--source=procfs", "--store=none"], writer);
     read_until(&mut reader, "dashboard on http");
     memtap.terminate();
-    read_until(&mut reader, "ending");
+    read_until(&mut reader, "stopping");
     assert_eq!(memtap.code(), Some(0));
 
     let (_reader, writer) = std::io::pipe().unwrap();
@@ -238,7 +238,7 @@ fn a_second_signal_ends_it_at_once() {
     let _lock = locked(folder);
     memtap.wait_until("the database is locked", |health| health["store"]["lag_s"].as_f64() > Some(1.0));
     memtap.terminate();
-    wait_until("it is ending", || log(folder).contains("ending: "));
+    wait_until("it is ending", || log(folder).contains("stopping: "));
     memtap.terminate();
     assert_eq!(memtap.code(), Some(1), "it does not wait for the database: {}", log(folder));
 }

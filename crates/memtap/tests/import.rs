@@ -191,7 +191,7 @@ fn an_interruption_before_the_first_line_that_counts_goes_not_back() {
     writeln!(child.stdin.take().unwrap(), "{LINE}").unwrap();
     let done = child.wait_with_output().unwrap();
     let told = String::from_utf8(done.stderr).unwrap();
-    assert!(done.status.code() == Some(1) && told.contains("go on with --from-line 1000"), "{told}");
+    assert!(done.status.code() == Some(1) && told.contains("continue with --from-line 1000"), "{told}");
 }
 
 fn wait_until_ctrl_c_is_caught(pid: u32) {

@@ -40,7 +40,7 @@ fn the_originals_settings_choose_its_database_and_what_is_captured_is_in_its_tab
     let away = memtap.wait_for("/api/v1/health", "it is told", |health| {
         health["store"]["error"].is_string() && health["store"]["spool_bytes"].as_u64() > Some(0)
     });
-    assert!(away["store"]["error"].as_str().unwrap().contains("start the server"), "{away}");
+    assert!(away["store"]["error"].as_str().unwrap().contains("Start the server"), "{away}");
     memtap.settle();
     assert_eq!(
         memtap.process(other.pid())["calls"]["mmap"]["count"].as_u64().unwrap() / PAIRS,

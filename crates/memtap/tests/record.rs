@@ -177,7 +177,7 @@ fn what_was_recorded_before_is_lost_only_once_something_takes_its_place() {
 
     let (code, told) = support::run(record(&file, &["--source", &format!("recording:{}", file.display())]));
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("is what is read"), "{told}");
+    assert!(told.contains("is both input and output"), "{told}");
     assert!(std::fs::read(&file).unwrap() == day, "{told}");
 }
 

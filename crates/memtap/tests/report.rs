@@ -220,7 +220,7 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
         assert!(told.contains(mend), "{told}");
     };
     fails(folder.path(), &[], 1, "there is no history in");
-    fails(folder.path(), &["--store", "none"], 1, "say which history with --store");
+    fails(folder.path(), &["--store", "none"], 1, "Name the history with --store");
     fails(folder.path(), &["--from", "noon"], 2, "expected for example 13:00");
     fails(folder.path(), &["--format", "pdf"], 2, "expected html, md, json, csv or txt");
     let history = two_hours();

@@ -197,7 +197,7 @@ fn info_and_check_answer_while_another_program_writes() {
     assert!(!out.contains("1970"), "the run of rows from before there were runs: {out}");
     assert!(out.contains("\\u{1b}[2Jhost") && !out.contains('\x1b'), "{out}");
     let (code, out, told) = history.run(&["check"]);
-    assert!(code == Some(0) && out.contains("is whole: 3001 requests"), "{out}{told}");
+    assert!(code == Some(0) && out.contains("is intact: 3001 requests"), "{out}{told}");
     assert_eq!(history.state(), before, "nothing was changed");
 }
 
@@ -211,7 +211,7 @@ fn check_finds_damaged_pages() {
     file.write_all(&[0xa5; 8192]).unwrap();
     let (code, out, told) = history.run(&["check"]);
     assert_eq!(code, Some(1), "{out}{told}");
-    assert!(!out.is_empty() && told.contains("memtap.db is damaged: end memtap, save what"), "{out}{told}");
+    assert!(!out.is_empty() && told.contains("memtap.db is damaged. Stop memtap, save what"), "{out}{told}");
     file.set_len(middle).unwrap();
     let (code, out, told) = history.run(&["check"]);
     assert!(code == Some(1) && out.contains("malformed") && told.contains("is damaged"), "{out}{told}");
@@ -224,9 +224,9 @@ fn check_finds_rows_without_what_they_rely_on() {
         ("DELETE FROM what", "100 requests without their call"),
         ("DELETE FROM process WHERE pid = 7", "1 threads with requests but without their process"),
         ("DELETE FROM name", "50 threads without their name"),
-        ("DELETE FROM call WHERE name = 'mmap'", "1 outcomes of calls that are not known"),
+        ("DELETE FROM call WHERE name = 'mmap'", "1 outcomes of unknown calls"),
         ("DELETE FROM run", "50 processes without the run"),
-        ("UPDATE what SET errno = 12", "100 refused requests that are missing among the refused"),
+        ("UPDATE what SET errno = 12", "100 refused requests that are missing in the table refused"),
         ("UPDATE what SET file_id = 99", "1 outcomes without the name of their file"),
         ("DROP INDEX request_who", "the index request_who is missing"),
         ("DROP TABLE gap", "the table gap is missing"),
@@ -243,7 +243,7 @@ fn check_finds_rows_without_what_they_rely_on() {
     let history = History::of(many(100));
     history.sql("DELETE FROM request WHERE id <= 100; DELETE FROM process");
     let (code, out, told) = history.run(&["check"]);
-    assert!(code == Some(0) && out.contains("is whole: 0 requests"), "{out}{told}");
+    assert!(code == Some(0) && out.contains("is intact: 0 requests"), "{out}{told}");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn compacting_that_is_cut_short_leaves_the_history_as_it_was() {
         child.kill().unwrap();
         child.wait().unwrap();
         let (code, out, told) = history.run(&["check"]);
-        assert!(code == Some(0) && out.contains("is whole: 20000 requests"), "{milliseconds}: {out}{told}");
+        assert!(code == Some(0) && out.contains("is intact: 20000 requests"), "{milliseconds}: {out}{told}");
     }
     assert_eq!(history.sizes(&[]), rows);
 }
@@ -294,7 +294,7 @@ fn compact_wants_the_file_for_itself() {
     let before = history.state();
     let (code, out, told) = history.run(&["compact"]);
     assert_eq!((code, out.as_str()), (Some(1), ""), "an idle writer is a writer");
-    assert!(told.contains("memtap.db is in use: end the memtap that writes it"), "{told}");
+    assert!(told.contains("memtap.db is in use. Stop memtap"), "{told}");
     assert_eq!(history.state(), before);
     drop(writer);
     assert_eq!(history.run(&["compact"]).0, Some(0));
@@ -314,17 +314,17 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     fails(&history, "there is no history in ");
     assert!(!history.path().exists(), "nothing was made");
     std::fs::write(history.path(), b"not a database at all\n".repeat(1000)).unwrap();
-    fails(&history, "is no database of memtap");
+    fails(&history, "is not a memtap database");
     std::fs::remove_file(history.path()).unwrap();
     history.sql("CREATE TABLE mine (x)");
     fails(&history, "another program's SQLite database");
     let history = History::of(many(1));
     history.sql("PRAGMA user_version = 1");
-    fails(&history, "start memtap once with --store sqlite:");
+    fails(&history, "Start memtap once with --store sqlite:");
     history.sql("PRAGMA user_version = 99");
     fails(&history, "newer than this memtap's");
     for (url, mend) in
-        [("none", "--store none keeps nothing"), ("mysql://me:secret@127.0.0.1:1/db", "start the server")]
+        [("none", "--store none keeps no history"), ("mysql://me:secret@127.0.0.1:1/db", "Start the server")]
     {
         let (code, _, told) = history.run(&["compact", "--store", url]);
         assert!(code == Some(1) && told.contains(mend) && !told.contains("secret"), "{told}");

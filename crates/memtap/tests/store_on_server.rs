@@ -96,7 +96,7 @@ fn check_finds_what_is_missing_or_without_its_partner() {
         ("INSERT INTO process_call VALUES (9999, 'mmap', 1, 1, 0)", "1 sums of calls without their process"),
         (
             "DELETE FROM memory_usage ORDER BY id LIMIT 3",
-            "97 requests of the machine vm, whose runs count 100",
+            "97 requests of the machine vm, but its runs count 100",
         ),
         ("DROP INDEX memtap_pid ON memory_usage", "the index memtap_pid of memory_usage is missing"),
         ("DROP INDEX life ON process", "the index life of process is missing"),
@@ -108,10 +108,10 @@ fn check_finds_what_is_missing_or_without_its_partner() {
     ] {
         let stored = OnServer::of(server(), many(100));
         let (code, out, told) = stored.run("check");
-        assert!(code == Some(0) && out.contains("is whole: 100 requests"), "{out}{told}");
+        assert!(code == Some(0) && out.contains("is intact: 100 requests"), "{out}{told}");
         server().sql(&stored.database, damage);
         let (code, out, told) = stored.run("check");
-        let damaged = told.contains("is damaged: save what can still be read");
+        let damaged = told.contains("is damaged. Save what can still be read");
         assert!(code == Some(1) && out.contains(finding) && damaged, "{damage}: {out}{told}");
     }
 }
@@ -145,7 +145,7 @@ fn what_retention_leaves_is_whole() {
         store.housekeeping(WallClock(histories::T0 + 3600 * histories::SECOND)).unwrap();
     }
     let (code, out, told) = stored.run("check");
-    assert!(code == Some(0) && out.contains("is whole: 1000 requests"), "{out}{told}");
+    assert!(code == Some(0) && out.contains("is intact: 1000 requests"), "{out}{told}");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     server.sql(&stored.database, "UPDATE memtap_schema SET version = version + 1");
     fails("newer than this memtap's");
     server.sql(&stored.database, "UPDATE memtap_schema SET version = 1");
-    fails("start memtap once with this --store");
+    fails("Start memtap once with this --store");
     server.sql(&stored.database, "DROP TABLE memtap_schema");
-    fails("it has no tables of memtap");
+    fails("it has no memtap tables");
 }

@@ -48,7 +48,7 @@ fn shows_what_a_running_memtap_has() {
     let url = format!("http://127.0.0.1:{}", memtap.port);
     let mut terminal = Terminal::start(&["--attach", &url], Some(NOBODY));
     let screen = terminal.shows(" processes");
-    assert!(screen.contains(&format!(" of {url}")), "{screen}");
+    assert!(screen.contains(&format!(" via {url}")), "{screen}");
     terminal.press(&format!("/{}\r\r", stranger.pid()));
     terminal.shows(&format!("\\x1b[31m<b>  pid {}", stranger.pid()));
     terminal.press(&format!("q/{}\r\r", fixture.pid()));
@@ -105,7 +105,7 @@ fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
     command.arg("top").stdin(Stdio::null()).stdout(Stdio::null());
     let (code, told) = support::run(command);
     assert_eq!(code, Some(1));
-    assert!(told.contains("draws on a terminal"), "{told}");
+    assert!(told.contains("needs a terminal"), "{told}");
 
     let url = format!("http://127.0.0.1:{}", support::free_port());
     let mut terminal = Terminal::start(&["--attach", &url], None);
@@ -127,6 +127,6 @@ fn a_panic_gives_the_terminal_back_and_is_told() {
     let mut terminal = Terminal::start_command(pty_process::blocking::Command::new(program), None);
     terminal.shows("on purpose");
     assert_eq!(terminal.end(), Some(1));
-    terminal.shows("a part of memtap has panicked");
+    terminal.shows("a thread of memtap panicked");
     terminal.assert_given_back();
 }

@@ -16,7 +16,7 @@ const STEPS: [(&str, u64); 5] = [("+0", 8), ("+1h", 5), ("+0", 8), ("+8d", 6), (
 
 pub(super) fn check() -> anyhow::Result<()> {
     let library = LIBRARIES.into_iter().find(|path| Path::new(path).exists());
-    let library = library.context("no libfaketime: apt-get install faketime")?;
+    let library = library.context("libfaketime is missing. Run: apt-get install faketime")?;
     let folder = tempfile::tempdir()?;
     let offset = folder.path().join("offset");
     std::fs::write(&offset, STEPS[0].0)?;
@@ -45,7 +45,7 @@ fn samples(serving: &Serving) -> anyhow::Result<()> {
     let answer = serving.ask("/api/v1/runs?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")?;
     let runs = answer["runs"].as_array().with_context(|| format!("no runs in {answer}"))?;
     if runs.len() != STEPS.len() {
-        bail!("not a run for each time: {answer}");
+        bail!("not one run per clock step: {answer}");
     }
     let first = runs.iter().filter_map(|run| run["first_time"].as_str()).min().context("no first_time")?;
     let answer = serving.ask(&format!("/api/v1/usage?from={first}&step=1"))?;

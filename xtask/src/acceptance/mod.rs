@@ -16,12 +16,12 @@ struct Check {
 const CHECKS: [Check; 2] = [
     Check {
         name: "overload",
-        about: "25 stressors on all processors: almost no record of the stream is lost at the default priority (root, 2 min)",
+        about: "25 stressors keep all processors busy: the stream loses almost no record at the default priority (root, 2 min)",
         run: overload::check,
     },
     Check {
         name: "clock",
-        about: "the wall clock goes an hour and eight days ahead and back: no sample and no request is lost (libfaketime, 1 min)",
+        about: "the wall clock jumps an hour and eight days ahead and back: no sample and no request is lost (libfaketime, 1 min)",
         run: clock::check,
     },
 ];
@@ -37,7 +37,7 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     let find = |name: &String| {
         let known = || CHECKS.map(|check| check.name).join(", ");
         let found = CHECKS.iter().find(|check| check.name == name.as_str());
-        found.with_context(|| format!("unknown check '{name}'; there are {}", known()))
+        found.with_context(|| format!("unknown check '{name}'; expected one of {}", known()))
     };
     let checks = names.iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
     crate::run::run(&mut crate::run::cargo(&["build", "--release", "--locked", "-p", "memtap"]))?;

@@ -60,7 +60,7 @@ fn measure(arguments: &[&str]) -> anyhow::Result<(f64, f64)> {
         stress.arg(format!("--{stressor}={count}")).args(sizes);
     }
     stress.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    stress.status().context("cannot start stress-ng: apt-get install stress-ng")?;
+    stress.status().context("cannot start stress-ng (apt-get install stress-ng)")?;
     // Two ticks later, what came last is counted.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let requests = serving.health()?["requests"].clone();

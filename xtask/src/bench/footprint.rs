@@ -73,9 +73,10 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
         title: "What memtap itself takes".to_owned(),
         measured: super::machine(),
         about: format!(
-            "CPU by /proc/PID/stat over {SECONDS} seconds and memory by smaps_rollup at their end, of `memtap serve` as it comes, with its SQLite history, \
-             while one process makes so many requests a second; peers with all their processes, on the same machine, while nothing else runs. The ring of \
-             16 MiB is in the resident set twice, as it is mapped twice; SQLite's cache of the history's pages grows to 16 MiB."
+            "CPU time comes from /proc/PID/stat over {SECONDS} seconds, memory from smaps_rollup at their end. `memtap serve` runs at its default settings, with \
+             its SQLite history, while one process makes the given number of requests per second. Peers are measured with all their processes, on the same \
+             machine, while nothing else runs. The ring of 16 MiB is in the resident set twice, because it is mapped twice. SQLite's cache of the history's \
+             pages grows to 16 MiB."
         ),
         tables: vec![table],
     })

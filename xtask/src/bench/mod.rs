@@ -43,11 +43,11 @@ pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
             "--millions" => millions = number_after(word, words.next())?,
             "--rounds" => rounds = usize::try_from(number_after(word, words.next())?)?.max(1),
             name if SECTIONS.contains(&name) => wanted.push(name),
-            other => bail!("no such section: {other}; there are {}", SECTIONS.join(", ")),
+            other => bail!("unknown section '{other}'; expected one of {}", SECTIONS.join(", ")),
         }
     }
     if !nix::unistd::geteuid().is_root() {
-        bail!("the benchmark loads eBPF programs: run it as root");
+        bail!("the benchmark loads eBPF programs. Run it as root");
     }
     let _tracefs = with_peers.then(peers).transpose()?;
     crate::run::run(&mut cargo(&["build", "--release", "--locked", "--workspace", "--examples", "--bins"]))?;
@@ -74,7 +74,7 @@ fn peers() -> anyhow::Result<follower::Tracefs> {
 }
 
 fn number_after(word: &str, number: Option<&String>) -> anyhow::Result<u64> {
-    number.and_then(|number| number.parse().ok()).with_context(|| format!("{word} takes a number"))
+    number.and_then(|number| number.parse().ok()).with_context(|| format!("{word} needs a number"))
 }
 
 fn folder() -> PathBuf {

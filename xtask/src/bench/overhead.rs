@@ -67,12 +67,12 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
         title: "What following costs others".to_owned(),
         measured: super::machine(),
         about: format!(
-            "One process makes one kind of call as fast as it can, on a CPU of its own, while something follows: medians of {rounds} rounds in which \
-             all take turns, and the spread from the smallest to the largest; what is added is the median of the rounds' differences. Of a round, the fastest of \
-             {SLICES} slices counts, since other guests of the machine only add. \"Floor\": the same hooks with programs that return at once, and an empty \
-             record of the same size put into a ring for each memory call: the least that a tracer of this kind can cost. Peers follow the same four \
-             calls of the whole machine (strace: all memory calls of its child), and print into a file. bpfcc's tools are not among \
-             them: they compile with the running kernel's headers, which this machine does not have."
+            "One process makes one kind of call as fast as it can, on its own CPU, while something follows it. The figures are medians of {rounds} rounds in \
+             which all followers take turns, with the spread from the smallest to the largest. What is added is the median of the differences within a \
+             round. Each round counts the fastest of {SLICES} slices, since other guests of the machine only add time. \"Floor\" means the same hooks with \
+             programs that only put an empty record of the same size into a ring for each memory call. No tracer of this kind can cost less. Peers \
+             follow the same four calls on the whole machine (strace: all memory calls of its child), and print to a file. bpfcc's tools are not included: \
+             they compile with the running kernel's headers, which this machine does not have."
         ),
         tables,
     })
@@ -126,7 +126,7 @@ fn inside_the_kernel() -> anyhow::Result<Table> {
         "Inside the programs, as the kernel counts (kernel.bpf_stats_enabled)",
         &[("runs for a pair of mmap and munmap", ""), ("of a run", "ns"), ("for a pair", "ns")],
     );
-    table.notes = "The kernel's measuring is in each run, about 50 ns; on_sys_exit and floor_exit also run for all other calls.".to_owned();
+    table.notes = "Each run includes the kernel's own measuring, about 50 ns. on_sys_exit and floor_exit also run for all other calls.".to_owned();
     let witness = KernelWitness::begin()?;
     let pairs = LOOPS[0].2;
     for (follower, names) in [(OURS[4], &names[..3]), (OURS[3], &names[3..])] {

@@ -53,7 +53,7 @@ pub(crate) fn measured(rounds: usize) -> anyhow::Result<Section> {
     }
     times.row("all together", sums.iter().map(|sum| Some(Figure::once(*sum))).collect());
     ratios.row("all together", against_strace(&sums));
-    ratios.notes = "By bpf, loading the programs takes a tenth of a second before the command begins, so that short commands are followed in less time by ptrace.".to_owned();
+    ratios.notes = "With bpf, loading the programs takes a tenth of a second before the command begins. So ptrace follows short commands in less time.".to_owned();
     if !absent.is_empty() {
         let absent: Vec<&str> = absent.into_iter().map(program).collect();
         ratios.notes += &format!(" Not on this machine: {}.", absent.join(", "));
@@ -63,7 +63,7 @@ pub(crate) fn measured(rounds: usize) -> anyhow::Result<Section> {
         title: "What following one command costs it".to_owned(),
         measured: super::machine(),
         about: format!(
-            "Medians of {rounds} rounds in which all take turns, and the spread; memtap's whole run, its start and report among it."
+            "Medians of {rounds} rounds in which all followers take turns, and the spread. The time of memtap includes its start and its report."
         ),
         tables: vec![times, ratios],
     })

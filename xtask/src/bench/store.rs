@@ -13,7 +13,7 @@ fn output_of(example: &str, argument: &str) -> anyhow::Result<Vec<u8>> {
     let program = fixture().with_file_name(example);
     let out = Command::new(program).arg(argument).stderr(Stdio::inherit()).output()?;
     if !out.status.success() {
-        bail!("the measurement of the stores failed: {example} {argument}");
+        bail!("the store benchmark failed: {example} {argument}");
     }
     Ok(out.stdout)
 }
@@ -29,8 +29,9 @@ pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
         name: "store".to_owned(),
         title: "Stores".to_owned(),
         measured: super::machine(),
-        about: "`memtap import` of lines as the original system's script wrote them, into each store, and questions of the page to a history of so many \
-                stored requests; on MariaDB beside the original's way, one INSERT a line, on the same server. Then a history at its size limit."
+        about: "`memtap import` reads lines in the format of the original system's script into each store. Then the page's queries run on a history with the given \
+                number of stored requests. On MariaDB, the original's way (one INSERT per line) runs on the same server for comparison. The last table is a history at \
+                its size limit."
             .to_owned(),
         tables,
     })

@@ -22,8 +22,8 @@ pub(crate) fn measured() -> anyhow::Result<Section> {
         name: "stream".to_owned(),
         title: "What memtap carries".to_owned(),
         measured: super::machine(),
-        about: "`memtap serve` at its default settings, with its SQLite history, while callers make pairs of mmap and munmap of 64 KiB as fast as they \
-                can. What is lost is lost for the stream alone: counts and bytes of each process come from the accounts in the kernel and are compared \
+        about: "`memtap serve` runs at its default settings, with its SQLite history, while callers make pairs of mmap and munmap of 64 KiB as fast as they \
+                can. Lost records are missing from the stream only: the counts and bytes of each process come from the accounts in the kernel, and are compared \
                 with what the callers made."
             .to_owned(),
         tables: vec![sustained()?, bursts()?, latency()?],

@@ -46,8 +46,9 @@ pub(crate) fn snapshot() -> anyhow::Result<Section> {
         title: "Reading all processes once".to_owned(),
         measured: super::machine(),
         about: format!(
-            "CPU time of one reading of all processes: identity, virtual and resident size by kind, faults and books by memtap's iterator in the kernel, \
-             decoded; and one file of /proc for each process, opened, read and closed, not parsed. Medians of {ROUNDS} rounds that take turns."
+            "CPU time of one reading of all processes. memtap's iterator in the kernel reads identity, virtual size, resident size by kind, faults and the \
+             ledger, and memtap decodes them. The other columns open, read and close one file of /proc for each process, without parsing it. The figures are medians of \
+             {ROUNDS} rounds in which they take turns."
         ),
         tables: vec![table],
     })
@@ -130,8 +131,9 @@ pub(crate) fn live() -> anyhow::Result<Section> {
         title: "What a tick costs".to_owned(),
         measured: super::machine(),
         about: format!(
-            "All CPU of `memtap serve` (by /proc/PID/stat) over {SECONDS} seconds, for each of its ticks of one second, with so many processes that sleep, \
-             once it knows them all, beside the CPU of reading /proc/PID/status of all of them once, opened, read and closed, not parsed (median of {ROUNDS})."
+            "CPU time of `memtap serve` (from /proc/PID/stat) over {SECONDS} seconds, for each tick of one second, once it knows the given number of sleeping \
+             processes. It is compared with the CPU time of opening, reading and closing /proc/PID/status of all of them once, without parsing (median of \
+             {ROUNDS})."
         ),
         tables: vec![table],
     })

@@ -79,8 +79,9 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
         title: "Real work, with and without a follower".to_owned(),
         measured: super::machine(),
         about: format!(
-            "Wall time; medians of {rounds} rounds in which all take turns, after one that warms the caches, and the spread. memtap is `memtap serve` as it \
-             comes, with its history; peers follow mmap, munmap, mremap and brk of the whole machine (strace: all memory calls of its children)."
+            "The figures are wall time: medians of {rounds} rounds in which all followers take turns, after one round that warms the caches, and the spread. \
+             memtap is `memtap serve` at its default settings, with its history. Peers follow mmap, munmap, mremap and brk of the whole machine (strace: all \
+             memory calls of its children)."
         ),
         tables: vec![seconds, ratios],
     })
@@ -154,7 +155,7 @@ fn source_lines() -> anyhow::Result<String> {
         }
     }
     if lines.is_empty() {
-        bail!("this machine has no list of Debian's packages, from which SQLite's speed test comes");
+        bail!("this machine has no Debian package source, which provides SQLite's speed test");
     }
     Ok(lines.join("\n") + "\n")
 }

@@ -135,7 +135,7 @@ impl Link {
     }
 
     fn silent(&self, within: Duration) -> StoreError {
-        self.mysql(true, format!("no answer within {} s", within.as_secs()), "see whether the server is well")
+        self.mysql(true, format!("no answer within {} s", within.as_secs()), "Check the server")
     }
 
     pub(super) fn mysql(&self, away: bool, reason: String, mend: &'static str) -> StoreError {
@@ -151,10 +151,10 @@ impl Link {
             ),
             mysql_async::Error::Io(_)
             | mysql_async::Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
-                let mend = "start the server, or correct the address; until then what comes waits on disk";
+                let mend = "Start the server, or correct the address. New data is queued until then";
                 self.mysql(true, root(error), mend)
             }
-            other => self.mysql(false, other.to_string(), "see the server's log"),
+            other => self.mysql(false, other.to_string(), "See the server's log"),
         }
     }
 }
@@ -193,15 +193,15 @@ pub(super) fn is_of_the_row(error: &mysql_async::Error) -> bool {
 
 fn mend(error: &ServerError) -> &'static str {
     match error.code {
-        1045 | 1698 => "correct user and password in --store mysql://USER:PASSWORD@HOST:PORT/DATABASE",
+        1045 | 1698 => "Correct user and password in --store mysql://USER:PASSWORD@HOST:PORT/DATABASE",
         1044 | 1142 | 1143 | 1227 | 1370 => {
-            "grant memtap's user SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, CREATE VIEW on the database"
+            "Grant memtap's user SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, CREATE VIEW on the database"
         }
-        1021 | 1114 | 3675 => "free some space on the server: what waits is written then",
-        1290 | 1836 => "the server is read-only: choose the one that takes writes",
-        1205 | 1213 => "another session held the rows: it is tried again",
-        1040 => "the server has too many connections: end some, or raise max_connections",
-        1153 => "raise max_allowed_packet on the server",
-        _ => "see the server's log",
+        1021 | 1114 | 3675 => "Free some disk space on the server: queued data is written then",
+        1290 | 1836 => "The server is read-only. Choose the server that accepts writes",
+        1205 | 1213 => "Another session held the rows. memtap tries again",
+        1040 => "Close some connections, or raise max_connections",
+        1153 => "Raise max_allowed_packet on the server",
+        _ => "See the server's log",
     }
 }

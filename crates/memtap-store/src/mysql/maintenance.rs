@@ -39,7 +39,7 @@ const RELATIONS: &[(&str, &str)] = &[
         "usage_sample AS mine LEFT JOIN process AS other ON other.id = mine.process_id WHERE mine.process_id <> 0",
     ),
     (
-        "moments before an OOM kill without the kill",
+        "readings before an OOM kill without the kill",
         "oom_before AS mine LEFT JOIN oom_kill AS other ON other.id = mine.oom_id WHERE true",
     ),
 ];
@@ -95,7 +95,7 @@ pub(crate) fn check(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Checked, Stor
         checked.findings = database.damaged_tables(tell)?;
     }
     if checked.findings.is_empty() {
-        tell("whether each row has what it relies on");
+        tell("references between rows");
         checked.findings = database.broken_relations()?;
         checked.requests = database.query("SELECT COUNT(*) FROM memory_usage")?.pop().unwrap_or(0);
     }
@@ -110,7 +110,7 @@ pub(crate) fn compact(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Compacted, 
         tell(name);
         let failed = database.administer(&format!("OPTIMIZE TABLE `{name}`"))?;
         if let Some(reason) = failed.into_iter().next() {
-            return Err(database.link.mysql(false, reason, "see the server's log"));
+            return Err(database.link.mysql(false, reason, "See the server's log"));
         }
     }
     Ok(Compacted { before, after: database.bytes()? })
@@ -130,10 +130,10 @@ impl Database {
         let of_another = |reason: String, mend| Err(database.link.mysql(false, reason, mend));
         let known = schema::VERSION;
         match version {
-            None => of_another("it has no tables of memtap".to_owned(), "say which history with --store"),
+            None => of_another("it has no memtap tables".to_owned(), "Name the history with --store"),
             Some(found) if found < known => of_another(
                 format!("its tables have version {found}, older than this memtap's {known}"),
-                "start memtap once with this --store: it brings them to its own",
+                "Start memtap once with this --store: it upgrades them",
             ),
             Some(found) if found > known => {
                 Err(StoreError::NewerDatabase { database: database.link.name(), found, known })
@@ -239,7 +239,7 @@ impl Database {
         }
         let counts: Vec<(String, i64, i64)> = self.query(COUNTS)?;
         findings.extend(counts.into_iter().map(|(host, counted, found)| {
-            format!("{found} requests of the machine {host}, whose runs count {counted}: a delivery is there in part")
+            format!("{found} requests of the machine {host}, but its runs count {counted}: a delivery is stored in part")
         }));
         Ok(findings)
     }

@@ -89,7 +89,7 @@ impl Mysql {
         }
         self.connection
             .as_mut()
-            .ok_or_else(|| self.link.mysql(true, "no connection".to_owned(), "start the server"))
+            .ok_or_else(|| self.link.mysql(true, "no connection".to_owned(), "Start the server"))
     }
 
     fn connect(&self) -> Result<Conn, StoreError> {
@@ -115,7 +115,7 @@ impl Mysql {
     ) -> Result<T, StoreError> {
         self.connection()?;
         let Some(mut connection) = self.connection.take() else {
-            return Err(self.link.mysql(true, "no connection".to_owned(), "start the server"));
+            return Err(self.link.mysql(true, "no connection".to_owned(), "Start the server"));
         };
         let done = self.link.write(work(&mut self.writer, &mut connection));
         match done {

@@ -70,7 +70,11 @@ impl Reader for MysqlReader {
             .into_iter()
             .map(|row| {
                 stored(row).ok_or_else(|| {
-                    self.link.mysql(false, "a row is none of memtap's".to_owned(), "see docs/stores.md")
+                    self.link.mysql(
+                        false,
+                        "a row has a value that memtap does not write".to_owned(),
+                        "See docs/stores.md",
+                    )
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;

@@ -316,7 +316,7 @@ pub(super) fn prepare(link: &Link, connection: &mut Conn) -> Result<(), StoreErr
     const LOCK: &str = "memtap-schema";
     let locked: Option<Option<i64>> = link.write(connection.exec_first("SELECT GET_LOCK(?, 20)", (LOCK,)))?;
     if locked.flatten() != Some(1) {
-        return Err(link.mysql(true, "another memtap prepares its tables".to_owned(), "wait for it"));
+        return Err(link.mysql(true, "another memtap is preparing its tables".to_owned(), "Wait for it"));
     }
     let done = migrate(link, connection);
     link.write(connection.exec_drop("DO RELEASE_LOCK(?)", (LOCK,)))?;
@@ -366,7 +366,7 @@ fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Re
         Some("memtap") => Ok(()),
         Some(_) => {
             let reason = format!("it has a table {name} that is not memtap's");
-            Err(link.mysql(false, reason, "give memtap a database of its own"))
+            Err(link.mysql(false, reason, "Give memtap a database of its own"))
         }
     }
 }
@@ -395,8 +395,8 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreErro
     let kind = |name: &str| column(name).map(|(_, kind, ..)| kind.as_str());
     if let Some((missing, ..)) = WIDEN.iter().find(|(name, ..)| kind(name).is_none()) {
         let reason =
-            format!("its table memory_usage has no column {missing}: it is not the original system's");
-        return Err(link.mysql(false, reason, "give memtap a database of its own"));
+            format!("its table memory_usage has no column {missing}, so it is not the original system's");
+        return Err(link.mysql(false, reason, "Give memtap a database of its own"));
     }
     // Rows are rolled back only where the engine knows transactions.
     let mut changes = vec!["ENGINE = InnoDB".to_owned()];
@@ -423,7 +423,7 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreErro
                 return Err(link.mysql(
                     false,
                     reason,
-                    "rename that column, or give memtap a database of its own",
+                    "Rename that column, or give memtap a database of its own",
                 ));
             }
             (name, None) => changes.push(format!("ADD COLUMN `{name}` {definition}")),

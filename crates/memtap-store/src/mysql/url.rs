@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::StoreError;
 
 const DEFAULT_PORT: u16 = 3306;
-const ENCODE: &str = "the mysql:// URL cannot be read (in a user or password, / is written %2F, @ %40, : %3A, # %23 and ? %3F)";
+const ENCODE: &str = "cannot parse the mysql:// URL (in a user or password, write / as %2F, @ as %40, : as %3A, # as %23 and ? as %3F)";
 
 /// A MySQL or MariaDB database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl MysqlUrl {
         database: &str,
     ) -> Result<Self, StoreError> {
         if host.is_empty() || user.is_empty() || database.is_empty() {
-            return Err(StoreError::Url("the mysql:// URL has no host, no user or no database"));
+            return Err(StoreError::Url("the mysql:// URL needs a host, a user and a database"));
         }
         Ok(Self {
             user: user.to_owned(),
@@ -84,7 +84,7 @@ impl MysqlUrl {
             percent_encoding::percent_decode_str(part)
                 .decode_utf8()
                 .map(std::borrow::Cow::into_owned)
-                .map_err(|_| StoreError::Url("the mysql:// URL has a %NN that is not UTF-8"))
+                .map_err(|_| StoreError::Url("a %NN in the mysql:// URL is not UTF-8"))
         };
         let password = url.password().map(decoded).transpose()?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -102,7 +102,7 @@ impl MysqlUrl {
                 ("ca", file) => Tls::Verified(Some(file.into())),
                 _ => {
                     return Err(StoreError::Url(
-                        "after the ? of the mysql:// URL there may be tls=off|unverified|verified and ca=FILE",
+                        "unknown parameter in the mysql:// URL; expected tls=off|unverified|verified or ca=FILE",
                     ));
                 }
             };

@@ -27,7 +27,7 @@ const RELATIONS: &[(&str, &str)] = &[
     ("requests without the thread that made them", "request WHERE who_id NOT IN (SELECT id FROM who)"),
     ("requests without their call and outcome", "request WHERE what_id NOT IN (SELECT id FROM what)"),
     (
-        "refused requests that are missing among the refused",
+        "refused requests that are missing in the table refused",
         "request JOIN what ON what.id = what_id WHERE errno IS NOT NULL AND request.id NOT IN (SELECT request_id FROM refused)",
     ),
     (
@@ -35,7 +35,7 @@ const RELATIONS: &[(&str, &str)] = &[
         "who WHERE process_id NOT IN (SELECT id FROM process) AND EXISTS (SELECT 1 FROM request WHERE who_id = who.id)",
     ),
     ("threads without their name", "who WHERE name_id NOT IN (SELECT id FROM name)"),
-    ("outcomes of calls that are not known", "what WHERE call_id NOT IN (SELECT id FROM call)"),
+    ("outcomes of unknown calls", "what WHERE call_id NOT IN (SELECT id FROM call)"),
     (
         "outcomes without the name of their file",
         "what WHERE file_id IS NOT NULL AND file_id NOT IN (SELECT id FROM name)",
@@ -179,7 +179,7 @@ fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Result<(
             _ => error.into(),
         })?;
     if application != expected.application {
-        return Err(foreign("nothing in it, or another program's SQLite database".to_owned()));
+        return Err(foreign("it is empty, or another program's SQLite database".to_owned()));
     }
     let (path, found, known) = (path.into(), pragma(connection, "user_version")?, expected.schema);
     match found.cmp(&known) {
@@ -308,7 +308,7 @@ mod tests {
         let path = folder.path().join("memtap.db");
         make_sure_of_room(&path, folder.path(), 4096).unwrap();
         let error = make_sure_of_room(&path, folder.path(), 1 << 60).unwrap_err().to_string();
-        assert!(error.contains("memtap.db") && error.contains("nothing was changed: make room"), "{error}");
+        assert!(error.contains("memtap.db") && error.contains("Nothing was changed."), "{error}");
         let nowhere = folder.path().join("nowhere");
         assert!(make_sure_of_room(&path, &nowhere, 4096).is_err());
     }

@@ -30,18 +30,18 @@ pub(super) fn watched(
 ) -> Result<(), StoreError> {
     let mebibytes = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
     tracing::info!(
-        "{}: {mebibytes} MiB are brought to the present schema; cut short, it stays as it was",
+        "{}: upgrading {mebibytes} MiB to the current schema. If interrupted, the file stays unchanged",
         path.display()
     );
     let (name, begin, mut told) = (path.display().to_string(), Instant::now(), Instant::now());
     let tell = move |percent| {
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            tracing::info!("{name}: about {percent} % are done after {} s", begin.elapsed().as_secs());
+            tracing::info!("{name}: about {percent} % upgraded after {} s", begin.elapsed().as_secs());
         }
     };
     told_of(connection, path, version, tell, migrate)?;
-    tracing::info!("{}: has the present schema after {} s", path.display(), begin.elapsed().as_secs());
+    tracing::info!("{}: upgraded to the current schema in {} s", path.display(), begin.elapsed().as_secs());
     Ok(())
 }
 

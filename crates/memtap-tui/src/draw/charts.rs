@@ -65,7 +65,7 @@ fn one(app: &App, frame: &mut Frame, area: Rect, track: &Track, curve: &Curve) {
     let (Some(first), Some(last)) = (track.front(), track.back()) else { return };
     let seconds = last.at.duration_since(first.at).as_secs_f64();
     if seconds <= 0.0 || rest.height < 3 || rest.width < 16 {
-        let waiting = Line::styled("drawn from here on", app.settings.look.faint());
+        let waiting = Line::styled("the chart starts with the next update", app.settings.look.faint());
         frame.render_widget(waiting, rest);
         return;
     }

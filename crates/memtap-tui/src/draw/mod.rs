@@ -105,7 +105,7 @@ impl App {
         }
         let keys: &[(&str, &str)] = match (&self.over, &self.view) {
             (Some(Over::Columns { .. }), _) => {
-                &[("arrows", "move"), ("Space", "show or not"), ("s", "sort by it"), ("Esc", "close")]
+                &[("arrows", "move"), ("Space", "show or hide"), ("s", "sort by it"), ("Esc", "close")]
             }
             (Some(_), _) => &[("arrows", "scroll"), ("Esc", "close")],
             (None, View::Table) => &[
@@ -117,15 +117,15 @@ impl App {
                 ("< >", "sort"),
                 ("t", "tree"),
                 ("c", "columns"),
-                ("Space", "hold"),
+                ("Space", "pause"),
                 ("+ -", "pace"),
                 ("e", "ended"),
             ],
             (None, View::Process(..)) => &[
                 ("q", "back"),
                 ("?", "help"),
-                ("Tab", "next part"),
-                ("Space", "hold"),
+                ("Tab", "next tab"),
+                ("Space", "pause"),
                 ("+ -", "pace"),
                 ("PgUp", "earlier requests"),
             ],

@@ -27,11 +27,11 @@ pub(super) fn help(app: &App, frame: &mut Frame, body: Rect, scroll: u16) -> u16
     }
     lines.push(Line::styled("Columns", look.strong()));
     lines.extend(COLUMNS.iter().map(|row| pair(app, row.title, row.about)));
-    lines.push(Line::styled("Books: what makes the virtual size", look.strong()));
+    lines.push(Line::styled("Ledger: the causes of the virtual size", look.strong()));
     lines.extend(CAUSES.iter().map(|cause| pair(app, cause.name, cause.about)));
     lines.push(Line::styled("Refused and lost", look.strong()));
-    lines.push(pair(app, "refused", "requests that the kernel did not grant; they move no byte"));
-    lines.push(pair(app, "lost", "requests that did not come one by one; all sums have them"));
+    lines.push(pair(app, "refused", "requests that the kernel refused; they change no sum"));
+    lines.push(pair(app, "lost", "requests missing from the stream; the sums include them"));
     let causes = &app.model.totals.lost_by_cause;
     lines.extend(causes.iter().map(|(cause, count)| pair(app, &text::fit(cause, 20), &text::count(*count))));
     let area = framed(app, frame, body, 84, lines.len(), "Help");

@@ -79,7 +79,7 @@ fn identity(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
         Some(end) => format!("ended {} after {}", text::date_and_clock(end, zone), text::duration(age)),
     };
     let mut place = vec![format!("user {}", process.user), format!("parent {}", process.parent_pid)];
-    place.extend(process.inner_pid.map(|pid| format!("pid {pid} inside")));
+    place.extend(process.inner_pid.map(|pid| format!("pid {pid} in its container")));
     place.push(format!("{} threads", process.threads));
     place.extend(process.container.as_ref().map(|container| format!("container {container}")));
     place.extend(process.unit.as_ref().map(|unit| format!("unit {unit}")));
@@ -107,7 +107,7 @@ pub(super) struct Cause {
 pub(super) const CAUSES: &[Cause] = &[
     Cause {
         name: "opening",
-        about: "what it had when memtap came",
+        about: "when memtap first saw it",
         amount: |process| process.opening_bytes.into(),
         always: true,
     },
@@ -119,19 +119,19 @@ pub(super) const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "released",
-        about: "taken away by requests",
+        about: "removed by requests",
         amount: |process| -i128::from(process.released_bytes),
         always: true,
     },
     Cause {
         name: "exec",
-        about: "new image less old",
+        about: "new image minus old image",
         amount: |process| process.exec_bytes.into(),
         always: false,
     },
     Cause {
         name: "stack",
-        about: "stacks that grew",
+        about: "stack growth",
         amount: |process| process.stack_bytes.into(),
         always: false,
     },
@@ -143,19 +143,19 @@ pub(super) const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "shared",
-        about: "by others in its space",
+        about: "via a shared address space",
         amount: |process| process.shared_bytes.into(),
         always: false,
     },
     Cause {
         name: "unexplained",
-        about: "by no known cause",
+        about: "no recorded cause",
         amount: |process| process.unexplained_bytes.into(),
         always: true,
     },
     Cause {
         name: "ended",
-        about: "given back at its end",
+        about: "released when it ended",
         amount: |process| -i128::from(process.ended_bytes),
         always: false,
     },
@@ -163,7 +163,7 @@ pub(super) const CAUSES: &[Cause] = &[
 
 /// Each cause with its sign, and what they come to.
 fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let rest = app.section(frame, area, "Books");
+    let rest = app.section(frame, area, "Ledger");
     let look = app.settings.look;
     let width = usize::from(rest.width);
     let mut lines = Vec::new();
@@ -229,7 +229,7 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     made.sort_by_key(|(_, totals)| Reverse(totals.count));
     let mut lines = vec![Line::styled(row("call", "count", "reqsize", "refused"), look.faint())];
     if made.is_empty() {
-        lines = vec![Line::styled(none(app, "none since memtap came"), look.faint())];
+        lines = vec![Line::styled(none(app, "none since memtap first saw it"), look.faint())];
     }
     lines.extend(made.iter().map(|(name, totals)| {
         let counts = [totals.count, totals.refused].map(text::narrow_count);
@@ -263,19 +263,19 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
     }
     let title = match app.stream_offset {
         0 => "Latest requests".to_owned(),
-        below => format!("Latest requests ({below} newer below; End follows)"),
+        below => format!("Latest requests ({below} newer below; press End)"),
     };
     let rest = app.section(frame, area, &title);
     let look = app.settings.look;
     let entries = app.stream.entries();
     if entries.is_empty() {
-        frame.render_widget(Line::styled(none(app, "none lately"), look.faint()), rest);
+        frame.render_widget(Line::styled(none(app, "no recent requests"), look.faint()), rest);
         return;
     }
     let end = entries.len() - app.stream_offset.min(entries.len());
     let begin = end.saturating_sub(rest.height.into());
     let lines = entries.range(begin..end).map(|entry| match entry {
-        Entry::Gap => Line::styled("… more requests at once than are shown one by one", look.faint()),
+        Entry::Gap => Line::styled("… too many requests at once; some are not shown", look.faint()),
         Entry::Request(request) => request_line(app, request, rest.width.into()),
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rest);

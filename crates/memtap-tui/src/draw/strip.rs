@@ -39,9 +39,9 @@ fn title(app: &App, frame: &mut Frame, area: Rect) {
     let look = app.settings.look;
     let about = &app.model.about;
     let plan = about.plan.as_ref().map(|plan| format!(" {plan}")).unwrap_or_default();
-    let via = about.via.as_ref().map(|url| format!(" of {url}")).unwrap_or_default();
-    let held = if app.paused { "HELD  ".to_owned() } else { String::new() };
-    let stale = app.stale.map(|seconds| format!("no figures for {seconds} s  ")).unwrap_or_default();
+    let via = about.via.as_ref().map(|url| format!(" via {url}")).unwrap_or_default();
+    let held = if app.paused { "PAUSED  ".to_owned() } else { String::new() };
+    let stale = app.stale.map(|seconds| format!("no update for {seconds} s  ")).unwrap_or_default();
     let clock = text::clock(app.model.at, &app.settings.zone);
     let right = vec![
         Span::styled(format!("{stale}{held}"), look.bad()),
@@ -129,7 +129,7 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
     let untold = || vec![("requests are not visible".to_owned(), false)];
     let mut figures = if app.tells_requests() { requests } else { untold() };
     if totals.oom_kills > 0 {
-        figures.push((format!("{} killed for want of memory", totals.oom_kills), true));
+        figures.push((format!("{} OOM kills", totals.oom_kills), true));
     }
     if let Some(pressure) = app.model.host.pressure {
         figures.push((format!("pressure {:.1}%", pressure.some_avg10), pressure.some_avg10 >= 10.0));
@@ -158,7 +158,7 @@ pub(super) fn listed(app: &App) -> String {
     match app.table.wanted.filter.as_str() {
         _ if all == 0 => String::new(),
         "" => format!("{} processes", text::count(all as u64)),
-        filter => format!("{} of {all} have '{}'", app.table.lines.len(), text::fit(filter, 12)),
+        filter => format!("{} of {all} match '{}'", app.table.lines.len(), text::fit(filter, 12)),
     }
 }
 

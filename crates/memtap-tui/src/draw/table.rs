@@ -35,10 +35,10 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
 
 fn nobody(app: &App) -> String {
     match app.table.wanted.filter.as_str() {
-        _ if app.model.living.is_empty() => "waiting for the first figures".to_owned(),
-        "" => "no process".to_owned(),
+        _ if app.model.living.is_empty() => "waiting for the first update".to_owned(),
+        "" => "no processes".to_owned(),
         filter => {
-            format!("no process has '{}'; f changes the filter, Esc takes it away", text::fit(filter, 30))
+            format!("no process matches '{}'; f changes the filter, Esc clears it", text::fit(filter, 30))
         }
     }
 }

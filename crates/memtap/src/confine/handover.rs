@@ -81,7 +81,7 @@ impl<'a> HandOver<'a> {
             open => open.map_err(failed(&path))?,
         };
         if !self.has(&stat(&open, &path)?) && is_of_the_system(&path) {
-            return Err(format!("{} is a directory of the system", path.display()));
+            return Err(format!("{} is a system directory", path.display()));
         }
         self.folder(&open, &path, holds)
     }
@@ -130,7 +130,7 @@ impl<'a> HandOver<'a> {
             Entry::Ignored => Ok(()),
             // In its own directory it stays whose it is.
             Entry::Foreign if is_users => Ok(()),
-            Entry::Foreign => Err(format!("{} is not memtap's", at.display())),
+            Entry::Foreign => Err(format!("{} does not belong to memtap", at.display())),
             Entry::OurFolder(holds) => {
                 let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 match openat(folder, name, flags, Mode::empty()) {
@@ -141,7 +141,7 @@ impl<'a> HandOver<'a> {
             Entry::Ours => {
                 self.is_givable(&found, &at)?;
                 if found.st_nlink > 1 {
-                    return Err(format!("{} has another name elsewhere (a hard link)", at.display()));
+                    return Err(format!("{} has another hard link", at.display()));
                 }
                 self.give(&open, &at)
             }
@@ -165,7 +165,7 @@ impl<'a> HandOver<'a> {
 }
 
 fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> String {
-    move |error| format!("{} cannot be given to a user of its own: {error}", path.display())
+    move |error| format!("cannot give {} to memtap's own user: {error}", path.display())
 }
 
 fn stat(open: &OwnedFd, path: &Path) -> Result<FileStat, String> {
@@ -325,13 +325,25 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_memtaps_alone_stays_as_it_is() {
-        is_refused(|folder| std::fs::write(folder.join("notes"), "").unwrap(), "notes is not memtap's");
-        is_refused(|folder| std::fs::create_dir(folder.join("more")).unwrap(), "more is not memtap's");
-        is_refused(|folder| std::fs::write(folder.join("memtap.db"), "text").unwrap(), " is not memtap's");
-        is_refused(|folder| symlink("/etc/passwd", folder.join("a.db")).unwrap(), "a.db is not memtap's");
+        is_refused(
+            |folder| std::fs::write(folder.join("notes"), "").unwrap(),
+            "notes does not belong to memtap",
+        );
+        is_refused(
+            |folder| std::fs::create_dir(folder.join("more")).unwrap(),
+            "more does not belong to memtap",
+        );
+        is_refused(
+            |folder| std::fs::write(folder.join("memtap.db"), "text").unwrap(),
+            " does not belong to memtap",
+        );
+        is_refused(
+            |folder| symlink("/etc/passwd", folder.join("a.db")).unwrap(),
+            "a.db does not belong to memtap",
+        );
         is_refused(
             |folder| std::fs::hard_link(folder.join("memtap.db"), folder.join("memtap.db-journal")).unwrap(),
-            "has another name",
+            "has another hard link",
         );
         is_refused(|folder| chown(folder.join("memtap.db"), Some(1), None).unwrap(), "another user (1)");
         is_refused(|folder| chown(folder, Some(1), None).unwrap(), "another user (1)");
@@ -341,7 +353,7 @@ mod tests {
             let other = rusqlite::Connection::open(folder.join("memtap.db")).unwrap();
             other.execute_batch("CREATE TABLE a (b)").unwrap();
         };
-        is_refused(other, " is not memtap's");
+        is_refused(other, " does not belong to memtap");
     }
 
     #[test]

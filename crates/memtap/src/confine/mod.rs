@@ -27,20 +27,20 @@ pub(crate) use user::User;
 /// First of all: what memtap was given is in effect.
 pub(crate) fn raise() {
     if let Err(error) = capabilities::raise() {
-        tracing::debug!("capabilities stay as they are: {error}");
+        tracing::debug!("cannot raise capabilities: {error}");
     }
 }
 
 /// Before the first thread: becomes `user`, if one is named, who is given the folders that are missing, and gives up what is never needed.
 pub(crate) fn begin(user: Option<&User>, places: &Places) -> anyhow::Result<()> {
-    nix::sys::prctl::set_no_new_privs().context("cannot rule out new privileges")?;
+    nix::sys::prctl::set_no_new_privs().context("cannot set no_new_privs")?;
     let other = user.filter(|user| !user.is_present());
     let kept = capabilities::needed(other.is_none());
-    capabilities::bound(&kept).context("cannot bound the capabilities")?;
+    capabilities::bound(&kept).context("cannot limit the bounding set of capabilities")?;
     if let Some(user) = other {
         user::become_other(user, places)?;
     }
-    capabilities::keep(&kept).context("cannot give up capabilities")
+    capabilities::keep(&kept).context("cannot drop capabilities")
 }
 
 /// As [`begin`]; root becomes memtap's own user where no other is named. Where that is not possible it stays root, with a notice.
@@ -64,13 +64,13 @@ pub(crate) fn begin_as_own_user(named: Option<&User>, places: &Places) -> anyhow
 /// A thread of the runtime: it never attaches anything.
 pub(crate) fn thread() {
     if let Err(error) = capabilities::end_of_start() {
-        tracing::warn!("a thread keeps capabilities that it does not need: {error}");
+        tracing::warn!("cannot drop the capabilities of a thread: {error}");
     }
 }
 
 /// The main thread, when nothing is left to be attached.
 pub(crate) fn attached() -> anyhow::Result<()> {
-    capabilities::end_of_start().context("cannot give up capabilities")
+    capabilities::end_of_start().context("cannot drop capabilities")
 }
 
 /// Before the first thread, and before capabilities are given up: the priority that capturing from the kernel needs. Another source
@@ -91,7 +91,7 @@ pub(crate) fn open(choice: &SourceChoice, settings: &Settings, nice: Option<i32>
         attached()?;
     }
     let opened = memtap_capture::open(choice, settings)?;
-    capabilities::keep_for_reading().context("cannot give up capabilities")?;
+    capabilities::keep_for_reading().context("cannot drop capabilities")?;
     watching();
     Ok(opened)
 }
@@ -99,7 +99,7 @@ pub(crate) fn open(choice: &SourceChoice, settings: &Settings, nice: Option<i32>
 /// Goes on with nothing, while there is no second thread: all figures come from another memtap.
 pub(crate) fn only_listen() -> anyhow::Result<()> {
     begin(None, &Places::default())?;
-    capabilities::keep_none().context("cannot give up capabilities")?;
+    capabilities::keep_none().context("cannot drop capabilities")?;
     watching();
     Ok(())
 }
@@ -112,7 +112,7 @@ pub(crate) fn attaches(choice: &SourceChoice) -> bool {
 /// All threads, when everything is open: calls that memtap never makes are refused.
 pub(crate) fn watching() {
     if let Err(error) = calls::refuse() {
-        tracing::warn!("calls that memtap never makes stay possible: {error}");
+        tracing::warn!("cannot install the seccomp filter: {error}");
     }
 }
 

@@ -27,7 +27,7 @@ const FIRST: u32 = 61_234;
 const NEEDED: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_CHOWN];
 
 /// How to silence the notice.
-pub(super) const STAY: &str = "--user root keeps it so without this notice";
+pub(super) const STAY: &str = "accept it with --user root";
 
 /// Which user that is, where it can be and the history can be its own. Nothing is changed.
 pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
@@ -36,9 +36,9 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     if !missing.is_empty() {
         let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Err(stays(
-            &format!("it cannot become a user of its own without {names}"),
+            &format!("it cannot switch to its own user without {names}"),
             &format!(
-                "allow them (in a container: add SETUID, SETGID and CHOWN to its capabilities), or start memtap as another user; {STAY}"
+                "allow them (in a container: add SETUID, SETGID and CHOWN to its capabilities), or start memtap as another user. Or {STAY}"
             ),
         ));
     }
@@ -46,7 +46,7 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
         let range = format!("{}..{}", NUMBERS.start(), NUMBERS.end());
         stays(
             &format!("all user numbers in {range} are in use"),
-            &format!("choose a user with --user NAME; {STAY}"),
+            &format!("choose a user with --user NAME, or {STAY}"),
         )
     })?;
     is_reached(places, &user)?;
@@ -70,7 +70,7 @@ fn history_stays(reason: &str) -> Notice {
     stays(
         reason,
         &format!(
-            "give the history a directory of its own, such as --store sqlite:/var/lib/memtap/memtap.db (and --spool DIR); {STAY}"
+            "give the history its own directory, such as --store sqlite:/var/lib/memtap/memtap.db (and --spool DIR), or {STAY}"
         ),
     )
 }
@@ -127,22 +127,22 @@ fn is_reached(places: &Places, user: &User) -> Result<(), Notice> {
     let switch = Switch::to(user).map_err(|error| {
         let reason = match error {
             Errno::EINVAL | Errno::EPERM => {
-                format!("this container or unit does not let it become {}", user.name)
+                format!("this container or unit does not allow it to become {}", user.name)
             }
             error => format!("it cannot become {}: {error}", user.name),
         };
-        stays(&reason, &format!("choose another with --user NAME or --user NUMBER; {STAY}"))
+        stays(&reason, &format!("choose another with --user NAME or --user NUMBER, or {STAY}"))
     })?;
     let reached = places.are_reached(&ways);
     drop(switch);
     reached.map_err(|unusable| match unusable {
         Unusable::Unreachable(way) | Unusable::Unwritable(way) => {
-            history_stays(&format!("{} cannot pass through {}", user.name, way.display()))
+            history_stays(&format!("{} cannot access {}", user.name, way.display()))
         }
         Unusable::Unreadable(file) => stays(
             &format!("{} cannot read {}", user.name, file.display()),
             &format!(
-                "put a copy where it can, for example in /etc/memtap, and give it to that user: sudo chown {} FILE; {STAY}",
+                "put a copy where that user can read it, for example in /etc/memtap, and run: sudo chown {} FILE. Or {STAY}",
                 user.uid
             ),
         ),

@@ -16,8 +16,8 @@ pub(super) fn set(nice: Option<i32>) {
     }
     if let Err(error) = renice(target) {
         tracing::warn!(
-            "cannot set nice value {target} (it stays {present}): {error}. Requests may be lost in the stream while all processors are \
-             busy. To fix it: {}",
+            "cannot set nice value {target} (it stays {present}): {error}. While all processors are busy, the stream may \
+             lose requests. To fix it: {}",
             fix_priority()
         );
     }

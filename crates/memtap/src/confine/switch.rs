@@ -49,7 +49,7 @@ impl Drop for Switch {
             .and_then(|()| setgroups(&groups));
         if let Err(error) = done {
             tracing::error!(
-                "cannot act as root again: {error}; restart memtap, with --user root if this comes again"
+                "cannot switch back to root: {error}. Restart memtap, with --user root if this happens again"
             );
         }
     }

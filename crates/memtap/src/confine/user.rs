@@ -35,7 +35,7 @@ impl FromStr for User {
             // As in a container, whose numbers the machine does not name.
             (None, Some(uid)) => Ok(Self { name: text.to_owned(), uid, gid: Gid::from_raw(uid.as_raw()) }),
             (None, None) => Err(format!(
-                "there is no user '{text}'; name another, or make it: useradd --system --shell /usr/sbin/nologin {text}"
+                "there is no user '{text}'. Choose another, or create it: useradd --system --shell /usr/sbin/nologin {text}"
             )),
         }
     }
@@ -95,10 +95,7 @@ pub(super) fn present() -> String {
 /// is root as before.
 pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
-        bail!(
-            "only root can become another user: start memtap as {} without --user, or with sudo",
-            user.name
-        );
+        bail!("only root can become another user. Start memtap as {} without --user, or use sudo", user.name);
     }
     let given = |folder: &PathBuf| format!("cannot give {} to {}", folder.display(), user.name);
     for folder in places.written() {
@@ -116,7 +113,7 @@ pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
 fn explain(unusable: &Unusable, User { name, uid, .. }: &User) -> anyhow::Error {
     match unusable {
         Unusable::Unreachable(path) | Unusable::Unwritable(path) => anyhow!(
-            "{name} cannot write {path}; to mend it, choose another place with --store and --spool, or, when it is memtap's alone, run: sudo chown -R {owner}: {path}",
+            "{name} cannot write {path}. Choose another place with --store and --spool. If only memtap uses that directory, run: sudo chown -R {owner}: {path}",
             path = path.display(),
             owner = nix::unistd::User::from_uid(*uid)
                 .ok()
@@ -124,7 +121,7 @@ fn explain(unusable: &Unusable, User { name, uid, .. }: &User) -> anyhow::Error 
                 .map_or_else(|| uid.to_string(), |user| user.name),
         ),
         Unusable::Unreadable(path) => anyhow!(
-            "{name} cannot read {path}. Put a copy where it can, and give it to that user: sudo chown {uid} FILE",
+            "{name} cannot read {path}. Put a copy where that user can read it, and run: sudo chown {uid} FILE",
             path = path.display()
         ),
     }

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let mut source = follow(arguments.command.clone(), arguments.source, &settings)?;
     let gathered = follow_to_the_end(&mut *source, &settings, began)?;
     let kind = source.kind();
-    let ending = source.ending().context("the command's end was not seen")?;
+    let ending = source.ending().context("memtap did not see the end of the command")?;
     if let Ending::NotRun(error) = ending {
         output::tell(format_args!("memtap: cannot run {}: {error}", arguments.command[0].display()));
         return Ok(ending.status());
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     };
     // memtap ends as the command did, whatever becomes of the report.
     if let Err(error) = write(arguments.output.as_deref(), &text) {
-        output::tell(format_args!("memtap: {error:#}; so the report is here:\n{}", told.text()));
+        output::tell(format_args!("memtap: {error:#}. The report follows:\n{}", told.text()));
     }
     Ok(ending.repeat())
 }

@@ -53,14 +53,14 @@ impl Running {
         let endless = self.last.is_none();
         tokio::select! {
             biased;
-            panic = panics::happens() => Err(anyhow!("{panic}. This is a bug in memtap: report it, and start memtap again")),
+            panic = panics::happens() => Err(anyhow!("{panic}. This is a bug in memtap. Report it, and restart memtap")),
             _ = signals.interrupt.recv() => Ok(()),
             _ = signals.terminate.recv() => Ok(()),
             done = &mut self.server => Err(match done {
                 Ok(Err(error)) => error.into(),
-                _ => anyhow!("the server ended by itself"),
+                _ => anyhow!("the server ended unexpectedly"),
             }),
-            _ = &mut self.ledger, if endless => Err(anyhow!("the source ended by itself; see the log above")),
+            _ = &mut self.ledger, if endless => Err(anyhow!("the source ended unexpectedly, see the log above")),
         }
     }
 
@@ -69,18 +69,18 @@ impl Running {
     pub(super) fn end(self, config: &Config) {
         deadline::begin();
         deadline::end_on_next_signal();
-        tracing::info!("ending: what was captured is booked and written first");
+        tracing::info!("stopping: writing the captured data first");
         let Self { reader, ledger, store, server, stop_server, last: _last } = self;
         // Its thread also detaches from the kernel. Nobody needs to wait for that.
         in_thread(move || reader.stop());
         if !within(BOOKED_WITHIN, || ledger.is_finished()) {
-            tracing::warn!("the source does not end: its last requests are not in the history");
+            tracing::warn!("the source does not stop. Its last requests are not in the history");
         }
         if let Some(store) = store {
             let finished = in_thread(move || store.finish());
             match finished.recv_timeout(WRITTEN_WITHIN) {
                 Ok(status) => report_missing(&status, config),
-                Err(_) => tracing::warn!("the history does not end: its last requests may be missing"),
+                Err(_) => tracing::warn!("the history does not stop. Its last requests may be missing"),
             }
         }
         let _ = stop_server.send(());

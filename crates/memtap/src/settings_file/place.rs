@@ -116,11 +116,11 @@ impl Reason {
     /// How to use the file all the same.
     pub(super) fn fix(&self, path: &Path) -> String {
         let path = path.display();
-        let name = format!("if you trust it, name it: --env-file {path}");
+        let name = format!("If you trust the file, name it: --env-file {path}");
         match self {
-            Self::NoFile => "move it, or name another with --env-file".to_owned(),
+            Self::NoFile => "Move it, or name another one with --env-file".to_owned(),
             Self::Owner(_) | Self::Mode(_) => {
-                format!("{name}; or make it root's alone: chown root {path} && chmod go-w {path}")
+                format!("{name}. Or give it to root: chown root {path} && chmod go-w {path}")
             }
             Self::FolderOwner(..) | Self::FolderMode(..) => name,
         }
@@ -132,12 +132,17 @@ impl fmt::Display for Reason {
         match self {
             Self::NoFile => f.write_str("it is not a file"),
             Self::Owner(owner) => write!(f, "it belongs to {}", name(*owner)),
-            Self::Mode(mode) => write!(f, "others may write it (mode {:04o})", mode & 0o7777),
+            Self::Mode(mode) => write!(f, "other users may write it (mode {:04o})", mode & 0o7777),
             Self::FolderOwner(folder, owner) => {
                 write!(f, "its directory {} belongs to {}", folder.display(), name(*owner))
             }
             Self::FolderMode(folder, mode) => {
-                write!(f, "others may write its directory {} (mode {:04o})", folder.display(), mode & 0o7777)
+                write!(
+                    f,
+                    "other users may write its directory {} (mode {:04o})",
+                    folder.display(),
+                    mode & 0o7777
+                )
             }
         }
     }

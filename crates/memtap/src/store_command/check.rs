@@ -8,11 +8,11 @@ use memtap_store::{StoreUrl, maintenance};
 use super::{name, print, printable, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let checked = while_waiting("every page and row is looked at", |tell| maintenance::check(url, tell))?;
+    let checked = while_waiting("checking pages and rows", |tell| maintenance::check(url, tell))?;
     if checked.findings.is_empty() {
         let (name, requests) = (name(url), checked.requests);
         return print(&format!(
-            "{name} is whole: {requests} requests, each with its process, name and call\n"
+            "{name} is intact: {requests} requests, each with its process, name and call\n"
         ));
     }
     let mut text = String::new();
@@ -22,11 +22,11 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
     print(&text)?;
     let mend = match url {
         StoreUrl::Mysql(_) => {
-            "save what can still be read with memtap store export, and see the server's log and its backups"
+            "Save what can still be read with memtap store export. Check the server's log and its backups"
         }
         _ => {
-            "end memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
+            "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
         }
     };
-    bail!("{} is damaged: {mend}", name(url))
+    bail!("{} is damaged. {mend}", name(url))
 }

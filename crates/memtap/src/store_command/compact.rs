@@ -6,7 +6,7 @@ use memtap_store::{StoreUrl, maintenance};
 use super::{name, print, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let compacted = while_waiting("rewriting it", |tell| maintenance::compact(url, tell))?;
+    let compacted = while_waiting("rewriting the database", |tell| maintenance::compact(url, tell))?;
     let (before, after) = (HumanBytes(compacted.before), HumanBytes(compacted.after));
     print(&format!("{}: {before} before, {after} now\n", name(url)))
 }

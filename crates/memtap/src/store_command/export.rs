@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::R
     match &arguments.output {
         None if arguments.format == ExportFormat::Parquet && io::stdout().is_terminal() => {
             bail!(
-                "Parquet is nothing to read on a terminal: choose a file with --output, or another --format"
+                "Parquet is binary and cannot be shown on a terminal. Choose a file with --output, or another --format"
             )
         }
         None => output::unless_closed(pages(&*reader, query, arguments.format, io::stdout())),

@@ -10,7 +10,7 @@ use memtap_store::maintenance::{self, Contents};
 use super::{print, printable, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let contents = while_waiting("rows and pages are counted", |_| maintenance::contents(url))?;
+    let contents = while_waiting("counting rows and pages", |_| maintenance::contents(url))?;
     print(&text(url, &contents)?)
 }
 
@@ -22,7 +22,7 @@ fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> 
     }
     writeln!(text, "schema    version {}", contents.schema)?;
     let (bytes, free) = (HumanBytes(contents.bytes), HumanBytes(contents.free_bytes));
-    writeln!(text, "size      {bytes}, {free} of it free")?;
+    writeln!(text, "size      {bytes}, {free} free")?;
     match contents.times {
         Some((from, to)) => writeln!(text, "requests  {} to {}", time(from), time(to))?,
         None => writeln!(text, "requests  none")?,
@@ -32,7 +32,7 @@ fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> 
         writeln!(text, "{:<20} {:>14} {:>14}", table.name, table.rows, table.bytes)?;
     }
     if !contents.machines.is_empty() {
-        writeln!(text, "\n{:<20} {:<20} {:>6}  first and last began", "machine", "kernel", "runs")?;
+        writeln!(text, "\n{:<20} {:<20} {:>6}  first and last start", "machine", "kernel", "runs")?;
     }
     for machine in &contents.machines {
         let (hostname, kernel) = (printable(&machine.hostname), printable(&machine.kernel));

@@ -29,7 +29,7 @@ pub(crate) fn run(command: &StoreCommand, file: &SettingsFile) -> anyhow::Result
 /// Of a history that is there.
 fn url(which: &WhichStore, file: &SettingsFile) -> anyhow::Result<StoreUrl> {
     match config::store(which.store.as_ref(), file)? {
-        StoreUrl::None => bail!("--store none keeps nothing: say which history with --store"),
+        StoreUrl::None => bail!("--store none keeps no history. Name the history with --store"),
         url => Ok(url),
     }
 }

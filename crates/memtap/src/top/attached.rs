@@ -34,7 +34,7 @@ pub(super) fn open(url: &str) -> anyhow::Result<Feed> {
     std::thread::Builder::new()
         .name("memtap-attached".to_owned())
         .spawn(move || keep(link, &url, &sender))?;
-    Ok(Feed { models, reader: None, end: "memtap serve is not followed any more" })
+    Ok(Feed { models, reader: None, end: "the connection to memtap serve has ended" })
 }
 
 /// Until nobody wants models any more.
@@ -56,7 +56,7 @@ fn follow(mut link: Link, url: &str, models: &watch::Sender<Arc<Model>>) -> anyh
     while !models.is_closed() {
         let message = link.event()?;
         let event = message.strip_prefix(EVENT).unwrap_or_default();
-        if let Some(model) = mirror.event(event).context("it speaks another version's language")? {
+        if let Some(model) = mirror.event(event).context("incompatible memtap version")? {
             models.send_replace(Arc::new(model));
         }
     }
@@ -75,8 +75,10 @@ impl Link {
             bail!("invalid address '{url}'; expected for example http://127.0.0.1:3000");
         };
         let port = uri.port_u16().unwrap_or(80);
-        let address =
-            (host.trim_matches(['[', ']']), port).to_socket_addrs()?.next().context("it has no address")?;
+        let address = (host.trim_matches(['[', ']']), port)
+            .to_socket_addrs()?
+            .next()
+            .context("the host has no address")?;
         let stream = TcpStream::connect_timeout(&address, CONNECT)?;
         stream.set_read_timeout(Some(CONNECT))?;
         stream.set_write_timeout(Some(SILENCE))?;
@@ -86,7 +88,7 @@ impl Link {
             .map_err(|error| anyhow::anyhow!("it is not memtap: {error}"))?;
         let mut link = Self { socket };
         if !link.text()?.starts_with('0') {
-            bail!("it is not memtap: it does not speak Engine.IO");
+            bail!("it is not memtap: no Engine.IO handshake");
         }
         link.say("40/live,")?;
         // Engine.IO may ask for a sign of life before Socket.IO answers.
@@ -103,7 +105,7 @@ impl Link {
             let text = self.answer()?;
             match text.as_str() {
                 event if event.starts_with(EVENT) => return Ok(text),
-                "1" | "41/live," => bail!("it has closed the connection"),
+                "1" | "41/live," => bail!("it closed the connection"),
                 _ => {}
             }
         }
@@ -121,15 +123,15 @@ impl Link {
 
     fn text(&mut self) -> anyhow::Result<String> {
         loop {
-            match self.socket.read().context("nothing comes")? {
+            match self.socket.read().context("no data received")? {
                 Message::Text(text) => return Ok(text.as_str().to_owned()),
-                Message::Close(_) => bail!("it has closed the connection"),
+                Message::Close(_) => bail!("it closed the connection"),
                 _ => {}
             }
         }
     }
 
     fn say(&mut self, text: &'static str) -> anyhow::Result<()> {
-        self.socket.send(Message::text(text)).context("nothing can be sent")
+        self.socket.send(Message::text(text)).context("cannot send")
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     tokio::spawn(model(view, Modeller::new(about), sender));
     let end = match source {
         SourceChoice::Recording(_) => "the recording ends here",
-        _ => "the source ended by itself; what is shown stays as it was",
+        _ => "the source ended unexpectedly; the screen shows the last data",
     };
     Ok(Feed { models, reader: Some(reader), end })
 }

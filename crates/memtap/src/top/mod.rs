@@ -34,15 +34,15 @@ struct Feed {
 pub(crate) fn run(arguments: &TopArguments) -> anyhow::Result<()> {
     if !io::stdout().is_terminal() {
         bail!(
-            "top draws on a terminal, and standard output is none; for files and other programs there are memtap record, memtap report \
-             and the API of memtap serve"
+            "memtap top needs a terminal as standard output. For files and other programs, use memtap record, memtap report or the API \
+             of memtap serve"
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut feed = open(arguments)?;
         let app = App::new(settings(arguments));
-        let done = Screen::take().context("this terminal cannot be drawn on");
+        let done = Screen::take().context("cannot draw on this terminal");
         let done = match done {
             Ok(mut screen) => show(app, &mut screen, &mut feed).await,
             Err(error) => Err(error),
@@ -143,7 +143,7 @@ fn stand_still() {
 }
 
 fn react(app: &mut App, feed: &Feed, event: Option<io::Result<Event>>) -> anyhow::Result<Reaction> {
-    let event = event.context("the terminal is gone")?.context("the terminal is gone")?;
+    let event = event.context("the terminal was closed")?.context("the terminal was closed")?;
     let pace = app.pace();
     let reaction = app.handle(&event);
     if app.pace() != pace

@@ -22,12 +22,12 @@ impl Cause {
     /// For people.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::Source(LossCause::RingFull) => "the kernel's ring was full",
-            Self::Source(LossCause::NoAccount) => "more processes than there is room for",
+            Self::Source(LossCause::RingFull) => "the kernel's ring buffer was full",
+            Self::Source(LossCause::NoAccount) => "more processes than accounts in the kernel",
             Self::Source(LossCause::DamagedLine) => "damaged lines of the script",
-            Self::Source(LossCause::UnreadableInput) => "the script's lines cannot be read any more",
+            Self::Source(LossCause::UnreadableInput) => "the script's output can no longer be read",
             Self::Source(cause) => cause.name(),
-            Self::OutputTooSlow => "the output is read too slowly",
+            Self::OutputTooSlow => "the reader of the output is too slow",
         }
     }
 }

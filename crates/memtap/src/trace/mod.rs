@@ -54,13 +54,13 @@ fn has_memory(pid: u32) -> anyhow::Result<()> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     match field("Tgid:") {
         Some(process) if process != pid.to_string() => {
-            bail!("{pid} is a thread of process {process}: trace that with -p {process}")
+            bail!("{pid} is a thread of process {process}. Trace the process: -p {process}")
         }
         _ if field("State:").is_some_and(|state| state.starts_with('Z')) => {
-            bail!("process {pid} has ended already")
+            bail!("process {pid} has already exited")
         }
         _ if field("Kthread:") == Some("1") => {
-            bail!("{pid} is a thread of the kernel, without memory of its own")
+            bail!("{pid} is a kernel thread, which has no memory of its own")
         }
         _ => Ok(()),
     }
@@ -134,7 +134,7 @@ struct Watched {
 
 fn about(source: &dyn memtap_capture::Source) -> String {
     let plan = source.plan().map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default();
-    format!("tracing with {}{plan}; Ctrl-C ends it", source.kind().name())
+    format!("tracing with {}{plan}; press Ctrl-C to stop", source.kind().name())
 }
 
 struct Trace {
@@ -156,13 +156,13 @@ impl Trace {
     async fn go_on(&mut self, batches: &mut mpsc::Receiver<Batch>, watched: &Watched) -> anyhow::Result<()> {
         loop {
             tokio::select! {
-                done = &mut self.written => return done.context("the thread that writes has panicked")?,
+                done = &mut self.written => return done.context("the writer thread panicked")?,
                 batch = batches.recv() => {
                     let Some(batch) = batch else {
                         if watched.has_an_end {
                             return Ok(());
                         }
-                        bail!("the source ended by itself; see the log above")
+                        bail!("the source ended unexpectedly, see the log above")
                     };
                     let ticked = batch.tick.is_some();
                     self.take(batch);
@@ -185,13 +185,13 @@ impl Trace {
                 return Ok(());
             }
             tokio::select! {
-                done = &mut self.written => return done.context("the thread that writes has panicked")?,
+                done = &mut self.written => return done.context("the writer thread panicked")?,
                 _ = interrupt.recv() => {}
                 () = tokio::time::sleep(patience) => {}
             }
             self.queue.hurry();
         }
-        tracing::warn!("nobody reads the output any more: its end is missing");
+        tracing::warn!("nothing reads the output any more. Its end is missing");
         Ok(())
     }
 }

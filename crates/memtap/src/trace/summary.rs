@@ -64,11 +64,11 @@ impl Summary {
             let _ = write!(text, "\nrefused: {}", self.refused().join(", "));
         }
         for (cause, lost) in &self.lost {
-            let _ = write!(text, "\nlost, and not counted above: {} ({})", number(*lost), cause.words());
+            let _ = write!(text, "\nlost, not counted above: {} ({})", number(*lost), cause.words());
         }
         if not_shown > 0 {
             let words = Cause::OutputTooSlow.words();
-            let _ = write!(text, "\ncounted above, and not shown: {} ({words})", number(not_shown));
+            let _ = write!(text, "\ncounted above, but not shown: {} ({words})", number(not_shown));
         }
         text
     }

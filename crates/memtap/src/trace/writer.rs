@@ -32,7 +32,7 @@ pub(super) fn start(
     std::thread::Builder::new()
         .name("memtap-output".to_owned())
         .spawn(write)
-        .context("no thread to write")?;
+        .context("cannot start the writer thread")?;
     Ok(written)
 }
 

@@ -3,8 +3,8 @@
 export const reports = {
   title: "Create a report",
   about:
-    "One self-contained file: the machine's memory, the programs that requested most and how that changed, refusals with their reasons, findings with advice, and what is missing.",
-  time: "Time",
+    "One self-contained file: the machine's memory, the programs that requested most and how that changed, refusals and their reasons, findings with advice, and known gaps in the data.",
+  time: "Time range",
   timeHint: "as chosen at the top",
   programs: "Programs",
   allPrograms: "all programs",
@@ -19,7 +19,7 @@ export const reports = {
     csv: "for a spreadsheet",
   },
   terminal: "The same in a terminal",
-  terminalHint: "For a timer, or a mail every morning:",
+  terminalHint: "To run from a timer, or to mail every morning:",
   noHistory: "There is no history to report on.",
   noHistoryHint: "memtap was started with --store none. With a database it keeps a history:",
 } as const;

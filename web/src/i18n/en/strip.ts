@@ -12,7 +12,7 @@ export const strip = {
   known: {
     programs: "Memory of programs: anonymous pages, mapped files and shared memory, each counted once (AnonPages + Mapped + Shmem).",
     cache: "Cached files that the kernel can drop when memory is needed (Cached + Buffers + SReclaimable, without mapped and shared pages).",
-    kernel: "Memory of the kernel itself: what remains of MemTotal.",
+    kernel: "Memory of the kernel itself: MemTotal minus the other parts.",
     free: "Unused memory (MemFree).",
   },
   own: "{{size}} not shared",

@@ -8,7 +8,7 @@ export const time = {
   later: "Later",
   wider: "Zoom out",
   liveHint: "Live, showing the last:",
-  rangeHint: "Or a past time, for every view:",
+  rangeHint: "Or a past time range, for every view:",
   today: "Today",
   yesterday: "Yesterday",
   from: "From",
@@ -17,6 +17,6 @@ export const time = {
   wrong: "The end must be after the start.",
   asking: "Loading the history…",
   failed: "The history did not answer.",
-  nothing: "The history has nothing from that time.",
-  nothingHint: "memtap was not running then, or the data has expired. Choose another time at the top.",
+  nothing: "The history has no data from this time range.",
+  nothingHint: "memtap was not running then, or the data has expired. Choose another time range at the top.",
 } as const;

@@ -3,7 +3,7 @@ import type { frame as english } from "../en/frame";
 import type { Spanish } from "./spanish";
 
 export const frame: Spanish<typeof english> = {
-  views: { overview: "Resumen", processes: "Procesos", requests: "Pedidos", reports: "Informes", health: "Estado" },
+  views: { overview: "Resumen", processes: "Procesos", requests: "Solicitudes", reports: "Informes", health: "Estado" },
   loading: "Cargando…",
   skip: "Ir al contenido",
   otherLanguage: "English",
@@ -31,12 +31,12 @@ export const frame: Spanish<typeof english> = {
     },
     staleStrip: "Sin datos nuevos desde hace {{age}}. Las cifras son de ese momento. Reconectando…",
     connectingTitle: "Conectando con memtap…",
-    connectingHint: "Los primeros datos llegan al cabo de un segundo. Si este mensaje no desaparece, compruebe que memtap está en marcha:",
+    connectingHint: "Los primeros datos llegan en un segundo, más o menos. Si este mensaje no desaparece, compruebe que memtap está en marcha:",
     problem: "El último intento falló: {{why}}",
   },
   failure: {
-    what: "Esta vista no se pudo dibujar.",
-    next: "memtap sigue capturando. Vuelva a cargar la página. Si se repite, envíenos este mensaje:",
+    what: "No se pudo mostrar esta vista.",
+    next: "memtap sigue capturando. Vuelva a cargar la página. Si vuelve a ocurrir, envíenos este mensaje:",
     reload: "Volver a cargar",
   },
   keys: {
@@ -48,9 +48,9 @@ export const frame: Spanish<typeof english> = {
     close: "cerrar el panel o el diálogo",
     pause: "pausar o reanudar el flujo o la tabla",
     fold: "contraer o desplegar una fila",
-    group: "agrupar por programa, usuario, contenedor",
+    group: "agrupar por programa, usuario o contenedor",
     tree: "árbol de procesos",
-    views: "Resumen, Procesos, Pedidos, Informes, Estado",
+    views: "Resumen, Procesos, Solicitudes, Informes, Estado",
     help: "mostrar esta lista",
   },
 };

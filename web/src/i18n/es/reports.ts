@@ -1,18 +1,18 @@
-/** Informes: qué tiempo y qué programas, y los documentos que se hacen de ellos. */
+/** Informes: qué intervalo y qué programas, y los documentos que se crean con ellos. */
 import type { reports as english } from "../en/reports";
 import type { Spanish } from "./spanish";
 
 export const reports: Spanish<typeof english> = {
   title: "Crear un informe",
   about:
-    "Un solo archivo autónomo: la memoria de la máquina, los programas que más pidieron y cómo cambió eso, los rechazos con su motivo, hallazgos con consejos y lo que falta.",
-  time: "Tiempo",
+    "Un solo archivo autónomo: la memoria de la máquina, los programas que más solicitaron y cómo cambió eso, los rechazos y sus motivos, hallazgos con consejos y las lagunas conocidas de los datos.",
+  time: "Intervalo",
   timeHint: "el elegido arriba",
   programs: "Programas",
   allPrograms: "todos los programas",
   programsHint: "un nombre; * equivale a cualquier texto",
   compare: "Comparado con",
-  comparisons: { none: "nada", before: "el tiempo justo anterior", day: "el día anterior", week: "la semana anterior" },
+  comparisons: { none: "nada", before: "el intervalo justo anterior", day: "el día anterior", week: "la semana anterior" },
   formats: { html: "Abrir el informe", md: "Markdown", json: "JSON", csv: "CSV" },
   formatHints: {
     html: "un archivo HTML con gráficos; imprímalo o guárdelo con Ctrl-S",
@@ -20,8 +20,8 @@ export const reports: Spanish<typeof english> = {
     json: "todas las cifras, para scripts; tamaños en bytes",
     csv: "para una hoja de cálculo",
   },
-  terminal: "Lo mismo en un terminal",
-  terminalHint: "Para un temporizador o un correo cada mañana:",
-  noHistory: "No hay historial para hacer un informe.",
-  noHistoryHint: "memtap se arrancó con --store none. Con una base de datos guarda un historial:",
+  terminal: "Lo mismo en una terminal",
+  terminalHint: "Para ejecutarlo con un temporizador o enviarlo por correo cada mañana:",
+  noHistory: "No hay ningún historial del que hacer un informe.",
+  noHistoryHint: "memtap arrancó con --store none. Con una base de datos guarda un historial:",
 };
