@@ -47,7 +47,7 @@ pub(crate) async fn happens() -> &'static str {
 pub(crate) fn notice() -> Option<Notice> {
     first().map(|panic| Notice {
         what: format!("memtap is ending because of a bug: {panic}"),
-        mend: "start memtap again, and report this message".to_owned(),
+        fix: "start memtap again, and report this message".to_owned(),
     })
 }
 

@@ -870,7 +870,12 @@ export interface components {
         Notice: {
             /** @description What is missing. */
             what: string;
-            /** @description What mends it. */
+            /** @description How to fix it. */
+            fix: string;
+            /**
+             * @deprecated
+             * @description The same text as `fix`, under its former name.
+             */
             mend: string;
         };
         /** @description One process, and with `pss=true`, while it is alive, what it has when shared pages are split among those that share them. */
@@ -1232,7 +1237,12 @@ export interface components {
             error: string;
             /** @description What the errno means for this call, in words. */
             meaning: string;
-            /** @description What mends it; null for what programs meet on purpose or bear without harm. */
+            /** @description How to fix it; null for refusals that programs expect or that do no harm. */
+            fix: string | null;
+            /**
+             * @deprecated
+             * @description The same text as `fix`, under its former name.
+             */
             mend: string | null;
             /** Format: uint64 */
             count: number;

@@ -107,14 +107,21 @@ struct RunsAs {
 struct Notice {
     /// What is missing.
     what: String,
-    /// What mends it.
+    /// How to fix it.
+    fix: String,
+    /// The same text as `fix`, under its former name.
+    #[schema(deprecated)]
     mend: String,
 }
 
 impl Notice {
+    fn new(what: String, fix: String) -> Self {
+        Self { what, mend: fix.clone(), fix }
+    }
+
     /// Requests are being dropped before they are in the history.
     fn of_drops(cause: DropCause) -> Self {
-        let (why, mend) = match cause {
+        let (why, fix) = match cause {
             DropCause::QueueFull => (
                 "more come than memory can hold until they are written",
                 "give memtap more memory with --memory, or a faster disk to the history (--store) and the spool (--spool)",
@@ -139,7 +146,7 @@ impl Notice {
                 "allow a spool: --spool-size larger than 0, and a writable --spool DIR",
             ),
         };
-        Self { what: format!("requests are being dropped from the history: {why}"), mend: mend.to_owned() }
+        Self::new(format!("requests are being dropped from the history: {why}"), fix.to_owned())
     }
 }
 
@@ -198,7 +205,7 @@ impl Health {
             notices: state
                 .notices()
                 .into_iter()
-                .map(|notice| Notice { what: notice.what, mend: notice.mend })
+                .map(|notice| Notice::new(notice.what, notice.fix))
                 .chain(drops)
                 .collect(),
         }
