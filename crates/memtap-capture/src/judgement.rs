@@ -330,7 +330,7 @@ fn pids(facts: &Facts) -> Check {
 fn clock(facts: &Facts) -> Check {
     let (group, name, clock) = (Group::Surroundings, "clock", &facts.clock);
     let zone = clock.zone.as_deref().unwrap_or("UTC (no /etc/localtime)");
-    let fix = "set the clock and keep it synchronised: sudo timedatectl set-ntp true (or run chrony); the history records its times";
+    let fix = "set the clock and keep it synchronised: sudo timedatectl set-ntp true (or run chrony); the history uses this clock";
     match clock.is_synchronised {
         _ if clock.seconds < PLAUSIBLE => Check::lack(
             Verdict::Less,
@@ -360,7 +360,7 @@ pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
                 "choose another place with --store sqlite:PATH; or, if only memtap uses this directory, run: sudo chown -R {user}: {path}"
             ),
             false => format!(
-                "run: sudo install --directory --owner={user} --mode=0700 {path}; or choose another place with --store sqlite:PATH"
+                "sudo install --directory --owner={user} --mode=0700 {path}; or choose another place with --store sqlite:PATH"
             ),
         };
         return Check::lack(Verdict::Missing, group, name, format!("{user} cannot write to {path}"), &fix);

@@ -152,7 +152,7 @@ fn a_folder_has_room_and_may_be_written() {
     let closed = FolderFacts { is_writable: false, ..good.clone() };
     assert_eq!(check(closed.clone()).verdict, Verdict::Missing);
     assert!(check(closed.clone()).fix.unwrap().contains("chown -R memtap: /var/lib/memtap"));
-    let unknown = FolderFacts { free_bytes: None, ..good.clone() };
+    let unknown = FolderFacts { free_bytes: None, ..good };
     assert!(check(unknown).found.ends_with("free space unknown"));
     let missing = FolderFacts { is_there: false, ..closed };
     assert!(check(missing).fix.unwrap().contains("install --directory --owner=memtap"));
