@@ -1,4 +1,4 @@
-//! What can go wrong with a source, each with the mend.
+//! Errors of sources, with a fix for each.
 
 use std::io;
 
@@ -8,23 +8,23 @@ use crate::judgement;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel denies eBPF to this process.
-    #[error("eBPF is not permitted ({step}: {reason}). To fix it: {mend}")]
+    #[error("eBPF is not permitted ({step}: {reason}). To fix it: {fix}")]
     NotPermitted {
         /// What was denied.
         step: String,
         /// The kernel's words.
         reason: String,
-        /// What mends it, here.
-        mend: String,
+        /// How to fix it, here.
+        fix: String,
     },
     /// The kernel is locked down.
     #[error(
-        "the kernel is locked down (lockdown=confidentiality), so no program may read its memory. To fix it, {UNLOCK}"
+        "the kernel is locked down (lockdown=confidentiality), so no program may read kernel memory. To fix it, {UNLOCK}"
     )]
     Locked,
     /// The kernel cannot do what is needed.
     #[error(
-        "this kernel cannot run memtap's eBPF programs ({step}: {reason}); `memtap doctor` says what is missing"
+        "this kernel cannot run memtap's eBPF programs ({step}: {reason}). Run `memtap doctor` to see what is missing"
     )]
     Unsupported {
         /// What failed.
@@ -33,18 +33,26 @@ pub enum CaptureError {
         reason: String,
     },
     /// The source cannot tell whose child a process is.
-    #[error("the source {origin} does not see children being born: leave --follow away, or use --source bpf")]
+    #[error("the source {origin} does not see new child processes. Omit --follow, or use --source bpf")]
     CannotFollow {
         /// Which.
         origin: &'static str,
     },
     /// A command may not be traced.
-    #[error("the command may not be traced ({reason}). To fix it: {mend}")]
+    #[error("cannot trace the command: {reason}. To fix it: {fix}")]
     NotTraceable {
         /// The kernel's words.
         reason: String,
-        /// What mends it.
-        mend: String,
+        /// How to fix it.
+        fix: String,
+    },
+    /// A command cannot be started or traced, whatever is permitted.
+    #[error("cannot trace the command ({step}: {reason})")]
+    CannotTrace {
+        /// What failed.
+        step: String,
+        /// The kernel's words.
+        reason: String,
     },
     /// A file of the kernel could not be read.
     #[error("cannot read {path}")]
@@ -63,13 +71,16 @@ impl CaptureError {
         matches!(self, Self::NotPermitted { .. } | Self::NotTraceable { .. })
     }
 
-    /// What was found, without a mend.
+    /// What was found, without a fix.
     pub(crate) fn found(&self) -> String {
         match self {
             Self::NotPermitted { step, reason, .. } => format!("not permitted ({step}: {reason})"),
-            Self::Locked => "the kernel is locked down".to_owned(),
+            Self::Locked => "the kernel is locked down (lockdown=confidentiality)".to_owned(),
             Self::Unsupported { step, reason } => format!("not possible ({step}: {reason})"),
-            Self::CannotFollow { .. } | Self::NotTraceable { .. } | Self::Read { .. } => self.to_string(),
+            Self::CannotFollow { .. }
+            | Self::NotTraceable { .. }
+            | Self::CannotTrace { .. }
+            | Self::Read { .. } => self.to_string(),
         }
     }
 
@@ -78,7 +89,7 @@ impl CaptureError {
         let step = step.into();
         let reason = chain(error);
         if denied(error) {
-            Self::NotPermitted { step, reason, mend: judgement::permit(&crate::facts()) }
+            Self::NotPermitted { step, reason, fix: judgement::permit(&crate::facts()) }
         } else {
             Self::Unsupported { step, reason }
         }
@@ -90,11 +101,11 @@ impl CaptureError {
     }
 }
 
-/// What mends [`CaptureError::Locked`].
-pub(crate) const UNLOCK: &str = "boot with lockdown=integrity or without lockdown: confidentiality denies reading kernel memory, which tracing needs";
+/// How to fix [`CaptureError::Locked`].
+pub(crate) const UNLOCK: &str = "boot with lockdown=integrity or without lockdown: tracing reads kernel memory, and confidentiality forbids that";
 
 /// The command that gives this very program what it needs.
-pub(crate) fn mend() -> String {
+pub(crate) fn fix() -> String {
     let program = program();
     format!("sudo {program} (or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep {program})")
 }
@@ -113,7 +124,7 @@ fn causes<'a>(
 fn denied(error: &(dyn std::error::Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        // EPERM alone: the verifier says EACCES of a program that it does not accept, and no permission mends that.
+        // EPERM alone: the verifier says EACCES of a program that it does not accept, and no permission fixes that.
         .any(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
 }
 

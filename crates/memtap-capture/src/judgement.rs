@@ -1,10 +1,11 @@
-//! From facts to a judgement, line by line, each lack with its mend. Pure.
+//! Judges facts, one line for each, with a fix for each problem. Pure.
 
 mod priority;
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 pub use priority::{NICE, fix_priority};
 
@@ -56,7 +57,7 @@ pub enum Verdict {
 }
 
 /// One line of `memtap doctor`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// What it is about.
     pub group: Group,
@@ -66,38 +67,46 @@ pub struct Check {
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
-    /// What mends it; every lack has one.
-    pub mend: Option<String>,
+    /// How to fix it; every problem has one.
+    pub fix: Option<String>,
+}
+
+/// `mend` is the name that `fix` had before; both are written.
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut check = serializer.serialize_struct("Check", 6)?;
+        check.serialize_field("group", &self.group)?;
+        check.serialize_field("name", self.name)?;
+        check.serialize_field("verdict", &self.verdict)?;
+        check.serialize_field("found", &self.found)?;
+        check.serialize_field("fix", &self.fix)?;
+        check.serialize_field("mend", &self.fix)?;
+        check.end()
+    }
 }
 
 impl Check {
     fn good(group: Group, name: &'static str, found: impl Into<String>) -> Self {
-        Self { group, name, verdict: Verdict::Good, found: found.into(), mend: None }
+        Self { group, name, verdict: Verdict::Good, found: found.into(), fix: None }
     }
 
-    fn lack(
-        verdict: Verdict,
-        group: Group,
-        name: &'static str,
-        found: impl Into<String>,
-        mend: &str,
-    ) -> Self {
-        Self { group, name, verdict, found: found.into(), mend: Some(mend.to_owned()) }
+    fn lack(verdict: Verdict, group: Group, name: &'static str, found: impl Into<String>, fix: &str) -> Self {
+        Self { group, name, verdict, found: found.into(), fix: Some(fix.to_owned()) }
     }
 
     /// Requests cannot be seen unless it is so.
-    fn needed(group: Group, name: &'static str, ok: bool, found: impl Into<String>, mend: &str) -> Self {
+    fn needed(group: Group, name: &'static str, ok: bool, found: impl Into<String>, fix: &str) -> Self {
         match ok {
             true => Self::good(group, name, found),
-            false => Self::lack(Verdict::Missing, group, name, found, mend),
+            false => Self::lack(Verdict::Missing, group, name, found, fix),
         }
     }
 
     /// Less is seen unless it is so.
-    fn wanted(group: Group, name: &'static str, ok: bool, found: impl Into<String>, mend: &str) -> Self {
+    fn wanted(group: Group, name: &'static str, ok: bool, found: impl Into<String>, fix: &str) -> Self {
         match ok {
             true => Self::good(group, name, found),
-            false => Self::lack(Verdict::Less, group, name, found, mend),
+            false => Self::lack(Verdict::Less, group, name, found, fix),
         }
     }
 }
@@ -126,29 +135,35 @@ pub fn checks(facts: &Facts) -> Vec<Check> {
 
 fn kernel(facts: &Facts) -> Check {
     let ok = version(&facts.release).is_some_and(|version| version >= MINIMUM);
-    let mend =
-        format!("requests need Linux {}.{} or later; usage from /proc works on any", MINIMUM.0, MINIMUM.1);
-    Check::needed(Group::Kernel, "kernel", ok, &facts.release, &mend)
+    let fix = format!(
+        "use Linux {}.{} or later to see requests; memory usage from /proc works on any version",
+        MINIMUM.0, MINIMUM.1
+    );
+    Check::needed(Group::Kernel, "kernel", ok, &facts.release, &fix)
 }
 
 fn machine(facts: &Facts) -> Check {
-    let mend = "requests are followed on x86-64 only in this version; usage from /proc works on any";
-    Check::needed(Group::Kernel, "machine", facts.machine == "x86_64", &facts.machine, mend)
+    let fix = "use an x86-64 machine to see requests; memory usage from /proc works on any machine";
+    Check::needed(Group::Kernel, "machine", facts.machine == "x86_64", &facts.machine, fix)
 }
 
 fn btf(facts: &Facts) -> Check {
-    let found = if facts.has_btf { "/sys/kernel/btf/vmlinux is there" } else { "no /sys/kernel/btf/vmlinux" };
-    let mend = match facts.container {
-        Some(_) => {
-            "show it to the container: -v /sys/kernel/btf:/sys/kernel/btf:ro; if the machine has none, its kernel needs CONFIG_DEBUG_INFO_BTF=y"
-        }
-        None => "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' are)",
+    let found = if facts.has_btf {
+        "/sys/kernel/btf/vmlinux exists"
+    } else {
+        "/sys/kernel/btf/vmlinux does not exist"
     };
-    Check::needed(Group::Kernel, "kernel types (BTF)", facts.has_btf, found, mend)
+    let fix = match facts.container {
+        Some(_) => {
+            "mount it into the container: -v /sys/kernel/btf:/sys/kernel/btf:ro; if the host does not have it either, its kernel needs CONFIG_DEBUG_INFO_BTF=y"
+        }
+        None => "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as most distributions do",
+    };
+    Check::needed(Group::Kernel, "kernel types (BTF)", facts.has_btf, found, fix)
 }
 
 fn lockdown(facts: &Facts) -> Check {
-    let mode = facts.lockdown.as_deref().unwrap_or("not told (securityfs is not mounted)");
+    let mode = facts.lockdown.as_deref().unwrap_or("unknown (cannot read /sys/kernel/security/lockdown)");
     Check::needed(Group::Kernel, "kernel lockdown", !is_confidential(facts), mode, error::UNLOCK)
 }
 
@@ -159,19 +174,19 @@ pub(crate) fn is_confidential(facts: &Facts) -> bool {
 
 fn pressure(facts: &Facts) -> Check {
     let found =
-        if facts.has_pressure { "/proc/pressure/memory is there" } else { "no /proc/pressure/memory" };
-    let mend = "boot with psi=1; without it the page shows no pressure";
-    Check::wanted(Group::Kernel, "memory pressure (PSI)", facts.has_pressure, found, mend)
+        if facts.has_pressure { "/proc/pressure/memory exists" } else { "cannot read /proc/pressure/memory" };
+    let fix = "boot with psi=1 (the kernel needs CONFIG_PSI=y); without it, memtap shows no memory pressure";
+    Check::wanted(Group::Kernel, "memory pressure (PSI)", facts.has_pressure, found, fix)
 }
 
 fn groups(facts: &Facts) -> Check {
     let found = match facts.memory_groups {
-        Some(GroupVersion::V1) => "version 1, memory is counted",
-        Some(GroupVersion::V2) => "version 2, memory is counted",
-        None => "they do not count memory here: limits of containers and units are not shown",
+        Some(GroupVersion::V1) => "version 1, with the memory controller",
+        Some(GroupVersion::V2) => "version 2, with the memory controller",
+        None => "no memory controller: memtap shows no limits of containers and units",
     };
-    let mend = "boot with cgroup_enable=memory; in a container, show it the machine's: -v /sys/fs/cgroup:/sys/fs/cgroup:ro --cgroupns=host";
-    Check::wanted(Group::Kernel, "cgroups", facts.memory_groups.is_some(), found, mend)
+    let fix = "boot with cgroup_enable=memory; in a container, mount the host's cgroups: -v /sys/fs/cgroup:/sys/fs/cgroup:ro --cgroupns=host";
+    Check::wanted(Group::Kernel, "cgroups", facts.memory_groups.is_some(), found, fix)
 }
 
 fn user(facts: &Facts) -> Check {
@@ -179,7 +194,7 @@ fn user(facts: &Facts) -> Check {
         CAPABILITIES.iter().filter(|(bit, _)| has(facts, *bit)).map(|(_, name)| *name).collect();
     let found = match (facts.capabilities, names.as_slice()) {
         (Some(set), _) if set.count_ones() > 30 => format!("{}, with all capabilities", facts.user),
-        (_, []) => format!("{}, without capabilities that memtap could use", facts.user),
+        (_, []) => format!("{}, without any capability that memtap can use", facts.user),
         _ => format!("{}, with {}", facts.user, names.join(", ")),
     };
     Check::good(Group::Permissions, "user", found)
@@ -208,7 +223,7 @@ fn may_attach(facts: &Facts) -> bool {
 
 fn ebpf(facts: &Facts) -> Check {
     if facts.has_own_users {
-        let found = "a user namespace of its own: the kernel asks for capabilities of the machine";
+        let found = "memtap runs in a user namespace, but the kernel requires capabilities of the host";
         return Check::lack(Verdict::Missing, Group::Permissions, "eBPF", found, ROOTFUL);
     }
     let missing = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")];
@@ -216,38 +231,40 @@ fn ebpf(facts: &Facts) -> Check {
         missing.into_iter().filter(|(bit, _)| !has(facts, *bit)).map(|(_, name)| name).collect();
     let found = match may_load(facts) {
         true if missing.is_empty() => "CAP_BPF and CAP_PERFMON".to_owned(),
-        true => "CAP_SYS_ADMIN, which stands for CAP_BPF and CAP_PERFMON".to_owned(),
-        false => format!("{} missing", missing.join(" and ")),
+        true => "CAP_SYS_ADMIN, which includes CAP_BPF and CAP_PERFMON".to_owned(),
+        false => format!("missing {}", missing.join(" and ")),
     };
     Check::needed(Group::Permissions, "eBPF", may_load(facts), found, &permit(facts))
 }
 
-const ROOTFUL: &str = "start the container as the machine's root: sudo podman run ..., or Docker without its rootless mode and without userns-remap";
+const ROOTFUL: &str = "start the container as root of the host: sudo podman run ..., or Docker without rootless mode and userns-remap";
 
 /// What gives this process the capabilities, where it runs.
 #[must_use]
 pub(crate) fn permit(facts: &Facts) -> String {
     match facts.container.as_deref() {
         _ if facts.has_own_users => ROOTFUL.to_owned(),
-        Some("kubernetes") => "in the container's securityContext: capabilities: {add: [BPF, PERFMON, SYS_PTRACE]}, and runAsUser: 0; in the pod's spec: hostPID: true (packaging/kubernetes.yaml is such a manifest)".to_owned(),
+        Some("kubernetes") => "set capabilities: {add: [BPF, PERFMON, SYS_PTRACE]} and runAsUser: 0 in the container's securityContext, and hostPID: true in the pod's spec (see packaging/kubernetes.yaml)".to_owned(),
         Some(kind) => format!(
             "{} run --pid=host --cap-add=BPF --cap-add=PERFMON --cap-add=SYS_PTRACE -v /sys/kernel/btf:/sys/kernel/btf:ro ...",
             if kind == "podman" { "sudo podman" } else { "docker" }
         ),
         None if facts.is_service => {
-            "in the unit: AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_PTRACE (packaging/memtap.service has it)".to_owned()
+            "add to the unit: AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_PTRACE (see packaging/memtap.service)".to_owned()
         }
-        None => error::mend(),
+        None => error::fix(),
     }
 }
 
 fn others(facts: &Facts) -> Check {
     let found = match (has(facts, CAP_SYS_PTRACE), facts.hidepid.as_deref()) {
-        (true, _) => "CAP_SYS_PTRACE: mappings and shares of everybody".to_owned(),
-        (false, None) => "CAP_SYS_PTRACE missing: mappings and shares of one's own processes only".to_owned(),
+        (true, _) => "CAP_SYS_PTRACE: mappings, PSS and USS of all processes".to_owned(),
+        (false, None) => {
+            "missing CAP_SYS_PTRACE: mappings, PSS and USS only of this user's processes".to_owned()
+        }
         (false, Some(mode)) => {
             format!(
-                "CAP_SYS_PTRACE missing and /proc mounted with hidepid={mode}: others' processes stay hidden"
+                "missing CAP_SYS_PTRACE, and /proc is mounted with hidepid={mode}: processes of other users are hidden"
             )
         }
     };
@@ -256,9 +273,9 @@ fn others(facts: &Facts) -> Check {
 
 /// Two that other tracers ask for, and memtap does not.
 fn sysctls(facts: &Facts) -> Check {
-    let told = |value: Option<i8>| value.map_or_else(|| "not told".to_owned(), |value| value.to_string());
+    let told = |value: Option<i8>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
     let found = format!(
-        "kernel.unprivileged_bpf_disabled {}, kernel.perf_event_paranoid {}: neither hinders memtap",
+        "kernel.unprivileged_bpf_disabled {}, kernel.perf_event_paranoid {}: memtap works with any value",
         told(facts.unprivileged_bpf_disabled),
         told(facts.perf_event_paranoid)
     );
@@ -270,20 +287,20 @@ fn sysctls(facts: &Facts) -> Check {
 fn ptrace(facts: &Facts) -> Check {
     let (group, name) = (Group::Permissions, "Yama ptrace_scope");
     match facts.ptrace_scope {
-        None => Check::good(group, name, "no Yama: one's own children may be followed"),
+        None => Check::good(group, name, "no Yama: `memtap run` can trace its command"),
         Some(scope @ (0 | 1)) => {
-            Check::good(group, name, format!("{scope}: one's own children may be followed"))
+            Check::good(group, name, format!("{scope}: `memtap run` can trace its command"))
         }
-        Some(2) if has(facts, CAP_SYS_PTRACE) => Check::good(group, name, "2, and CAP_SYS_PTRACE is there"),
+        Some(2) if has(facts, CAP_SYS_PTRACE) => Check::good(group, name, "2, and memtap has CAP_SYS_PTRACE"),
         Some(scope) => {
-            let mend = match scope {
+            let fix = match scope {
                 2 => "sudo sysctl kernel.yama.ptrace_scope=1",
                 _ => {
-                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and boot anew: it cannot be taken back"
+                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and reboot: a running kernel does not lower it"
                 }
             };
-            let found = format!("{scope}: `memtap run` cannot follow its command without eBPF");
-            Check::lack(Verdict::Less, group, name, found, mend)
+            let found = format!("{scope}: `memtap run` cannot trace its command without eBPF");
+            Check::lack(Verdict::Less, group, name, found, fix)
         }
     }
 }
@@ -291,7 +308,7 @@ fn ptrace(facts: &Facts) -> Check {
 fn container(facts: &Facts) -> Check {
     let found = match (facts.container.as_deref(), facts.is_service) {
         (Some(kind), _) => kind.to_owned(),
-        (None, true) => "none; a service of systemd".to_owned(),
+        (None, true) => "none; memtap runs as a systemd service".to_owned(),
         (None, false) => "none".to_owned(),
     };
     Check::good(Group::Surroundings, "container", found)
@@ -299,32 +316,36 @@ fn container(facts: &Facts) -> Check {
 
 fn pids(facts: &Facts) -> Check {
     let found = match facts.has_own_pids {
-        false => "the machine's: all processes are in /proc",
-        true => {
-            "a namespace of its own: commands, users, mappings and limits of the processes outside stay unknown"
-        }
+        false => "the host's pid namespace: /proc shows all processes",
+        true => "a pid namespace: commands, users, mappings and limits of processes outside it are unknown",
     };
-    let mend = match facts.container.as_deref() {
-        Some("kubernetes") => "hostPID: true in the pod's spec",
-        Some(_) => "--pid=host",
-        None => "start memtap outside of the pid namespace (unshare --pid, nspawn, ...)",
+    let fix = match facts.container.as_deref() {
+        Some("kubernetes") => "set hostPID: true in the pod's spec",
+        Some(_) => "start the container with --pid=host",
+        None => "start memtap outside the pid namespace (unshare --pid, nspawn, ...)",
     };
-    Check::wanted(Group::Surroundings, "processes", !facts.has_own_pids, found, mend)
+    Check::wanted(Group::Surroundings, "processes", !facts.has_own_pids, found, fix)
 }
 
 fn clock(facts: &Facts) -> Check {
     let (group, name, clock) = (Group::Surroundings, "clock", &facts.clock);
     let zone = clock.zone.as_deref().unwrap_or("UTC (no /etc/localtime)");
-    let mend = "set the clock and keep it right: sudo timedatectl set-ntp true (or chrony); the history's times are the clock's";
+    let fix = "set the clock and keep it synchronised: sudo timedatectl set-ntp true (or run chrony); the history uses this clock";
     match clock.is_synchronised {
-        _ if clock.seconds < PLAUSIBLE => {
-            Check::lack(Verdict::Less, group, name, "it stands before 2025: it was never set", mend)
-        }
+        _ if clock.seconds < PLAUSIBLE => Check::lack(
+            Verdict::Less,
+            group,
+            name,
+            "the time is before 2025, so the clock was never set",
+            fix,
+        ),
         Some(true) => Check::good(group, name, format!("synchronised; time zone {zone}")),
         Some(false) => {
-            Check::lack(Verdict::Less, group, name, format!("not synchronised; time zone {zone}"), mend)
+            Check::lack(Verdict::Less, group, name, format!("not synchronised; time zone {zone}"), fix)
         }
-        None => Check::lack(Verdict::Less, group, name, format!("not told; time zone {zone}"), mend),
+        None => {
+            Check::lack(Verdict::Less, group, name, format!("synchronisation unknown; time zone {zone}"), fix)
+        }
     }
 }
 
@@ -334,21 +355,23 @@ pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
     let (group, name, path) = (Group::History, "folder", folder.path.display());
     if !folder.is_writable {
         // What is there may be somebody else's and hold more than a history.
-        let mend = match folder.is_there {
+        let fix = match folder.is_there {
             true => format!(
-                "another place: --store sqlite:PATH; or, when this folder is memtap's alone: sudo chown -R {user}: {path}"
+                "choose another place with --store sqlite:PATH; or, if only memtap uses this directory, run: sudo chown -R {user}: {path}"
             ),
             false => format!(
-                "sudo install --directory --owner={user} --mode=0700 {path}; or another place: --store sqlite:PATH"
+                "sudo install --directory --owner={user} --mode=0700 {path}; or choose another place with --store sqlite:PATH"
             ),
         };
-        return Check::lack(Verdict::Missing, group, name, format!("{user} cannot write {path}"), &mend);
+        return Check::lack(Verdict::Missing, group, name, format!("{user} cannot write to {path}"), &fix);
     }
-    let free = folder.free_bytes.unwrap_or(u64::MAX);
-    let gib = free as f64 / f64::from(1 << 30);
-    let found = format!("{user} can write {path}; {gib:.1} GiB free");
-    let mend = "make room, or keep less: --max-size and --spool-size (2 GiB and 1 GiB by default)";
-    Check::wanted(group, name, free >= ROOM, found, mend)
+    let free = folder.free_bytes.map_or_else(
+        || "free space unknown".to_owned(),
+        |bytes| format!("{:.1} GiB free", bytes as f64 / f64::from(1 << 30)),
+    );
+    let found = format!("{user} can write to {path}; {free}");
+    let fix = "free disk space, or keep less: --max-size and --spool-size (2 GiB and 1 GiB by default)";
+    Check::wanted(group, name, folder.free_bytes.is_none_or(|bytes| bytes >= ROOM), found, fix)
 }
 
 /// A way of being told by the kernel, tried by itself.
@@ -374,12 +397,13 @@ pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration,
         (Attachment::Function, Ok(took)) => function(name, *took),
         (_, Ok(took)) => Check::good(Group::Trial, name, format!("works, {}", milliseconds(*took))),
         (Attachment::Function, Err(error)) if !error.not_permitted() || may_attach(facts) => {
-            let found = "this kernel lets no function be hooked, so other system calls pay as well (0.1 us)";
-            let mend = "use a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y (distributions' are)";
-            Check::lack(Verdict::Less, Group::Trial, name, found, mend)
+            let found = "this kernel does not allow hooks on functions, so every system call takes about 0.1 us longer";
+            let fix =
+                "use a kernel built with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y, as most distributions do";
+            Check::lack(Verdict::Less, Group::Trial, name, found, fix)
         }
         (_, Err(error)) => {
-            Check::lack(Verdict::Missing, Group::Trial, name, error.found(), &mend(facts, error))
+            Check::lack(Verdict::Missing, Group::Trial, name, error.found(), &fix(facts, error))
         }
     }
 }
@@ -389,29 +413,29 @@ pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration,
 pub fn trial_check(facts: &Facts, outcome: &Result<crate::Plan, CaptureError>) -> Check {
     match outcome {
         Ok(plan) => Check::good(Group::Trial, "plan", format!("{}: {}", plan.name(), plan.about())),
-        Err(error) => Check::lack(Verdict::Missing, Group::Trial, "plan", error.found(), &mend(facts, error)),
+        Err(error) => Check::lack(Verdict::Missing, Group::Trial, "plan", error.found(), &fix(facts, error)),
     }
 }
 
 fn function(name: &'static str, took: Duration) -> Check {
-    let found = format!("works, one comes and goes in {}", milliseconds(took));
-    let mend = "nothing has to be mended: forty of them would be slow here; if other calls must pay nothing, --plan functions has it, with a slow start and end";
-    Check::wanted(Group::Trial, name, hooks_are_quick(Some(took)), found, mend)
+    let found = format!("works; one hook takes {} to attach and detach", milliseconds(took));
+    let fix = "nothing needs fixing: memtap chooses another plan, because about forty such hooks start and stop slowly here; if other system calls must not become slower, use --plan functions";
+    Check::wanted(Group::Trial, name, hooks_are_quick(Some(took)), found, fix)
 }
 
 fn milliseconds(took: Duration) -> String {
     format!("{:.1} ms", took.as_secs_f64() * 1000.0)
 }
 
-/// What mends a failure, by what the facts say of its cause.
-fn mend(facts: &Facts, error: &CaptureError) -> String {
+/// How to fix a failure, by what the facts say about its cause.
+fn fix(facts: &Facts, error: &CaptureError) -> String {
     match error {
         CaptureError::Locked => error::UNLOCK.to_owned(),
         CaptureError::NotPermitted { .. } if may_attach(facts) && facts.is_filtered => {
-            "a seccomp filter denies bpf(): in a container --security-opt seccomp=unconfined (or a profile that allows bpf); in a unit SystemCallFilter=bpf".to_owned()
+            "a seccomp filter denies bpf(): start the container with --security-opt seccomp=unconfined (or a profile that allows bpf), or add SystemCallFilter=bpf to the unit".to_owned()
         }
         CaptureError::NotPermitted { .. } => permit(facts),
-        _ => "see the lines about the kernel above; usage from /proc works all the same".to_owned(),
+        _ => "see the section Kernel; memory usage from /proc still works".to_owned(),
     }
 }
 

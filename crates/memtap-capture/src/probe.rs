@@ -49,17 +49,17 @@ impl Plan {
     #[must_use]
     pub fn about(self) -> String {
         let (others, seen) = match self.hook {
-            Hook::Functions => ("other system calls pay nothing", "the memory calls alone are hooked"),
-            Hook::Exit => ("other system calls pay about 0.1 us", "every system call's exit is looked at"),
+            Hook::Functions => ("nothing to other system calls", "hooks only the memory calls"),
+            Hook::Exit => ("about 0.1 us to other system calls", "hooks the exit of every system call"),
         };
         let (cost, books) = match self.locks {
-            true => ("0.5 to 0.7", "each change is booked by the very thread that made it"),
+            true => ("0.5 to 0.7", "assigns each change to the thread that made it"),
             false => (
                 "0.3 to 0.5",
-                "sums are exact, but threads of one process that change its memory in the same instant may be booked for each other",
+                "sums are exact, but when threads of one process change its memory in the same instant, a change may be assigned to another thread",
             ),
         };
-        format!("{seen}; {books}; a memory call pays about {cost} us, {others}")
+        format!("{seen}; {books}; adds about {cost} us to a memory call and {others}")
     }
 
     /// # Errors
@@ -67,7 +67,7 @@ impl Plan {
     /// programs would take for another.
     pub(crate) fn possible(self, release: &str) -> Result<(), CaptureError> {
         if self.locks && !locks_are_cheap(release) {
-            let reason = format!("Linux {release} is older than 6.14; go on with --plan exit");
+            let reason = format!("Linux {release} is older than 6.14; use --plan exit");
             return Err(CaptureError::Unsupported { step: format!("plan {}", self.name()), reason });
         }
         Ok(())

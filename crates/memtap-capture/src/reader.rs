@@ -44,7 +44,7 @@ impl ReaderHandle {
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         if self.thread.join().is_err() {
-            tracing::error!("the capture thread has panicked; its last records are lost");
+            tracing::error!("the capture thread panicked; its last records are lost");
         }
     }
 }
@@ -251,7 +251,7 @@ impl Reader {
         }
         match self.source.host() {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
-            Err(error) => tracing::warn!("cannot read the machine's memory: {error}"),
+            Err(error) => tracing::warn!("cannot read the memory usage of the machine: {error}"),
         }
         self.ticked = Some(time);
         self.pending.tick = Some(time);

@@ -96,7 +96,7 @@ impl FromStr for SourceChoice {
                 Some(("systemtap", path)) if !path.is_empty() => Ok(Self::SystemTap(path.into())),
                 Some(("recording", path)) if !path.is_empty() => Ok(Self::Recording(path.into())),
                 _ => Err(format!(
-                    "unknown source '{other}'; expected auto, bpf, procfs, systemtap:FILE or recording:FILE (FILE - reads a pipe)"
+                    "unknown source '{other}'; expected auto, bpf, procfs, systemtap:FILE or recording:FILE (FILE can be - for standard input)"
                 )),
             },
         }
@@ -193,13 +193,13 @@ impl Default for Settings {
     }
 }
 
-/// Something that the user should know, with its mend.
+/// A problem that the user should know about, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// What is missing.
     pub what: String,
-    /// What mends it.
-    pub mend: String,
+    /// How to fix it.
+    pub fix: String,
 }
 
 /// An opened source.
@@ -260,8 +260,8 @@ pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, Captur
 }
 
 fn requests_are_missing(reason: &CaptureError) -> Notice {
-    let mend = match reason {
-        CaptureError::NotPermitted { mend, .. } => mend.clone(),
+    let fix = match reason {
+        CaptureError::NotPermitted { fix, .. } => fix.clone(),
         CaptureError::Locked => error::UNLOCK.to_owned(),
         _ => "memtap doctor".to_owned(),
     };
@@ -269,7 +269,11 @@ fn requests_are_missing(reason: &CaptureError) -> Notice {
         CaptureError::NotPermitted { step, reason, .. } => {
             format!("eBPF is not permitted ({step}: {reason})")
         }
-        other => other.to_string(),
+        CaptureError::Unsupported { step, reason } => {
+            format!("this kernel cannot run memtap's eBPF programs ({step}: {reason})")
+        }
+        other => other.found(),
     };
-    Notice { what: format!("requests are not visible, only the usage that /proc shows: {why}"), mend }
+    // The page finds this notice by its first words.
+    Notice { what: format!("requests are not visible, only the memory usage from /proc: {why}"), fix }
 }

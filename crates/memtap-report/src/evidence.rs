@@ -123,7 +123,7 @@ pub struct Living {
 pub enum NotLookedAt {
     /// More processes than are read.
     Lives(u64),
-    /// The machine's memory: the history has none of it in this range.
+    /// The machine's memory: the history has no data about it in this range.
     Machine,
     /// Limits: they are not in the history, and this is not the machine that is asked.
     LimitsElsewhere,
@@ -155,29 +155,29 @@ impl NotLookedAt {
             Self::Lives(more) => Text::told(|lang| {
                 let more = crate::count(more, lang);
                 lang.pick(
-                    format!("{more} smaller processes: there are too many in this range."),
-                    format!("{more} procesos menores: hay demasiados en este intervalo."),
+                    format!("{more} smaller processes, because this range has too many to check them all."),
+                    format!("{more} procesos menores, porque este intervalo tiene demasiados para revisarlos todos."),
                 )
             }),
             Self::Machine => Text::both(
-                "The machine's memory: the history has none of it in this range.",
-                "La memoria de la máquina: el historial no la tiene en este intervalo.",
+                "The machine's memory: the history has no data about it in this range.",
+                "La memoria de la máquina: el historial no tiene datos de ella en este intervalo.",
             ),
             Self::LimitsElsewhere => Text::both(
-                "Limits of processes and groups: they are known only of the machine on which this is asked.",
-                "Los límites de procesos y grupos: solo se conocen los de la máquina en la que se pregunta.",
+                "Limits of processes and control groups: memtap knows only those of the machine that it runs on.",
+                "Los límites de procesos y grupos de control: memtap solo conoce los de la máquina en la que se ejecuta.",
             ),
             Self::LimitsThen => Text::both(
-                "Limits of processes and groups: they are known only as they are now, and this range has ended before.",
-                "Los límites de procesos y grupos: solo se conocen los de ahora, y este intervalo terminó antes.",
+                "Limits of processes and control groups: memtap knows only the present ones, and this range is in the past.",
+                "Los límites de procesos y grupos de control: memtap solo conoce los actuales, y este intervalo ya pasó.",
             ),
             Self::Time => Text::both(
-                "Some processes in detail: the time for it was used up. A shorter range takes less.",
-                "Algunos procesos en detalle: se agotó el tiempo. Un intervalo más corto necesita menos.",
+                "Details of some processes: the time limit was reached. Choose a shorter range.",
+                "Los detalles de algunos procesos: se agotó el tiempo. Elija un intervalo más corto.",
             ),
             Self::History => Text::both(
-                "Some processes in detail: the history did not answer.",
-                "Algunos procesos en detalle: el historial no respondió.",
+                "Details of some processes: the history did not answer.",
+                "Los detalles de algunos procesos: el historial no respondió.",
             ),
         }
     }

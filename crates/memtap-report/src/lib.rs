@@ -14,8 +14,8 @@ mod track;
 pub use amount::{bytes, count, decimal, duration, rate};
 pub use evidence::{Evidence, Living, NotLookedAt, Now, Strain, Traced, gather};
 pub use findings::{
-    Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_meaning,
-    refusal_mend,
+    Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, findings, refusal_fix,
+    refusal_meaning,
 };
 pub use lang::Lang;
 pub use look::{Looked, look};

@@ -46,13 +46,13 @@ pub struct Info {
     pub started: Instant,
 }
 
-/// Something that the user should know, with its mend.
+/// A problem that the user should know about, and how to fix it.
 #[derive(Debug, Clone)]
 pub struct Notice {
     /// What is missing.
     pub what: String,
-    /// What mends it.
-    pub mend: String,
+    /// How to fix it.
+    pub fix: String,
 }
 
 /// As whom memtap runs, and what it may do.

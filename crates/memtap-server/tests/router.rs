@@ -172,10 +172,13 @@ async fn health_host_and_share() {
         (&health["source"], &health["requests"]["seen"], &health["requests"]["lost"]),
         (&"bpf".into(), &3.into(), &0.into())
     );
-    assert_eq!(health["notices"][0]["mend"], "sudo mend");
+    assert_eq!(health["notices"][0]["fix"], "sudo fix");
     let drops = &health["notices"][1];
     assert!(drops["what"].as_str().unwrap().contains("being dropped"), "{drops}");
-    assert!(drops["mend"].as_str().unwrap().contains("--spool-size"), "{drops}");
+    assert!(drops["fix"].as_str().unwrap().contains("--spool-size"), "{drops}");
+    for notice in health["notices"].as_array().unwrap() {
+        assert_eq!(notice["fix"], notice["mend"], "the former name stays");
+    }
     assert!(health["self"]["resident_bytes"].as_u64().unwrap() > 0);
     assert_eq!(
         (&health["clients"]["sessions"], &health["clients"]["refused_by_cause"]["cross_site"]),

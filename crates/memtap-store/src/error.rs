@@ -1,4 +1,4 @@
-//! What can go wrong with a store, each with the mend.
+//! What can go wrong with a store, each with the fix.
 
 use std::path::PathBuf;
 
@@ -87,10 +87,10 @@ pub enum StoreError {
         mebibytes: u64,
     },
     /// The database could not do it now. Its words stand in the midst of ours, so it is no source that would tell them again.
-    #[error("the history database failed: {0}{mend}", mend = mend(.0))]
+    #[error("the history database failed: {0}{fix}", fix = fix(.0))]
     Sqlite(rusqlite::Error),
     /// The MySQL or MariaDB server could not do it now.
-    #[error("the history database {database} failed: {reason}. {mend}")]
+    #[error("the history database {database} failed: {reason}. {fix}")]
     Mysql {
         /// Which, without its password.
         database: String,
@@ -99,7 +99,7 @@ pub enum StoreError {
         /// The server's words.
         reason: String,
         /// What mends it.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// The tables were made by a newer memtap.
     #[error(
@@ -144,7 +144,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-fn mend(error: &rusqlite::Error) -> &'static str {
+fn fix(error: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => ". Free some disk space: queued data is written then",

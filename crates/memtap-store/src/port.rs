@@ -467,7 +467,7 @@ pub struct Status {
     pub dropping: Vec<DropCause>,
     /// Bytes on disk.
     pub bytes: u64,
-    /// What is wrong, if anything, with the mend.
+    /// What is wrong, if anything, with the fix.
     pub error: Option<String>,
 }
 

@@ -231,7 +231,7 @@ mod tests {
             "health": {
                 "source": "bpf", "plan": "exit", "unexplained_bytes": 0, "oom_kills": 1,
                 "requests": {"made": 9, "seen": 8, "per_second": 2.5, "refused": 1, "refused_per_second": 0.5, "lost": 1, "lost_by_cause": {"ring_full": 1}},
-                "notices": [{"what": "a", "mend": "b"}],
+                "notices": [{"what": "a", "fix": "b", "mend": "b"}],
             },
             "share": {},
         })

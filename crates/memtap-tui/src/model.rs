@@ -45,13 +45,13 @@ pub struct About {
     pub notices: Vec<Notice>,
 }
 
-/// Something that the user should know, with its mend.
+/// A problem that the user should know about, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Notice {
     /// What is missing.
     pub what: String,
-    /// What mends it.
-    pub mend: String,
+    /// How to fix it.
+    pub fix: String,
 }
 
 /// Sums since memtap came, over all processes.

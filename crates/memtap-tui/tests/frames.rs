@@ -222,7 +222,7 @@ fn what_is_missing_and_what_is_wrong_is_told() {
     let mut about = (*model(0).about).clone();
     about.plan = None;
     about.source = "procfs".to_owned();
-    about.notices = vec![Notice { what: "requests are not visible".into(), mend: "sudo memtap".into() }];
+    about.notices = vec![Notice { what: "requests are not visible".into(), fix: "sudo memtap".into() }];
     app.take(Arc::new(Model { about: Arc::new(about), ..model(0) }));
     let screen = frame(&mut app, 80, 24);
     assert!(

@@ -19,7 +19,7 @@ impl ClockSteps {
     /// Logs a step and keeps it: the same moment by the clock as it was and as it is now.
     pub(crate) fn note(&self, before: WallClock, now: WallClock, has_history: bool) {
         let notice = notice(before, now, has_history);
-        tracing::warn!("{}; {}", notice.what, notice.mend);
+        tracing::warn!("{}; {}", notice.what, notice.fix);
         let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if steps.len() == KEPT.0 {
             steps.pop_front();
@@ -47,7 +47,7 @@ fn notice(before: WallClock, now: WallClock, has_history: bool) -> Notice {
         }
         false => "times before and after the step are not comparable",
     };
-    Notice { what, mend: format!("{done}. If the step was not intended, check the clock: timedatectl") }
+    Notice { what, fix: format!("{done}. If the step was not intended, check the clock: timedatectl") }
 }
 
 fn text(time: WallClock) -> String {
@@ -69,10 +69,10 @@ mod tests {
             ahead.what,
             "the clock was set forward by 1h: 2027-01-15T12:00:00Z became 2027-01-15T13:00:00Z"
         );
-        assert!(ahead.mend.contains("new run") && ahead.mend.contains("timedatectl"), "{}", ahead.mend);
+        assert!(ahead.fix.contains("new run") && ahead.fix.contains("timedatectl"), "{}", ahead.fix);
         let back = notice(noon, WallClock(noon.0 - 8 * 86_400 * SECOND - 1_500 * 1_000_000), false);
         assert!(back.what.starts_with("the clock was set back by 192h 1s 500ms:"), "{}", back.what);
-        assert!(!back.mend.contains("history"), "{}", back.mend);
+        assert!(!back.fix.contains("history"), "{}", back.fix);
     }
 
     #[test]

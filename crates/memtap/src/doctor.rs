@@ -1,4 +1,4 @@
-//! `memtap doctor`: what this kernel and these permissions allow, each lack with its mend.
+//! `memtap doctor`: checks what this kernel and these permissions allow, and says how to fix each problem.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -23,7 +23,7 @@ const WIDTH: usize = 80;
 const WIDEST: usize = 110;
 /// Where what was found begins.
 const COLUMN: usize = 29;
-/// Where its mend begins.
+/// Where its fix begins.
 const INDENT: &str = "        ";
 
 /// All that was found.
@@ -76,11 +76,11 @@ fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
     }
-    let (verdict, found, mend) = match confine::own_user(&config::default_places(store)?) {
+    let (verdict, found, fix) = match confine::own_user(&config::default_places(store)?) {
         Ok(user) => (Verdict::Good, format!("memtap serve becomes {user}"), None),
-        Err(notice) => (Verdict::Less, notice.what, Some(notice.mend)),
+        Err(notice) => (Verdict::Less, notice.what, Some(notice.fix)),
     };
-    Ok(Some(Check { group: Group::History, name: "user of serve", verdict, found, mend }))
+    Ok(Some(Check { group: Group::History, name: "user of serve", verdict, found, fix }))
 }
 
 /// Where the history is kept, when that is a file.
@@ -109,7 +109,7 @@ fn text(findings: &Findings) -> anyhow::Result<()> {
 fn write(out: &mut impl Write, findings: &Findings, width: usize) -> std::io::Result<()> {
     let bold = Style::new().bold();
     let mut last = None;
-    let mut mended = HashMap::new();
+    let mut shown = HashMap::new();
     for check in &findings.checks {
         if last != Some(check.group) {
             let before = if last.is_some() { "\n" } else { "" };
@@ -117,18 +117,22 @@ fn write(out: &mut impl Write, findings: &Findings, width: usize) -> std::io::Re
             last = Some(check.group);
         }
         write_check(out, check, width)?;
-        if let Some(mend) = &check.mend {
-            let told = mended.entry(mend).or_insert(check.name);
-            let words = if *told == check.name { mend.clone() } else { format!("as for {told}, above") };
-            write_mend(out, &words, width)?;
+        if let Some(fix) = &check.fix {
+            let first = *shown.entry(fix).or_insert(check.name);
+            let words = if first == check.name {
+                fix.clone()
+            } else {
+                format!("the same as for {} above", label(first))
+            };
+            write_fix(out, &words, width)?;
         }
     }
     writeln!(out)?;
     let (style, words) = match findings.plan {
-        Some(plan) => (colour(Verdict::Good), format!("Every request can be seen (plan {plan}).")),
+        Some(plan) => (colour(Verdict::Good), format!("memtap can see every request (plan {plan}).")),
         None => (
             colour(Verdict::Missing),
-            "Requests cannot be seen. `memtap serve` shows what /proc tells: the usage of processes."
+            "memtap cannot see requests here. `memtap serve` shows only the memory usage of processes, from /proc."
                 .to_owned(),
         ),
     };
@@ -139,24 +143,32 @@ fn write_check(out: &mut impl Write, check: &Check, width: usize) -> std::io::Re
     let style = colour(check.verdict);
     let mark = match check.verdict {
         Verdict::Good => "ok",
-        Verdict::Less => "less",
-        Verdict::Missing => "no",
+        Verdict::Less => "warn",
+        Verdict::Missing => "fail",
     };
     let column = " ".repeat(COLUMN);
     let lines = wrapping(width).initial_indent(&column).subsequent_indent(&column);
     let found = textwrap::fill(&check.found, lines);
-    writeln!(out, "  {style}{mark:<5}{style:#}{:<22}{}", check.name, found.trim_start())
+    writeln!(out, "  {style}{mark:<5}{style:#}{:<22}{}", label(check.name), found.trim_start())
 }
 
-fn write_mend(out: &mut impl Write, mend: &str, width: usize) -> std::io::Result<()> {
+fn write_fix(out: &mut impl Write, fix: &str, width: usize) -> std::io::Result<()> {
     let lines = wrapping(width).initial_indent(INDENT).subsequent_indent(INDENT);
     let dimmed = Style::new().dimmed();
-    writeln!(out, "{dimmed}{}{dimmed:#}", textwrap::fill(&format!("mend: {mend}"), lines))
+    writeln!(out, "{dimmed}{}{dimmed:#}", textwrap::fill(&format!("fix: {fix}"), lines))
 }
 
 /// A command is never broken but between its words.
 fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
     textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false)
+}
+
+/// A check's name for people; JSON keeps the name that programs know.
+fn label(name: &str) -> &str {
+    match name {
+        "folder" => "directory",
+        name => name,
+    }
 }
 
 fn colour(verdict: Verdict) -> Style {
@@ -172,8 +184,8 @@ fn heading(group: Group) -> &'static str {
     match group {
         Group::Kernel => "Kernel",
         Group::Permissions => "Permissions",
-        Group::Surroundings => "Surroundings",
-        Group::Trial => "Tried",
+        Group::Surroundings => "Environment",
+        Group::Trial => "Tests",
         Group::History => "History",
     }
 }
@@ -184,12 +196,12 @@ mod tests {
 
     #[test]
     fn it_is_aligned_within_eighty_columns() {
-        let check = |name, verdict, found: &str, mend: Option<&str>| Check {
+        let check = |name, verdict, found: &str, fix: Option<&str>| Check {
             group: Group::Kernel,
             name,
             verdict,
             found: found.to_owned(),
-            mend: mend.map(str::to_owned),
+            fix: fix.map(str::to_owned),
         };
         let long = "a sentence that has to go on in the next line ".repeat(4);
         let findings = Findings {
@@ -213,9 +225,29 @@ mod tests {
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         assert!(text.starts_with("Kernel\n  ok   memory pressure (PSI) a sentence"), "{text}");
-        assert!(text.contains("  no   eBPF                  missing\n        mend: sudo setcap"), "{text}");
+        assert!(text.contains("  fail eBPF                  missing\n        fix: sudo setcap"), "{text}");
         let second = text.lines().nth(2).unwrap();
         assert_eq!(second.len() - second.trim_start().len(), COLUMN, "{text}");
-        assert!(text.ends_with("processes.\n"), "{text}");
+        assert!(text.ends_with("/proc.\n"), "{text}");
+    }
+
+    #[test]
+    fn json_has_the_fix_also_under_its_former_name() {
+        let check = |fix: Option<&str>| Check {
+            group: Group::History,
+            name: "folder",
+            verdict: Verdict::Less,
+            found: "little space".to_owned(),
+            fix: fix.map(str::to_owned),
+        };
+        let json = serde_json::to_value([check(Some("free some")), check(None)]).unwrap();
+        assert_eq!(
+            json[0],
+            serde_json::json!({
+                "group": "history", "name": "folder", "verdict": "less", "found": "little space",
+                "fix": "free some", "mend": "free some",
+            })
+        );
+        assert!(json[1]["fix"].is_null() && json[1]["mend"].is_null(), "{json}");
     }
 }

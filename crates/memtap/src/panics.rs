@@ -47,7 +47,7 @@ pub(crate) async fn happens() -> &'static str {
 pub(crate) fn notice() -> Option<Notice> {
     first().map(|panic| Notice {
         what: format!("memtap is ending because of a bug: {panic}"),
-        mend: "restart memtap, and report this message".to_owned(),
+        fix: "restart memtap, and report this message".to_owned(),
     })
 }
 

@@ -41,7 +41,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     let opened = confine::open(&arguments.source, &capture, arguments.priority.nice)?;
     log::in_background(|| ());
     for notice in &opened.notices {
-        tracing::warn!("{}. To fix it: {}", notice.what, notice.mend);
+        tracing::warn!("{}. To fix it: {}", notice.what, notice.fix);
     }
     let is_endless = matches!(opened.source.kind(), SourceKind::Bpf | SourceKind::Procfs);
     let machine = opened.machine.map_or_else(this_machine, Ok)?;

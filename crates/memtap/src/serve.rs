@@ -82,7 +82,7 @@ async fn start(config: &Arc<Config>, stays_root: Option<Notice>) -> anyhow::Resu
     let signals = Signals::new()?;
     let what = what_is_watched(&opened);
     for notice in &opened.notices {
-        tracing::warn!("{}. To fix it: {}", notice.what, notice.mend);
+        tracing::warn!("{}. To fix it: {}", notice.what, notice.fix);
     }
     let info = info(opened.source.kind(), opened.source.plan(), opened.notices, &machine);
     let ledger = Ledger::new(memtap_ledger::Settings::default());
@@ -220,7 +220,7 @@ fn info(
     machine: &Machine,
 ) -> memtap_server::Info {
     let notice =
-        |notice: memtap_capture::Notice| memtap_server::Notice { what: notice.what, mend: notice.mend };
+        |notice: memtap_capture::Notice| memtap_server::Notice { what: notice.what, fix: notice.fix };
     memtap_server::Info {
         version: env!("CARGO_PKG_VERSION"),
         source: kind.name(),

@@ -248,7 +248,7 @@ fn in_a_directory_with_other_files_memtap_stays_root_and_says_why() {
     let what =
         format!("memtap stays root: {} does not belong to memtap", folder.path().join("log").display());
     assert_eq!(notice["what"], what);
-    assert!(notice["mend"].as_str().unwrap().contains("--user root"), "{notice}");
+    assert!(notice["fix"].as_str().unwrap().contains("--user root"), "{notice}");
     assert!(memtap.log().contains(&what), "{}", memtap.log());
     assert_eq!(owners(folder.path()), [0].into());
 }

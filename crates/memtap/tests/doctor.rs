@@ -43,7 +43,7 @@ fn all_requests_can_be_seen_by_root() {
         assert_eq!(check(&told, name)["verdict"], "good", "{name}");
     }
     for lack in told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] != "good") {
-        assert!(lack["mend"].is_string(), "{lack}");
+        assert!(lack["fix"].is_string() && lack["fix"] == lack["mend"], "{lack}");
     }
 }
 
@@ -60,7 +60,7 @@ fn somebody_without_rights_is_told_what_gives_them() {
         let check = check(&told, name);
         assert_eq!(check["verdict"], "missing", "{check}");
         assert!(
-            check["mend"].as_str().unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"),
+            check["fix"].as_str().unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"),
             "{check}"
         );
     }
@@ -73,7 +73,7 @@ fn somebody_who_may_not_raise_the_priority_is_told_how_to_permit_it() {
     let priority = check(&told, "priority");
     assert_eq!(priority["verdict"], "less", "{priority}");
     assert!(priority["found"].as_str().unwrap().contains("-10"), "{priority}");
-    assert!(priority["mend"].as_str().unwrap().contains("cap_sys_nice"), "{priority}");
+    assert!(priority["fix"].as_str().unwrap().contains("cap_sys_nice"), "{priority}");
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn in_a_pid_namespace_the_machines_processes_are_missed() {
     let told = told(&inside.env("container", "podman").current_dir("/").output().unwrap());
     let processes = check(&told, "processes");
     assert_eq!(
-        (processes["verdict"].as_str(), processes["mend"].as_str()),
-        (Some("less"), Some("--pid=host"))
+        (processes["verdict"].as_str(), processes["fix"].as_str()),
+        (Some("less"), Some("start the container with --pid=host"))
     );
     assert_eq!(check(&told, "container")["found"], "podman");
 }
@@ -93,11 +93,11 @@ fn in_a_pid_namespace_the_machines_processes_are_missed() {
 #[test]
 fn people_read_it_at_eighty_columns_without_colours_in_a_pipe() {
     let text = String::from_utf8(doctor(&[]).output().unwrap().stdout).unwrap();
-    for heading in ["Kernel", "Permissions", "Surroundings", "Tried", "History"] {
+    for heading in ["Kernel", "Permissions", "Environment", "Tests", "History"] {
         assert!(text.lines().any(|line| line == heading), "{heading}: {text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80) && !text.contains('\u{1b}'), "{text}");
-    assert!(text.contains("Every request can be seen"), "{text}");
+    assert!(text.contains("memtap can see every request"), "{text}");
 }
 
 #[test]
@@ -108,5 +108,5 @@ fn a_folder_that_cannot_be_written_is_found() {
         .gid(NOBODY)
         .output();
     let told = told(&output.unwrap());
-    assert!(check(&told, "folder")["mend"].as_str().unwrap().contains("--owner=nobody"), "{told}");
+    assert!(check(&told, "folder")["fix"].as_str().unwrap().contains("--owner=nobody"), "{told}");
 }

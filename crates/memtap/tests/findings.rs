@@ -90,7 +90,7 @@ fn every_trouble_is_found_and_who_sleeps_is_not() {
     assert_eq!((&refused["link"]["call"], &refused["link"]["refused"]), (&"mmap".into(), &true.into()));
     let spanish = memtap.get(&format!("{path}&lang=es"));
     let refused = finding(&spanish, "refused", pid_of("refused")).unwrap();
-    assert!(refused["sentence"].as_str().unwrap().starts_with("Se rechazaron 3 pedidos"), "{refused}");
+    assert!(refused["sentence"].as_str().unwrap().starts_with("Se rechazaron 3 solicitudes"), "{refused}");
     for (_, _, fixture) in running {
         fixture.end();
     }
@@ -142,7 +142,7 @@ fn who_is_killed_for_want_of_memory_is_found_and_reported() {
         "{sentence}"
     );
     assert!(
-        sentence.ends_with("so it was the limit of a control group."),
+        sentence.ends_with("so the cause was the limit of a control group."),
         "the machine has plenty: {sentence}"
     );
 
@@ -214,5 +214,5 @@ fn waiting_for_memory_is_found() {
     let highest = told["memory"]["pressure"]["some_avg10"].as_f64().unwrap();
     assert!(highest >= 10.0, "{}", told["memory"]["pressure"]);
     let text = report(&memtap, "txt");
-    assert!(text.contains("Highest pressure around"), "{text}");
+    assert!(text.contains("Highest memory pressure around"), "{text}");
 }

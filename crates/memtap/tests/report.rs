@@ -195,7 +195,7 @@ fn each_form_is_written_with_names_as_text() {
 
     let plain = of(&[]);
     // Only when it was made is another.
-    let made_at_line = |text: &str| text.find("\nMade by memtap ").expect("the last line");
+    let made_at_line = |text: &str| text.find("\nCreated by memtap ").expect("the last line");
     let asked_for = of(&["--format", "txt"]);
     assert_eq!(plain[..made_at_line(&plain)], asked_for[..made_at_line(&asked_for)]);
     assert!(plain.starts_with("Memory report: box\n") && plain.contains("<b>=evil|`"), "{plain}");
@@ -224,7 +224,7 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
     fails(folder.path(), &["--from", "noon"], 2, "expected for example 13:00");
     fails(folder.path(), &["--format", "pdf"], 2, "expected html, md, json, csv or txt");
     let history = two_hours();
-    fails(history.path(), &["--host", "elsewhere"], 1, "it knows box");
+    fails(history.path(), &["--host", "elsewhere"], 1, "machines in the history: box");
     fails(history.path(), &["-o", "memtap.db"], 1, "is the history itself");
     fails(
         history.path(),
@@ -291,13 +291,13 @@ fn limits_that_are_not_known_are_told_with_the_reason() {
     let folder = two_hours();
     let told = json(folder.path(), &SECOND_HOUR);
     let why = told["not_looked_at"].to_string();
-    assert!(why.contains("only of the machine on which this is asked"), "{why}");
+    assert!(why.contains("only those of the machine that it runs on"), "{why}");
     let memtap = Memtap::start();
     memtap.settle();
     // It is empty, which is told on stderr.
     let asked = ["--from", "2h", "--to", "1h", "--host", &hostname(), "--format", "json"];
     let past: Value = serde_json::from_slice(&report(&memtap.folder, &asked).stdout).unwrap();
-    assert!(past["not_looked_at"].to_string().contains("this range has ended before"), "{past}");
+    assert!(past["not_looked_at"].to_string().contains("this range is in the past"), "{past}");
 }
 
 fn hostname() -> String {

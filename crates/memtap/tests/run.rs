@@ -255,13 +255,13 @@ fn what_cannot_be_run_is_told_as_a_shell_does() {
 }
 
 #[test]
-fn who_is_traced_already_is_told_what_mends_it() {
+fn a_traced_memtap_says_how_to_fix_it() {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-o", "/dev/null", env!("CARGO_BIN_EXE_memtap"), "run", "--source=ptrace", "true"]);
     let output = strace.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(told.contains("traces memtap and its children already: run memtap outside of it"), "{told}");
+    assert!(told.contains("already traces memtap and its children: run memtap outside it"), "{told}");
 }
 
 #[test]

@@ -248,7 +248,7 @@ fn websocket(memtap: &Memtap) -> TcpStream {
 }
 
 #[test]
-fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_mend() {
+fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), open).unwrap();
@@ -257,7 +257,10 @@ fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_mend() {
     let health = memtap.get("/api/v1/health");
     assert_eq!(health["source"], "procfs");
     let notice = &health["notices"][0];
-    assert!(notice["mend"].as_str().is_some_and(|mend| mend.contains("memtap")), "{health}");
+    let what = notice["what"].as_str().unwrap();
+    assert!(what.starts_with("requests are not visible"), "the page looks for these words: {what}");
+    assert!(notice["fix"].as_str().is_some_and(|fix| fix.contains("memtap")), "{health}");
+    assert_eq!(notice["fix"], notice["mend"], "the former name stays");
     let own = memtap.process(memtap.pid());
     assert!(own["virtual_bytes"].as_u64() > Some(0) && own["resident_bytes"].as_u64() > Some(0), "{own}");
 }

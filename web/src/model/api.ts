@@ -904,7 +904,12 @@ export interface components {
         Notice: {
             /** @description What is missing, or what went wrong. */
             what: string;
-            /** @description What mends it. */
+            /** @description How to fix it. */
+            fix: string;
+            /**
+             * @deprecated
+             * @description The same text as `fix`, under its former name.
+             */
             mend: string;
         };
         /** @description One process. With `pss=true` and while the process is alive, also its proportional memory. */
@@ -1273,7 +1278,12 @@ export interface components {
             error: string;
             /** @description Meaning of the errno for this call, as text. */
             meaning: string;
-            /** @description How to fix it; null if programs cause it on purpose or handle it without harm. */
+            /** @description How to fix it; null for refusals that programs expect or that do no harm. */
+            fix: string | null;
+            /**
+             * @deprecated
+             * @description The same text as `fix`, under its former name.
+             */
             mend: string | null;
             /** Format: uint64 */
             count: number;

@@ -1,4 +1,4 @@
-/** What memtap itself found missing on this machine, each with its mend. */
+/** What memtap itself found missing on this machine, and how to fix each. */
 import type { Notice } from "../model/wire";
 import { visible } from "../lib/visible";
 import { useSettings } from "./settings";
@@ -12,9 +12,9 @@ export function Notices({ notices }: { notices: readonly Notice[] }) {
       {notices.map((notice) => (
         <div className="notice" key={notice.what}>
           <p>{visible(notice.what)}</p>
-          {notice.mend !== "" && (
-            <p className="mend">
-              <span>{t("health.mend")}</span> <Code text={notice.mend} />
+          {notice.fix !== "" && (
+            <p className="fix">
+              <span>{t("health.fix")}</span> <Code text={notice.fix} />
             </p>
           )}
         </div>

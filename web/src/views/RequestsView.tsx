@@ -18,13 +18,13 @@ export function RequestsView({ route: { query, time } }: { route: Route }) {
   const filter = useMemo(() => filterFromQuery(query), [query]);
   const test = useMemo(() => requestTest(filter), [filter]);
   const source = useLive((state) => state.live?.health.source);
-  const mend = useLive(firstMend);
+  const fix = useLive(captureFix);
   const href = useHref();
   const change = (part: Partial<RequestFilter>) =>
     replaceHash(href({ view: "requests", query: filterToQuery({ ...filter, ...part }) }));
 
   if (source === "procfs") {
-    return <Say what={t("requests.noSource")} next={t("requests.noSourceHint")} code={mend ?? "sudo memtap serve"} />;
+    return <Say what={t("requests.noSource")} next={t("requests.noSourceHint")} code={fix ?? "sudo memtap serve"} />;
   }
   return (
     <section className="list">
@@ -38,8 +38,9 @@ export function RequestsView({ route: { query, time } }: { route: Route }) {
   );
 }
 
-function firstMend(state: LiveState): string | undefined {
-  return state.live?.health.notices.find((notice) => notice.mend !== "")?.mend;
+/** The fix of the notice that says why there are no requests; other notices are about other things. */
+function captureFix(state: LiveState): string | undefined {
+  return state.live?.health.notices.find((notice) => notice.what.startsWith("requests are not visible"))?.fix;
 }
 
 interface FiltersProps {

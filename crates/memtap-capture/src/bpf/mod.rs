@@ -85,7 +85,7 @@ pub fn function_hook() -> Option<Duration> {
 
 fn hook_time(types: &Types) -> Option<Duration> {
     let tried = Driver::try_function(types);
-    tried.inspect_err(|error| tracing::debug!("no function can be hooked here: {error}")).ok()
+    tried.inspect_err(|error| tracing::debug!("this kernel does not allow hooks on functions: {error}")).ok()
 }
 
 /// Tries one way of being told by the kernel, by itself; gives how long it took.
@@ -148,12 +148,12 @@ impl Bpf {
         hook_time: impl FnOnce(&Types) -> Option<Duration>,
     ) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
-            let reason = "this build follows system calls of x86-64 only".to_owned();
+            let reason = "this build of memtap sees x86-64 system calls only".to_owned();
             return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
         }
         let page = clock::page_size().and_then(PageSize::new).ok_or_else(|| CaptureError::Unsupported {
             step: "page size".to_owned(),
-            reason: "the kernel does not tell it".to_owned(),
+            reason: "the kernel does not report it".to_owned(),
         })?;
         let (mut driver, plan) = open_driver(settings, hook_time)?;
         watched::complete(&mut driver, &settings.filter)?;
@@ -175,8 +175,8 @@ impl Bpf {
     /// What the user should know of it.
     pub(crate) fn notices(&self) -> Vec<Notice> {
         let without_oom = self.driver.without_oom.iter().map(|error| Notice {
-            what: format!("OOM kills are not seen: {error}"),
-            mend: "use Linux 6.9 or later".to_owned(),
+            what: format!("OOM kills are not recorded: {error}"),
+            fix: "use Linux 6.9 or later".to_owned(),
         });
         without_oom.collect()
     }

@@ -62,7 +62,7 @@ pub fn follow(
         words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
     let filter = ptrace::Filter::new();
     let command = Waiting::start(&words, move || filter.install()).map_err(|error| {
-        CaptureError::Unsupported { step: "starting the command".to_owned(), reason: error.to_string() }
+        CaptureError::CannotTrace { step: "starting the command".to_owned(), reason: error.to_string() }
     })?;
     if by == FollowBy::Ptrace {
         return Ok(Box::new(Ptrace::start(command)?));
@@ -71,7 +71,7 @@ pub fn follow(
         Ok(source) => Ok(Box::new(Watched::start(command, source)?)),
         Err(error) if by == FollowBy::Bpf => Err(error),
         Err(error) => {
-            tracing::debug!("the command is traced, since eBPF is not possible: {error}");
+            tracing::debug!("memtap uses ptrace for the command, because eBPF is not possible: {error}");
             Ok(Box::new(Ptrace::start(command)?))
         }
     }

@@ -72,8 +72,8 @@ impl Waiting {
         let [step, reason @ ..] = told;
         let error = io::Error::from_raw_os_error(c_int::from_ne_bytes(reason));
         if step == PREPARE {
-            let step = "installing the filter of memory calls".to_owned();
-            return Err(CaptureError::Unsupported { step, reason: error.to_string() });
+            let step = "installing the filter for memory calls".to_owned();
+            return Err(CaptureError::CannotTrace { step, reason: error.to_string() });
         }
         Ok(Ending::NotRun(error))
     }

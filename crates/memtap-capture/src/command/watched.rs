@@ -47,8 +47,8 @@ pub(super) fn open(command: &Waiting, settings: &Settings) -> Result<Bpf, Captur
     if is_read {
         return Ok(source);
     }
-    let reason = "memtap has a pid namespace of its own, and the kernel knows the command by another number";
-    Err(CaptureError::Unsupported { step: "following the command".to_owned(), reason: reason.to_owned() })
+    let reason = "memtap runs in a pid namespace, so the kernel knows the command by another pid";
+    Err(CaptureError::CannotTrace { step: "following the command".to_owned(), reason: reason.to_owned() })
 }
 
 fn root_of(command: &Waiting) -> Tgid {
@@ -58,7 +58,7 @@ fn root_of(command: &Waiting) -> Tgid {
 impl Watched {
     /// Lets the command go.
     pub(super) fn start(mut command: Waiting, source: Bpf) -> Result<Self, CaptureError> {
-        command.let_go().map_err(|error| CaptureError::Unsupported {
+        command.let_go().map_err(|error| CaptureError::CannotTrace {
             step: "starting the command".to_owned(),
             reason: error.to_string(),
         })?;

@@ -15,7 +15,7 @@ pub(super) fn check(facts: &Facts) -> Check {
     let found = match is_allowed {
         true => format!("nice value {NICE} is allowed"),
         false => format!(
-            "nice value {NICE} is not allowed, {} is: requests may be lost in the stream while all processors are busy",
+            "nice value {NICE} is not allowed, so memtap runs at {}: request records may be lost while all processors are busy",
             facts.nice
         ),
     };
@@ -31,14 +31,14 @@ pub fn fix_priority() -> String {
 fn fix(facts: &Facts) -> String {
     match facts.container.as_deref() {
         _ if facts.has_own_users => {
-            "start the container as the machine's root, with CAP_SYS_NICE; or choose --nice 0".to_owned()
+            "start the container as root of the host, with CAP_SYS_NICE; or choose --nice 0".to_owned()
         }
         Some("kubernetes") => {
-            "in the container's securityContext: capabilities: {add: [BPF, PERFMON, SYS_PTRACE, SYS_NICE]}"
+            "set capabilities: {add: [BPF, PERFMON, SYS_PTRACE, SYS_NICE]} in the container's securityContext"
                 .to_owned()
         }
         Some(_) => "start the container with --cap-add=SYS_NICE".to_owned(),
-        None if facts.is_service => format!("in the unit: Nice={NICE} (packaging/memtap.service has it)"),
+        None if facts.is_service => format!("add to the unit: Nice={NICE} (see packaging/memtap.service)"),
         None => {
             let program = crate::error::program();
             format!(

@@ -40,24 +40,24 @@ fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
 }
 
 fn denied() -> CaptureError {
-    CaptureError::NotPermitted { step: "x".to_owned(), reason: "EPERM".to_owned(), mend: String::new() }
+    CaptureError::NotPermitted { step: "x".to_owned(), reason: "EPERM".to_owned(), fix: String::new() }
 }
 
 #[test]
-fn a_good_machine_needs_no_mend() {
+fn a_good_machine_needs_no_fix() {
     for check in checks(&good()) {
-        assert!(check.verdict == Verdict::Good && check.mend.is_none(), "{check:?}");
+        assert!(check.verdict == Verdict::Good && check.fix.is_none(), "{check:?}");
     }
 }
 
 #[test]
-fn every_lack_has_its_mend() {
+fn every_problem_has_a_fix() {
     let told = ["user", "sysctls", "container"];
     for container in [None, Some("docker"), Some("podman"), Some("kubernetes"), Some("lxc")] {
         let facts = Facts { container: container.map(str::to_owned), ..bad() };
         for check in checks(&facts).into_iter().filter(|check| !told.contains(&check.name)) {
             assert!(check.verdict != Verdict::Good, "{check:?}");
-            assert!(check.mend.as_deref().is_some_and(|mend| mend.len() > 8), "{check:?}");
+            assert!(check.fix.as_deref().is_some_and(|fix| fix.len() > 8), "{check:?}");
         }
     }
 }
@@ -68,25 +68,25 @@ fn admin_stands_for_both_capabilities() {
     assert_eq!(ebpf(1 << CAP_SYS_ADMIN).verdict, Verdict::Good);
     assert_eq!(ebpf(ALL).verdict, Verdict::Good);
     let half = ebpf(1 << CAP_BPF);
-    assert_eq!((half.verdict, half.found.as_str()), (Verdict::Missing, "CAP_PERFMON missing"));
+    assert_eq!((half.verdict, half.found.as_str()), (Verdict::Missing, "missing CAP_PERFMON"));
 }
 
 /// What gives the capabilities is said in the words of whatever runs memtap.
 #[test]
-fn the_mend_is_for_the_place() {
-    let mend = |facts: Facts| {
+fn the_fix_is_for_the_place() {
+    let fix = |facts: Facts| {
         let facts = Facts { capabilities: Some(0), ..facts };
-        of(&checks(&facts), "eBPF").mend.clone().unwrap()
+        of(&checks(&facts), "eBPF").fix.clone().unwrap()
     };
     let inside = |kind: &str| Facts { container: Some(kind.to_owned()), ..good() };
-    assert!(mend(good()).contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"));
-    assert!(mend(Facts { is_service: true, ..good() }).contains("AmbientCapabilities=CAP_BPF"));
-    assert!(mend(inside("docker")).starts_with("docker run --pid=host --cap-add=BPF"));
-    assert!(mend(inside("podman")).starts_with("sudo podman run"));
-    assert!(mend(inside("kubernetes")).contains("hostPID: true"));
+    assert!(fix(good()).contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"));
+    assert!(fix(Facts { is_service: true, ..good() }).contains("AmbientCapabilities=CAP_BPF"));
+    assert!(fix(inside("docker")).starts_with("docker run --pid=host --cap-add=BPF"));
+    assert!(fix(inside("podman")).starts_with("sudo podman run"));
+    assert!(fix(inside("kubernetes")).contains("hostPID: true"));
     let rootless = Facts { has_own_users: true, capabilities: Some(ALL), ..inside("podman") };
     assert_eq!(of(&checks(&rootless), "eBPF").verdict, Verdict::Missing);
-    assert!(mend(rootless).contains("as the machine's root"));
+    assert!(fix(rootless).contains("as root of the host"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_better_priority_is_allowed_by_a_capability_a_limit_or_whoever_started_memta
     let ordinary = Facts { nice: 0, nice_limit: 20, ..good() };
     let lack = check(ordinary.clone());
     assert_eq!(lack.verdict, Verdict::Less);
-    assert!(lack.mend.unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
+    assert!(lack.fix.unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
     let capable = Facts { capabilities: Some(1 << CAP_SYS_NICE), ..ordinary.clone() };
     let limited = Facts { nice_limit: -10, ..ordinary.clone() };
     for facts in [capable.clone(), limited, Facts { nice: -15, ..ordinary.clone() }] {
@@ -103,17 +103,17 @@ fn a_better_priority_is_allowed_by_a_capability_a_limit_or_whoever_started_memta
     }
     assert_eq!(check(Facts { has_own_users: true, ..capable }).verdict, Verdict::Less, "root of a namespace");
     let service = check(Facts { is_service: true, ..ordinary.clone() });
-    assert!(service.mend.unwrap().contains("Nice=-10"));
+    assert!(service.fix.unwrap().contains("Nice=-10"));
     let inside = check(Facts { container: Some("docker".to_owned()), ..ordinary });
-    assert!(inside.mend.unwrap().contains("--cap-add=SYS_NICE"));
+    assert!(inside.fix.unwrap().contains("--cap-add=SYS_NICE"));
 }
 
 #[test]
 fn a_container_hides_processes_and_types() {
     let facts = Facts { container: Some("docker".to_owned()), has_own_pids: true, has_btf: false, ..good() };
     let checks = checks(&facts);
-    assert_eq!(of(&checks, "processes").mend.as_deref(), Some("--pid=host"));
-    assert!(of(&checks, "kernel types (BTF)").mend.as_ref().unwrap().contains("-v /sys/kernel/btf"));
+    assert_eq!(of(&checks, "processes").fix.as_deref(), Some("start the container with --pid=host"));
+    assert!(of(&checks, "kernel types (BTF)").fix.as_ref().unwrap().contains("-v /sys/kernel/btf"));
 }
 
 #[test]
@@ -148,12 +148,14 @@ fn a_folder_has_room_and_may_be_written() {
     let check = |folder: FolderFacts| folder_check("memtap", &folder);
     assert_eq!(check(good.clone()).verdict, Verdict::Good);
     let full = FolderFacts { free_bytes: Some(ROOM - 1), ..good.clone() };
-    assert!(check(full).mend.unwrap().contains("--max-size"));
-    let closed = FolderFacts { is_writable: false, ..good };
+    assert!(check(full).fix.unwrap().contains("--max-size"));
+    let closed = FolderFacts { is_writable: false, ..good.clone() };
     assert_eq!(check(closed.clone()).verdict, Verdict::Missing);
-    assert!(check(closed.clone()).mend.unwrap().contains("chown -R memtap: /var/lib/memtap"));
+    assert!(check(closed.clone()).fix.unwrap().contains("chown -R memtap: /var/lib/memtap"));
+    let unknown = FolderFacts { free_bytes: None, ..good };
+    assert!(check(unknown).found.ends_with("free space unknown"));
     let missing = FolderFacts { is_there: false, ..closed };
-    assert!(check(missing).mend.unwrap().contains("install --directory --owner=memtap"));
+    assert!(check(missing).fix.unwrap().contains("install --directory --owner=memtap"));
 }
 
 #[test]
@@ -161,18 +163,18 @@ fn what_was_tried_is_judged_by_its_cause() {
     let took = Ok(Duration::from_millis(3));
     assert_eq!(attempt_check(&good(), Attachment::Tracepoint, &took).found, "works, 3.0 ms");
     let slow = attempt_check(&good(), Attachment::Function, &Ok(Duration::from_millis(300)));
-    assert!(slow.verdict == Verdict::Less && slow.mend.unwrap().contains("--plan functions"));
+    assert!(slow.verdict == Verdict::Less && slow.fix.unwrap().contains("--plan functions"));
     let none = CaptureError::Unsupported { step: "x".to_owned(), reason: "ENOTSUPP".to_owned() };
     assert_eq!(attempt_check(&good(), Attachment::Function, &Err(none)).verdict, Verdict::Less, "others do");
     let refused = attempt_check(&good(), Attachment::Function, &Err(denied()));
     assert_eq!(refused.verdict, Verdict::Less, "it has the capabilities");
     let facts = Facts { is_filtered: true, ..good() };
     let filtered = attempt_check(&facts, Attachment::Iterator, &Err(denied()));
-    assert!(filtered.mend.unwrap().contains("seccomp=unconfined"));
+    assert!(filtered.fix.unwrap().contains("seccomp=unconfined"));
     let plain =
         attempt_check(&Facts { capabilities: Some(0), ..good() }, Attachment::Iterator, &Err(denied()));
-    assert!(plain.verdict == Verdict::Missing && plain.mend.unwrap().contains("setcap"));
-    assert!(trial_check(&good(), &Err(CaptureError::Locked)).mend.unwrap().contains("lockdown=integrity"));
+    assert!(plain.verdict == Verdict::Missing && plain.fix.unwrap().contains("setcap"));
+    assert!(trial_check(&good(), &Err(CaptureError::Locked)).fix.unwrap().contains("lockdown=integrity"));
     let plan = Plan { hook: Hook::Exit, locks: true };
     assert!(trial_check(&good(), &Ok(plan)).found.starts_with("exit+locks: "));
 }

@@ -43,13 +43,13 @@ impl Ptrace {
     /// Lets the command go, with its filter.
     pub(crate) fn start(mut command: Waiting) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
-            let reason = "this build follows system calls of x86-64 only".to_owned();
-            return Err(CaptureError::Unsupported { step: "architecture".to_owned(), reason });
+            let reason = "this build of memtap sees x86-64 system calls only".to_owned();
+            return Err(CaptureError::CannotTrace { step: "architecture".to_owned(), reason });
         }
         let release = facts::release();
         if probe::version(&release).is_some_and(|version| version < CALLS_ARE_TOLD) {
             let reason = format!("Linux {release} is older than 5.3");
-            return Err(CaptureError::Unsupported { step: "tracing".to_owned(), reason });
+            return Err(CaptureError::CannotTrace { step: "tracing".to_owned(), reason });
         }
         tracee::seize(command.pid()).map_err(|error| not_allowed(command.pid(), &error))?;
         command.let_go_prepared().map_err(|error| cannot("starting the command", &error))?;
@@ -118,7 +118,7 @@ impl Follow for Ptrace {
 }
 
 fn cannot(step: &str, error: &io::Error) -> CaptureError {
-    CaptureError::Unsupported { step: step.to_owned(), reason: error.to_string() }
+    CaptureError::CannotTrace { step: step.to_owned(), reason: error.to_string() }
 }
 
 /// Why a child of ours may not be traced.
@@ -128,14 +128,19 @@ fn not_allowed(pid: pid_t, error: &io::Error) -> CaptureError {
         status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
     };
     let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    let mend = match (field("TracerPid:").as_deref(), yama.trim()) {
+    let fix = match (field("TracerPid:").as_deref(), yama.trim()) {
         (Some(tracer), _) if tracer != "0" => {
-            format!("process {tracer} traces memtap and its children already: run memtap outside of it")
+            format!("process {tracer} already traces memtap and its children: run memtap outside it")
         }
         (_, "2") => "sudo sysctl kernel.yama.ptrace_scope=1 (or run memtap as root)".to_owned(),
-        (_, "3") => "kernel.yama.ptrace_scope is 3: boot without it, or run memtap as root with --source bpf"
-            .to_owned(),
-        _ => "in a container, allow it: --cap-add=SYS_PTRACE or another seccomp profile".to_owned(),
+        (_, "3") => {
+            "kernel.yama.ptrace_scope is 3: reboot without it, or run memtap as root with --source bpf"
+                .to_owned()
+        }
+        _ => {
+            "in a container, start it with --cap-add=SYS_PTRACE, or with a seccomp profile that allows ptrace"
+                .to_owned()
+        }
     };
-    CaptureError::NotTraceable { reason: error.to_string(), mend }
+    CaptureError::NotTraceable { reason: error.to_string(), fix }
 }

@@ -145,7 +145,7 @@ impl Frames {
             Some((form, start)) if start == MARK => Err(io::Error::new(
                 ErrorKind::InvalidData,
                 format!(
-                    "it has form {form} of recordings, and this memtap reads form {FORM}: read it with the version that wrote it"
+                    "it has recording format {form}, but this memtap reads format {FORM}. Use the memtap version that wrote it"
                 ),
             )),
             _ => Err(io::Error::new(ErrorKind::InvalidData, "it is not a memtap recording")),

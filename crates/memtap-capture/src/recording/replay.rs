@@ -69,11 +69,11 @@ impl Replay {
             Next::Nothing | Next::Cut(_) => {
                 return Err(io::Error::new(
                     ErrorKind::UnexpectedEof,
-                    "it ends before the record of its machine",
+                    "it ends before the description of its machine",
                 ));
             }
             Next::Frame(..) | Next::Damaged(_) => {
-                tracing::warn!("{}: its beginning is damaged, so its machine is unknown", path.display());
+                tracing::warn!("{}: the beginning is damaged, so the machine is unknown", path.display());
                 Machine { hostname: "unknown".to_owned(), ..Machine::default() }
             }
         };
@@ -130,9 +130,9 @@ impl Replay {
             tracing::warn!("{path}: damaged in {} places; the intact parts were read", self.damaged);
         }
         match self.closed {
-            true => tracing::info!("{path}: read to its end"),
+            true => tracing::info!("{path}: read to the end"),
             false => tracing::warn!(
-                "{path}: its end is missing: it was truncated, or its memtap was killed; the intact part was read"
+                "{path}: its end is missing, because the file was truncated or memtap was killed; the intact part was read"
             ),
         }
     }
@@ -200,7 +200,7 @@ impl Source for Replay {
 
     fn host(&mut self) -> io::Result<HostReading> {
         let host = self.moment.1.take();
-        host.ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the recording has it not"))
+        host.ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the recording does not have it"))
     }
 
     fn is_over(&self) -> bool {

@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, settings: &Settings) -> Result<Receiver<Piece>, 
     let Settings { columns, utc_offset, .. } = *settings;
     let read = move || read(|| Ok(ScriptLines::new(open()?, columns, utc_offset)), &sender);
     let started = std::thread::Builder::new().name("memtap-lines".to_owned()).spawn(read);
-    started.map_err(CaptureError::read("the lines: the system gives no thread for them"))?;
+    started.map_err(CaptureError::read("the SystemTap stream: cannot start a thread"))?;
     Ok(lines)
 }
 

@@ -210,7 +210,7 @@ fn a_reading_needs_none_of_the_capabilities_that_attaching_needs() {
 
 /// On kernels that are booted so (`cargo xtask vm-test`); on any other it must go.
 #[test]
-fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
+fn a_kernel_that_is_locked_down_is_named_with_the_fix() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let opened = open(&SourceChoice::Bpf, &Settings::default());
     let line = checks(&facts()).into_iter().find(|check| check.name == "kernel lockdown").unwrap();
@@ -222,12 +222,12 @@ fn a_kernel_that_is_locked_down_is_named_with_the_mend() {
     let error = opened.err().expect("the kernel refuses to have its memory read").to_string();
     assert!(error.contains("lockdown=integrity"), "{error}");
     assert!(
-        line.verdict == Verdict::Missing && line.mend.is_some_and(|mend| mend.contains("lockdown=integrity"))
+        line.verdict == Verdict::Missing && line.fix.is_some_and(|fix| fix.contains("lockdown=integrity"))
     );
     let auto = open(&SourceChoice::Auto, &Settings::default()).expect("/proc is there all the same");
     assert_eq!(auto.source.kind(), memtap_capture::SourceKind::Procfs);
     let notice = auto.notices.first().expect("it is told");
-    assert!(notice.what.contains("locked down") && notice.mend.contains("lockdown=integrity"), "{notice:?}");
+    assert!(notice.what.contains("locked down") && notice.fix.contains("lockdown=integrity"), "{notice:?}");
 }
 
 /// A shell that runs the next line that it is given, and so on.

@@ -129,34 +129,34 @@ fn sentence(life: &Life, churn: &Churn, lang: Lang) -> String {
     let share = amount::rate(churn.share * 100.0, lang);
     match (lang, churn.way) {
         (Lang::En, Way::Mappings { size }) => format!(
-            "{name} (pid {pid}) maps and releases {} again and again, {rate} times a second: about {share} % of a processor goes into it.",
+            "{name} (pid {pid}) maps and releases {} again and again, {rate} times a second. This takes about {share} % of a processor.",
             amount::bytes(size, lang)
         ),
         (Lang::Es, Way::Mappings { size }) => format!(
-            "{name} (pid {pid}) asigna y libera {} una y otra vez, {rate} veces por segundo: se va en ello cerca del {share} % de un procesador.",
+            "{name} (pid {pid}) asigna y libera {} una y otra vez, {rate} veces por segundo. Esto ocupa cerca del {share} % de un procesador.",
             amount::bytes(size, lang)
         ),
         (Lang::En, Way::Break) => format!(
-            "{name} (pid {pid}) moves the end of its heap up and down again and again, {rate} times a second: about {share} % of a processor goes into it."
+            "{name} (pid {pid}) moves the end of its heap up and down again and again, {rate} times a second. This takes about {share} % of a processor."
         ),
         (Lang::Es, Way::Break) => format!(
-            "{name} (pid {pid}) sube y baja el final de su montículo una y otra vez, {rate} veces por segundo: se va en ello cerca del {share} % de un procesador."
+            "{name} (pid {pid}) sube y baja el final de su montículo una y otra vez, {rate} veces por segundo. Esto ocupa cerca del {share} % de un procesador."
         ),
     }
 }
 
 fn figures(churn: &Churn) -> Vec<Figure> {
     vec![
-        Figure::new("pairs that were counted", "pares contados", Value::Count(churn.pairs)),
-        Figure::new("pairs a second", "pares por segundo", Value::PerSecond(churn.per_second)),
+        Figure::new("pairs counted", "pares contados", Value::Count(churn.pairs)),
+        Figure::new("pairs per second", "pares por segundo", Value::PerSecond(churn.per_second)),
         Figure::new(
-            "minor faults for each pair",
+            "minor faults per pair",
             "fallos menores por par",
             Value::Count(churn.faults_per_pair.round() as u64),
         ),
         Figure::new(
-            "estimated time of one processor, assuming 0.5 µs a fault and 1.5 µs a pair (1 µs of brk); virtual machines need more",
-            "tiempo estimado de un procesador, suponiendo 0,5 µs por fallo y 1,5 µs por par (1 µs si es brk); las máquinas virtuales necesitan más",
+            "estimated share of one processor (assuming 0.5 µs per fault and 1.5 µs per pair, 1 µs with brk; virtual machines need more)",
+            "parte estimada de un procesador (suponiendo 0,5 µs por fallo y 1,5 µs por par, 1 µs con brk; las máquinas virtuales necesitan más)",
             Value::Percent(churn.share * 100.0),
         ),
     ]
@@ -165,16 +165,16 @@ fn figures(churn: &Churn) -> Vec<Figure> {
 fn advice(way: Way) -> Text {
     match way {
         Way::Break => Text::both(
-            "With glibc, let free() keep more: MALLOC_TRIM_THRESHOLD_=134217728 and MALLOC_TOP_PAD_=16777216 in its environment (or mallopt with M_TRIM_THRESHOLD and M_TOP_PAD).",
-            "Con glibc, haga que free() guarde más: MALLOC_TRIM_THRESHOLD_=134217728 y MALLOC_TOP_PAD_=16777216 en su entorno (o mallopt con M_TRIM_THRESHOLD y M_TOP_PAD).",
+            "With glibc, make free() keep more memory: set MALLOC_TRIM_THRESHOLD_=134217728 and MALLOC_TOP_PAD_=16777216 in its environment, or use mallopt with M_TRIM_THRESHOLD and M_TOP_PAD.",
+            "Con glibc, haga que free() conserve más memoria: defina MALLOC_TRIM_THRESHOLD_=134217728 y MALLOC_TOP_PAD_=16777216 en su entorno, o use mallopt con M_TRIM_THRESHOLD y M_TOP_PAD.",
         ),
         Way::Mappings { size: HUGE_BYTES.. } => Text::both(
-            "Keep the buffer and use it again, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size make malloc keep it; where it must be mapped anew, huge pages (madvise with MADV_HUGEPAGE) spare most of the faults.",
-            "Conserve el búfer y reutilícelo, o tómelo de una reserva común. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño hacen que malloc lo conserve; si ha de asignarse de nuevo, las páginas enormes (madvise con MADV_HUGEPAGE) ahorran casi todos los fallos.",
+            "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size make malloc keep it. If it must be mapped each time, huge pages (madvise with MADV_HUGEPAGE) avoid most of the faults.",
+            "Conserve el búfer y reutilícelo, o tómelo de un pool. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño hacen que malloc lo conserve. Si hay que asignarlo cada vez, las páginas enormes (madvise con MADV_HUGEPAGE) evitan casi todos los fallos.",
         ),
         Way::Mappings { .. } => Text::both(
-            "Keep the buffer and use it again, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size (or mallopt with M_MMAP_THRESHOLD and M_TRIM_THRESHOLD) make malloc keep it.",
-            "Conserve el búfer y reutilícelo, o tómelo de una reserva común. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño (o mallopt con M_MMAP_THRESHOLD y M_TRIM_THRESHOLD) hacen que malloc lo conserve.",
+            "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size (or mallopt with M_MMAP_THRESHOLD and M_TRIM_THRESHOLD) make malloc keep it.",
+            "Conserve el búfer y reutilícelo, o tómelo de un pool. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño (o mallopt con M_MMAP_THRESHOLD y M_TRIM_THRESHOLD) hacen que malloc lo conserve.",
         ),
     }
 }

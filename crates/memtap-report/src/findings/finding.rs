@@ -326,16 +326,16 @@ impl Finding {
                 format!(
                     "{sentence} {}",
                     lang.pick(
-                        "One more process of this program shows it.",
-                        "Otro proceso de este programa lo muestra también."
+                        "One more process of this program shows the same.",
+                        "Otro proceso de este programa muestra lo mismo."
                     )
                 )
             }
             Subject::Program { processes: all @ 3.., .. } => {
                 let more = amount::count(all - 1, lang);
                 let more = lang.pick(
-                    format!("{more} more processes of this program show it."),
-                    format!("Otros {more} procesos de este programa lo muestran también."),
+                    format!("{more} more processes of this program show the same."),
+                    format!("Otros {more} procesos de este programa muestran lo mismo."),
                 );
                 format!("{sentence} {more}")
             }

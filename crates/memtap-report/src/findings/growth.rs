@@ -144,40 +144,40 @@ fn sentence(life: &Life, growth: &Growth, lang: Lang) -> String {
     let left = growth.left_s.map(|left_s| {
         let left = amount::duration(left_s, lang);
         lang.pick(
-            format!(" At this pace it uses up what the machine has available in {left}."),
-            format!(" A este ritmo agota en {left} lo que la máquina tiene disponible."),
+            format!(" At this rate it will use up the available memory of the machine in {left}."),
+            format!(" A este ritmo agotará en {left} la memoria disponible de la máquina."),
         )
     });
     let left = left.unwrap_or_default();
     match (lang, growth.sure) {
         (Lang::En, Sure::Maybe) => {
             format!(
-                "{name} (pid {pid}) grew by {gain} in {span} and gave hardly anything back; whether it goes on is not yet clear.{left}"
+                "{name} (pid {pid}) grew by {gain} in {span} and released almost nothing. It is not yet clear whether this is a leak.{left}"
             )
         }
         (Lang::En, Sure::Likely) => {
             format!(
-                "{name} (pid {pid}) grew by {gain} in {span} without giving it back: a leak is likely.{left}"
+                "{name} (pid {pid}) grew by {gain} in {span} without releasing it: a leak is likely.{left}"
             )
         }
         (Lang::En, Sure::VeryLikely) => {
             format!(
-                "{name} (pid {pid}) grew steadily by {gain} in {span} without giving it back: a leak is very likely.{left}"
+                "{name} (pid {pid}) grew steadily by {gain} in {span} without releasing it: a leak is very likely.{left}"
             )
         }
         (Lang::Es, Sure::Maybe) => {
             format!(
-                "{name} (pid {pid}) creció {gain} en {span} y apenas devolvió nada; aún no está claro si seguirá.{left}"
+                "{name} (pid {pid}) creció {gain} en {span} y no liberó casi nada. Aún no está claro si es una fuga.{left}"
             )
         }
         (Lang::Es, Sure::Likely) => {
             format!(
-                "{name} (pid {pid}) creció {gain} en {span} sin devolverlos: es probable que tenga una fuga de memoria.{left}"
+                "{name} (pid {pid}) creció {gain} en {span} sin liberarlos: es probable que tenga una fuga de memoria.{left}"
             )
         }
         (Lang::Es, Sure::VeryLikely) => {
             format!(
-                "{name} (pid {pid}) creció sin pausa {gain} en {span} sin devolverlos: es muy probable que tenga una fuga de memoria.{left}"
+                "{name} (pid {pid}) creció sin pausa {gain} en {span} sin liberarlos: es muy probable que tenga una fuga de memoria.{left}"
             )
         }
     }
@@ -187,7 +187,7 @@ fn figures(traced: &Traced, growth: &Growth) -> Vec<Figure> {
     let private =
         traced.track.as_ref().and_then(|track| track.sizes.last()).map_or(0, |size| size.private_bytes);
     let mut figures = vec![
-        Figure::new("growth", "crecimiento", Value::BytesPerSecond(growth.per_second)),
+        Figure::new("growth rate", "ritmo de crecimiento", Value::BytesPerSecond(growth.per_second)),
         Figure::new("anonymous memory at the end", "memoria anónima al final", Value::Bytes(private)),
         Figure::new(
             "growth of the virtual size",
@@ -195,22 +195,22 @@ fn figures(traced: &Traced, growth: &Growth) -> Vec<Figure> {
             Value::Bytes(growth.virtual_gain.max(0.0) as u64),
         ),
         Figure::new(
-            "steps that rise, of those that change",
-            "pasos que suben, de los que cambian",
+            "share of changes that are increases",
+            "proporción de cambios que son aumentos",
             Value::Percent(growth.rising_share * 100.0),
         ),
     ];
     if let Some(share) = growth.released_share {
         figures.push(Figure::new(
-            "released of what was granted",
-            "liberado de lo concedido",
+            "released, as a share of granted",
+            "liberado, como parte de lo concedido",
             Value::Percent(share * 100.0),
         ));
     }
     if let Some(left_s) = growth.left_s {
         figures.push(Figure::new(
-            "until available memory is used up",
-            "hasta agotar la memoria disponible",
+            "time until available memory is used up",
+            "tiempo hasta agotar la memoria disponible",
             Value::Seconds(left_s),
         ));
     }
@@ -219,8 +219,8 @@ fn figures(traced: &Traced, growth: &Growth) -> Vec<Figure> {
 
 fn advice() -> Text {
     Text::both(
-        "Look at its largest requests and when they began. If it should not grow, trace its allocations (heaptrack, valgrind --tool=massif, or the profiler of its language) and set a limit meanwhile (systemd MemoryMax=, a container's memory limit), so that it takes no other program down with it.",
-        "Mire sus pedidos mayores y cuándo empezaron. Si no debería crecer, siga sus asignaciones (heaptrack, valgrind --tool=massif o el perfilador de su lenguaje) y póngale entretanto un límite (MemoryMax= de systemd, el límite de memoria del contenedor) para que no arrastre a otros programas.",
+        "Look at its largest requests and when they began. If it should not grow, trace its allocations with heaptrack, `valgrind --tool=massif` or the profiler of its language. Until then, set a limit (systemd MemoryMax=, or the memory limit of the container) to protect other programs.",
+        "Mire sus solicitudes más grandes y cuándo empezaron. Si no debería crecer, rastree sus asignaciones con heaptrack, `valgrind --tool=massif` o el perfilador de su lenguaje. Mientras tanto, póngale un límite (MemoryMax= de systemd o el límite de memoria del contenedor) para proteger a los demás programas.",
     )
 }
 

@@ -132,9 +132,8 @@ fn limit_name(which: Which, lang: Lang) -> &'static str {
         Which::Group => {
             lang.pick("limit of its control group (memory.max)", "límite de su grupo de control (memory.max)")
         }
-        Which::Commit => {
-            lang.pick("limit on promised memory (CommitLimit)", "límite de memoria prometida (CommitLimit)")
-        }
+        Which::Commit => lang
+            .pick("limit on committed memory (CommitLimit)", "límite de memoria comprometida (CommitLimit)"),
     }
 }
 
@@ -146,19 +145,17 @@ fn sentence(subject: &Subject, near: &Near, lang: Lang) -> String {
     let left = near.left_s.map_or_else(String::new, |left_s| {
         let left = amount::duration(left_s, lang);
         lang.pick(
-            format!(" At the present pace it is reached in {left}."),
-            format!(" Al ritmo actual lo alcanza en {left}."),
+            format!(" At the current rate it will be reached in {left}."),
+            format!(" Al ritmo actual lo alcanzará en {left}."),
         )
     });
     match (subject, lang) {
         (Subject::Machine(_), Lang::En) => {
-            format!(
-                "The machine has promised {share} % of its {limit}: it refuses further requests beyond that."
-            )
+            format!("The machine is at {share} % of its {limit}. Beyond it, the kernel refuses requests.")
         }
         (Subject::Machine(_), Lang::Es) => {
             format!(
-                "La máquina tiene prometido el {share} % de su {limit}: a partir de ahí rechaza más pedidos."
+                "La máquina está al {share} % de su {limit}. Más allá, el núcleo rechaza las solicitudes."
             )
         }
         (Subject::Program { process, .. }, Lang::En) => {
@@ -174,10 +171,10 @@ fn figures(near: &Near) -> Vec<Figure> {
     let mut figures = vec![
         Figure::new("used", "usado", amount_of(near.which, near.used.used)),
         Figure::new("limit", "límite", amount_of(near.which, near.used.limit)),
-        Figure::new("part of the limit", "parte del límite", Value::Percent(near.used.share() * 100.0)),
+        Figure::new("share of the limit", "parte del límite", Value::Percent(near.used.share() * 100.0)),
     ];
     if let Some(left_s) = near.left_s {
-        figures.push(Figure::new("until the limit", "hasta el límite", Value::Seconds(left_s)));
+        figures.push(Figure::new("time until the limit", "tiempo hasta el límite", Value::Seconds(left_s)));
     }
     figures
 }
@@ -185,24 +182,24 @@ fn figures(near: &Near) -> Vec<Figure> {
 fn advice(which: Which) -> Text {
     match which {
         Which::AddressSpace | Which::Data => Text::both(
-            "Beyond it requests are refused (ENOMEM). Raise it where the program is started (`ulimit`, LimitAS=, LimitDATA=), or limit what is really used instead (MemoryMax=).",
-            "Más allá se rechazan los pedidos (ENOMEM). Súbalo donde se arranca el programa (`ulimit`, LimitAS=, LimitDATA=) o limite en su lugar lo que de verdad se usa (MemoryMax=).",
+            "Beyond the limit, the kernel refuses requests (ENOMEM). Raise the limit where the program is started (`ulimit`, LimitAS=, LimitDATA=), or limit the memory in use instead (MemoryMax=).",
+            "Más allá del límite, el núcleo rechaza las solicitudes (ENOMEM). Súbalo donde se arranca el programa (`ulimit`, LimitAS=, LimitDATA=) o limite en su lugar la memoria en uso (MemoryMax=).",
         ),
         Which::Locked => Text::both(
-            "Beyond it mlock is refused. Raise it (`ulimit -l`, LimitMEMLOCK=), or lock only what must never be swapped.",
-            "Más allá se rechaza mlock. Súbalo (`ulimit -l`, LimitMEMLOCK=) o bloquee solo lo que nunca deba ir al intercambio.",
+            "Beyond the limit, the kernel refuses mlock. Raise the limit (`ulimit -l`, LimitMEMLOCK=), or lock only memory that must never be swapped out.",
+            "Más allá del límite, el núcleo rechaza mlock. Súbalo (`ulimit -l`, LimitMEMLOCK=) o bloquee solo la memoria que nunca deba ir al intercambio.",
         ),
         Which::Mappings => Text::both(
-            "Beyond it mmap, mprotect and even munmap are refused (ENOMEM). Raise it: `sysctl -w vm.max_map_count=262144`, and see why the program maps so many pieces.",
-            "Más allá se rechazan mmap, mprotect e incluso munmap (ENOMEM). Súbalo: `sysctl -w vm.max_map_count=262144`, y vea por qué el programa asigna tantos trozos.",
+            "Beyond the limit, the kernel refuses mmap, mprotect and even munmap (ENOMEM). Raise the limit with `sysctl -w vm.max_map_count=262144`, and find out why the program needs that many mappings.",
+            "Más allá del límite, el núcleo rechaza mmap, mprotect e incluso munmap (ENOMEM). Súbalo con `sysctl -w vm.max_map_count=262144` y averigüe por qué el programa necesita tantas zonas.",
         ),
         Which::Group => Text::both(
-            "Beyond it the kernel ends a process of the group. Raise memory.max (MemoryMax=, the container's memory limit), or set the program's own pools and heaps below it.",
-            "Más allá el núcleo termina un proceso del grupo. Suba memory.max (MemoryMax=, el límite de memoria del contenedor) o ajuste por debajo las reservas y montículos del programa.",
+            "Beyond the limit, the kernel kills a process of the group. Raise memory.max (MemoryMax=, or the memory limit of the container), or configure the program's pools and heaps to stay below it.",
+            "Más allá del límite, el núcleo mata un proceso del grupo. Suba memory.max (MemoryMax=, o el límite de memoria del contenedor) o configure los pools y montículos del programa para que queden por debajo.",
         ),
         Which::Commit => Text::both(
-            "End what reserves without using (see the processes by virtual size), add swap, or raise vm.overcommit_ratio.",
-            "Termine lo que reserva sin usar (vea los procesos por memoria virtual), añada intercambio o suba vm.overcommit_ratio.",
+            "Stop programs that reserve memory without using it (sort the processes by virtual size), add swap, or raise vm.overcommit_ratio.",
+            "Detenga los programas que reservan memoria sin usarla (ordene los procesos por memoria virtual), añada espacio de intercambio o suba vm.overcommit_ratio.",
         ),
     }
 }

@@ -29,17 +29,17 @@ fn lost(evidence: &Evidence) -> Option<Finding> {
         sentence: Text::told(|lang| {
             let (lost, made) = (amount::count(lost, lang), amount::count(made, lang));
             lang.pick(
-                format!("{lost} of {made} requests did not reach the history as single lines. Sums by process and call have them; lists of requests, sizes and times of single requests do not."),
-                format!("{lost} de {made} pedidos no llegaron al historial uno a uno. Los totales por proceso y llamada los incluyen; las listas de pedidos, los tamaños y las horas de cada uno, no."),
+                format!("{lost} of {made} requests were not recorded one by one. Totals by process and by call include them. Lists of requests, sizes and times do not."),
+                format!("{lost} de {made} solicitudes no se registraron una a una. Los totales por proceso y por llamada las incluyen. Las listas de solicitudes, tamaños y horas, no."),
             )
         }),
         evidence: vec![
-            Figure::new("lost", "perdidos", Value::Count(lost)),
-            Figure::new("of all requests", "de todos los pedidos", Value::Percent(percent)),
+            Figure::new("lost", "perdidas", Value::Count(lost)),
+            Figure::new("share of all requests", "parte de todas las solicitudes", Value::Percent(percent)),
         ],
         advice: Text::both(
-            "Give memtap a larger ring (--ring-size or --memory), or see on the page's health view what holds it up.",
-            "Dé a memtap un búfer circular mayor (--ring-size o --memory), o vea en la vista de salud qué lo frena.",
+            "Give memtap a larger ring buffer (--ring-size or --memory). The Health view shows why requests are lost.",
+            "Dé a memtap un búfer circular mayor (--ring-size o --memory). La vista Estado muestra por qué se pierden solicitudes.",
         ),
         link: Link::to(View::Overview, &evidence.range),
         weight: percent,
@@ -55,14 +55,14 @@ fn unexplained(evidence: &Evidence) -> Option<Finding> {
         sentence: Text::told(|lang| {
             let size = amount::bytes(bytes, lang);
             lang.pick(
-                format!("No recorded cause explains {size} of virtual memory of living processes: their totals are right, what they were asked for by is not known."),
-                format!("Ninguna causa registrada explica {size} de memoria virtual de los procesos vivos: sus totales son correctos, pero no se sabe qué los pidió."),
+                format!("{size} of the virtual memory of running processes has no recorded cause. Their totals are correct, but memtap did not see what requested this memory."),
+                format!("{size} de la memoria virtual de los procesos en ejecución no tienen causa registrada. Sus totales son correctos, pero memtap no vio qué solicitó esa memoria."),
             )
         }),
         evidence: vec![Figure::new("unexplained now", "sin explicar ahora", Value::Bytes(bytes))],
         advice: Text::both(
-            "The process view shows whose it is. If it comes again, please report it with the kernel's version.",
-            "La vista de procesos muestra de quién es. Si se repite, avísenos, por favor, con la versión del núcleo.",
+            "The Processes view shows which processes have it. If it happens again, please report it with the kernel version.",
+            "La vista Procesos muestra qué procesos la tienen. Si se repite, avísenos, por favor, e indique la versión del núcleo.",
         ),
         link: Link::to(View::Overview, &evidence.range),
         weight: bytes as f64,

@@ -23,7 +23,7 @@ use crate::evidence::Evidence;
 
 pub use finding::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 pub(crate) use pressure::strains;
-pub use refusal::{refusal_meaning, refusal_mend};
+pub use refusal::{refusal_fix, refusal_meaning};
 
 const RULES: [fn(&Evidence) -> Vec<Finding>; 9] = [
     oom::find,
@@ -103,9 +103,9 @@ mod tests {
             found.iter().map(|finding| (finding.severity, finding.subject.processes())).collect();
         assert_eq!(told, [(Severity::Serious, 3), (Severity::Warning, 1)]);
         assert!(found[0].sentence(Lang::En).contains("pid 1001"), "the fastest stands for all");
-        assert!(found[0].sentence(Lang::En).ends_with("2 more processes of this program show it."));
+        assert!(found[0].sentence(Lang::En).ends_with("2 more processes of this program show the same."));
         assert!(
-            found[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa lo muestran también.")
+            found[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa muestran lo mismo.")
         );
     }
 }

@@ -54,8 +54,12 @@ fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
     let (name, pid) = (&kill.victim_name, kill.victim.0);
     let had = amount::bytes(kill.resident.set_bytes(), lang);
     let why = match (in_group, lang) {
-        (true, Lang::En) => " The machine had memory left, so it was the limit of a control group.",
-        (true, Lang::Es) => " A la máquina le quedaba memoria, así que fue el límite de un grupo de control.",
+        (true, Lang::En) => {
+            " The machine still had memory available, so the cause was the limit of a control group."
+        }
+        (true, Lang::Es) => {
+            " A la máquina le quedaba memoria disponible, así que la causa fue el límite de un grupo de control."
+        }
         (false, _) => "",
     };
     let asker = if kill.asker == kill.victim {
@@ -63,13 +67,13 @@ fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
     } else {
         let (asker, asker_pid) = (&kill.asker_name, kill.asker.0);
         lang.pick(
-            format!(" The page that was missing was asked for by {asker} (pid {asker_pid})."),
-            format!(" La página que faltaba la pidió {asker} (pid {asker_pid})."),
+            format!(" The page that could not be allocated was requested by {asker} (pid {asker_pid})."),
+            format!(" La página que no se pudo asignar la solicitó {asker} (pid {asker_pid})."),
         )
     };
     lang.pick(
-        format!("The kernel killed {name} (pid {pid}), which had {had} in memory, for want of memory.{why}{asker}"),
-        format!("El núcleo terminó {name} (pid {pid}), que tenía {had} en memoria, por falta de memoria.{why}{asker}"),
+        format!("The kernel killed {name} (pid {pid}), which had {had} in memory, because memory ran out.{why}{asker}"),
+        format!("El núcleo mató el proceso {name} (pid {pid}), que tenía {had} en memoria, porque se agotó la memoria.{why}{asker}"),
     )
 }
 
@@ -95,13 +99,13 @@ fn figures(kill: &StoredOomKill) -> Vec<Figure> {
 fn advice(in_group: bool) -> Text {
     if in_group {
         Text::both(
-            "Raise the group's limit (memory.max: MemoryMax= of the unit, the memory limit of the container or pod), or set the program's pools and heaps below it.",
-            "Suba el límite del grupo (memory.max: MemoryMax= de la unidad, el límite de memoria del contenedor o pod) o ajuste por debajo las reservas y montículos del programa.",
+            "Raise the group's limit (memory.max: MemoryMax= of the unit, or the memory limit of the container or pod). Or configure the program's pools and heaps to stay below it.",
+            "Suba el límite del grupo (memory.max: MemoryMax= de la unidad, o el límite de memoria del contenedor o pod). O configure los pools y montículos del programa para que queden por debajo.",
         )
     } else {
         Text::both(
-            "See who grew in the seconds before: the victim is the largest, not always the culprit. Limit that program (MemoryMax=), add memory or swap, and protect what must live (OOMScoreAdjust=).",
-            "Vea quién creció en los segundos anteriores: la víctima es el mayor, no siempre el culpable. Limite ese programa (MemoryMax=), añada memoria o intercambio y proteja lo que deba seguir vivo (OOMScoreAdjust=).",
+            "Find out which processes grew in the seconds before. The kernel usually kills the largest process, which is not always the cause. Limit the program that grew (MemoryMax=), add memory or swap, and protect essential services (OOMScoreAdjust=).",
+            "Averigüe qué procesos crecieron en los segundos anteriores. El núcleo suele matar el proceso más grande, que no siempre es la causa. Limite el programa que creció (MemoryMax=), añada memoria o espacio de intercambio y proteja los servicios esenciales (OOMScoreAdjust=).",
         )
     }
 }

@@ -73,7 +73,7 @@ fn finding(evidence: &Evidence, life: &Life, burst: &Burst) -> Finding {
     let total = evidence.total_bytes() as f64;
     let scarce = burst.least_available.is_some_and(|least| (least as f64) < SCARCE_SHARE * total);
     let mut figures = vec![
-        Figure::new("peak of the resident set", "máximo de la memoria residente", Value::Bytes(burst.peak)),
+        Figure::new("peak resident set", "memoria residente máxima", Value::Bytes(burst.peak)),
         Figure::new("usual (median)", "habitual (mediana)", Value::Bytes(burst.usual)),
         Figure::new("when", "cuándo", Value::Time(burst.at)),
         Figure::new(
@@ -84,8 +84,8 @@ fn finding(evidence: &Evidence, life: &Life, burst: &Burst) -> Finding {
     ];
     if let Some(least) = burst.least_available {
         figures.push(Figure::new(
-            "least available then",
-            "lo mínimo disponible entonces",
+            "least available at that time",
+            "mínimo disponible en ese momento",
             Value::Bytes(least),
         ));
     }
@@ -96,8 +96,8 @@ fn finding(evidence: &Evidence, life: &Life, burst: &Burst) -> Finding {
         sentence: Text::told(|lang| sentence(life, burst, scarce, lang)),
         evidence: figures,
         advice: Text::both(
-            "Look at its requests around that time. Work in smaller pieces (streams, batches, pages) keeps the peak down; several such programs should not do it at the same time. A limit for it must leave room for the peak.",
-            "Mire sus pedidos alrededor de esa hora. Trabajar por trozos (flujos, lotes, páginas) baja el máximo; conviene que varios programas así no lo hagan a la vez. Un límite para él debe dejar sitio al máximo.",
+            "Look at its requests around that time. Working in smaller pieces (streams, batches, pages) lowers the peak. Avoid running several such programs at the same time. If you set a limit, it must allow for the peak.",
+            "Mire sus solicitudes alrededor de esa hora. Trabajar por partes (flujos, lotes, páginas) reduce el máximo. Evite que varios programas así coincidan. Si le pone un límite, debe admitir el máximo.",
         ),
         link: Link::to(View::Process, &evidence.range),
         weight: burst.peak as f64,
@@ -109,16 +109,16 @@ fn sentence(life: &Life, burst: &Burst, scarce: bool, lang: Lang) -> String {
     let (peak, usual) = (amount::bytes(burst.peak, lang), amount::bytes(burst.usual, lang));
     let times = amount::rate(burst.peak as f64 / burst.usual.max(1) as f64, lang);
     let mut text = lang.pick(
+        format!("{name} (pid {pid}) had {peak} for a short time, {times} times the {usual} it usually has."),
         format!(
-            "{name} (pid {pid}) had {peak} for a short time, {times} times the {usual} that it usually has."
+            "{name} (pid {pid}) tuvo {peak} durante poco tiempo, {times} veces los {usual} que suele tener."
         ),
-        format!("{name} (pid {pid}) tuvo {peak} por poco tiempo, {times} veces los {usual} que suele tener."),
     );
     if let Some(least) = burst.least_available.filter(|_| scarce) {
         let least = amount::bytes(least, lang);
         text += &lang.pick(
-            format!(" Only {least} were available to the whole machine then."),
-            format!(" A toda la máquina solo le quedaban entonces {least} disponibles."),
+            format!(" At that time the machine had only {least} available."),
+            format!(" En ese momento a la máquina solo le quedaban {least} disponibles."),
         );
     }
     text

@@ -105,15 +105,15 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 
 fn advice() -> Text {
     Text::both(
-        "Give the programs that grew less at a time or a limit of their own (MemoryHigh= slows only them down), spread work that comes at once, or add memory. Swap hides a short lack and makes a long one slow.",
-        "Dé menos trabajo a la vez a los programas que crecieron, o un límite propio (MemoryHigh= solo los frena a ellos), reparta lo que llega de golpe o añada memoria. El intercambio disimula una falta breve y vuelve lenta una larga.",
+        "Give the programs that grew less work at a time, or set a limit for them (MemoryHigh= slows down only them). You can also spread the load over time or add memory. Swap helps with a brief shortage, but a long one stays slow.",
+        "Dé menos trabajo a la vez a los programas que crecieron o póngales un límite (MemoryHigh= solo los frena a ellos). También puede repartir la carga en el tiempo o añadir memoria. El intercambio ayuda si la escasez es breve, pero si es larga, la máquina sigue lenta.",
     )
 }
 
 fn advice_for_group() -> Text {
     Text::both(
-        "See which group waits (`memory.pressure` in its folder below /sys/fs/cgroup, or `systemd-cgtop -m`), and raise its limit (MemoryHigh=, MemoryMax=, a container's memory limit) or give it less at a time.",
-        "Vea qué grupo espera (`memory.pressure` en su carpeta bajo /sys/fs/cgroup, o `systemd-cgtop -m`) y suba su límite (MemoryHigh=, MemoryMax=, el límite de memoria del contenedor) o dele menos trabajo a la vez.",
+        "Find out which group waits: see `memory.pressure` in its directory under /sys/fs/cgroup, or `systemd-cgtop -m`. Raise its limit (MemoryHigh=, MemoryMax=, or the memory limit of the container), or give it less work at a time.",
+        "Averigüe qué grupo espera: vea `memory.pressure` en su directorio bajo /sys/fs/cgroup, o `systemd-cgtop -m`. Suba su límite (MemoryHigh=, MemoryMax= o el límite de memoria del contenedor) o dele menos trabajo a la vez.",
     )
 }
 
@@ -164,20 +164,22 @@ fn sentence(worst: &Worst, grown: &[(String, u64)], lang: Lang) -> String {
     let least = amount::bytes(worst.least_available, lang);
     let total = amount::bytes(worst.total, lang);
     let mut text = lang.pick(
-        format!("Memory was short for {seconds}: {least} of {total} were available at the least"),
-        format!("Faltó memoria durante {seconds}: como mínimo hubo {least} disponibles de {total}"),
+        format!("Memory was short for {seconds}: at the lowest point, {least} of {total} were available"),
+        format!(
+            "Faltó memoria durante {seconds}: en el peor momento quedaban disponibles {least} de {total}"
+        ),
     );
     if let Some(some) = worst.some_percent.filter(|some| *some >= SOME_PERCENT) {
         let some = amount::rate(some, lang);
         text += &lang.pick(
-            format!(", and tasks waited for it up to {some} % of the time"),
-            format!(", y hubo tareas esperándola hasta el {some} % del tiempo"),
+            format!(", and tasks waited for memory up to {some} % of the time"),
+            format!(", y hubo tareas esperando memoria hasta el {some} % del tiempo"),
         );
     }
     text.push('.');
     if worst.swapped_out >= GROWN_BYTES {
         let out = amount::bytes(worst.swapped_out, lang);
-        text += &lang.pick(format!(" {out} went out to swap."), format!(" {out} pasaron al intercambio."));
+        text += &lang.pick(format!(" {out} were swapped out."), format!(" {out} pasaron al intercambio."));
     }
     if let Some((last, first)) = grown.split_last() {
         let told = |(name, bytes): &(String, u64)| format!("{name} (+{})", amount::bytes(*bytes, lang));
@@ -187,8 +189,10 @@ fn sentence(worst: &Worst, grown: &[(String, u64)], lang: Lang) -> String {
         } else {
             format!("{first}{}{}", lang.pick(" and ", " y "), told(last))
         };
-        text +=
-            &lang.pick(format!(" Meanwhile grew: {joined}."), format!(" Entretanto crecieron: {joined}."));
+        text += &lang.pick(
+            format!(" These programs grew meanwhile: {joined}."),
+            format!(" Mientras tanto crecieron: {joined}."),
+        );
     }
     text
 }
@@ -198,17 +202,17 @@ fn sentence_of_group(worst: &Worst, lang: Lang) -> String {
     let (least, total) = (amount::bytes(worst.least_available, lang), amount::bytes(worst.total, lang));
     let some = amount::rate(worst.some_percent.unwrap_or(0.0), lang);
     lang.pick(
-        format!("For {seconds} tasks waited for memory, up to {some} % of the time, though the machine had at least {least} of {total} available: it was the limit of a control group."),
-        format!("Durante {seconds} hubo tareas esperando memoria, hasta el {some} % del tiempo, aunque la máquina tuvo siempre disponibles {least} de {total} o más: fue el límite de un grupo de control."),
+        format!("For {seconds}, tasks waited for memory up to {some} % of the time. The machine had at least {least} of {total} available, so the cause was the limit of a control group."),
+        format!("Durante {seconds} hubo tareas esperando memoria hasta el {some} % del tiempo. La máquina tuvo siempre disponibles al menos {least} de {total}, así que la causa fue el límite de un grupo de control."),
     )
 }
 
 fn figures(from: WallClock, worst: &Worst, grown: &[(String, u64)]) -> Vec<Figure> {
     let mut figures = vec![
         Figure::new("from", "desde", Value::Time(from)),
-        Figure::new("for", "durante", Value::Seconds(worst.seconds)),
-        Figure::new("least available", "lo mínimo disponible", Value::Bytes(worst.least_available)),
-        Figure::new("stretches of this kind", "tramos así", Value::Count(worst.stretches as u64)),
+        Figure::new("duration", "duración", Value::Seconds(worst.seconds)),
+        Figure::new("least available", "mínimo disponible", Value::Bytes(worst.least_available)),
+        Figure::new("periods like this", "períodos como este", Value::Count(worst.stretches as u64)),
     ];
     if let Some(some) = worst.some_percent {
         figures.push(Figure::new("some task waited", "alguna tarea esperó", Value::Percent(some)));
@@ -219,7 +223,7 @@ fn figures(from: WallClock, worst: &Worst, grown: &[(String, u64)]) -> Vec<Figur
         ));
     }
     if worst.swapped_out > 0 {
-        figures.push(Figure::new("went out to swap", "pasó al intercambio", Value::Bytes(worst.swapped_out)));
+        figures.push(Figure::new("swapped out", "pasó al intercambio", Value::Bytes(worst.swapped_out)));
     }
     figures.extend(grown.iter().map(|(name, bytes)| Figure::named(name, Value::Bytes(*bytes))));
     figures
@@ -258,7 +262,10 @@ mod tests {
         assert_eq!(finding.severity, Severity::Warning);
         let text = finding.sentence(Lang::En);
         assert!(text.contains("short for 20 s") && text.contains("up to 25 % of the time"), "{text}");
-        assert!(text.ends_with("Meanwhile grew: db (+800 MiB) and web (+45.0 MiB)."), "{text}");
+        assert!(
+            text.ends_with("These programs grew meanwhile: db (+800 MiB) and web (+45.0 MiB)."),
+            "{text}"
+        );
         assert!(finding.sentence(Lang::Es).contains("db (+800 MiB) y web"));
         assert_eq!((finding.link.range.from, finding.link.range.to), (scene.at(30), scene.at(50)));
         assert!(finding.evidence.iter().any(|figure| figure.value == Value::Count(2)), "two stretches");
@@ -307,7 +314,7 @@ mod tests {
         }
         let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
         assert!(
-            finding.sentence(Lang::En).contains("500 MiB went out to swap"),
+            finding.sentence(Lang::En).contains("500 MiB were swapped out"),
             "{}",
             finding.sentence(Lang::En)
         );

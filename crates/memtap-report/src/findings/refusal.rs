@@ -79,116 +79,128 @@ impl Kind {
 pub fn refusal_meaning(call: Call, errno: Errno) -> Text {
     match (Kind::of(call, errno), errno.0) {
         (Some(kind), _) => kind_meaning(kind, call),
-        (None, ENOMEM) => Text::both(
-            "a part of the range is not mapped; the rest was done",
-            "una parte del intervalo no está asignada; el resto se hizo",
+        (None, ENOMEM) if call == Call::Madvise => Text::both(
+            "part of the range is not mapped; the kernel applied the advice to the mapped parts",
+            "parte del intervalo no está asignada; el núcleo aplicó el consejo a las partes asignadas",
         ),
+        (None, ENOMEM) => {
+            Text::both("part of the range is not mapped", "parte del intervalo no está asignada")
+        }
         (None, 22) => Text::both(
-            "an argument does not fit, or this kernel does not know the flag or advice: often a probe",
-            "un argumento no vale, o este núcleo no conoce la opción o el consejo: a menudo es un sondeo",
+            "an argument is invalid, or this kernel does not support the flag or advice (programs often probe for it)",
+            "un argumento no es válido, o este núcleo no admite la opción o el consejo (los programas suelen sondearlo)",
         ),
         (None, 17) => Text::both(
-            "something is mapped there already (MAP_FIXED_NOREPLACE): the program asks whether the place is free",
-            "ya hay algo asignado allí (MAP_FIXED_NOREPLACE): el programa pregunta si el sitio está libre",
+            "something is mapped there already (MAP_FIXED_NOREPLACE): the program asked whether the address is free",
+            "ya hay algo asignado ahí (MAP_FIXED_NOREPLACE): el programa preguntaba si la dirección está libre",
         ),
-        (None, 19 | 9) => Text::both(
-            "this file cannot be mapped; programs read it instead",
-            "este archivo no se puede proyectar; los programas lo leen de otro modo",
+        (None, 19) => Text::both(
+            "this file cannot be mapped; programs usually read it instead",
+            "este archivo no se puede proyectar; los programas suelen leerlo de otro modo",
+        ),
+        (None, 9) => Text::both(
+            "the file descriptor is not open, or no file backs the range",
+            "el descriptor de archivo no está abierto, o ningún archivo respalda el intervalo",
         ),
         (None, 38 | 95) => {
-            Text::both("this kernel cannot do it: a probe", "este núcleo no sabe hacerlo: es un sondeo")
+            Text::both("this kernel does not support it (a probe)", "este núcleo no lo admite (es un sondeo)")
         }
         (None, EPERM) => Text::both("a privilege is missing", "falta un privilegio"),
-        (None, EACCES) => Text::both("the access rights forbid it", "los permisos no lo dejan"),
-        (None, EFAULT) => {
-            Text::both("an address is none of the process's", "una dirección no es del proceso")
-        }
+        (None, EACCES) => Text::both("the access rights do not allow it", "los permisos no lo permiten"),
+        (None, EFAULT) => Text::both(
+            "an address is not mapped in the process",
+            "una dirección no está asignada en el proceso",
+        ),
         (None, _) => Text::told(|lang| {
             let name = errno.to_string();
             lang.pick(
-                format!("the kernel says {name}; the call's manual page has its meaning"),
-                format!("el núcleo dice {name}; la página de manual de la llamada lo explica"),
+                format!("the kernel returned {name}; the manual page of the call explains it"),
+                format!("el núcleo devolvió {name}; la página de manual de la llamada lo explica"),
             )
         }),
     }
 }
 
-/// What mends a refusal; `None` for one that programs meet on purpose or bear without harm.
+/// How to fix a refusal; `None` for one that programs provoke on purpose or that does no harm.
 #[must_use]
-pub fn refusal_mend(call: Call, errno: Errno, largest_bytes: u64) -> Option<Text> {
-    Kind::of(call, errno).map(|kind| mend(kind, largest_bytes))
+pub fn refusal_fix(call: Call, errno: Errno, largest_bytes: u64) -> Option<Text> {
+    Kind::of(call, errno).map(|kind| fix(kind, largest_bytes))
 }
 
 fn kind_meaning(kind: Kind, call: Call) -> Text {
     match (kind, call) {
         (Kind::NoMemory, Call::Munmap) => Text::both(
-            "releasing the middle of a mapping makes two of it, and the process has as many as vm.max_map_count allows",
-            "liberar el medio de una zona la parte en dos, y el proceso ya tiene tantas como permite vm.max_map_count",
+            "releasing the middle of a mapping splits it in two, and the process already has as many mappings as vm.max_map_count allows",
+            "liberar el centro de una zona la divide en dos, y el proceso ya tiene tantas zonas como permite vm.max_map_count",
         ),
         (Kind::NoMemory, Call::Brk) => Text::both(
-            "the heap cannot grow there: a mapping is in the way, or the limit on data (RLIMIT_DATA) or on address space (RLIMIT_AS), or the machine's overcommit limit",
-            "el montículo no puede crecer allí: se lo impide otra zona, el límite de datos (RLIMIT_DATA), el de espacio de direcciones (RLIMIT_AS) o el de sobreasignación de la máquina",
+            "the heap cannot grow: another mapping is in the way, or it would exceed the limit on data (RLIMIT_DATA), on address space (RLIMIT_AS) or the machine's overcommit limit",
+            "el montículo no puede crecer: se lo impide otra zona, o superaría el límite de datos (RLIMIT_DATA), el de espacio de direcciones (RLIMIT_AS) o el de sobreasignación de la máquina",
         ),
         (Kind::NoMemory, _) => Text::both(
-            "not enough memory: over the process's limit on address space (RLIMIT_AS) or data (RLIMIT_DATA), the machine's overcommit limit, or the number of mappings (vm.max_map_count)",
-            "no hay memoria suficiente: se pasa del límite de espacio de direcciones (RLIMIT_AS) o de datos (RLIMIT_DATA) del proceso, del de sobreasignación de la máquina o del número de zonas (vm.max_map_count)",
+            "not enough memory: the request would exceed the process's limit on address space (RLIMIT_AS) or data (RLIMIT_DATA), the machine's overcommit limit or the limit on mappings (vm.max_map_count)",
+            "no hay memoria suficiente: la solicitud superaría el límite de espacio de direcciones (RLIMIT_AS) o de datos (RLIMIT_DATA) del proceso, el de sobreasignación de la máquina o el de zonas (vm.max_map_count)",
         ),
         (Kind::NoMemoryOrHole, _) => Text::both(
-            "a part of the range is not mapped, or making it writable goes beyond the overcommit limit, or splitting it beyond vm.max_map_count",
-            "una parte del intervalo no está asignada, o hacerla escribible se pasa del límite de sobreasignación, o partirla, de vm.max_map_count",
+            "part of the range is not mapped, or making it writable would exceed the overcommit limit, or splitting it would exceed vm.max_map_count",
+            "parte del intervalo no está asignada, o hacerla escribible superaría el límite de sobreasignación, o dividirla superaría vm.max_map_count",
+        ),
+        (Kind::Locked, Call::Mlock | Call::Mlock2) => Text::both(
+            "more than the process may lock in memory (RLIMIT_MEMLOCK), or part of the range is not mapped",
+            "más de lo que el proceso puede bloquear en memoria (RLIMIT_MEMLOCK), o parte del intervalo no está asignada",
         ),
         (Kind::Locked, _) => Text::both(
             "more than the process may lock in memory (RLIMIT_MEMLOCK)",
             "más de lo que el proceso puede bloquear en memoria (RLIMIT_MEMLOCK)",
         ),
         (Kind::Files, _) => Text::both(
-            "the process (or the machine) has as many files open as it may",
-            "el proceso (o la máquina) ya tiene abiertos tantos archivos como puede",
+            "the process (or the machine) has reached its limit on open files",
+            "el proceso (o la máquina) ha llegado a su límite de archivos abiertos",
         ),
         (Kind::NotMapped, _) => Text::both(
-            "the range to be moved or grown is not mapped as a whole: a mistake of the program's",
-            "el intervalo que se quería mover o ampliar no está asignado por entero: un error del programa",
+            "the range to move or grow is not fully mapped: a bug in the program",
+            "el intervalo que se quería mover o ampliar no está asignado por completo: un error del programa",
         ),
         (Kind::Sealed, _) => Text::both(
             "the range is sealed (mseal), or a privilege is missing",
             "el intervalo está sellado (mseal), o falta un privilegio",
         ),
         (Kind::Access, _) => Text::both(
-            "the file or segment was not opened for this access, or a security policy forbids memory that is both written and run",
-            "el archivo o el segmento no se abrió para ese acceso, o una política de seguridad prohíbe memoria que a la vez se escriba y se ejecute",
+            "the file or segment was not opened for this access, or a security policy forbids memory that is both writable and executable",
+            "el archivo o el segmento no se abrió para ese acceso, o una política de seguridad prohíbe memoria que sea a la vez escribible y ejecutable",
         ),
     }
 }
 
-/// What mends it, when nothing narrower is known.
-pub(crate) fn mend(kind: Kind, largest_bytes: u64) -> Text {
+/// How to fix it, when the exact limit is not known.
+pub(crate) fn fix(kind: Kind, largest_bytes: u64) -> Text {
     match kind {
         Kind::NoMemory | Kind::NoMemoryOrHole => Text::told(|lang| {
             let largest = amount::bytes(largest_bytes, lang);
             lang.pick(
-                format!("See which limit it is: `ulimit -v` and `ulimit -d` (or LimitAS=, LimitDATA= of its systemd unit), `sysctl vm.overcommit_memory` with CommitLimit and Committed_AS in /proc/meminfo, and the number of its mappings against `sysctl vm.max_map_count`. Or let the program ask for less than {largest} at once."),
-                format!("Vea qué límite es: `ulimit -v` y `ulimit -d` (o LimitAS= y LimitDATA= de su unidad de systemd), `sysctl vm.overcommit_memory` con CommitLimit y Committed_AS de /proc/meminfo, y el número de sus zonas frente a `sysctl vm.max_map_count`. O haga que el programa pida menos de {largest} de una vez."),
+                format!("Find out which limit it is. Of the process: `ulimit -v` and `ulimit -d` (LimitAS= and LimitDATA= of its systemd unit), and `sysctl vm.max_map_count` compared with its number of mappings. Of the machine: `sysctl vm.overcommit_memory`, with CommitLimit and Committed_AS in /proc/meminfo. Or make the program request less than {largest} at once."),
+                format!("Averigüe qué límite es. Del proceso: `ulimit -v` y `ulimit -d` (LimitAS= y LimitDATA= de su unidad de systemd), y `sysctl vm.max_map_count` comparado con su número de zonas. De la máquina: `sysctl vm.overcommit_memory`, con CommitLimit y Committed_AS de /proc/meminfo. O haga que el programa solicite menos de {largest} de una vez."),
             )
         }),
         Kind::Locked => Text::both(
-            "Raise the limit: `ulimit -l`, LimitMEMLOCK= of its systemd unit, or /etc/security/limits.conf; in a container --ulimit memlock=. Or give it CAP_IPC_LOCK.",
-            "Suba el límite: `ulimit -l`, LimitMEMLOCK= de su unidad de systemd o /etc/security/limits.conf; en un contenedor, --ulimit memlock=. O dele CAP_IPC_LOCK.",
+            "Raise the limit: `ulimit -l`, LimitMEMLOCK= of its systemd unit, or /etc/security/limits.conf; in a container, --ulimit memlock=. Or give the program CAP_IPC_LOCK.",
+            "Suba el límite: `ulimit -l`, LimitMEMLOCK= de su unidad de systemd o /etc/security/limits.conf; en un contenedor, --ulimit memlock=. O dé al programa CAP_IPC_LOCK.",
         ),
         Kind::Files => Text::both(
-            "Raise the limit on open files (`ulimit -n`, LimitNOFILE=), or find what it does not close.",
-            "Suba el límite de archivos abiertos (`ulimit -n`, LimitNOFILE=) o busque qué deja sin cerrar.",
+            "Raise the limit on open files (`ulimit -n`, LimitNOFILE=), or find the files that the program does not close.",
+            "Suba el límite de archivos abiertos (`ulimit -n`, LimitNOFILE=) o busque qué archivos deja el programa sin cerrar.",
         ),
         Kind::NotMapped => Text::both(
-            "The program passes an address that it has released, or a length that goes beyond the mapping: report it to its authors with the request's address.",
-            "El programa pasa una dirección que ya liberó, o una longitud que se sale de la zona: avise a sus autores con la dirección del pedido.",
+            "The program passes an address that it has already released, or a length that goes beyond the mapping. Report it to its authors, with the address of the request.",
+            "El programa pasa una dirección que ya liberó, o una longitud que se sale de la zona. Avise a sus autores e indique la dirección de la solicitud.",
         ),
         Kind::Sealed => Text::both(
-            "Look at the request's address: whoever sealed it wants it to stay as it is. Without seals, the program needs a privilege that it was not given.",
-            "Mire la dirección del pedido: quien la selló quiere que no cambie. Si no hay sellos, al programa le falta un privilegio.",
+            "Check the address of the request. If it is sealed, the code that sealed it wants it to stay unchanged. Otherwise the program is missing a privilege.",
+            "Compruebe la dirección de la solicitud. Si está sellada, el código que la selló quiere que no cambie. Si no, al programa le falta un privilegio.",
         ),
         Kind::Access => Text::both(
-            "Check the rights of the file or segment, and whether SELinux, AppArmor or a systemd unit (MemoryDenyWriteExecute=) denies it.",
-            "Compruebe los permisos del archivo o segmento, y si lo niega SELinux, AppArmor o la unidad de systemd (MemoryDenyWriteExecute=).",
+            "Check the permissions of the file or segment, and whether SELinux, AppArmor or the systemd unit (MemoryDenyWriteExecute=) denies the access.",
+            "Compruebe los permisos del archivo o segmento, y si SELinux, AppArmor o la unidad de systemd (MemoryDenyWriteExecute=) deniega el acceso.",
         ),
     }
 }

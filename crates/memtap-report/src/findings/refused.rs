@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use memtap_model::{Call, Errno, Used};
 use memtap_store::{Refused, StoredRequest};
 
-use super::refusal::{Kind, mend};
+use super::refusal::{Kind, fix};
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, refusal_meaning};
 use crate::evidence::Evidence;
 use crate::{Lang, amount};
@@ -113,7 +113,7 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
         severity: severity(worst)?,
         sentence: Text::told(|lang| told.sentence(lang)),
         evidence: told.figures(&refusals),
-        advice: limit.map_or_else(|| mend(kind, largest_bytes), |limit| limit.mend(largest_bytes)),
+        advice: limit.map_or_else(|| fix(kind, largest_bytes), |limit| limit.fix(largest_bytes)),
         link: Link {
             call: Some(worst.call),
             refused: Some(true),
@@ -173,8 +173,11 @@ impl Told<'_> {
             || refusal_meaning(self.worst.call, errno).text(lang).to_owned(),
             |limit| limit.words(self.largest_bytes, lang),
         );
-        let ended =
-            if self.ended { lang.pick(" It ended right after.", " Terminó justo después.") } else { "" };
+        let ended = if self.ended {
+            lang.pick(" The process ended right after.", " El proceso terminó justo después.")
+        } else {
+            ""
+        };
         match (lang, self.count) {
             (Lang::En, 1) => {
                 format!("A request of {name} (pid {pid}) was refused: {call}, {errno}: {meaning}.{ended}")
@@ -185,11 +188,11 @@ impl Told<'_> {
                 )
             }
             (Lang::Es, 1) => {
-                format!("Se rechazó un pedido de {name} (pid {pid}): {call}, {errno}: {meaning}.{ended}")
+                format!("Se rechazó una solicitud de {name} (pid {pid}): {call}, {errno}: {meaning}.{ended}")
             }
             (Lang::Es, _) => {
                 format!(
-                    "Se rechazaron {times} pedidos de {name} (pid {pid}): {call}, {errno}: {meaning}.{ended}"
+                    "Se rechazaron {times} solicitudes de {name} (pid {pid}): {call}, {errno}: {meaning}.{ended}"
                 )
             }
         }
@@ -197,9 +200,9 @@ impl Told<'_> {
 
     fn figures(&self, all: &[&Refused]) -> Vec<Figure> {
         let mut figures = vec![
-            Figure::new("refused", "rechazados", Value::Count(self.count)),
-            Figure::new("the largest of them", "el mayor de ellos", Value::Bytes(self.largest_bytes)),
-            Figure::new("the latest", "el último", Value::Time(self.worst.last)),
+            Figure::new("refused", "rechazadas", Value::Count(self.count)),
+            Figure::new("largest", "la mayor", Value::Bytes(self.largest_bytes)),
+            Figure::new("latest", "la última", Value::Time(self.worst.last)),
         ];
         figures.extend(self.limit.map(Limit::figures).unwrap_or_default());
         let mut others: Vec<(Call, Errno, u64)> = Vec::new();
@@ -222,24 +225,24 @@ impl Limit {
         let (size, of) = (size_text(size), |used: Used| (size_text(used.used), size_text(used.limit)));
         match self {
             Self::Addresses => lang.pick(
-                format!("{size} are more than a process has addresses"),
-                format!("{size} son más de las direcciones que tiene un proceso"),
+                format!("{size} is more than the address space of a process"),
+                format!("{size} es más que el espacio de direcciones de un proceso"),
             ),
             Self::AddressSpace(used) => {
                 let (used, limit) = of(used);
                 lang.pick(
-                    format!("with {size} more its virtual size ({used}) would pass its limit on address space (RLIMIT_AS) of {limit}"),
-                    format!("con {size} más, su memoria virtual ({used}) pasaría de su límite de espacio de direcciones (RLIMIT_AS), {limit}"),
+                    format!("with {size} more, its virtual size ({used}) would exceed its limit on address space (RLIMIT_AS) of {limit}"),
+                    format!("con {size} más, su memoria virtual ({used}) superaría su límite de espacio de direcciones (RLIMIT_AS), {limit}"),
                 )
             }
             Self::Data(used) => {
                 let (used, limit) = of(used);
                 lang.pick(
                     format!(
-                        "with {size} more its data ({used}) would pass its limit (RLIMIT_DATA) of {limit}"
+                        "with {size} more, its data ({used}) would exceed its limit on data (RLIMIT_DATA) of {limit}"
                     ),
                     format!(
-                        "con {size} más, sus datos ({used}) pasarían de su límite (RLIMIT_DATA), {limit}"
+                        "con {size} más, sus datos ({used}) superarían su límite de datos (RLIMIT_DATA), {limit}"
                     ),
                 )
             }
@@ -253,47 +256,47 @@ impl Limit {
             Self::Commit(used) => {
                 let (used, limit) = of(used);
                 lang.pick(
-                    format!("this machine promises no more than it has (vm.overcommit_memory=2): {used} of {limit} are promised already"),
-                    format!("esta máquina no promete más de lo que tiene (vm.overcommit_memory=2): ya tiene prometidos {used} de {limit}"),
+                    format!("this machine does not overcommit memory (vm.overcommit_memory=2): {used} of {limit} are committed already"),
+                    format!("esta máquina no sobreasigna memoria (vm.overcommit_memory=2): ya tiene comprometidos {used} de {limit}"),
                 )
             }
             Self::RuleOfThumb { memory_bytes } => {
                 let memory = size_text(memory_bytes);
                 lang.pick(
-                    format!("{size} at once are more than all memory and swap together ({memory}), which vm.overcommit_memory=0 refuses"),
-                    format!("{size} de una vez son más que toda la memoria y el intercambio juntos ({memory}), y vm.overcommit_memory=0 lo rechaza"),
+                    format!("{size} at once is more than all memory and swap together ({memory}), and vm.overcommit_memory=0 does not allow that"),
+                    format!("{size} de una vez es más que toda la memoria y el intercambio juntos ({memory}), y vm.overcommit_memory=0 no lo permite"),
                 )
             }
         }
     }
 
-    fn mend(self, size: u64) -> Text {
+    fn fix(self, size: u64) -> Text {
         match self {
             Self::Addresses => Text::both(
-                "No setting mends that: the size is a mistake in the program, often a negative number or a damaged length.",
-                "Ningún ajuste lo arregla: ese tamaño es un error del programa, a menudo un número negativo o una longitud dañada.",
+                "No setting fixes this. The size is a bug in the program, often a negative number or a corrupted length.",
+                "Ningún ajuste lo soluciona. Ese tamaño es un error del programa, a menudo un número negativo o una longitud corrupta.",
             ),
             Self::AddressSpace(_) => Text::both(
-                "Raise the limit (`ulimit -v`, LimitAS= of its systemd unit), or better limit what is really used (MemoryMax=): a limit on address space also counts what is never touched.",
-                "Suba el límite (`ulimit -v`, LimitAS= de su unidad de systemd) o, mejor, limite lo que de verdad se usa (MemoryMax=): el límite de espacio de direcciones cuenta también lo que nunca se toca.",
+                "Raise the limit (`ulimit -v`, or LimitAS= of its systemd unit). It is better to limit the memory in use (MemoryMax=), because a limit on address space also counts memory that is never touched.",
+                "Suba el límite (`ulimit -v`, o LimitAS= de su unidad de systemd). Es mejor limitar la memoria en uso (MemoryMax=), porque el límite de espacio de direcciones cuenta también la memoria que nunca se toca.",
             ),
             Self::Data(_) => Text::both(
-                "Raise the limit on data (`ulimit -d`, LimitDATA= of its systemd unit), or let the program keep less.",
-                "Suba el límite de datos (`ulimit -d`, LimitDATA= de su unidad de systemd) o haga que el programa guarde menos.",
+                "Raise the limit on data (`ulimit -d`, or LimitDATA= of its systemd unit), or make the program keep less data.",
+                "Suba el límite de datos (`ulimit -d`, o LimitDATA= de su unidad de systemd) o haga que el programa guarde menos datos.",
             ),
             Self::Mappings(_) => Text::both(
-                "Raise it: `sysctl -w vm.max_map_count=262144` (and a file in /etc/sysctl.d), or see why the program maps so many pieces.",
-                "Súbalo: `sysctl -w vm.max_map_count=262144` (y un archivo en /etc/sysctl.d), o vea por qué el programa asigna tantos trozos.",
+                "Raise the limit with `sysctl -w vm.max_map_count=262144` (and a file in /etc/sysctl.d, to keep it after a reboot). Or find out why the program needs that many mappings.",
+                "Suba el límite con `sysctl -w vm.max_map_count=262144` (y un archivo en /etc/sysctl.d, para conservarlo tras un reinicio). O averigüe por qué el programa necesita tantas zonas.",
             ),
             Self::Commit(_) => Text::both(
-                "End what reserves without using, add swap, or raise vm.overcommit_ratio; vm.overcommit_memory=0 promises by rule of thumb instead.",
-                "Termine lo que reserva sin usar, añada intercambio o suba vm.overcommit_ratio; vm.overcommit_memory=0 promete a ojo.",
+                "Stop programs that reserve memory without using it, add swap, or raise vm.overcommit_ratio. Or let the kernel overcommit memory by its heuristic: vm.overcommit_memory=0.",
+                "Detenga los programas que reservan memoria sin usarla, añada espacio de intercambio o suba vm.overcommit_ratio. O deje que el núcleo sobreasigne memoria con su heurística: vm.overcommit_memory=0.",
             ),
             Self::RuleOfThumb { .. } => Text::told(|lang| {
                 let size = amount::bytes(size, lang);
                 lang.pick(
-                    format!("See whether {size} at once are meant. If they are only reserved, the program should map them with MAP_NORESERVE or PROT_NONE; else it needs a larger machine, or smaller pieces."),
-                    format!("Vea si de verdad se quieren {size} de una vez. Si solo se reservan, el programa debería asignarlos con MAP_NORESERVE o PROT_NONE; si no, necesita una máquina mayor o trozos menores."),
+                    format!("Check whether the program really needs {size} at once. If it only reserves addresses, it should map them with MAP_NORESERVE or PROT_NONE. Otherwise it needs a larger machine, or smaller pieces."),
+                    format!("Compruebe si el programa necesita de verdad {size} de una vez. Si solo reserva direcciones, debería asignarlas con MAP_NORESERVE o PROT_NONE. Si no, necesita una máquina mayor o trozos menores."),
                 )
             }),
         }
@@ -375,7 +378,7 @@ mod tests {
         assert_eq!((finding.rule, finding.severity), (Rule::Refused, Severity::Warning));
         let text = finding.sentence(Lang::En);
         assert!(text.contains("3 requests of db") && text.contains("RLIMIT_AS) of 1.00 GiB"), "{text}");
-        assert!(finding.sentence(Lang::Es).starts_with("Se rechazaron 3 pedidos de db"));
+        assert!(finding.sentence(Lang::Es).starts_with("Se rechazaron 3 solicitudes de db"));
         assert!(finding.advice.text(Lang::En).contains("ulimit -v"));
         assert_eq!((finding.link.call, finding.link.refused), (Some(Call::Mmap), Some(true)));
     }
@@ -404,14 +407,14 @@ mod tests {
             scene.evidence.now = Some(now);
             only(&scene).sentence(Lang::En)
         };
-        assert!(words(1 << 50, Now::default()).contains("more than a process has addresses"));
+        assert!(words(1 << 50, Now::default()).contains("more than the address space of a process"));
         assert!(
             words(20 * GIB, Now::default()).contains("more than all memory and swap together (16.0 GiB)")
         );
         let committed = Used { used: 7 * GIB, limit: 8 * GIB };
         let machine = MachineLimits { overcommit_mode: 2, committed, ..MachineLimits::default() };
         let strict = Now { machine, ..Now::default() };
-        assert!(words(2 * GIB, strict).contains("7.00 GiB of 8.00 GiB are promised"));
+        assert!(words(2 * GIB, strict).contains("7.00 GiB of 8.00 GiB are committed"));
         assert!(words(GIB, Now::default()).contains("vm.max_map_count"), "nothing tells: all are named");
     }
 
@@ -467,12 +470,12 @@ mod tests {
         let finding = only(&scene);
         assert_eq!(finding.subject.processes(), 2);
         assert!(finding.evidence.iter().any(|figure| figure.label.text(Lang::En) == "mlock, ENOMEM"));
-        assert!(finding.sentence(Lang::En).ends_with("One more process of this program shows it."));
+        assert!(finding.sentence(Lang::En).ends_with("One more process of this program shows the same."));
         assert!(finding.sentence(Lang::En).starts_with("7 requests"));
     }
 
     #[test]
-    fn a_locked_limit_has_its_own_mend() {
+    fn a_locked_limit_has_its_own_fix() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Mlockall, 12, 1, 0);
         let finding = only(&scene);

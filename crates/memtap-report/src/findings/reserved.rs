@@ -67,7 +67,7 @@ fn promises(request: &StoredRequest, strict: bool) -> bool {
 fn finding(evidence: &Evidence, life: &Life, reserved: u64, commit: Option<Used>) -> Finding {
     let used = resident(&life.within);
     let mut figures = vec![
-        Figure::new("reserved, writable", "reservado, escribible", Value::Bytes(reserved)),
+        Figure::new("reserved and writable", "reservada y escribible", Value::Bytes(reserved)),
         Figure::new("resident set", "memoria residente", Value::Bytes(used)),
         Figure::new("virtual size", "memoria virtual", Value::Bytes(life.within.virtual_bytes)),
         Figure::new("memory of the machine", "memoria de la máquina", Value::Bytes(evidence.total_bytes())),
@@ -83,12 +83,24 @@ fn finding(evidence: &Evidence, life: &Life, reserved: u64, commit: Option<Used>
         subject: Subject::process(Culprit::from(life)),
         sentence: Text::told(|lang| sentence(life, reserved, used, commit, lang)),
         evidence: figures,
-        advice: Text::both(
-            "If it needs the addresses only, let it map them with PROT_NONE or MAP_NORESERVE and make parts writable as it uses them; else set its pools and heaps (-Xmx, shared_buffers, workers) to what it uses.",
-            "Si solo necesita las direcciones, que las asigne con PROT_NONE o MAP_NORESERVE y haga escribible cada parte cuando la use; si no, ajuste sus reservas y montículos (-Xmx, shared_buffers, procesos) a lo que usa.",
-        ),
+        advice: advice(commit.is_some()),
         link: Link::to(View::Process, &evidence.range),
         weight: reserved as f64,
+    }
+}
+
+/// Where the kernel does not overcommit, it counts mappings with MAP_NORESERVE as well.
+fn advice(strict: bool) -> Text {
+    if strict {
+        Text::both(
+            "If the program needs only the addresses, it should map them with PROT_NONE and make parts writable as it uses them. Otherwise, size its pools and heaps (-Xmx, shared_buffers, number of workers) to what it uses.",
+            "Si el programa solo necesita las direcciones, debería asignarlas con PROT_NONE y hacer escribible cada parte cuando la use. Si no, ajuste sus pools y montículos (-Xmx, shared_buffers, número de procesos) a lo que usa.",
+        )
+    } else {
+        Text::both(
+            "If the program needs only the addresses, it should map them with PROT_NONE or MAP_NORESERVE, and make parts writable as it uses them. Otherwise, size its pools and heaps (-Xmx, shared_buffers, number of workers) to what it uses.",
+            "Si el programa solo necesita las direcciones, debería asignarlas con PROT_NONE o MAP_NORESERVE y hacer escribible cada parte cuando la use. Si no, ajuste sus pools y montículos (-Xmx, shared_buffers, número de procesos) a lo que usa.",
+        )
     }
 }
 
@@ -99,22 +111,22 @@ fn sentence(life: &Life, reserved: u64, used: u64, commit: Option<Used>, lang: L
     match (lang, share) {
         (Lang::En, None) => {
             format!(
-                "{name} (pid {pid}) has reserved {reserved} of writable memory and uses {used}: if it comes to use it, this machine cannot give it."
+                "{name} (pid {pid}) has reserved {reserved} of writable memory and uses {used}. If it used all of it, the machine could run out of memory."
             )
         }
         (Lang::Es, None) => {
             format!(
-                "{name} (pid {pid}) tiene reservados {reserved} de memoria escribible y usa {used}: si llega a usarla, esta máquina no puede dársela."
+                "{name} (pid {pid}) tiene reservados {reserved} de memoria escribible y usa {used}. Si llegara a usarla toda, la máquina podría quedarse sin memoria."
             )
         }
         (Lang::En, Some(share)) => {
             format!(
-                "{name} (pid {pid}) has reserved {reserved} of writable memory and uses {used}; this machine promises no more than it has, and {share} % of that is taken."
+                "{name} (pid {pid}) has reserved {reserved} of writable memory and uses {used}. This machine does not overcommit memory (vm.overcommit_memory=2), and {share} % of its CommitLimit is taken."
             )
         }
         (Lang::Es, Some(share)) => {
             format!(
-                "{name} (pid {pid}) tiene reservados {reserved} de memoria escribible y usa {used}; esta máquina no promete más de lo que tiene, y el {share} % ya está tomado."
+                "{name} (pid {pid}) tiene reservados {reserved} de memoria escribible y usa {used}. Esta máquina no sobreasigna memoria (vm.overcommit_memory=2), y ya está ocupado el {share} % de su CommitLimit."
             )
         }
     }
@@ -204,7 +216,7 @@ mod tests {
         let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
         assert_eq!(finding.severity, Severity::Warning);
         assert!(
-            finding.sentence(Lang::En).contains("90 % of that is taken"),
+            finding.sentence(Lang::En).contains("90 % of its CommitLimit is taken"),
             "{}",
             finding.sentence(Lang::En)
         );

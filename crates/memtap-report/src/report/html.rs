@@ -258,6 +258,6 @@ mod tests {
         let text = rendered(Lang::En);
         assert!(text.contains("The records of 10 requests (1.00 %) were lost"));
         assert!(text.contains("The history begins at 2026-11-24 12:01:00"));
-        assert!(rendered(Lang::Es).contains("Los registros de 10 pedidos (1,00 %) se perdieron"));
+        assert!(rendered(Lang::Es).contains("Los registros de 10 solicitudes (1,00 %) se perdieron"));
     }
 }

@@ -88,7 +88,7 @@ pub enum ReportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No such machine has written into it.
-    #[error("the history knows no machine '{asked}'; it knows {known}")]
+    #[error("unknown machine '{asked}'; machines in the history: {known}")]
     UnknownHost {
         /// Which was asked for.
         asked: String,
@@ -96,10 +96,10 @@ pub enum ReportError {
         known: String,
     },
     /// Nothing lies between.
-    #[error("the range is empty: its begin must lie before its end")]
+    #[error("the range is empty: its start must be before its end")]
     EmptyRange,
     /// It was ended from outside.
-    #[error("the report was not finished: it was stopped")]
+    #[error("the report was stopped before it was finished")]
     Stopped,
 }
 

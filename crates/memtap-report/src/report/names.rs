@@ -43,7 +43,7 @@ impl FromStr for NamePattern {
             Ok(glob) if !text.is_empty() => {
                 Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
             }
-            Ok(_) => Err("the pattern is empty; write for example postgres or 'python*'".to_owned()),
+            Ok(_) => Err("the pattern is empty; use, for example, postgres or 'python*'".to_owned()),
             Err(error) => Err(format!("invalid pattern '{text}': {}", error.kind())),
         }
     }

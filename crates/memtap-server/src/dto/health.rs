@@ -110,14 +110,21 @@ struct RunsAs {
 struct Notice {
     /// What is missing, or what went wrong.
     what: String,
-    /// What mends it.
+    /// How to fix it.
+    fix: String,
+    /// The same text as `fix`, under its former name.
+    #[schema(deprecated)]
     mend: String,
 }
 
 impl Notice {
+    fn new(what: String, fix: String) -> Self {
+        Self { what, mend: fix.clone(), fix }
+    }
+
     /// Requests are being dropped before they are in the history.
     fn of_drops(cause: DropCause) -> Self {
-        let (why, mend) = match cause {
+        let (why, fix) = match cause {
             DropCause::QueueFull => (
                 "they arrive faster than memtap can write them, and the queue in memory is full",
                 "give memtap more memory with --memory, or a faster disk to the history (--store) and the spool (--spool)",
@@ -143,7 +150,7 @@ impl Notice {
                 "enable the spool: set --spool-size above 0 and a writable --spool DIR",
             ),
         };
-        Self { what: format!("requests are being dropped from the history: {why}"), mend: mend.to_owned() }
+        Self::new(format!("requests are being dropped from the history: {why}"), fix.to_owned())
     }
 }
 
@@ -202,7 +209,7 @@ impl Health {
             notices: state
                 .notices()
                 .into_iter()
-                .map(|notice| Notice { what: notice.what, mend: notice.mend })
+                .map(|notice| Notice::new(notice.what, notice.fix))
                 .chain(drops)
                 .collect(),
         }

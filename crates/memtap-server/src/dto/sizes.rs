@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memtap_report::{Lang, refusal_meaning, refusal_mend};
+use memtap_report::{Lang, refusal_fix, refusal_meaning};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -89,7 +89,10 @@ struct Refused {
     error: String,
     /// Meaning of the errno for this call, as text.
     meaning: String,
-    /// How to fix it; null if programs cause it on purpose or handle it without harm.
+    /// How to fix it; null for refusals that programs expect or that do no harm.
+    fix: Option<String>,
+    /// The same text as `fix`, under its former name.
+    #[schema(deprecated)]
     mend: Option<String>,
     count: u64,
     /// Largest requested size.
@@ -100,22 +103,55 @@ struct Refused {
 
 impl RefusalList {
     pub(crate) fn of(found: Vec<memtap_store::Refused>, lang: Lang) -> Self {
-        let refused = |refused: memtap_store::Refused| Refused {
-            host: refused.host,
-            pid: refused.pid.0,
-            start_time: Time(refused.started_at),
-            name: refused.name.to_text(),
-            call: refused.call.name(),
-            errno: refused.errno.0,
-            error: refused.errno.to_string(),
-            meaning: refusal_meaning(refused.call, refused.errno).text(lang).to_string(),
-            mend: refusal_mend(refused.call, refused.errno, refused.largest_bytes)
-                .map(|mend| mend.text(lang).to_string()),
-            count: refused.count,
-            largest_bytes: refused.largest_bytes,
-            first_time: Time(refused.first),
-            last_time: Time(refused.last),
+        let refused = |refused: memtap_store::Refused| {
+            let fix = refusal_fix(refused.call, refused.errno, refused.largest_bytes)
+                .map(|fix| fix.text(lang).to_owned());
+            Refused {
+                host: refused.host,
+                pid: refused.pid.0,
+                start_time: Time(refused.started_at),
+                name: refused.name.to_text(),
+                call: refused.call.name(),
+                errno: refused.errno.0,
+                error: refused.errno.to_string(),
+                meaning: refusal_meaning(refused.call, refused.errno).text(lang).to_string(),
+                mend: fix.clone(),
+                fix,
+                count: refused.count,
+                largest_bytes: refused.largest_bytes,
+                first_time: Time(refused.first),
+                last_time: Time(refused.last),
+            }
         };
         Self { refusals: found.into_iter().map(refused).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memtap_model::{Call, Comm, Errno, Tgid, WallClock};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_fix_also_under_its_former_name() {
+        let refused = |call, errno| memtap_store::Refused {
+            host: "box".into(),
+            pid: Tgid(7),
+            started_at: WallClock(0),
+            name: Comm::new(b"db"),
+            call,
+            errno,
+            count: 1,
+            largest_bytes: 1 << 30,
+            first: WallClock(1),
+            last: WallClock(1),
+        };
+        let found = vec![refused(Call::Mmap, Errno::ENOMEM), refused(Call::Madvise, Errno(22))];
+        let json = serde_json::to_value(RefusalList::of(found, Lang::En)).unwrap();
+        let (limit, probe) = (&json["refusals"][0], &json["refusals"][1]);
+        assert!(limit["fix"].as_str().unwrap().contains("ulimit -v"), "{limit}");
+        assert_eq!(limit["fix"], limit["mend"]);
+        assert!(probe["fix"].is_null() && probe["mend"].is_null(), "{probe}");
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn state() -> State {
             capabilities: vec!["CAP_SYS_PTRACE".to_owned()],
             nice: -10,
         },
-        notices: vec![Notice { what: "something".to_owned(), mend: "sudo mend".to_owned() }],
+        notices: vec![Notice { what: "something".to_owned(), fix: "sudo fix".to_owned() }],
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),
     };

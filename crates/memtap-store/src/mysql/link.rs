@@ -138,8 +138,8 @@ impl Link {
         self.mysql(true, format!("no answer within {} s", within.as_secs()), "Check the server")
     }
 
-    pub(super) fn mysql(&self, away: bool, reason: String, mend: &'static str) -> StoreError {
-        StoreError::Mysql { database: self.url.to_string(), away, reason, mend }
+    pub(super) fn mysql(&self, away: bool, reason: String, fix: &'static str) -> StoreError {
+        StoreError::Mysql { database: self.url.to_string(), away, reason, fix }
     }
 
     pub(super) fn error(&self, error: &mysql_async::Error) -> StoreError {
@@ -147,12 +147,12 @@ impl Link {
             mysql_async::Error::Server(server) => self.mysql(
                 matches!(server.code, 1040 | 1053 | 1927 | 2006 | 2013),
                 format!("{} (error {})", server.message, server.code),
-                mend(server),
+                fix(server),
             ),
             mysql_async::Error::Io(_)
             | mysql_async::Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
-                let mend = "Start the server, or correct the address. New data is queued until then";
-                self.mysql(true, root(error), mend)
+                let fix = "Start the server, or correct the address. New data is queued until then";
+                self.mysql(true, root(error), fix)
             }
             other => self.mysql(false, other.to_string(), "See the server's log"),
         }
@@ -191,7 +191,7 @@ pub(super) fn is_of_the_row(error: &mysql_async::Error) -> bool {
     }
 }
 
-fn mend(error: &ServerError) -> &'static str {
+fn fix(error: &ServerError) -> &'static str {
     match error.code {
         1045 | 1698 => "Correct user and password in --store mysql://USER:PASSWORD@HOST:PORT/DATABASE",
         1044 | 1142 | 1143 | 1227 | 1370 => {

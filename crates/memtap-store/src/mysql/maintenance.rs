@@ -127,7 +127,7 @@ impl Database {
             Some(1) => database.query("SELECT version FROM memtap_schema")?.pop(),
             _ => None,
         };
-        let of_another = |reason: String, mend| Err(database.link.mysql(false, reason, mend));
+        let of_another = |reason: String, fix| Err(database.link.mysql(false, reason, fix));
         let known = schema::VERSION;
         match version {
             None => of_another("it has no memtap tables".to_owned(), "Name the history with --store"),

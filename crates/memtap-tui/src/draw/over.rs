@@ -18,7 +18,7 @@ pub(super) fn help(app: &App, frame: &mut Frame, body: Rect, scroll: u16) -> u16
     let mut lines = Vec::new();
     for notice in &app.model.about.notices {
         lines.push(Line::styled("What is missing", look.strong()));
-        let told = format!("{}. To fix it: {}", notice.what, notice.mend);
+        let told = format!("{}. To fix it: {}", notice.what, notice.fix);
         lines.extend(strip::wrapped(&told, 76).into_iter().map(|line| Line::raw(format!("  {line}"))));
     }
     for (place, keys) in HELP {

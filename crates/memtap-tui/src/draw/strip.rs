@@ -179,10 +179,10 @@ pub(super) fn notices(app: &App, width: u16) -> Vec<Line<'static>> {
     let width = usize::from(width).saturating_sub(2);
     let plain = app.model.trouble.iter().chain(app.log.last()).map(|told| (told.as_str(), None));
     let known =
-        app.model.about.notices.iter().map(|notice| (notice.what.as_str(), Some(notice.mend.as_str())));
-    let lines = plain.chain(known).flat_map(|(what, mend)| {
-        let mend = mend.map(|mend| brief(&format!("to fix it: {mend}"), width)).unwrap_or_default();
-        brief(what, width).into_iter().chain(mend).enumerate().collect::<Vec<_>>()
+        app.model.about.notices.iter().map(|notice| (notice.what.as_str(), Some(notice.fix.as_str())));
+    let lines = plain.chain(known).flat_map(|(what, fix)| {
+        let fix = fix.map(|fix| brief(&format!("to fix it: {fix}"), width)).unwrap_or_default();
+        brief(what, width).into_iter().chain(fix).enumerate().collect::<Vec<_>>()
     });
     lines
         .take(NOTICE_LINES)

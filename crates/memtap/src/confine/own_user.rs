@@ -63,7 +63,7 @@ pub(super) fn prepare(places: &Places) -> Result<User, Notice> {
 
 /// That memtap stays root, and how to change it.
 pub(super) fn stays(reason: &str, fix: &str) -> Notice {
-    Notice { what: format!("memtap stays root: {reason}"), mend: fix.to_owned() }
+    Notice { what: format!("memtap stays root: {reason}"), fix: fix.to_owned() }
 }
 
 fn history_stays(reason: &str) -> Notice {

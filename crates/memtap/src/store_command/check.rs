@@ -20,7 +20,7 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
         writeln!(text, "{}", printable(finding))?;
     }
     print(&text)?;
-    let mend = match url {
+    let fix = match url {
         StoreUrl::Mysql(_) => {
             "Save what can still be read with memtap store export. Check the server's log and its backups"
         }
@@ -28,5 +28,5 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
             "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
         }
     };
-    bail!("{} is damaged. {mend}", name(url))
+    bail!("{} is damaged. {fix}", name(url))
 }

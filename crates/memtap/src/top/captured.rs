@@ -33,7 +33,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     };
     let opened = confine::open(source, &capture, arguments.priority.nice)?;
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
-    let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, mend: notice.mend };
+    let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, fix: notice.fix };
     let about = About {
         hostname: machine.hostname,
         source: opened.source.kind().name().to_owned(),

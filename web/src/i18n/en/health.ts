@@ -3,7 +3,7 @@
 export const health = {
   notices: "Notices, and how to fix them",
   noNotices: "No notices: memtap has everything it needs.",
-  mend: "Fix:",
+  fix: "Fix:",
   capture: "Capture",
   version: "version",
   source: "source",

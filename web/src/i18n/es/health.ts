@@ -5,7 +5,7 @@ import type { Spanish } from "./spanish";
 export const health: Spanish<typeof english> = {
   notices: "Avisos y cómo resolverlos",
   noNotices: "Sin avisos: memtap tiene todo lo que necesita.",
-  mend: "Solución:",
+  fix: "Solución:",
   capture: "Captura",
   version: "versión",
   source: "fuente",

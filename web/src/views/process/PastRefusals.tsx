@@ -1,4 +1,4 @@
-/** What the kernel refused to a process within the time that is shown: what it means, and what mends it. */
+/** What the kernel refused to a process within the time that is shown: what it means, and how to fix it. */
 import { clock } from "../../lib/format";
 import { visible } from "../../lib/visible";
 import { useHistory } from "../../live/history";
@@ -31,7 +31,7 @@ export function PastRefusals({ refusals }: { refusals: RefusalList["refusals"] }
               {clock(one.last_time)} <b>{visible(one.call)}</b> <Bytes value={one.largest_bytes} /> × <Count value={one.count} /> →{" "}
               <span className="bad">{visible(one.error)}</span>: {visible(one.meaning)}
             </p>
-            {one.mend !== null && <p className="muted">{visible(one.mend)}</p>}
+            {one.fix !== null && <p className="muted">{visible(one.fix)}</p>}
           </li>
         ))}
       </ul>

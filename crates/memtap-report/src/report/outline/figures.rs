@@ -38,7 +38,7 @@ fn nothing(page: &Page<'_>) -> String {
             .to_owned();
     }
     page.say(
-        format!("The history has no data in this range. It has data of {known}."),
+        format!("The history has no data in this range. It has data from {known}."),
         format!("El historial no tiene datos de este intervalo. Tiene datos de {known}."),
     )
 }
@@ -49,14 +49,14 @@ fn figures(page: &Page<'_>) -> Vec<Figure> {
     let bytes =
         |english, spanish, read: Read| figure(page, (english, spanish), read, Cell::Bytes, Cell::BytesChange);
     vec![
-        count("Requests", "Pedidos", |it| Some(it.requests)),
-        count("Refused", "Rechazados", |it| Some(it.refused)),
-        bytes("Requested", "Memoria pedida", |it| Some(it.requested_bytes)),
+        count("Requests", "Solicitudes", |it| Some(it.requests)),
+        count("Refused", "Rechazadas", |it| Some(it.refused)),
+        bytes("Requested", "Memoria solicitada", |it| Some(it.requested_bytes)),
         bytes("Granted", "Memoria concedida", |it| it.granted_bytes),
         bytes("Released", "Memoria liberada", |it| it.released_bytes),
-        bytes("Highest resident memory", "Máxima memoria residente", |it| it.peak_resident_bytes),
-        bytes("Highest virtual memory", "Máxima memoria virtual", |it| it.peak_virtual_bytes),
-        bytes("Least available memory", "Mínima memoria disponible", |it| it.least_available_bytes),
+        bytes("Highest resident memory", "Memoria residente máxima", |it| it.peak_resident_bytes),
+        bytes("Highest virtual memory", "Memoria virtual máxima", |it| it.peak_virtual_bytes),
+        bytes("Least available memory", "Memoria disponible mínima", |it| it.least_available_bytes),
         pressure(page),
         count("Processes", "Procesos", |it| Some(it.processes)),
         count("Short-lived processes", "Procesos breves", |it| Some(it.short_lived)),
@@ -86,7 +86,7 @@ fn pressure(page: &Page<'_>) -> Figure {
         (before, _) => (before.map_or(Cell::None, Cell::Percent), Cell::None),
     });
     Figure {
-        label: page.say("Highest memory pressure", "Máxima presión de memoria"),
+        label: page.say("Highest memory pressure", "Presión de memoria máxima"),
         cell: now.map_or(Cell::None, Cell::Percent),
         compared: before,
     }
@@ -103,52 +103,56 @@ fn missing(page: &Page<'_>) -> Vec<Block> {
         let part = crate::decimal(part, 2, page.lang);
         warn(
             format!(
-                "The records of {lost} requests ({part} %) were lost on the way from the kernel. The sums (requests, bytes, refusals, sizes of \
-                 processes) are kept in the kernel and hold them; the lists of single requests, of frequent sizes and of reasons for refusals may lack them."
+                "The records of {lost} requests ({part} %) were lost between the kernel and memtap. The totals (requests, bytes, refusals, process sizes) \
+                 are kept in the kernel and include them. The lists of requests, frequent sizes and reasons for refusals may be incomplete."
             ),
             format!(
-                "Los registros de {lost} pedidos ({part} %) se perdieron en el camino desde el núcleo. Las sumas (pedidos, bytes, rechazos, tamaños \
-                 de procesos) se llevan en el núcleo y los incluyen; en las listas de pedidos sueltos, de tamaños frecuentes y de motivos de rechazo pueden faltar."
+                "Los registros de {lost} solicitudes ({part} %) se perdieron entre el núcleo y memtap. Los totales (solicitudes, bytes, rechazos, tamaños \
+                 de procesos) se llevan en el núcleo y las incluyen. Las listas de solicitudes, de tamaños frecuentes y de motivos de rechazo pueden estar incompletas."
             ),
         );
     }
     if let Some(at) = missing.before {
         let at = when::second(at, page.audience);
         warn(
-            format!("The history begins at {at}: nothing is known of the time before."),
-            format!("El historial empieza el {at}: de lo anterior no se sabe nada."),
+            format!("The history begins at {at}. There is no data before that time."),
+            format!("El historial empieza el {at}. No hay datos anteriores."),
         );
     }
     if let Some(at) = missing.after {
         let at = when::second(at, page.audience);
         warn(
-            format!("The history ends at {at}: nothing is known of the time after."),
-            format!("El historial termina el {at}: de lo posterior no se sabe nada."),
+            format!("The history ends at {at}. There is no data after that time."),
+            format!("El historial termina el {at}. No hay datos posteriores."),
         );
     }
     if missing.processes > 0 {
         let more = page.count(missing.processes);
         warn(
             format!(
-                "{more} processes with few requests were not looked at one by one: short-lived ones and changes by program may lack them."
+                "{more} processes with few requests were not read one by one. They may be missing from the short-lived processes and from the changes by program."
             ),
             format!(
-                "{more} procesos con pocos pedidos no se miraron uno por uno: pueden faltar entre los breves y en los cambios por programa."
+                "{more} procesos con pocas solicitudes no se leyeron uno por uno. Pueden faltar entre los procesos breves y en los cambios por programa."
             ),
         );
     }
     if let Some(at) = missing.requests_since {
         let at = when::second(at, page.audience);
         warn(
-            format!("Requests by call were counted from {at} on: there are too many before."),
-            format!("Los pedidos por llamada se contaron desde el {at}: antes hay demasiados."),
+            format!(
+                "Requests by call are counted from {at} on, because the range has too many to count them all."
+            ),
+            format!(
+                "Las solicitudes por llamada se cuentan desde el {at}, porque el intervalo tiene demasiadas para contarlas todas."
+            ),
         );
     }
     if blocks.is_empty() && report.memory.is_some() {
         blocks.push(Block::Say(
             page.say(
-                "No record was lost on the way from the kernel in this range. What the store had to drop, if anything, is told on the page of health.",
-                "En este intervalo no se perdió ningún registro en el camino desde el núcleo. Lo que el almacén tuvo que descartar, si algo, se ve en la página de estado.",
+                "No record was lost between the kernel and memtap in this range. The Health view shows whether the store dropped any data.",
+                "En este intervalo no se perdió ningún registro entre el núcleo y memtap. La vista Estado muestra si el almacén descartó datos.",
             )
             .to_owned(),
         ));
@@ -189,7 +193,7 @@ pub(super) fn findings(page: &Page<'_>) -> Section {
         let reasons: Vec<&str> = report.not_looked_at.iter().map(|why| why.text(page.lang)).collect();
         blocks.push(Block::Say(format!(
             "{} {}",
-            page.say("Not looked at:", "No se miró:"),
+            page.say("Not checked:", "Sin revisar:"),
             reasons.join(" ")
         )));
     }
@@ -236,8 +240,8 @@ pub(super) fn comparison(page: &Page<'_>) -> Option<Section> {
             0,
             Block::Warn(
                 page.say(
-                    "The ranges are not of the same length: sums grow with it, sizes do not.",
-                    "Los intervalos no duran lo mismo: las sumas crecen con la duración; los tamaños, no.",
+                    "The two ranges differ in length. Sums grow with the length, sizes do not.",
+                    "Los dos intervalos no duran lo mismo. Las sumas crecen con la duración; los tamaños, no.",
                 )
                 .to_owned(),
             ),

@@ -23,7 +23,7 @@ pub(super) fn machine(page: &Page<'_>) -> Option<Section> {
         Some(highest) if highest.some_avg10 <= 0.0 => page
             .say(
                 "No task waited for memory: the pressure was 0 all the time.",
-                "Ninguna tarea esperó por memoria: la presión fue 0 todo el tiempo.",
+                "Ninguna tarea tuvo que esperar memoria: la presión fue 0 todo el tiempo.",
             )
             .to_owned(),
         Some(highest) => {
@@ -31,8 +31,8 @@ pub(super) fn machine(page: &Page<'_>) -> Option<Section> {
             let some = crate::decimal(highest.some_avg10, 1, page.lang);
             let full = crate::decimal(highest.full_avg10, 1, page.lang);
             page.say(
-                format!("Highest pressure around {at}: in {some} % of ten seconds a task waited for memory, in {full} % all did."),
-                format!("Presión máxima hacia el {at}: en el {some} % de diez segundos alguna tarea esperó por memoria; en el {full} %, todas."),
+                format!("Highest memory pressure around {at}: over 10 seconds, some task waited for memory {some} % of the time, and all tasks did {full} % of the time."),
+                format!("Presión de memoria máxima hacia el {at}: en 10 segundos, alguna tarea esperó memoria el {some} % del tiempo; todas las tareas, el {full} %."),
             )
         }
     };
@@ -46,9 +46,7 @@ fn parts(page: &Page<'_>) -> [(&'static str, Colour, Read); 4] {
     [
         (page.say("Programs", "Programas"), Colour::Named("programs"), |point| point.programs_bytes),
         (page.say("Kernel", "Núcleo"), Colour::Named("kernel"), |point| point.kernel_bytes),
-        (page.say("Cache of files", "Caché de archivos"), Colour::Named("cache"), |point| {
-            point.cached_bytes
-        }),
+        (page.say("File cache", "Caché de archivos"), Colour::Named("cache"), |point| point.cached_bytes),
         (page.say("Free", "Libre"), Colour::Named("free"), |point| point.free_bytes),
     ]
 }
@@ -72,7 +70,9 @@ fn chart(page: &Page<'_>) -> Option<Chart> {
     });
     let (start, end) = (memory.at_start.available_bytes, memory.at_end.available_bytes);
     Some(Chart {
-        title: page.say("The machine's memory over time", "La memoria de la máquina en el tiempo").to_owned(),
+        title: page
+            .say("The machine's memory over time", "La memoria de la máquina a lo largo del tiempo")
+            .to_owned(),
         description: page.say(
             format!("Available memory went from {} to {}.", page.bytes(start), page.bytes(end)),
             format!("La memoria disponible pasó de {} a {}.", page.bytes(start), page.bytes(end)),
@@ -118,8 +118,8 @@ pub(super) fn oom_kills(page: &Page<'_>) -> Section {
     let kills = &page.report.oom_kills;
     if kills.is_empty() {
         let none = page.say(
-            "The kernel killed no process for want of memory.",
-            "El núcleo no mató ningún proceso por falta de memoria.",
+            "There were no OOM kills in this range.",
+            "No hubo muertes por falta de memoria en este intervalo.",
         );
         return page.section("oom", title, vec![Block::Say(none.to_owned())]);
     }
@@ -134,14 +134,16 @@ pub(super) fn oom_kills(page: &Page<'_>) -> Section {
         ]
     });
     let table = Table {
-        caption: page.say("Who was killed, the latest first", "Quién murió, lo último primero").to_owned(),
+        caption: page
+            .say("Killed processes, latest first", "Procesos matados, los más recientes primero")
+            .to_owned(),
         columns: vec![
             page.text_column("Time", "Hora"),
             page.text_column("Process", "Proceso"),
             page.number_column("Pid", "Pid"),
             page.number_column("Resident", "Residente"),
             page.text_column("Container", "Contenedor"),
-            page.text_column("Asked for a page", "Pidió una página"),
+            page.text_column("Requested the page", "Solicitó la página"),
         ],
         rows: rows.collect(),
     };

@@ -19,11 +19,11 @@ pub(super) fn resident(page: &Page<'_>) -> Option<Section> {
     let name = super::visible(&largest.name);
     let chart = Chart {
         title: page
-            .say("Resident memory of the largest programs", "Memoria residente de los mayores programas")
+            .say("Resident memory of the largest programs", "Memoria residente de los programas más grandes")
             .to_owned(),
         description: page.say(
-            format!("The largest is {name}. Memory that processes share counts once for each."),
-            format!("El mayor es {name}. La memoria compartida cuenta una vez por proceso."),
+            format!("The largest is {name}. Shared memory counts once for each process."),
+            format!("El más grande es {name}. La memoria compartida cuenta una vez por proceso."),
         ),
         span: page.report.asked.span,
         step_s: resident.step_s,
@@ -33,7 +33,7 @@ pub(super) fn resident(page: &Page<'_>) -> Option<Section> {
         unit: Unit::Bytes,
         top: None,
     };
-    let title = ("Programs over time", "Los programas en el tiempo");
+    let title = ("Programs over time", "Los programas a lo largo del tiempo");
     Some(page.section("resident", title, vec![Block::Chart(chart)]))
 }
 
@@ -44,8 +44,8 @@ pub(super) fn rankings(page: &Page<'_>) -> Option<Section> {
         return None;
     }
     let about = page.say(
-        "Processes of one name together. Sizes are the highest that they had together; their change is from the start of the range to its end.",
-        "Los procesos de un mismo nombre, juntos. Los tamaños son los máximos que tuvieron juntos; su cambio va del principio al final del intervalo.",
+        "Processes with the same name are added up. Sizes are their highest sum within the range. Changes are from the start of the range to its end.",
+        "Se suman los procesos del mismo nombre. Los tamaños son su suma máxima en el intervalo. Los cambios van del principio al final del intervalo.",
     );
     let blocks = vec![Block::Say(about.to_owned()), Block::Tables(tables)];
     Some(page.section("programs", ("Top programs", "Programas principales"), blocks))
@@ -53,12 +53,12 @@ pub(super) fn rankings(page: &Page<'_>) -> Option<Section> {
 
 fn caption(page: &Page<'_>, by: Measure) -> &'static str {
     match by {
-        Measure::Requested => page.say("By memory requested", "Por memoria pedida"),
+        Measure::Requested => page.say("By memory requested", "Por memoria solicitada"),
         Measure::Granted => page.say("By memory granted", "Por memoria concedida"),
         Measure::Resident => page.say("By resident peak", "Por máximo residente"),
         Measure::Virtual => page.say("By virtual peak", "Por máximo virtual"),
-        Measure::Requests => page.say("By requests", "Por pedidos"),
-        Measure::Refused => page.say("By refused requests", "Por pedidos rechazados"),
+        Measure::Requests => page.say("By requests", "Por solicitudes"),
+        Measure::Refused => page.say("By refused requests", "Por solicitudes rechazadas"),
     }
 }
 
@@ -99,15 +99,15 @@ fn table(page: &Page<'_>, ranking: &Ranking) -> Table {
         page.number_column("Processes", "Procesos"),
         page.number_column(
             if is_count { "Requests" } else { "Memory" },
-            if is_count { "Pedidos" } else { "Memoria" },
+            if is_count { "Solicitudes" } else { "Memoria" },
         ),
-        page.text_column("Against the first", "Frente al primero"),
+        page.text_column("Relative to the first", "Respecto al primero"),
     ];
     if is_size {
-        columns.push(page.number_column("In the range", "En el intervalo"));
+        columns.push(page.number_column("Change", "Cambio"));
     }
     if is_compared {
-        columns.push(page.number_column("Against the compared", "Frente al comparado"));
+        columns.push(page.number_column("vs. other range", "Frente al otro intervalo"));
     }
     Table { caption: caption(page, ranking.by).to_owned(), columns, rows }
 }
@@ -134,16 +134,16 @@ pub(super) fn processes(page: &Page<'_>) -> Option<Section> {
         columns: vec![
             page.text_column("Process", "Proceso"),
             page.number_column("Pid", "Pid"),
-            page.text_column("Of", "De"),
+            page.text_column("Owner", "Propietario"),
             page.number_column("Resident peak", "Máximo residente"),
             page.text_column("When", "Cuándo"),
-            page.number_column("At its end", "Al final"),
+            page.number_column("At the end", "Al final"),
             page.number_column("Change", "Cambio"),
             page.number_column("Virtual peak", "Máximo virtual"),
         ],
         rows: rows.collect(),
     };
-    Some(page.section("processes", ("Largest processes", "Mayores procesos"), vec![Block::Table(table)]))
+    Some(page.section("processes", ("Largest processes", "Procesos más grandes"), vec![Block::Table(table)]))
 }
 
 /// What it belongs to: the narrowest that is known.
@@ -170,19 +170,19 @@ pub(super) fn requesters(page: &Page<'_>) -> Option<Section> {
         ]
     });
     let table = Table {
-        caption: page.say("Processes by requests", "Procesos por pedidos").to_owned(),
+        caption: page.say("Processes by number of requests", "Procesos por número de solicitudes").to_owned(),
         columns: vec![
             page.text_column("Process", "Proceso"),
             page.number_column("Pid", "Pid"),
-            page.text_column("Of", "De"),
-            page.number_column("Requests", "Pedidos"),
-            page.number_column("Each second", "Por segundo"),
-            page.number_column("Refused", "Rechazados"),
-            page.number_column("Requested", "Memoria pedida"),
+            page.text_column("Owner", "Propietario"),
+            page.number_column("Requests", "Solicitudes"),
+            page.number_column("Per second", "Por segundo"),
+            page.number_column("Refused", "Rechazadas"),
+            page.number_column("Requested", "Memoria solicitada"),
         ],
         rows: rows.collect(),
     };
-    let title = ("Most frequent requesters", "Quienes más piden");
+    let title = ("Processes with the most requests", "Procesos con más solicitudes");
     Some(page.section("requesters", title, vec![Block::Table(table)]))
 }
 
@@ -195,8 +195,8 @@ pub(super) fn short_lived(page: &Page<'_>) -> Option<Section> {
     let (processes, requests) = (page.count(short.processes), page.count(short.requests));
     let bytes = page.bytes(short.requested_bytes);
     let about = page.say(
-        format!("{processes} processes began and ended within the range and lived less than {below}. They made {requests} requests and asked for {bytes}."),
-        format!("{processes} procesos empezaron y terminaron dentro del intervalo y duraron menos de {below}. Hicieron {requests} pedidos y pidieron {bytes}."),
+        format!("{processes} processes started and ended within the range, each in less than {below}. They made {requests} requests and were granted {bytes}."),
+        format!("{processes} procesos empezaron y terminaron dentro del intervalo, cada uno en menos de {below}. Hicieron {requests} solicitudes y se les concedieron {bytes}."),
     );
     let rows = short.programs.iter().map(|program| {
         vec![
@@ -207,12 +207,14 @@ pub(super) fn short_lived(page: &Page<'_>) -> Option<Section> {
         ]
     });
     let table = Table {
-        caption: page.say("Programs with the most of them", "Los programas con más de ellos").to_owned(),
+        caption: page
+            .say("Programs with the most short-lived processes", "Programas con más procesos breves")
+            .to_owned(),
         columns: vec![
             page.text_column("Program", "Programa"),
             page.number_column("Processes", "Procesos"),
-            page.number_column("Requests", "Pedidos"),
-            page.number_column("Requested", "Memoria pedida"),
+            page.number_column("Requests", "Solicitudes"),
+            page.number_column("Requested", "Memoria solicitada"),
         ],
         rows: rows.collect(),
     };

@@ -20,19 +20,19 @@ pub(super) fn by_call(page: &Page<'_>) -> Option<Section> {
         ]
     });
     let table = Table {
-        caption: page.say("Requests by call", "Pedidos por llamada").to_owned(),
+        caption: page.say("Requests by call", "Solicitudes por llamada").to_owned(),
         columns: vec![
             page.text_column("Call", "Llamada"),
-            page.number_column("Requests", "Pedidos"),
-            page.text_column("Against the most frequent", "Frente a la más frecuente"),
-            page.number_column("Refused", "Rechazados"),
-            page.number_column("Bytes named", "Bytes indicados"),
+            page.number_column("Requests", "Solicitudes"),
+            page.text_column("Relative to the most frequent", "Respecto a la más frecuente"),
+            page.number_column("Refused", "Rechazadas"),
+            page.number_column("Requested", "Memoria solicitada"),
         ],
         rows: rows.collect(),
     };
     let chart = chart(page).map(Block::Chart);
     let blocks = chart.into_iter().chain([Block::Table(table)]).collect();
-    Some(page.section("calls", ("Requests by call", "Pedidos por llamada"), blocks))
+    Some(page.section("calls", ("Requests by call", "Solicitudes por llamada"), blocks))
 }
 
 fn chart(page: &Page<'_>) -> Option<Chart> {
@@ -68,10 +68,10 @@ fn chart(page: &Page<'_>) -> Option<Chart> {
     }
     let totals = &page.report.totals;
     Some(Chart {
-        title: page.say("Requests per second", "Pedidos por segundo").to_owned(),
+        title: page.say("Requests per second", "Solicitudes por segundo").to_owned(),
         description: page.say(
             format!("{} requests in all, most of them {}.", page.count(totals.requests), own.first()?),
-            format!("{} pedidos en total, sobre todo {}.", page.count(totals.requests), own.first()?),
+            format!("{} solicitudes en total, sobre todo {}.", page.count(totals.requests), own.first()?),
         ),
         span: page.report.asked.span,
         step_s: calls.step_s,
@@ -100,7 +100,7 @@ pub(super) fn largest(page: &Page<'_>) -> Option<Section> {
     });
     let table = Table {
         caption: page
-            .say("The largest granted requests for memory", "Los mayores pedidos de memoria concedidos")
+            .say("The largest granted requests for memory", "Las mayores solicitudes de memoria concedidas")
             .to_owned(),
         columns: vec![
             page.number_column("Size", "Tamaño"),
@@ -116,11 +116,11 @@ pub(super) fn largest(page: &Page<'_>) -> Option<Section> {
     if let Some(since) = page.report.missing.largest_since {
         let since = super::when::second(since, page.audience);
         blocks.push(Block::Say(page.say(
-            format!("There are very many of about this size: those since {since} were looked through."),
-            format!("Hay muchísimos de más o menos este tamaño: se repasaron los posteriores al {since}."),
+            format!("Many requests have about this size. Only those since {since} were searched."),
+            format!("Muchas solicitudes tienen más o menos este tamaño. Solo se revisaron las posteriores al {since}."),
         )));
     }
-    Some(page.section("largest", ("Largest requests", "Mayores pedidos"), blocks))
+    Some(page.section("largest", ("Largest requests", "Solicitudes más grandes"), blocks))
 }
 
 pub(super) fn sizes(page: &Page<'_>) -> Option<Section> {
@@ -139,8 +139,8 @@ pub(super) fn sizes(page: &Page<'_>) -> Option<Section> {
         columns: vec![
             page.text_column("Call", "Llamada"),
             page.number_column("Size", "Tamaño"),
-            page.number_column("Requests", "Pedidos"),
-            page.text_column("Against the most frequent", "Frente al más frecuente"),
+            page.number_column("Requests", "Solicitudes"),
+            page.text_column("Relative to the most frequent", "Respecto al más frecuente"),
         ],
         rows: rows.collect(),
     };
@@ -148,12 +148,12 @@ pub(super) fn sizes(page: &Page<'_>) -> Option<Section> {
 }
 
 pub(super) fn refusals(page: &Page<'_>) -> Section {
-    let title = ("Refused requests", "Pedidos rechazados");
+    let title = ("Refused requests", "Solicitudes rechazadas");
     let refusals = &page.report.refusals;
     if refusals.is_empty() {
         let none = page.say(
-            "No refused request is in the history of this range.",
-            "En el historial de este intervalo no hay ningún pedido rechazado.",
+            "The history has no refused requests in this range.",
+            "El historial no tiene solicitudes rechazadas en este intervalo.",
         );
         return page.section("refusals", title, vec![Block::Say(none.to_owned())]);
     }
@@ -175,10 +175,10 @@ pub(super) fn refusals(page: &Page<'_>) -> Section {
             page.text_column("Program", "Programa"),
             page.text_column("Call", "Llamada"),
             page.text_column("Errno", "Errno"),
-            page.number_column("Requests", "Pedidos"),
+            page.number_column("Requests", "Solicitudes"),
             page.number_column("Processes", "Procesos"),
             page.number_column("Largest", "Mayor"),
-            page.text_column("Latest", "Último"),
+            page.text_column("Latest", "Última"),
             page.text_column("What it means", "Qué significa"),
         ],
         rows: rows.collect(),

@@ -53,7 +53,7 @@ pub(super) fn made(page: &Page<'_>) -> String {
     let at = when::second(page.report.made, page.audience);
     let (zone, version) = (when::zone(page.report.made, page.audience), &page.report.memtap);
     page.say(
-        format!("Made by memtap {version} on {at} {zone}."),
-        format!("Hecho por memtap {version} el {at} {zone}."),
+        format!("Created by memtap {version} on {at} {zone}."),
+        format!("Creado por memtap {version} el {at} {zone}."),
     )
 }

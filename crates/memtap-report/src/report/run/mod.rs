@@ -203,7 +203,7 @@ mod tests {
             .collect();
         let text = run.text(&audience(Lang::En), screen(100));
         assert_eq!(text.matches("worker").count(), 20, "{text}");
-        assert!(text.contains("worker27.") && text.contains("80 more are in the sums"), "{text}");
+        assert!(text.contains("worker27.") && text.contains("80 more processes are not listed"), "{text}");
         assert!(run.html(&audience(Lang::En)).contains("worker1."));
     }
 

@@ -24,8 +24,8 @@ pub(super) fn outline(run: &Run, audience: &Audience) -> Outline {
         facts: page.facts(),
         sections: sections.into_iter().flatten().collect(),
         made: page.say(
-            format!("Followed by memtap {} ({}).", run.memtap, run.source),
-            format!("Seguido por memtap {} ({}).", run.memtap, run.source),
+            format!("Traced by memtap {} (source: {}).", run.memtap, run.source),
+            format!("Rastreado por memtap {} (fuente: {}).", run.memtap, run.source),
         ),
     }
 }
@@ -45,8 +45,11 @@ impl Page<'_> {
 
     fn facts(&self) -> Vec<(String, String)> {
         let end = match self.run.signal {
-            Some(signal) => self.say(format!("killed by {signal}"), format!("lo mató {signal}")),
-            None => self.say(format!("status {}", self.run.status), format!("estado {}", self.run.status)),
+            Some(signal) => self.say(format!("killed by {signal}"), format!("terminado por {signal}")),
+            None => self.say(
+                format!("exit status {}", self.run.status),
+                format!("estado de salida {}", self.run.status),
+            ),
         };
         let began = format!(
             "{} {}",
@@ -54,9 +57,9 @@ impl Page<'_> {
             when::zone(self.run.span.from, self.audience)
         );
         [
-            (self.say("Began", "Comenzó"), began),
-            (self.say("Took", "Duró"), self.seconds(self.run.span.seconds())),
-            (self.say("Ended", "Terminó"), end),
+            (self.say("Started", "Inicio"), began),
+            (self.say("Duration", "Duración"), self.seconds(self.run.span.seconds())),
+            (self.say("Ended", "Final"), end),
         ]
         .map(|(label, value)| (label.to_owned(), value))
         .into()
@@ -76,11 +79,11 @@ impl Page<'_> {
         };
         let mut blocks = vec![
             Block::Tiles(vec![
-                tile("Peak virtual size", "Tamaño virtual máximo", Cell::Bytes(run.peak_virtual_bytes)),
+                tile("Peak virtual size", "Memoria virtual máxima", Cell::Bytes(run.peak_virtual_bytes)),
                 tile("Peak resident set", "Memoria residente máxima", Cell::Bytes(run.peak_resident_bytes)),
-                tile("Requests", "Pedidos", Cell::Count(run.requests())),
-                tile("Asked for and granted", "Pedido y concedido", Cell::Bytes(run.requested_bytes)),
-                tile("Refused", "Rechazados", Cell::Count(run.refused())),
+                tile("Requests", "Solicitudes", Cell::Count(run.requests())),
+                tile("Requested and granted", "Solicitado y concedido", Cell::Bytes(run.requested_bytes)),
+                tile("Refused", "Rechazadas", Cell::Count(run.refused())),
                 tile("Processes", "Procesos", Cell::Count(run.processes.len() as u64 + run.left_out)),
             ]),
             Block::Chart(self.chart()),
@@ -88,8 +91,8 @@ impl Page<'_> {
         if run.lost > 0 {
             let lost = crate::count(run.lost, self.lang);
             blocks.push(Block::Warn(self.say(
-                format!("{lost} requests were not seen one by one; the sums have them."),
-                format!("{lost} pedidos no se vieron uno a uno; las sumas los incluyen."),
+                format!("{lost} requests were not recorded one by one. The sums include them."),
+                format!("{lost} solicitudes no se registraron una a una. Las sumas las incluyen."),
             )));
         }
         self.section("summary", ("Summary", "Resumen"), blocks)
@@ -103,8 +106,8 @@ impl Page<'_> {
             At(memtap_model::WallClock(begin.saturating_add((step as f64 * run.step_s * 1e9) as i64)))
         });
         Chart {
-            title: self.say("Virtual size over time", "Tamaño virtual en el tiempo").to_owned(),
-            description: self.say(format!("The highest was {peak}."), format!("El máximo fue de {peak}.")),
+            title: self.say("Virtual size over time", "Memoria virtual a lo largo del tiempo").to_owned(),
+            description: self.say(format!("The peak was {peak}."), format!("El máximo fue de {peak}.")),
             span: run.span,
             step_s: run.step_s,
             times: times.collect(),
@@ -129,16 +132,16 @@ impl Page<'_> {
             ]
         });
         let table = Table {
-            caption: self.say("Requests by call", "Pedidos por llamada").to_owned(),
+            caption: self.say("Requests by call", "Solicitudes por llamada").to_owned(),
             columns: vec![
                 self.column("Call", "Llamada", false),
-                self.column("Requests", "Pedidos", true),
-                self.column("Bytes named", "Bytes indicados", true),
-                self.column("Refused", "Rechazados", true),
+                self.column("Requests", "Solicitudes", true),
+                self.column("Requested", "Memoria solicitada", true),
+                self.column("Refused", "Rechazadas", true),
             ],
             rows: rows.collect(),
         };
-        self.section("calls", ("Requests by call", "Pedidos por llamada"), vec![Block::Table(table)])
+        self.section("calls", ("Requests by call", "Solicitudes por llamada"), vec![Block::Table(table)])
     }
 
     fn refusals(&self) -> Option<Section> {
@@ -152,17 +155,18 @@ impl Page<'_> {
             ]
         });
         let table = Table {
-            caption: self.say("Refused requests", "Pedidos rechazados").to_owned(),
+            caption: self.say("Refused requests", "Solicitudes rechazadas").to_owned(),
             columns: vec![
                 self.column("Call", "Llamada", false),
                 self.column("Errno", "Errno", false),
-                self.column("Times", "Veces", true),
+                self.column("Count", "Veces", true),
                 self.column("What it means", "Qué significa", false),
             ],
             rows: rows.collect(),
         };
-        let section =
-            || self.section("refused", ("Refused requests", "Pedidos rechazados"), vec![Block::Table(table)]);
+        let section = || {
+            self.section("refused", ("Refused requests", "Solicitudes rechazadas"), vec![Block::Table(table)])
+        };
         (!refusals.is_empty()).then(section)
     }
 
@@ -170,8 +174,8 @@ impl Page<'_> {
         let largest = &self.run.largest;
         let rows = largest.iter().map(|request| {
             let outcome = match request.refused {
-                Some(errno) => self.say(format!("refused: {errno}"), format!("rechazado: {errno}")),
-                None => self.say("granted", "concedido").to_owned(),
+                Some(errno) => self.say(format!("refused: {errno}"), format!("rechazada: {errno}")),
+                None => self.say("granted", "concedida").to_owned(),
             };
             let what = request.file.as_deref().map_or_else(|| request.words.clone(), str::to_owned);
             vec![
@@ -185,20 +189,26 @@ impl Page<'_> {
             ]
         });
         let table = Table {
-            caption: self.say("The largest requests for memory", "Los mayores pedidos de memoria").to_owned(),
+            caption: self
+                .say("The largest requests for memory", "Las solicitudes de memoria más grandes")
+                .to_owned(),
             columns: vec![
                 self.column("Size", "Tamaño", true),
                 self.column("Call", "Llamada", false),
                 self.column("Process", "Proceso", false),
                 self.column("Pid", "Pid", true),
-                self.column("After", "Tras", true),
+                self.column("After start", "Tras el inicio", true),
                 self.column("Outcome", "Resultado", false),
                 self.column("File or arguments", "Archivo o argumentos", false),
             ],
             rows: rows.collect(),
         };
         let section = || {
-            self.section("largest", ("Largest requests", "Pedidos más grandes"), vec![Block::Table(table)])
+            self.section(
+                "largest",
+                ("Largest requests", "Solicitudes más grandes"),
+                vec![Block::Table(table)],
+            )
         };
         (!largest.is_empty()).then(section)
     }
@@ -222,13 +232,13 @@ impl Page<'_> {
             caption: self.say("Processes", "Procesos").to_owned(),
             columns: vec![
                 self.column("Pid", "Pid", true),
-                self.column("Command", "Comando", false),
-                self.column("Peak virtual", "Virtual máximo", true),
+                self.column("Command", "Orden", false),
+                self.column("Peak virtual", "Virtual máxima", true),
                 self.column("Peak resident", "Residente máxima", true),
-                self.column("Requests", "Pedidos", true),
+                self.column("Requests", "Solicitudes", true),
                 self.column("Granted", "Concedido", true),
-                self.column("Refused", "Rechazados", true),
-                self.column("Lived", "Vivió", true),
+                self.column("Refused", "Rechazadas", true),
+                self.column("Lifetime", "Duración", true),
             ],
             rows: rows.collect(),
         };
@@ -236,8 +246,8 @@ impl Page<'_> {
         if self.run.left_out > 0 {
             let left_out = crate::count(self.run.left_out, self.lang);
             blocks.push(Block::Say(self.say(
-                format!("{left_out} more are in the sums and not listed."),
-                format!("Otros {left_out} están en las sumas y no en la lista."),
+                format!("{left_out} more processes are not listed. The sums include them."),
+                format!("Otros {left_out} procesos no aparecen en la lista. Las sumas los incluyen."),
             )));
         }
         let section = || self.section("processes", ("Processes", "Procesos"), blocks);
