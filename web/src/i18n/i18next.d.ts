@@ -1,4 +1,4 @@
-/** English tells the compiler which keys there are, and which variables each text wants. */
+/** The English texts define the keys, and the variables of each text. */
 import type { en } from "./en";
 
 declare module "i18next" {

@@ -1,4 +1,4 @@
-//! So many processes that sleep.
+//! A crowd of sleeping processes.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -83,7 +83,7 @@ type Rounds = [[Vec<f64>; LOOPS.len()]];
 fn added(followers: &[Follower], rounds: &Rounds, told: &[Option<f64>]) -> Table {
     let mut columns: Vec<(String, &str)> =
         LOOPS.iter().map(|(_, name, _)| ((*name).to_owned(), "ns")).collect();
-    columns.push(("memory calls told of".to_owned(), "%"));
+    columns.push(("memory calls printed".to_owned(), "%"));
     let columns: Vec<(&str, &str)> = columns.iter().map(|(name, unit)| (name.as_str(), *unit)).collect();
     let mut table = Table::new("Nanoseconds", &columns);
     for ((follower, rounds), told) in followers.iter().zip(rounds).zip(told) {

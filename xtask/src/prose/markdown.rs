@@ -64,10 +64,12 @@ impl Document {
         let mut faults = Vec::new();
         for (line, number) in text.split_inclusive('\n').zip(1..) {
             let length = line.trim_end().chars().count();
-            if length > LINE && !self.wide.iter().any(|wide| wide.contains(&start)) {
+            let end = start + line.len();
+            let is_wide = self.wide.iter().any(|wide| wide.start < end && start < wide.end);
+            if length > LINE && !is_wide {
                 faults.push(Fault { line: number, text: format!("{length} characters, at most {LINE}") });
             }
-            start += line.len();
+            start = end;
         }
         faults
     }
@@ -109,10 +111,12 @@ mod tests {
     #[test]
     fn lines_are_long_in_prose_only() {
         let long = "word ".repeat(30);
-        let text = format!("{long}\n\n| {long} |\n| --- |\n| {long} |\n\n```\n{long}\n```\n\n- {long}\n");
+        let text = format!(
+            "{long}\n\n    {long}\n\n| {long} |\n| --- |\n| {long} |\n\n```\n{long}\n```\n\n- {long}\n"
+        );
         let lines: Vec<usize> =
             Document::read(&text).long_lines(&text).iter().map(|fault| fault.line).collect();
-        assert_eq!(lines, [1, 11]);
+        assert_eq!(lines, [1, 13]);
     }
 
     #[test]
