@@ -227,7 +227,7 @@ fn what_is_no_recording_is_refused_with_its_name() {
         let error = memtap_capture::open(&choice, &Settings::default()).err().unwrap();
         let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
         assert!(text.contains(&file.path().display().to_string()), "{text}");
-        assert!(text.contains("not a memtap recording") || text.contains("form 254"), "{text}");
+        assert!(text.contains("not a memtap recording") || text.contains("format 254"), "{text}");
     }
 }
 
