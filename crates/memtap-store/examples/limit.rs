@@ -21,10 +21,10 @@ const PACE: Duration = Duration::from_millis(20);
 /// Requests a second of the measurement.
 const RATE: u64 = 20_000;
 /// The two histories of a store are fed in turn, each so many seconds a round.
-const ROUNDS: usize = 7;
-const SECONDS: u64 = 4;
-/// Requests stored before.
-const STORED: u64 = 3_000_000;
+const ROUNDS: usize = 5;
+const SECONDS: u64 = 10;
+/// Requests stored before: in SQLite about 512 MiB.
+const STORED: [u64; 2] = [9_000_000, 3_000_000];
 /// What a stored request takes on disk in SQLite, about.
 const REQUEST_BYTES: u64 = 58;
 /// How long a drill goes on without requests.
@@ -143,11 +143,12 @@ fn measure(feed: &mut Feed, url: &str, server: Option<&Server>, worst: &mut Wors
 
 /// A row of the table: of two histories with the same requests, one far below its limit, the other at it.
 fn row(name: &str, urls: [&str; 2], server: Option<&Server>, bytes_of_a_row: u64) -> String {
+    let stored = STORED[usize::from(server.is_some())];
     let parsed = urls.map(|url| url.parse::<StoreUrl>().unwrap());
     let mut below = Feed::start(&parsed[0], 1 << 40, 0);
-    below.fill(STORED);
+    below.fill(stored);
     let mut filling = Feed::start(&parsed[1], 1 << 40, 0);
-    filling.fill(STORED);
+    filling.fill(stored);
     let (sent, rows) = (filling.sent, filling.handle.finish().rows);
     drop(filling);
     let size = on_disk(urls[1]).iter().sum::<f64>() * 1_048_576.0;
@@ -217,24 +218,29 @@ fn table() -> String {
         columns.map(|(name, unit)| format!("{{\"name\":\"{name}\",\"unit\":\"{unit}\"}}")).join(",");
     format!(
         "{{\"title\":\"At the size limit\",\"columns\":[{columns}],\"rows\":[{sqlite},{maria}],\"notes\":\"{RATE} requests a second, for \
-         {SECONDS} s in turn into two histories of {STORED} requests each, {ROUNDS} rounds: medians and the spread. One history is far below its limit. \
-         The limit of the other is its size, so that each new request needs an old one deleted. CPU is that of memtap's threads for the store.\"}}"
+         {SECONDS} s in turn into two histories of {} million requests each ({} million in MariaDB), {ROUNDS} rounds: medians and the spread. One history is far below its limit. \
+         The limit of the other is its size, so that each new request needs an old one deleted. CPU is that of memtap's threads for the store.\"}}",
+        STORED[0] / 1_000_000,
+        STORED[1] / 1_000_000,
     )
 }
 
 /// Seconds of CPU of a server.
 fn server_cpu(server: &Server) -> f64 {
     let pid = std::fs::read_to_string(server.folder().join("pid")).unwrap();
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
-    seconds_of(stat.rsplit_once(')').unwrap().1)
+    cpu_of(Path::new(&format!("/proc/{}", pid.trim())), |_| true)
 }
 
-/// Seconds of CPU from the fields of a stat file behind the name.
-fn seconds_of(stat: &str) -> f64 {
-    let fields: Vec<&str> = stat.split_whitespace().collect();
-    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // SAFETY: it only asks.
-    ticks as f64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
+/// Seconds of CPU that the threads of a process with such names have used, to the nanosecond.
+fn cpu_of(process: &Path, is_meant: fn(&str) -> bool) -> f64 {
+    let tasks = std::fs::read_dir(process.join("task")).unwrap();
+    let nanoseconds = tasks.filter_map(|task| {
+        let task = task.unwrap().path();
+        let name = std::fs::read_to_string(task.join("comm")).ok()?;
+        let times = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        is_meant(&name).then(|| times.split(' ').next().unwrap().parse::<f64>().unwrap())
+    });
+    nanoseconds.sum::<f64>() / 1e9
 }
 
 /// Of two hundred processes that live long, and each fiftieth of one that does not.
@@ -249,15 +255,9 @@ fn short_lived(n: u64) -> u32 {
     1_000 + (n / 2_000 % 4_000_000) as u32
 }
 
-/// Seconds of CPU that the store's own threads have taken.
+/// Seconds of CPU that the store's own threads have used.
 fn cpu() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).ok());
-    let ours = stats.filter_map(|stat| {
-        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-        name.starts_with("memtap-").then(|| seconds_of(rest))
-    });
-    ours.sum()
+    cpu_of(Path::new("/proc/self"), |name| name.starts_with("memtap-"))
 }
 
 /// File and log of SQLite, MiB.
