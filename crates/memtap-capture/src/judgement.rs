@@ -296,7 +296,7 @@ fn ptrace(facts: &Facts) -> Check {
             let fix = match scope {
                 2 => "sudo sysctl kernel.yama.ptrace_scope=1",
                 _ => {
-                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and reboot: a running kernel does not lower it"
+                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and reboot: a running kernel cannot lower it"
                 }
             };
             let found = format!("{scope}: `memtap run` cannot trace its command without eBPF");

@@ -148,7 +148,7 @@ pub(crate) struct DoctorArguments {
 /// The output format of `memtap doctor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DoctorFormat {
-    /// Lines for people
+    /// Text for reading
     Text,
     /// One JSON object
     Json,
@@ -178,7 +178,7 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) from_line: u64,
 
-    /// Output file for damaged lines, unchanged; a line longer than 1 MiB is cut to its first MiB
+    /// File to write damaged lines to, unchanged; a line longer than 1 MiB is cut to its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
 }
@@ -222,7 +222,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = age)]
     pub(crate) keep_requests: Duration,
 
-    /// How long to keep samples of memory usage; older samples have longer steps
+    /// How long to keep samples of memory usage; memtap merges older samples into longer steps
     #[arg(long, env = "MEMTAP_KEEP_SAMPLES", value_name = "AGE", default_value = "2y", value_parser = age)]
     pub(crate) keep_samples: Duration,
 
@@ -287,7 +287,7 @@ pub(crate) struct ServeArguments {
 
     /// User that memtap becomes when root starts it: a name or a number; `root` stays root. memtap creates missing directories of the
     /// history for that user, and keeps only the privileges that it needs [default: the user memtap if it exists, else an unused user
-    /// number. That user gets the history's directory if it belongs to memtap alone; otherwise memtap stays root and reports why]
+    /// ID. That user becomes the owner of the history's directory if only memtap uses it; otherwise memtap stays root and reports why]
     #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
     pub(crate) user: Option<User>,
 

@@ -46,7 +46,7 @@ pub struct Process {
     /// Minor page faults of all threads since the process started.
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
-    /// Resident set in percent of the machine's memory.
+    /// Resident set as a percentage of the machine's memory.
     pub(crate) memory_percentage: f64,
     /// Virtual size without a recorded cause.
     pub(crate) unexplained_bytes: i64,

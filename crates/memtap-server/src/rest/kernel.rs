@@ -14,7 +14,7 @@ use crate::error::{ApiError, Problem};
 use crate::params::Asked;
 use crate::walks::Unread;
 
-/// Start time of the process, because pids are used again.
+/// Start time of the process, because pids are reused.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

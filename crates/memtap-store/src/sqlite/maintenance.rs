@@ -40,7 +40,7 @@ const RELATIONS: &[(&str, &str)] = &[
         "outcomes without the name of their file",
         "what WHERE file_id IS NOT NULL AND file_id NOT IN (SELECT id FROM name)",
     ),
-    ("processes without the run that saw them", "process WHERE run_id NOT IN (SELECT id FROM run)"),
+    ("processes without their run", "process WHERE run_id NOT IN (SELECT id FROM run)"),
 ];
 
 /// Adds what it finds.

@@ -45,7 +45,7 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     let user = user(places).ok_or_else(|| {
         let range = format!("{}..{}", NUMBERS.start(), NUMBERS.end());
         stays(
-            &format!("all user numbers in {range} are in use"),
+            &format!("all user IDs in {range} are in use"),
             &format!("choose a user with --user NAME, or {STAY}"),
         )
     })?;
