@@ -38,7 +38,7 @@ Examples:
   sudo memtap serve --listen 127.0.0.1:8080  use another port
   sudo memtap serve --store none             keep no history
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
-                                             history in MySQL or MariaDB; machines may share it
+                                             history in MySQL or MariaDB; several machines can share it
   memtap serve --source recording:FILE       open a recording (sudo memtap record -o FILE)
   memtap top                                 show the same in a terminal
   sudo memtap trace -p 1234 --follow         print the requests of a process and its descendants
@@ -49,11 +49,11 @@ Examples:
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   memtap import lines.csv                        lines of the original system's script
-  memtap import --utc-offset -21600 lines.csv    the same, with a clock shifted by six hours
+  memtap import --utc-offset -21600 lines.csv    the same, from a clock six hours behind UTC
   memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
-  memtap import --format recording morning.mtrec a recording of memtap record
+  memtap import --format recording morning.mtrec a recording made with memtap record
 memtap counts damaged lines and prints the first ones with their numbers. They never stop an import.";
 
 const COMPLETIONS_EXAMPLES: &str = "\

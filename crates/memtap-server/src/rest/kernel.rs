@@ -34,7 +34,7 @@ pub(crate) struct LifeQuery {
     params(("pid" = u32, Path, description = "Process id."), LifeQuery),
     responses(
         (status = OK, body = Mappings),
-        (status = NOT_FOUND, body = Problem, description = "No living process has this pid, or this pid and start time."),
+        (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
         (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
     )
 )]
@@ -59,7 +59,7 @@ pub(crate) async fn mappings(
     params(("pid" = u32, Path, description = "Process id."), LifeQuery),
     responses(
         (status = OK, body = Limits),
-        (status = NOT_FOUND, body = Problem, description = "No living process has this pid, or this pid and start time."),
+        (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
         (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
     )
 )]
@@ -84,7 +84,7 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
     let gone = || {
         let which = query.start_time.map(|start| format!(" that started at {start}")).unwrap_or_default();
         let what =
-            format!("no living process {pid}{which}. Mappings and limits exist only while a process runs");
+            format!("there is no living process {pid}{which}. Mappings and limits exist only while a process runs");
         ApiError(StatusCode::NOT_FOUND, what)
     };
     meant.map(|process| process.process).ok_or_else(gone)

@@ -157,7 +157,7 @@ pub(crate) async fn process(
     let unknown = || {
         ApiError(
             StatusCode::NOT_FOUND,
-            format!("unknown process {pid}: it is not running, and it has not ended recently"),
+            format!("there is no process {pid}: it is not running, and it has not ended recently"),
         )
     };
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;

@@ -52,7 +52,7 @@ export const meanings: Spanish<typeof english> = {
     pod: "El pod de Kubernetes al que pertenece el proceso.",
     session: "La sesión de usuario a la que pertenece el proceso.",
     cgroup: "El grupo de control del proceso. Puede tener un límite de memoria.",
-    innerPid: "El PID que tiene el proceso dentro de su propio espacio de nombres, tal como lo ve un contenedor.",
+    innerPid: "El PID que tiene el proceso dentro de su propio espacio de nombres, tal como lo ve su contenedor.",
     sizes: "Número de solicitudes por tamaño, en potencias de dos. Las rechazadas están en rojo.",
     mappings: "Intervalos de direcciones del proceso, según lo que los respalda. Solo las páginas residentes están en la RAM.",
     limits: "Lo máximo que puede tener el proceso. Al alcanzar un límite, el núcleo rechaza solicitudes o, en un grupo de control, mata un proceso.",
