@@ -189,7 +189,7 @@ pub(crate) enum ImportFormat {
     /// Lines of a SystemTap script
     #[default]
     Systemtap,
-    /// Recording of memtap record; it contains the machine name
+    /// Recording made with memtap record; it contains the machine name
     Recording,
 }
 
@@ -244,7 +244,7 @@ pub(crate) struct ServeArguments {
 
     /// Settings file with KEY=VALUE lines. Keys are the environment variables of the options (MEMTAP_LISTEN, MEMTAP_STORE) and those
     /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME). As root, memtap reads a default file only if nobody
-    /// except root can write it and its directory [default: .env or /etc/memtap/memtap.env]
+    /// except root can write to it and its directory [default: .env or /etc/memtap/memtap.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 

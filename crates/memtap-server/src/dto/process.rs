@@ -56,7 +56,7 @@ pub struct Process {
     pub(crate) requested_bytes: u64,
     pub(crate) refused: u64,
     pub(crate) refusals: Vec<Refusals>,
-    /// Requests of the process that are missing in the stream. The sums include them.
+    /// Requests of the process that are missing from the stream. The sums include them.
     pub(crate) lost: u64,
     /// Totals by call: all calls that can change the virtual size, and other calls if the process
     /// made them.

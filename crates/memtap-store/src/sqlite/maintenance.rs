@@ -27,7 +27,7 @@ const RELATIONS: &[(&str, &str)] = &[
     ("requests without the thread that made them", "request WHERE who_id NOT IN (SELECT id FROM who)"),
     ("requests without their call and outcome", "request WHERE what_id NOT IN (SELECT id FROM what)"),
     (
-        "refused requests that are missing in the table refused",
+        "refused requests that are missing from the table refused",
         "request JOIN what ON what.id = what_id WHERE errno IS NOT NULL AND request.id NOT IN (SELECT request_id FROM refused)",
     ),
     (
