@@ -223,7 +223,7 @@ fn data_folder() -> anyhow::Result<PathBuf> {
         Ok(home.join(".local/share/memtap"))
     } else {
         bail!(
-            "HOME is not set, so the history has no place. Choose one with --store sqlite:PATH (and --spool DIR), or use --store none"
+            "HOME is not set, so the history has no default place. Choose one with --store sqlite:PATH (and --spool DIR), or use --store none"
         )
     }
 }

@@ -84,7 +84,7 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
     let gone = || {
         let which = query.start_time.map(|start| format!(" that started at {start}")).unwrap_or_default();
         let what =
-            format!("there is no living process {pid}{which}. Mappings and limits exist only while a process runs");
+            format!("process {pid}{which} is not running. Mappings and limits exist only while a process runs");
         ApiError(StatusCode::NOT_FOUND, what)
     };
     meant.map(|process| process.process).ok_or_else(gone)

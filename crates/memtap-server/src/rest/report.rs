@@ -122,7 +122,7 @@ fn refusal(error: &ReportError) -> ApiError {
     match error {
         ReportError::Stopped => too_long(),
         ReportError::EmptyRange => {
-            ApiError::wrong("a range is empty: from must be a time before to, and compare_from a time before compare_to")
+            ApiError::wrong("from must be a time before to, and compare_from a time before compare_to")
         }
         ReportError::UnknownHost { .. } => ApiError(StatusCode::NOT_FOUND, error.to_string()),
         ReportError::Store(StoreError::Cursor(_)) => ApiError::wrong(error.to_string()),
