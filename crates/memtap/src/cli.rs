@@ -112,7 +112,7 @@ pub(crate) enum Command {
     /// Print a script that completes memtap's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
-        /// Shell to complete in
+        /// Shell to write the script for
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or write all manual pages to a directory

@@ -35,7 +35,7 @@ pub(crate) struct LifeQuery {
     responses(
         (status = OK, body = Mappings),
         (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap is not permitted to read it."),
     )
 )]
 pub(crate) async fn mappings(
@@ -60,7 +60,7 @@ pub(crate) async fn mappings(
     responses(
         (status = OK, body = Limits),
         (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap is not permitted to read it."),
     )
 )]
 pub(crate) async fn limits(

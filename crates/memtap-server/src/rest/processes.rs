@@ -144,7 +144,7 @@ pub(crate) struct OneProcess {
     responses(
         (status = OK, body = OneProcess),
         (status = NOT_FOUND, body = Problem, description = "No living or recently ended process has this pid."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report PSS, or memtap may not read it."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report PSS, or memtap is not permitted to read it."),
     )
 )]
 pub(crate) async fn process(
