@@ -113,7 +113,7 @@ impl Config {
         match &self.spool {
             Some(spool) => {
                 format!(
-                    "are queued in {}. The next memtap with this store writes them",
+                    "are queued in {}. memtap writes them when it next starts with this store",
                     spool.folder.display()
                 )
             }

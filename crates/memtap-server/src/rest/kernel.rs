@@ -19,7 +19,7 @@ use crate::walks::Unread;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LifeQuery {
-    /// Start time, to the second. Another process with the same pid is then not found.
+    /// Start time, to the second. The answer is 404 if another process has the pid now.
     start_time: Option<Time>,
 }
 
@@ -51,8 +51,8 @@ pub(crate) async fn mappings(
 /// Returns all limits on the memory of a living process: its own, those of its control groups, and
 /// the machine's.
 ///
-/// memtap counts the mappings of the process for this. Answers are shared and repeated like those
-/// of `mappings`.
+/// memtap counts the mappings of the process for this. As with `mappings`, clients share the
+/// answers.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/limits",
