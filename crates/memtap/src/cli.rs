@@ -271,7 +271,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_RING_REQUESTS", value_name = "SIZE", value_parser = size)]
     pub(crate) ring_requests: Option<u32>,
 
-    /// Maximum number of processes with accounts in the kernel, about 1 KiB each [default: a quarter of --memory]
+    /// Maximum number of processes with accounts in the kernel, about 1.25 KiB each [default: a quarter of --memory]
     #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) accounts: Option<u32>,
 
