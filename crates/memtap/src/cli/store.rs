@@ -35,7 +35,7 @@ pub(crate) enum StoreCommand {
     /// and call. Changes nothing; safe while memtap runs. Exit code 1 if it is damaged
     Check(WhichStore),
     /// Rewrite the database without free space. If it is interrupted, the history stays unchanged. For a SQLite file, stop memtap first;
-    /// it needs twice the file's size as free disk space. A server rewrites one table after the other, and new data may wait in the spool
+    /// it needs twice the used size as free disk space. A server rewrites one table after the other, and new data may wait in the spool
     Compact(WhichStore),
     /// Export requests as CSV, JSON lines or Parquet, newest first. Safe while memtap runs
     #[command(after_help = EXPORT_EXAMPLES)]
