@@ -296,7 +296,7 @@ fn ptrace(facts: &Facts) -> Check {
             let fix = match scope {
                 2 => "sudo sysctl kernel.yama.ptrace_scope=1",
                 _ => {
-                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and reboot: a running kernel does not lower it"
+                    "remove kernel.yama.ptrace_scope=3 from /etc/sysctl.d and reboot: a running kernel cannot lower it"
                 }
             };
             let found = format!("{scope}: `memtap run` cannot trace its command without eBPF");
@@ -419,7 +419,7 @@ pub fn trial_check(facts: &Facts, outcome: &Result<crate::Plan, CaptureError>) -
 
 fn function(name: &'static str, took: Duration) -> Check {
     let found = format!("works; one hook takes {} to attach and detach", milliseconds(took));
-    let fix = "nothing needs fixing: memtap chooses another plan, because about forty such hooks start and stop slowly here; if other system calls must not become slower, use --plan functions";
+    let fix = "nothing needs fixing: memtap chooses another plan, because attaching about forty such hooks is slow here; use --plan functions if other system calls must not become slower";
     Check::wanted(Group::Trial, name, hooks_are_quick(Some(took)), found, fix)
 }
 

@@ -140,7 +140,7 @@ impl FromStr for Layout {
         let columns: [Column; 5] =
             columns.try_into().map_err(|_| "expected five columns: call, pid, name, length and time")?;
         match columns.iter().enumerate().find(|(index, column)| columns[..*index].contains(column)) {
-            Some(_) => Err("a column occurs twice".to_owned()),
+            Some(_) => Err("each column may be named only once".to_owned()),
             None => Ok(Self { separator, columns }),
         }
     }

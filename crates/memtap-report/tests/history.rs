@@ -161,7 +161,7 @@ fn a_leak_and_a_refusal_are_found_among_the_ordinary() {
     assert!(found[0].sentence(Lang::En).starts_with("2 requests of db (pid 301) were refused: mmap, ENOMEM"));
     let text = found[1].sentence(Lang::Es);
     assert!(
-        text.starts_with("<b>leaky</b> (pid 300) creció sin pausa 238 MiB en 60 min"),
+        text.starts_with("<b>leaky</b> (pid 300) creció de forma constante 238 MiB en 60 min"),
         "as it is, for whoever shows it: {text}"
     );
     assert!(found[1].sentence(Lang::En).contains("very likely"));

@@ -81,13 +81,13 @@ impl Access {
         match headers.get(header::ORIGIN).map(text) {
             Some(origin) if !self.allows(origin, host) => {
                 let what = format!(
-                    "pages from '{origin}' may not call memtap. To allow them, start memtap with --cors-origin {origin}"
+                    "pages from '{origin}' are not allowed to call memtap. To allow them, start memtap with --cors-origin {origin}"
                 );
                 return Err(ApiError(StatusCode::FORBIDDEN, what));
             }
             None if is_of_another_site(headers) && !is_followed_link(method, path, headers) => {
                 self.clients.cross_site.fetch_add(1, Ordering::Relaxed);
-                let what = "other sites may link to the dashboard, but may not load anything from memtap. To allow a site, add --cors-origin, and fetch with CORS";
+                let what = "other sites may link to the dashboard, but are not allowed to load anything from memtap. To allow a site, add --cors-origin, and fetch with CORS";
                 return Err(ApiError(StatusCode::FORBIDDEN, what.to_owned()));
             }
             _ => {}

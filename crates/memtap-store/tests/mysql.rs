@@ -250,7 +250,7 @@ fn wrong_passwords_and_missing_rights_are_named_with_the_mend() {
     drop(store(server, &database));
     let text = server.text(&database);
     let wrong = error(&text.replace("s3cr3t%2F%40%3A", "hunter2"));
-    assert!(wrong.contains("Access denied") && wrong.contains("Correct user and password"), "{wrong}");
+    assert!(wrong.contains("Access denied") && wrong.contains("Correct the user and password"), "{wrong}");
     server.sql("", &format!("CREATE USER reader_{database}@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT SELECT ON {database}.* TO reader_{database}@'127.0.0.1'"));
     let reader = text.replace("memtap:s3cr3t%2F%40%3A", &format!("reader_{database}:hunter2"));
     let lacking = error(&reader);

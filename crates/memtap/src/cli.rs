@@ -38,7 +38,7 @@ Examples:
   sudo memtap serve --listen 127.0.0.1:8080  use another port
   sudo memtap serve --store none             keep no history
   sudo MEMTAP_STORE=mysql://me:secret@db/memtap memtap
-                                             history in MySQL or MariaDB; machines may share it
+                                             history in MySQL or MariaDB; several machines can share it
   memtap serve --source recording:FILE       open a recording (sudo memtap record -o FILE)
   memtap top                                 show the same in a terminal
   sudo memtap trace -p 1234 --follow         print the requests of a process and its descendants
@@ -49,11 +49,11 @@ Examples:
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   memtap import lines.csv                        lines of the original system's script
-  memtap import --utc-offset -21600 lines.csv    the same, with a clock shifted by six hours
+  memtap import --utc-offset -21600 lines.csv    the same, from a clock six hours behind UTC
   memtap import --columns 'time\\tpid\\tname\\tcall\\tlength' lines.tsv
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
-  memtap import --format recording morning.mtrec a recording of memtap record
+  memtap import --format recording morning.mtrec a recording made with memtap record
 memtap counts damaged lines and prints the first ones with their numbers. They never stop an import.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -112,7 +112,7 @@ pub(crate) enum Command {
     /// Print a script that completes memtap's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
-        /// Shell to complete in
+        /// Shell to write the script for
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or write all manual pages to a directory
@@ -148,7 +148,7 @@ pub(crate) struct DoctorArguments {
 /// The output format of `memtap doctor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DoctorFormat {
-    /// Lines for people
+    /// Text for reading
     Text,
     /// One JSON object
     Json,
@@ -178,7 +178,7 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) from_line: u64,
 
-    /// Output file for damaged lines, unchanged; a line longer than 1 MiB is cut to its first MiB
+    /// File to write damaged lines to, unchanged; a line longer than 1 MiB is cut to its first MiB
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
 }
@@ -189,7 +189,7 @@ pub(crate) enum ImportFormat {
     /// Lines of a SystemTap script
     #[default]
     Systemtap,
-    /// Recording of memtap record; it contains the machine name
+    /// Recording made with memtap record; it contains the machine name
     Recording,
 }
 
@@ -222,7 +222,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = age)]
     pub(crate) keep_requests: Duration,
 
-    /// How long to keep samples of memory usage; older samples have longer steps
+    /// How long to keep samples of memory usage; memtap merges older samples into longer steps
     #[arg(long, env = "MEMTAP_KEEP_SAMPLES", value_name = "AGE", default_value = "2y", value_parser = age)]
     pub(crate) keep_samples: Duration,
 
@@ -244,7 +244,7 @@ pub(crate) struct ServeArguments {
 
     /// Settings file with KEY=VALUE lines. Keys are the environment variables of the options (MEMTAP_LISTEN, MEMTAP_STORE) and those
     /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME). As root, memtap reads a default file only if nobody
-    /// except root can write it and its directory [default: .env or /etc/memtap/memtap.env]
+    /// except root can write to it and its directory [default: .env or /etc/memtap/memtap.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
@@ -271,7 +271,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_RING_REQUESTS", value_name = "SIZE", value_parser = size)]
     pub(crate) ring_requests: Option<u32>,
 
-    /// Maximum number of processes with accounts in the kernel, about 1 KiB each [default: a quarter of --memory]
+    /// Maximum number of processes with accounts in the kernel, about 1.25 KiB each [default: a quarter of --memory]
     #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) accounts: Option<u32>,
 
@@ -287,7 +287,7 @@ pub(crate) struct ServeArguments {
 
     /// User that memtap becomes when root starts it: a name or a number; `root` stays root. memtap creates missing directories of the
     /// history for that user, and keeps only the privileges that it needs [default: the user memtap if it exists, else an unused user
-    /// number. That user gets the history's directory if it belongs to memtap alone; otherwise memtap stays root and reports why]
+    /// ID. That user becomes the owner of the history's directory if only memtap uses it; otherwise memtap stays root and reports why]
     #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
     pub(crate) user: Option<User>,
 

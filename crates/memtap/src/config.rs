@@ -113,7 +113,7 @@ impl Config {
         match &self.spool {
             Some(spool) => {
                 format!(
-                    "are queued in {}. The next memtap with this store writes them",
+                    "are queued in {}. memtap writes them when it next starts with this store",
                     spool.folder.display()
                 )
             }
@@ -223,7 +223,7 @@ fn data_folder() -> anyhow::Result<PathBuf> {
         Ok(home.join(".local/share/memtap"))
     } else {
         bail!(
-            "HOME is not set, so the history has no place. Choose one with --store sqlite:PATH (and --spool DIR), or use --store none"
+            "HOME is not set, so the history has no default place. Choose one with --store sqlite:PATH (and --spool DIR), or use --store none"
         )
     }
 }

@@ -101,7 +101,7 @@ fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
         .with_context(cannot)?;
     if !force && !may_replace(&mut file).with_context(cannot)? {
         bail!(
-            "{} exists and is not a recording. Choose another name, or replace it with --force",
+            "{} exists and is not a recording. Choose another name, or use --force to replace it",
             path.display()
         );
     }

@@ -72,7 +72,7 @@ impl SettingsFile {
         if file.metadata().is_ok_and(|file| file.is_file() && place::is_written_by_others(&file)) {
             let path = path.display();
             read.warnings
-                .push(format!("other users may change the settings in {path}. To fix it: chmod go-w {path}"));
+                .push(format!("other users can change the settings in {path}. To fix it: chmod go-w {path}"));
         }
         Ok(read)
     }

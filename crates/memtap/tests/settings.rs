@@ -61,8 +61,8 @@ fn root_obeys_a_file_of_its_own_alone() {
 
     for (owners, modes, reason) in [
         ([0, NOBODY], [0o755, 0o644], "it belongs to user nobody"),
-        ([0, 0], [0o755, 0o666], "other users may write it (mode 0666)"),
-        ([0, 0], [0o755, 0o664], "other users may write it (mode 0664)"),
+        ([0, 0], [0o755, 0o666], "other users can write to it (mode 0666)"),
+        ([0, 0], [0o755, 0o664], "other users can write to it (mode 0664)"),
         ([0, 0], [0o777, 0o644], "(mode 0777)"),
         ([0, 0], [0o1777, 0o644], "(mode 1777)"),
         ([NOBODY, 0], [0o755, 0o644], "belongs to user nobody"),
@@ -75,7 +75,7 @@ fn root_obeys_a_file_of_its_own_alone() {
         assert!(text.contains("--env-file .env"), "{text}");
         let (obeyed, text) = info(place.path(), 0, &["--env-file", ".env"]);
         assert!(obeyed, "whoever names it has decided: {text}");
-        assert_eq!(text.contains("other users may change the settings"), modes[1] != 0o644, "{text}");
+        assert_eq!(text.contains("other users can change the settings"), modes[1] != 0o644, "{text}");
     }
 }
 

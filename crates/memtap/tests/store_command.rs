@@ -226,7 +226,7 @@ fn check_finds_rows_without_what_they_rely_on() {
         ("DELETE FROM name", "50 threads without their name"),
         ("DELETE FROM call WHERE name = 'mmap'", "1 outcomes of unknown calls"),
         ("DELETE FROM run", "50 processes without the run"),
-        ("UPDATE what SET errno = 12", "100 refused requests that are missing in the table refused"),
+        ("UPDATE what SET errno = 12", "100 refused requests that are missing from the table refused"),
         ("UPDATE what SET file_id = 99", "1 outcomes without the name of their file"),
         ("DROP INDEX request_who", "the index request_who is missing"),
         ("DROP TABLE gap", "the table gap is missing"),

@@ -92,7 +92,7 @@ fn info_tells_rows_sizes_times_and_machines() {
 fn check_finds_what_is_missing_or_without_its_partner() {
     for (damage, finding) in [
         ("DELETE FROM process WHERE pid = 7", "2 requests without their process"),
-        ("DELETE FROM run", "50 processes without the run that saw them"),
+        ("DELETE FROM run", "50 processes without their run"),
         ("INSERT INTO process_call VALUES (9999, 'mmap', 1, 1, 0)", "1 sums of calls without their process"),
         (
             "DELETE FROM memory_usage ORDER BY id LIMIT 3",

@@ -412,7 +412,7 @@ fn function_of(call: Call) -> String {
 }
 
 fn missing(name: &str) -> CaptureError {
-    CaptureError::Unsupported { step: name.to_owned(), reason: "missing in memtap's eBPF object".to_owned() }
+    CaptureError::Unsupported { step: name.to_owned(), reason: "not in memtap's eBPF object".to_owned() }
 }
 
 #[cfg(test)]

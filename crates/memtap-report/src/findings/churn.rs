@@ -169,8 +169,8 @@ fn advice(way: Way) -> Text {
             "Con glibc, haga que free() conserve más memoria: defina MALLOC_TRIM_THRESHOLD_=134217728 y MALLOC_TOP_PAD_=16777216 en su entorno, o use mallopt con M_TRIM_THRESHOLD y M_TOP_PAD.",
         ),
         Way::Mappings { size: HUGE_BYTES.. } => Text::both(
-            "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size make malloc keep it. If it must be mapped each time, huge pages (madvise with MADV_HUGEPAGE) avoid most of the faults.",
-            "Conserve el búfer y reutilícelo, o tómelo de un pool. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño hacen que malloc lo conserve. Si hay que asignarlo cada vez, las páginas enormes (madvise con MADV_HUGEPAGE) evitan casi todos los fallos.",
+            "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size make malloc keep it. If it must be mapped each time, huge pages (madvise with MADV_HUGEPAGE) avoid most of the page faults.",
+            "Conserve el búfer y reutilícelo, o tómelo de un pool. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño hacen que malloc lo conserve. Si hay que asignarlo cada vez, las páginas enormes (madvise con MADV_HUGEPAGE) evitan casi todos los fallos de página.",
         ),
         Way::Mappings { .. } => Text::both(
             "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size (or mallopt with M_MMAP_THRESHOLD and M_TRIM_THRESHOLD) make malloc keep it.",

@@ -177,7 +177,7 @@ fn sentence(life: &Life, growth: &Growth, lang: Lang) -> String {
         }
         (Lang::Es, Sure::VeryLikely) => {
             format!(
-                "{name} (pid {pid}) creció sin pausa {gain} en {span} sin liberarlos: es muy probable que tenga una fuga de memoria.{left}"
+                "{name} (pid {pid}) creció de forma constante {gain} en {span} sin liberarlos: es muy probable que tenga una fuga de memoria.{left}"
             )
         }
     }

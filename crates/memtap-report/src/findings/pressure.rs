@@ -105,8 +105,8 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 
 fn advice() -> Text {
     Text::both(
-        "Give the programs that grew less work at a time, or set a limit for them (MemoryHigh= slows down only them). You can also spread the load over time or add memory. Swap helps with a brief shortage, but a long one stays slow.",
-        "Dé menos trabajo a la vez a los programas que crecieron o póngales un límite (MemoryHigh= solo los frena a ellos). También puede repartir la carga en el tiempo o añadir memoria. El intercambio ayuda si la escasez es breve, pero si es larga, la máquina sigue lenta.",
+        "Limit the programs that grew (MemoryHigh= slows down only them), or give them less work at a time. You can also spread the load over time or add memory. Swap helps with a brief shortage, but the machine stays slow during a long one.",
+        "Ponga un límite a los programas que crecieron (MemoryHigh= solo los frena a ellos) o deles menos trabajo a la vez. También puede repartir la carga en el tiempo o añadir memoria. El intercambio ayuda si la escasez es breve, pero si es larga, la máquina sigue lenta.",
     )
 }
 

@@ -178,8 +178,8 @@ pub(crate) fn fix(kind: Kind, largest_bytes: u64) -> Text {
         Kind::NoMemory | Kind::NoMemoryOrHole => Text::told(|lang| {
             let largest = amount::bytes(largest_bytes, lang);
             lang.pick(
-                format!("Find out which limit it is. Of the process: `ulimit -v` and `ulimit -d` (LimitAS= and LimitDATA= of its systemd unit), and `sysctl vm.max_map_count` compared with its number of mappings. Of the machine: `sysctl vm.overcommit_memory`, with CommitLimit and Committed_AS in /proc/meminfo. Or make the program request less than {largest} at once."),
-                format!("Averigüe qué límite es. Del proceso: `ulimit -v` y `ulimit -d` (LimitAS= y LimitDATA= de su unidad de systemd), y `sysctl vm.max_map_count` comparado con su número de zonas. De la máquina: `sysctl vm.overcommit_memory`, con CommitLimit y Committed_AS de /proc/meminfo. O haga que el programa solicite menos de {largest} de una vez."),
+                format!("Find out which limit was reached. Limits of the process: `ulimit -v` and `ulimit -d` (LimitAS= and LimitDATA= of its systemd unit), and `sysctl vm.max_map_count` compared with its number of mappings. Limits of the machine: `sysctl vm.overcommit_memory`, with CommitLimit and Committed_AS in /proc/meminfo. Or make the program request less than {largest} at once."),
+                format!("Averigüe qué límite se alcanzó. Límites del proceso: `ulimit -v` y `ulimit -d` (LimitAS= y LimitDATA= de su unidad de systemd), y `sysctl vm.max_map_count` comparado con su número de zonas. Límites de la máquina: `sysctl vm.overcommit_memory`, con CommitLimit y Committed_AS de /proc/meminfo. O haga que el programa solicite menos de {largest} de una vez."),
             )
         }),
         Kind::Locked => Text::both(

@@ -273,8 +273,8 @@ impl Limit {
     fn fix(self, size: u64) -> Text {
         match self {
             Self::Addresses => Text::both(
-                "No setting fixes this. The size is a bug in the program, often a negative number or a corrupted length.",
-                "Ningún ajuste lo soluciona. Ese tamaño es un error del programa, a menudo un número negativo o una longitud corrupta.",
+                "No setting fixes this. The size comes from a bug in the program, often a negative number or a corrupted length.",
+                "Ningún ajuste lo soluciona. Ese tamaño se debe a un error del programa, a menudo un número negativo o una longitud corrupta.",
             ),
             Self::AddressSpace(_) => Text::both(
                 "Raise the limit (`ulimit -v`, or LimitAS= of its systemd unit). It is better to limit the memory in use (MemoryMax=), because a limit on address space also counts memory that is never touched.",

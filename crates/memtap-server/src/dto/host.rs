@@ -39,12 +39,12 @@ struct Swap {
     free_bytes: u64,
 }
 
-/// Memory pressure (PSI): percent of the last ten seconds in which tasks waited for memory.
+/// Memory pressure (PSI): percentage of the last ten seconds in which tasks waited for memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Pressure {
-    /// Percent of the time in which at least one task waited.
+    /// Percentage of the time in which at least one task waited.
     some_avg10: f64,
-    /// Percent of the time in which all tasks waited.
+    /// Percentage of the time in which all tasks waited.
     full_avg10: f64,
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct FocusAnswer {
     pub(crate) most: usize,
 }
 
-/// Identity of a process: its pid and start time, because pids are used again.
+/// Identity of a process: its pid and start time, because pids are reused.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProcessId {
     pid: u32,

@@ -46,7 +46,7 @@ pub struct Process {
     /// Minor page faults of all threads since the process started.
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
-    /// Resident set in percent of the machine's memory.
+    /// Resident set as a percentage of the machine's memory.
     pub(crate) memory_percentage: f64,
     /// Virtual size without a recorded cause.
     pub(crate) unexplained_bytes: i64,
@@ -56,7 +56,7 @@ pub struct Process {
     pub(crate) requested_bytes: u64,
     pub(crate) refused: u64,
     pub(crate) refusals: Vec<Refusals>,
-    /// Requests of the process that are missing in the stream. The sums include them.
+    /// Requests of the process that are missing from the stream. The sums include them.
     pub(crate) lost: u64,
     /// Totals by call: all calls that can change the virtual size, and other calls if the process
     /// made them.

@@ -34,7 +34,7 @@ struct UpdateProcess {
     process_name: String,
     /// Bytes as a decimal string.
     memory_used: String,
-    /// Percent of the machine's memory, with four decimals.
+    /// Percentage of the machine's memory, with four decimals.
     memory_percentage: String,
 }
 

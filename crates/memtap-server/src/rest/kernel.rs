@@ -14,12 +14,12 @@ use crate::error::{ApiError, Problem};
 use crate::params::Asked;
 use crate::walks::Unread;
 
-/// Start time of the process, because pids are used again.
+/// Start time of the process, because pids are reused.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LifeQuery {
-    /// Start time, to the second. Another process with the same pid is then not found.
+    /// Start time, to the second. The answer is 404 if another process has the pid now.
     start_time: Option<Time>,
 }
 
@@ -34,8 +34,8 @@ pub(crate) struct LifeQuery {
     params(("pid" = u32, Path, description = "Process id."), LifeQuery),
     responses(
         (status = OK, body = Mappings),
-        (status = NOT_FOUND, body = Problem, description = "No living process has this pid, or this pid and start time."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
+        (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap is not permitted to read it."),
     )
 )]
 pub(crate) async fn mappings(
@@ -51,16 +51,16 @@ pub(crate) async fn mappings(
 /// Returns all limits on the memory of a living process: its own, those of its control groups, and
 /// the machine's.
 ///
-/// memtap counts the mappings of the process for this. Answers are shared and repeated like those
-/// of `mappings`.
+/// memtap counts the mappings of the process for this. As with `mappings`, clients share the
+/// answers.
 #[utoipa::path(
     get,
     path = "/processes/{pid}/limits",
     params(("pid" = u32, Path, description = "Process id."), LifeQuery),
     responses(
         (status = OK, body = Limits),
-        (status = NOT_FOUND, body = Problem, description = "No living process has this pid, or this pid and start time."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap may not read it."),
+        (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report it, or memtap is not permitted to read it."),
     )
 )]
 pub(crate) async fn limits(
@@ -84,7 +84,7 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
     let gone = || {
         let which = query.start_time.map(|start| format!(" that started at {start}")).unwrap_or_default();
         let what =
-            format!("no living process {pid}{which}. Mappings and limits exist only while a process runs");
+            format!("process {pid}{which} is not running. Mappings and limits exist only while a process runs");
         ApiError(StatusCode::NOT_FOUND, what)
     };
     meant.map(|process| process.process).ok_or_else(gone)

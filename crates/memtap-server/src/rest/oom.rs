@@ -38,7 +38,7 @@ pub(crate) struct OomKills {
 
 /// Returns OOM kills, latest first, each with the largest processes in the seconds before.
 ///
-/// With `from` or `to` they come from the history. Without both, they are those since memtap
+/// With `from` or `to` they come from the history. Without either, they are those since memtap
 /// started (the latest 100).
 #[utoipa::path(get, path = "/oom", params(OomQuery), responses(
     (status = OK, body = OomKills),

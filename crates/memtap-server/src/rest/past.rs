@@ -34,7 +34,7 @@ pub(super) fn range(host: Option<String>, from: Option<Time>, to: Option<Time>) 
     let to = to.unwrap_or_else(Time::now).0;
     let from = from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
     if from >= to {
-        return Err(ApiError::wrong("from must be before to"));
+        return Err(ApiError::wrong("the range is empty: from must be a time before to"));
     }
     Ok(Range { host, from, to })
 }

@@ -144,7 +144,7 @@ pub(crate) struct OneProcess {
     responses(
         (status = OK, body = OneProcess),
         (status = NOT_FOUND, body = Problem, description = "No living or recently ended process has this pid."),
-        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report PSS, or memtap may not read it."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, description = "The kernel does not report PSS, or memtap is not permitted to read it."),
     )
 )]
 pub(crate) async fn process(
@@ -157,7 +157,7 @@ pub(crate) async fn process(
     let unknown = || {
         ApiError(
             StatusCode::NOT_FOUND,
-            format!("unknown process {pid}: it is not running, and it has not ended recently"),
+            format!("there is no process {pid}: it is not running, and it has not ended recently"),
         )
     };
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;

@@ -76,7 +76,7 @@ impl ReportQuery {
 ///
 /// It contains the machine's memory, requests by call, the top programs by each measure, the
 /// largest requests, refusals and their reasons, OOM kills, short-lived processes, findings, and
-/// what is missing in the figures. The HTML report is one self-contained file. HTML, Markdown and
+/// what is missing from the figures. The HTML report is one self-contained file. HTML, Markdown and
 /// text show times in the time zone of the machine on which memtap runs. memtap makes one report at
 /// a time, within 30 seconds.
 #[utoipa::path(get, path = "/report", params(ReportQuery), responses(
@@ -122,7 +122,7 @@ fn refusal(error: &ReportError) -> ApiError {
     match error {
         ReportError::Stopped => too_long(),
         ReportError::EmptyRange => {
-            ApiError::wrong("from must be before to, and compare_from before compare_to")
+            ApiError::wrong("from must be a time before to, and compare_from a time before compare_to")
         }
         ReportError::UnknownHost { .. } => ApiError(StatusCode::NOT_FOUND, error.to_string()),
         ReportError::Store(StoreError::Cursor(_)) => ApiError::wrong(error.to_string()),

@@ -193,7 +193,7 @@ pub(super) fn is_of_the_row(error: &mysql_async::Error) -> bool {
 
 fn fix(error: &ServerError) -> &'static str {
     match error.code {
-        1045 | 1698 => "Correct user and password in --store mysql://USER:PASSWORD@HOST:PORT/DATABASE",
+        1045 | 1698 => "Correct the user and password in --store mysql://USER:PASSWORD@HOST:PORT/DATABASE",
         1044 | 1142 | 1143 | 1227 | 1370 => {
             "Grant memtap's user SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, CREATE VIEW on the database"
         }

@@ -23,7 +23,7 @@ const RELATIONS: &[(&str, &str)] = &[
         "memory_usage AS mine LEFT JOIN process AS other ON other.id = mine.process_id WHERE mine.process_id IS NOT NULL",
     ),
     (
-        "processes without the run that saw them",
+        "processes without their run",
         "process AS mine LEFT JOIN run AS other ON other.id = mine.run_id WHERE true",
     ),
     (
@@ -39,7 +39,7 @@ const RELATIONS: &[(&str, &str)] = &[
         "usage_sample AS mine LEFT JOIN process AS other ON other.id = mine.process_id WHERE mine.process_id <> 0",
     ),
     (
-        "readings before an OOM kill without the kill",
+        "readings before an OOM kill, without the kill itself",
         "oom_before AS mine LEFT JOIN oom_kill AS other ON other.id = mine.oom_id WHERE true",
     ),
 ];

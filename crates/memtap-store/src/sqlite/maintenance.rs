@@ -27,7 +27,7 @@ const RELATIONS: &[(&str, &str)] = &[
     ("requests without the thread that made them", "request WHERE who_id NOT IN (SELECT id FROM who)"),
     ("requests without their call and outcome", "request WHERE what_id NOT IN (SELECT id FROM what)"),
     (
-        "refused requests that are missing in the table refused",
+        "refused requests that are missing from the table refused",
         "request JOIN what ON what.id = what_id WHERE errno IS NOT NULL AND request.id NOT IN (SELECT request_id FROM refused)",
     ),
     (
@@ -40,7 +40,7 @@ const RELATIONS: &[(&str, &str)] = &[
         "outcomes without the name of their file",
         "what WHERE file_id IS NOT NULL AND file_id NOT IN (SELECT id FROM name)",
     ),
-    ("processes without the run that saw them", "process WHERE run_id NOT IN (SELECT id FROM run)"),
+    ("processes without their run", "process WHERE run_id NOT IN (SELECT id FROM run)"),
 ];
 
 /// Adds what it finds.

@@ -30,7 +30,7 @@ pub(super) fn watched(
 ) -> Result<(), StoreError> {
     let mebibytes = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
     tracing::info!(
-        "{}: upgrading {mebibytes} MiB to the current schema. If interrupted, the file stays unchanged",
+        "{}: upgrading {mebibytes} MiB to the current schema. An interruption leaves the file unchanged",
         path.display()
     );
     let (name, begin, mut told) = (path.display().to_string(), Instant::now(), Instant::now());

@@ -18,7 +18,7 @@ Examples:
   memtap report --last 24h --compare last -o day.html     one day, compared with the day before
   memtap report --from yesterday --to today --format md   yesterday, as Markdown
   memtap report --from 13:00 --to '2026-11-24 15:30' --name 'postgres*'
-  memtap report --recording morning.mtrec                 a recording of memtap record
+  memtap report --recording morning.mtrec                 a recording made with memtap record
   memtap report --last 10m -p 4211 --format json | jq .totals
 Times are in this machine's time zone: 13:00 (the latest one in the past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now,
 or an age such as 2h (two hours ago). RFC 3339 times have their own offset: 2026-11-24T13:00:00Z.

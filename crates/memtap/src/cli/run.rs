@@ -14,8 +14,8 @@ Examples:
 The command keeps stdin, stdout and the terminal. memtap follows it and all its descendants until the last one has exited, and
 then exits like the command: with its status, or by its signal (127: command not found, 126: it cannot be run).
 After the command itself has exited, Ctrl-C (or a signal to memtap) stops waiting for its descendants and prints the report.
-With --source ptrace memtap needs no privilege. Set-user-ID programs then run without their rights, and when memtap exits, the
-processes that still run are killed.";
+With --source ptrace memtap needs no privilege. Setuid programs then run without their extra
+privileges. When memtap exits, it kills the processes that still run.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {

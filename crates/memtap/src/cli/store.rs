@@ -34,8 +34,8 @@ pub(crate) enum StoreCommand {
     /// Check that the history is intact: its pages (on a server: CHECK TABLE), its tables, and that each request has its process, name
     /// and call. Changes nothing; safe while memtap runs. Exit code 1 if it is damaged
     Check(WhichStore),
-    /// Rewrite the database without free space. If it is interrupted, the history stays unchanged. For a SQLite file, stop memtap first, and
-    /// have twice its size as free disk space. A server rewrites one table after the other, and new data may wait in the spool
+    /// Rewrite the database without free space. If it is interrupted, the history stays unchanged. For a SQLite file, stop memtap first;
+    /// it needs twice the used size as free disk space. A server rewrites one table after the other, and new data may wait in the spool
     Compact(WhichStore),
     /// Export requests as CSV, JSON lines or Parquet, newest first. Safe while memtap runs
     #[command(after_help = EXPORT_EXAMPLES)]

@@ -165,7 +165,7 @@ impl<'a> HandOver<'a> {
 }
 
 fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> String {
-    move |error| format!("cannot give {} to memtap's own user: {error}", path.display())
+    move |error| format!("cannot make memtap's own user the owner of {}: {error}", path.display())
 }
 
 fn stat(open: &OwnedFd, path: &Path) -> Result<FileStat, String> {

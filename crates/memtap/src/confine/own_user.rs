@@ -27,7 +27,7 @@ const FIRST: u32 = 61_234;
 const NEEDED: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_CHOWN];
 
 /// How to silence the notice.
-pub(super) const STAY: &str = "accept it with --user root";
+pub(super) const STAY: &str = "let memtap stay root with --user root";
 
 /// Which user that is, where it can be and the history can be its own. Nothing is changed.
 pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
@@ -45,7 +45,7 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     let user = user(places).ok_or_else(|| {
         let range = format!("{}..{}", NUMBERS.start(), NUMBERS.end());
         stays(
-            &format!("all user numbers in {range} are in use"),
+            &format!("all user IDs in {range} are in use"),
             &format!("choose a user with --user NAME, or {STAY}"),
         )
     })?;

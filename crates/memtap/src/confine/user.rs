@@ -97,7 +97,7 @@ pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("only root can become another user. Start memtap as {} without --user, or use sudo", user.name);
     }
-    let given = |folder: &PathBuf| format!("cannot give {} to {}", folder.display(), user.name);
+    let given = |folder: &PathBuf| format!("cannot make {} the owner of {}", user.name, folder.display());
     for folder in places.written() {
         user.make_folder(folder).with_context(|| given(folder))?;
     }
@@ -113,7 +113,7 @@ pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
 fn explain(unusable: &Unusable, User { name, uid, .. }: &User) -> anyhow::Error {
     match unusable {
         Unusable::Unreachable(path) | Unusable::Unwritable(path) => anyhow!(
-            "{name} cannot write {path}. Choose another place with --store and --spool. If only memtap uses that directory, run: sudo chown -R {owner}: {path}",
+            "{name} cannot write to {path}. Choose another place with --store and --spool. If only memtap uses that directory, run: sudo chown -R {owner}: {path}",
             path = path.display(),
             owner = nix::unistd::User::from_uid(*uid)
                 .ok()

@@ -132,14 +132,14 @@ impl fmt::Display for Reason {
         match self {
             Self::NoFile => f.write_str("it is not a file"),
             Self::Owner(owner) => write!(f, "it belongs to {}", name(*owner)),
-            Self::Mode(mode) => write!(f, "other users may write it (mode {:04o})", mode & 0o7777),
+            Self::Mode(mode) => write!(f, "other users can write to it (mode {:04o})", mode & 0o7777),
             Self::FolderOwner(folder, owner) => {
                 write!(f, "its directory {} belongs to {}", folder.display(), name(*owner))
             }
             Self::FolderMode(folder, mode) => {
                 write!(
                     f,
-                    "other users may write its directory {} (mode {:04o})",
+                    "other users can write to its directory {} (mode {:04o})",
                     folder.display(),
                     mode & 0o7777
                 )

@@ -78,7 +78,7 @@ impl Link {
         let address = (host.trim_matches(['[', ']']), port)
             .to_socket_addrs()?
             .next()
-            .context("the host has no address")?;
+            .context("the host name has no IP address")?;
         let stream = TcpStream::connect_timeout(&address, CONNECT)?;
         stream.set_read_timeout(Some(CONNECT))?;
         stream.set_write_timeout(Some(SILENCE))?;

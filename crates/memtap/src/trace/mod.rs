@@ -191,7 +191,7 @@ impl Trace {
             }
             self.queue.hurry();
         }
-        tracing::warn!("nothing reads the output any more. Its end is missing");
+        tracing::warn!("the reader of the output stopped reading. The end of the output is missing");
         Ok(())
     }
 }

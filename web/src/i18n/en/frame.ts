@@ -35,7 +35,7 @@ export const frame = {
   },
   failure: {
     what: "This view could not be displayed.",
-    next: "memtap still captures. Reload the page. If this happens again, please report this message:",
+    next: "memtap is still capturing. Reload the page. If this happens again, please report this message:",
     reload: "Reload",
   },
   keys: {

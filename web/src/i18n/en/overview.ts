@@ -3,9 +3,9 @@
 export const overview = {
   share: {
     titles: {
-      requested: "Who requested most",
-      granted: "Who was granted most",
-      resident: "Who has most resident memory",
+      requested: "Who requested the most",
+      granted: "Who was granted the most",
+      resident: "Who has the most resident memory",
       virtual: "Who has the largest address space",
     },
     by: "Compare by",

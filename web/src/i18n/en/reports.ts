@@ -3,7 +3,7 @@
 export const reports = {
   title: "Create a report",
   about:
-    "One self-contained file: the machine's memory, the programs that requested most and how that changed, refusals and their reasons, findings with advice, and known gaps in the data.",
+    "One self-contained file: the machine's memory, the programs that requested the most memory and how that changed, refusals and their reasons, findings with advice, and known gaps in the data.",
   time: "Time range",
   timeHint: "as chosen at the top",
   programs: "Programs",

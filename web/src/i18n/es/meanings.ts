@@ -11,7 +11,7 @@ export const meanings: Spanish<typeof english> = {
     requested: "Bytes que pedían los argumentos, redondeados hacia arriba a páginas como hace el núcleo.",
     granted: "Bytes que las solicitudes añadieron realmente a la memoria virtual.",
     released: "Bytes que las solicitudes quitaron realmente de la memoria virtual.",
-    delta: "Cuánto cambió la solicitud la memoria virtual del proceso: lo que realmente se asignó o se liberó.",
+    delta: "El cambio que causó la solicitud en la memoria virtual del proceso: lo que realmente se asignó o se liberó.",
     virtual: "El tamaño de todas las direcciones asignadas, en uso o no: VmSize en /proc/PID/status.",
     resident: "Memoria que ahora está en la RAM: páginas anónimas, de archivos y compartidas.",
     trend: "La memoria residente en los dos últimos minutos, o desde que se abrió esta página. En un intervalo pasado: cuánto creció.",
@@ -52,7 +52,7 @@ export const meanings: Spanish<typeof english> = {
     pod: "El pod de Kubernetes al que pertenece el proceso.",
     session: "La sesión de usuario a la que pertenece el proceso.",
     cgroup: "El grupo de control del proceso. Puede tener un límite de memoria.",
-    innerPid: "El PID que tiene el proceso dentro de su propio espacio de nombres, tal como lo ve un contenedor.",
+    innerPid: "El PID que tiene el proceso dentro de su propio espacio de nombres, tal como lo ve su contenedor.",
     sizes: "Número de solicitudes por tamaño, en potencias de dos. Las rechazadas están en rojo.",
     mappings: "Intervalos de direcciones del proceso, según lo que los respalda. Solo las páginas residentes están en la RAM.",
     limits: "Lo máximo que puede tener el proceso. Al alcanzar un límite, el núcleo rechaza solicitudes o, en un grupo de control, mata un proceso.",
@@ -70,7 +70,7 @@ export const meanings: Spanish<typeof english> = {
     EFAULT: "Una dirección no está asignada en el proceso.",
     EBADF: "El descriptor no está abierto, o ningún archivo respalda el intervalo.",
     ENODEV: "Este archivo no se puede proyectar: su dispositivo o su sistema de archivos no lo admite.",
-    EEXIST: "Ya hay algo en esa dirección, y MAP_FIXED_NOREPLACE pedía no sustituirlo.",
+    EEXIST: "Ya hay algo en esa dirección, y MAP_FIXED_NOREPLACE impide sustituirlo.",
     EBUSY: "El objeto está en uso o sellado.",
     EINTR: "Llegó una señal antes de que terminara la llamada.",
     EMFILE: "El proceso ha llegado a su límite de archivos abiertos.",
@@ -111,10 +111,10 @@ export const meanings: Spanish<typeof english> = {
   },
   /** Cómo se anota en el núcleo; delante va el nombre del plan. */
   plans: {
-    "exit+locks": "exit+locks: cada cambio se anota al hilo que lo hizo",
+    "exit+locks": "exit+locks: cada cambio se atribuye al hilo que lo hizo",
     exit: "exit: las sumas son exactas; los cambios que hacen dos hilos en el mismo instante pueden quedar intercambiados",
     "functions+locks":
-      "functions+locks: cada cambio se anota al hilo que lo hizo; las demás llamadas al sistema no tienen coste añadido",
+      "functions+locks: cada cambio se atribuye al hilo que lo hizo; las demás llamadas al sistema no tienen coste añadido",
     functions:
       "functions: las sumas son exactas; los cambios que hacen dos hilos en el mismo instante pueden quedar intercambiados; las demás llamadas al sistema no tienen coste añadido",
   },

@@ -5,7 +5,7 @@ import type { Spanish } from "./spanish";
 export const reports: Spanish<typeof english> = {
   title: "Crear un informe",
   about:
-    "Un solo archivo autónomo: la memoria de la máquina, los programas que más solicitaron y cómo cambió eso, los rechazos y sus motivos, hallazgos con consejos y las lagunas conocidas de los datos.",
+    "Un solo archivo autónomo: la memoria de la máquina, los programas que más memoria solicitaron y cómo cambió eso, los rechazos y sus motivos, hallazgos con consejos y las lagunas conocidas de los datos.",
   time: "Intervalo",
   timeHint: "el elegido arriba",
   programs: "Programas",

@@ -47,7 +47,7 @@ export const requests: Spanish<typeof english> = {
   refusedOnly: "solo rechazadas",
   clear: "Quitar los filtros",
   empty: "Todavía no hay solicitudes.",
-  emptyHint: "Las solicitudes aparecen aquí cuando un programa pide memoria al núcleo. Para ver uno, ejecute ls en una terminal.",
+  emptyHint: "Las solicitudes aparecen aquí cuando un programa pide memoria al núcleo. Pruébelo: ejecute ls en una terminal.",
   emptyProcess: "Ninguna de sus solicitudes está entre las últimas.",
   emptyProcessHint: "La próxima aparecerá aquí al instante. La tabla de arriba las cuenta todas.",
   noMatch: "Ninguna solicitud cumple estos filtros.",
