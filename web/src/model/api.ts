@@ -106,8 +106,8 @@ export interface paths {
         /**
          * Returns all limits on the memory of a living process: its own, those of its control groups, and
          *     the machine's.
-         * @description memtap counts the mappings of the process for this. Answers are shared and repeated like those
-         *     of `mappings`.
+         * @description memtap counts the mappings of the process for this. As with `mappings`, clients share the
+         *     answers.
          */
         get: operations["limits"];
         put?: never;
@@ -333,7 +333,7 @@ export interface paths {
         };
         /**
          * Returns OOM kills, latest first, each with the largest processes in the seconds before.
-         * @description With `from` or `to` they come from the history. Without both, they are those since memtap
+         * @description With `from` or `to` they come from the history. Without either, they are those since memtap
          *     started (the latest 100).
          */
         get: operations["oom_kills"];
@@ -378,7 +378,7 @@ export interface paths {
          * Returns a report of a range as a file.
          * @description It contains the machine's memory, requests by call, the top programs by each measure, the
          *     largest requests, refusals and their reasons, OOM kills, short-lived processes, findings, and
-         *     what is missing in the figures. The HTML report is one self-contained file. HTML, Markdown and
+         *     what is missing from the figures. The HTML report is one self-contained file. HTML, Markdown and
          *     text show times in the time zone of the machine on which memtap runs. memtap makes one report at
          *     a time, within 30 seconds.
          */
@@ -1022,16 +1022,16 @@ export interface components {
              */
             committed_bytes: number;
         };
-        /** @description Memory pressure (PSI): percent of the last ten seconds in which tasks waited for memory. */
+        /** @description Memory pressure (PSI): percentage of the last ten seconds in which tasks waited for memory. */
         Pressure: {
             /**
              * Format: double
-             * @description Percent of the time in which at least one task waited.
+             * @description Percentage of the time in which at least one task waited.
              */
             some_avg10: number;
             /**
              * Format: double
-             * @description Percent of the time in which all tasks waited.
+             * @description Percentage of the time in which all tasks waited.
              */
             full_avg10: number;
         };
@@ -1096,7 +1096,7 @@ export interface components {
             major_faults: number;
             /**
              * Format: double
-             * @description Resident set in percent of the machine's memory.
+             * @description Resident set as a percentage of the machine's memory.
              */
             memory_percentage: number;
             /**
@@ -1119,7 +1119,7 @@ export interface components {
             refusals: components["schemas"]["Refusals"][];
             /**
              * Format: uint64
-             * @description Requests of the process that are missing in the stream. The sums include them.
+             * @description Requests of the process that are missing from the stream. The sums include them.
              */
             lost: number;
             /**
@@ -1196,7 +1196,7 @@ export interface components {
             /** @description True if the range has more requests than were counted. */
             cut: boolean;
         };
-        /** @description Identity of a process: its pid and start time, because pids are used again. */
+        /** @description Identity of a process: its pid and start time, because pids are reused. */
         ProcessId: {
             /** Format: uint32 */
             pid: number;
@@ -1677,7 +1677,7 @@ export interface components {
             process_name: string;
             /** @description Bytes as a decimal string. */
             memory_used: string;
-            /** @description Percent of the machine's memory, with four decimals. */
+            /** @description Percentage of the machine's memory, with four decimals. */
             memory_percentage: string;
         };
         /** @description A request with the field names of the original system. */
@@ -2033,7 +2033,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The kernel does not report PSS, or memtap may not read it. */
+            /** @description The kernel does not report PSS, or memtap is not permitted to read it. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2047,7 +2047,7 @@ export interface operations {
     mappings: {
         parameters: {
             query?: {
-                /** @description Start time, to the second. Another process with the same pid is then not found. */
+                /** @description Start time, to the second. The answer is 404 if another process has the pid now. */
                 start_time?: components["schemas"]["Time"];
             };
             header?: never;
@@ -2086,7 +2086,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No living process has this pid, or this pid and start time. */
+            /** @description No living process has this pid (and this start time, if given). */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2104,7 +2104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The kernel does not report it, or memtap may not read it. */
+            /** @description The kernel does not report it, or memtap is not permitted to read it. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2118,7 +2118,7 @@ export interface operations {
     limits: {
         parameters: {
             query?: {
-                /** @description Start time, to the second. Another process with the same pid is then not found. */
+                /** @description Start time, to the second. The answer is 404 if another process has the pid now. */
                 start_time?: components["schemas"]["Time"];
             };
             header?: never;
@@ -2157,7 +2157,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No living process has this pid, or this pid and start time. */
+            /** @description No living process has this pid (and this start time, if given). */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2175,7 +2175,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The kernel does not report it, or memtap may not read it. */
+            /** @description The kernel does not report it, or memtap is not permitted to read it. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -83,8 +83,9 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
         .filter(|process| query.start_time.is_none_or(|start| second(start.0) == second(process.started_at)));
     let gone = || {
         let which = query.start_time.map(|start| format!(" that started at {start}")).unwrap_or_default();
-        let what =
-            format!("process {pid}{which} is not running. Mappings and limits exist only while a process runs");
+        let what = format!(
+            "process {pid}{which} is not running. Mappings and limits exist only while a process runs"
+        );
         ApiError(StatusCode::NOT_FOUND, what)
     };
     meant.map(|process| process.process).ok_or_else(gone)
