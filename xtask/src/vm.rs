@@ -44,22 +44,29 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let kernels = kernels.into_iter().collect::<anyhow::Result<HashMap<_, _>>>()?;
     let busybox = debian::busybox()?;
     let initramfs = initramfs(&busybox, &static_tests()?)?;
-    let mut failed = Vec::new();
-    for (number, (series, options, tests)) in GUESTS.into_iter().enumerate() {
+    let guest = |number: usize| {
+        let (series, options, tests) = GUESTS[number];
         eprintln!("== on kernel {series} {options}");
-        let kernel = kernels.get(series).context("unknown kernel of a guest")?;
         let log = debian::folder().join(format!("guest-{number}.log"));
         let options = format!("{options} memtap.tests={tests}");
-        let guest =
-            Guest { series, options: &options, kernel, initramfs: &initramfs, log: &log, lines: None };
-        if let Err(error) = boot(&guest) {
-            failed.push(format!("on kernel {series}: {error:#}. See the whole log in {}", log.display()));
-        }
-    }
-    let kernel = kernels.get(systemtap::SERIES).context("unknown kernel for SystemTap")?;
-    if let Err(error) = systemtap::check(kernel, &busybox) {
-        failed.push(format!("SystemTap on kernel {}: {error:#}", systemtap::SERIES));
-    }
+        let booted = kernels.get(series).context("the kernel of a guest is missing").and_then(|kernel| {
+            boot(&Guest { series, options: &options, kernel, initramfs: &initramfs, log: &log, lines: None })
+        });
+        booted.map_err(|error| format!("on kernel {series}: {error:#}. The whole log is {}", log.display()))
+    };
+    let systemtap = || {
+        let kernel = kernels.get(systemtap::SERIES).context("the kernel for SystemTap is missing");
+        let checked = kernel.and_then(|kernel| systemtap::check(kernel, &busybox));
+        checked.map_err(|error| format!("SystemTap on kernel {}: {error:#}", systemtap::SERIES))
+    };
+    // Two at a time: a guest spends much of its time booting, on one CPU.
+    let results = std::thread::scope(|scope| {
+        let first = scope.spawn(|| [guest(0), guest(2)]);
+        let second = [guest(1), systemtap()];
+        first.join().map(|first| first.into_iter().chain(second).collect::<Vec<_>>())
+    });
+    let results = results.map_err(|_| anyhow::anyhow!("a thread that boots guests has panicked"))?;
+    let failed: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
     }
