@@ -225,7 +225,7 @@ fn check_finds_rows_without_what_they_rely_on() {
         ("DELETE FROM process WHERE pid = 7", "1 threads with requests but without their process"),
         ("DELETE FROM name", "50 threads without their name"),
         ("DELETE FROM call WHERE name = 'mmap'", "1 outcomes of unknown calls"),
-        ("DELETE FROM run", "50 processes without the run"),
+        ("DELETE FROM run", "50 processes without their run"),
         ("UPDATE what SET errno = 12", "100 refused requests that are missing from the table refused"),
         ("UPDATE what SET file_id = 99", "1 outcomes without the name of their file"),
         ("DROP INDEX request_who", "the index request_who is missing"),
