@@ -43,7 +43,7 @@ test("which process had a request refused, and why", async (t) => {
     await page.locator('[data-testid="findings"]:not([data-count=""])').waitFor({ timeout: 8000 });
     return (await finding.count()) > 0;
   });
-  assert.match(await finding.textContent(), /ENOMEM: .* more than a process has addresses/);
+  assert.match(await finding.textContent(), /ENOMEM: .* more than the address space of a process/);
   await finding.locator("summary").click();
   await page.screenshot({ path: artefact("finding.png") });
   await finding.getByRole("link", { name: "Look closer" }).click();
