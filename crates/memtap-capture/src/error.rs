@@ -107,7 +107,9 @@ pub(crate) const UNLOCK: &str = "boot with lockdown=integrity or without lockdow
 /// The command that gives this very program what it needs.
 pub(crate) fn fix() -> String {
     let program = program();
-    format!("sudo {program} (or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep {program})")
+    format!(
+        "sudo {program} (or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep {program})"
+    )
 }
 
 /// The path of this very program.

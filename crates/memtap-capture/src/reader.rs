@@ -158,11 +158,12 @@ impl Reader {
     }
 
     /// The last tick, with everything that is still there. It may wait for room: nothing comes after it. A source that is over gives no reading
-    /// any more: what it told after its last one is of its last moment.
+    /// any more: what it told after its last one is of its last moment. Neither does a recording that is played back: its next reading may
+    /// be far away.
     fn end(&mut self) -> Result<(), CaptureError> {
         loop {
             let mut batch = std::mem::take(&mut self.pending);
-            let is_over = self.source.is_over();
+            let is_over = self.source.is_over() || self.source.time().is_some();
             if is_over && batch.tick.is_none() {
                 batch.tick = Some(self.time()).filter(|time| Some(*time) > self.ticked);
             }

@@ -319,7 +319,9 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     };
     let number = digits.parse::<u64>().ok().filter(|_| seconds > 0);
     let age = number.and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs);
-    age.ok_or_else(|| format!("invalid age '{text}'; expected for example 12h, 7d or 2y"))
+    age.ok_or_else(|| {
+        format!("'{text}' is not a length of time; expected for example 90s, 10m, 12h, 7d or 2y")
+    })
 }
 
 /// How many times faster: a number above 0.

@@ -216,7 +216,7 @@ mod tests {
                     "eBPF",
                     Verdict::Missing,
                     "missing",
-                    Some("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep /usr/bin/memtap"),
+                    Some("sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep /usr/bin/memtap"),
                 ),
             ],
         };

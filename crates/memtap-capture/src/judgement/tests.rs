@@ -79,7 +79,7 @@ fn the_fix_is_for_the_place() {
         of(&checks(&facts), "eBPF").fix.clone().unwrap()
     };
     let inside = |kind: &str| Facts { container: Some(kind.to_owned()), ..good() };
-    assert!(fix(good()).contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"));
+    assert!(fix(good()).contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
     assert!(fix(Facts { is_service: true, ..good() }).contains("AmbientCapabilities=CAP_BPF"));
     assert!(fix(inside("docker")).starts_with("docker run --pid=host --cap-add=BPF"));
     assert!(fix(inside("podman")).starts_with("sudo podman run"));
