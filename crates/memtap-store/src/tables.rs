@@ -1,5 +1,8 @@
 //! The tables of samples, the same in every database: what their columns are, and how rows of shorter steps become rows of longer ones.
 
+/// The last second of which a sample is stored.
+pub(crate) const LAST_SAMPLED: &str = "SELECT MAX(sampled_s) FROM run WHERE sampled_s > 0";
+
 /// One table. Its rows are told apart by run, step, time, and what they are of; each other column has its own way through time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Samples {

@@ -10,8 +10,8 @@ use mysql_async::{Conn, Row};
 use super::link::Link;
 use super::schema::{self, Expected};
 use super::url::MysqlUrl;
-use crate::StoreError;
-use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
+use memtap_history::StoreError;
+use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Progress, Table};
 
 /// A table of many millions of rows is read from end to end, or written anew.
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
@@ -56,7 +56,7 @@ struct Database {
     connection: Conn,
 }
 
-pub(crate) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
+pub(super) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
     let mut database = Database::open(url)?;
     database.begin()?;
     let times = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MIN(timestamp)), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MAX(timestamp)) FROM memory_usage";
@@ -87,15 +87,15 @@ pub(crate) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
     })
 }
 
-pub(crate) fn check(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Checked, StoreError> {
+pub(super) fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Checked, StoreError> {
     let mut database = Database::open(url)?;
     let mut checked = Checked { requests: 0, findings: database.missing_parts()? };
     // Each relies on what was looked at before.
     if checked.findings.is_empty() {
-        checked.findings = database.damaged_tables(tell)?;
+        checked.findings = database.damaged_tables(progress)?;
     }
     if checked.findings.is_empty() {
-        tell("references between rows");
+        progress("references between rows");
         checked.findings = database.broken_relations()?;
         checked.requests = database.query("SELECT COUNT(*) FROM memory_usage")?.pop().unwrap_or(0);
     }
@@ -103,11 +103,11 @@ pub(crate) fn check(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Checked, Stor
 }
 
 /// The server writes each table anew beside the old one, which stays in use meanwhile.
-pub(crate) fn compact(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
+pub(super) fn compact(url: &MysqlUrl, progress: Progress<'_>) -> Result<Compacted, StoreError> {
     let mut database = Database::open(url)?;
     let before = database.bytes()?;
     for name in tables_of_ours() {
-        tell(name);
+        progress(name);
         let failed = database.administer(&format!("OPTIMIZE TABLE `{name}`"))?;
         if let Some(reason) = failed.into_iter().next() {
             return Err(database.link.mysql(false, reason, "See the server's log"));
@@ -218,10 +218,10 @@ impl Database {
         Ok(findings)
     }
 
-    fn damaged_tables(&mut self, tell: &dyn Fn(&str)) -> Result<Vec<String>, StoreError> {
+    fn damaged_tables(&mut self, progress: Progress<'_>) -> Result<Vec<String>, StoreError> {
         let mut findings = Vec::new();
         for name in tables_of_ours() {
-            tell(name);
+            progress(name);
             findings.extend(self.administer(&format!("CHECK TABLE `{name}`"))?);
         }
         Ok(findings)

@@ -1,13 +1,9 @@
 //! MySQL and MariaDB: a database that several machines may write into, and the original system's users know.
 
-mod filter;
-mod findings;
 mod link;
-mod lives;
-mod machine;
-pub(crate) mod maintenance;
+mod maintenance;
 mod processes;
-mod reader;
+mod read;
 mod retention;
 mod rows;
 mod samples;
@@ -15,19 +11,59 @@ mod schema;
 mod url;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memtap_history::maintenance::{Checked, Compacted, Contents, Maintenance, Progress};
+use memtap_history::{Appended, Clock, Delivery, History, Location, Reader, Settings, Store, StoreError};
 use memtap_model::WallClock;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
-use crate::{Appended, Clock, Delivery, Reader, Settings, Store, StoreError};
+use crate::url::Driver;
 use link::Link;
-use reader::MysqlReader;
+use read::MysqlReader;
 use retention::Retention;
-pub use url::MysqlUrl;
+pub(crate) use url::MysqlUrl;
 use writer::Writer;
+
+/// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
+pub(crate) const DRIVER: Driver =
+    Driver { schemes: &["mysql", "mariadb"], parse: |url| Ok(Arc::new(MysqlUrl::parse(url)?)) };
+
+impl Location for MysqlUrl {
+    fn open(&self, settings: &Settings) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(Mysql::open(self, settings)?))
+    }
+
+    /// Takes the tables as they are.
+    fn open_reader(&self, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
+        Ok(Arc::new(History::new(MysqlReader::new(&Link::new(self)?), clock)))
+    }
+
+    fn certificate(&self) -> Option<&Path> {
+        self.authority()
+    }
+
+    fn slug(&self) -> String {
+        self.name_for_files()
+    }
+}
+
+impl Maintenance for MysqlUrl {
+    fn contents(&self) -> Result<Contents, StoreError> {
+        maintenance::contents(self)
+    }
+
+    fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
+        maintenance::check(self, progress)
+    }
+
+    fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
+        maintenance::compact(self, progress)
+    }
+}
 
 /// Between two looks at how large the tables are: the server counts that slowly.
 const SIZE_EVERY: Duration = Duration::from_secs(60);
@@ -35,7 +71,7 @@ const SIZE_EVERY: Duration = Duration::from_secs(60);
 const UNKNOWN_DATABASE: u16 = 1049;
 
 /// The writing side.
-pub(crate) struct Mysql {
+struct Mysql {
     link: Link,
     connection: Option<Conn>,
     writer: Writer,
@@ -52,7 +88,7 @@ pub(crate) struct Mysql {
 
 impl Mysql {
     /// A server that is away may come back, and what comes until then waits; all else is an error.
-    pub(crate) fn open(url: &MysqlUrl, settings: &Settings) -> Result<Self, StoreError> {
+    fn open(url: &MysqlUrl, settings: &Settings) -> Result<Self, StoreError> {
         let mut store = Self {
             link: Link::new(url)?,
             connection: None,
@@ -94,7 +130,7 @@ impl Mysql {
 
     fn connect(&self) -> Result<Conn, StoreError> {
         match self.link.connect(true) {
-            Err(StoreError::Mysql { reason, .. })
+            Err(StoreError::Database { reason, .. })
                 if reason.contains(&format!("(error {UNKNOWN_DATABASE})")) =>
             {
                 let mut server = self.link.connect(false)?;
@@ -138,11 +174,6 @@ impl Mysql {
     }
 }
 
-/// Pages of requests, without a writer: the tables are taken as they are.
-pub(crate) fn reader(url: &MysqlUrl, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
-    Ok(Arc::new(MysqlReader::new(&Link::new(url)?, clock)))
-}
-
 impl Store for Mysql {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
         if let Some((host, run)) = self.ours.clone() {
@@ -170,7 +201,7 @@ impl Store for Mysql {
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
-        Ok(Arc::new(MysqlReader::new(&self.link, self.clock)))
+        Ok(Arc::new(History::new(MysqlReader::new(&self.link), self.clock)))
     }
 
     fn kind(&self) -> &'static str {

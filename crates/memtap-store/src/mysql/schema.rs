@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row};
 
 use super::link::Link;
-use crate::StoreError;
+use memtap_history::StoreError;
 
 /// The original's table, its columns first and under their names.
 const MEMORY_USAGE: &str = "CREATE TABLE memory_usage (

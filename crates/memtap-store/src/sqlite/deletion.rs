@@ -1,9 +1,9 @@
 //! What is deleted, a bounded piece at a time: what belongs together goes in one transaction.
 
+use crate::sqlite::error::Done;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::StoreError;
-use crate::steps::SHORT_LIFE_S;
+use memtap_history::steps::SHORT_LIFE_S;
 
 /// How many requests there are: there are no holes between the first and the last. One aggregate of both ends would read all of them.
 pub(super) const REQUESTS: &str =
@@ -41,12 +41,8 @@ const AHEAD: i64 = 86_400 * 1_000_000_000;
 /// The first request that is not too old; `None` when nothing is too old. Only what comes before every younger one counts as old: an old
 /// recording may have been imported, and nothing younger may go with it. What was written while the clock was ahead says nothing of its age;
 /// it is as old as what comes next.
-pub(super) fn first_young(
-    connection: &Connection,
-    now: i64,
-    horizon: i64,
-) -> Result<Option<i64>, StoreError> {
-    let first = |sql: &str, values: [i64; 2]| -> Result<Option<i64>, StoreError> {
+pub(super) fn first_young(connection: &Connection, now: i64, horizon: i64) -> Done<Option<i64>> {
+    let first = |sql: &str, values: [i64; 2]| -> Done<Option<i64>> {
         Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
     };
     let young = "SELECT first_id FROM batch WHERE aged_from_ns >= ?1 AND aged_from_ns <= ?2 ORDER BY first_id LIMIT 1";
@@ -59,13 +55,13 @@ pub(super) fn first_young(
 }
 
 /// When the first request was made: processes that ended before have none. Without requests, the end of time.
-pub(super) fn first_time(connection: &Connection) -> Result<i64, StoreError> {
+pub(super) fn first_time(connection: &Connection) -> Done<i64> {
     let sql = "SELECT time_ns FROM request ORDER BY id LIMIT 1";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
 }
 
 /// Deletes at most `rows` requests before `end`, oldest first, with everything that refers to them. Returns how many were deleted.
-pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Result<u64, StoreError> {
+pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Done<u64> {
     let first = "SELECT min(id) FROM request";
     let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
     let Some(first) = first else { return Ok(0) };
@@ -89,10 +85,7 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> R
 }
 
 /// Runs `work` in one transaction: the caller's, where there is one.
-fn together<T>(
-    connection: &Connection,
-    work: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+fn together<T>(connection: &Connection, work: impl FnOnce() -> Done<T>) -> Done<T> {
     if !connection.is_autocommit() {
         return work();
     }
@@ -109,7 +102,7 @@ pub(super) struct Sweep([i64; 3]);
 impl Sweep {
     /// Deletes threads, words of calls and names that no request is of any more, among the next rows of each table. After the last row it
     /// begins again with the first, so that each is looked at in turn.
-    pub(super) fn step(&mut self, connection: &Connection) -> Result<usize, StoreError> {
+    pub(super) fn step(&mut self, connection: &Connection) -> Done<usize> {
         let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
         let nameless = "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)";
         let mut gone = 0;
@@ -132,11 +125,7 @@ impl Sweep {
 /// Processes of which nothing is left to tell: short ones whose last time is before `short`, all whose last time is before `long`; that is
 /// when they ended, or, where the end was not seen (as when memtap itself was ended), when they were seen last. A process goes with its
 /// samples, or not at all.
-pub(super) fn delete_processes(
-    connection: &Connection,
-    short: i64,
-    long: i64,
-) -> Result<Vec<i64>, StoreError> {
+pub(super) fn delete_processes(connection: &Connection, short: i64, long: i64) -> Done<Vec<i64>> {
     let living = "run CROSS JOIN process INDEXED BY process_living ON run_id = run.id WHERE ended_at_ns IS NULL AND seen_ns < ?1";
     let ended = |index: &str, length: &str| {
         format!("process INDEXED BY {index} WHERE ended_at_ns - started_at_ns {length} AND ended_at_ns < ?1")
@@ -169,7 +158,7 @@ pub(super) fn delete_processes(
 }
 
 /// Kills are few and small: only their age counts.
-pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
+pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Done<()> {
     let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
     let together = connection.unchecked_transaction()?;
     together.prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?.execute([before])?;

@@ -2,13 +2,13 @@
 //!
 //! All of a version's changes are one transaction. Whatever ends it early, the history is as it was, and the next opening begins anew.
 
+use crate::sqlite::error::Done;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::deletion::REQUESTS;
-use crate::StoreError;
 
 /// Between two lines that tell how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(3);
@@ -26,8 +26,8 @@ pub(super) fn watched(
     connection: &mut Connection,
     path: &Path,
     version: i64,
-    migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    migrate: impl FnOnce(&Connection) -> Done<()>,
+) -> Done<()> {
     let mebibytes = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
     tracing::info!(
         "{}: upgrading {mebibytes} MiB to the current schema. An interruption leaves the file unchanged",
@@ -51,8 +51,8 @@ fn told_of(
     path: &Path,
     version: i64,
     mut tell: impl FnMut(u64) + Send + 'static,
-    migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    migrate: impl FnOnce(&Connection) -> Done<()>,
+) -> Done<()> {
     let all = steps(connection, version)?.max(1);
     let mut done = 0;
     let look = move || {
@@ -70,7 +70,7 @@ fn told_of(
 }
 
 /// Steps that it will take.
-fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
+fn steps(connection: &Connection, version: i64) -> Done<u64> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     let processes = count("SELECT count(*) FROM process")? * STEPS_OF_A_PROCESS;
     if version > 2 {
@@ -82,7 +82,7 @@ fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
 }
 
 /// Where temporary files go; where SQLite thinks best, when there is no such place.
-fn sort_in(connection: &Connection, folder: Option<&str>) -> Result<(), StoreError> {
+fn sort_in(connection: &Connection, folder: Option<&str>) -> Done<()> {
     connection.execute_batch("PRAGMA temp_store = FILE")?;
     Ok(connection.pragma_update(None, "temp_store_directory", folder.unwrap_or_default())?)
 }

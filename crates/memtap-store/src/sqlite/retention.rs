@@ -1,5 +1,6 @@
 //! What is too old or too much goes, in bounded pieces.
 
+use crate::sqlite::error::Done;
 use std::time::{Duration, Instant};
 
 use memtap_model::WallClock;
@@ -10,7 +11,7 @@ use super::deletion::{
 };
 use super::samples;
 use super::space::{Bounds, give_back, used_bytes};
-use crate::{Settings, StoreError};
+use memtap_history::Settings;
 
 /// How long one step may go on with its pieces: what comes meanwhile waits.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -53,7 +54,7 @@ impl Retention {
 
     /// Makes room for `requests` that come now, so that the file does not grow beyond its bound, however many they are. At most about twice
     /// as many go, which also brings a history back that has become too large.
-    pub(super) fn make_room(&mut self, connection: &Connection, requests: usize) -> Result<Gone, StoreError> {
+    pub(super) fn make_room(&mut self, connection: &Connection, requests: usize) -> Done<Gone> {
         let requests = i64::try_from(requests).unwrap_or(i64::MAX);
         let needed = requests.saturating_mul(REQUEST_BYTES);
         let mut gone = Gone::default();
@@ -68,12 +69,7 @@ impl Retention {
     }
 
     /// One step: pieces of what is too much or too old, as long as there are some and patience lasts. `run` is the one that writes.
-    pub(super) fn step(
-        &mut self,
-        connection: &Connection,
-        now: WallClock,
-        run: i64,
-    ) -> Result<Gone, StoreError> {
+    pub(super) fn step(&mut self, connection: &Connection, now: WallClock, run: i64) -> Done<Gone> {
         let begin = Instant::now();
         let horizon = now.0.saturating_sub(self.max_age_ns);
         let mut gone = Gone::default();
@@ -94,12 +90,7 @@ impl Retention {
 
     /// Of what is too much, first what requests have left behind (names, words, short lives without requests), then the oldest; of the others
     /// what is too old. Gives whether there was some.
-    fn piece(
-        &mut self,
-        connection: &Connection,
-        [now, horizon]: [i64; 2],
-        gone: &mut Gone,
-    ) -> Result<bool, StoreError> {
+    fn piece(&mut self, connection: &Connection, [now, horizon]: [i64; 2], gone: &mut Gone) -> Done<bool> {
         let is_much = used_bytes(connection)? > self.bounds.data;
         if is_much || self.is_pressed {
             self.is_pressed = self.leftovers(connection, gone)?;
@@ -116,7 +107,7 @@ impl Retention {
         Ok(deleted > 0)
     }
 
-    fn leftovers(&mut self, connection: &Connection, gone: &mut Gone) -> Result<bool, StoreError> {
+    fn leftovers(&mut self, connection: &Connection, gone: &mut Gone) -> Done<bool> {
         let shared = self.sweep.step(connection)?;
         let lives = delete_processes(connection, first_time(connection)?, i64::MIN)?;
         let some = shared > 0 || !lives.is_empty();
@@ -127,7 +118,7 @@ impl Retention {
 
     /// Deletes requests, down to half of what is allowed; then samples of single processes; and when those are at their least, requests all
     /// the same. Returns whether there was something to delete.
-    fn delete_oldest(&self, connection: &Connection, gone: &mut Gone) -> Result<bool, StoreError> {
+    fn delete_oldest(&self, connection: &Connection, gone: &mut Gone) -> Done<bool> {
         let few = request_bytes(connection)? < self.bounds.data / 2;
         if few && samples::delete_oldest(connection)? > 0 {
             gone.samples = true;
@@ -139,7 +130,7 @@ impl Retention {
     }
 }
 
-fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {
+fn request_bytes(connection: &Connection) -> Done<i64> {
     let rows = connection.prepare_cached(REQUESTS)?.query_row([], |row| row.get::<_, i64>(0))?;
     Ok(rows.saturating_mul(REQUEST_BYTES))
 }

@@ -1,9 +1,8 @@
 //! Requests on their way into their table, some in one statement: to begin and end a statement costs about as much as a row in it.
 
+use crate::sqlite::error::Done;
 use memtap_ledger::BookedRequest;
 use rusqlite::{CachedStatement, Transaction};
-
-use crate::StoreError;
 
 /// Rows of one statement.
 const TOGETHER: usize = 64;
@@ -22,7 +21,7 @@ pub(super) struct Rows<'t> {
 
 impl<'t> Rows<'t> {
     /// Rows that begin with that id, larger than all before.
-    pub(super) fn from(first_id: i64, transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+    pub(super) fn from(first_id: i64, transaction: &'t Transaction<'_>) -> Done<Self> {
         let insert = |columns: &str, values: &str| {
             let columns =
                 format!("{columns}time_ns, who_id, what_id, size, address, delta_bytes, virtual_bytes");
@@ -38,7 +37,7 @@ impl<'t> Rows<'t> {
         })
     }
 
-    pub(super) fn push(&mut self, [who, what]: [i64; 2], booked: &BookedRequest) -> Result<(), StoreError> {
+    pub(super) fn push(&mut self, [who, what]: [i64; 2], booked: &BookedRequest) -> Done<()> {
         let request = &booked.request;
         let row = [
             request.time.0,
@@ -62,12 +61,12 @@ impl<'t> Rows<'t> {
     }
 
     /// Those that are left.
-    pub(super) fn finish(mut self) -> Result<(), StoreError> {
+    pub(super) fn finish(mut self) -> Done<()> {
         self.waiting.iter().try_for_each(|row| insert(&mut self.one, std::slice::from_ref(row)))
     }
 }
 
-fn insert(statement: &mut CachedStatement<'_>, rows: &[[i64; COLUMNS]]) -> Result<(), StoreError> {
+fn insert(statement: &mut CachedStatement<'_>, rows: &[[i64; COLUMNS]]) -> Done<()> {
     for (value, place) in rows.as_flattened().iter().zip(1..) {
         statement.raw_bind_parameter(place, value)?;
     }

@@ -1,5 +1,6 @@
 //! Batches in, rows out: one transaction at a time.
 
+use crate::sqlite::error::Done;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -11,7 +12,7 @@ use super::deletion::{Gone, REQUESTS};
 use super::retention::Retention;
 use super::rows::Rows;
 use super::samples;
-use crate::{Appended, Delivery, Run, StoreError};
+use memtap_history::{Appended, Delivery, Run};
 
 const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
     coalesce((SELECT max(first_id) FROM batch), 0))";
@@ -70,7 +71,7 @@ impl Known {
 }
 
 impl Writer {
-    pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn open(connection: &Connection) -> Done<Self> {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok(Self {
             // The last mark stays when all requests have gone, so that no id is given twice.
@@ -113,7 +114,7 @@ impl Writer {
         connection: &mut Connection,
         delivery: Delivery<'_>,
         retention: &mut Retention,
-    ) -> Result<Appended, StoreError> {
+    ) -> Done<Appended> {
         let before = (self.next_request, self.rows);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = self.deliver(&transaction, delivery, retention).and_then(|()| Ok(transaction.commit()?));
@@ -130,7 +131,7 @@ impl Writer {
         transaction: &Transaction<'_>,
         delivery: Delivery<'_>,
         retention: &mut Retention,
-    ) -> Result<(), StoreError> {
+    ) -> Done<()> {
         let run = delivery.run.id.cast_signed();
         if self.ids.run != run {
             self.ids = Ids { run, ..Ids::default() };
@@ -143,7 +144,7 @@ impl Writer {
         self.write(transaction, delivery)
     }
 
-    fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+    fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Done<()> {
         let batches = delivery.batches;
         // Another program (an import, a second memtap) may have written or deleted since.
         let version = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
@@ -194,7 +195,7 @@ impl Writer {
     }
 
     /// Where in `request` the times of this transaction are.
-    fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+    fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Done<()> {
         let batches = delivery.batches;
         let times = batches.iter().flat_map(|batch| &batch.requests).map(|booked| booked.request.time.0);
         let bounds = times.fold(None, |bounds: Option<(i64, i64)>, time| {
@@ -216,11 +217,7 @@ impl Writer {
 
 impl Ids {
     /// The rows of who and what of a request.
-    fn of(
-        &mut self,
-        transaction: &Transaction<'_>,
-        booked: &BookedRequest,
-    ) -> Result<(i64, i64), StoreError> {
+    fn of(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Done<(i64, i64)> {
         let request = &booked.request;
         let who = (booked.process, request.name, request.tid);
         let errno = match request.outcome {
@@ -232,7 +229,7 @@ impl Ids {
     }
 
     /// Notes up to which request rows of who and what are in use: when those before have gone, so may they.
-    fn note_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Result<(), StoreError> {
+    fn note_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Done<()> {
         for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
             let mut update =
                 transaction.prepare_cached(&format!("UPDATE {table} SET last_id = ?2 WHERE id = ?1"))?;
@@ -244,12 +241,7 @@ impl Ids {
         Ok(())
     }
 
-    fn who(
-        &mut self,
-        transaction: &Transaction<'_>,
-        who: Who,
-        booked: &BookedRequest,
-    ) -> Result<i64, StoreError> {
+    fn who(&mut self, transaction: &Transaction<'_>, who: Who, booked: &BookedRequest) -> Done<i64> {
         if let Some(known) = self.who.get_mut(&who) {
             return Ok(known.note(self.transaction, &mut self.used[0]));
         }
@@ -264,7 +256,7 @@ impl Ids {
         Ok(id)
     }
 
-    fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Result<i64, StoreError> {
+    fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Done<i64> {
         if let Some(known) = self.what.get_mut(&what) {
             return Ok(known.note(self.transaction, &mut self.used[1]));
         }
@@ -292,7 +284,7 @@ impl Ids {
         Ok(id)
     }
 
-    fn process(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Result<i64, StoreError> {
+    fn process(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Done<i64> {
         match self.processes.get(&booked.process) {
             Some(id) => Ok(*id),
             None => {
@@ -309,7 +301,7 @@ impl Ids {
         process: ProcessId,
         name: &str,
         seen: WallClock,
-    ) -> Result<i64, StoreError> {
+    ) -> Done<i64> {
         if let Some(id) = self.processes.get(&process) {
             return Ok(*id);
         }
@@ -331,7 +323,7 @@ impl Ids {
     }
 
     /// The row of a name: a process's, as its bytes, or a file's.
-    fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Result<i64, StoreError> {
+    fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Done<i64> {
         if let Some(id) = self.names.get(name) {
             return Ok(*id);
         }
@@ -360,7 +352,7 @@ impl Ids {
 }
 
 /// Notes that the run's delivery is being written; `false` when it has been already.
-fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool, StoreError> {
+fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Done<bool> {
     let (id, sequence) = (run.id.cast_signed(), sequence.cast_signed());
     let last: Option<i64> = transaction
         .prepare_cached("SELECT last_sequence FROM run WHERE id = ?1")?
