@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { hear, sourceNow } from "../src/live/clock";
 
-test("a recording has a time of its own, everything else the browser's", () => {
+test("a recording uses its own time, other sources the browser's", () => {
   hear("recording", "2026-01-02T03:04:05.678Z");
   expect(sourceNow()).toBe(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
   hear("bpf", "2026-01-02T03:04:05.678Z");
