@@ -48,9 +48,9 @@ describe("the rate of a process", () => {
 
   it("is dropped with the trace when the process ends or is removed", () => {
     const busy = ticked(begun(perl), 1, [{ ...perl, resident_bytes: 8192 }]);
-    expect(busy.paces.of.size).toBe(1);
-    expect(ticked(busy, 2, [{ ...perl, state: "ended", end_time: at(2) }]).paces.of.size).toBe(0);
-    expect(ticked(busy, 2, [], [perl]).paces.of.size).toBe(0);
+    expect(busy.paces.byKey.size).toBe(1);
+    expect(ticked(busy, 2, [{ ...perl, state: "ended", end_time: at(2) }]).paces.byKey.size).toBe(0);
+    expect(ticked(busy, 2, [], [perl]).paces.byKey.size).toBe(0);
   });
 });
 

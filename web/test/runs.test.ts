@@ -13,7 +13,7 @@ function run(hostname: string, from: number, to: number): Run {
 
 function drawn(watched: readonly Watch[]) {
   return watched.map((watch) => {
-    const word = watch.kind === "absence" ? "-" : watch.goesOn ? ">" : "|";
+    const word = watch.kind === "absence" ? "-" : watch.isCurrent ? ">" : "|";
     return `${(watch.from - NOON) / 1000}${word}${(watch.to - NOON) / 1000}`;
   });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { columnsFromText, columnsText, columnValue, COLUMNS, DEFAULT_COLUMNS, ordinaryColumns, toggled, type Column } from "../src/lib/columns";
 import { clicked, DEFAULT_SORT, parseSort, PAST_SORT, sorted, sortText } from "../src/lib/order";
-import { found, parentOf } from "../src/lib/processes";
+import { findProcesses, parentOf } from "../src/lib/processes";
 import { rowOfLife, rowOfProcess, sumOf } from "../src/lib/rows";
 import { STILL } from "../src/model/pace";
 import { lifeOf, processOf, rowOf } from "./samples";
@@ -20,19 +20,19 @@ describe("the rows of the table", () => {
   ];
 
   it("are found by name, command, pid and user, all words of the search", () => {
-    expect(pids(found(rows, "PERL 20", true))).toEqual([20]);
-    expect(pids(found(rows, "ana", true))).toEqual([10]);
-    expect(pids(found(rows, "", false))).toEqual([10, 20]);
-    expect(pids(found(rows, "node", false))).toEqual([]);
-    expect(found(rows, " ", true)).toBe(rows);
+    expect(pids(findProcesses(rows, "PERL 20", true))).toEqual([20]);
+    expect(pids(findProcesses(rows, "ana", true))).toEqual([10]);
+    expect(pids(findProcesses(rows, "", false))).toEqual([10, 20]);
+    expect(pids(findProcesses(rows, "node", false))).toEqual([]);
+    expect(findProcesses(rows, " ", true)).toBe(rows);
   });
 
   it("are found by container, pod and unit too", () => {
     const placed = [rowOf(1, { container: "docker:0123456789ab", pod: "web-7f" }), rowOf(2, { unit: "cron.service" })];
-    expect(pids(found(placed, "docker", false))).toEqual([1]);
-    expect(pids(found(placed, "WEB-7F", false))).toEqual([1]);
-    expect(pids(found(placed, "cron.service", false))).toEqual([2]);
-    expect(pids(found(placed, "null", false))).toEqual([]);
+    expect(pids(findProcesses(placed, "docker", false))).toEqual([1]);
+    expect(pids(findProcesses(placed, "WEB-7F", false))).toEqual([1]);
+    expect(pids(findProcesses(placed, "cron.service", false))).toEqual([2]);
+    expect(pids(findProcesses(placed, "null", false))).toEqual([]);
   });
 
   it("turn their order at the second click; shift keeps the first column", () => {
