@@ -126,7 +126,7 @@ async function heldOverTime() {
   // The bounded lists fill in the first minutes, so leave these out.
   const filled = heaps.slice(Math.floor(heaps.length / 3));
   console.log(`${values.view}: ${slope(filled).toFixed(1)} KiB a minute in the last ${filled.length - 1}; faults: ${faults.length}`);
-  // A new tab shows how much memory is due to the data that memtap itself has gained by now.
+  // A new tab also holds memtap's current data, so it is the baseline for the old tab.
   const { page: other } = await open(browser, memtap.url, `#/${values.view}`);
   await sleep(60_000);
   const { heap } = await (await meter(other)).held();

@@ -14,7 +14,7 @@ const GENERATED: [&str; 3] = ["vmlinux.h", "api.ts", "schema.ts"];
 
 /// Maximum length of a line of comment, in characters.
 const WIDTH: usize = 100;
-/// First words of a fragment. A reader has to wait for what they refer to.
+/// First words that mark a fragment. A reader must wait to learn what they refer to.
 const FRAGMENTS: [&str; 11] =
     ["of", "what", "whom", "whose", "who", "which", "where", "how", "whether", "than", "that"];
 const TELL: [&str; 4] = ["tell", "tells", "told", "telling"];

@@ -48,7 +48,7 @@ pub(crate) fn debian() -> anyhow::Result<PathBuf> {
     Ok(package)
 }
 
-/// Writes the manual pages and completions with the program itself.
+/// Lets the program write its manual pages and completions.
 fn documents(memtap: &Path) -> anyhow::Result<()> {
     let (man, completions) = (place().join("man"), place().join("completions"));
     for folder in [&man, &completions] {

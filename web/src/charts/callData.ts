@@ -40,7 +40,7 @@ function added(a: CallCounts, b: CallCounts): CallCounts {
   return sum;
 }
 
-/** Requests counted by call, and all requests made, if the counts by call are incomplete. */
+/** Number of requests counted by call, and number made, if the counts are incomplete. */
 export interface Missing {
   counted: number;
   made: number;

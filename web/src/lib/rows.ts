@@ -4,7 +4,7 @@ import { processKey, type ProcessKey } from "../model/key";
 import type { Pace } from "../model/pace";
 import type { Process } from "../model/wire";
 
-/** Null values are not known for the selected time. */
+/** A field is null if its value is not known for the selected time. */
 export interface TableRow {
   key: ProcessKey;
   /** Host of the process; null for live processes of memtap's own host. */

@@ -43,7 +43,7 @@ function worst(row: readonly number[], side: number): number {
 function addTiles(row: readonly number[], { left, top, width, height }: Tile, done: Tile[]): Tile {
   const sum = row.reduce((total, area) => total + area, 0);
   const isColumn = width >= height;
-  // Rounding must not exceed the remaining rectangle.
+  // Limited to the remaining rectangle, which rounding could exceed.
   const thick = sum === 0 ? 0 : Math.min(sum / (isColumn ? height : width), isColumn ? width : height);
   let along = 0;
   for (const area of row) {

@@ -11,7 +11,7 @@ import type { CallTotals, FocusedRequests, MemoryRequest, Process, ProcessId } f
 export const TICKS_KEPT = 3_600;
 /** Number of earlier requests to read from the history. */
 export const PAST_LIMIT = 300;
-/** Numbers reserved for them. Each may have a line of lost requests before it. */
+/** Sequence numbers for earlier requests. Each may have a line of lost requests before it. */
 const PAST_NUMBERS = 2 * PAST_LIMIT;
 
 /** Number of requests and of refused requests for each call. */

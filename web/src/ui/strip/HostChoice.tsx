@@ -1,5 +1,5 @@
 /**
- * Selects the host that the page shows, or all hosts. It is a plain number of the strip while the
+ * Selects the host that the page shows, or all hosts. It is a plain item of the strip while the
  * store knows only memtap's own host.
  */
 import { useAlways } from "../../live/history";

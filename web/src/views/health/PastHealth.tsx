@@ -1,6 +1,6 @@
 /**
- * memtap in a past time, according to the history: when it was running, and the requests that it
- * recorded and lost.
+ * Health of memtap in a past time, according to the history: when it was running, and the requests
+ * that it recorded and lost.
  */
 import { count, duration } from "../../lib/format";
 import { sums } from "../../lib/machine";

@@ -10,7 +10,7 @@ import { Bytes, Count } from "../../ui/Text";
 
 const EVERY_MS = 5_000;
 
-/** Refused requests with explanations from the history. */
+/** Returns the refused requests of a process from the history, with explanations. */
 export function useRefusals({ pid, start_time }: ProcessId, host?: string): RefusalList["refusals"] {
   const { lang } = useSettings();
   const { data } = useHistory<RefusalList>("refusals", { pid, start_time, host, lang }, EVERY_MS);
