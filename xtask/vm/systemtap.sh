@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# First process of the guest: watches a program with SystemTap, writes the output to the second serial
-# port, and shuts down.
+# First process of the guest: watches a program with SystemTap, writes the output to the second
+# serial port, and shuts down.
 /bin/busybox mkdir -p /dev /proc /sys /tmp
 /bin/busybox --install -s /bin
 mount -t devtmpfs devtmpfs /dev
