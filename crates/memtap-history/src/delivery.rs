@@ -39,18 +39,19 @@ impl Run {
     }
 }
 
-/// Batches that go into a store together: all of them or nothing, and never twice.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivery<'a> {
-    /// Who observed them.
-    pub run: &'a Run,
-    /// Counts the run's deliveries from 1. A store that has this one already (its answer was lost on the way) takes it as done.
+/// Batches that go into a store together: all of them or none, and never twice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The run that observed them.
+    pub run: Arc<Run>,
+    /// Counts the deliveries of the run from 1. A store that has this one already (its answer was lost on
+    /// the way) takes it as done.
     pub sequence: u64,
-    /// What was observed.
-    pub batches: &'a [Batch],
+    /// The observations.
+    pub batches: Vec<Batch>,
 }
 
-impl Delivery<'_> {
+impl Delivery {
     /// Number of requests in it.
     #[must_use]
     pub fn requests(&self) -> usize {

@@ -2,10 +2,10 @@
 
 use memtap_model::WallClock;
 
-use crate::StoreError;
+use crate::Pending;
 
 /// Receives the name of the part that is being worked on.
-pub type Progress<'a> = &'a dyn Fn(&str);
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// Work on a whole history. The first two only read, beside a memtap that writes.
 pub trait Maintenance {
@@ -13,7 +13,7 @@ pub trait Maintenance {
     ///
     /// # Errors
     /// When there is no history, it is not this memtap's, or it cannot be read.
-    fn contents(&self) -> Result<Contents, StoreError>;
+    fn contents(&self) -> Pending<'_, Contents>;
 
     /// Checks that the history is whole: the database's own check, its tables, and the references
     /// between rows.
@@ -21,13 +21,13 @@ pub trait Maintenance {
     /// # Errors
     /// When there is no history, it is not this memtap's, or it cannot be read for another reason than
     /// damage.
-    fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError>;
+    fn check<'a>(&'a self, progress: Progress<'a>) -> Pending<'a, Checked>;
 
     /// Rewrites the history without free space. When it is interrupted, the history stays as it was.
     ///
     /// # Errors
     /// When another program has a file open, disk space is short, or the history is not this memtap's.
-    fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError>;
+    fn compact<'a>(&'a self, progress: Progress<'a>) -> Pending<'a, Compacted>;
 }
 
 /// What is in a database.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,20 +48,23 @@ impl Default for Settings {
     }
 }
 
-/// The writing side of a store; one thread owns it.
+/// An answer that is still to come.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The writing side of a store. It does one thing at a time.
 pub trait Store: Send {
     /// Writes a delivery in one transaction; the run becomes known by its first.
     ///
     /// # Errors
     /// When the database cannot take it now; the caller keeps it and tries again.
-    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError>;
+    fn append(&mut self, delivery: Arc<Delivery>) -> Pending<'_, Appended>;
 
     /// Retention by age and by size, samples put together: does a bounded piece of work, and gives whether there was any. It is called again
     /// in a second then, or when much has been written; else only a while later.
     ///
     /// # Errors
     /// When the database fails; nothing is lost by it.
-    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError>;
+    fn housekeeping(&mut self, now: WallClock) -> Pending<'_, bool>;
 
     /// A reader of the same database, independent of the writer.
     ///
@@ -75,75 +79,75 @@ pub trait Store: Send {
     fn size(&self) -> (u64, u64);
 }
 
-/// The reading side of a store. Calls block; a server makes them outside its event loop.
+/// The reading side of a store.
 pub trait Reader: Send + Sync {
     /// A page of requests, newest first.
     ///
     /// # Errors
     /// When the database cannot answer, or the cursor is none of its own.
-    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError>;
+    fn requests<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, RequestPage>;
 
     /// What one process or all of them had, in steps of equal length, oldest first; steps without a sample are left out. The work
     /// depends on the number of steps, not on how much history there is.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError>;
+    fn usage<'a>(&'a self, query: &'a UsageQuery) -> Pending<'a, Vec<UsagePoint>>;
 
     /// The machines that have written into the store, by name.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError>;
+    fn hosts(&self) -> Pending<'_, Vec<StoredHost>>;
 
     /// The runs of memtap that told of a range, the latest first, at most `limit`; imports tell of no second.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError>;
+    fn runs<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<HostRun>>;
 
     /// The machine's memory and its requests by call, in steps of equal length, oldest first; steps without a sample are left out.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError>;
+    fn machine<'a>(&'a self, range: &'a Range, step: Duration) -> Pending<'a, Vec<MachinePoint>>;
 
     /// The processes that lived within a range, also those that did nothing in it.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError>;
+    fn lives<'a>(&'a self, query: &'a LifeQuery) -> Pending<'a, Lives>;
 
     /// The programs of a range, with their series.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError>;
+    fn programs<'a>(&'a self, query: &'a ProgramQuery) -> Pending<'a, Programs>;
 
     /// Which sizes were asked for, of the newest `query.limit` requests of a query (its cursor is not read).
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError>;
+    fn sizes<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Sizes>;
 
     /// Requests by call in steps of that length, and the names that they were made under, of the newest `query.limit` requests of a query (its
     /// cursor is not read). It is meant for one process: names of several would alternate.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError>;
+    fn calls<'a>(&'a self, query: &'a RequestQuery, step: Duration) -> Pending<'a, ProcessCalls>;
 
     /// Refused requests by process, call and errno, the latest first, at most `query.limit` (its cursor is not read).
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError>;
+    fn refusals<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Vec<Refused>>;
 
     /// OOM kills of a range, latest first, at most `limit`.
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError>;
+    fn oom_kills<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<StoredOomKill>>;
 }
 
 /// A database that a URL names. It is shown ([`Display`](fmt::Display)) without its password.
@@ -152,13 +156,13 @@ pub trait Location: Maintenance + fmt::Display + fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When it cannot be opened for writing, or is not a memtap store.
-    fn open(&self, settings: &Settings) -> Result<Box<dyn Store>, StoreError>;
+    fn open<'a>(&'a self, settings: &'a Settings) -> Pending<'a, Box<dyn Store>>;
 
     /// Opens the store for reading alone. Nothing in it is changed.
     ///
     /// # Errors
     /// When it does not exist, or is not a memtap store.
-    fn open_reader(&self, clock: Clock) -> Result<Arc<dyn Reader>, StoreError>;
+    fn open_reader(&self, clock: Clock) -> Pending<'_, Arc<dyn Reader>>;
 
     /// The file of the database, where it is one on this machine.
     fn file(&self) -> Option<&Path> {

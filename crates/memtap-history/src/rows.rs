@@ -24,7 +24,7 @@ pub trait Database: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the database cannot answer.
-    fn ask<Q: Question>(&self, question: Q) -> Done<Q::Answer>;
+    fn ask<Q: Question>(&self, question: Q) -> impl Future<Output = Done<Q::Answer>> + Send;
 }
 
 /// A question to a database. A driver decides where it is answered.

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use memtap_ledger::LiveView;
 use memtap_model::WallClock;
+use tokio::sync::Notify;
 
-use crate::courier::{self, Answer};
+use crate::courier;
 use crate::spool::Spool;
 use crate::{AllProcesses, Batch, Clocks, DropCause, Reader, Run, Status, Store, StoreError};
 
@@ -98,7 +99,10 @@ pub(crate) struct Waiting {
 /// The queue, between those who fill it and the courier.
 pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
+    /// Tells senders that there may be room.
     pub(crate) changed: Condvar,
+    /// Wakes the courier.
+    pub(crate) wake: Notify,
 }
 
 #[derive(Default)]
@@ -116,12 +120,6 @@ pub(crate) struct Queue {
     pub(crate) cause: Option<DropCause>,
     /// Requests on disk.
     pub(crate) on_disk: u64,
-    /// What the store said of the delivery under way.
-    pub(crate) answer: Option<Answer>,
-    /// Housekeeping is under way, or next: of a store that hangs, no more of it is asked for.
-    pub(crate) keeps_house: bool,
-    /// The last step of it found something to do, and so may the next.
-    pub(crate) house_had_work: bool,
     pub(crate) status: Status,
     pub(crate) end_by: Option<Instant>,
 }
@@ -135,8 +133,7 @@ pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, 
     let spool = limits.spool.as_ref().map(open_spool).transpose()?.flatten();
     let (rows, bytes) = store.size();
     let status = Status { kind: store.kind(), rows, bytes, ..Status::default() };
-    let shared =
-        Arc::new(Shared { queue: Mutex::new(Queue { status, ..Queue::default() }), changed: Condvar::new() });
+    let shared = Arc::new(Shared::new(status));
     let thread = courier::spawn(store, limits.clone(), spool, Arc::clone(&shared))?;
     let now = Mutex::new(Now { run: Arc::new(run), before: None });
     Ok(Handle { shared, now, reader, thread: Mutex::new(Some(thread)), limits })
@@ -202,7 +199,7 @@ impl Handle {
         queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
         // So many are not left to the clock.
         if queue.is_worth_a_delivery(&self.limits) {
-            self.shared.changed.notify_all();
+            self.shared.wake.notify_one();
         }
     }
 
@@ -217,7 +214,7 @@ impl Handle {
         if queue.is_stuck || !is_spooled || !is_full(&mut queue) {
             return queue;
         }
-        self.shared.changed.notify_all();
+        self.shared.wake.notify_one();
         let waited = self.shared.changed.wait_timeout_while(queue, A_MOMENT, |queue| is_full(queue));
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.is_stuck = is_full(&mut queue);
@@ -253,7 +250,7 @@ impl Handle {
     /// is counted as dropped. Returns the last status.
     pub fn finish(&self) -> Status {
         self.shared.lock().end_by = Some(Instant::now() + self.limits.finish_within);
-        self.shared.changed.notify_all();
+        self.shared.wake.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -319,6 +316,11 @@ impl Queue {
 }
 
 impl Shared {
+    pub(crate) fn new(status: Status) -> Self {
+        let queue = Queue { status, ..Queue::default() };
+        Self { queue: Mutex::new(queue), changed: Condvar::new(), wake: Notify::new() }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,40 +70,46 @@ impl StoreUrl {
     ///
     /// # Errors
     /// When it cannot be opened for writing, or is not a memtap store.
-    pub fn open(&self, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
-        self.location().map(|location| location.open(settings)).transpose()
+    pub async fn open(&self, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
+        match self.location() {
+            Some(location) => location.open(settings).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Opens the store for reading alone; `None` where no history is kept.
     ///
     /// # Errors
     /// When it does not exist, or is not a memtap store.
-    pub fn open_reader(&self, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
-        self.location().map(|location| location.open_reader(clock)).transpose()
+    pub async fn open_reader(&self, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
+        match self.location() {
+            Some(location) => location.open_reader(clock).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// See [`Maintenance::contents`](memtap_history::maintenance::Maintenance::contents).
     ///
     /// # Errors
     /// As there, or when no history is kept.
-    pub fn contents(&self) -> Result<Contents, StoreError> {
-        self.kept()?.contents()
+    pub async fn contents(&self) -> Result<Contents, StoreError> {
+        self.kept()?.contents().await
     }
 
     /// See [`Maintenance::check`](memtap_history::maintenance::Maintenance::check).
     ///
     /// # Errors
     /// As there, or when no history is kept.
-    pub fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
-        self.kept()?.check(progress)
+    pub async fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
+        self.kept()?.check(progress).await
     }
 
     /// See [`Maintenance::compact`](memtap_history::maintenance::Maintenance::compact).
     ///
     /// # Errors
     /// As there, or when no history is kept.
-    pub fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
-        self.kept()?.compact(progress)
+    pub async fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
+        self.kept()?.compact(progress).await
     }
 
     fn kept(&self) -> Result<&dyn Location, StoreError> {

@@ -1,10 +1,9 @@
-use std::sync::{Condvar, Mutex};
-
 use memtap_ledger::BookedRequest;
 use memtap_model::{MemoryRequest, ProcessId, ScriptReader, WallClock};
 
 use super::*;
 use crate::writer::Waiting;
+use crate::{Batch, Run, Status};
 
 #[test]
 fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
@@ -15,7 +14,7 @@ fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
 
 /// A courier with a queue of that many batches, whose store never answers.
 fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
-    let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
+    let shared = Arc::new(Shared::new(Status::default()));
     let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
     let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
     let booked = BookedRequest { process: ProcessId::default(), request, lost_before: 0 };
@@ -33,27 +32,14 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
         queue.waiting += requests;
         queue.batches.push_back(Waiting { since: Instant::now(), run: Arc::clone(&run), batch });
     }
-    Courier {
-        numbered: (0, 0),
-        shared,
-        limits,
-        jobs: mpsc::channel().0,
-        store: std::thread::spawn(|| ()),
-        flying: None,
-        held: None,
-        spool: None,
-        failed: None,
-        flew: Instant::now(),
-        written: 0,
-        ending: false,
-    }
+    Courier::new(Work::Gone, limits, None, shared)
 }
 
 /// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
 #[test]
 fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
     let limits = Limits { queue_requests: 40_000, ..Limits::default() };
-    let taken = courier(limits, 10, 4_000).take_due().unwrap().requests();
+    let taken = courier(limits, 10, 4_000).next_due().unwrap().requests();
     assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
 }
 
@@ -62,11 +48,11 @@ fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
 fn few_requests_wait_until_the_next_commit_is_due() {
     let limits = |commit_every| Limits { queue_requests: 40_000, commit_every, ..Limits::default() };
     let hour = Duration::from_secs(3600);
-    assert!(courier(limits(hour), 3, 100).take_due().is_none());
-    assert_eq!(courier(limits(Duration::ZERO), 3, 100).take_due().unwrap().requests(), 300);
+    assert!(courier(limits(hour), 3, 100).next_due().is_none());
+    assert_eq!(courier(limits(Duration::ZERO), 3, 100).next_due().unwrap().requests(), 300);
     let mut ending = courier(limits(hour), 3, 100);
     ending.ending = true;
-    assert_eq!(ending.take_due().unwrap().requests(), 300);
+    assert_eq!(ending.next_due().unwrap().requests(), 300);
 }
 
 #[test]

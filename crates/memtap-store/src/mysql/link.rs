@@ -1,12 +1,10 @@
-//! The way to the server: one small runtime, connections with the settings that all statements here rely on, and an end to all waiting.
+//! The way to the server: connections with the settings that all statements here rely on, and an end to all waiting.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, ServerError, SslOpts};
-use tokio::runtime::Runtime;
 
 use super::url::{MysqlUrl, Tls};
 use memtap_history::StoreError;
@@ -27,73 +25,54 @@ const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,N
 /// How to reach one database.
 #[derive(Clone)]
 pub(super) struct Link {
-    runtime: Arc<Engine>,
     url: MysqlUrl,
 }
 
-/// Its end does not wait for what still runs in it.
-struct Engine(Option<Runtime>);
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 impl Link {
-    pub(super) fn new(url: &MysqlUrl) -> Result<Self, StoreError> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).thread_name("memtap-mysql").enable_all().build()?;
-        Ok(Self { runtime: Arc::new(Engine(Some(runtime))), url: url.clone() })
+    pub(super) fn new(url: &MysqlUrl) -> Self {
+        Self { url: url.clone() }
     }
 
-    /// Runs to the end, or to the end of patience.
-    pub(super) fn run<T>(
+    /// Runs to the end, or fails when it takes too long.
+    pub(super) async fn run<T>(
         &self,
         within: Duration,
         work: impl Future<Output = mysql_async::Result<T>>,
     ) -> Result<T, StoreError> {
-        let Some(runtime) = &self.runtime.0 else { return Err(self.silent(within)) };
-        runtime.block_on(async {
-            match tokio::time::timeout(within, work).await {
-                Ok(done) => done.map_err(|error| self.error(&error)),
-                Err(_) => Err(self.silent(within)),
-            }
-        })
+        match tokio::time::timeout(within, work).await {
+            Ok(done) => done.map_err(|error| self.error(&error)),
+            Err(_) => Err(self.silent(within)),
+        }
     }
 
-    pub(super) fn write<T>(
+    pub(super) async fn write<T>(
         &self,
         work: impl Future<Output = mysql_async::Result<T>>,
     ) -> Result<T, StoreError> {
-        self.run(WRITE_WITHIN, work)
+        self.run(WRITE_WITHIN, work).await
     }
 
-    pub(super) fn read<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn read<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let within = Duration::from_secs(READ_SECONDS + 2);
-        let Some(runtime) = &self.runtime.0 else { return Err(self.silent(within)) };
-        runtime.block_on(async {
-            tokio::time::timeout(within, work).await.unwrap_or_else(|_| Err(self.silent(within)))
-        })
+        tokio::time::timeout(within, work).await.unwrap_or_else(|_| Err(self.silent(within)))
     }
 
     /// A connection for writing; with `database` false, to the server alone.
-    pub(super) fn connect(&self, database: bool) -> Result<Conn, StoreError> {
+    pub(super) async fn connect(&self, database: bool) -> Result<Conn, StoreError> {
         let options = self.options(database).setup(vec![SESSION]);
-        self.run(CONNECT_WITHIN, Conn::new(options))
+        self.run(CONNECT_WITHIN, Conn::new(options)).await
     }
 
-    /// Connections for reading.
+    /// Connections for reading. They belong to the runtime that this is called in.
     pub(super) fn pool(&self) -> Pool {
         let bounded = format!(
             "{SESSION} /*M!100100 , max_statement_time = {READ_SECONDS} */ /*!80000 , max_execution_time = {READ_SECONDS}000 */"
         );
         let constraints = PoolConstraints::new(0, 4).unwrap_or_default();
         let pool = PoolOpts::new().with_constraints(constraints);
-        // Making the pool starts its tasks.
-        let _inside = self.runtime.0.as_ref().map(Runtime::enter);
         Pool::new(self.options(true).setup(vec![bounded]).pool_opts(pool))
     }
 
@@ -168,8 +147,8 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Closes a connection in good order; the server frees it at once then.
-pub(super) fn close(link: &Link, connection: Conn) {
-    let _ = link.run(Duration::from_secs(1), connection.disconnect());
+pub(super) async fn close(link: &Link, connection: Conn) {
+    let _ = link.run(Duration::from_secs(1), connection.disconnect()).await;
 }
 
 /// Whether the server allows LOAD DATA LOCAL, as far as its own setting tells.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use memtap_model::WallClock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::read::SqliteReader;
 use super::schema;
 use memtap_history::StoreError;
 use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Table};
@@ -46,10 +45,9 @@ const RELATIONS: &[(&str, &str)] = &[
 /// Adds what it finds.
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
-/// A reader of a history that is there and complete.
-pub(super) fn reader(path: &Path) -> Done<SqliteReader> {
-    reading(path, |_, _| Ok(()))?;
-    SqliteReader::open(path)
+/// Fails when the file is not there, or not this memtap's.
+pub(super) fn look(path: &Path) -> Done<()> {
+    reading(path, |_, _| Ok(()))
 }
 
 pub(super) fn contents(path: &Path) -> Done<Contents> {

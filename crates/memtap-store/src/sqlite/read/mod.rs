@@ -7,8 +7,7 @@ mod requests;
 mod samples;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -21,32 +20,50 @@ use memtap_model::Call;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::error::Done;
+use super::worker::Worker;
 use crate::tables::LAST_SAMPLED;
 
 /// A query that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A database file, open for reading.
-#[derive(Debug)]
+/// A database file, open for reading in a thread of its own.
 pub(super) struct SqliteReader {
-    connection: Mutex<Connection>,
+    worker: Worker<File>,
+}
+
+/// The file is opened with the first question.
+struct File {
+    path: PathBuf,
+    connection: Option<Connection>,
 }
 
 impl SqliteReader {
-    pub(super) fn open(path: &Path) -> Done<Self> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.busy_timeout(Duration::from_secs(2))?;
-        Ok(Self { connection: Mutex::new(connection) })
+    pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
+        let file = File { path: path.to_owned(), connection: None };
+        Ok(Self { worker: Worker::start("memtap-reader", file)? })
+    }
+}
+
+impl File {
+    fn connection(&mut self) -> Done<&mut Connection> {
+        if self.connection.is_none() {
+            let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(Duration::from_secs(2))?;
+            self.connection = Some(connection);
+        }
+        // It has just been set where it was not.
+        self.connection.as_mut().ok_or_else(|| rusqlite::Error::InvalidQuery.into())
     }
 }
 
 impl Database for SqliteReader {
-    fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
-        // Reading changes nothing, so a question that panicked left no half-done work behind.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut moment = Moment::begin(&mut connection)?;
-        let answer = question.answer(&mut moment).now_or_never();
-        answer.unwrap_or_else(|| unreachable!("every future of a SQLite snapshot is ready at once"))
+    async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
+        let answer = self.worker.run(|file| {
+            let mut moment = Moment::begin(file.connection()?)?;
+            let answer = question.answer(&mut moment).now_or_never();
+            answer.unwrap_or_else(|| unreachable!("every future of a SQLite snapshot is ready at once"))
+        });
+        answer.await
     }
 }
 
