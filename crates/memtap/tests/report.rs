@@ -169,6 +169,12 @@ fn two_ranges_are_compared_and_refusals_explained() {
     let report = json(folder.path(), &[&SECOND_HOUR[..], &["--compare", "last"]].concat());
     assert_eq!(report["asked"]["compared"]["from"], "2026-11-23T10:00:00.000Z");
     assert_eq!((&report["totals"]["requests"], &report["totals"]["refused"]), (&3.into(), &2.into()));
+    let mmap = by(&report["calls"]["calls"], "call", "mmap");
+    assert_eq!(
+        (&mmap["refused"], &mmap["requested_bytes"]),
+        (&2.into(), &8192.into()),
+        "only what was granted"
+    );
     assert_eq!((&report["compared"]["requests"], &report["compared"]["refused"]), (&1.into(), &0.into()));
     let evil = by(&by(&report["programs"], "by", "requests")["programs"], "name", "<b>=evil|`").clone();
     assert_eq!((&evil["value"], &evil["compared"]), (&1.into(), &1.into()));

@@ -159,7 +159,11 @@ impl Making<'_, '_> {
         let mut kills = self.ask(|reader| reader.oom_kills(range, KILLS))?;
         kills.retain(|kill| ask.is_of(&kill.victim_name, kill.victim));
         let memory = machine::memory(&points);
-        let calls = machine::calls(&points, &counted, ask);
+        let mut calls = machine::calls(&points, &counted, ask);
+        if calls.series.is_empty() && calls.calls.iter().any(|call| call.refused > 0) {
+            // The sizes of records are also of what was refused; requested is what was granted, as everywhere.
+            machine::only_granted(&mut calls, &requests::granted(self, ask, range, &counted)?);
+        }
         let mut totals = Totals {
             least_available_bytes: memory.as_ref().map(|memory| memory.least_available_bytes),
             highest_pressure: memory.as_ref().and_then(|memory| Some(memory.pressure?.some_avg10)),
