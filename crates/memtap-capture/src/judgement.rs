@@ -397,7 +397,7 @@ pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration,
         (Attachment::Function, Ok(took)) => function(name, *took),
         (_, Ok(took)) => Check::good(Group::Trial, name, format!("works, {}", milliseconds(*took))),
         (Attachment::Function, Err(error)) if !error.not_permitted() || may_attach(facts) => {
-            let found = "this kernel does not allow hooks on functions, so every system call takes about 0.1 us longer";
+            let found = "this kernel does not allow hooks on functions, so every system call takes about 0.1 µs longer";
             let fix =
                 "use a kernel built with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y, as most distributions do";
             Check::lack(Verdict::Less, Group::Trial, name, found, fix)

@@ -271,10 +271,12 @@ impl Import {
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = self.rows as f64 / seconds.max(0.001);
         output::tell(format_args!(
-            "memtap: {lines} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {rate:.0} rows/s",
-            self.rows - self.refused,
-            self.damaged,
-            self.refused
+            "memtap: {} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {} rows/s",
+            HumanCount(lines),
+            HumanCount(self.rows - self.refused),
+            HumanCount(self.damaged),
+            HumanCount(self.refused),
+            HumanCount(rate.round() as u64),
         ));
     }
 }

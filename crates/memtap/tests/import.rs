@@ -70,7 +70,7 @@ fn what_systemtap_printed_is_imported_line_by_line() {
     let folder = tempfile::tempdir().unwrap();
     let (code, told) = import(folder.path(), &std::fs::read(sample).unwrap(), &["--utc-offset=-21600"]);
     assert!(
-        code == Some(0) && told.contains("2560 lines read, 2560 rows written, 0 lines damaged"),
+        code == Some(0) && told.contains("2,560 lines read, 2,560 rows written, 0 lines damaged"),
         "{told}"
     );
     let sql = "select my_call, substr(process_name, 1, 4), count(*) from memory_usage group by 1, 2 order by 3 desc, 1, 2";

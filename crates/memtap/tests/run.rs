@@ -283,7 +283,8 @@ fn stdin_and_stdout_are_the_commands_and_the_report_comes_on_stderr() {
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     assert!(status.success() && stdout == b"through\n");
     let told = String::from_utf8(stderr).unwrap();
-    for part in ["Memory of cat", "Peak virtual size", "Requests by call", "mmap", "status 0"] {
+    for part in ["Memory of cat", "Peak virtual size", "Requested", "Granted", "Released", "mmap", "status 0"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
 }

@@ -127,7 +127,9 @@ impl Replay {
         self.over = true;
         let path = self.path.display();
         if self.damaged > 0 {
-            tracing::warn!("{path}: damaged in {} places; the intact parts were read", self.damaged);
+            let places =
+                if self.damaged == 1 { "1 place".to_owned() } else { format!("{} places", self.damaged) };
+            tracing::warn!("{path}: damaged in {places}; the intact parts were read");
         }
         match self.closed {
             true => tracing::info!("{path}: read to the end"),

@@ -23,7 +23,7 @@ Examples:
 Times are in this machine's time zone: 13:00 (the latest one in the past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now,
 or an age such as 2h (two hours ago). RFC 3339 times have their own offset: 2026-11-24T13:00:00Z.
 CSV is one table with one figure per line (section, host, name, pid, call, error, time, measure, value, unit), for filters and
-pivot tables. JSON has sizes in bytes and times in RFC 3339.";
+pivot tables. It is English in every language. JSON has the texts in both languages, sizes in bytes and times in RFC 3339.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
@@ -70,7 +70,7 @@ pub(crate) struct ReportArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Language: en or es [default: from the locale]
+    /// Language of html, md and txt: en or es. JSON has both, CSV is always English [default: from the locale]
     #[arg(long, value_enum, value_name = "LANG")]
     pub(crate) lang: Option<ReportLang>,
 }
