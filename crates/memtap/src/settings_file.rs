@@ -3,11 +3,12 @@
 
 mod place;
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -101,9 +102,10 @@ impl SettingsFile {
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(|| cannot_read(path))?;
         let mut values = HashMap::new();
-        for line in dotenvy::from_read_iter(text.as_bytes()) {
+        let read = Cell::new(0);
+        for line in dotenvy::from_read_iter(Lines { text: &text, read: &read }) {
             // The crate's own error would quote the line, which may hold a password.
-            let (key, value) = line.map_err(|error| not_a_setting(path, &text, &error))?;
+            let (key, value) = line.map_err(|error| not_a_setting(path, &text, read.get(), &error))?;
             values.insert(key, value);
         }
         Ok(Self { path: path.to_owned(), values, warnings: Vec::new() })
@@ -241,21 +243,36 @@ pub(crate) fn from_environment(key: &str) -> Option<String> {
     std::env::var_os(key).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-/// Names the line, without what is in it.
-fn not_a_setting(path: &Path, text: &str, error: &dotenvy::Error) -> anyhow::Error {
-    let path = path.display();
-    let wrong = match error {
-        dotenvy::Error::LineParse(line, _) => line.as_str(),
-        _ => "",
-    };
-    let mut starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-    match starts.position(|start| !wrong.is_empty() && text[start..].starts_with(wrong)) {
-        Some(line) => anyhow::anyhow!(
-            "{path}: line {} is not of the form KEY=VALUE. A value with blanks needs quotes: KEY=\"two words\"",
-            line + 1
-        ),
-        None => anyhow::anyhow!("{path}: a line is not of the form KEY=VALUE"),
+/// A text that is read a line at a time, so that its reader is never further than the line that it is about.
+struct Lines<'a> {
+    text: &'a str,
+    read: &'a Cell<usize>,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = &self.text.as_bytes()[self.read.get()..];
+        let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let count = line.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&line[..count]);
+        self.read.set(self.read.get() + count);
+        Ok(count)
     }
+}
+
+/// Names the line, without what is in it: the last that was read, or the first of a text whose quotes do not end.
+fn not_a_setting(path: &Path, text: &str, read: usize, error: &dotenvy::Error) -> anyhow::Error {
+    let end = match error {
+        dotenvy::Error::LineParse(wrong, _) if read == text.len() && text.ends_with(wrong) => {
+            read - wrong.len().max(1)
+        }
+        _ => read.saturating_sub(1),
+    };
+    anyhow::anyhow!(
+        "{}: line {} is not of the form KEY=VALUE. A value with blanks needs quotes: KEY=\"two words\"",
+        path.display(),
+        text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+    )
 }
 
 fn cannot_read(path: &Path) -> String {

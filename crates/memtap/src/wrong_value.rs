@@ -18,8 +18,12 @@ pub(crate) fn name_setting(
     if error.get(ContextKind::InvalidValue).is_none() {
         return error;
     }
-    let Some((long, key)) = setting(command, option) else { return error };
-    if is_typed(&long, typed) {
+    // As `--max-size <SIZE>`.
+    let Some(long) = option.strip_prefix("--").and_then(|option| option.split([' ', '[', '.']).next()) else {
+        return error;
+    };
+    let Some(key) = variable(command, long) else { return error };
+    if is_typed(long, typed) {
         return error;
     }
     if let Some(place) = file.place(&key) {
@@ -29,13 +33,11 @@ pub(crate) fn name_setting(
     error
 }
 
-/// The option's long name and its variable.
-fn setting(command: &Command, option: &str) -> Option<(String, String)> {
-    let found = command.get_arguments().find_map(|arg| {
-        let key = arg.get_env().and_then(OsStr::to_str)?;
-        (arg.to_string() == option).then_some((arg.get_long()?.to_owned(), key.to_owned()))
-    });
-    found.or_else(|| command.get_subcommands().find_map(|inner| setting(inner, option)))
+/// The variable of an option.
+fn variable(command: &Command, long: &str) -> Option<String> {
+    let mut own = command.get_arguments().filter(|arg| arg.get_long() == Some(long));
+    let own = own.find_map(|arg| arg.get_env().and_then(OsStr::to_str).map(str::to_owned));
+    own.or_else(|| command.get_subcommands().find_map(|inner| variable(inner, long)))
 }
 
 fn is_typed(long: &str, typed: &[OsString]) -> bool {

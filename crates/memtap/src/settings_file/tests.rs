@@ -98,6 +98,8 @@ fn a_wrong_line_is_named_by_its_number() {
         ("A=1\n\n# a comment\nsecret words\nB=2\n", 4),
         ("A=1\r\nsecret words\r\n", 2),
         ("A='two\nlines'\nB=secret words", 3),
+        ("# secret words\nA=secret words\nB=1\n", 2),
+        ("A=1\nB=2\n\nsecret", 4),
         ("A=1\nDB_PASS='secret\nB=1\n", 2),
     ] {
         let error = format!("{:#}", file(text).unwrap_err());
