@@ -175,11 +175,14 @@ impl Link {
     }
 }
 
-/// Whether what came is no answer of such a server. The system's own errors have numbers, except that a name is unknown.
+/// Whether what came is no answer of such a server. The system's own errors have numbers, except that
+/// a name is unknown; and a server that is ending closes the connection.
 fn is_of_the_protocol(error: &Error) -> bool {
     match error {
         Error::Io(IoError::Io(error)) => {
-            error.raw_os_error().is_none() && !error.to_string().contains("lookup")
+            let text = error.to_string();
+            error.raw_os_error().is_none()
+                && !["lookup", "connection closed"].iter().any(|word| text.contains(word))
         }
         Error::Driver(DriverError::PacketOutOfOrder | DriverError::UnexpectedPacket { .. }) => true,
         _ => false,

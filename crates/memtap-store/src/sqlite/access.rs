@@ -1,8 +1,7 @@
 //! A history that is there already, opened by whoever may: which permission is missing, and what can be read without it.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'
 /// A connection that only reads. SQLite makes two files beside the database for that, unless it is told that nobody writes: where
 /// the directory cannot be written and no log is there, nobody has the history open.
 pub(super) fn to_read(path: &Path) -> Result<Connection, StoreError> {
-    check(path, "read", OpenOptions::new().read(true))?;
+    check(path, "read", AccessFlags::R_OK)?;
     let folder = folder_of(path);
     if may_write(folder) {
         return Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?);
@@ -29,7 +28,7 @@ pub(super) fn to_read(path: &Path) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         return Ok(Connection::open_with_flags(uri, flags)?);
     }
-    if File::open(&log).and_then(|_| File::open(&index)).is_err() {
+    if [&log, &index].into_iter().any(|file| eaccess(file, AccessFlags::R_OK).is_err()) {
         let reason = format!(
             "its newest part is in {}, which can be read only with write permission in {}",
             log.display(),
@@ -42,7 +41,7 @@ pub(super) fn to_read(path: &Path) -> Result<Connection, StoreError> {
 
 /// A connection that may change all of it.
 pub(super) fn to_rewrite(path: &Path) -> Result<Connection, StoreError> {
-    check(path, "rewrite", OpenOptions::new().read(true).write(true))?;
+    check(path, "rewrite", AccessFlags::R_OK | AccessFlags::W_OK)?;
     let folder = folder_of(path);
     if !may_write(folder) {
         let reason = format!("no write permission in its directory {}", folder.display());
@@ -51,20 +50,22 @@ pub(super) fn to_rewrite(path: &Path) -> Result<Connection, StoreError> {
     Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 
-/// SQLite's own error would not say which permission is missing.
-fn check(path: &Path, action: &'static str, how: &OpenOptions) -> Result<(), StoreError> {
+/// SQLite's own error would not say which permission is missing. The file is not opened for that: whoever closes a file loses the locks
+/// that the same process has on it.
+fn check(path: &Path, action: &'static str, how: AccessFlags) -> Result<(), StoreError> {
     let missing = || StoreError::Missing { path: path.into() };
-    let opened = match path.metadata() {
+    let found = match path.metadata() {
         Ok(found) if !found.is_file() => return Err(missing()),
-        found => found.and_then(|_| how.open(path)),
+        Ok(_) => eaccess(path, how).map_err(io::Error::from),
+        Err(error) => Err(error),
     };
-    match opened {
-        Ok(_) => Ok(()),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Err(missing())
+    found.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => missing(),
+        ErrorKind::PermissionDenied => {
+            StoreError::Denied { action, path: path.into(), reason: "permission denied".to_owned() }
         }
-        Err(error) => Err(StoreError::Denied { action, path: path.into(), reason: error.to_string() }),
-    }
+        _ => StoreError::Denied { action, path: path.into(), reason: error.to_string() },
+    })
 }
 
 fn may_write(folder: &Path) -> bool {
