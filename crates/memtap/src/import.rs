@@ -50,6 +50,9 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         output::tell(format_args!("{requests} requests of {host} are in {url}"));
         return Ok(());
     }
+    // SAFETY: the handler only sets a flag, which is safe in a signal's context.
+    let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
+    handled.context("cannot handle Ctrl-C")?;
     // A wrong input leaves no empty history behind.
     let (input, length) = open(&arguments.file)?;
     let store = memtap_store::open(&url, &settings)?
@@ -58,9 +61,6 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         .rejects
         .as_deref()
         .map(|path| File::create(path).map_err(|error| output::cannot_write(path, &error)));
-    // SAFETY: the handler only sets a flag, which is safe in a signal's context.
-    let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
-    handled.context("cannot handle Ctrl-C")?;
     let mut import = Import {
         deliveries: Deliveries::start(store, run_of(&arguments.host))?,
         committed: arguments.from_line.saturating_sub(1),

@@ -141,9 +141,8 @@ fn understood() -> Result<(cli::Cli, anyhow::Result<SettingsFile>), ExitCode> {
     for key in file.unknown(&command) {
         output::tell(format_args!("memtap: {}: unknown setting {key}", file.path().display()));
     }
-    let command = file.as_defaults(command);
     let typed = help_of_help(std::env::args_os().collect(), &command);
-    let parsed = command.clone().try_get_matches_from(&typed);
+    let parsed = file.as_defaults(command.clone()).try_get_matches_from(&typed);
     match parsed.and_then(|matches| cli::Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok((cli, read)),
         Err(error) => Err(print_usage(&wrong_value::name_setting(error, &command, file, &typed))),

@@ -61,11 +61,10 @@ mod tests {
         let path = folder.path().join("memtap.env");
         std::fs::write(&path, line).unwrap();
         let file = SettingsFile::read(Some(&path)).unwrap();
-        let command = file.as_defaults(Cli::command());
         let typed: Vec<OsString> = typed.split(' ').map(OsString::from).collect();
-        let error = command.clone().try_get_matches_from(&typed).unwrap_err();
+        let error = file.as_defaults(Cli::command()).try_get_matches_from(&typed).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        name_setting(error, &command, &file, &typed).to_string()
+        name_setting(error, &Cli::command(), &file, &typed).to_string()
     }
 
     #[test]

@@ -60,7 +60,10 @@ fn somebody_without_rights_is_told_what_gives_them() {
         let check = check(&told, name);
         assert_eq!(check["verdict"], "missing", "{check}");
         assert!(
-            check["fix"].as_str().unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"),
+            check["fix"]
+                .as_str()
+                .unwrap()
+                .contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"),
             "{check}"
         );
     }
