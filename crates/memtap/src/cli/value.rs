@@ -83,9 +83,10 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
     let bytes = bytes(text)?;
     match memtap_capture::read_host() {
         _ if bytes < 32 << 20 => Err("memtap needs at least 32MiB".to_owned()),
-        Ok(host) if bytes > host.total_bytes => {
-            Err(format!("this machine has {}MiB; expected for example 64MiB", host.total_bytes >> 20))
-        }
+        Ok(host) if bytes > host.total_bytes => Err(format!(
+            "this machine has only {}MiB of memory; expected for example 64MiB",
+            host.total_bytes >> 20
+        )),
         _ => Ok(bytes),
     }
 }
