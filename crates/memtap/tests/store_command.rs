@@ -376,7 +376,8 @@ fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (done.status.code(), text(done.stdout), text(done.stderr))
     };
-    (give(&folder, 0o755), give(&file, 0o644));
+    give(&folder, 0o755);
+    give(&file, 0o644);
     let before = history.state();
     for command in ["info", "check", "export"] {
         let (code, out, told) = nobody(command);
@@ -404,7 +405,8 @@ fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
     drop(writer);
 
     for (folder_mode, file_mode) in [(0o700, 0o644), (0o755, 0o600)] {
-        (give(&folder, folder_mode), give(&file, file_mode));
+        give(&folder, folder_mode);
+        give(&file, file_mode);
         for command in ["info", "check", "export", "compact"] {
             let (code, _, told) = nobody(command);
             assert!(
