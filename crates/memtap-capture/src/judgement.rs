@@ -163,8 +163,18 @@ fn btf(facts: &Facts) -> Check {
 }
 
 fn lockdown(facts: &Facts) -> Check {
-    let mode = facts.lockdown.as_deref().unwrap_or("unknown (cannot read /sys/kernel/security/lockdown)");
-    Check::needed(Group::Kernel, "kernel lockdown", !is_confidential(facts), mode, error::UNLOCK)
+    let (group, name) = (Group::Kernel, "kernel lockdown");
+    match facts.lockdown.as_deref() {
+        Some(mode) => Check::needed(group, name, !is_confidential(facts), mode, error::UNLOCK),
+        None if facts.reads_kernel => {
+            Check::good(group, name, "not confidentiality: eBPF programs can read kernel memory")
+        }
+        None => {
+            let found = "unknown: cannot read /sys/kernel/security/lockdown";
+            let fix = "sudo mount -t securityfs securityfs /sys/kernel/security, and run memtap doctor again";
+            Check::lack(Verdict::Less, group, name, found, fix)
+        }
+    }
 }
 
 /// The lockdown mode that denies reading kernel memory, which tracing needs (kernel/trace/bpf_trace.c).

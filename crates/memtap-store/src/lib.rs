@@ -28,7 +28,7 @@ mod url;
 mod writer;
 
 pub use clock::{Clocks, Moment};
-pub use error::StoreError;
+pub use error::{AFTER_DAMAGE, StoreError};
 pub use history::{
     CallCount, CallStep, FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, Measure, NameSince,
     ProcessCalls, Program, ProgramQuery, Programs, Range, Refused, SizeBucket, Sizes, StoredHost,

@@ -150,6 +150,28 @@ fn what_is_no_line_at_all_is_a_failure_with_the_mend() {
 }
 
 #[test]
+fn a_wrong_input_is_named_and_leaves_no_history_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("morning.mtrec");
+    let start = [&memtap_capture::RECORDING_MARK[..], b"and more\n"].concat();
+    std::fs::write(&recording, &start).unwrap();
+    for (text, arguments, why) in [
+        (&b""[..], vec![recording.to_str().unwrap()], "morning.mtrec is a memtap recording"),
+        (&start, vec!["-"], "standard input is a memtap recording"),
+        (b"", vec!["/nonexistent/lines.csv"], "cannot read /nonexistent/lines.csv"),
+        (LINE.as_bytes(), vec!["--format", "recording"], "it is not a memtap recording"),
+    ] {
+        let (code, told) = import(folder.path(), text, &arguments);
+        assert!(code == Some(1) && told.contains(why), "{told}");
+        assert_eq!(told.contains("--format recording"), why.ends_with("is a memtap recording"), "{told}");
+        assert!(!folder.path().join("memtap.db").exists(), "{why}");
+    }
+    let rejects = folder.path().join("none/rejects");
+    let (code, told) = import(folder.path(), LINE.as_bytes(), &["--rejects", rejects.to_str().unwrap()]);
+    assert!(code == Some(1) && told.contains("none does not exist. Create it"), "{told}");
+}
+
+#[test]
 fn older_forms_are_read_by_their_columns() {
     let folder = tempfile::tempdir().unwrap();
     let text = b"Sat Jun  1 09:05:03 2024  7 my prog  mmap 4096\n2024-06-01 09:05:04 7 my prog munmap 4096\n";
