@@ -58,6 +58,18 @@ pub enum StoreError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The file is there, and this user may not use it so.
+    #[error(
+        "cannot {action} the history {path}: {reason}. Run memtap as root, or as the user who owns the file"
+    )]
+    Denied {
+        /// What was to be done: `read` or `rewrite`.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Which permission is missing.
+        reason: String,
+    },
     /// Another program has the file open.
     #[error("{path} is in use. Stop memtap and every other program that has it open, and try again")]
     InUse {
@@ -78,7 +90,7 @@ pub enum StoreError {
     },
     /// Somebody reads from SQLite's log without end, so that it cannot begin again.
     #[error(
-        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program. New data is queued until then"
+        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program"
     )]
     LogIsRead {
         /// Which database.

@@ -7,8 +7,14 @@ use crate::Pending;
 /// Receives the name of the part that is being worked on.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// Work on a whole history. The first two only read, beside a memtap that writes.
+/// Work on a whole history. All but the last only read, beside a memtap that writes.
 pub trait Maintenance {
+    /// Says in words what is there, without changing anything.
+    ///
+    /// # Errors
+    /// When it cannot be reached, is not permitted, or is something else.
+    fn reach(&self) -> Pending<'_, String>;
+
     /// Returns what is in the history.
     ///
     /// # Errors

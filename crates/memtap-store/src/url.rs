@@ -88,6 +88,14 @@ impl StoreUrl {
         }
     }
 
+    /// See [`Maintenance::reach`](memtap_history::maintenance::Maintenance::reach).
+    ///
+    /// # Errors
+    /// As there, or when no history is kept.
+    pub async fn reach(&self) -> Result<String, StoreError> {
+        self.kept()?.reach().await
+    }
+
     /// See [`Maintenance::contents`](memtap_history::maintenance::Maintenance::contents).
     ///
     /// # Errors

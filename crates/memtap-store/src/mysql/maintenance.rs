@@ -7,7 +7,7 @@ use memtap_model::WallClock;
 use mysql_async::prelude::{FromRow, Queryable as _};
 use mysql_async::{Conn, Row};
 
-use super::link::Link;
+use super::link::{self, Link};
 use super::schema::{self, Expected};
 use super::url::MysqlUrl;
 use memtap_history::StoreError;
@@ -85,6 +85,24 @@ pub(super) async fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
         times: times.and_then(|(from, to)| Some((time(from?), time(to?)))),
         machines: database.machines().await?,
     })
+}
+
+/// What is there, in words.
+pub(super) async fn reach(url: &MysqlUrl) -> Result<String, StoreError> {
+    let link = Link::new(url);
+    let mut connection = match link.connect(true).await {
+        Err(error) if link::is_unknown_database(&error) => {
+            return Ok(format!("the server of {url} answers; memtap serve creates the database"));
+        }
+        connected => connected?,
+    };
+    let server: Option<String> = link.write(connection.query_first("SELECT VERSION()")).await?;
+    link::close(&link, connection).await;
+    match Database::open(url).await {
+        Err(newer @ StoreError::NewerDatabase { .. }) => Err(newer),
+        // Tables that are missing or older are made by the next `memtap serve`.
+        _ => Ok(format!("{url} answers (version {})", server.unwrap_or_default())),
+    }
 }
 
 pub(super) async fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Checked, StoreError> {

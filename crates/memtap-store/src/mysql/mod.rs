@@ -54,6 +54,10 @@ impl Location for MysqlUrl {
 }
 
 impl Maintenance for MysqlUrl {
+    fn reach(&self) -> Pending<'_, String> {
+        Box::pin(maintenance::reach(self))
+    }
+
     fn contents(&self) -> Pending<'_, Contents> {
         Box::pin(maintenance::contents(self))
     }
@@ -73,8 +77,6 @@ fn reader(link: &Link, clock: Clock) -> Arc<dyn Reader> {
 
 /// Between two looks at how large the tables are: the server counts that slowly.
 const SIZE_EVERY: Duration = Duration::from_secs(60);
-/// The server's code for a database that is not there.
-const UNKNOWN_DATABASE: u16 = 1049;
 
 /// The writing side.
 struct Mysql {
@@ -136,9 +138,7 @@ impl Mysql {
 
     async fn connect(&self) -> Result<Conn, StoreError> {
         match self.link.connect(true).await {
-            Err(StoreError::Database { reason, .. })
-                if reason.contains(&format!("(error {UNKNOWN_DATABASE})")) =>
-            {
+            Err(error) if link::is_unknown_database(&error) => {
                 let mut server = self.link.connect(false).await?;
                 let name = self.link.database().replace('`', "``");
                 let sql = format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4");

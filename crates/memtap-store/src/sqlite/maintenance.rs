@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
+use super::access;
 use super::schema;
 use memtap_history::StoreError;
 use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Table};
@@ -68,6 +69,17 @@ pub(super) fn contents(path: &Path) -> Done<Contents> {
     })
 }
 
+/// What is there, in words.
+pub(super) fn reach(path: &Path) -> Done<String> {
+    let name = path.display();
+    match reading(path, |_, _| Ok(())) {
+        Ok(()) => Ok(format!("{name} is a history of this memtap's version")),
+        Err(Error::Store(StoreError::Missing { .. })) => Ok(format!("none yet; memtap serve creates {name}")),
+        Err(Error::Store(StoreError::Older { .. })) => Ok(format!("{name} is an older history; memtap serve upgrades it")),
+        Err(error) => Err(error),
+    }
+}
+
 /// Its pages, its tables, and what its rows rely on.
 pub(super) fn check(path: &Path) -> Done<Checked> {
     let done = reading(path, |connection, expected| {
@@ -98,7 +110,8 @@ pub(super) fn check(path: &Path) -> Done<Checked> {
 
 /// Writes the file anew, without the pages that hold nothing.
 pub(super) fn compact(path: &Path) -> Done<Compacted> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = access::to_rewrite(path)?;
+    connection.busy_timeout(PATIENCE)?;
     let before = bytes_on_disk(path);
     // Taken with the first access and kept to the end. It is not given while another program has the file open, whether or not that
     // is writing just now.
@@ -149,20 +162,12 @@ impl Expected {
 
 /// Works on one state of the database, whoever writes meanwhile.
 fn reading<T>(path: &Path, work: impl FnOnce(&Connection, &Expected) -> Done<T>) -> Done<T> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = access::to_read(path)?;
+    connection.busy_timeout(PATIENCE)?;
     let expected = Expected::new()?;
     connection.execute_batch("BEGIN")?;
     verify(&connection, path, &expected)?;
     work(&connection, &expected)
-}
-
-fn open(path: &Path, flags: OpenFlags) -> Done<Connection> {
-    if !path.is_file() {
-        return Err(StoreError::Missing { path: path.into() }.into());
-    }
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    Ok(connection)
 }
 
 /// Only what has exactly our tables is told of or changed.

@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+mod access;
 mod deletion;
 mod error;
 mod header;
@@ -29,6 +30,7 @@ use rusqlite::Connection;
 
 use crate::url::Driver;
 use error::Done;
+pub use error::AFTER_DAMAGE;
 pub use header::{HEADER_BYTES, is_history};
 use read::SqliteReader;
 use retention::Retention;
@@ -80,6 +82,11 @@ impl Location for SqliteFile {
 }
 
 impl Maintenance for SqliteFile {
+    fn reach(&self) -> Pending<'_, String> {
+        let path = self.0.clone();
+        Box::pin(worker::run(move || Ok(maintenance::reach(&path)?)))
+    }
+
     fn contents(&self) -> Pending<'_, Contents> {
         let path = self.0.clone();
         Box::pin(worker::run(move || Ok(maintenance::contents(&path)?)))

@@ -21,7 +21,7 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
     }
     print(&text)?;
     let fix = if url.file().is_some() {
-        "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
+        memtap_store::AFTER_DAMAGE
     } else {
         "Save what can still be read with memtap store export. Check the server's log and its backups"
     };

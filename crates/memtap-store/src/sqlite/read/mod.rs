@@ -17,8 +17,9 @@ use memtap_history::rows::{
 };
 use memtap_history::{Range, RequestQuery, StoreError, StoredOomKill, StoredRequest};
 use memtap_model::Call;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 
+use super::access;
 use super::error::Done;
 use super::worker::Worker;
 use crate::tables::LAST_SAMPLED;
@@ -47,7 +48,7 @@ impl SqliteReader {
 impl File {
     fn connection(&mut self) -> Done<&mut Connection> {
         if self.connection.is_none() {
-            let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let connection = access::to_read(&self.path)?;
             connection.busy_timeout(Duration::from_secs(2))?;
             self.connection = Some(connection);
         }
