@@ -10,8 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use machine::*;
-use memtap_history::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
+use memtap_history::{Batch, RequestQuery, Settings, StoredRequest, UsagePoint, UsageQuery};
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
+use memtap_testing::{Delivery, TestStore};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run, tick};
 
@@ -38,11 +39,11 @@ fn all() -> RequestQuery {
     RequestQuery { limit: 1_000_000, ..RequestQuery::default() }
 }
 
-fn read(store: &dyn Store, query: &RequestQuery) -> Vec<StoredRequest> {
+fn read(store: &TestStore, query: &RequestQuery) -> Vec<StoredRequest> {
     store.reader().unwrap().requests(query).unwrap().requests
 }
 
-fn count(store: &dyn Store, query: RequestQuery) -> usize {
+fn count(store: &TestStore, query: RequestQuery) -> usize {
     read(store, &RequestQuery { limit: 1_000_000, ..query }).len()
 }
 
@@ -329,7 +330,7 @@ fn hours_ago(hours: i64) -> i64 {
     (now / 3600 - hours) * 3600
 }
 
-fn usage(store: &dyn Store, pid: Option<u32>, [from, to, step]: [i64; 3]) -> Vec<UsagePoint> {
+fn usage(store: &TestStore, pid: Option<u32>, [from, to, step]: [i64; 3]) -> Vec<UsagePoint> {
     let query = UsageQuery {
         pid: pid.map(Tgid),
         from: WallClock(from * SECOND),

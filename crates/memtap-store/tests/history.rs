@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Batch, Delivery, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range,
-    RequestQuery, Settings, SizeBucket, Store,
+    Batch, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range, RequestQuery,
+    Settings, SizeBucket,
 };
 use memtap_ledger::{BookedRequest, Moment, OomReport, ProcessSummary};
 use memtap_model::{
     Call, CallTotals, Comm, Errno, HostReading, OomKill, Outcome, ProcessId, Resident, StartTime, Tgid,
     WallClock,
 };
+use memtap_testing::{Delivery, TestStore};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run};
 
@@ -73,7 +74,7 @@ fn range([from, to]: [i64; 2]) -> Range {
     Range { host: None, from: WallClock(from * SECOND), to: WallClock(to * SECOND) }
 }
 
-fn lives(store: &dyn Store, between: [i64; 2]) -> Vec<Life> {
+fn lives(store: &TestStore, between: [i64; 2]) -> Vec<Life> {
     let query = LifeQuery { range: range(between), limit: 100, ..LifeQuery::default() };
     store.reader().unwrap().lives(&query).unwrap().lives
 }
@@ -304,7 +305,7 @@ fn lives_are_exact_whatever_the_steps(open: Factory, folder: &Path) {
     }
 }
 
-fn programs(store: &dyn Store, between: [i64; 2], by: Measure, top: usize, step_s: u64) -> Programs {
+fn programs(store: &TestStore, between: [i64; 2], by: Measure, top: usize, step_s: u64) -> Programs {
     let query = ProgramQuery { range: range(between), by, top, step: Duration::from_secs(step_s) };
     store.reader().unwrap().programs(&query).unwrap()
 }

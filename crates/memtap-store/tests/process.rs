@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Batch, CallCount, LifeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, Store, UsagePoint,
+    Batch, CallCount, LifeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, UsagePoint,
     UsageQuery,
 };
 use memtap_ledger::{BookedRequest, Peaks, ProcessSummary};
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock};
+use memtap_testing::TestStore;
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process};
 
@@ -30,7 +31,7 @@ fn request(pid: u32, name: &[u8], at_s: i64, call: Call) -> BookedRequest {
     booked
 }
 
-fn calls(store: &dyn Store, pid: u32, [from, to, step]: [i64; 3], limit: usize) -> ProcessCalls {
+fn calls(store: &TestStore, pid: u32, [from, to, step]: [i64; 3], limit: usize) -> ProcessCalls {
     let at = |second: i64| Some(WallClock(T0 + second * SECOND));
     let query =
         RequestQuery { pid: Some(Tgid(pid)), from: at(from), to: at(to), limit, ..RequestQuery::default() };

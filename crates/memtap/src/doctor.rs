@@ -15,6 +15,7 @@ use memtap_store::StoreUrl;
 use serde::Serialize;
 
 use crate::cli::{DoctorArguments, DoctorFormat};
+use crate::engine;
 use crate::output::unless_closed;
 use crate::settings_file::SettingsFile;
 use crate::{FAILED, NOT_PERMITTED, config, confine};
@@ -87,21 +88,21 @@ fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
 
 /// Whether the history that is there can be opened.
 fn database(store: &StoreUrl) -> Option<Check> {
-    let outcome = match store {
-        StoreUrl::None => return None,
-        store => memtap_store::maintenance::reach(store),
-    };
-    let (verdict, found, fix) = match outcome {
-        Ok(found) => (Verdict::Good, found, None),
-        Err(StoreError::Mysql { database, reason, fix, .. }) => {
-            (Verdict::Missing, format!("{database}: {reason}"), Some(fix.to_owned()))
-        }
-        Err(error) => {
-            let text = error.to_string();
-            let (found, fix) = text.split_once(". ").unwrap_or((&text, "memtap store check"));
-            (Verdict::Missing, found.to_owned(), Some(fix.to_owned()))
-        }
-    };
+    if store.is_none() {
+        return None;
+    }
+    let (verdict, found, fix) =
+        match engine::block_on(async { Ok::<_, anyhow::Error>(store.reach().await) }).ok()? {
+            Ok(found) => (Verdict::Good, found, None),
+            Err(StoreError::Database { database, reason, fix, .. }) if !database.is_empty() => {
+                (Verdict::Missing, format!("{database}: {reason}"), Some(fix.to_owned()))
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let (found, fix) = text.split_once(". ").unwrap_or((&text, "memtap store check"));
+                (Verdict::Missing, found.to_owned(), Some(fix.to_owned()))
+            }
+        };
     Some(Check { group: Group::History, name: "database", verdict, found, fix })
 }
 

@@ -13,13 +13,14 @@ use anyhow::{Context as _, bail};
 use foldhash::{HashMap, HashMapExt as _};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
-use memtap_history::{Appended, Batch, Delivery, Run, Store, StoreError};
+use memtap_history::{Appended, Batch, Delivery, Run, Store};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
 use memtap_report::report::visible;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::{ImportArguments, ImportFormat};
+use crate::engine;
 use crate::settings_file::SettingsFile;
 use crate::{config, output, replay};
 
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
     handled.context("cannot handle Ctrl-C")?;
     // A wrong input leaves no empty history behind.
     let (input, length) = open(&arguments.file)?;
-    let store = url.open(&settings)?
+    let store = engine::block_on(url.open(&settings))?
         .context("--store none keeps no history. Choose a store with --store")?;
     let rejects = arguments
         .rejects
@@ -258,9 +259,9 @@ impl Import {
 
     /// Counts what has come into the store since it was asked last.
     fn landed(&mut self) {
-        while let Ok(Landed { mut parcel, appended }) = self.deliveries.landed.try_recv() {
-            self.rows += parcel.batch.requests.len() as u64;
-            self.committed = parcel.line.unwrap_or(self.committed);
+        while let Ok(Landed { rows, line, appended, mut spare }) = self.deliveries.landed.try_recv() {
+            self.rows += rows;
+            self.committed = line.unwrap_or(self.committed);
             if let Some(reason) = appended.reason {
                 self.refused += appended.refused;
                 let refused = appended.refused;
@@ -268,8 +269,8 @@ impl Import {
                 self.progress.suspend(|| output::tell(line));
             }
             if self.requests.capacity() == 0 {
-                parcel.batch.requests.clear();
-                self.requests = parcel.batch.requests;
+                spare.clear();
+                self.requests = spare;
             }
         }
     }
@@ -309,19 +310,24 @@ struct Parcel {
 
 /// In the store.
 struct Landed {
-    parcel: Parcel,
+    rows: u64,
+    /// As in [`Parcel`].
+    line: Option<u64>,
     appended: Appended,
+    /// Memory that can be used again.
+    spare: Vec<BookedRequest>,
 }
 
 /// The thread that writes, one delivery after the other, while the next is read.
 struct Deliveries {
     parcels: Option<SyncSender<Parcel>>,
     landed: Receiver<Landed>,
-    thread: Option<JoinHandle<Result<(), StoreError>>>,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Deliveries {
     fn start(store: Box<dyn Store>, run: Run) -> anyhow::Result<Self> {
+        let run = Arc::new(run);
         let (parcels, waiting) = sync_channel(1);
         let (answers, landed) = channel();
         let thread = std::thread::Builder::new().name("memtap-store".to_owned());
@@ -349,15 +355,19 @@ impl Deliveries {
 
 fn write(
     mut store: Box<dyn Store>,
-    run: &Run,
+    run: &Arc<Run>,
     parcels: &Receiver<Parcel>,
     answers: &Sender<Landed>,
-) -> Result<(), StoreError> {
-    for (parcel, sequence) in parcels.iter().zip(1..) {
-        let batches = std::slice::from_ref(&parcel.batch);
-        let appended = store.append(Delivery { run, sequence, batches })?;
+) -> anyhow::Result<()> {
+    for (Parcel { batch, line }, sequence) in parcels.iter().zip(1..) {
+        let rows = batch.requests.len() as u64;
+        let delivery = Arc::new(Delivery { run: Arc::clone(run), sequence, batches: vec![batch] });
+        let appended = engine::block_on(store.append(Arc::clone(&delivery)))?;
+        // The store has let go of it.
+        let batch = Arc::into_inner(delivery).and_then(|mut delivery| delivery.batches.pop());
+        let spare = batch.unwrap_or_default().requests;
         // Nobody hears it any more only when the import is over.
-        let _ = answers.send(Landed { parcel, appended });
+        let _ = answers.send(Landed { rows, line, appended, spare });
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod config;
 mod confine;
 mod deadline;
 mod doctor;
+mod engine;
 mod import;
 mod limits;
 mod log;

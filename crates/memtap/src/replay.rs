@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::budget::Budget;
 use crate::clock_steps::ClockSteps;
+use crate::engine;
 use crate::pipeline;
 
 /// What a recording came to.
@@ -39,7 +40,8 @@ pub(crate) fn into_store(
     let settings = memtap_capture::Settings::default();
     let opened = memtap_capture::open(&SourceChoice::Recording(recording.to_owned()), &settings)?;
     let machine = opened.machine.context("the recording does not name its machine")?;
-    let store = store.open(kept)?.context("--store none keeps no history. Choose a store with --store")?;
+    let store = engine::block_on(store.open(kept))?
+        .context("--store none keeps no history. Choose a store with --store")?;
     let run = run_of(&machine);
     let limits = Limits { queue_requests: budget.queue_requests, ..Limits::default() };
     let store = Arc::new(memtap_history::spawn(store, run, limits)?);

@@ -16,6 +16,7 @@ use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
 use memtap_store::StoreUrl;
 
 use crate::cli::{Compared, ReportArguments};
+use crate::engine;
 use crate::settings_file::SettingsFile;
 use crate::{config, limits, output, replay, terminal};
 
@@ -68,14 +69,13 @@ fn of_history(
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
-    let reader = url
-        .open_reader(told.clock)?
+    let reader = engine::block_on(url.open_reader(told.clock))?
         .context("--store none keeps no history. Name the history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;
     }
     ask.damaged_recording = told.damaged;
-    ask.limits = Some(limits::of_history(&*reader, &ask.range)?);
+    ask.limits = Some(engine::block_on(limits::of_history(&*reader, &ask.range))?);
     let report = make(&*reader, &ask)?;
     tell_when_empty(&report, &told.name);
     let audience = Audience { lang, zone };
@@ -146,16 +146,17 @@ fn format_of(path: &Path) -> Format {
 fn make(reader: &dyn Reader, ask: &Ask) -> anyhow::Result<Report> {
     let begin = Instant::now();
     let bar = ProgressBar::hidden();
-    let made = report::make(reader, ask, &mut |progress| {
+    let mut watch = |progress: report::Progress| {
         if bar.is_hidden() && begin.elapsed() > SOON {
             draw(&bar);
         }
         bar.set_length(progress.of as u64);
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
-    });
+    };
+    let made = engine::block_on(report::make(reader, ask, &mut watch));
     bar.finish_and_clear();
-    Ok(made?)
+    made
 }
 
 fn draw(bar: &ProgressBar) {

@@ -11,10 +11,11 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use memtap_history::{Batch, Delivery, Run, Settings};
+use memtap_history::{Batch, Run, Settings};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
 use memtap_store::StoreUrl;
+use memtap_testing::{Delivery, OpenNow as _};
 use serde_json::Value;
 use support::{Fixture, Memtap, fixture_path};
 
@@ -141,7 +142,7 @@ fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> 
 fn two_hours() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
-    let mut store = url.open(&Settings::default()).unwrap().unwrap();
+    let mut store = url.open_now(&Settings::default()).unwrap().unwrap();
     let run = Run {
         id: Run::draw(),
         hostname: "box".to_owned(),

@@ -82,7 +82,7 @@ pub struct Progress {
 }
 
 /// Who makes a report is told how far it is, and may end it.
-pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

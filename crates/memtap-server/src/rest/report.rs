@@ -103,16 +103,19 @@ pub(crate) async fn report(
     let turn = turn.map_err(|_| too_long())?;
     ask.limits = state.limits_now().await.map(Arc::unwrap_or_clone);
     let range = ask.range.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let mut watch = |_| match begin.elapsed() > PATIENCE {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let made = report::make(&*reader, &ask, &mut watch).await.map_err(|error| refusal(&error))?;
+    // To draw charts takes its time.
+    let rendered = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let made = report::make(&*reader, &ask, &mut |_| match begin.elapsed() > PATIENCE {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        });
-        made.map(|made| report::render(&made, format, &Audience { lang, zone: TimeZone::system() }))
+        report::render(&made, format, &Audience { lang, zone: TimeZone::system() })
     });
-    let made = made.await.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(file(made.map_err(|error| refusal(&error))?, format, &range))
+    let text =
+        rendered.await.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(file(text, format, &range))
 }
 
 fn too_long() -> ApiError {

@@ -238,7 +238,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("mysql://me:secret@{}/memtap", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(greeting).unwrap());
-        let failed = Link::new(&MysqlUrl::parse(&url).unwrap()).unwrap().connect(true);
+        let failed = memtap_testing::wait(Link::new(&MysqlUrl::parse(&url).unwrap()).connect(true));
         server.join().unwrap();
         failed.err().unwrap().to_string()
     }
@@ -268,7 +268,7 @@ mod tests {
         drop(listener);
         for host in [address.to_string(), "nowhere.invalid:3306".to_owned()] {
             let url = MysqlUrl::parse(&format!("mysql://me@{host}/memtap")).unwrap();
-            let error = Link::new(&url).unwrap().connect(true).err().unwrap().to_string();
+            let error = memtap_testing::wait(Link::new(&url).connect(true)).err().unwrap().to_string();
             assert!(error.ends_with(". Start the server, or correct the address"), "{error}");
         }
     }

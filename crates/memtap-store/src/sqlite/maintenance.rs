@@ -75,7 +75,9 @@ pub(super) fn reach(path: &Path) -> Done<String> {
     match reading(path, |_, _| Ok(())) {
         Ok(()) => Ok(format!("{name} is a history of this memtap's version")),
         Err(Error::Store(StoreError::Missing { .. })) => Ok(format!("none yet; memtap serve creates {name}")),
-        Err(Error::Store(StoreError::Older { .. })) => Ok(format!("{name} is an older history; memtap serve upgrades it")),
+        Err(Error::Store(StoreError::Older { .. })) => {
+            Ok(format!("{name} is an older history; memtap serve upgrades it"))
+        }
         Err(error) => Err(error),
     }
 }

@@ -29,8 +29,8 @@ use memtap_model::WallClock;
 use rusqlite::Connection;
 
 use crate::url::Driver;
-use error::Done;
 pub use error::AFTER_DAMAGE;
+use error::Done;
 pub use header::{HEADER_BYTES, is_history};
 use read::SqliteReader;
 use retention::Retention;

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use memtap_history::{Batch, Delivery, HostRun, MachinePoint, Range, Settings, Store};
+use memtap_history::{Batch, HostRun, MachinePoint, Range, Settings};
 use memtap_model::{Call, CallTotals, HostReading, Pressure, WallClock};
+use memtap_testing::{Delivery, TestStore};
 
 use super::support::{SECOND, host, run, tick};
 use super::{Factory, hours_ago};
@@ -14,7 +15,7 @@ fn range(host: Option<&str>, [from, to]: [i64; 2]) -> Range {
 }
 
 /// Of all machines, from `from` to `to`, in steps of `step` seconds.
-fn machine(store: &dyn Store, [from, to, step]: [i64; 3]) -> Vec<MachinePoint> {
+fn machine(store: &TestStore, [from, to, step]: [i64; 3]) -> Vec<MachinePoint> {
     let step = Duration::from_secs(step.unsigned_abs());
     store.reader().unwrap().machine(&range(None, [from, to]), step).unwrap()
 }
@@ -154,7 +155,7 @@ pub(crate) fn machines_add_up(open: Factory, folder: &Path) {
 
 pub(crate) fn counters_begin_again_with_the_next_run(open: Factory, folder: &Path) {
     let begin = hours_ago(2);
-    let all = |store: &dyn Store| machine(store, [begin, begin + 3600, 3600]);
+    let all = |store: &TestStore| machine(store, [begin, begin + 3600, 3600]);
     for (first, runs) in [(0, 1), (100, 2)] {
         let mut store = open(folder, &Settings::default());
         for n in 1..=9 {
@@ -203,7 +204,7 @@ pub(crate) fn samples_of_the_machine_go_when_they_are_too_old(open: Factory, fol
     drop(store);
     let mut store = open(folder, &settings);
     store.append(&[Batch::default()]).unwrap();
-    let hour = |store: &dyn Store| machine(store, [begin, begin + 3600, 3600]);
+    let hour = |store: &TestStore| machine(store, [begin, begin + 3600, 3600]);
     let mut keep = |hours: i64| {
         for _ in 0..5 {
             store.housekeeping(WallClock((begin + hours * 3600) * SECOND)).unwrap();

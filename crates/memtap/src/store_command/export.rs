@@ -11,6 +11,7 @@ use memtap_server::Request;
 
 use super::parquet::Parquet;
 use crate::cli::{ExportArguments, ExportFormat};
+use crate::engine;
 use crate::output;
 use crate::rows::{Csv, Jsonl, Rows};
 use crate::settings_file::SettingsFile;
@@ -20,7 +21,7 @@ const PAGE: usize = 10_000;
 
 pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     let url = super::url(&arguments.which, file)?;
-    let reader = url.open_reader(Clock::Machine)?.context("there is no history")?;
+    let reader = engine::block_on(url.open_reader(Clock::Machine))?.context("there is no history")?;
     let (query, format) = (query(arguments), format(arguments));
     match &arguments.output {
         None if format == ExportFormat::Parquet && io::stdout().is_terminal() => {
@@ -92,7 +93,7 @@ fn write_pages(
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     loop {
-        let page = reader.requests(&query)?;
+        let page = engine::block_on(reader.requests(&query))?;
         for request in &page.requests {
             rows.write(request)?;
         }
