@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { bytes, count, duration, exactBytes, parseSize, percent, rate, signedBytes } from "../src/lib/format";
 import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, passes as itemPasses, passing, requestTest, type RequestFilter } from "../src/lib/requests";
@@ -21,6 +22,23 @@ describe("strangers' text", () => {
     ["العربية 日本 é 🦀", "العربية 日本 é 🦀"],
     ["<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"],
   ])("%j is shown as %j", (text, shown) => expect(visible(text)).toBe(shown));
+
+  it("escapes exactly the listed characters", () => {
+    const list = readFileSync(new URL("../../crates/memtap-model/tests/unseen.txt", import.meta.url), "utf8");
+    const lines = list.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const ranges = lines.map((line) => {
+      const [first = "", last = first] = (line.split(" ")[0] ?? "").split("..");
+      return [parseInt(first, 16), parseInt(last, 16)] as const;
+    });
+    const wrong: string[] = [];
+    for (let code = 0; code <= 0x10ffff; code += 1) {
+      const isSurrogate = code >= 0xd800 && code <= 0xdfff;
+      const isListed = isSurrogate || ranges.some(([first, last]) => first <= code && code <= last);
+      const text = String.fromCodePoint(code);
+      if ((visible(text) !== text) !== isListed) wrong.push(code.toString(16));
+    }
+    expect(wrong).toEqual([]);
+  });
 
   it("quotes a name that could not be seen", () => {
     expect(visibleName("")).toBe('""');

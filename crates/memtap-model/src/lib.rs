@@ -18,6 +18,7 @@ mod record;
 mod script_line;
 mod secret;
 mod units;
+mod visible;
 
 pub use amount::{grouped, size_in_unit};
 pub use call::{CALLS, Call, CallRow, Place, SizeRule};
@@ -39,3 +40,4 @@ pub use record::{
 pub use script_line::{Layout, LineError, ScriptLine, ScriptReader};
 pub use secret::without_password;
 pub use units::{PageSize, ProcessId, SpaceId, StartTime, Tgid, Tid, WallClock};
+pub use visible::{is_unseen, visible, visible_char};

@@ -1,8 +1,10 @@
 //! Text for cells of a terminal: strangers' bytes made harmless and cut to a width, amounts in few characters.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use memtap_model::{grouped, size_in_unit};
+use memtap_model::{grouped, is_unseen, size_in_unit, visible_char};
 use unicode_width::UnicodeWidthChar as _;
 
 /// Text of strangers in at most `width` cells: what is not to be seen is written out (`\n`, `\x1b`, `\u{202e}`), and what does not fit
@@ -34,28 +36,10 @@ pub(crate) fn width(text: &str) -> usize {
 }
 
 /// A character as it may be shown, and the cells that it takes.
-fn shown(character: char) -> (String, usize) {
-    let written = match character {
-        '\n' => "\\n".to_owned(),
-        '\t' => "\\t".to_owned(),
-        '\r' => "\\r".to_owned(),
-        '\0'..='\x1f' | '\x7f' => format!("\\x{:02x}", u32::from(character)),
-        // The C1 controls, and what has no shape of its own but changes that of others: joiners, directions, selectors, tags.
-        '\u{80}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}' => format!("\\u{{{:x}}}", u32::from(character)),
-        plain => return (plain.to_string(), plain.width().unwrap_or(0)),
-    };
-    let cells = written.len();
-    (written, cells)
+fn shown(character: char) -> (Cow<'static, str>, usize) {
+    let shown = visible_char(character);
+    let cells = if is_unseen(character) { shown.len() } else { character.width().unwrap_or(0) };
+    (shown, cells)
 }
 
 /// A size for a narrow column: `0`, `812K`, `1.50M`, `12.3G`; at most five characters.
@@ -134,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_not_to_be_seen_is_written_out() {
-        assert_eq!(fit("a\x1b[31m\n\u{9b}x\u{202e}\u{7f}", 80), "a\\x1b[31m\\n\\u{9b}x\\u{202e}\\x7f");
+        assert_eq!(fit("a\x1b[31m\n\u{9b}x\u{202e}\u{7f}", 80), "a\\x1b[31m\\n\\x9bx\\u{202e}\\x7f");
         assert_eq!(fit("\u{1f468}\u{200d}\u{1f469}", 80), "\u{1f468}\\u{200d}\u{1f469}");
     }
 

@@ -15,8 +15,8 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
 use memtap_history::{Appended, Batch, Delivery, Run, Store};
 use memtap_ledger::{BookedRequest, ProcessSummary};
+use memtap_model::visible;
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
-use memtap_report::report::visible;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::{ImportArguments, ImportFormat};

@@ -1,5 +1,6 @@
 //! A panic in any thread: it is logged, kept for `health`, and ends `memtap serve` in order.
 
+use memtap_model::visible;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
@@ -55,11 +56,7 @@ pub(crate) fn notice() -> Option<Notice> {
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let message: String = panic.payload_as_str().unwrap_or("no message").chars().map(printable).collect();
+    // A message may quote text of strangers, which must not begin a line of the log.
+    let message = visible(panic.payload_as_str().unwrap_or("no message"));
     format!("thread '{}' panicked{place}: {message}", thread.name().unwrap_or("unnamed"))
-}
-
-/// A message may quote text of strangers, which must not begin a line of the log.
-fn printable(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
 }

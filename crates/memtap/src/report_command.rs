@@ -174,7 +174,8 @@ fn tell_when_empty(report: &Report, history: &str) {
     if report.matches_nothing() {
         let asked = &report.asked;
         let pid = asked.pid.map(|pid| format!("-p {pid}"));
-        let filter = asked.name.as_ref().map(|name| format!("--name {}", report::visible(name))).or(pid);
+        let filter =
+            asked.name.as_ref().map(|name| format!("--name {}", memtap_model::visible(name))).or(pid);
         let filter = filter.unwrap_or_default();
         return output::tell(format_args!("memtap: no process matches {filter} in this range"));
     }

@@ -6,17 +6,14 @@
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * Characters that are invisible or misleading: control and format characters (bidi controls, zero
- * width), unusual spaces and line ends, lone surrogates, private use and unassigned characters,
- * Hangul and braille blanks.
+ * Characters that steer a terminal, are not seen, look like a space, or change the direction or the
+ * shape of their neighbours. The list is `crates/memtap-model/tests/unseen.txt`; a test compares
+ * every character with it. Lone surrogates exist only here.
  */
 const UNSEEN =
-  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}\u00a0\u115f\u1160\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u3164\uffa0]/gu;
+  /[\0-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{110bd}\u{110cd}\u{13430}-\u{1343f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}\u{f0000}-\u{10ffff}]/gu;
 
-/**
- * The text with these characters escaped: `
- * `, `\x1b`, `\u{202e}`.
- */
+/** Returns the text with these characters escaped: `\n`, `\x1b`, `\u{202e}`. */
 export function visible(text: string): string {
   return text.replace(UNSEEN, escaped);
 }

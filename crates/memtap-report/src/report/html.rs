@@ -226,7 +226,7 @@ mod tests {
         let page = Html::parse_document(&rendered(Lang::Es));
         let names: Vec<String> = all(&page, "bdi").iter().map(|name| name.text().collect()).collect();
         for name in HOSTILE {
-            let shown = super::super::names::visible(name);
+            let shown = memtap_model::visible(name);
             assert!(names.contains(&shown), "{shown}");
             assert!(!shown.contains(['\n', '\x1b', '\u{202e}']));
         }

@@ -33,7 +33,7 @@ use crate::Lang;
 pub use self::csv::plain_cell;
 pub use data::*;
 pub use making::make;
-pub use names::{NamePattern, visible};
+pub use names::NamePattern;
 pub use run::{Run, RunProcess, RunRequest};
 pub use span::{At, Span};
 pub use text::Screen;

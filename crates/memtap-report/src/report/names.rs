@@ -55,24 +55,6 @@ impl fmt::Display for NamePattern {
     }
 }
 
-/// A stranger's text for readers: what would not be seen or would turn the text around is written as `\u{..}`.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_control() || is_unseen(c) => shown.extend(c.escape_default()),
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
-/// Characters without width, and those that change the direction of the text.
-fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,12 +85,5 @@ mod tests {
         ] {
             assert_eq!(pattern(text).part(), part, "{text}");
         }
-    }
-
-    #[test]
-    fn what_would_not_be_seen_is_written_out() {
-        assert_eq!(visible("a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
-        assert_eq!(visible("evil\u{202e}gpj"), "evil\\u{202e}gpj");
-        assert_eq!(visible("ñandú 火"), "ñandú 火");
     }
 }

@@ -9,10 +9,10 @@ mod requests;
 mod words;
 
 use super::chart::Chart;
-use super::names::visible;
 use super::{At, Audience, Report, when};
 use crate::{Lang, Severity};
 pub(super) use figures::bytes_explained;
+use memtap_model::visible;
 pub(super) use words::not_visible;
 
 /// The whole.

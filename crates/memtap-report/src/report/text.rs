@@ -21,8 +21,6 @@ use crate::Severity;
 /// Narrower than this nothing is aligned any more; sentences in longer lines are hard to read.
 const NARROWEST: usize = 40;
 const SENTENCE: usize = 100;
-/// A blank at which no line ends.
-const TOGETHER: &str = "\u{a0}";
 
 /// Of what happened within `span`.
 pub(super) fn render(outline: &Outline, span: Span, audience: &Audience, screen: Screen) -> String {
@@ -68,14 +66,31 @@ impl Text<'_> {
     fn wrapped(&self, indent: usize, text: &str) -> Vec<String> {
         let room = self.screen.width.min(SENTENCE).saturating_sub(indent).max(1);
         let text = self.screen.plain(text);
-        let lines = textwrap::wrap(&text, Options::new(room)).into_iter();
-        lines.map(|line| line.replace(TOGETHER, " ")).collect()
+        textwrap::wrap(&text, Options::new(room)).into_iter().map(Into::into).collect()
     }
 
     fn paragraph(&mut self, style: Style, indent: usize, text: &str) {
         for line in self.wrapped(indent, text) {
             self.painted(style, &format!("{:indent$}{line}", ""));
         }
+    }
+
+    /// Figures in lines. No line ends within a figure.
+    fn figures(&mut self, indent: usize, figures: &[(String, String)]) {
+        let (mut line, between) = (String::new(), self.screen.between());
+        let room = self.screen.width.min(SENTENCE).saturating_sub(indent);
+        for (label, value) in figures {
+            let figure = self.screen.plain(&format!("{label}: {value}"));
+            if line.is_empty() {
+                line = figure;
+            } else if display_width(&line) + display_width(between) + display_width(&figure) <= room {
+                line = format!("{line}{between}{figure}");
+            } else {
+                let full = std::mem::replace(&mut line, figure);
+                self.painted(ASIDE, &format!("{:indent$}{full}{}", "", between.trim_end()));
+            }
+        }
+        self.paragraph(ASIDE, indent, &line);
     }
 
     /// As broad as that: filled up with blanks, or cut.
@@ -161,12 +176,7 @@ impl Text<'_> {
             let painted = rest.map(|rest| self.screen.paint(style, word) + rest);
             self.line(&format!("  {}", painted.unwrap_or(line)));
         }
-        let figures: Vec<_> = finding
-            .evidence
-            .iter()
-            .map(|(label, value)| format!("{label}: {}", value.replace(' ', TOGETHER)))
-            .collect();
-        self.paragraph(ASIDE, 6, &figures.join(self.screen.between()));
+        self.figures(6, &finding.evidence);
         self.paragraph(Style::new(), 6, &finding.advice);
     }
 }

@@ -53,9 +53,7 @@ fn fix(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "Another program holds a lock on the database. End that program or its transaction"
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "Move the file away and start memtap again"
-        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => AFTER_DAMAGE,
         Some(ErrorCode::OperationInterrupted) => "The query took too long. Narrow it by pid or time",
         _ => "",
     }

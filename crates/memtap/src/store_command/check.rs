@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use anyhow::bail;
+use memtap_model::visible;
 use memtap_store::StoreUrl;
 
-use super::{name, print, printable, while_waiting};
+use super::{name, print, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
     let checked = while_waiting("checking pages and rows", async |progress| url.check(progress).await)?;
@@ -17,7 +18,7 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
     }
     let mut text = String::new();
     for finding in &checked.findings {
-        writeln!(text, "{}", printable(finding))?;
+        writeln!(text, "{}", visible(finding))?;
     }
     print(&text)?;
     let fix = if url.file().is_some() {

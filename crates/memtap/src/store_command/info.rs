@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use indicatif::HumanBytes;
 use memtap_history::maintenance::Contents;
 use memtap_model::WallClock;
+use memtap_model::visible;
 use memtap_store::StoreUrl;
 
-use super::{print, printable, while_waiting};
+use super::{print, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
     let contents = while_waiting("counting rows and pages", async |_| url.contents().await)?;
@@ -18,7 +19,7 @@ fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> 
     let mut text = String::new();
     writeln!(text, "store     {url}")?;
     if let Some(server) = &contents.server {
-        writeln!(text, "server    {}", printable(server))?;
+        writeln!(text, "server    {}", visible(server))?;
     }
     writeln!(text, "schema    version {}", contents.schema)?;
     let (bytes, free) = (HumanBytes(contents.bytes), HumanBytes(contents.free_bytes));
@@ -35,7 +36,7 @@ fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> 
         writeln!(text, "\n{:<20} {:<20} {:>6}  first and last start", "machine", "kernel", "runs")?;
     }
     for machine in &contents.machines {
-        let (hostname, kernel) = (printable(&machine.hostname), printable(&machine.kernel));
+        let (hostname, kernel) = (visible(&machine.hostname), visible(&machine.kernel));
         let (first, last) = (time(machine.began.0), time(machine.began.1));
         writeln!(text, "{hostname:<20} {kernel:<20} {:>6}  {first} {last}", machine.runs)?;
     }

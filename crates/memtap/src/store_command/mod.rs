@@ -40,11 +40,6 @@ fn name(url: &StoreUrl) -> String {
     url.file().map_or_else(|| url.to_string(), |path| path.display().to_string())
 }
 
-/// Strangers' text on a terminal: what would steer it is shown as what it is.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
 /// Shows on stderr, where that is a terminal, that something takes its time, and what the work tells of itself.
 fn while_waiting<T>(
     what: &'static str,

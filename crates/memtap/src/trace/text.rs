@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use memtap_history::StoredRequest;
 use memtap_model::WallClock;
-use memtap_report::report::visible;
+use memtap_model::visible;
 use memtap_report::{Lang, bytes, count};
 use unicode_width::UnicodeWidthChar as _;
 

@@ -61,7 +61,7 @@ fn nothing(page: &Page<'_>) -> String {
     if page.report.matches_nothing() {
         return match (&asked.name, asked.pid) {
             (Some(name), _) => {
-                let name = super::visible(name);
+                let name = memtap_model::visible(name);
                 page.say(
                     format!("No process matches {name} in this range."),
                     format!("Ningún proceso coincide con {name} en este intervalo."),
@@ -78,7 +78,7 @@ fn nothing(page: &Page<'_>) -> String {
     }
     let known = page.report.hosts.iter().map(|host| {
         let span = super::super::Span { from: host.first_time, to: host.last_time };
-        format!("{} ({})", super::visible(&host.hostname), when::span(span, page.audience))
+        format!("{} ({})", memtap_model::visible(&host.hostname), when::span(span, page.audience))
     });
     let known = known.collect::<Vec<_>>().join(", ");
     if known.is_empty() {
@@ -169,13 +169,13 @@ pub(super) fn findings(page: &Page<'_>) -> Section {
         .map(|told| FindingBlock {
             severity: told.severity,
             severity_word: severity_word(page, told.severity),
-            sentence: super::visible(told.sentence.text(page.lang)),
+            sentence: memtap_model::visible(told.sentence.text(page.lang)),
             evidence: told
                 .evidence
                 .iter()
                 .map(|figure| (figure.label.text(page.lang).to_owned(), amount(page, figure.value.0)))
                 .collect(),
-            advice: super::visible(told.advice.text(page.lang)),
+            advice: memtap_model::visible(told.advice.text(page.lang)),
         })
         .collect();
     let mut blocks = Vec::new();

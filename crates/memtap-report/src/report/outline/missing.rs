@@ -136,7 +136,7 @@ fn not_seen(page: &Page<'_>) -> Option<(String, String)> {
     }
     let times = gaps.iter().take(TIMES).map(|gap| {
         let span = when::span(gap.span, page.audience);
-        if page.several_hosts { format!("{}: {span}", super::visible(&gap.host)) } else { span }
+        if page.several_hosts { format!("{}: {span}", memtap_model::visible(&gap.host)) } else { span }
     });
     let mut times = times.collect::<Vec<_>>().join(", ");
     if gaps.len() > TIMES {

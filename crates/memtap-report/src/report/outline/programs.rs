@@ -12,11 +12,11 @@ pub(super) fn resident(page: &Page<'_>) -> Option<Section> {
     let slots = colours::slots(resident.programs.iter().map(|program| program.name.as_str()));
     // One below the other: the first lies lowest.
     let layers = resident.programs.iter().zip(slots).map(|(program, slot)| Layer {
-        label: super::visible(&program.name),
+        label: memtap_model::visible(&program.name),
         colour: Colour::Slot(slot),
         values: program.series.iter().map(|(_, value)| *value as f64).collect(),
     });
-    let name = super::visible(&largest.name);
+    let name = memtap_model::visible(&largest.name);
     let chart = Chart {
         title: page
             .say("Resident memory of the largest programs", "Memoria residente de los programas más grandes")

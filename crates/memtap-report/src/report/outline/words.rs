@@ -1,6 +1,8 @@
 //! The head of a report: what was asked, of which machine, by which memtap.
 
-use super::super::{names::visible, when};
+use memtap_model::visible;
+
+use super::super::when;
 use super::Page;
 use crate::Lang;
 

@@ -251,6 +251,6 @@ mod tests {
             0
         );
         assert_eq!(page.select(&Selector::parse("svg").unwrap()).count(), 1);
-        assert!(text.contains("./solver &lt;b&gt;\\u{1b}[31m"), "{text}");
+        assert!(text.contains("./solver &lt;b&gt;\\x1b[31m"), "{text}");
     }
 }

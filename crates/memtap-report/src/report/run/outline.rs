@@ -1,11 +1,11 @@
 //! What is said of a run, in order.
 
 use super::super::chart::{Chart, Colour, Layer, Unit};
-use super::super::names::visible;
 use super::super::outline::{Block, Cell, Column, Outline, Section, Table, Tile, bytes_explained};
 use super::super::{At, Audience, when};
 use super::Run;
 use crate::{Lang, refusal_meaning};
+use memtap_model::visible;
 
 /// Of a run and whom it is told.
 struct Page<'a> {

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::super::names::visible;
+use memtap_model::visible;
 
 /// Where a report is read as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn only_our_own_styles_reach_the_terminal() {
         let screen = Screen { colours: true, ..Screen::default() };
-        assert_eq!(screen.paint(SERIOUS, &screen.plain("\x1b[2J!")), "\x1b[1m\x1b[31m\\u{1b}[2J!\x1b[0m");
+        assert_eq!(screen.paint(SERIOUS, &screen.plain("\x1b[2J!")), "\x1b[1m\x1b[31m\\x1b[2J!\x1b[0m");
         assert_eq!(Screen::default().paint(SERIOUS, "x"), "x");
     }
 }

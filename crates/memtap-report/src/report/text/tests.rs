@@ -59,7 +59,7 @@ fn strangers_names_move_nothing_and_ascii_is_ascii() {
             ["36", "33", "31"].iter().fold(ours, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
         assert_eq!(text.contains('\x1b'), colours);
         assert!(ours.chars().all(|c| c == '\n' || !c.is_control()) && !ours.contains('\u{202e}'));
-        assert!(ours.contains("two\\nlines\\u{1b}[31m"), "{ours}");
+        assert!(ours.contains("two\\nlines\\x1b[31m"), "{ours}");
         assert_eq!(ours, rendered(Lang::En, Screen::default()), "colours change nothing else");
     }
     let ascii = rendered(Lang::En, Screen { unicode: false, ..Screen::default() });
