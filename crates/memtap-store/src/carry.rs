@@ -1,5 +1,5 @@
-//! Lives and programs of a range, from samples that are written only in steps in which a process changed: what it had last is carried
-//! forward, until it ended or the run that told of it did.
+//! Process lifetimes and programs in a range. A sample is written only for steps in which a process
+//! changed, so its last sizes are carried forward until the process or its run ended.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -12,13 +12,14 @@ use crate::cover::{Cover, StoredRun, nanoseconds, seconds};
 use crate::steps::Point as _;
 use crate::{Life, LifeQuery, Measure, Program, Programs, Range, UsagePoint};
 
-/// What of a process's row decides whether and where it counts. One known by its requests alone started when it was first seen.
+/// Columns of a process row that decide whether and where the process counts. The start of a
+/// process known only from requests is when it was first seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProcessRow {
     pub(crate) id: u64,
     pub(crate) run: u64,
     pub(crate) pid: Tgid,
-    /// With its pid the identity within one boot.
+    /// With the pid, identifies the process within one boot.
     pub(crate) start: u64,
     pub(crate) started_at: WallClock,
     pub(crate) ended_at: Option<WallClock>,
@@ -26,7 +27,7 @@ pub(crate) struct ProcessRow {
     pub(crate) name: String,
 }
 
-/// What else is said of a process.
+/// Attributes of a process that do not affect sizes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Details {
     pub(crate) command: String,
@@ -37,51 +38,53 @@ pub(crate) struct Details {
     pub(crate) unit: Option<String>,
 }
 
-/// A life as it comes together.
+/// A process lifetime while its samples are added.
 struct Carried {
-    /// Its latest row; times are of all its rows.
+    /// Latest row of the process. Its times span all rows.
     row: ProcessRow,
-    /// Which run that is of.
+    /// Index of the run of `row`.
     run: usize,
-    /// The last second that its runs told of; `None`: they have no samples.
+    /// Last second with a sample in any of its runs; `None` if they have no samples.
     watched_s: Option<i64>,
-    /// It has done something in the range, or samples would say so if it had.
+    /// Whether the lifetime is included in results: it has requests in the range, or its run has
+    /// samples.
     is_told: bool,
     program: usize,
-    /// Virtual size and resident set where the range begins.
+    /// Virtual size and resident set at the start of the range.
     before: [u64; 2],
     within: UsagePoint,
     peaks_at_s: [i64; 2],
-    /// The second of the sample that `within` has its sizes of; `None` before the first.
+    /// Second of the sample that set the sizes in `within`; `None` before the first sample.
     sized_s: Option<i64>,
-    /// What it has by a size that is summed up, as counted to its program.
+    /// Size currently counted for its program, if the measure is a size.
     counted: u64,
 }
 
-/// Processes of one name.
+/// All lifetimes with one process name.
 #[derive(Default)]
 struct Named {
     name: String,
     lives: u64,
-    /// By step: what was done in it, or how much more is had at its end than at that of the step before.
+    /// By start of the step: the sum within the step, or for sizes the change since the step
+    /// before.
     steps: BTreeMap<i64, i128>,
 }
 
-/// Lives, with what samples say of them.
+/// Builds process lifetimes and programs from rows and samples.
 pub(crate) struct Carry {
     pub(crate) cover: Cover,
     runs: Vec<StoredRun>,
-    /// What programs are summed up by; `None`: they are not.
+    /// Measure by which programs are summed; `None` if programs are not needed.
     measure: Option<Measure>,
     lives: Vec<Carried>,
-    /// The life of each row, by run.
+    /// For each run: index of the lifetime by process row.
     rows: Vec<HashMap<u64, usize>>,
     programs: Vec<Named>,
 }
 
 impl Carry {
-    /// Of rows that may lie in the range, and their runs in the order in which they began. Of one boot, the rows of several runs of memtap
-    /// are one life.
+    /// Creates the lifetimes from rows that may overlap the range. `runs` are ordered by their
+    /// start. Within one boot, rows from several memtap runs become one lifetime.
     pub(crate) fn new(
         cover: Cover,
         runs: Vec<StoredRun>,
@@ -120,7 +123,7 @@ impl Carry {
         carry
     }
 
-    /// Each life's program, by its last name.
+    /// Assigns each lifetime to a program, by its last name.
     fn name(&mut self) {
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for life in &mut self.lives {
@@ -136,12 +139,12 @@ impl Carry {
         &self.runs
     }
 
-    /// Rows of processes of the run, by its place in [`Self::runs`].
+    /// Process rows of the run with this index in [`Self::runs`].
     pub(crate) fn rows(&self, run: usize) -> Vec<u64> {
         self.rows_of(run, |_| true)
     }
 
-    /// Those that may have had something before the range.
+    /// Process rows that may have had memory before the range.
     pub(crate) fn older_rows(&self, run: usize) -> Vec<u64> {
         let from = nanoseconds(self.cover.from_s);
         self.rows_of(run, |life| life.row.started_at < from)
@@ -154,8 +157,8 @@ impl Carry {
         rows
     }
 
-    /// Takes the last sample before the range, unless another run has samples of the range: where the clock was set back, two runs tell of
-    /// the same time.
+    /// Adds the last sample before the range. It is ignored if another run already has samples in
+    /// the range: after the clock was set back, two runs cover the same time.
     pub(crate) fn before(&mut self, run: usize, row: u64, point: &UsagePoint) {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
         if self.lives[life].sized_s.is_some() {
@@ -167,8 +170,8 @@ impl Carry {
         self.count(life, self.cover.from_s, &had);
     }
 
-    /// Takes a sample; those of one process come in the order of time within a run. Of two runs that tell of the same time, the sizes that
-    /// come first stay.
+    /// Adds a sample in the range. Within a run, the samples of a process must be in order of time.
+    /// If two runs cover the same time, the sizes that were added first are kept.
     pub(crate) fn sample(&mut self, run: usize, row: u64, at_s: i64, point: &UsagePoint) {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
         let begin = at_s.max(self.cover.from_s);
@@ -179,7 +182,8 @@ impl Carry {
         }
     }
 
-    /// Counts a sample to its program. What comes after the end says what was done before it.
+    /// Adds a sample to its program. A sample after the end of a process has the changes from
+    /// before its end.
     fn count(&mut self, life: usize, at_s: i64, point: &UsagePoint) {
         let Some(measure) = self.measure else { return };
         let life = &mut self.lives[life];
@@ -194,7 +198,8 @@ impl Carry {
         }
     }
 
-    /// The largest lives, each with its latest row.
+    /// Returns the largest lifetimes, each with the id of its latest row, and the number of further
+    /// lifetimes.
     pub(crate) fn lives(mut self, by: Measure, limit: usize) -> (Vec<(u64, Life)>, u64) {
         self.lives.retain(|life| life.is_told);
         let size = |life: &Carried| match by {
@@ -215,13 +220,13 @@ impl Carry {
         (lives.collect(), more)
     }
 
-    /// The largest programs; with a series, where one is wanted.
+    /// Returns the largest programs, with a series if requested.
     pub(crate) fn programs(mut self, top: usize, with_series: bool) -> Programs {
         let Some(measure) = self.measure else { return Programs::default() };
         for life in self.lives.iter().filter(|life| life.is_told) {
             let program = &mut self.programs[life.program];
             program.lives += 1;
-            // What has gone counts no more.
+            // An ended process has no size.
             if life.counted > 0 {
                 *program.steps.entry(life.gone(&self.cover)).or_default() -= i128::from(life.counted);
             }
@@ -252,7 +257,7 @@ impl Carry {
     }
 }
 
-/// Which boot a run is of: the first run that is of the same. An import is a boot of its own.
+/// Returns the first run with the same boot as this one. An import is a boot of its own.
 fn boot(run: &StoredRun, at: usize, known: &mut HashMap<(Arc<str>, String), usize>) -> usize {
     match run.boot_id.is_empty() {
         true => at,
@@ -276,7 +281,7 @@ impl Carried {
         }
     }
 
-    /// Takes another row of the same life.
+    /// Merges another row of the same lifetime.
     fn join(&mut self, row: ProcessRow, run: usize, watched_s: Option<i64>) {
         let times = (
             self.row.started_at.min(row.started_at),
@@ -291,7 +296,7 @@ impl Carried {
         self.is_told |= watched_s.is_some();
     }
 
-    /// `is_late`: later sizes are here already.
+    /// Adds a sample. `is_late`: sizes from a later time were already added.
     fn take(&mut self, at_s: i64, point: &UsagePoint, is_late: bool) {
         self.is_told = true;
         for (index, (peak, highest)) in [
@@ -306,7 +311,7 @@ impl Carried {
             }
         }
         let is_last = self.row.ended_at.is_some() && point.virtual_bytes == 0;
-        // Nothing is left at the end; what is told is what it had.
+        // At the end of a process all sizes are 0. Keep the last sizes before that.
         let keeps_sizes = is_last || is_late;
         let point = if keeps_sizes { point.with_sizes_of(&self.within) } else { *point };
         self.sized_s = self.sized_s.max(Some(at_s));
@@ -316,7 +321,7 @@ impl Carried {
         }
     }
 
-    /// The first step at whose end it has nothing.
+    /// First step at whose end the process has no memory.
     fn gone(&self, cover: &Cover) -> i64 {
         match (self.row.ended_at, self.watched_s) {
             (Some(ended_at), _) if ended_at >= cover.range.to => cover.to_s,
@@ -358,7 +363,7 @@ impl Named {
         self
     }
 
-    /// What there is at the end of each step in which something changed, or was done in it.
+    /// Size at the end of each step with a change, or the sum within the step.
     fn amounts(&self, measure: Measure, cover: &Cover) -> impl Iterator<Item = (i64, u64)> {
         let mut had = 0;
         let steps = self.steps.range(..cover.to_s);
@@ -388,14 +393,14 @@ impl Named {
     }
 }
 
-/// Whether a life of that name is asked for.
+/// Returns whether the name matches the query.
 pub(crate) fn is_asked(query: &LifeQuery, name: &str) -> bool {
     let folded = |text: &str| text.to_ascii_lowercase();
     query.name.as_ref().is_none_or(|part| folded(name).contains(&folded(part)))
 }
 
 impl UsagePoint {
-    /// A request as a sample of its own.
+    /// Converts a request to a sample.
     pub(crate) fn of_request(
         call: Call,
         is_refused: bool,
@@ -418,12 +423,12 @@ impl UsagePoint {
         }
     }
 
-    /// Anonymous, file and shmem.
+    /// Anonymous, file and shmem memory.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.anonymous_bytes.saturating_add(self.file_bytes).saturating_add(self.shmem_bytes)
     }
 
-    /// What is had where nothing is done.
+    /// Returns a point with the same sizes and no activity.
     pub(crate) fn carried(&self) -> Self {
         Self {
             peak_virtual_bytes: self.virtual_bytes,
@@ -445,7 +450,7 @@ impl UsagePoint {
 }
 
 impl Details {
-    /// Completes a life.
+    /// Copies these attributes into `life`.
     pub(crate) fn of(self, life: Life) -> Life {
         let Self { command, user, parent, container, pod, unit } = self;
         Life { command, user, parent, container, pod, unit, ..life }

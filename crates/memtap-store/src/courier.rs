@@ -1,9 +1,11 @@
-//! From the queue into the store: a thread that empties the queue, a thread that talks to the database, a spool on disk beside them.
+//! Moves batches from the queue into the store. One thread empties the queue, a second one calls
+//! the database, and a spool on disk takes the backlog.
 //!
-//! Batches go into the store some at a time, as a delivery, one after the other. While the store fails, or is not back in time, deliveries
-//! go to the spool instead, and from there into the store, oldest first; only when the spool is empty does the queue go straight to the
-//! store again. What finds no room on disk stays in the queue, and what finds none there is dropped and counted. The database may hang as
-//! long as it likes: it keeps one thread, which nobody waits for.
+//! Batches are written as deliveries, one delivery at a time. While the store fails or is slow,
+//! deliveries go to the spool, and from there into the store, oldest first. The queue is written
+//! directly again once the spool is empty. What does not fit on disk stays in the queue; what does
+//! not fit there is dropped and counted. If the database hangs, it blocks only its own thread, and
+//! nobody waits for that.
 
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -16,15 +18,17 @@ use crate::spool::{Damage, NotPut, Spool};
 use crate::writer::{Limits, Queue, Shared};
 use crate::{Appended, Batch, Delivery, DropCause, Run, Store, StoreError};
 
-/// Requests in one transaction, at most (and at least one batch); fewer where the queue is small.
+/// Maximum number of requests in a transaction (it has at least one batch). With a small queue the
+/// limit is lower.
 const TRANSACTION: usize = 50_000;
-/// Between two steps of housekeeping, while there is something to do in them.
+/// Time between two rounds of housekeeping while they find work.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
-/// Where the last found nothing, the next waits so long, or for so many requests: to look takes longer than a tick.
+/// After a round without work, the next one waits for this time or this many requests: checking
+/// takes longer than a tick.
 const NOTHING_TO_KEEP: (Duration, u64) = (Duration::from_secs(10), 20_000);
 const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
-/// Starts both threads; gives the one that ends when all is done.
+/// Starts both threads. Returns the one that ends last.
 pub(crate) fn spawn(
     store: Box<dyn Store>,
     limits: Limits,
@@ -53,20 +57,20 @@ pub(crate) fn spawn(
     thread("memtap-queue").spawn(move || courier.run())
 }
 
-/// What became of a delivery.
+/// Outcome of a delivery.
 pub(crate) struct Answer {
     done: Result<Appended, StoreError>,
-    /// As [`Store::size`].
+    /// As in [`Store::size`].
     size: (u64, u64),
 }
 
-/// What the store's thread is to do.
+/// Work for the store's thread.
 enum Job {
     Deliver(Arc<Parcel>),
     KeepHouse,
 }
 
-/// A delivery that waits.
+/// An owned [`Delivery`], as stored in the spool.
 #[derive(Serialize, Deserialize)]
 struct Parcel {
     run: Run,
@@ -80,7 +84,7 @@ impl Parcel {
     }
 }
 
-/// The store's thread: one job after the other, until nobody has more.
+/// Main loop of the store's thread. It ends when the sender of jobs is dropped.
 fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &Shared, clocks: &Clocks) {
     let mut told = None;
     let mut age = AgeClock::begin(clocks.now());
@@ -92,13 +96,14 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
                 let done = store.append(delivery);
                 told = parcel.batches.iter().rev().find_map(|batch| batch.tick).or(told);
                 let size = store.size();
-                // The other side may now be the last to have it.
+                // Drop it before the courier does: the courier must not spend time on freeing it.
                 drop(parcel);
                 shared.lock().answer = Some(Answer { done, size });
                 shared.changed.notify_all();
             }
             Job::KeepHouse => {
-                // A history ages as it is written: one that a recording tells is of the recording's time.
+                // A history ages with its own data: for a recording, that is the time in the
+                // recording.
                 let now = age.now(clocks.now());
                 let kept = store.housekeeping(told.map_or(now, |told| now.min(told)));
                 let had_work = kept.unwrap_or_else(|error| {
@@ -112,38 +117,39 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
     }
 }
 
-/// `since` the last step, which `had_work` or not, when so many requests have been `written`.
+/// Returns whether another round is due. `since`: time since the last one; `had_work`: whether it
+/// found work; `written`: requests written since then.
 fn house_is_due(since: Duration, had_work: bool, written: u64) -> bool {
     let (long, much) = NOTHING_TO_KEEP;
     since >= HOUSEKEEPING_EVERY && (had_work || written >= much || since >= long)
 }
 
-/// What the thread owns that empties the queue.
+/// State of the thread that empties the queue.
 struct Courier {
-    /// The run that was numbered last, and its last delivery.
+    /// Run and number of the last delivery.
     numbered: (u64, u64),
     shared: Arc<Shared>,
     limits: Limits,
     jobs: mpsc::Sender<Job>,
     store: JoinHandle<()>,
-    /// The delivery under way.
+    /// The delivery being written.
     flying: Option<Flying>,
-    /// A delivery for which there is no room on disk; it comes after all that is there.
+    /// A delivery that did not fit in the spool. It is younger than all spooled ones.
     held: Option<Arc<Parcel>>,
     spool: Option<Spool>,
-    /// Since the store failed last: when to try again, and how long to wait after that.
+    /// While the store fails: time of the next attempt, and the current delay between attempts.
     failed: Option<(Instant, Duration)>,
-    /// When the last delivery was sent.
+    /// Time of the last delivery.
     flew: Instant,
-    /// Requests since the last housekeeping.
+    /// Requests written since the last housekeeping.
     written: u64,
-    /// The end has been asked for.
+    /// Shutdown has begun.
     ending: bool,
 }
 
 struct Flying {
     parcel: Arc<Parcel>,
-    /// It is on disk as well, as the first.
+    /// The delivery is also on disk, as the first record of the spool.
     spooled: bool,
 }
 
@@ -181,9 +187,10 @@ impl Courier {
         }
     }
 
-    /// Whether nothing is left to do at the end, or no time. What is on disk waits there as well as it does here.
+    /// Returns whether shutdown is complete or out of time. Spooled deliveries may stay on disk if
+    /// the store fails.
     fn is_done(&mut self, end_by: Instant) -> bool {
-        // A thread that has ended by a panic brings nothing into the store any more.
+        // If the store's thread has panicked, nothing more can be written.
         let late = Instant::now() >= end_by || self.store.is_finished();
         if self.failed.is_some() || late {
             self.spool_all();
@@ -194,7 +201,7 @@ impl Courier {
         late || !in_memory && (!on_disk || self.failed.is_some())
     }
 
-    /// Lets the store's thread end, unless it hangs.
+    /// Waits for the store's thread to end, unless it hangs.
     fn end(self) {
         drop(self.jobs);
         let end_by = Instant::now() + Duration::from_millis(500);
@@ -210,7 +217,7 @@ impl Courier {
         self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
     }
 
-    /// Waits until there is something to do; gives when to be done, once the end has been asked for.
+    /// Waits until there is work. Returns the deadline if shutdown was requested.
     fn pause(&self) -> Option<Instant> {
         let queue = self.shared.lock();
         let (flying, spools) = (self.flying.is_some(), self.spools());
@@ -229,7 +236,7 @@ impl Courier {
             _ if flying || queue.batches.is_empty() => self.limits.commit_every,
             _ => self.limits.commit_every.saturating_sub(self.flew.elapsed()),
         };
-        // A full queue is something to do only when something can leave it.
+        // A full queue is work only if requests can leave it.
         let straight = !flying && !spools && self.failed.is_none();
         let to_disk = self.spool.is_some() && queue.cause.is_none();
         let is_enough = |queue: &Queue| match straight {
@@ -258,7 +265,8 @@ impl Courier {
         }
     }
 
-    /// Gives the store its next delivery. While there is one on disk, even if it cannot be read now, none that is younger.
+    /// Sends the next delivery to the store. While any delivery is on disk, even an unreadable one,
+    /// no younger delivery is sent.
     fn fly(&mut self) {
         let spooled = self.first_spooled();
         self.flying = match spooled {
@@ -322,8 +330,8 @@ impl Courier {
         self.failed = Some((Instant::now() + wait, wait));
     }
 
-    /// The next delivery, once there is enough for one or the last was long enough ago. A small delivery writes nearly as many pages as a
-    /// large one.
+    /// Returns the next delivery, if it is large enough or the last one was long enough ago. A
+    /// small delivery writes nearly as many pages as a large one.
     fn take_due(&mut self) -> Option<Arc<Parcel>> {
         let is_due = self.ending
             || self.flew.elapsed() >= self.limits.commit_every
@@ -331,7 +339,7 @@ impl Courier {
         is_due.then(|| self.take()).flatten()
     }
 
-    /// The next delivery out of the queue: batches of one run.
+    /// Removes a delivery from the queue: batches of one run.
     fn take(&mut self) -> Option<Arc<Parcel>> {
         let most = self.limits.worth_a_delivery().clamp(1, TRANSACTION);
         let mut queue = self.shared.lock();
@@ -350,7 +358,7 @@ impl Courier {
         Some(Arc::new(Parcel { run: Run::clone(&run), sequence, batches }))
     }
 
-    /// So many requests of the queue are where they belong, or on disk.
+    /// Frees space in the queue for this number of requests, which are now stored or on disk.
     fn left(&self, requests: usize) {
         let mut queue = self.shared.lock();
         queue.waiting -= requests;
@@ -361,8 +369,9 @@ impl Courier {
         }
     }
 
-    /// Moves the queue to disk, as far as there is room; what is under way stays the first. An answer of the store ends it, so that a stream
-    /// that comes without end does not keep the store waiting.
+    /// Moves the queue to disk until the spool is full. The delivery in flight goes first. Stops
+    /// when the store has answered, so that a steady stream of requests does not keep the store
+    /// waiting.
     fn spool_all(&mut self) {
         if self.spool.is_none() {
             return;
@@ -390,7 +399,7 @@ impl Courier {
         }
     }
 
-    /// Puts a parcel on disk; `false` when it cannot be.
+    /// Writes a parcel to the spool. Returns `false` if that fails.
     fn put(&mut self, parcel: &Parcel) -> bool {
         let Some(spool) = &mut self.spool else { return false };
         let requests = u32::try_from(parcel.requests()).unwrap_or(u32::MAX);
@@ -412,7 +421,7 @@ impl Courier {
         cause.is_none()
     }
 
-    /// The first delivery on disk that can be read; what is damaged before it is counted.
+    /// Returns the first readable delivery of the spool. Damaged records before it are counted.
     fn first_spooled(&mut self) -> Option<Parcel> {
         loop {
             let spool = self.spool.as_mut()?;
@@ -452,13 +461,13 @@ impl Courier {
         self.shared.lock().count_dropped(DropCause::SpoolDamaged, damage.requests);
     }
 
-    /// The first delivery on disk is in the store.
+    /// Removes the first delivery from the spool.
     fn taken(&mut self) {
         let Some(spool) = &mut self.spool else { return };
         if let Err(error) = spool.taken() {
             self.unreadable(&error);
         }
-        // A spool that was full is so until something has found room in it, or nothing is there.
+        // A full spool counts as full until a write succeeds or it is empty.
         let cause = self.shared.lock().cause.filter(|_| self.spools());
         self.tell_spool(cause);
     }

@@ -1,4 +1,5 @@
-//! Which stored steps tell of a range: long ones in its middle, shorter ones at its ends, as far as they are kept.
+//! Selects the stored steps that cover a range: long steps in the middle and shorter steps at both
+//! ends, as far as they are kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,37 +10,40 @@ use crate::carry::ProcessRow;
 use crate::steps::{STEPS, choose, width};
 use crate::{Range, UsageQuery};
 
-/// Where no step is asked for, it is the range's this part: so exact is the time of a peak.
+/// Number of steps in a range if the query gives no step length. It limits how exact the time of a
+/// peak is.
 const PARTS: i64 = 60;
-/// Steps of an answer, at most; longer ones are taken then.
+/// Maximum number of steps in a result. Longer steps are used if a query would exceed it.
 const STEPS_AT_MOST: i64 = 2_000;
 
-/// A run that told of the range.
+/// A run with data in the range.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredRun {
     pub(crate) id: u64,
     pub(crate) host: Arc<str>,
     /// Empty for an import.
     pub(crate) boot_id: String,
-    /// The last second that it told of; 0: it has no samples, only requests.
+    /// Last second with a sample; 0 if the run has only requests.
     pub(crate) sampled_s: i64,
-    /// Up to where its samples are in each step but the first.
+    /// For each step length but the first: the second up to which samples have been rolled up into
+    /// it.
     pub(crate) rolled: [i64; 4],
 }
 
-/// Which stored steps tell of a range: long ones in its middle, shorter ones at its ends, as far as they are kept.
+/// Stored steps that cover a range: long steps in the middle and shorter steps at both ends, as far
+/// as they are kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Cover {
     pub(crate) range: Range,
     pub(crate) from_s: i64,
     pub(crate) to_s: i64,
-    /// Length of the answer's steps.
+    /// Length of a step in the result, seconds.
     pub(crate) width: i64,
     longest: usize,
     shortest: usize,
 }
 
-/// Stored steps: the index of their length, and from where to where.
+/// Stored steps of one length: index in [`STEPS`], and the first and last second (exclusive).
 pub(crate) type Piece = (usize, [i64; 2]);
 
 impl Cover {
@@ -53,7 +57,7 @@ impl Cover {
             step => i64::try_from(step).unwrap_or(i64::MAX),
         };
         let asked = asked.max(least);
-        // Where a series is wanted, the stored step that is nearest.
+        // A series uses the nearest stored step, which may be up to 2.5 times as long as requested.
         let nearest = if step.is_zero() { asked } else { asked.saturating_mul(5) / 2 };
         let of = |step: i64| UsageQuery {
             from: range.from,
@@ -73,7 +77,8 @@ impl Cover {
         }
     }
 
-    /// What to read of a run, in the order of time; it may be that a longer step has what the one that follows would begin with.
+    /// Returns the stored steps to read for a run, in order of time. Two pieces may overlap: in the
+    /// overlap, the rows of the longer step do not exist yet.
     pub(crate) fn pieces(&self, run: &StoredRun) -> Vec<Piece> {
         let mut pieces = Vec::new();
         self.add(run, self.longest, [self.from_s, self.to_s], &mut pieces);
@@ -95,7 +100,7 @@ impl Cover {
         }
     }
 
-    /// What a longer step does not have yet, the shorter ones have.
+    /// Adds the steps of one length, then shorter ones for the time that is not rolled up yet.
     fn fill(run: &StoredRun, index: usize, [from, to]: [i64; 2], pieces: &mut Vec<Piece>) {
         pieces.push((index, [from, to]));
         if let Some(shorter) = index.checked_sub(1) {
@@ -106,20 +111,21 @@ impl Cover {
         }
     }
 
-    /// Where the answer's step of that second begins.
+    /// Start of the result's step that contains this second.
     pub(crate) fn begin(&self, at_s: i64) -> i64 {
         at_s - at_s.rem_euclid(self.width)
     }
 
-    /// Where its steps begin.
+    /// Starts of all steps in the result.
     pub(crate) fn steps(&self) -> impl Iterator<Item = i64> {
         let (first, width) = (self.begin(self.from_s), self.width);
         std::iter::successors(Some(first), move |begin| Some(begin + width))
             .take_while(|begin| *begin < self.to_s)
     }
 
-    /// Whether a process lies in the range, of whose run something was told up to `watched_s`. Of one known by its requests alone, those in
-    /// the range will tell.
+    /// Returns whether the process existed within the range. `watched_s` is the last second with a
+    /// sample in its run. A process known only from its requests is included; its requests decide
+    /// later.
     pub(crate) fn has(&self, row: &ProcessRow, watched_s: Option<i64>) -> bool {
         let Range { from, to, .. } = self.range;
         let is_over = match (row.ended_at, watched_s) {
@@ -150,7 +156,7 @@ mod tests {
         Cover::of(&range, Duration::from_secs(step_s), NOW)
     }
 
-    /// Up to where each longer step is made when the last second was `last`.
+    /// A run with its last sample at `last`, rolled up into every complete longer step.
     fn run(last: i64) -> StoredRun {
         let rolled = [10, 60, 600, 3600].map(|step| last - last.rem_euclid(step));
         StoredRun { id: 1, host: "vm".into(), boot_id: "a".into(), sampled_s: last, rolled }
@@ -167,7 +173,7 @@ mod tests {
             let mut told = cover.from_s;
             for (index, [from, to]) in cover.pieces(&run) {
                 assert_eq!((from, from.rem_euclid(STEPS[index])), (told, 0), "{between:?}, {step}");
-                // Of a longer step there is what has been put together.
+                // A longer step has rows only up to where samples are rolled up.
                 told = index.checked_sub(1).map_or(to, |shorter| to.min(run.rolled[shorter]).max(from));
             }
             assert!(told >= between[1] && cover.from_s <= between[0], "{between:?}, {step}");

@@ -1,31 +1,31 @@
-//! What can go wrong with a store, each with the fix.
+//! Errors of the stores, each with the fix.
 
 use std::path::PathBuf;
 
 /// Why a store cannot be opened, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The URL names no store. It is not repeated, since any part of it may be a password.
+    /// The URL is invalid. The message does not repeat it, since any part of it may be a password.
     #[error("{0}. Use --store sqlite:PATH, --store mysql://USER:PASSWORD@HOST:PORT/DATABASE or --store none")]
     Url(&'static str),
-    /// The folder or the file cannot be made or written.
+    /// The directory or the file cannot be created or written.
     #[error(
         "cannot open {path} for the history: {reason}. Choose a writable place with --store sqlite:PATH, or keep no history with --store none"
     )]
     Unwritable {
-        /// Where.
+        /// Path of the database.
         path: PathBuf,
-        /// The system's words.
+        /// Error text of the operating system.
         reason: String,
     },
-    /// The file is something else.
+    /// The file is not a memtap database.
     #[error(
         "{path} is not a memtap database ({reason}). It was not changed. Move it away, or choose another file with --store sqlite:PATH"
     )]
     Foreign {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What was found.
+        /// Reason why the file was rejected.
         reason: String,
     },
     /// The file was written by a newer memtap.
@@ -33,11 +33,11 @@ pub enum StoreError {
         "{path} has schema version {found}, newer than this memtap's {known}. Use the newer memtap, or choose another file with --store sqlite:PATH"
     )]
     Newer {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Schema version of the file.
         found: i64,
-        /// The highest that we know.
+        /// Highest schema version that this memtap supports.
         known: i64,
     },
     /// The file was written by an older memtap.
@@ -45,94 +45,95 @@ pub enum StoreError {
         "{path} has schema version {found}, older than this memtap's {known}. Start memtap once with --store sqlite:{path}: it upgrades the file"
     )]
     Older {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Schema version of the file.
         found: i64,
-        /// The one that we need.
+        /// Schema version that this memtap needs.
         known: i64,
     },
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no history in {path}. Name its file with --store sqlite:PATH")]
     Missing {
-        /// Where it was looked for.
+        /// Path of the file.
         path: PathBuf,
     },
     /// Another program has the file open.
     #[error("{path} is in use. Stop memtap and every other program that has it open, and try again")]
     InUse {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The file system lacks the room for a copy.
+    /// The file system has too little space for a copy.
     #[error(
         "not enough disk space beside {path}: {needed} bytes are needed temporarily, and {free} are free. Nothing was changed. Free some space and try again"
     )]
     NoRoom {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Bytes.
+        /// Bytes needed.
         needed: u64,
-        /// Bytes.
+        /// Bytes available.
         free: u64,
     },
-    /// Somebody reads from SQLite's log without end, so that it cannot begin again.
+    /// Another program keeps a read transaction open, so SQLite's log cannot be reset.
     #[error(
         "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program. New data is queued until then"
     )]
     LogIsRead {
-        /// Which database.
+        /// Path of the database.
         path: PathBuf,
-        /// The log's size.
+        /// Size of the log, MiB.
         mebibytes: u64,
     },
-    /// The database could not do it now. Its words stand in the midst of ours, so it is no source that would tell them again.
+    /// SQLite failed. The message contains SQLite's own text; `source` returns `None`, so that a
+    /// report does not repeat it.
     #[error("the history database failed: {0}{fix}", fix = fix(.0))]
     Sqlite(rusqlite::Error),
-    /// The MySQL or MariaDB server could not do it now.
+    /// The MySQL or MariaDB server failed.
     #[error("the history database {database} failed: {reason}. {fix}")]
     Mysql {
-        /// Which, without its password.
+        /// URL of the database, without the password.
         database: String,
-        /// It may come back by itself.
+        /// Whether the failure may be temporary.
         away: bool,
-        /// The server's words.
+        /// Error text of the server.
         reason: String,
-        /// What mends it.
+        /// How to fix it.
         fix: &'static str,
     },
-    /// The tables were made by a newer memtap.
+    /// The tables were created by a newer memtap.
     #[error(
         "the tables in {database} have version {found}, newer than this memtap's {known}. Use the newer memtap, or another database"
     )]
     NewerDatabase {
-        /// Which, without its password.
+        /// URL of the database, without the password.
         database: String,
-        /// Its version.
+        /// Version of the tables.
         found: i64,
-        /// The highest that we know.
+        /// Highest version that this memtap supports.
         known: i64,
     },
-    /// The folder for what waits cannot be used.
+    /// The spool directory cannot be used.
     #[error(
         "cannot use the spool in {folder}: {reason}. Choose another directory with --spool DIR, or no spool with --spool-size 0"
     )]
     Spool {
-        /// Where.
+        /// Path of the directory.
         folder: PathBuf,
-        /// The system's words.
+        /// Error text of the operating system.
         reason: String,
     },
-    /// A cursor that no page gave.
+    /// The cursor did not come from a previous page.
     #[error("invalid cursor '{0}'. Use next_cursor of the previous page")]
     Cursor(String),
-    /// The system gives no thread.
+    /// A thread could not be started.
     #[error("cannot start the store's threads")]
     Thread(#[from] std::io::Error),
 }
 
 impl StoreError {
-    /// Whether the database may come back by itself.
+    /// Returns whether the failure may be temporary.
     pub(crate) fn is_away(&self) -> bool {
         matches!(self, Self::Mysql { away: true, .. })
     }

@@ -1,5 +1,6 @@
-//! What may be asked of the history beyond pages of requests, and what it answers: the questions of a page that goes back in time, of
-//! findings and of reports. Each answer's work follows from the range and its number of steps, never from how much else is stored.
+//! Queries on the history other than pages of requests, and their results. The dashboard's
+//! playback, findings and reports use them. The cost of a query depends on its range and number of
+//! steps, not on the size of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +9,19 @@ use memtap_model::{Call, CallTotals, Comm, Errno, HostReading, Resident, Tgid, W
 
 use crate::{UsagePoint, UsageQuery};
 
-/// A stretch of the history.
+/// A time range, optionally on one machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Range {
-    /// Of the machine of this name; `None`: of all.
+    /// Host name; `None` selects all machines.
     pub host: Option<String>,
-    /// From this time on.
+    /// Start, inclusive.
     pub from: WallClock,
-    /// Before this time.
+    /// End, exclusive.
     pub to: WallClock,
 }
 
 impl Range {
-    /// As a question for the usage of all processes.
+    /// Returns a usage query for all processes over this range.
     pub(crate) fn in_steps(&self, step: Duration) -> UsageQuery {
         let Self { host, from, to } = self.clone();
         UsageQuery { host, from, to, step, ..UsageQuery::default() }
@@ -30,76 +31,79 @@ impl Range {
 /// A machine that has written into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredHost {
-    /// Its name.
+    /// Host name.
     pub hostname: String,
-    /// The kernel of its latest run.
+    /// Kernel release of its latest run.
     pub kernel: String,
-    /// When its first run began.
+    /// Start of its first run.
     pub first: WallClock,
-    /// The last second that it told of.
+    /// Time of its newest sample, or start of its latest run if that is later.
     pub last: WallClock,
 }
 
-/// A run of memtap on a machine: where there is none, nobody watched.
+/// A run of memtap on a machine. Outside of runs, nothing was observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRun {
-    /// The machine's name.
+    /// Host name.
     pub hostname: String,
-    /// Its kernel.
+    /// Kernel release.
     pub kernel: String,
-    /// When it began; of a run of the first versions, the last second that it told of.
+    /// Start of the run. Runs of the first memtap versions have the time of their newest sample
+    /// here.
     pub began: WallClock,
-    /// The last second that it told of.
+    /// Time of its newest sample.
     pub last: WallClock,
-    /// Requests that were made in all of it.
+    /// Requests made during the whole run.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Requests that were refused.
     pub refused: u64,
-    /// Those of them that did not come in the stream.
+    /// Requests whose records did not reach memtap.
     pub lost: u64,
 }
 
-/// The machine's memory in one step, and what all its processes asked for. Of several machines sizes are added.
+/// The machine's memory in one step, and the requests of all its processes. For several machines,
+/// sizes are summed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MachinePoint {
-    /// Where the step begins.
+    /// Start of the step.
     pub from: WallClock,
-    /// Its length.
+    /// Length of the step.
     pub step: Duration,
-    /// Its memory at the step's end; the pressure is the highest within it.
+    /// Memory at the end of the step. The pressure is the highest within the step.
     pub host: HostReading,
-    /// The least memory that was available within it, bytes.
+    /// Lowest available memory within the step, bytes.
     pub least_available_bytes: u64,
-    /// Requests within it by call, in the order of the call table; calls that were not made are left out.
+    /// Requests within the step by call, in the order of the call table, without calls that were
+    /// not made.
     pub calls: Vec<(Call, CallTotals)>,
-    /// Requests within it that did not come in the stream.
+    /// Requests within the step whose records did not reach memtap.
     pub lost: u64,
 }
 
-/// What processes and programs are put in order by.
+/// Quantity by which processes and programs are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Measure {
-    /// Bytes that were asked for and granted.
+    /// Bytes requested by calls that were granted.
     #[default]
     Requested,
-    /// Bytes that requests truly added.
+    /// Bytes by which requests increased the virtual size.
     Granted,
-    /// Resident set: the highest.
+    /// Highest resident set.
     Resident,
-    /// Virtual size: the highest.
+    /// Highest virtual size.
     Virtual,
-    /// How many requests.
+    /// Number of requests.
     Requests,
-    /// How many of them were refused.
+    /// Number of refused requests.
     Refused,
 }
 
 impl Measure {
-    /// All of them.
+    /// All measures.
     pub const ALL: [Self; 6] =
         [Self::Requested, Self::Granted, Self::Resident, Self::Virtual, Self::Requests, Self::Refused];
 
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -112,7 +116,7 @@ impl Measure {
         }
     }
 
-    /// The measure of that name.
+    /// Returns the measure with that name in the API.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|measure| measure.name() == name)
@@ -120,12 +124,12 @@ impl Measure {
 }
 
 impl Measure {
-    /// Whether it is something had, and not something done.
+    /// Returns whether this is a size at a moment, not a sum over time.
     pub(crate) fn is_size(self) -> bool {
         matches!(self, Self::Resident | Self::Virtual)
     }
 
-    /// What a sample says of it.
+    /// Returns the value of this measure in a sample.
     pub(crate) fn of(self, point: &UsagePoint) -> u64 {
         match self {
             Self::Requested => point.requested_bytes,
@@ -138,79 +142,81 @@ impl Measure {
     }
 }
 
-/// Which process lives to read.
+/// Selects process lifetimes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeQuery {
-    /// That overlap with it.
+    /// Only lifetimes that overlap this range.
     pub range: Range,
-    /// Of this pid.
+    /// Only this pid.
     pub pid: Option<Tgid>,
-    /// That began then, to the second.
+    /// Only processes that started at this time, to the second.
     pub started_at: Option<WallClock>,
-    /// Whose name contains this (ASCII case folded).
+    /// Only names that contain this (ASCII case folded).
     pub name: Option<String>,
-    /// The largest by this first.
+    /// Sort by this measure, largest first.
     pub by: Measure,
-    /// At most so many.
+    /// Maximum number of lifetimes.
     pub limit: usize,
 }
 
-/// The lives of a range, the largest first.
+/// Process lifetimes in a range, largest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lives {
-    /// As many as were asked for.
+    /// The largest lifetimes, at most [`LifeQuery::limit`].
     pub lives: Vec<Life>,
-    /// How many more there are.
+    /// Number of further lifetimes.
     pub more: u64,
 }
 
-/// One process life, as far as it lies within a range.
+/// Process lifetime, clipped to a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Life {
-    /// The machine's name.
+    /// Host name.
     pub host: Arc<str>,
-    /// Its pid.
+    /// Pid of the process.
     pub pid: Tgid,
-    /// When it started.
+    /// Start of the process.
     pub started_at: WallClock,
-    /// When it ended; `None` while it lives, or when nobody saw it end.
+    /// End of the process; `None` if it is still running or its end was not observed.
     pub ended_at: Option<WallClock>,
-    /// The last time that was told of it.
+    /// Time of the newest data about the process.
     pub seen: WallClock,
-    /// Its last name, as text.
+    /// Latest name, as text.
     pub name: String,
-    /// Its command line.
+    /// Command line.
     pub command: String,
-    /// Its user.
+    /// User name.
     pub user: String,
-    /// Its parent.
+    /// Parent process.
     pub parent: Option<Tgid>,
-    /// Its container, `docker:0123456789ab`.
+    /// Container, as in `docker:0123456789ab`.
     pub container: Option<String>,
-    /// Its Kubernetes pod.
+    /// Kubernetes pod.
     pub pod: Option<String>,
-    /// Its systemd unit.
+    /// Systemd unit.
     pub unit: Option<String>,
-    /// Virtual size where the range begins, bytes; 0 before it was known.
+    /// Virtual size at the start of the range, bytes; 0 if it was not yet known.
     pub before_virtual_bytes: u64,
-    /// Resident set there, bytes.
+    /// Resident set at the start of the range, bytes.
     pub before_resident_bytes: u64,
-    /// The range as one step: sizes at its end (or at the process's), the highest within, what was done within.
+    /// The range as one step: sizes at its end (or at the end of the process), peaks and sums
+    /// within it.
     pub within: UsagePoint,
-    /// When its virtual size was highest, to the step that is kept.
+    /// Time of the highest virtual size, to the precision of the stored steps.
     pub peak_virtual_at: WallClock,
-    /// When its resident set was highest.
+    /// Time of the highest resident set, to the same precision.
     pub peak_resident_at: WallClock,
 }
 
 impl Life {
-    /// Its virtual size at the range's end, or at its own. Of one that ended within the first step that tells of it, only the highest is known.
+    /// Virtual size at the end of the range or of the process, bytes. If the process ended within
+    /// its first stored step, only the peak is known and returned.
     #[must_use]
     pub fn virtual_bytes(&self) -> u64 {
         if self.has_only_peaks() { self.within.peak_virtual_bytes } else { self.within.virtual_bytes }
     }
 
-    /// Its resident set, likewise.
+    /// Resident set, by the same rule as [`Self::virtual_bytes`].
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         if self.has_only_peaks() { self.within.peak_resident_bytes } else { self.within.resident_bytes() }
@@ -221,195 +227,199 @@ impl Life {
     }
 }
 
-/// Which programs to read: processes of one name, together.
+/// Selects programs. A program is all processes with the same name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProgramQuery {
-    /// In this range.
+    /// Range to read.
     pub range: Range,
-    /// The largest by this.
+    /// Sort by this measure, largest first.
     pub by: Measure,
-    /// So many of them; what the others have comes together.
+    /// Maximum number of programs. All other programs are summed.
     pub top: usize,
-    /// Length of a step; a store may widen it. Zero: no series is wanted.
+    /// Length of a step, which a store may widen. Zero: no series.
     pub step: Duration,
 }
 
-/// The programs of a range.
+/// Programs in a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
-    /// Length of the steps.
+    /// Length of a step.
     pub step: Duration,
-    /// The largest, largest first.
+    /// The largest programs, largest first.
     pub programs: Vec<Program>,
-    /// All others together (its name is empty).
+    /// Sum of all other programs (its name is empty).
     pub others: Program,
-    /// How many names those are.
+    /// Number of other programs.
     pub other_names: u64,
 }
 
-/// Processes of one name, together.
+/// All processes with one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Program {
-    /// Their name, as text.
+    /// Name of the processes, as text.
     pub name: String,
-    /// How many lives.
+    /// Number of process lifetimes.
     pub lives: u64,
-    /// What it comes to in the range: sums of what was done; of sizes, the highest that they had together at the end of a step.
+    /// Value of the measure in the range. Sizes are the highest sum over the processes at the end
+    /// of a step; other measures are sums over the range.
     pub value: u64,
-    /// The same by step, oldest first, each step of the range (0: nothing). Empty when no series was asked for, and of `others`.
+    /// Value in each step of the range, oldest first (0: nothing). Empty if no series was
+    /// requested, and for [`Programs::others`].
     pub series: Vec<(WallClock, u64)>,
 }
 
-/// Requests of one process by call, in steps: of the requests of a query, of which the newest `rows` are counted.
+/// Requests of one process by call and step. Only the newest `rows` requests of the query are
+/// counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessCalls {
     /// Length of a step.
     pub step: Duration,
-    /// Oldest first; steps without a request are left out.
+    /// Oldest first, without steps that have no request.
     pub steps: Vec<CallStep>,
-    /// The names that its first thread made requests under, oldest first. From the second on, an exec or a new name that it gave itself.
+    /// Names under which the first thread made requests, oldest first. Each name after the first
+    /// means an exec, or that the process renamed itself.
     pub names: Vec<NameSince>,
-    /// How many requests were counted.
+    /// Number of counted requests.
     pub rows: u64,
-    /// The oldest of them; where there were more, the steps begin there.
+    /// Time of the oldest counted request. If there were more requests, the steps begin here.
     pub since: Option<WallClock>,
-    /// Whether there were more.
+    /// Whether there were more requests than were counted.
     pub cut: bool,
 }
 
-/// What was requested within one step.
+/// Requests within one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallStep {
-    /// Where it begins.
+    /// Start of the step.
     pub from: WallClock,
-    /// In the order of the call table; calls that were not made are left out.
+    /// In the order of the call table, without calls that were not made.
     pub calls: Vec<(Call, CallCount)>,
 }
 
-/// How many requests.
+/// Number of requests of one call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallCount {
-    /// All of them.
+    /// All requests.
     pub count: u64,
-    /// Those that were refused.
+    /// Refused requests.
     pub refused: u64,
 }
 
-/// A name, and the first request under it.
+/// A process name and the first request made under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameSince {
-    /// The name.
+    /// Process name.
     pub name: Comm,
-    /// When that request came back.
+    /// Time at which that request returned.
     pub since: WallClock,
 }
 
-/// Which sizes were asked for: of the requests of a query, of which the newest `rows` are counted.
+/// Requested sizes. Only the newest `rows` requests of the query are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// By call and power of two, in that order.
     pub buckets: Vec<SizeBucket>,
-    /// The sizes that came most often, most frequent first; at most 20.
+    /// Most frequent sizes, most frequent first; at most 20.
     pub frequent: Vec<FrequentSize>,
-    /// How many requests were counted.
+    /// Number of counted requests.
     pub rows: u64,
-    /// The oldest of them; where there were more, the histogram begins there.
+    /// Time of the oldest counted request. If there were more requests, the histogram begins here.
     pub since: Option<WallClock>,
-    /// Whether there were more.
+    /// Whether there were more requests than were counted.
     pub cut: bool,
 }
 
-/// Requests of `from_bytes <= size < 2 * from_bytes`.
+/// Requests with `from_bytes <= size < 2 * from_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SizeBucket {
-    /// Which call.
+    /// System call.
     pub call: Call,
-    /// A power of two, or 0 for requests of nothing.
+    /// A power of two, or 0 for requests of 0 bytes.
     pub from_bytes: u64,
-    /// How many, refused ones too.
+    /// Number of requests, including refused ones.
     pub count: u64,
-    /// How many of them were refused.
+    /// Number of refused requests.
     pub refused: u64,
-    /// What they asked for together.
+    /// Sum of the requested sizes, bytes.
     pub bytes: u64,
 }
 
 /// Requests of one call and one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrequentSize {
-    /// Which call.
+    /// System call.
     pub call: Call,
-    /// Bytes.
+    /// Requested size, bytes.
     pub size: u64,
-    /// How many; at least so many, where there are more than 65,536 different sizes.
+    /// Number of requests. A lower bound if there are more than 65,536 different sizes.
     pub count: u64,
 }
 
 /// Refused requests of one process, call and errno.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The machine's name.
+    /// Host name.
     pub host: Arc<str>,
-    /// The process.
+    /// Pid of the process.
     pub pid: Tgid,
-    /// When it started.
+    /// Start of the process.
     pub started_at: WallClock,
-    /// Its name at the latest of them.
+    /// Name of the process at the latest of these requests.
     pub name: Comm,
-    /// Which call.
+    /// System call.
     pub call: Call,
-    /// Why.
+    /// Error that the kernel returned.
     pub errno: Errno,
-    /// How many.
+    /// Number of requests.
     pub count: u64,
-    /// The largest, bytes.
+    /// Largest requested size, bytes.
     pub largest_bytes: u64,
-    /// The first.
+    /// Time of the first request.
     pub first: WallClock,
-    /// The latest.
+    /// Time of the latest request.
     pub last: WallClock,
 }
 
-/// An OOM kill, as read back.
+/// OOM kill as stored in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOomKill {
-    /// The machine's name.
+    /// Host name.
     pub host: Arc<str>,
-    /// When.
+    /// Time of the kill.
     pub time: WallClock,
-    /// Who was killed.
+    /// Process that was killed.
     pub victim: Tgid,
-    /// Its name, as text.
+    /// Name of the victim, as text.
     pub victim_name: String,
-    /// Its command line, where it is known.
+    /// Command line of the victim; empty if unknown.
     pub command: String,
-    /// Its container.
+    /// Container of the victim.
     pub container: Option<String>,
-    /// Its virtual size, bytes.
+    /// Virtual size of the victim, bytes.
     pub virtual_bytes: u64,
-    /// What it had in memory.
+    /// Resident memory of the victim.
     pub resident: Resident,
-    /// Whose request for a page came too many.
+    /// Process whose page allocation triggered the OOM killer.
     pub asker: Tgid,
-    /// Its name, as text.
+    /// Name of that process, as text.
     pub asker_name: String,
-    /// Who had most in the seconds before, earliest first.
+    /// Largest processes in the seconds before the kill, earliest second first.
     pub before: Vec<StoredMoment>,
 }
 
-/// One of those seconds.
+/// Largest processes in one second before an OOM kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMoment {
-    /// When.
+    /// Time of the reading.
     pub time: WallClock,
-    /// What was available, bytes.
+    /// Available memory, bytes.
     pub available_bytes: u64,
-    /// Pid, name, virtual size and resident set of the largest, largest first.
+    /// Pid, name, virtual size and resident set, largest first.
     pub largest: Vec<(Tgid, String, u64, u64)>,
 }
 
 impl StoredMoment {
-    /// Adds a process to the moment of `time`, which is the last one or comes after it.
+    /// Adds a process to the last moment if that is at `time`, else to a new moment.
     pub(crate) fn add(
         moments: &mut Vec<Self>,
         time: WallClock,

@@ -1,11 +1,12 @@
 //! History: the port that every store implements, and the stores.
 //!
-//! What goes in are [`Batch`]es of booked requests and changed processes; what comes out are pages of requests and the
-//! store's [`Status`]. Writing happens in one thread of its own ([`spawn`]), which may lag or lose its database without slowing the
-//! capture: what waits goes to a spool on disk then, and what has to be dropped is counted by cause.
+//! Writers pass in [`Batch`]es of booked requests and changed processes. Readers get pages of
+//! requests and the store's [`Status`]. A dedicated thread ([`spawn`]) writes. It may lag, or lose
+//! its database, without slowing the capture: the backlog then goes to a spool on disk. Requests
+//! that must be dropped are counted by cause.
 //!
-//! Architecture Invariant: nothing here knows of sources, of the server, or of the ledger's inner workings; the ledger's
-//! read model is the only input.
+//! Architecture Invariant: this crate does not depend on sources, on the server, or on the ledger's
+//! internals. Its only input is the ledger's read model.
 
 mod calls;
 mod carry;

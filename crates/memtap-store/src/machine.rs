@@ -1,4 +1,4 @@
-//! The machine's memory and its calls in steps: as numbers, and put together.
+//! The machine's memory and calls per step: conversion from stored numbers, and merging.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use memtap_model::{Call, CallTotals, HostReading, Pressure, SwapReading, WallClo
 use crate::steps::Point;
 use crate::{AllProcesses, MachinePoint, StoredHost};
 
-/// Its sizes as they are stored.
+/// Returns the sizes in the order of the stored columns.
 pub(crate) fn sizes(host: &HostReading) -> [u64; 8] {
     [
         host.total_bytes,
@@ -22,7 +22,8 @@ pub(crate) fn sizes(host: &HostReading) -> [u64; 8] {
     ]
 }
 
-/// As it was stored: sizes, pressure by some and by all tasks, the least that was available, and what was lost.
+/// Builds a point from stored columns. `pressure` is the share for some and for all tasks, `least`
+/// the lowest available memory.
 pub(crate) fn point(sizes: [u64; 8], pressure: [Option<f64>; 2], least: u64, lost: u64) -> MachinePoint {
     let [
         total_bytes,
@@ -48,12 +49,14 @@ pub(crate) fn point(sizes: [u64; 8], pressure: [Option<f64>; 2], least: u64, los
     MachinePoint { host, least_available_bytes: least, lost, ..MachinePoint::default() }
 }
 
-/// Whether a source has told of the machine's memory; before it has, nothing is stored of it and its calls.
+/// Returns whether a source has reported the machine's memory. Until then, neither it nor the call
+/// counts are stored.
 pub(crate) fn is_told(all: &AllProcesses) -> bool {
     all.host.total_bytes > 0
 }
 
-/// Machines by name, from what is known of each machine and kernel: kernel, when the first run began and the last one, the last second.
+/// Groups rows by host name. Each row is a host name, a kernel, the start of the first and of the
+/// last run with it, and the time of the newest sample.
 pub(crate) fn hosts(rows: impl IntoIterator<Item = (String, String, [WallClock; 3])>) -> Vec<StoredHost> {
     let mut hosts: BTreeMap<String, (WallClock, StoredHost)> = BTreeMap::new();
     for (hostname, kernel, [first, began, last]) in rows {
@@ -69,7 +72,7 @@ pub(crate) fn hosts(rows: impl IntoIterator<Item = (String, String, [WallClock; 
 }
 
 impl MachinePoint {
-    /// What was done in both, and the highest pressure.
+    /// Returns the summed calls and losses of both points, and the highest pressure.
     fn both(&self, other: &Self) -> (Vec<(Call, CallTotals)>, u64, Option<Pressure>) {
         let mut calls: BTreeMap<usize, (Call, CallTotals)> = BTreeMap::new();
         for (call, totals) in self.calls.iter().chain(&other.calls) {

@@ -1,76 +1,76 @@
-//! What is done with a whole history on demand: telling what is in it, checking it, making it smaller.
+//! Maintenance of a whole history on demand: show its contents, check it, compact it.
 //!
-//! URLs go in; facts and findings come out. Telling and checking only read, beside a memtap that writes.
+//! Callers pass a URL. Showing and checking only read, and may run while memtap writes.
 
 use memtap_model::WallClock;
 
 use crate::{StoreError, StoreUrl, mysql, sqlite};
 
-/// What is in a database.
+/// Contents of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// The version of the server that has it; `None` of a file.
+    /// Version of the database server; `None` for a file.
     pub server: Option<String>,
-    /// Version of its tables.
+    /// Version of the tables.
     pub schema: i64,
-    /// On disk; of a file, its log included.
+    /// Size on disk; for a file, including its log.
     pub bytes: u64,
-    /// Of these, what holds nothing.
+    /// Unused bytes within `bytes`.
     pub free_bytes: u64,
-    /// Its tables, the largest first.
+    /// Tables, largest first.
     pub tables: Vec<Table>,
-    /// When the first and the last request were made; `None` without requests.
+    /// Times of the first and the last request; `None` without requests.
     pub times: Option<(WallClock, WallClock)>,
-    /// Where the requests were made.
+    /// Machines that made the requests.
     pub machines: Vec<Machine>,
 }
 
 /// A table of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Its name.
+    /// Name of the table.
     pub name: String,
-    /// Its rows.
+    /// Number of rows.
     pub rows: u64,
-    /// Bytes of its pages and those of its indexes.
+    /// Size of the table and its indexes, bytes.
     pub bytes: u64,
 }
 
-/// A machine under one kernel.
+/// A machine with one kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// Its name, as a stranger chose it.
+    /// Host name. It is not trusted input.
     pub hostname: String,
-    /// Its kernel's release; empty for an import.
+    /// Kernel release; empty for an import.
     pub kernel: String,
-    /// Runs of memtap, and imports.
+    /// Number of memtap runs and imports.
     pub runs: u64,
-    /// When the first of them began, and the last.
+    /// Start of the first and of the last run.
     pub began: (WallClock, WallClock),
 }
 
-/// What a check has found.
+/// Result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
-    /// Requests that were looked at.
+    /// Number of checked requests.
     pub requests: u64,
-    /// What is wrong, a line each; none: the database is sound.
+    /// Problems found, one line each. Empty if the database is sound.
     pub findings: Vec<String>,
 }
 
-/// What compacting has come to: bytes on disk.
+/// Sizes on disk before and after compacting, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
-    /// How many it had.
+    /// Size before compacting.
     pub before: u64,
-    /// How many it has.
+    /// Size after compacting.
     pub after: u64,
 }
 
-/// What is in the history.
+/// Reads the contents of a history.
 ///
 /// # Errors
-/// When it is not there, is none of this memtap's, or cannot be read.
+/// If the history does not exist, is not a memtap database, or cannot be read.
 pub fn contents(url: &StoreUrl) -> Result<Contents, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::maintenance::contents(path),
@@ -79,10 +79,12 @@ pub fn contents(url: &StoreUrl) -> Result<Contents, StoreError> {
     }
 }
 
-/// Whether the history is whole: what the database itself finds, its tables, and what its rows rely on. `tell` gets what is looked at.
+/// Checks a history: the database's own integrity check, the tables, and the consistency of rows.
+/// `tell` receives the name of each table as the work proceeds.
 ///
 /// # Errors
-/// When it is not there, is none of this memtap's, or cannot be read for another reason than damage.
+/// If the history does not exist, is not a memtap database, or cannot be read for a reason other
+/// than damage.
 pub fn check(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Checked, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::maintenance::check(path),
@@ -91,11 +93,12 @@ pub fn check(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Checked, StoreError>
     }
 }
 
-/// Writes the history anew, without the room that holds nothing. Whatever ends it early, the history stays as it was. `tell` gets what is
-/// written.
+/// Rewrites the history without free space. If this is interrupted, the history is unchanged.
+/// `tell` receives the name of each table as the work proceeds.
 ///
 /// # Errors
-/// When another program has a file open, or the file system lacks the room, or it is none of this memtap's.
+/// If another program has the file open, disk space is insufficient, or the file is not a memtap
+/// database.
 pub fn compact(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::maintenance::compact(path),

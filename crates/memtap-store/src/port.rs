@@ -1,4 +1,4 @@
-//! The port: what a store must do.
+//! The port: operations that every store implements.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -15,26 +15,26 @@ use crate::{
     StoreError, StoredHost, StoredOomKill,
 };
 
-/// What is kept.
+/// Limits on what a store keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Older requests go, and processes that lived shortly.
+    /// Maximum age of requests, and of processes that lived for less than an hour.
     pub max_age: Duration,
-    /// Older samples of usage go, and the processes that they are of.
+    /// Maximum age of usage samples and of the processes they belong to.
     pub max_sample_age: Duration,
-    /// When the database is larger, the oldest requests go.
+    /// Maximum size of the database, bytes. Beyond it, the oldest requests are deleted.
     pub max_bytes: u64,
-    /// What ages are counted from.
+    /// Time base for ages.
     pub clock: Clock,
 }
 
-/// What the ages of a history are counted from.
+/// Time base for the ages of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
-    /// This machine's clock.
+    /// Clock of this machine.
     #[default]
     Machine,
-    /// The last second that it was told of: of a recording, whose time is its own.
+    /// Newest sample in the history: the time base for recordings, which have their own time.
     Told,
 }
 
@@ -49,30 +49,32 @@ impl Default for Settings {
     }
 }
 
-/// One run of memtap, or one import: rows of a store belong to a run, and a process is told by its run, pid and start. A step of the wall
-/// clock ends a run and begins another ([`Handle::begin_run`](crate::Handle::begin_run)), so that within a run times only go on.
+/// A run of memtap, or an import. Rows of a store belong to a run; a process is identified by its
+/// run, pid and start time. When the wall clock is set, the run ends and another begins
+/// ([`Handle::begin_run`](crate::Handle::begin_run)), so times within a run only increase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Drawn at random, below 2^63.
+    /// Random, below 2^63.
     pub id: u64,
-    /// The machine's name.
+    /// Host name of the machine.
     pub hostname: String,
-    /// Its kernel's release.
+    /// Kernel release.
     pub kernel: String,
-    /// The kernel's name for this boot (/proc/sys/kernel/random/boot_id); empty for an import.
+    /// The kernel's boot id (/proc/sys/kernel/random/boot_id); empty for an import.
     pub boot_id: String,
-    /// Its page size, bytes.
+    /// Page size, bytes.
     pub page_size: u64,
-    /// When the run began.
+    /// Start of the run.
     pub began: WallClock,
 }
 
 impl Run {
-    /// An id that no other run has.
+    /// Returns a random id that no other run has.
     #[must_use]
     pub fn draw() -> u64 {
         let mut bytes = [0; 8];
-        // The kernel's random numbers do not fail after boot; the time and the pid would do as well.
+        // Reading random numbers does not fail after boot. If it does, the time and the pid are
+        // unique enough.
         if std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).is_err() {
             let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             bytes = (time.as_nanos() as u64 ^ u64::from(std::process::id()) << 40).to_ne_bytes();
@@ -81,57 +83,59 @@ impl Run {
     }
 }
 
-/// Batches that go into a store together: all of them or nothing, and never twice.
+/// Batches that a store writes together: all of them or none, and never twice.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
-    /// Who observed them.
+    /// Run that observed the batches.
     pub run: &'a Run,
-    /// Counts the run's deliveries from 1. A store that has this one already (its answer was lost on the way) takes it as done.
+    /// Number of the delivery within the run, from 1. If a store already has this delivery, because
+    /// its answer was lost, it returns success and writes nothing.
     pub sequence: u64,
-    /// What was observed.
+    /// Observations to write.
     pub batches: &'a [Batch],
 }
 
 impl Delivery<'_> {
-    /// How many requests it has.
+    /// Number of requests in all batches.
     pub(crate) fn requests(&self) -> usize {
         self.batches.iter().map(|batch| batch.requests.len()).sum()
     }
 }
 
-/// What became of a delivery.
+/// Outcome of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Appended {
-    /// Rows that the database refused for what is in them; all others are in.
+    /// Number of rows that the database refused because of their content. All others were written.
     pub refused: u64,
-    /// Why the first of them was refused.
+    /// Reason for the first refused row.
     pub reason: Option<String>,
 }
 
-/// What all living processes have together at a tick, what all have done since memtap began, and the machine's memory.
+/// Memory of all running processes at a tick, their activity since memtap started, and the
+/// machine's memory.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AllProcesses {
-    /// Sum of their virtual sizes, bytes.
+    /// Sum of the virtual sizes, bytes.
     pub virtual_bytes: u64,
-    /// Sums of their resident memory; what they share counts once for each.
+    /// Sums of the resident memory. Shared pages count once per process.
     pub resident: Resident,
-    /// Requests that were made.
+    /// Number of requests.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Number of refused requests.
     pub refused: u64,
-    /// What was asked for and granted, bytes.
+    /// Bytes requested by calls that were granted.
     pub requested_bytes: u64,
-    /// What requests truly added, bytes.
+    /// Bytes by which requests increased virtual sizes.
     pub granted_bytes: u64,
-    /// What they took away, bytes.
+    /// Bytes by which requests decreased virtual sizes.
     pub released_bytes: u64,
     /// Page faults.
     pub faults: Faults,
-    /// The requests by call, in the order of the call table.
+    /// Requests by call, in the order of the call table.
     pub calls: [CallTotals; Call::COUNT],
-    /// Those that did not come in the stream.
+    /// Requests whose records did not reach memtap.
     pub lost: u64,
-    /// The machine's memory; zero while no source has told of it.
+    /// The machine's memory; zero until a source has reported it.
     pub host: HostReading,
 }
 
@@ -160,218 +164,230 @@ impl From<&LiveView> for AllProcesses {
     }
 }
 
-/// What goes into a store at once. A request's process may come later: its
-/// row is then made from the request.
+/// Data that is written together. A request's process may come in a later batch; until then, its
+/// row is made from the request.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// Requests in the stream's order.
+    /// Requests in the order of the stream.
     pub requests: Vec<BookedRequest>,
-    /// Processes that are new or changed, at the end of a tick.
+    /// Processes that are new or changed, as of the end of a tick.
     pub processes: Vec<Arc<ProcessSummary>>,
-    /// OOM kills since the tick before.
+    /// OOM kills since the previous tick.
     pub oom_kills: Vec<Arc<OomReport>>,
-    /// When the tick was that `processes` belong to.
+    /// Time of the tick at which `processes` were read.
     pub tick: Option<WallClock>,
-    /// All processes together, at that tick.
+    /// Sums over all processes at that tick.
     pub all: Option<AllProcesses>,
 }
 
-/// The writing side of a store; one thread owns it.
+/// Writing side of a store. One thread owns it.
 pub trait Store: Send {
-    /// Writes a delivery in one transaction; the run becomes known by its first.
+    /// Writes a delivery in one transaction. The first delivery of a run also creates the run's
+    /// row.
     ///
     /// # Errors
-    /// When the database cannot take it now; the caller keeps it and tries again.
+    /// If the database cannot write now. The caller keeps the delivery and tries again.
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError>;
 
-    /// Retention by age and by size, samples put together: does a bounded piece of work, and gives whether there was any. It is called again
-    /// in a second then, or when much has been written; else only a while later.
+    /// Does a bounded amount of maintenance: deletes data beyond the age and size limits, and rolls
+    /// up samples. Returns whether there was anything to do. If so, or after many writes, it is
+    /// called again after a second, otherwise later.
     ///
     /// # Errors
-    /// When the database fails; nothing is lost by it.
+    /// If the database fails. No data is lost.
     fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError>;
 
-    /// A reader of the same database, independent of the writer.
+    /// Opens a reader of the same database, independent of the writer.
     ///
     /// # Errors
-    /// When the database cannot be opened for reading.
+    /// If the database cannot be opened for reading.
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError>;
 
-    /// Its kind as in the API: `sqlite`.
+    /// Kind as in the API, such as `sqlite`.
     fn kind(&self) -> &'static str;
 
-    /// Rows of requests and bytes on disk, from what the writer knows (cheap).
+    /// Returns the number of requests and the bytes on disk, as the writer counts them (cheap).
     fn size(&self) -> (u64, u64);
 }
 
-/// The reading side of a store. Calls block; a server makes them outside its event loop.
+/// Reading side of a store. Calls block, so a server must make them outside its event loop.
 pub trait Reader: Send + Sync {
-    /// A page of requests, newest first.
+    /// Returns a page of requests, newest first.
     ///
     /// # Errors
-    /// When the database cannot answer, or the cursor is none of its own.
+    /// If the query fails, or the cursor is invalid.
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError>;
 
-    /// What one process or all of them had, in steps of equal length, oldest first; steps without a sample are left out. The work
-    /// depends on the number of steps, not on how much history there is.
+    /// Returns the usage of one process or of all processes, in steps of equal length, oldest
+    /// first, without steps that have no sample. The cost depends on the number of steps, not on
+    /// the size of the history.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError>;
 
-    /// The machines that have written into the store, by name.
+    /// Returns the machines that have written into the store, sorted by name.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError>;
 
-    /// The runs of memtap that told of a range, the latest first, at most `limit`; imports tell of no second.
+    /// Returns the memtap runs that have samples in a range, latest first, at most `limit`. Imports
+    /// have no samples and are left out.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError>;
 
-    /// The machine's memory and its requests by call, in steps of equal length, oldest first; steps without a sample are left out.
+    /// Returns the machine's memory and its requests by call, in steps of equal length, oldest
+    /// first, without steps that have no sample.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError>;
 
-    /// The processes that lived within a range, also those that did nothing in it.
+    /// Returns the processes that existed within a range, including those without activity in it.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError>;
 
-    /// The programs of a range, with their series.
+    /// Returns the programs of a range with their series.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError>;
 
-    /// Which sizes were asked for, of the newest `query.limit` requests of a query (its cursor is not read).
+    /// Returns the sizes requested by the newest `query.limit` requests of a query (the cursor is
+    /// ignored).
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError>;
 
-    /// Requests by call in steps of that length, and the names that they were made under, of the newest `query.limit` requests of a query (its
-    /// cursor is not read). It is meant for one process: names of several would alternate.
+    /// Returns the newest `query.limit` requests of a query by call, in steps of the given length,
+    /// and the process names they were made under (the cursor is ignored). The query should select
+    /// one process: with several, their names would alternate.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError>;
 
-    /// Refused requests by process, call and errno, the latest first, at most `query.limit` (its cursor is not read).
+    /// Returns refused requests grouped by process, call and errno, latest first, at most
+    /// `query.limit` groups (the cursor is ignored).
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError>;
 
-    /// OOM kills of a range, latest first, at most `limit`.
+    /// Returns the OOM kills in a range, latest first, at most `limit`.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError>;
 }
 
-/// Which requests to read; every filter narrows.
+/// Selects requests. All filters must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestQuery {
-    /// Of the machine of this name; `None`: of all.
+    /// Host name; `None` selects all machines.
     pub host: Option<String>,
-    /// Of this pid.
+    /// Only this pid.
     pub pid: Option<Tgid>,
-    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    /// Only the process that started at this time, to the second; `None` selects all processes that
+    /// had the pid.
     pub started_at: Option<WallClock>,
-    /// Whose process name contains this (ASCII case folded).
+    /// Only process names that contain this (ASCII case folded).
     pub name: Option<String>,
-    /// Of these calls; empty: all.
+    /// Only these calls; empty selects all.
     pub calls: Vec<Call>,
-    /// That asked for at least so many bytes.
+    /// Only requests for at least this many bytes.
     pub min_size: Option<u64>,
-    /// Only refused ones (`true`) or only granted ones (`false`).
+    /// Only refused requests (`true`) or only granted ones (`false`).
     pub refused: Option<bool>,
-    /// From this time on.
+    /// Start, inclusive.
     pub from: Option<WallClock>,
-    /// Before this time.
+    /// End, exclusive.
     pub to: Option<WallClock>,
-    /// At most so many.
+    /// Maximum number of requests.
     pub limit: usize,
-    /// Where the page before ended.
+    /// End of the previous page.
     pub cursor: Option<String>,
 }
 
-/// Which usage to read.
+/// Selects usage samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsageQuery {
-    /// Of the machine of this name; `None`: of all (their sum).
+    /// Host name; `None` selects all machines and sums them.
     pub host: Option<String>,
-    /// Of this pid; `None`: of all processes together.
+    /// Only this pid; `None` sums all processes.
     pub pid: Option<Tgid>,
-    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    /// Only the process that started at this time, to the second; `None` selects all processes that
+    /// had the pid.
     pub started_at: Option<WallClock>,
-    /// From this time on.
+    /// Start, inclusive.
     pub from: WallClock,
-    /// Before this time.
+    /// End, exclusive.
     pub to: WallClock,
-    /// Length of a step; a store may widen it to the next that it keeps.
+    /// Length of a step. A store may widen it to the next length it keeps.
     pub step: Duration,
-    /// Whether the first step tells what a process had where the range begins, also when nothing changed in it.
+    /// Whether the first step contains the sizes at the start of the range even if nothing changed
+    /// in that step.
     pub carried: bool,
 }
 
-/// What was had in one step.
+/// Memory usage in one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsagePoint {
-    /// Where the step begins.
+    /// Start of the step.
     pub from: WallClock,
-    /// Its length.
+    /// Length of the step.
     pub step: Duration,
-    /// Sizes at the step's end, bytes.
+    /// Virtual size at the end of the step, bytes.
     pub virtual_bytes: u64,
-    /// As above.
+    /// Resident anonymous memory at the end of the step, bytes.
     pub anonymous_bytes: u64,
-    /// As above.
+    /// Resident file memory at the end of the step, bytes.
     pub file_bytes: u64,
-    /// As above.
+    /// Resident shared memory at the end of the step, bytes.
     pub shmem_bytes: u64,
-    /// As above.
+    /// Swap usage at the end of the step, bytes.
     pub swap_bytes: u64,
-    /// The highest virtual size within the step, bytes (of all processes: the highest sum at a sample).
+    /// Highest virtual size within the step, bytes. For all processes: the highest sum at any
+    /// sample.
     pub peak_virtual_bytes: u64,
-    /// The highest resident set within the step, bytes.
+    /// Highest resident set within the step, bytes.
     pub peak_resident_bytes: u64,
-    /// Requests made within the step.
+    /// Requests within the step.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Refused requests within the step.
     pub refused: u64,
-    /// What they asked for and were granted, bytes.
+    /// Bytes requested by calls that were granted.
     pub requested_bytes: u64,
-    /// What requests truly added, bytes.
+    /// Bytes by which requests increased the virtual size.
     pub granted_bytes: u64,
-    /// What they took away, bytes.
+    /// Bytes by which requests decreased the virtual size.
     pub released_bytes: u64,
-    /// Page faults within the step.
+    /// Minor page faults within the step.
     pub minor_faults: u64,
-    /// As above.
+    /// Major page faults within the step.
     pub major_faults: u64,
 }
 
 /// A page of requests, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestPage {
-    /// The requests.
+    /// Requests on this page.
     pub requests: Vec<StoredRequest>,
-    /// Gives the next page; `None` at the end.
+    /// Cursor for the next page; `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// A request as read back: the fields of the API.
+/// A request as stored in the history, with the fields of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of `BookedRequest`, whose docs hold")]
 pub struct StoredRequest {
-    /// The machine's name; empty where it is this one's live view.
+    /// Host name; empty in this machine's live view.
     pub host: Arc<str>,
     pub time: WallClock,
     pub pid: Tgid,
@@ -416,25 +432,25 @@ impl From<&BookedRequest> for StoredRequest {
     }
 }
 
-/// Why requests are not in the history.
+/// Cause for which requests are missing from the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropCause {
-    /// More came than could wait in memory.
+    /// The queue in memory was full.
     QueueFull,
-    /// The database was away, and the spool on disk had its full size.
+    /// The database was unavailable, and the spool had reached its size limit.
     SpoolFull,
-    /// The database was away, and the spool could not be written.
+    /// The database was unavailable, and writing to the spool failed.
     SpoolFailed,
-    /// What was spooled could not be read back whole.
+    /// Spooled records were damaged.
     SpoolDamaged,
-    /// The database refused the row for what is in it.
+    /// The database refused the row because of its content.
     Refused,
-    /// memtap ended before the database had taken them, and there was no spool.
+    /// memtap exited before the database had written them, and there was no spool.
     Ended,
 }
 
 impl DropCause {
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -448,31 +464,31 @@ impl DropCause {
     }
 }
 
-/// How a store is doing.
+/// State of a store and its writer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
-    /// Its kind: `sqlite`, or `none`.
+    /// Kind of the store, such as `sqlite`, or `none`.
     pub kind: &'static str,
-    /// Rows of requests in it.
+    /// Number of stored requests.
     pub rows: u64,
-    /// Age of the oldest batch that is not yet committed, seconds.
+    /// Age of the oldest uncommitted batch, seconds.
     pub lag_s: f64,
-    /// Requests that wait to be written, in memory or on disk.
+    /// Requests waiting to be written, in memory or on disk.
     pub spooled: u64,
-    /// Bytes that wait on disk.
+    /// Size of the spool, bytes.
     pub spool_bytes: u64,
-    /// Requests that were dropped, by cause.
+    /// Dropped requests by cause.
     pub dropped: BTreeMap<DropCause, u64>,
-    /// Causes for which some were dropped within the last minute.
+    /// Causes for which requests were dropped within the last minute.
     pub dropping: Vec<DropCause>,
-    /// Bytes on disk.
+    /// Size on disk, bytes.
     pub bytes: u64,
-    /// What is wrong, if anything, with the fix.
+    /// Current problem with its fix, if any.
     pub error: Option<String>,
 }
 
 impl Status {
-    /// Requests that were dropped, for whatever cause.
+    /// Returns the number of requests dropped for any cause.
     #[must_use]
     pub fn dropped_requests(&self) -> u64 {
         self.dropped.values().sum()

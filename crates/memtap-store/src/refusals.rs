@@ -1,4 +1,4 @@
-//! Refused requests, put together by process, call and errno.
+//! Refused requests, grouped by process, call and errno.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::Refused;
 
 /// A refused request.
 pub(crate) struct RefusedRow {
-    /// The row of its process.
+    /// Row id of the process.
     pub(crate) process: u64,
     pub(crate) call: Call,
     pub(crate) errno: Errno,
@@ -19,23 +19,24 @@ pub(crate) struct RefusedRow {
     pub(crate) name: Comm,
 }
 
-/// Who a process is.
+/// Identity of a process.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) host: Arc<str>,
-    /// The kernel's name of the boot, or of an import the run's.
+    /// The kernel's boot id; for an import, the run's id.
     pub(crate) boot: String,
     pub(crate) pid: Tgid,
     pub(crate) start: u64,
     pub(crate) started_at: WallClock,
 }
 
-/// Takes rows, the newest first: those that it has no room for are the oldest.
+/// Groups refused requests, which are added newest first. When the limit is reached, older groups
+/// are left out.
 pub(crate) struct Refusals {
     limit: usize,
-    /// By row of the process, call and errno.
+    /// By process row, call and errno.
     found: HashMap<(u64, Call, Errno), Refused>,
-    /// The host until it is known.
+    /// Placeholder for the host name until it is known.
     nowhere: Arc<str>,
 }
 
@@ -65,7 +66,7 @@ impl Refusals {
         }
     }
 
-    /// The rows of the processes.
+    /// Row ids of all processes, sorted.
     pub(crate) fn processes(&self) -> Vec<u64> {
         let mut processes: Vec<u64> = self.found.keys().map(|(process, ..)| *process).collect();
         processes.sort_unstable();
@@ -73,7 +74,8 @@ impl Refusals {
         processes
     }
 
-    /// The latest first. Of one boot, the rows of several runs of memtap are one life.
+    /// Returns the groups, latest first. Within one boot, rows of a process from several memtap
+    /// runs become one group.
     pub(crate) fn told(self, identities: &HashMap<u64, Identity>) -> Vec<Refused> {
         let mut told: HashMap<_, Refused> = HashMap::new();
         for ((process, call, errno), refused) in self.found {
@@ -104,7 +106,7 @@ impl Refused {
         self.last = self.last.max(last);
     }
 
-    /// Takes what another row of the same process tells.
+    /// Merges the group of another row of the same process.
     fn join(&mut self, other: &Self) {
         if other.last > self.last {
             self.name = other.name;

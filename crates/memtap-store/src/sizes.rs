@@ -1,4 +1,4 @@
-//! Which sizes were asked for, counted in one pass and in bounded memory.
+//! Counts requested sizes in one pass and in bounded memory.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -7,12 +7,12 @@ use memtap_model::{Call, WallClock};
 
 use crate::{FrequentSize, SizeBucket, Sizes};
 
-/// Different sizes that are counted one by one.
+/// Number of different sizes that are counted individually.
 const KEPT: usize = 65_536;
-/// Those of them that are told.
+/// Number of most frequent sizes returned.
 const TOLD: usize = 20;
 
-/// Counts requests.
+/// Counts requests by size.
 #[derive(Default)]
 pub(crate) struct SizeCount {
     buckets: BTreeMap<(Call, u64), SizeBucket>,
@@ -38,8 +38,8 @@ impl SizeCount {
         }
     }
 
-    /// The algorithm of Misra and Gries, with the median taken off at once (Anderson and others, 2017): at least half go, and no count is too
-    /// high.
+    /// Misra-Gries algorithm, variant that subtracts the median (Anderson et al., 2017): it removes
+    /// at least half of the sizes, and no count is ever too high.
     fn forget_the_rare(&mut self) {
         let mut counts: Vec<u64> = self.counts.values().map(|size| size.count).collect();
         let middle = counts.len() / 2;
@@ -50,7 +50,7 @@ impl SizeCount {
         });
     }
 
-    /// `cut`: there were more than were counted.
+    /// Returns the counts. `cut`: there were more requests than were added.
     pub(crate) fn told(self, cut: bool) -> Sizes {
         let mut frequent: Vec<FrequentSize> = self.counts.into_values().collect();
         frequent.sort_unstable_by_key(|size| (Reverse(size.count), size.call, size.size));

@@ -1,8 +1,11 @@
-//! Records that wait on disk, oldest first, while the database is away: they survive the end of memtap.
+//! Spool on disk: deliveries wait here, oldest first, while the database is unavailable. They
+//! survive a restart of memtap.
 //!
-//! A folder of numbered segments. A segment is a mark and records; a record is its length, its count of requests, the time, a checksum over
-//! all of it, and the bytes. A segment goes when its last record has been taken; one that was begun by an earlier run is never added to.
-//! What is taken is not noted on disk: after a restart the segment comes again from its first record, which deliveries are made for.
+//! The spool is a directory of numbered segment files. A segment is a marker followed by records. A
+//! record holds its length, its number of requests, the time, a checksum over all of these, and the
+//! payload. A segment is deleted when its last record has been delivered. A segment of an earlier
+//! run is never appended to. The read position is not stored on disk: after a restart, a segment is
+//! read from its first record again. Deliveries are idempotent, so this is safe.
 
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -12,55 +15,56 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime};
 
-/// What a segment begins with. Its last byte counts the forms of records: one of another form is left alone.
+/// First bytes of a segment. The last byte is the version of the record format; segments of another
+/// version are left unchanged.
 const MARK: [u8; 8] = *b"mtspool\x02";
 const HEADER: usize = 20;
-/// A segment that is longer is not added to.
+/// Size from which a segment is full: the next record goes to a new one.
 const SEGMENT_BYTES: u64 = 8 << 20;
-/// No record is longer: a length beyond it is damage.
+/// Maximum length of a record. A larger length in a header means damage.
 const RECORD_BYTES: u32 = 256 << 20;
 
-/// The records on disk.
+/// The spool directory and the position of its oldest record.
 pub(crate) struct Spool {
     folder: PathBuf,
-    /// Held as long as this lives.
+    /// Lock on the directory, held until drop.
     _lock: File,
     max_bytes: u64,
     segments: VecDeque<Segment>,
-    /// The last of `segments`, when it is open for more.
+    /// Last of `segments`, if it is open for appending.
     open: Option<File>,
-    /// Full segments, on their way to the disk.
+    /// Sends full segments to the thread that syncs them.
     syncs: Sender<File>,
     next_number: u64,
-    /// Where in the first segment the first record is that was not taken.
+    /// Offset of the oldest undelivered record in the first segment.
     at: u64,
-    /// What was not there or not whole.
+    /// Records that could not be read since the last [`Spool::take_damage`].
     damaged: Damage,
 }
 
-/// One file.
+/// A segment file.
 struct Segment {
     number: u64,
     bytes: u64,
-    /// Records and requests that were not taken.
+    /// Records that are not yet delivered, and the requests in them.
     records: u64,
     requests: u64,
 }
 
-/// What could not be read back.
+/// Counts of records that could not be read back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Damage {
     pub(crate) records: u64,
-    /// In them, as far as it can be told.
+    /// Requests in these records, as far as their headers can be read.
     pub(crate) requests: u64,
 }
 
-/// Why a record was not put.
+/// Why a record could not be written.
 #[derive(Debug)]
 pub(crate) enum NotPut {
-    /// The spool may not grow further.
+    /// The record would exceed the size limit.
     Full,
-    /// The disk refused it.
+    /// Writing to the disk failed.
     Disk(io::Error),
 }
 
@@ -98,7 +102,8 @@ impl Header {
         bytes
     }
 
-    /// The next header in `file`; `None` at its end, or where no header can be.
+    /// Reads the next header in `file`. Returns `None` at the end of the file, or if the length is
+    /// invalid.
     fn read(file: &mut File) -> io::Result<Option<Self>> {
         let mut raw = [0; HEADER];
         match file.read_exact(&mut raw) {
@@ -118,7 +123,7 @@ impl Header {
 }
 
 impl Spool {
-    /// Opens the folder, with what an earlier run has left there. One program at a time.
+    /// Opens the directory, including segments of an earlier run. Fails if another memtap uses it.
     pub(crate) fn open(folder: &Path, max_bytes: u64) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut lock = OpenOptions::new();
@@ -142,7 +147,7 @@ impl Spool {
         Ok(spool)
     }
 
-    /// The segments of an earlier run.
+    /// Loads the segments of an earlier run.
     fn find(&mut self) -> io::Result<()> {
         let mut numbers = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
@@ -160,7 +165,7 @@ impl Spool {
                     self.segments.push_back(Segment { number, bytes, records, requests });
                 }
                 Some(_) => std::fs::remove_file(path)?,
-                // Another version's, or nothing of ours: whoever has that version can still deliver it.
+                // A segment of another version stays: that version can still deliver it.
                 None => {
                     tracing::warn!(
                         "{} is not a spool segment of this memtap version. memtap leaves it unchanged",
@@ -172,12 +177,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Requests that wait.
+    /// Requests in undelivered records.
     pub(crate) fn requests(&self) -> u64 {
         self.segments.iter().map(|segment| segment.requests).sum()
     }
 
-    /// Bytes on disk.
+    /// Size of the segments on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
@@ -186,13 +191,14 @@ impl Spool {
         self.segments.is_empty()
     }
 
-    /// What could not be read back since this was asked last.
+    /// Returns what could not be read since the last call.
     pub(crate) fn take_damage(&mut self) -> Damage {
         std::mem::take(&mut self.damaged)
     }
 
-    /// Puts a record at the end. The kernel has it when this comes back; the disk is asked to keep it when its segment is full: to wait for that
-    /// would let more pile up in memory than a loss of power could cost.
+    /// Appends a record. On return the kernel has the data, but it may not be on disk: a segment is
+    /// synced when it is full. Waiting for each sync would let more requests pile up in memory than
+    /// a power failure could lose.
     pub(crate) fn put(&mut self, payload: &[u8], requests: u32) -> Result<(), NotPut> {
         let header = Header::of(payload, requests).ok_or(NotPut::Full)?;
         let record = (HEADER + payload.len()) as u64;
@@ -207,7 +213,7 @@ impl Spool {
         };
         let bytes = [&header.to_bytes()[..], payload].concat();
         if let Err(error) = file.write_all(&bytes) {
-            // What is half there would hide what came after it.
+            // Remove the partial record: it would hide the records after it.
             let mended = file.set_len(last.bytes).and_then(|()| file.seek(SeekFrom::Start(last.bytes)));
             if mended.is_err() {
                 self.open = None;
@@ -237,7 +243,7 @@ impl Spool {
         Ok(())
     }
 
-    /// The oldest record, and how long it has waited. What is damaged before it is counted and gone.
+    /// Returns the oldest record and its age. Damaged records before it are counted and skipped.
     pub(crate) fn first(&mut self) -> io::Result<Option<(Vec<u8>, Duration)>> {
         while let Some(first) = self.segments.front() {
             let mut file = File::open(self.path(first.number))?;
@@ -259,7 +265,7 @@ impl Spool {
         Ok(None)
     }
 
-    /// The record that [`Spool::first`] gave is where it belongs.
+    /// Removes the record that [`Spool::first`] returned.
     pub(crate) fn taken(&mut self) -> io::Result<()> {
         let Some(first) = self.segments.front() else { return Ok(()) };
         let mut file = File::open(self.path(first.number))?;
@@ -287,7 +293,7 @@ impl Spool {
             self.open = None;
         }
         let Some(first) = self.segments.pop_front() else { return Ok(()) };
-        // Some are left only when damage has hidden where they begin.
+        // Records are left only if damage has hidden where they begin.
         self.damaged.records += first.records;
         self.damaged.requests += first.requests;
         std::fs::remove_file(self.path(first.number))
@@ -298,7 +304,8 @@ impl Spool {
     }
 }
 
-/// A thread that has the disk write what it is sent. Nobody waits for it: a slow disk would cost requests that memory has no room for.
+/// Starts a thread that syncs the files sent to it. Nobody waits for it: during a slow sync,
+/// requests would overflow the queue in memory.
 fn sync() -> io::Result<Sender<File>> {
     let (syncs, files) = channel::<File>();
     let thread = std::thread::Builder::new().name("memtap-sync".to_owned());
@@ -314,12 +321,13 @@ fn sync() -> io::Result<Sender<File>> {
     Ok(syncs)
 }
 
-/// Records and requests in a segment, as its headers have it; a torn end is none. `None`: it is not one of ours.
+/// Counts the records and requests in a segment from its headers, without a torn record at the end.
+/// Returns `None` if the file is not a segment of this version.
 fn count(path: &Path) -> io::Result<Option<(u64, u64)>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut mark = [0; MARK.len()];
-    // One that was cut within its mark had nothing in it.
+    // A file shorter than the marker holds no record.
     if length < mark.len() as u64 {
         return Ok(Some((0, 0)));
     }
@@ -381,7 +389,7 @@ mod tests {
         let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
         spool.put(b"new", 1).unwrap();
         let all = drain(&mut spool);
-        // The first segment that was not finished comes from its beginning.
+        // After a restart, the first unfinished segment is read from its start again.
         let first = u32::from_le_bytes(all[0][..4].try_into().unwrap());
         assert!(first <= 700, "{first}");
         let expected: Vec<_> = (first..2500).map(record).chain([b"new".to_vec()]).collect();

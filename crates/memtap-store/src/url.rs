@@ -1,4 +1,4 @@
-//! Which store: the URL of `--store`.
+//! The URL given to `--store`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
     /// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
     Mysql(MysqlUrl),
-    /// `none`: no history.
+    /// `none`: keep no history.
     None,
 }
 
@@ -44,10 +44,10 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// Opens the store; `None` for [`StoreUrl::None`].
+/// Opens the store. Returns `None` for [`StoreUrl::None`].
 ///
 /// # Errors
-/// When it cannot be opened for writing, or is something else.
+/// If the store cannot be opened for writing, or is not a memtap database.
 pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Some(Box::new(Sqlite::open(path, settings)?))),
@@ -56,10 +56,10 @@ pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>
     }
 }
 
-/// A reader of the store alone, which changes nothing in it; `None` for [`StoreUrl::None`].
+/// Opens a read-only reader. Returns `None` for [`StoreUrl::None`].
 ///
 /// # Errors
-/// When it is not there, or is something else.
+/// If the store does not exist, or is not a memtap database.
 pub fn open_reader(url: &StoreUrl, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Some(sqlite::maintenance::reader(path, clock)?)),

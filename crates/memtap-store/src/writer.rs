@@ -1,5 +1,5 @@
-//! The writing side as others see it: a bounded queue that takes batches at once, what stands of them, and the end. `courier.rs` brings
-//! them from here into the store.
+//! Writing side of the history: a bounded queue that accepts batches without blocking on the
+//! database, its status, and shutdown. `courier.rs` moves the batches into the store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
@@ -15,41 +15,43 @@ use crate::courier::{self, Answer};
 use crate::spool::Spool;
 use crate::{AllProcesses, Batch, Clocks, DropCause, Reader, Run, Status, Store, StoreError};
 
-/// Bounds of the queue and the pace of the thread.
+/// Limits of the queue, and timing.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Requests that may wait in memory, about 180 bytes each.
+    /// Maximum number of requests in memory, about 180 bytes each.
     pub queue_requests: usize,
-    /// Between two transactions.
+    /// Time between two transactions.
     pub commit_every: Duration,
-    /// How long the end may take.
+    /// Maximum duration of a shutdown.
     pub finish_within: Duration,
-    /// Where on disk more may wait; `None`: nowhere.
+    /// Spool on disk for what does not fit in memory; `None`: no spool.
     pub spool: Option<SpoolSettings>,
-    /// The clocks that ages are counted from.
+    /// Clocks for ages.
     pub clocks: Clocks,
 }
 
 impl Limits {
-    /// Requests from which on a delivery goes at once; and of a delivery at most, one batch aside: while it is under way, most of the queue is
-    /// there for what comes.
+    /// Number of requests from which a delivery is sent at once. It is also the maximum in a
+    /// delivery (plus one batch), so that most of the queue stays free for new requests during a
+    /// write.
     pub(crate) fn worth_a_delivery(&self) -> usize {
         self.queue_requests / 4
     }
 
-    /// Requests, those under way among them, from which on the database is too slow: as many again as a delivery has, so that none goes to disk
-    /// only because another is being written.
+    /// Number of requests, including those being written, from which the database counts as too
+    /// slow. This is twice a delivery, so requests do not go to disk only because another delivery
+    /// is being written.
     pub(crate) fn too_many(&self) -> usize {
         self.queue_requests / 2
     }
 }
 
-/// Where deliveries wait on disk while the database is away.
+/// Spool on disk for deliveries while the database is unavailable.
 #[derive(Debug, Clone)]
 pub struct SpoolSettings {
-    /// A folder of its own; one memtap at a time uses it.
+    /// Directory for the spool alone. Only one memtap at a time can use it.
     pub folder: PathBuf,
-    /// Its size, at most.
+    /// Maximum size, bytes.
     pub max_bytes: u64,
 }
 
@@ -65,14 +67,15 @@ impl Default for Limits {
     }
 }
 
-/// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
+/// Maximum number of queued batches, whatever they contain: ticks without requests also pile up
+/// while a database is unavailable.
 const BATCHES: usize = 10_000;
-/// How long the spool may take to make room for a batch.
+/// Maximum time that a sender waits for the spool to make room.
 const A_MOMENT: Duration = Duration::from_millis(300);
-/// Requests that were dropped as long ago are no news any more.
+/// Time for which drops are reported as current.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// The running writer. Sending and asking never block on the database.
+/// The running writer. Its methods do not wait for the database, except for [`Self::finish`].
 pub struct Handle {
     shared: Arc<Shared>,
     now: Mutex<Now>,
@@ -81,21 +84,21 @@ pub struct Handle {
     limits: Limits,
 }
 
-/// Whose batches come now.
+/// The run to which new batches belong.
 struct Now {
     run: Arc<Run>,
-    /// What all processes had done before it, where it goes on with another run's ledger.
+    /// Totals at the start of the run, if it continues with the ledger of an earlier run.
     before: Option<AllProcesses>,
 }
 
-/// A batch that waits.
+/// A batch in the queue.
 pub(crate) struct Waiting {
     pub(crate) since: Instant,
     pub(crate) run: Arc<Run>,
     pub(crate) batch: Batch,
 }
 
-/// The queue, between those who fill it and the courier.
+/// The queue, shared between senders and the courier.
 pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
     pub(crate) changed: Condvar,
@@ -104,23 +107,23 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Queue {
     pub(crate) batches: VecDeque<Waiting>,
-    /// Requests in `batches` and in the transaction under way.
+    /// Requests in `batches` and in the delivery being written.
     pub(crate) waiting: usize,
-    /// When requests were dropped last, by cause.
+    /// Time of the last drop, by cause.
     pub(crate) dropped_at: BTreeMap<DropCause, Instant>,
-    /// Somebody has waited for room in vain, and there has been none since.
+    /// A sender has waited for room in vain, and there has been none since.
     pub(crate) is_stuck: bool,
-    /// When the oldest came that is not in the store, if that is none of `batches`.
+    /// Arrival of the oldest data outside of `batches` that is not in the store yet.
     pub(crate) oldest: Option<Instant>,
-    /// What a full queue means now.
+    /// Cause to count for drops from a full queue, if it is not [`DropCause::QueueFull`].
     pub(crate) cause: Option<DropCause>,
-    /// Requests on disk.
+    /// Requests in the spool.
     pub(crate) on_disk: u64,
-    /// What the store said of the delivery under way.
+    /// The store's answer to the delivery in flight.
     pub(crate) answer: Option<Answer>,
-    /// Housekeeping is under way, or next: of a store that hangs, no more of it is asked for.
+    /// Housekeeping is running or next. No second one is requested, even if the store hangs.
     pub(crate) keeps_house: bool,
-    /// The last step of it found something to do, and so may the next.
+    /// The last housekeeping found work, so the next one probably will.
     pub(crate) house_had_work: bool,
     pub(crate) status: Status,
     pub(crate) end_by: Option<Instant>,
@@ -129,7 +132,7 @@ pub(crate) struct Queue {
 /// Starts the writer.
 ///
 /// # Errors
-/// When there is no reader, no thread or no spool to be had.
+/// If the reader, the threads or the spool cannot be opened.
 pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, StoreError> {
     let reader = store.reader()?;
     let spool = limits.spool.as_ref().map(open_spool).transpose()?.flatten();
@@ -142,7 +145,7 @@ pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, 
     Ok(Handle { shared, now, reader, thread: Mutex::new(Some(thread)), limits })
 }
 
-/// `None` when another memtap has it: two may write into one database.
+/// Returns `None` if another memtap uses the spool; both may still write into the same database.
 fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
     let folder = &settings.folder;
     match Spool::open(folder, settings.max_bytes) {
@@ -159,21 +162,23 @@ fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
 }
 
 impl Handle {
-    /// Ends the run and begins another: the wall clock was set, and `began` is when the view `last`, the run's last, was made by the clock as it
-    /// is now. What `last` has counted is the other run's. The next batch must have all processes that live, not only those that have
-    /// changed.
+    /// Ends the run and begins another, because the wall clock was set. `last` is the last view of
+    /// the ended run, and `began` is the time of that view on the new clock. Totals in `last`
+    /// belong to the ended run. The next batch must contain all running processes, not only the
+    /// changed ones.
     pub fn begin_run(&self, began: WallClock, last: &LiveView) {
         {
             let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
             let run = Run { id: Run::draw(), began, ..Run::clone(&now.run) };
             *now = Now { run: Arc::new(run), before: Some(last.into()) };
         }
-        // Without a tick it is no sample.
+        // A batch without a tick adds no samples.
         self.send(Batch { processes: last.living.to_vec(), ..Batch::default() });
     }
 
-    /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept. Before that, the spool has a
-    /// moment to make room: only where it does not, nobody waits for it again until it has.
+    /// Queues a batch. If the queue is full, waits a moment for the spool to make room. If that
+    /// fails, the requests are dropped and counted, but the processes are kept; then nobody waits
+    /// again until there is room.
     pub fn send(&self, mut batch: Batch) {
         let run = {
             let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,13 +205,13 @@ impl Handle {
         }
         queue.waiting += batch.requests.len();
         queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
-        // So many are not left to the clock.
+        // A full delivery does not wait for the next commit time.
         if queue.is_worth_a_delivery(&self.limits) {
             self.shared.changed.notify_all();
         }
     }
 
-    /// Waits while the queue is full and goes to disk.
+    /// Waits while the queue is full, if the spool can make room.
     fn wait_for_room(&self, requests: usize) -> MutexGuard<'_, Queue> {
         let is_full = |queue: &mut Queue| {
             queue.batches.len() >= BATCHES
@@ -224,13 +229,13 @@ impl Handle {
         queue
     }
 
-    /// Whether so much waits in memory that whoever can wait had better do so.
+    /// Returns whether the backlog is so large that a caller which can wait should do so.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.shared.lock().is_too_much(&self.limits)
     }
 
-    /// How the store is doing.
+    /// Returns the state of the store and the queue.
     #[must_use]
     pub fn status(&self) -> Status {
         let queue = self.shared.lock();
@@ -243,14 +248,14 @@ impl Handle {
         }
     }
 
-    /// The reading side.
+    /// Returns a reader of the store.
     #[must_use]
     pub fn reader(&self) -> Arc<dyn Reader> {
         Arc::clone(&self.reader)
     }
 
-    /// Writes what waits, for a bounded time, and ends the thread. With a spool, what could not be written is on disk then; anything else
-    /// is counted as dropped. Returns the last status.
+    /// Writes the backlog for a bounded time, then ends the thread. With a spool, what could not be
+    /// written is on disk; otherwise it is counted as dropped. Returns the last status.
     pub fn finish(&self) -> Status {
         self.shared.lock().end_by = Some(Instant::now() + self.limits.finish_within);
         self.shared.changed.notify_all();
@@ -266,7 +271,7 @@ impl Handle {
 }
 
 impl AllProcesses {
-    /// Leaves out of what was done what had been done `before`.
+    /// Subtracts the totals of an earlier run.
     pub(crate) fn leave_out(&mut self, before: &Self) {
         for (count, before) in [
             (&mut self.requests, before.requests),
@@ -287,7 +292,7 @@ impl AllProcesses {
 }
 
 impl Queue {
-    /// Counts what is neither in the store nor on disk: it ends with the program.
+    /// Counts everything that is neither in the store nor on disk as dropped, at exit.
     fn drop_what_waits(&mut self) {
         let cause = self.cause.unwrap_or(DropCause::Ended);
         let waiting = std::mem::take(&mut self.waiting);
@@ -295,7 +300,7 @@ impl Queue {
         self.batches.clear();
     }
 
-    /// Counts requests that are dropped.
+    /// Counts dropped requests.
     pub(crate) fn count_dropped(&mut self, cause: DropCause, requests: u64) {
         if requests > 0 {
             *self.status.dropped.entry(cause).or_default() += requests;
@@ -312,7 +317,8 @@ impl Queue {
         self.waiting >= limits.worth_a_delivery() || self.batches.len() >= BATCHES / 4
     }
 
-    /// Whether so much waits that the database is too slow: what comes next goes to the spool.
+    /// Returns whether the backlog shows that the database is too slow. New requests then go to the
+    /// spool.
     pub(crate) fn is_too_much(&self, limits: &Limits) -> bool {
         self.waiting >= limits.too_many() || self.batches.len() >= BATCHES / 2
     }

@@ -7,7 +7,8 @@ fn row(ended_s: Option<i64>) -> ProcessRow {
     ProcessRow { id: 5, run: 1, started_at: nanoseconds(BEGIN - 9), ended_at, ..ProcessRow::default() }
 }
 
-/// Ten minutes in steps of one minute, of a run that told of their first seven.
+/// Returns the series of a ten-minute range in steps of one minute. The run has samples for the
+/// first seven minutes.
 fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
     let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
@@ -35,7 +36,8 @@ fn what_it_had_last_is_carried_to_its_end() {
     assert_eq!(programs(row(Some(600)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 4], "after the range");
 }
 
-/// The clock was an hour ahead for a moment (the second run, by the time when it began), and is there again an hour later.
+/// The wall clock was an hour ahead for a moment, and an hour later the time comes again. The
+/// second run, in order of their start, is the one with the wrong clock.
 #[test]
 fn sizes_of_a_run_whose_clock_was_ahead_replace_no_later_ones() {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };

@@ -13,7 +13,7 @@ fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
     assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
 }
 
-/// A courier with a queue of that many batches, whose store never answers.
+/// A courier with this many batches in its queue, and a store that never answers.
 fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
     let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
     let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
@@ -49,7 +49,8 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
     }
 }
 
-/// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
+/// A queue that filled up while the store was busy must not become one delivery: there would be no
+/// room for new requests during the write.
 #[test]
 fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
     let limits = Limits { queue_requests: 40_000, ..Limits::default() };
@@ -57,7 +58,8 @@ fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
     assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
 }
 
-/// The few requests that come while a delivery is written are no delivery of their own: each writes many pages, however small it is.
+/// The few requests that arrive during a write are not a delivery of their own: each delivery
+/// writes many pages, however small it is.
 #[test]
 fn few_requests_wait_until_the_next_commit_is_due() {
     let limits = |commit_every| Limits { queue_requests: 40_000, commit_every, ..Limits::default() };
