@@ -18,7 +18,7 @@ pub(crate) struct StepCount {
     steps: BTreeMap<(i64, Call), CallCount>,
     /// Latest first.
     names: Vec<NameSince>,
-    /// Whether a name was left out because the list is full.
+    /// True once a name was left out because the list is full.
     has_all_names: bool,
     rows: u64,
     since: Option<WallClock>,

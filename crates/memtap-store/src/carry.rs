@@ -46,8 +46,7 @@ struct Carried {
     run: usize,
     /// Last second with a sample in any of its runs; `None` if they have no samples.
     watched_s: Option<i64>,
-    /// Whether the lifetime is included in results: it has requests in the range, or its run has
-    /// samples.
+    /// True if results include the lifetime: it has requests in the range, or its run has samples.
     is_told: bool,
     program: usize,
     /// Virtual size and resident set at the start of the range.

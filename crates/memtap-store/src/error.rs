@@ -95,11 +95,11 @@ pub enum StoreError {
     Mysql {
         /// URL of the database, without the password.
         database: String,
-        /// Whether the failure may be temporary.
+        /// True if the failure may be temporary.
         away: bool,
         /// Error text of the server.
         reason: String,
-        /// How to fix it.
+        /// Advice to the user, as an imperative sentence.
         fix: &'static str,
     },
     /// The tables were created by a newer memtap.

@@ -283,7 +283,7 @@ pub struct ProcessCalls {
     pub rows: u64,
     /// Time of the oldest counted request. If there were more requests, the steps begin here.
     pub since: Option<WallClock>,
-    /// Whether there were more requests than were counted.
+    /// True if there were more requests than were counted.
     pub cut: bool,
 }
 
@@ -325,7 +325,7 @@ pub struct Sizes {
     pub rows: u64,
     /// Time of the oldest counted request. If there were more requests, the histogram begins here.
     pub since: Option<WallClock>,
-    /// Whether there were more requests than were counted.
+    /// True if there were more requests than were counted.
     pub cut: bool,
 }
 

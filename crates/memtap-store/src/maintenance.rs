@@ -80,29 +80,29 @@ pub fn contents(url: &StoreUrl) -> Result<Contents, StoreError> {
 }
 
 /// Checks a history: the database's own integrity check, the tables, and the consistency of rows.
-/// `tell` receives the name of each table as the work proceeds.
+/// `progress` receives the name of each table as the work proceeds.
 ///
 /// # Errors
 /// If the history does not exist, is not a memtap database, or cannot be read for a reason other
 /// than damage.
-pub fn check(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Checked, StoreError> {
+pub fn check(url: &StoreUrl, progress: &dyn Fn(&str)) -> Result<Checked, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::maintenance::check(path),
-        StoreUrl::Mysql(url) => mysql::maintenance::check(url, tell),
+        StoreUrl::Mysql(url) => mysql::maintenance::check(url, progress),
         StoreUrl::None => Err(nothing()),
     }
 }
 
 /// Rewrites the history without free space. If this is interrupted, the history is unchanged.
-/// `tell` receives the name of each table as the work proceeds.
+/// `progress` receives the name of each table as the work proceeds.
 ///
 /// # Errors
 /// If another program has the file open, disk space is insufficient, or the file is not a memtap
 /// database.
-pub fn compact(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
+pub fn compact(url: &StoreUrl, progress: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => sqlite::maintenance::compact(path),
-        StoreUrl::Mysql(url) => mysql::maintenance::compact(url, tell),
+        StoreUrl::Mysql(url) => mysql::maintenance::compact(url, progress),
         StoreUrl::None => Err(nothing()),
     }
 }

@@ -331,8 +331,8 @@ pub struct UsageQuery {
     pub to: WallClock,
     /// Length of a step. A store may widen it to the next length it keeps.
     pub step: Duration,
-    /// Whether the first step contains the sizes at the start of the range even if nothing changed
-    /// in that step.
+    /// True to include the sizes at the start of the range in the first step, even if nothing
+    /// changed in that step.
     pub carried: bool,
 }
 

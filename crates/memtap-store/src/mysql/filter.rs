@@ -1,4 +1,4 @@
-//! Which requests are meant: the filters of a query as SQL.
+//! Filters of a request query as SQL.
 
 use memtap_model::CALLS;
 use mysql_async::Value;
@@ -7,16 +7,16 @@ use super::lives::STARTED;
 use super::rows::text_of;
 use crate::{RequestQuery, StoreError};
 
-/// Conditions and their values; values are always bound.
+/// SQL conditions and their values. Values are always bound parameters.
 pub(super) struct Filter {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
 }
 
 impl Filter {
-    /// Added to `sql`, a statement that ends with a condition on `memory_usage`.
+    /// Appends the conditions to `sql`, a statement on `memory_usage` that ends with a condition.
     pub(super) fn of(query: &RequestQuery, sql: &str) -> Result<Self, StoreError> {
-        // The original's rows may name calls that nobody knows.
+        // Rows of the original system may have unknown calls; these are left out.
         let known: Vec<String> = match &query.calls[..] {
             [] => CALLS.iter().map(|row| format!("'{}'", row.name)).collect(),
             calls => calls.iter().map(|call| format!("'{}'", call.name())).collect(),
@@ -36,12 +36,12 @@ impl Filter {
             );
             filter.add(&these, started_at.0.div_euclid(1_000_000_000));
         }
-        // An empty pattern is none to MySQL.
+        // MySQL rejects an empty pattern.
         if let Some(name) = query.name.as_deref().filter(|name| !name.is_empty()) {
             filter.add("process_name COLLATE utf8mb4_bin REGEXP ?", pattern(name));
         }
         if let Some(size) = query.min_size {
-            // One above 2^63 is kept as the largest number.
+            // Sizes above 2^63 are stored as the largest number.
             filter.add("memory_size >= ?", i64::try_from(size).unwrap_or(i64::MAX));
         }
         match query.refused {
@@ -62,7 +62,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// One row more than asked for tells whether there are more.
+    /// Reads one row more than the limit, to see whether there is a next page.
     pub(super) fn finish(mut self, limit: u64) -> (String, Vec<Value>) {
         self.sql.push_str(" ORDER BY id DESC LIMIT ?");
         self.values.push((limit + 1).into());
@@ -76,7 +76,8 @@ impl Filter {
     }
 }
 
-/// What finds that text whatever the case of its ASCII letters: of all others the server's collations and LOWER have ideas of their own.
+/// Returns a regular expression that finds this text, ignoring the case of ASCII letters only. The
+/// server's collations and LOWER would also fold other characters.
 fn pattern(text: &str) -> String {
     let parts = text.chars().map(|c| match c {
         'a'..='z' | 'A'..='Z' => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),

@@ -1,4 +1,4 @@
-//! What stands out in a range: which sizes were asked for, what was refused, who was killed for want of memory.
+//! Requested sizes, refused requests and OOM kills in a range.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::{ProcessCalls, Range, Refused, RequestQuery, Sizes, StoreError, Store
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Of a request: the original's rows may have NULL.
+/// Columns that [`sized`] reads. In rows of the original system they may be NULL.
 const SIZED: &str = "my_call, COALESCE(memory_size, 0), requested_bytes, COALESCE(errno, 0), \
     COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0)";
 
-/// What [`SIZED`] gives: call, size and errno, and when.
+/// Reads the columns [`SIZED`]: call, size, errno and time. Returns `None` for an unknown call.
 fn sized(row: &Row) -> Option<(Call, u64, u16, WallClock)> {
     let call = Call::from_name(&row.get::<String, _>(0)?)?;
     let size: i64 = row.get(1)?;
@@ -48,7 +48,8 @@ pub(super) async fn sizes(connection: &mut impl Queryable, filter: Filter, limit
     Ok(count.told(rows > limit))
 }
 
-/// With the name where it is the process's: that of its first thread, or of a row that names no thread.
+/// The process name is included only for the first thread, or if the row has no thread id: other
+/// threads have names of their own.
 pub(super) fn calls_of(query: &RequestQuery) -> Result<Filter, StoreError> {
     let query = RequestQuery { cursor: None, ..query.clone() };
     let sql = format!(
@@ -76,7 +77,7 @@ pub(super) async fn calls(
     Ok(count.told(rows > limit))
 }
 
-/// From a text, and its bytes where they are no text.
+/// Reads a process name: from its bytes if the text is not exact, otherwise from the text.
 fn name(row: &Row, text: usize) -> Option<Comm> {
     let bytes: Vec<u8> = match row.get::<Option<Vec<u8>>, _>(text + 1)? {
         Some(bytes) => bytes,

@@ -1,4 +1,5 @@
-//! The way to the server: one small runtime, connections with the settings that all statements here rely on, and an end to all waiting.
+//! Connections to the server: a small runtime, session settings that all statements rely on, and a
+//! timeout for every operation.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,27 +12,28 @@ use tokio::runtime::Runtime;
 use super::url::{MysqlUrl, Tls};
 use crate::StoreError;
 
-/// To a server that does not answer.
+/// Time limit for connecting.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// A delivery, or a step of housekeeping, that takes longer has failed.
+/// Time limit for a delivery or a step of housekeeping.
 const WRITE_WITHIN: Duration = Duration::from_secs(60);
-/// A query of a page that takes longer is ended: by the server, and if that hangs, by us.
+/// Time limit for a query. The server ends it, or memtap if the server does not respond.
 const READ_SECONDS: u64 = 10;
 
-/// Of every session. Times are UTC; what a column cannot hold is an error and never cut; a backslash is only a backslash. MySQL would tell the
-/// sizes of tables as they were a day ago. The two kinds of server name the bound on reading differently, and each takes the other's for
-/// a comment.
+/// Settings of every session. Times are UTC; a value that does not fit its column is an error and
+/// is never truncated. MySQL would otherwise report table sizes that are up to a day old. MySQL and
+/// MariaDB have different names for the time limit of queries; each server takes the other's
+/// setting as a comment.
 const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
     innodb_lock_wait_timeout = 10 /*!80000 , information_schema_stats_expiry = 0 */";
 
-/// How to reach one database.
+/// Access to one database.
 #[derive(Clone)]
 pub(super) struct Link {
     runtime: Arc<Engine>,
     url: MysqlUrl,
 }
 
-/// Its end does not wait for what still runs in it.
+/// Runtime that does not wait for its tasks when it is dropped.
 struct Engine(Option<Runtime>);
 
 impl Drop for Engine {
@@ -49,7 +51,7 @@ impl Link {
         Ok(Self { runtime: Arc::new(Engine(Some(runtime))), url: url.clone() })
     }
 
-    /// Runs to the end, or to the end of patience.
+    /// Runs `work` with a time limit.
     pub(super) fn run<T>(
         &self,
         within: Duration,
@@ -78,20 +80,20 @@ impl Link {
         self.run(Duration::from_secs(READ_SECONDS + 2), work)
     }
 
-    /// A connection for writing; with `database` false, to the server alone.
+    /// Opens a connection for writing. If `database` is false, no database is selected.
     pub(super) fn connect(&self, database: bool) -> Result<Conn, StoreError> {
         let options = self.options(database).setup(vec![SESSION]);
         self.run(CONNECT_WITHIN, Conn::new(options))
     }
 
-    /// Connections for reading.
+    /// Creates the connection pool for reading.
     pub(super) fn pool(&self) -> Pool {
         let bounded = format!(
             "{SESSION} /*M!100100 , max_statement_time = {READ_SECONDS} */ /*!80000 , max_execution_time = {READ_SECONDS}000 */"
         );
         let constraints = PoolConstraints::new(0, 4).unwrap_or_default();
         let pool = PoolOpts::new().with_constraints(constraints);
-        // Making the pool starts its tasks.
+        // Creating the pool starts its tasks.
         let _inside = self.runtime.0.as_ref().map(Runtime::enter);
         Pool::new(self.options(true).setup(vec![bounded]).pool_opts(pool))
     }
@@ -100,7 +102,8 @@ impl Link {
         let url = &self.url;
         let tls = match &url.tls {
             Tls::Off => None,
-            // As the server's own client does it by default: against listeners, not against impostors.
+            // Like the default of the server's own client: safe against eavesdropping, not against
+            // impersonation.
             Tls::Unverified => Some(
                 SslOpts::default()
                     .with_danger_accept_invalid_certs(true)
@@ -124,12 +127,12 @@ impl Link {
             .ssl_opts(tls)
     }
 
-    /// The database as it may be shown.
+    /// URL of the database, without the password.
     pub(super) fn name(&self) -> String {
         self.url.to_string()
     }
 
-    /// The database's own name.
+    /// Name of the database.
     pub(super) fn database(&self) -> &str {
         &self.url.database
     }
@@ -159,28 +162,30 @@ impl Link {
     }
 }
 
-/// The driver's errors repeat themselves on the way up: the words of the one at the root.
+/// Returns the text of the root cause. The driver's errors repeat it at each level.
 fn root(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()
         .map_or_else(String::new, ToString::to_string)
 }
 
-/// Closes a connection in good order; the server frees it at once then.
+/// Closes a connection properly, so that the server frees it at once.
 pub(super) fn close(link: &Link, connection: Conn) {
     let _ = link.run(Duration::from_secs(1), connection.disconnect());
 }
 
-/// Whether the server allows LOAD DATA LOCAL, as far as its own setting tells.
+/// Returns whether the server's settings allow LOAD DATA LOCAL.
 pub(super) async fn allows_local_infile(connection: &mut Conn) -> mysql_async::Result<bool> {
     let setting: Option<i64> = connection.query_first("SELECT @@GLOBAL.local_infile").await?;
     Ok(setting == Some(1))
 }
 
-/// Errors of a row that MySQL gives no class: a value that is none of the column's type, no partition for it, a violated CHECK.
+/// Codes of row errors without an SQLSTATE class of their own: a value of the wrong type, no
+/// matching partition, a violated CHECK.
 const OF_A_ROW: [u16; 3] = [1366, 1526, 3819];
 
-/// Whether a row was refused for what is in it: a value that does not fit, a constraint, a trigger's signal.
+/// Returns whether the server refused a row because of its content: a value that does not fit, a
+/// constraint, or a trigger's signal.
 pub(super) fn is_of_the_row(error: &mysql_async::Error) -> bool {
     match error {
         mysql_async::Error::Server(error) => {

@@ -1,4 +1,5 @@
-//! Lives and programs of a range: rows of processes, what they had before it, and their samples in it; of imports, their requests.
+//! Process lifetimes and programs in a range, from process rows, the last samples before the range,
+//! and the samples in it. For imports, their requests are used instead.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,12 +19,12 @@ use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, UsagePoint};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// When it began; of a process that is known by its requests alone, the first of them.
+/// Start of a process. For a process known only from requests, the time of the first one.
 pub(super) const STARTED: &str = "COALESCE(process.started_at, process.seen)";
 
-/// Of so few, each is looked for by itself.
+/// Up to this number of processes, samples are read process by process.
 const FEW: usize = 50;
-/// Processes that one statement names, at most.
+/// Maximum number of processes named in one statement.
 const AT_ONCE: usize = 1_000;
 
 pub(super) async fn lives(connection: &mut impl Queryable, query: &LifeQuery, now_s: i64) -> Done<Lives> {
@@ -103,7 +104,8 @@ async fn rows(
         return Ok(Vec::new());
     }
     let since = |time: &str| format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {time})");
-    // Without those of all time: of a pid, or those whose end comes after the range begins, or was not seen.
+    // The index skips most of the history: it finds the rows of a pid, or those that ended after
+    // the start of the range or have no end.
     let index = if query.pid.is_some() { "life" } else { "ended" };
     let mut sql = format!(
         "SELECT id, run_id, pid, start_ns, {}, {}, {}, name FROM process FORCE INDEX ({index}) WHERE run_id IN ({}) AND {STARTED} <= ? \
@@ -149,7 +151,8 @@ async fn rows(
         .await
 }
 
-/// What processes had last before the range. The shortest step that tells of one tells most exactly.
+/// Adds the last samples of these processes before the range. The shortest step with a sample is
+/// the most exact.
 async fn before(
     connection: &mut impl Queryable,
     carry: &mut Carry,
@@ -180,7 +183,7 @@ async fn before(
     Ok(())
 }
 
-/// Samples of some processes, or of all when none is named.
+/// Adds the samples of these processes, or of all processes if `rows` is empty.
 async fn samples(
     connection: &mut impl Queryable,
     carry: &mut Carry,
@@ -207,7 +210,7 @@ async fn samples(
     Ok(())
 }
 
-/// What the requests of a run without samples came to.
+/// Adds the requests of a run without samples.
 async fn requests(
     connection: &mut impl Queryable,
     carry: &mut Carry,
@@ -235,7 +238,7 @@ fn list(ids: impl Iterator<Item = u64>) -> String {
     ids.map(|id| id.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Of processes that have just gone, nothing.
+/// Reads the details of process rows. Rows that have just been deleted are missing.
 async fn details(connection: &mut impl Queryable, rows: &[u64]) -> Done<HashMap<u64, Details>> {
     let mut found = HashMap::new();
     type Detail = (u64, Option<String>, String, Option<u32>, Option<String>, Option<String>, Option<String>);
@@ -253,7 +256,7 @@ async fn details(connection: &mut impl Queryable, rows: &[u64]) -> Done<HashMap<
     Ok(found)
 }
 
-/// Who the processes of those rows are.
+/// Returns the identities of process rows.
 pub(super) async fn identities(
     connection: &mut impl Queryable,
     rows: &[u64],

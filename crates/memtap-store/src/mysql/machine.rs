@@ -1,4 +1,4 @@
-//! The machine's memory and its calls read back, and which machines there are.
+//! Reads the machine's memory, its calls, and the list of machines.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,8 @@ use crate::{HostRun, MachinePoint, Range, StoredHost, UsageQuery};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// In the range and steps of the query, whose process is not read.
+/// Returns the machine's samples for the range and step of the query. The process in the query is
+/// ignored.
 pub(super) async fn machine(
     connection: &mut impl Queryable,
     query: &UsageQuery,
@@ -46,7 +47,7 @@ async fn read(
     let rows: Vec<(i64, String, u64, u64, u64)> = connection.exec(sql, (run, step, from, to)).await?;
     let mut calls: HashMap<i64, Vec<(Call, CallTotals)>> = HashMap::new();
     for (at_s, name, count, requested_bytes, refused) in rows {
-        // A later version may know more of them.
+        // A later version may have stored calls that are unknown here.
         if let Some(call) = Call::from_name(&name) {
             calls.entry(at_s).or_default().push((call, CallTotals { count, requested_bytes, refused }));
         }
@@ -61,7 +62,7 @@ async fn read(
     Ok(points.collect())
 }
 
-/// From a row's second column on.
+/// Reads a sample, from the second column on.
 fn stored(row: &Row) -> MachinePoint {
     let number = |index: usize| row.get::<u64, _>(index).unwrap_or(0);
     let share = |index: usize| row.get::<Option<f64>, _>(index).flatten();

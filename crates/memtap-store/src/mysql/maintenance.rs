@@ -1,4 +1,4 @@
-//! What is done with a whole database of a server on demand. Only the tables that memtap makes are looked at or written anew.
+//! Maintenance of a database on a server. Only memtap's tables are read or rewritten.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use super::url::MysqlUrl;
 use crate::StoreError;
 use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
 
-/// A table of many millions of rows is read from end to end, or written anew.
+/// Time limit. It is enough to read or rewrite a table of many millions of rows.
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-/// What the rows rely on, as what is wrong and the rows that are. What has no process told of none: the original's rows are such.
+/// References between rows, as a description and the rows that may break it. Requests without a
+/// process id are rows of the original system and are not errors.
 const RELATIONS: &[(&str, &str)] = &[
     (
         "requests without their process",
@@ -44,13 +45,14 @@ const RELATIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A delivery is there as a whole or not at all: then a machine has as many requests as its runs count.
+/// Finds hosts whose number of stored requests differs from the sum that their runs counted.
+/// Deliveries are atomic, so both must be equal.
 const COUNTS: &str = "SELECT counted.hostname, counted.requests, COALESCE(found.requests, 0) FROM \
     (SELECT hostname, CAST(SUM(`rows`) AS SIGNED) AS requests FROM run GROUP BY hostname) AS counted LEFT JOIN \
     (SELECT host, COUNT(*) AS requests FROM memory_usage WHERE id > (SELECT original_last_id FROM memtap_schema) GROUP BY host) AS found \
     ON found.host = counted.hostname WHERE counted.requests <> COALESCE(found.requests, 0)";
 
-/// A connection to tables that are this memtap's.
+/// A connection to a database with this memtap's tables.
 struct Database {
     link: Link,
     connection: Conn,
@@ -87,27 +89,27 @@ pub(crate) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
     })
 }
 
-pub(crate) fn check(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Checked, StoreError> {
+pub(crate) fn check(url: &MysqlUrl, progress: &dyn Fn(&str)) -> Result<Checked, StoreError> {
     let mut database = Database::open(url)?;
     let mut checked = Checked { requests: 0, findings: database.missing_parts()? };
-    // Each relies on what was looked at before.
+    // Each step relies on the ones before.
     if checked.findings.is_empty() {
-        checked.findings = database.damaged_tables(tell)?;
+        checked.findings = database.damaged_tables(progress)?;
     }
     if checked.findings.is_empty() {
-        tell("references between rows");
+        progress("references between rows");
         checked.findings = database.broken_relations()?;
         checked.requests = database.query("SELECT COUNT(*) FROM memory_usage")?.pop().unwrap_or(0);
     }
     Ok(checked)
 }
 
-/// The server writes each table anew beside the old one, which stays in use meanwhile.
-pub(crate) fn compact(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
+/// The server copies each table; the old one stays in use meanwhile.
+pub(crate) fn compact(url: &MysqlUrl, progress: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
     let mut database = Database::open(url)?;
     let before = database.bytes()?;
     for name in tables_of_ours() {
-        tell(name);
+        progress(name);
         let failed = database.administer(&format!("OPTIMIZE TABLE `{name}`"))?;
         if let Some(reason) = failed.into_iter().next() {
             return Err(database.link.mysql(false, reason, "See the server's log"));
@@ -117,7 +119,7 @@ pub(crate) fn compact(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Compacted, 
 }
 
 impl Database {
-    /// Makes and changes nothing.
+    /// Connects without creating or changing anything.
     fn open(url: &MysqlUrl) -> Result<Self, StoreError> {
         let link = Link::new(url)?;
         let connection = link.connect(true)?;
@@ -142,7 +144,7 @@ impl Database {
         }
     }
 
-    /// What follows sees one state of the database, whoever writes meanwhile.
+    /// Begins a transaction with a consistent snapshot, so that concurrent writes do not matter.
     fn begin(&mut self) -> Result<(), StoreError> {
         self.link.write(self.connection.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
     }
@@ -151,7 +153,7 @@ impl Database {
         self.link.run(WITHIN, self.connection.query(sql))
     }
 
-    /// What a statement on a whole table complains of.
+    /// Runs a statement on a whole table and returns the errors that it reports.
     fn administer(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
         let rows: Vec<Row> = self.query(sql)?;
         let rows = rows.into_iter().map(mysql_async::from_row::<(String, String, String, String)>);
@@ -185,7 +187,8 @@ impl Database {
         Ok(rows.into_iter().map(machine).collect())
     }
 
-    /// Tables, views, columns and indexes; and the engine, without which a delivery that is cut short would leave a part.
+    /// Checks tables, views, columns, indexes and the engine. Without InnoDB, an interrupted
+    /// delivery would be stored in part.
     fn missing_parts(&mut self) -> Result<Vec<String>, StoreError> {
         let tables: Vec<(String, Option<String>)> = self.query(
             "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
@@ -218,10 +221,10 @@ impl Database {
         Ok(findings)
     }
 
-    fn damaged_tables(&mut self, tell: &dyn Fn(&str)) -> Result<Vec<String>, StoreError> {
+    fn damaged_tables(&mut self, progress: &dyn Fn(&str)) -> Result<Vec<String>, StoreError> {
         let mut findings = Vec::new();
         for name in tables_of_ours() {
-            tell(name);
+            progress(name);
             findings.extend(self.administer(&format!("CHECK TABLE `{name}`"))?);
         }
         Ok(findings)

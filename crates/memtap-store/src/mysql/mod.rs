@@ -1,4 +1,5 @@
-//! MySQL and MariaDB: a database that several machines may write into, and the original system's users know.
+//! MySQL and MariaDB: a server database that several machines can share. It is also the original
+//! system's database.
 
 mod filter;
 mod findings;
@@ -29,21 +30,21 @@ use retention::Retention;
 pub use url::MysqlUrl;
 use writer::Writer;
 
-/// Between two looks at how large the tables are: the server counts that slowly.
+/// Time between two queries for the size of the tables: they are slow.
 const SIZE_EVERY: Duration = Duration::from_secs(60);
-/// The server's code for a database that is not there.
+/// Server error code for an unknown database.
 const UNKNOWN_DATABASE: u16 = 1049;
 
-/// The writing side.
+/// Writing side of the store.
 pub(crate) struct Mysql {
     link: Link,
     connection: Option<Conn>,
     writer: Writer,
     retention: Retention,
     clock: Clock,
-    /// The tables are as this version has them.
+    /// True once the tables have this version's schema.
     prepared: bool,
-    /// Who wrote last: host and run.
+    /// Host and run of the last delivery.
     ours: Option<(String, u64)>,
     rows: u64,
     bytes: u64,
@@ -51,7 +52,8 @@ pub(crate) struct Mysql {
 }
 
 impl Mysql {
-    /// A server that is away may come back, and what comes until then waits; all else is an error.
+    /// Opens the store. If the server is unavailable, this succeeds with a warning, and data is
+    /// queued until the server is back. Other errors are returned.
     pub(crate) fn open(url: &MysqlUrl, settings: &Settings) -> Result<Self, StoreError> {
         let mut store = Self {
             link: Link::new(url)?,
@@ -72,7 +74,7 @@ impl Mysql {
         Ok(store)
     }
 
-    /// The connection, made anew after a failure, to tables that are ours.
+    /// Returns the connection, reconnecting after a failure. Prepares the tables first.
     fn connection(&mut self) -> Result<&mut Conn, StoreError> {
         if self.connection.is_none() {
             let mut connection = self.connect()?;
@@ -108,7 +110,7 @@ impl Mysql {
         }
     }
 
-    /// Runs on the connection; one that failed is not used again.
+    /// Runs `work` on the connection. After a failure, the connection is not used again.
     fn on_connection<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Writer, &mut Conn) -> mysql_async::Result<T>,
@@ -138,7 +140,7 @@ impl Mysql {
     }
 }
 
-/// Pages of requests, without a writer: the tables are taken as they are.
+/// Opens a reader without a writer. The tables are not prepared.
 pub(crate) fn reader(url: &MysqlUrl, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
     Ok(Arc::new(MysqlReader::new(&Link::new(url)?, clock)))
 }

@@ -1,4 +1,4 @@
-//! Rows of processes: their books, their samples, and OOM kills.
+//! Writes process rows, their accounts and samples, and OOM kills.
 
 use memtap_ledger::{OomReport, ProcessSummary};
 use memtap_model::{CALLS, WallClock};
@@ -22,7 +22,7 @@ const OOM_KILL: &str = "INSERT INTO oom_kill (timestamp, host, process_id, victi
     anonymous_bytes, file_bytes, shmem_bytes, swap_bytes) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// Between two tellings of what a living process's calls came to.
+/// Minimum time between two writes of a running process's call totals.
 const CALLS_EVERY_S: i64 = 10;
 
 pub(super) async fn update(
@@ -142,7 +142,7 @@ pub(super) async fn oom_kill(
     connection.exec_batch(sql, before.collect::<Vec<_>>()).await
 }
 
-/// At most so many characters, as the column takes them.
+/// Truncates a text to the number of characters that its column holds.
 fn cut(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
 }

@@ -1,4 +1,4 @@
-//! Pages of requests.
+//! Reader of the database, and pages of requests.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     UsagePoint, UsageQuery,
 };
 
-/// The original's rows may have NULL, and a time or a pid that is none.
+/// In rows of the original system, values may be NULL, and a time or a pid may be invalid.
 const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0), \
     CAST(LEAST(GREATEST(COALESCE(pid, 0), 0), 4294967295) AS UNSIGNED), tid, COALESCE(process_name, ''), name_bytes, my_call, \
     COALESCE(memory_size, 0), requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host \
@@ -33,8 +33,9 @@ impl MysqlReader {
         Self { link: link.clone(), pool: link.pool(), clock }
     }
 
-    /// Answers a question, told the second up to which the history has aged, from the database as it is at one moment: what is put together meanwhile is not told
-    /// twice.
+    /// Runs a query in one transaction with a consistent snapshot, so that samples rolled up
+    /// meanwhile are not counted twice. The query also receives the second from which ages are
+    /// counted.
     fn ask<T>(
         &self,
         answer: impl AsyncFnOnce(&mut Transaction<'_>, i64) -> mysql_async::Result<T>,
@@ -53,7 +54,7 @@ impl MysqlReader {
     }
 }
 
-/// As the server can count them.
+/// Converts a limit to a number that the server accepts, even plus one.
 pub(super) fn limit(asked: usize) -> u64 {
     u64::try_from(asked).unwrap_or(u64::MAX).min(i64::MAX as u64 - 1)
 }
@@ -127,7 +128,7 @@ impl Reader for MysqlReader {
     }
 }
 
-/// `None` when a column has what memtap writes into none.
+/// Reads a request. Returns `None` if a column has a value that memtap does not write.
 fn stored(mut row: Row) -> Option<(u64, StoredRequest)> {
     fn get<T: mysql_async::prelude::FromValue>(row: &mut Row, index: usize) -> Option<T> {
         row.take_opt(index)?.ok()

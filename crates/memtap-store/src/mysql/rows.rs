@@ -1,11 +1,11 @@
-//! A request as a row of `memory_usage`: for LOAD DATA, and for INSERT.
+//! Formats a request as a row of `memory_usage`, for LOAD DATA and for INSERT.
 
 use std::fmt::Write as _;
 
 use memtap_ledger::BookedRequest;
 use memtap_model::{Comm, Outcome, WallClock};
 
-/// The columns, in the order of [`fields`].
+/// Columns in the order of [`fields`].
 pub(super) const COLUMNS: [&str; 18] = [
     "host",
     "pid",
@@ -27,12 +27,12 @@ pub(super) const COLUMNS: [&str; 18] = [
     "name_bytes",
 ];
 
-/// One value; text and bytes are strangers'.
+/// Value of a column. Text and bytes are not trusted.
 enum Field<'a> {
     Null,
     Signed(i64),
     Unsigned(u64),
-    /// Of a column whose default is 0.
+    /// A number in a column whose default is 0.
     Few(u32),
     Text(&'a str),
     Time(WallClock),
@@ -45,12 +45,12 @@ impl Field<'_> {
     }
 }
 
-/// Writes rows; remembers the text of the last second and of the last name.
+/// Formats rows. Caches the text of the last second and of the last name.
 pub(super) struct Rows<'a> {
     host: &'a str,
     clock: Clock,
     name: (Comm, String),
-    /// Which of [`COLUMNS`] lines have.
+    /// For each of [`COLUMNS`], whether lines contain it.
     has: [bool; COLUMNS.len()],
 }
 
@@ -64,8 +64,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Of lines for these requests, leaves out the columns in which none has more than the column's default: the server reads each.
-    /// Gives those that are left.
+    /// Selects the columns for lines of these requests: columns in which all values are the default
+    /// are omitted, since the server parses each. Returns the selected columns.
     pub(super) fn leave_out(&mut self, requests: &[(&BookedRequest, u64)]) -> Vec<&'static str> {
         let mut has = [false; COLUMNS.len()];
         for (booked, process) in requests {
@@ -80,7 +80,8 @@ impl<'a> Rows<'a> {
         COLUMNS.into_iter().zip(has).filter(|(_, has)| *has).map(|(name, _)| name).collect()
     }
 
-    /// A line for LOAD DATA: columns between tabs, `\N` for NULL, the name's bytes in hexadecimal.
+    /// Appends a line for LOAD DATA: columns separated by tabs, `\N` for NULL, name bytes in
+    /// hexadecimal.
     pub(super) fn line(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
         let (mut first, clock, mut has) = (true, &mut self.clock, self.has.iter());
         fields(self.host, &mut self.name, booked, process, |field| {
@@ -103,7 +104,8 @@ impl<'a> Rows<'a> {
         out.push('\n');
     }
 
-    /// The values for INSERT, in brackets. Text is written in hexadecimal: nothing of it can end the literal.
+    /// Appends the values for INSERT, in parentheses. Text is written in hexadecimal, so it cannot
+    /// end the literal.
     pub(super) fn values(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
         let (mut first, clock) = (true, &mut self.clock);
         out.push('(');
@@ -180,7 +182,7 @@ fn fields(
 }
 
 fn number_to(out: &mut String, number: impl std::fmt::Display) {
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write!(out, "{number}");
 }
 
@@ -192,7 +194,7 @@ fn hexadecimal(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// As LOAD DATA reads it with its usual escapes.
+/// Escapes text for LOAD DATA.
 fn escaped(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -206,7 +208,7 @@ fn escaped(text: &str, out: &mut String) {
     }
 }
 
-/// Times as text, `2026-01-01 00:00:00.000000` in UTC; the day and the second are kept for the next.
+/// Formats times as `2026-01-01 00:00:00.000000` in UTC. Caches the text of the last second.
 #[derive(Default)]
 pub(super) struct Clock {
     second: i64,
@@ -215,7 +217,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn write(&mut self, time: WallClock, out: &mut String) {
-        // What a DATETIME can hold; only hostile times are beyond.
+        // Clamped to 1900, so that a DATETIME holds it. Only hostile times are earlier.
         let microseconds = time.0.div_euclid(1000).max(-2_208_988_800_000_000);
         let second = microseconds.div_euclid(1_000_000);
         if second != self.second || self.text.is_empty() {
@@ -229,7 +231,7 @@ impl Clock {
     }
 }
 
-/// A time as text.
+/// Formats a time for SQL.
 pub(super) fn text_of(time: WallClock) -> String {
     let mut text = String::new();
     Clock::default().write(time, &mut text);

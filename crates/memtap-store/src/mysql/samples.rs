@@ -1,4 +1,5 @@
-//! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, deleted as they age, and read back.
+//! Samples of usage, of the machine and of its calls: written once a second, rolled up into longer
+//! steps, deleted by age, and read.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -15,16 +16,17 @@ use crate::{AllProcesses, UsagePoint, UsageQuery, machine};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Process 0 of a run: all its processes together.
+/// Process id for the sum over all processes of a run.
 pub(super) const ALL: u64 = 0;
-/// Samples of one process, or of some: by their own index, whatever the server knows of the table.
+/// Samples of one or several processes. The hint forces the right index, whatever the server's
+/// statistics are.
 pub(super) const OF_PROCESS: &str = "usage_sample FORCE INDEX (`process`)";
-/// Rows that are deleted at once, at most.
+/// Maximum number of rows deleted at once.
 const ROWS_AT_ONCE: i64 = 5_000;
-/// Longer steps that are made at once, at most.
+/// Maximum number of longer steps written at once.
 const STEPS_AT_ONCE: i64 = 60;
 
-/// Of all processes' calls.
+/// Calls of all processes.
 pub(super) const CALL: Samples = calls("my_call");
 const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 
@@ -35,12 +37,13 @@ const MYSQL: Dialect = Dialect {
     new: |column| format!("VALUES({column})"),
 };
 
-/// How a row is inserted: written once, said at each tick and for each process.
+/// Cached INSERT statements: they are executed at each tick for each process.
 static INSERT_USAGE: LazyLock<String> = LazyLock::new(|| USAGE.insert(&MYSQL));
 static INSERT_MACHINE: LazyLock<String> = LazyLock::new(|| MACHINE.insert(&MYSQL));
 static INSERT_CALL: LazyLock<String> = LazyLock::new(|| CALL.insert(&MYSQL));
 
-/// The second of a sample: never before the run's last one. A clock that is set back by more than a second begins another run.
+/// Returns the second of a sample, but not one before the run's last sample. If the clock is set
+/// back by more than a second, another run begins.
 pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
     let at_s = tick.0.div_euclid(1_000_000_000);
     connection
@@ -50,7 +53,8 @@ pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> 
     Ok(known.unwrap_or(at_s))
 }
 
-/// The sample of a process in the second `at_s`; its row must not have been brought up to date yet.
+/// Writes the sample of a process in the second `at_s`. Call it before updating the process row,
+/// which has the previous totals.
 pub(super) async fn process(
     connection: &mut Conn,
     run: u64,
@@ -65,14 +69,14 @@ pub(super) async fn process(
     let known: Option<Row> = connection.exec_first(known, (text_of(summary.started_at), id)).await?;
     let is_old = known.as_ref().and_then(|row| row.get(7)).unwrap_or(false);
     let mut before = counters(known.as_ref());
-    // Of a process that is older than the run, the faults of before are no part of the first step.
+    // For a process older than the run, page faults before the run do not count in the first step.
     if is_old {
         before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
     }
     usage_row(connection, (run, at_s, id), &told, before).await
 }
 
-/// The sample of all processes of the run together, of the machine, and of the calls.
+/// Writes the samples of all processes of the run together, of the machine, and of the calls.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
     let told = Told::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, lost FROM run WHERE id = ?";
@@ -91,7 +95,7 @@ pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllPro
     Ok(())
 }
 
-/// `lost`: what had been lost when the run was told of last.
+/// Writes the machine's sample. `lost`: number of lost requests at the previous sample.
 async fn machine_row(
     connection: &mut Conn,
     (run, at_s): (u64, i64),
@@ -135,7 +139,7 @@ async fn call_rows(connection: &mut Conn, (run, at_s): (u64, i64), all: &AllProc
     connection.exec_batch(sql, known).await
 }
 
-/// A row's first columns; zero where there is none.
+/// Reads the first columns of a row; zero without a row.
 fn counters(row: Option<&Row>) -> Counters {
     std::array::from_fn(|index| row.and_then(|row| row.get(index)).unwrap_or(0))
 }
@@ -151,7 +155,8 @@ async fn usage_row(
     connection.exec_drop(INSERT_USAGE.as_str(), values).await
 }
 
-/// Puts together and deletes a bounded piece of this machine's samples; gives whether there was any. `current` is the run that still writes.
+/// Rolls up and deletes a bounded number of this machine's samples. Returns whether there was
+/// anything to do. `current` is the run that is being written.
 pub(super) async fn keep(
     connection: &mut Conn,
     host: &str,
@@ -176,8 +181,9 @@ pub(super) async fn keep(
     Ok(worked)
 }
 
-/// Deletes a bounded piece of a table's rows of one length that are older than `age`, of all runs of this machine. What is not yet in the
-/// next longer step stays. A run whose clock was ahead ages by its own last second: its times only go on.
+/// Deletes a bounded number of rows of one step length that are older than `age`, from all runs of
+/// this machine, if they have been rolled up. If a run's clock is ahead of `now_s`, ages count from
+/// the run's last sample, since times within a run only increase.
 async fn delete_old(
     connection: &mut Conn,
     table: &str,
@@ -207,8 +213,9 @@ async fn delete_old(
     Ok(!runs.is_empty())
 }
 
-/// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
-/// second) the rest too, of one that goes on only whole steps.
+/// Rolls up new samples of one step length into the next longer one. For a run that has ended,
+/// `end` is its last second and everything is rolled up. For a running one, only complete steps
+/// are.
 async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
@@ -220,7 +227,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         Some(_) => complete,
         None => complete - complete.rem_euclid(longer),
     };
-    // A second that tells of the machine tells of its processes.
+    // Each second with a machine sample also has a usage sample.
     let sql = "SELECT MIN(at_s) FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ?";
     let first: Option<Option<i64>> = connection.exec_first(sql, (run, step, rolled, complete)).await?;
     let pointer = format!("UPDATE run SET rolled_{longer} = ? WHERE id = ?");
@@ -231,7 +238,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         return Ok(false);
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
-    // Both or none: what was added is not added again.
+    // One transaction, so that nothing is added twice.
     connection.query_drop("START TRANSACTION").await?;
     let numbers =
         [run.to_string(), step.to_string(), rolled.to_string(), until.to_string(), longer.to_string()];
@@ -244,7 +251,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
     Ok(true)
 }
 
-/// Of one pid or of all, from the steps that fit.
+/// Reads usage of one pid or of all processes, from the steps that fit the query.
 pub(super) async fn usage(
     connection: &mut impl Queryable,
     query: &UsageQuery,
@@ -269,7 +276,8 @@ pub(super) async fn usage(
             samples.extend(rows.iter().map(|row| sample(row, &host)));
         }
     }
-    // Lives of one pid follow each other; within a life the rows are in order already.
+    // A pid may belong to several processes, one after the other. Within each, the rows are already
+    // in order.
     samples.sort_by_key(|sample| sample.at_s);
     Ok(merge(samples, width))
 }
@@ -278,7 +286,7 @@ fn sample(row: &Row, host: &str) -> Sample {
     Sample { host: host.to_owned(), at_s: row.get::<i64, _>(0).unwrap_or(0), point: point(row, 1) }
 }
 
-/// The columns of a sample, from the `first` on.
+/// Reads a sample, from column `first` on.
 pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
     let number = |index: usize| row.get::<u64, _>(first + index).unwrap_or(0);
     UsagePoint {
@@ -301,7 +309,8 @@ pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
     }
 }
 
-/// What a process had last before that second. The shortest step that tells of it tells most exactly.
+/// Returns the last sample of a process before this second. The shortest step with a sample is the
+/// most exact.
 async fn last_before(
     connection: &mut impl Queryable,
     run: u64,
@@ -321,12 +330,13 @@ async fn last_before(
     Ok(None)
 }
 
-/// A run whose samples may be asked for, with the row of the process.
+/// A run with samples in the range, and the row of the process in it.
 pub(super) struct Life {
     pub(super) run: u64,
     process: u64,
     pub(super) host: String,
-    /// Up to where its samples are in each step but the first.
+    /// For each step length but the first: the second up to which samples have been rolled up into
+    /// it.
     pub(super) rolled: [i64; 4],
     ended_s: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! `mysql://USER:PASSWORD@HOST:PORT/DATABASE?tls=...`: parsed, and shown without its secret.
+//! Parses `mysql://USER:PASSWORD@HOST:PORT/DATABASE?tls=...`, and formats it without the password.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::StoreError;
 const DEFAULT_PORT: u16 = 3306;
 const ENCODE: &str = "cannot parse the mysql:// URL (in a user or password, write / as %2F, @ as %40, : as %3A, # as %23 and ? as %3F)";
 
-/// A MySQL or MariaDB database.
+/// URL of a MySQL or MariaDB database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MysqlUrl {
     pub(super) user: String,
@@ -19,17 +19,18 @@ pub struct MysqlUrl {
     pub(super) tls: Tls,
 }
 
-/// Whether the connection is encrypted, and whom it trusts.
+/// Encryption of the connection and verification of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tls {
     Off,
-    /// Encrypted; the server may be anybody.
+    /// Encrypted, but the server's identity is not verified.
     Unverified,
-    /// Encrypted, and the server's certificate must be of this authority, or of the web's.
+    /// Encrypted, and the server's certificate is verified: with this authority's certificate, or
+    /// without one, with the public authorities.
     Verified(Option<PathBuf>),
 }
 
-/// Text that is never shown.
+/// Text that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(String);
 
@@ -46,10 +47,10 @@ impl fmt::Debug for Secret {
 }
 
 impl MysqlUrl {
-    /// From its parts, as the original system's settings have them.
+    /// Builds the URL from its parts, as in the original system's settings.
     ///
     /// # Errors
-    /// When a name is missing.
+    /// If the host, the user or the database is empty.
     pub fn of(
         host: &str,
         port: Option<u16>,
@@ -72,10 +73,11 @@ impl MysqlUrl {
         })
     }
 
-    /// Reads the URL; errors repeat none of it.
+    /// Parses a URL. Errors do not repeat any part of it.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         let url = url::Url::parse(text).map_err(|_| StoreError::Url(ENCODE))?;
-        // A password with a / in it ends the host's part there: its end would be taken for a database, and shown.
+        // An unencoded / in the password ends the host part: the end of the password would be taken
+        // for the database and displayed.
         let path = url.path().trim_start_matches('/');
         if path.contains(['/', '@']) || url.fragment().is_some() {
             return Err(StoreError::Url(ENCODE));
@@ -110,7 +112,8 @@ impl MysqlUrl {
         Ok(parsed)
     }
 
-    /// The file with the certificate of the authority that the server's certificate is checked against.
+    /// File with the certificate of the authority that the server's certificate is verified
+    /// against.
     #[must_use]
     pub fn authority(&self) -> Option<&Path> {
         match &self.tls {
@@ -119,7 +122,8 @@ impl MysqlUrl {
         }
     }
 
-    /// Names the database among all others, for what belongs to it: letters, digits and dashes.
+    /// Returns a file name for data that belongs to this database: letters, digits, dots and
+    /// dashes. It is unique for each database.
     #[must_use]
     pub fn slug(&self) -> String {
         let text = format!("{}-{}-{}", self.host, self.port, self.database);

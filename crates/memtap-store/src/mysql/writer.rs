@@ -1,4 +1,4 @@
-//! A delivery in, rows out: one transaction.
+//! Writes deliveries, one transaction each.
 
 use std::collections::HashMap;
 
@@ -16,32 +16,32 @@ use crate::{Appended, Delivery, Run};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Ids kept in memory; beyond that they are looked up anew.
+/// Maximum number of cached ids. Beyond that, the cache is cleared and ids are looked up again.
 const IDS_KEPT: usize = 100_000;
-/// Bytes of one INSERT, about; servers take a MiB at the least.
+/// Approximate size of an INSERT statement. Servers accept at least 1 MiB.
 const INSERT_BYTES: usize = 512 << 10;
-/// Bytes handed to the driver at once.
+/// Size of a piece handed to the driver.
 const PIECE: usize = 64 << 10;
 
-/// What the writer knows between two deliveries.
+/// State of the writer between two deliveries.
 #[derive(Default)]
 pub(super) struct Writer {
-    /// Rows of processes of `run`.
+    /// Ids of process rows of `run`.
     pub(super) ids: HashMap<ProcessId, u64>,
     pub(super) run: Option<u64>,
-    /// When it was told last, in seconds, what each process's calls came to.
+    /// Second at which each process's call totals were last written.
     pub(super) called: HashMap<u64, i64>,
-    /// LOAD DATA LOCAL is allowed, as far as is known.
+    /// False once the server has rejected LOAD DATA LOCAL.
     pub(super) loads: bool,
 }
 
 impl Writer {
-    /// After a failure nothing is known of what the transaction did.
+    /// Clears the state: after a failure, the outcome of the transaction is unknown.
     pub(super) fn forget(&mut self) {
         *self = Self { loads: self.loads, ..Self::default() };
     }
 
-    /// Writes a delivery; gives what became of it, and how many requests came.
+    /// Writes a delivery. Returns its outcome and the number of written requests.
     pub(super) async fn deliver(
         &mut self,
         connection: &mut Conn,
@@ -81,7 +81,7 @@ impl Writer {
                 processes::update(self, connection, id, summary, batch.tick, sampled).await?;
             }
             for report in &batch.oom_kills {
-                // It may have ended in this tick.
+                // The victim may have ended in this tick.
                 let victim = match &report.victim {
                     Some(victim) => {
                         let (process, name) = (victim.process, victim.name.to_text());
@@ -114,7 +114,7 @@ impl Writer {
         }
     }
 
-    /// The row of a process life, made when it has none.
+    /// Returns the row id of a process, and creates the row if there is none.
     async fn row(
         &mut self,
         connection: &mut Conn,
@@ -135,7 +135,8 @@ impl Writer {
         Ok(id)
     }
 
-    /// By LOAD DATA, where the server allows it and takes every row as it is; else by INSERT.
+    /// Inserts requests with LOAD DATA if the server allows it and accepts every row unchanged,
+    /// otherwise with INSERT.
     async fn requests(
         &mut self,
         connection: &mut Conn,
@@ -179,7 +180,8 @@ impl Writer {
     }
 }
 
-/// Notes that the run's delivery is being written; `false` when it has been already. The run's row is then this session's until the end.
+/// Begins a delivery: locks the run's row until the end of the transaction, and creates it if
+/// needed. Returns `false` if the delivery was already written.
 async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
     let last: Option<u64> =
         connection.exec_first("SELECT last_sequence FROM run WHERE id = ? FOR UPDATE", (run.id,)).await?;
@@ -192,7 +194,8 @@ async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
     Ok(true)
 }
 
-/// Whether all rows are in as they are. With LOCAL the server turns a value that does not fit into a warning, and changes it.
+/// Loads the rows. Returns `false` if any row was changed or skipped: with LOCAL, the server turns
+/// errors into warnings and adjusts the values.
 async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRequest, u64)]) -> Done<bool> {
     let columns = rows.leave_out(requests);
     let mut pieces = vec![String::with_capacity(PIECE + 1024)];
@@ -220,7 +223,7 @@ async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRe
     Ok(connection.affected_rows() == requests.len() as u64 && connection.get_warnings() == 0)
 }
 
-/// Inserts rows; when the server refuses one for what is in it, all others.
+/// Inserts rows. If the server refuses one because of its content, all others are still inserted.
 async fn insert(connection: &mut Conn, values: &[String], appended: &mut Appended) -> Done<()> {
     let columns = COLUMNS.map(|name| format!("`{name}`")).join(", ");
     let mut parts = vec![values];

@@ -1,31 +1,33 @@
-//! What is deleted, a bounded piece at a time: what belongs together goes in one transaction.
+//! Deletes rows, a bounded number at a time. Rows that belong together are deleted in one
+//! transaction.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::StoreError;
 use crate::steps::SHORT_LIFE_S;
 
-/// How many requests there are: there are no holes between the first and the last. One aggregate of both ends would read all of them.
+/// SQL for the number of requests: ids have no gaps. A single aggregate over both ends would read
+/// all rows.
 pub(super) const REQUESTS: &str =
     "SELECT coalesce((SELECT max(id) FROM request) - (SELECT min(id) FROM request) + 1, 0)";
 
-/// A process that lived as long, in nanoseconds, is kept as long as samples are.
+/// A process with at least this lifetime, in nanoseconds, is kept as long as its samples.
 pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
 
-/// Rows of who, what and name that are looked at together.
+/// Rows of who, what and name that are examined together.
 const SHARED_AT_ONCE: i64 = 5_000;
-/// Processes deleted at once for one reason, at most.
+/// Maximum number of processes deleted by one statement.
 const LIVES_AT_ONCE: i64 = 2_000;
 
-/// What went.
+/// Deleted rows.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     pub(super) requests: u64,
-    /// Rows of processes.
+    /// Ids of process rows.
     pub(super) processes: Vec<i64>,
-    /// Rows of who, what and name: the writer may have them in mind.
+    /// Rows of who, what and name. The writer may have cached their ids.
     pub(super) shared: usize,
-    /// Rows of samples, or samples that became longer ones.
+    /// Samples were deleted or rolled up.
     pub(super) samples: bool,
 }
 
@@ -35,12 +37,14 @@ impl Gone {
     }
 }
 
-/// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
+/// A time further in the future than this (a day, in nanoseconds) comes from a clock that was
+/// ahead.
 const AHEAD: i64 = 86_400 * 1_000_000_000;
 
-/// The first request that is not too old; `None` when nothing is too old. Only what comes before every younger one counts as old: an old
-/// recording may have been imported, and nothing younger may go with it. What was written while the clock was ahead says nothing of its age;
-/// it is as old as what comes next.
+/// Returns the first request that is not too old, or `None` if no request is too old. A request
+/// counts as old only if it precedes all younger ones: an old recording may have been imported, and
+/// deleting it must not delete younger requests. Requests written while the clock was ahead are as
+/// old as the next ones.
 pub(super) fn first_young(
     connection: &Connection,
     now: i64,
@@ -58,13 +62,15 @@ pub(super) fn first_young(
     Ok(Some(first(next, [old, young])?.unwrap_or(i64::MAX)))
 }
 
-/// When the first request was made: processes that ended before have none. Without requests, the end of time.
+/// Returns the time of the first request. Processes that ended before have no requests. Returns the
+/// maximum if there are no requests.
 pub(super) fn first_time(connection: &Connection) -> Result<i64, StoreError> {
     let sql = "SELECT time_ns FROM request ORDER BY id LIMIT 1";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
 }
 
-/// Deletes at most `rows` requests before `end`, oldest first, with everything that refers to them. Returns how many were deleted.
+/// Deletes at most `rows` requests before `end`, oldest first, and the rows that refer to them.
+/// Returns the number of deleted requests.
 pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Result<u64, StoreError> {
     let first = "SELECT min(id) FROM request";
     let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
@@ -80,7 +86,7 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> R
                 .prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?
                 .execute([end])?;
         }
-        // The mark whose rows are only partly gone stays.
+        // Keep the batch row that still has requests.
         let marks =
             "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
         connection.prepare_cached(marks)?.execute([end])?;
@@ -88,7 +94,7 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> R
     })
 }
 
-/// Runs `work` in one transaction: the caller's, where there is one.
+/// Runs `work` in a transaction, or in the caller's transaction if there is one.
 fn together<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T, StoreError>,
@@ -102,13 +108,13 @@ fn together<T>(
     Ok(done)
 }
 
-/// How far [`Sweep::step`] has come in each of its tables.
+/// Position of [`Sweep::step`] in each table.
 #[derive(Debug, Default)]
 pub(super) struct Sweep([i64; 3]);
 
 impl Sweep {
-    /// Deletes threads, words of calls and names that no request is of any more, among the next rows of each table. After the last row it
-    /// begins again with the first, so that each is looked at in turn.
+    /// Deletes unused rows (threads, call arguments and names that no request refers to) among the
+    /// next rows of each table. After the last row, it starts from the first again.
     pub(super) fn step(&mut self, connection: &Connection) -> Result<usize, StoreError> {
         let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
         let nameless = "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)";
@@ -129,9 +135,10 @@ impl Sweep {
     }
 }
 
-/// Processes of which nothing is left to tell: short ones whose last time is before `short`, all whose last time is before `long`; that is
-/// when they ended, or, where the end was not seen (as when memtap itself was ended), when they were seen last. A process goes with its
-/// samples, or not at all.
+/// Deletes processes without requests: short-lived ones whose last time is before `short`, and all
+/// whose last time is before `long`. The last time is the end, or, if the end was not observed (for
+/// example because memtap was stopped), the last time seen. A process is deleted in one transaction
+/// with its samples.
 pub(super) fn delete_processes(
     connection: &Connection,
     short: i64,
@@ -168,7 +175,7 @@ pub(super) fn delete_processes(
     Ok(gone)
 }
 
-/// Kills are few and small: only their age counts.
+/// Deletes OOM kills by age alone: they are few and small.
 pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
     let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
     let together = connection.unchecked_transaction()?;
@@ -184,7 +191,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    /// What fails on the way stands for whatever ends memtap there.
+    /// An error in the middle of a deletion stands for any interruption of memtap.
     #[test]
     fn what_belongs_together_goes_together_or_stays() {
         let mut connection = Connection::open_in_memory().unwrap();

@@ -1,4 +1,4 @@
-//! Which requests are meant: the filters of a query as SQL.
+//! Filters of a request query as SQL.
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -7,16 +7,17 @@ use super::lives::STARTED;
 use crate::{RequestQuery, StoreError};
 use memtap_model::WallClock;
 
-/// As many rows are sorted in a moment.
+/// Maximum number of rows that are cheap to sort.
 const FEW: i64 = 10_000;
 
-/// The first request of that time or later, as far as the marks tell.
+/// SQL for the lowest request id that can have this time or a later one, from the table `batch`.
 const FIRST: &str = "coalesce((SELECT min(first_id) FROM batch WHERE to_ns >= ?), 9223372036854775807)";
-/// The one after the last before that time.
+/// SQL for the request id after the last one that can be earlier than this time.
 const END: &str = "coalesce((SELECT first_id FROM batch WHERE first_id > \
     (SELECT max(first_id) FROM batch WHERE from_ns < ?) ORDER BY first_id LIMIT 1), 9223372036854775807)";
 
-/// Between which requests those of a range are.
+/// Returns the lowest id (inclusive) and the highest id (exclusive) that requests in the range can
+/// have.
 pub(super) fn places(
     connection: &Connection,
     from: WallClock,
@@ -27,28 +28,30 @@ pub(super) fn places(
     Ok(statement.query_row([from.0, to.0], |row| Ok([row.get(0)?, row.get(1)?]))?)
 }
 
-/// Whether requests of other machines may be there. Where all are of one, nothing has to be looked for by its name. Run 0 is of an older
-/// version's rows, which are the first if there are any.
+/// Returns whether there may be requests of other machines. If not, the query needs no condition on
+/// the host name. Run 0 stands for rows of an older version; its processes have the lowest ids.
 fn has_others(connection: &Connection, host: &str) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE hostname <> ?1 AND (id <> 0 OR 0 = (SELECT run_id FROM process ORDER BY id LIMIT 1)))";
     Ok(connection.prepare_cached(sql)?.query_row([host], |row| row.get(0))?)
 }
 
-/// Conditions and their values; values are always bound.
+/// SQL conditions and their values. Values are always bound parameters.
 pub(super) struct Filter {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
-    /// The id that bounds of time are put on.
+    /// Column for conditions on the request id.
     id: &'static str,
 }
 
 impl Filter {
-    /// Added to `sql`, a statement that ends with a condition on `request` and `what`.
+    /// Appends the conditions to `sql`, a statement that joins `request` and `what` and ends with a
+    /// condition.
     pub(super) fn of(query: &RequestQuery, sql: &str, connection: &Connection) -> Result<Self, StoreError> {
         Self::by("request.id", query, sql, connection)
     }
 
-    /// Of which `id`, the same as the request's, is looked for.
+    /// Like [`Self::new`], but `id` is another column with the request's id, used to find rows by
+    /// time.
     pub(super) fn by(
         id: &'static str,
         query: &RequestQuery,
@@ -84,7 +87,7 @@ impl Filter {
             filter.sql.push_str(&format!(" AND what.call_id IN ({})", ids.join(", ")));
         }
         if let Some(size) = query.min_size {
-            // A negative size is one above 2^63: larger than any that was asked for.
+            // A negative size is one above 2^63, which is larger than any minimum.
             filter.add("(request.size >= ? OR request.size < 0)", i64::try_from(size).unwrap_or(i64::MAX));
         }
         match query.refused {
@@ -100,7 +103,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// The marks say where in the table the times are; the rows' own times decide.
+    /// The table `batch` narrows down the ids; the condition on the row's own time decides.
     fn times(&mut self, query: &RequestQuery) {
         if let Some(from) = query.from {
             self.add(&format!("{} >= {FIRST}", self.id), from.0);
@@ -112,8 +115,9 @@ impl Filter {
         }
     }
 
-    /// Few rows are found by their index and then sorted. Where there are many, the newest are near the end of the table: the
-    /// `+` keeps SQLite from collecting and sorting them all.
+    /// If few rows match, they are found through their index and then sorted. If many match, the
+    /// newest are near the end of the table: the `+` stops SQLite from collecting and sorting all
+    /// of them.
     fn narrow(&mut self, connection: &Connection, these: &str, value: Value) -> Result<(), StoreError> {
         let probe = format!("SELECT count(*) FROM (SELECT 1 FROM request WHERE {these} LIMIT {FEW})");
         let found: i64 = connection.prepare_cached(&probe)?.query_row([&value], |row| row.get(0))?;
@@ -128,7 +132,7 @@ impl Filter {
         self.values.push(value.into());
     }
 
-    /// One row more than asked for tells whether there is a next page.
+    /// Reads one row more than the limit, to see whether there is a next page.
     pub(super) fn finish(mut self, limit: usize) -> (String, Vec<Value>) {
         self.sql.push_str(" ORDER BY request.id DESC LIMIT ?");
         self.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1));

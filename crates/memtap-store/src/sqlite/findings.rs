@@ -1,4 +1,4 @@
-//! What stands out in a range: which sizes were asked for, what was refused, who was killed for want of memory.
+//! Requested sizes, refused requests and OOM kills in a range.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::{ProcessCalls, Range, Refused, RequestQuery, Sizes, StoreError, Store
 const SIZES: &str = "SELECT what.call_id, request.size, what.errno IS NOT NULL, request.time_ns FROM request \
     CROSS JOIN what ON what.id = request.what_id WHERE 1";
 
-/// With the name where it is the process's: that of its first thread.
+/// The name is NULL for other threads than the first: only the first has the process's name.
 const CALLS: &str = "SELECT request.time_ns, what.call_id, what.errno IS NOT NULL, CASE WHEN who.tid = process.pid THEN name.bytes END \
     FROM request CROSS JOIN what ON what.id = request.what_id CROSS JOIN who ON who.id = request.who_id \
     CROSS JOIN process ON process.id = who.process_id CROSS JOIN name ON name.id = who.name_id WHERE 1";
 
-/// The newest of them first: from the few that were refused to what they were.
+/// Reads the table `refused` first: it has few rows.
 const REFUSED: &str = "SELECT who.process_id, what.call_id, what.errno, request.size, request.time_ns, name.bytes FROM refused \
     CROSS JOIN request ON request.id = refused.request_id CROSS JOIN what ON what.id = request.what_id \
     CROSS JOIN who ON who.id = request.who_id CROSS JOIN name ON name.id = who.name_id WHERE what.errno IS NOT NULL";
 
-/// Where a kill's process is not known, the machine is that whose run had begun last.
+/// If a kill's process is unknown, the host is taken from the run that started last before it.
 const OOM_KILLS: &str = "SELECT oom_kill.id, \
     coalesce(run.hostname, (SELECT hostname FROM run WHERE began_ns <= time_ns ORDER BY began_ns DESC LIMIT 1), '') AS host, \
     time_ns, victim_pid, victim_name, coalesce(command, ''), container, oom_kill.virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, \

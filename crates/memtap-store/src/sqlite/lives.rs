@@ -1,4 +1,5 @@
-//! Lives and programs of a range: rows of processes, what they had before it, and their samples in it; of imports, their requests.
+//! Process lifetimes and programs in a range, from process rows, the last samples before the range,
+//! and the samples in it. For imports, their requests are used instead.
 
 use std::collections::HashMap;
 
@@ -16,11 +17,11 @@ use crate::steps::STEPS;
 use crate::tables::USAGE;
 use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, Range, StoreError, UsagePoint};
 
-/// When it began; of a process that is known by its requests alone, the first of them.
+/// Start of a process. For a process known only from requests, the time of the first one.
 pub(super) const STARTED: &str =
     "(CASE process.started_at_ns WHEN 0 THEN process.seen_ns ELSE process.started_at_ns END)";
 
-/// Of so few, each is looked for by itself.
+/// Up to this number of processes, samples are read process by process.
 const FEW: usize = 50;
 
 pub(super) fn lives(connection: &Connection, query: &LifeQuery, now_s: i64) -> Result<Lives, StoreError> {
@@ -89,7 +90,8 @@ fn runs(connection: &Connection, cover: &Cover) -> Result<Vec<StoredRun>, StoreE
     Ok(runs.collect::<Result<_, _>>()?)
 }
 
-/// Rows of processes that may lie in the range: of a pid, or where they are found without those of all time.
+/// Returns process rows that may overlap the range. Without a pid, they are found through indexes
+/// that skip most of the history.
 fn rows(
     connection: &Connection,
     query: &LifeQuery,
@@ -110,7 +112,8 @@ fn rows(
     for run in runs {
         rows_of(connection, query, living, run.id.cast_signed(), &mut rows)?;
     }
-    // Of those that lived for less than an hour, whoever ended an hour after the range had not begun in it.
+    // A process that lived for less than an hour and ended more than an hour after the range has
+    // started after the range.
     let ended = "ended_at_ns >= ?1 AND ended_at_ns < ?4";
     let short = format!(
         "process INDEXED BY process_short WHERE ended_at_ns - started_at_ns < {LONG_LIFE} AND {ended}"
@@ -123,7 +126,8 @@ fn rows(
     Ok(rows)
 }
 
-/// Adds those rows of a part of the processes; of its parameters, ?1 is where the range begins, ?4 its own bound.
+/// Adds the matching rows of one part of the table `process`. In `part`, ?1 is the start of the
+/// range and ?4 is `bound`.
 fn rows_of(
     connection: &Connection,
     query: &LifeQuery,
@@ -156,7 +160,7 @@ fn rows_of(
     Ok(())
 }
 
-/// Samples of one process, or of all.
+/// Adds the samples of one process, or of all processes if `row` is `None`.
 fn samples(
     connection: &Connection,
     carry: &mut Carry,
@@ -182,7 +186,7 @@ fn samples(
     Ok(())
 }
 
-/// What the requests of a run without samples came to.
+/// Adds the requests of a run without samples.
 fn requests(connection: &Connection, carry: &mut Carry, at: usize) -> Result<(), StoreError> {
     let Range { from, to, .. } = carry.cover.range;
     let [first, end] = places(connection, from, to)?;
@@ -207,14 +211,14 @@ fn requests(connection: &Connection, carry: &mut Carry, at: usize) -> Result<(),
     Ok(())
 }
 
-/// The call of that index.
+/// Reads the call in column `index`.
 pub(super) fn call(row: &Row<'_>, index: usize) -> rusqlite::Result<Call> {
     let call: i64 = row.get(index)?;
     let known = usize::try_from(call).ok().and_then(Call::from_index);
     known.ok_or(rusqlite::Error::IntegralValueOutOfRange(index, call))
 }
 
-/// Of a process that has just gone, nothing.
+/// Returns empty details if the process has just been deleted.
 fn details(connection: &Connection, row: u64) -> Result<Details, StoreError> {
     let sql = "SELECT command, user, parent_pid, container, pod, unit FROM process WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row([row.cast_signed()], |row| {
@@ -230,7 +234,7 @@ fn details(connection: &Connection, row: u64) -> Result<Details, StoreError> {
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// Who the processes of those rows are.
+/// Returns the identities of process rows.
 pub(super) fn identities(
     connection: &Connection,
     rows: &[u64],

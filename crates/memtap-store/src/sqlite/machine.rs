@@ -1,4 +1,4 @@
-//! The machine's memory and its calls read back, and which machines there are.
+//! Reads the machine's memory, its calls, and the list of machines.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,8 @@ use crate::steps::{Sample, choose, merge, parts, seconds, width};
 use crate::tables::MACHINE;
 use crate::{HostRun, MachinePoint, Range, StoreError, StoredHost, UsageQuery};
 
-/// In the range and steps of the query, whose process is not read.
+/// Returns the machine's samples for the range and step of the query. The process in the query is
+/// ignored.
 pub(super) fn machine(
     connection: &Connection,
     query: &UsageQuery,
@@ -60,7 +61,7 @@ fn read(
     Ok(())
 }
 
-/// From a row's second column on.
+/// Reads a sample, from the second column on.
 fn stored(row: &Row<'_>) -> rusqlite::Result<MachinePoint> {
     let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
     let mut sizes = [0; 8];
@@ -71,7 +72,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<MachinePoint> {
 }
 
 pub(super) fn hosts(connection: &Connection) -> Result<Vec<StoredHost>, StoreError> {
-    // Of a run that an older version left, only its samples tell when it was.
+    // For runs written by an older version, only the samples have a time.
     let sql = "SELECT hostname, kernel, min(coalesce(nullif(began_ns, 0), sampled_s * 1000000000)), max(began_ns), \
         max(max(began_ns, sampled_s * 1000000000)) FROM run WHERE began_ns > 0 OR sampled_s > 0 GROUP BY hostname, kernel";
     let mut statement = connection.prepare_cached(sql)?;

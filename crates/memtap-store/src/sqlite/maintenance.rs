@@ -1,5 +1,6 @@
-//! What is done with a whole database file on demand. Telling and checking only read, each in one transaction, beside a memtap that writes.
-//! What a database must have is not written down here: it is what this memtap makes in an empty one.
+//! Maintenance of a database file. Showing and checking run in one read transaction each, and may
+//! run while memtap writes. The expected tables are not listed here: they are read from an empty
+//! database that this memtap creates.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -14,15 +15,16 @@ use super::schema;
 use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
 use crate::{Clock, Reader, StoreError};
 
-/// For another program's lock.
+/// Time to wait for another program's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Damaged places that are told, at most.
+/// Maximum number of damaged places reported.
 const SHOWN: u32 = 20;
-/// Pages that a check may keep in memory.
+/// Cache size for a check.
 const CHECK_CACHE_KIB: i64 = 64 << 10;
 
-/// What the rows rely on, as what is wrong and how many: a reader joins these tables, and a row without its partner would be in
-/// no answer. Rows that only wait for retention (a thread without requests, a mark of a deleted request) are not wrong.
+/// References between rows, as a description and the rows that break it. A reader joins these
+/// tables, so a row without its partner would never be returned. Rows that only wait for retention
+/// (a thread without requests, a batch row of deleted requests) are not errors.
 const RELATIONS: &[(&str, &str)] = &[
     ("requests without the thread that made them", "request WHERE who_id NOT IN (SELECT id FROM who)"),
     ("requests without their call and outcome", "request WHERE what_id NOT IN (SELECT id FROM what)"),
@@ -43,10 +45,10 @@ const RELATIONS: &[(&str, &str)] = &[
     ("processes without their run", "process WHERE run_id NOT IN (SELECT id FROM run)"),
 ];
 
-/// Adds what it finds.
+/// A step of a check. It adds its findings.
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
-/// Pages of requests, without a writer.
+/// Opens a reader without a writer.
 pub(crate) fn reader(path: &Path, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
     reading(path, |_, _| Ok(()))?;
     Ok(Arc::new(SqliteReader::open(path, clock)?))
@@ -70,13 +72,13 @@ pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {
     })
 }
 
-/// Its pages, its tables, and what its rows rely on.
+/// Checks the pages, the tables, and the references between rows.
 pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
     let done = reading(path, |connection, expected| {
-        // An index is compared with its table row by row.
+        // The integrity check compares an index with its table row by row.
         connection.pragma_update(None, "cache_size", -CHECK_CACHE_KIB)?;
         let mut checked = Checked::default();
-        // Each relies on what the one before has looked at.
+        // Each step relies on the ones before.
         let steps: [Step; 3] = [damaged_pages, missing_parts, broken_relations];
         for step in steps {
             match step(connection, expected, &mut checked) {
@@ -90,7 +92,7 @@ pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
         Ok(checked)
     });
     match done {
-        // Its first page already, or its length.
+        // The first page or the file length is damaged.
         Err(StoreError::Sqlite(error)) if is_damage(&error) => {
             Ok(Checked { requests: 0, findings: vec![error.to_string()] })
         }
@@ -98,12 +100,12 @@ pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
     }
 }
 
-/// Writes the file anew, without the pages that hold nothing.
+/// Rewrites the file without unused pages.
 pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let before = bytes_on_disk(path);
-    // Taken with the first access and kept to the end. It is not given while another program has the file open, whether or not that
-    // is writing just now.
+    // The lock is taken at the first access and held to the end. It fails while another program has
+    // the file open, even if that does not write.
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
     let alone = |error: StoreError| match error {
         StoreError::Sqlite(error) if is_busy(&error) => StoreError::InUse { path: path.into() },
@@ -115,7 +117,7 @@ pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let pages = pragma(&connection, "page_count")? - pragma(&connection, "freelist_count")?;
     make_sure_of_room(path, folder, (pages * pragma(&connection, "page_size")?).cast_unsigned())?;
-    // The copy is made where the room was looked for, not wherever temporary files go.
+    // Create the copy where the free space was checked, not in the directory for temporary files.
     if let Some(folder) = folder.to_str() {
         connection.pragma_update(None, "temp_store_directory", folder)?;
     }
@@ -125,11 +127,11 @@ pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
     Ok(Compacted { before, after: bytes_on_disk(path) })
 }
 
-/// What this memtap makes in an empty database.
+/// Tables that this memtap creates in an empty database.
 struct Expected {
     application: i64,
     schema: i64,
-    /// Kind and name of its tables, views and indexes.
+    /// Kind and name of tables, views and indexes.
     parts: Vec<(String, String)>,
 }
 
@@ -149,7 +151,7 @@ impl Expected {
     }
 }
 
-/// Works on one state of the database, whoever writes meanwhile.
+/// Runs `work` in one read transaction, so that concurrent writes do not matter.
 fn reading<T>(
     path: &Path,
     work: impl FnOnce(&Connection, &Expected) -> Result<T, StoreError>,
@@ -170,7 +172,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Only what has exactly our tables is told of or changed.
+/// Rejects files that do not have exactly this memtap's schema version.
 fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Result<(), StoreError> {
     let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
     let application =
@@ -218,7 +220,7 @@ fn tables(connection: &Connection, expected: &Expected) -> Result<Vec<Table>, St
 }
 
 fn machines(connection: &Connection) -> rusqlite::Result<Vec<Machine>> {
-    // Run 0 is of rows from before there were runs, and stands there without such rows too.
+    // Run 0 holds rows from before there were runs. It exists even without such rows.
     let sql = "SELECT hostname, kernel, count(*), min(began_ns), max(began_ns) FROM run \
         WHERE id <> 0 OR EXISTS (SELECT 1 FROM process WHERE run_id = 0) GROUP BY 1, 2 ORDER BY 1, 5";
     let machine = |row: &rusqlite::Row<'_>| {
@@ -272,7 +274,7 @@ fn shorten_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// The copy, and the log that brings it into the file.
+/// Checks the space for the copy, and for the log that moves it into the file.
 fn make_sure_of_room(path: &Path, folder: &Path, used: u64) -> Result<(), StoreError> {
     let needed = 2 * used + used / 32 + (1 << 20);
     let unknown = |error: nix::Error| StoreError::Unwritable { path: path.into(), reason: error.to_string() };

@@ -1,6 +1,7 @@
-//! An old history on its way to the present schema: how far it is, and what it may take.
+//! Upgrades an old history to the current schema and reports the progress.
 //!
-//! All of a version's changes are one transaction. Whatever ends it early, the history is as it was, and the next opening begins anew.
+//! All changes of a version are one transaction. If it is interrupted, the history is unchanged,
+//! and the next start begins again.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,18 +11,20 @@ use rusqlite::Connection;
 use super::deletion::REQUESTS;
 use crate::StoreError;
 
-/// Between two lines that tell how far it is.
+/// Time between two progress messages.
 const TELL_EVERY: Duration = Duration::from_secs(3);
-/// Steps of SQLite's machine between two looks at the clock.
+/// Number of SQLite virtual machine steps between two checks of the clock.
 const STEPS_AT_ONCE: u32 = 50_000;
-/// Steps that a row of a request takes from version 2 to 3, about: there the share that is done is known.
+/// Approximate number of steps per request for the upgrade from version 2 to 3; used for the
+/// progress in percent.
 const STEPS_OF_A_REQUEST: u64 = 110;
-/// The same of a sample of usage.
+/// Approximate number of steps per usage sample for the same upgrade.
 const STEPS_OF_A_SAMPLE: u64 = 185;
-/// What a row of a process takes from version 4 on.
+/// Approximate number of steps per process for the upgrades from version 4 on.
 const STEPS_OF_A_PROCESS: u64 = 30;
 
-/// Does it with lines in the log. What it sorts lies in files beside the database, not in memory.
+/// Runs the migration and logs its progress. Temporary data is kept in files beside the database,
+/// not in memory.
 pub(super) fn watched(
     connection: &mut Connection,
     path: &Path,
@@ -45,7 +48,8 @@ pub(super) fn watched(
     Ok(())
 }
 
-/// Tells again and again how much is done, in percent; the last ones take as long as they take.
+/// Runs the migration and calls `report` with the progress in percent. It stays at 99 until the
+/// end.
 fn told_of(
     connection: &mut Connection,
     path: &Path,
@@ -69,7 +73,7 @@ fn told_of(
     migrated
 }
 
-/// Steps that it will take.
+/// Estimated number of steps.
 fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     let processes = count("SELECT count(*) FROM process")? * STEPS_OF_A_PROCESS;
@@ -81,7 +85,7 @@ fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
         + count("SELECT count(*) FROM usage_sample")? * STEPS_OF_A_SAMPLE)
 }
 
-/// Where temporary files go; where SQLite thinks best, when there is no such place.
+/// Sets the directory for temporary files. `None` selects SQLite's default.
 fn sort_in(connection: &Connection, folder: Option<&str>) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA temp_store = FILE")?;
     Ok(connection.pragma_update(None, "temp_store_directory", folder.unwrap_or_default())?)
@@ -97,7 +101,7 @@ mod tests {
 
     const REQUESTS: i64 = 40_000;
 
-    /// As a memtap of version 2 left it.
+    /// Creates a history as memtap with schema version 2 left it.
     fn old(path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL").unwrap();
@@ -134,7 +138,7 @@ mod tests {
         let path = folder.path().join("memtap.db");
         let mut connection = old(&path);
         let before = requests(&connection);
-        // Files as they are in the middle are what a kill leaves.
+        // A copy of the files during the upgrade is what a kill would leave.
         let killed = folder.path().join("killed");
         std::fs::create_dir(&killed).unwrap();
         let told = Arc::new(Mutex::new(Vec::new()));

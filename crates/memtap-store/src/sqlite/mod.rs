@@ -32,10 +32,11 @@ use retention::Retention;
 use space::Log;
 use writer::Writer;
 
-/// What a tick and housekeeping say to the database, again and again: to read it anew each time takes longer than to do it.
+/// Size of the statement cache. Ticks and housekeeping repeat the same statements, and parsing one
+/// takes longer than executing it.
 const STATEMENTS_KEPT: usize = 128;
 
-/// The writing side.
+/// Writing side of the store.
 pub(crate) struct Sqlite {
     path: PathBuf,
     connection: Connection,
@@ -64,7 +65,7 @@ impl Sqlite {
     }
 }
 
-/// The file and its folder, for their owner only: what processes do is nobody else's business.
+/// Creates the file and its directory, accessible for their owner only: the history is private.
 fn make_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
@@ -92,7 +93,7 @@ impl Store for Sqlite {
         let gone = self.retention.step(&self.connection, now, self.writer.run());
         match &gone {
             Ok(gone) => self.writer.deleted(gone),
-            // A step that was cut short may have deleted some all the same.
+            // A failed step may have deleted something too.
             Err(_) => self.writer.forget(),
         }
         let gone = gone?;

@@ -1,4 +1,4 @@
-//! Rows of processes: their books, their samples, and OOM kills.
+//! Writes process rows, their accounts and samples, and OOM kills.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const INSERT_OOM_KILL: &str = "INSERT INTO oom_kill (time_ns, process_id, victim
 const INSERT_OOM_BEFORE: &str = "INSERT INTO oom_before (oom_id, time_ns, available_bytes, pid, name, virtual_bytes, resident_bytes) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// Between two tellings of what a living process's calls came to.
+/// Minimum time between two writes of a running process's call totals.
 const CALLS_EVERY_S: i64 = 10;
 
 impl Writer {
@@ -98,7 +98,7 @@ impl Writer {
         report: &OomReport,
     ) -> Result<(), StoreError> {
         let kill = &report.kill;
-        // It may have ended in this tick.
+        // The victim may have ended in this tick.
         let row = |victim: &Arc<ProcessSummary>| {
             self.ids.row(transaction, victim.process, &victim.name.to_text(), kill.time)
         };

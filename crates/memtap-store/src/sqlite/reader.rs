@@ -1,4 +1,4 @@
-//! Pages of requests, through a connection of its own that cannot write.
+//! Read-only connection to the database, and pages of requests.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -18,10 +18,10 @@ use crate::{
     UsagePoint, UsageQuery,
 };
 
-/// A query that takes longer is ended.
+/// Time limit of a query.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// CROSS JOIN keeps the order: requests come first, whatever statistics somebody may have had SQLite make.
+/// CROSS JOIN fixes the join order: requests first, whatever statistics SQLite has.
 const COLUMNS: &str = "SELECT request.id, request.time_ns, process.pid, who.tid, name.bytes, what.call_id, request.size, \
     request.address, request.delta_bytes, what.errno, request.virtual_bytes, what.protection, what.flags, \
     file.text, coalesce(gap.lost, 0), run.hostname FROM request CROSS JOIN who ON who.id = request.who_id \
@@ -41,13 +41,13 @@ impl SqliteReader {
         Ok(Self { connection: Mutex::new(connection), clock })
     }
 
-    /// Answers a question, told the second up to which the history has aged, from the database as it is at one moment: what is put together meanwhile is not told
-    /// twice.
+    /// Runs a query in one read transaction, so that samples rolled up meanwhile are not counted
+    /// twice. The query also receives the second from which ages are counted.
     fn ask<T>(
         &self,
         answer: impl FnOnce(&Connection, i64) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        // One that panicked left no half-done work behind: reading changes nothing.
+        // After a panic the connection is still usable: reading changes nothing.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;

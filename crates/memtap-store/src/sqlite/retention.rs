@@ -1,4 +1,5 @@
-//! What is too old or too much goes, in bounded pieces.
+//! Deletes requests, samples and processes that exceed the age or size limit, a bounded number at a
+//! time.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,17 @@ use super::samples;
 use super::space::{Bounds, give_back, used_bytes};
 use crate::{Settings, StoreError};
 
-/// How long one step may go on with its pieces: what comes meanwhile waits.
+/// Time limit for deleting requests in one step: new data waits meanwhile.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Where requests go at each step, one of so many looks for what belongs to none: that reads whole tables.
+/// While requests are being deleted, only one in this many steps searches for unused rows: that
+/// reads whole tables.
 const REST_EVERY: u64 = 8;
-/// What a captured request takes with its index, about.
+/// Approximate size of a captured request, including its index entry.
 const REQUEST_BYTES: i64 = 60;
-/// Requests deleted at once: at least, and at most. Their index entries lie on pages of all threads, and each piece writes all these pages.
+/// Minimum and maximum number of requests deleted at once. Their index entries are spread over the
+/// pages of all threads, and each deletion writes all these pages.
 const AT_ONCE: [i64; 2] = [5_000, 50_000];
-/// Between these bounds, this part of what the limit has room for.
+/// Between these bounds, one part in this many of the requests that fit in the size limit.
 const PIECES: i64 = 64;
 
 #[derive(Debug)]
@@ -28,11 +31,12 @@ pub(super) struct Retention {
     max_age_ns: i64,
     max_sample_age_ns: i64,
     bounds: Bounds,
-    /// Requests deleted at once.
+    /// Number of requests deleted at once.
     at_once: i64,
     steps: u64,
     sweep: Sweep,
-    /// Requests had to go for others since the last step: what they leave behind takes room as well.
+    /// Requests were deleted for space since the last step. The rows they leave unused take space
+    /// as well.
     is_pressed: bool,
 }
 
@@ -51,8 +55,8 @@ impl Retention {
         }
     }
 
-    /// Makes room for `requests` that come now, so that the file does not grow beyond its bound, however many they are. At most about twice
-    /// as many go, which also brings a history back that has become too large.
+    /// Deletes old requests to make room for `requests` new ones, so that the file stays within its
+    /// limit. Deletes at most about twice as many, which also shrinks a history that is too large.
     pub(super) fn make_room(&mut self, connection: &Connection, requests: usize) -> Result<Gone, StoreError> {
         let requests = i64::try_from(requests).unwrap_or(i64::MAX);
         let needed = requests.saturating_mul(REQUEST_BYTES);
@@ -67,7 +71,8 @@ impl Retention {
         Ok(gone)
     }
 
-    /// One step: pieces of what is too much or too old, as long as there are some and patience lasts. `run` is the one that writes.
+    /// Runs one step: deletes until nothing exceeds a limit or the time is up. `run` is the run
+    /// that is being written.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
@@ -92,8 +97,9 @@ impl Retention {
         Ok(gone)
     }
 
-    /// Of what is too much, first what requests have left behind (names, words, short lives without requests), then the oldest; of the others
-    /// what is too old. Gives whether there was some.
+    /// Deletes one piece and returns whether there was any. If the history is too large, first
+    /// deletes rows that requests left unused (names, call arguments, short-lived processes without
+    /// requests), then the oldest requests; otherwise, requests that are too old.
     fn piece(
         &mut self,
         connection: &Connection,
@@ -125,8 +131,9 @@ impl Retention {
         Ok(some)
     }
 
-    /// Deletes requests, down to half of what is allowed; then samples of single processes; and when those are at their least, requests all
-    /// the same. Returns whether there was something to delete.
+    /// Deletes requests until they use half of the limit, then samples of individual processes.
+    /// Once those are at their minimum, deletes requests again. Returns whether there was anything
+    /// to delete.
     fn delete_oldest(&self, connection: &Connection, gone: &mut Gone) -> Result<bool, StoreError> {
         let few = request_bytes(connection)? < self.bounds.data / 2;
         if few && samples::delete_oldest(connection)? > 0 {

@@ -1,17 +1,19 @@
-//! Requests on their way into their table, some in one statement: to begin and end a statement costs about as much as a row in it.
+//! Inserts requests, several per statement: executing a statement costs about as much as inserting
+//! a row.
 
 use memtap_ledger::BookedRequest;
 use rusqlite::{CachedStatement, Transaction};
 
 use crate::StoreError;
 
-/// Rows of one statement.
+/// Rows per statement.
 const TOGETHER: usize = 64;
-/// Columns but the id.
+/// Number of columns without the id.
 const COLUMNS: usize = 7;
 
-/// Rows of one transaction. The first has its id, the others the next ones, as SQLite gives them: with ids that are given, a statement of
-/// many rows needs a journal of its own, which takes longer than it spares.
+/// Requests of one transaction. Only the first gets an explicit id; SQLite assigns the following
+/// ones in order. With explicit ids, a multi-row statement would need a statement journal, which
+/// costs more than it saves.
 pub(super) struct Rows<'t> {
     first_id: Option<i64>,
     first: CachedStatement<'t>,
@@ -21,7 +23,7 @@ pub(super) struct Rows<'t> {
 }
 
 impl<'t> Rows<'t> {
-    /// Rows that begin with that id, larger than all before.
+    /// Starts with the id `first_id`, which must be larger than all existing ids.
     pub(super) fn from(first_id: i64, transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
         let insert = |columns: &str, values: &str| {
             let columns =
@@ -61,7 +63,7 @@ impl<'t> Rows<'t> {
         Ok(())
     }
 
-    /// Those that are left.
+    /// Inserts the remaining rows.
     pub(super) fn finish(mut self) -> Result<(), StoreError> {
         self.waiting.iter().try_for_each(|row| insert(&mut self.one, std::slice::from_ref(row)))
     }
@@ -91,7 +93,7 @@ mod tests {
         schema::prepare(&mut connection, Path::new("memory")).unwrap();
         let mut first_id = 1;
         for count in [0, 1, 2, TOGETHER, TOGETHER + 1, 3 * TOGETHER, 3 * TOGETHER + 5] {
-            // What has been deleted leaves a hole that is not filled again.
+            // Ids of deleted rows are not used again.
             first_id += 1000;
             let together = connection.transaction().unwrap();
             let mut rows = Rows::from(first_id, &together).unwrap();

@@ -1,8 +1,9 @@
-//! The tables, and how an older file becomes a newer one.
+//! Tables, and the migrations from older schema versions.
 //!
-//! Amounts are bytes, times nanoseconds since 1970-01-01 UTC. SQLite's integers are signed: addresses and lengths above
-//! 2^63, which only hostile arguments have, are stored as the same 64 bits and read back unchanged; the view `memory_usage`
-//! shows such a length as the largest integer.
+//! Amounts are bytes, times are nanoseconds since 1970-01-01 UTC. SQLite's integers are signed:
+//! addresses and lengths above 2^63, which only hostile arguments have, are stored as the same 64
+//! bits and read back unchanged. The view `memory_usage` shows such a length as the largest
+//! integer.
 
 use std::path::Path;
 
@@ -12,10 +13,10 @@ use rusqlite::{Connection, params};
 use super::migration;
 use crate::StoreError;
 
-/// "mtap", so that `file` and we can tell whose database it is.
+/// "mtap". Identifies the file as memtap's, also for `file`.
 pub(super) const APPLICATION: i64 = 0x6d74_6170;
 
-/// Each brings a database from its index to the next version.
+/// Each migration upgrades a database from the version that equals its index to the next one.
 pub(super) const MIGRATIONS: &[&str] = &["
     -- The machine, a row per kernel that it ran.
     CREATE TABLE host (hostname TEXT NOT NULL, kernel TEXT NOT NULL, page_size INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
@@ -382,7 +383,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX process_long ON process (ended_at_ns) WHERE ended_at_ns - started_at_ns >= 3600000000000;
 "];
 
-/// Makes or migrates the tables and sets the connection up for writing.
+/// Creates or migrates the tables, and configures the connection for writing.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let version = version(connection, path)?;
     let known = MIGRATIONS.len() as i64;
@@ -407,7 +408,8 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     Ok(())
 }
 
-/// The header is marked in the transaction that makes the tables: an opening that is cut short leaves neither.
+/// Runs the migrations. The header is set in the same transaction as the tables, so an interruption
+/// leaves neither.
 pub(super) fn migrate(connection: &Connection, version: i64) -> Result<(), StoreError> {
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {};", index + 1);
@@ -420,7 +422,7 @@ pub(super) fn migrate(connection: &Connection, version: i64) -> Result<(), Store
     Ok(())
 }
 
-/// The schema version of our own database; 0 when it is empty.
+/// Returns the schema version of a memtap database, or 0 if the database is empty.
 fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));

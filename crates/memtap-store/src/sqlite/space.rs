@@ -1,5 +1,5 @@
-//! Space on disk: what the history and its log (SQLite's write-ahead log) take, how the limit is shared between them, and how they become
-//! smaller.
+//! Disk space of the history and its log (SQLite's write-ahead log): how the size limit is divided
+//! between them, and how they shrink.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,24 +8,24 @@ use rusqlite::Connection;
 
 use crate::StoreError;
 
-/// How long to wait for another program, as `schema::prepare` sets it.
+/// Time to wait for another program's lock, the same as in `schema::prepare`.
 const BUSY: Duration = Duration::from_secs(2);
-/// How long to wait for those who read the log, so that it can begin again.
+/// Time to wait for readers of the log before it can be reset.
 const READERS: Duration = Duration::from_millis(100);
-/// Pages given back to the file system in one step, at most.
+/// Maximum number of pages returned to the file system in one step.
 const PAGES_AT_ONCE: i64 = 2_000;
-/// This part of the file may be free: what comes next would only make it grow again.
+/// One part in this many of the file may be free: new data would only make it grow again.
 const SPARE: i64 = 16;
 const MIB: u64 = 1 << 20;
 
-/// Bounds of the parts, in bytes; together they are the size limit.
+/// Limits in bytes. `data` and `log` add up to the size limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Pages in use in the file.
+    /// Limit for used pages in the file.
     pub(super) data: i64,
-    /// The log; from here on it is to begin again.
+    /// Size from which the log is reset.
     log: u64,
-    /// The log while somebody reads from it, which keeps it from beginning again; from here on nothing is written.
+    /// Size of the log from which nothing is written, if a reader keeps it from being reset.
     log_at_most: u64,
 }
 
@@ -41,7 +41,7 @@ impl Bounds {
     }
 }
 
-/// The log's file.
+/// The log file.
 #[derive(Debug)]
 pub(super) struct Log {
     database: PathBuf,
@@ -60,8 +60,8 @@ impl Log {
         std::fs::metadata(&self.log).map_or(0, |file| file.len())
     }
 
-    /// Moves a log that has become large into the file and cuts it to nothing. Where somebody reads from it and it is too large as well,
-    /// nothing may be written now.
+    /// Moves a large log into the file and truncates it. Fails if a reader prevents this and the
+    /// log is over its hard limit; then nothing may be written.
     pub(super) fn shorten(&self, connection: &Connection) -> Result<(), StoreError> {
         if self.bytes() <= self.bounds.log {
             return Ok(());
@@ -78,7 +78,7 @@ impl Log {
     }
 }
 
-/// Bytes of pages in use.
+/// Size of the used pages, bytes.
 pub(super) fn used_bytes(connection: &Connection) -> Result<i64, StoreError> {
     let [pages, free, size] = pages(connection)?;
     Ok((pages - free) * size)
@@ -90,7 +90,7 @@ fn pages(connection: &Connection) -> Result<[i64; 3], StoreError> {
     Ok(statement.query_row([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?)
 }
 
-/// Gives free pages back to the file system, where there are many or the file is too large.
+/// Returns free pages to the file system if there are many, or if the file is too large.
 pub(super) fn give_back(connection: &Connection, bounds: Bounds) -> Result<(), StoreError> {
     let [pages, free, size] = pages(connection)?;
     let most = (pages / SPARE).min((bounds.data / size - (pages - free)).max(0));
@@ -98,7 +98,7 @@ pub(super) fn give_back(connection: &Connection, bounds: Bounds) -> Result<(), S
     if count <= 0 {
         return Ok(());
     }
-    // The pragma gives back one page per step, so all its rows must be read.
+    // The pragma frees one page per row, so all rows must be read.
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({count})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}

@@ -1,4 +1,4 @@
-//! Usage read back: of one pid or of all, from the steps that fit.
+//! Reads usage of one pid or of all processes, from the steps that fit the query.
 
 use std::time::Duration;
 
@@ -10,21 +10,23 @@ use crate::steps::{STEPS, Sample, choose, merge, parts, seconds, width};
 use crate::tables::USAGE;
 use crate::{StoreError, UsagePoint, UsageQuery};
 
-/// A run whose samples may be asked for, with the row of the process.
+/// A run with samples in the range, and the row of the process in it.
 pub(super) struct Life {
     pub(super) run: i64,
     process: i64,
     pub(super) host: String,
-    /// Up to where its samples are in each step but the first.
+    /// For each step length but the first: the second up to which samples have been rolled up into
+    /// it.
     pub(super) rolled: [i64; 4],
     ended_s: Option<i64>,
 }
 
-/// Samples of one process. Without the name of its index, SQLite takes the primary key instead, which has an equal number of known columns,
-/// and walks the samples of all processes.
+/// Samples of one process. Without the index hint, SQLite chooses the primary key, which has the
+/// same number of known columns, and reads the samples of all processes.
 pub(super) const OF_PROCESS: &str = "usage_sample INDEXED BY usage_sample_process";
 
-/// What a process had last before that second. The shortest step that has a sample of it is the most exact.
+/// Returns the last sample of a process before this second. The shortest step with a sample is the
+/// most exact.
 pub(super) fn last_before(
     connection: &Connection,
     run: i64,
@@ -66,7 +68,8 @@ pub(super) fn usage(
             read(connection, &life, step, [begin, to], &mut samples)?;
         }
     }
-    // Lives of one pid follow each other; within a life the rows are in order already.
+    // A pid may belong to several processes, one after the other. Within each, the rows are already
+    // in order.
     samples.sort_by_key(|sample| sample.at_s);
     Ok(merge(samples, width))
 }
@@ -93,7 +96,7 @@ fn read(
     Ok(())
 }
 
-/// The columns of a sample, from the `first` on.
+/// Reads a sample, from column `first` on.
 pub(super) fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint> {
     let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(first + index)?.cast_unsigned());
     Ok(UsagePoint {

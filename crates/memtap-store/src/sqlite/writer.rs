@@ -1,4 +1,4 @@
-//! Batches in, rows out: one transaction at a time.
+//! Writes deliveries, one transaction each.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request
     coalesce((SELECT max(first_id) FROM batch), 0))";
 const NEXT_PROCESS: &str = "SELECT 1 + coalesce(max(id), 0) FROM process";
 
-/// Ids kept in memory; beyond that they are looked up anew.
+/// Maximum number of cached ids. Beyond that, the cache is cleared and ids are looked up again.
 const IDS_KEPT: usize = 100_000;
-/// What the writer knows between two transactions.
+/// State of the writer between two transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     next_request: i64,
     rows: u64,
     pub(super) ids: Ids,
-    /// When it was told last, in seconds, what each process's calls came to.
+    /// Second at which each process's call totals were last written.
     pub(super) called: HashMap<i64, i64>,
-    /// Changes when another program has written.
+    /// SQLite's data version, which changes when another connection has written.
     seen_version: i64,
 }
 
@@ -37,30 +37,30 @@ pub(super) struct Ids {
     names: HashMap<Vec<u8>, i64>,
     who: HashMap<Who, Known>,
     what: HashMap<What, Known>,
-    /// Rows of who and of what that this transaction has used.
+    /// Ids of who and what that this transaction has used.
     used: [Vec<i64>; 2],
-    /// The transaction's number.
+    /// Number of the transaction.
     transaction: u64,
     next_process: i64,
-    /// The run that all these are of.
+    /// Run of all cached ids.
     pub(super) run: i64,
 }
 
-/// Which thread of which process, under which name.
+/// Process, name and thread id of a request.
 type Who = (ProcessId, Comm, Tid);
-/// Which call, with which words, of which file, refused with what.
+/// Call, arguments, file and errno of a request.
 type What = (Call, (Option<u64>, Option<u64>), Option<Arc<str>>, Option<Errno>);
 
-/// A row of who or of what.
+/// Cached row of who or what.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     id: i64,
-    /// The last transaction that used it.
+    /// Last transaction that used it.
     used_in: u64,
 }
 
 impl Known {
-    /// Its id; the first time that a transaction uses it, it is noted.
+    /// Returns the id. The first use in a transaction is recorded in `used`.
     fn note(&mut self, transaction: u64, used: &mut Vec<i64>) -> i64 {
         if std::mem::replace(&mut self.used_in, transaction) != transaction {
             used.push(self.id);
@@ -73,7 +73,7 @@ impl Writer {
     pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok(Self {
-            // The last mark stays when all requests have gone, so that no id is given twice.
+            // The last batch row stays when all requests are deleted, so no id is used twice.
             next_request: number(NEXT_REQUEST)?,
             rows: number(REQUESTS)?.cast_unsigned(),
             ids: Ids::default(),
@@ -96,18 +96,18 @@ impl Writer {
         }
     }
 
-    /// Rows may have gone: ids are looked up anew.
+    /// Clears the cache, because rows may have been deleted.
     pub(super) fn forget(&mut self) {
         self.ids = Ids { run: self.ids.run, ..Ids::default() };
     }
 
-    /// The run that wrote last.
+    /// Run of the last delivery.
     pub(super) fn run(&self) -> i64 {
         self.ids.run
     }
 
-    /// Writes a delivery in one transaction, which also deletes the oldest requests where it needs their space. When it fails, nothing has
-    /// changed here either.
+    /// Writes a delivery in one transaction, which also deletes the oldest requests if space is
+    /// needed. On failure, the writer's state is unchanged too.
     pub(super) fn append(
         &mut self,
         connection: &mut Connection,
@@ -145,7 +145,7 @@ impl Writer {
 
     fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
         let batches = delivery.batches;
-        // Another program (an import, a second memtap) may have written or deleted since.
+        // Another program (an import, a second memtap) may have written or deleted rows.
         let version = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if std::mem::replace(&mut self.seen_version, version) != version {
             self.forget();
@@ -193,7 +193,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Where in `request` the times of this transaction are.
+    /// Records which times the requests of this transaction have.
     fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
         let batches = delivery.batches;
         let times = batches.iter().flat_map(|batch| &batch.requests).map(|booked| booked.request.time.0);
@@ -215,7 +215,7 @@ impl Writer {
 }
 
 impl Ids {
-    /// The rows of who and what of a request.
+    /// Returns the ids of a request's rows in who and what.
     fn of(
         &mut self,
         transaction: &Transaction<'_>,
@@ -231,7 +231,8 @@ impl Ids {
         Ok((self.who(transaction, who, booked)?, self.what(transaction, what)?))
     }
 
-    /// Notes up to which request rows of who and what are in use: when those before have gone, so may they.
+    /// Stores the last request that uses each row of who and what. Once all requests up to it are
+    /// deleted, the row may be deleted.
     fn note_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Result<(), StoreError> {
         for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
             let mut update =
@@ -302,7 +303,7 @@ impl Ids {
         }
     }
 
-    /// The row of a process life, made when it has none.
+    /// Returns the row id of a process, and creates the row if there is none.
     pub(super) fn row(
         &mut self,
         transaction: &Transaction<'_>,
@@ -314,8 +315,9 @@ impl Ids {
             return Ok(*id);
         }
         let (pid, start) = (process.tgid.0, process.start.0.cast_signed());
-        // Forgotten here (a failed transaction, a flood of processes), but this run has made its row already. Another run's row is
-        // another life's: the start counts from boot.
+        // The id may be missing from the cache (after a failed transaction, or with very many
+        // processes) although the row exists. A row of another run is another process, since start
+        // times count from boot.
         let known = "SELECT id FROM process WHERE pid = ?1 AND start_ns = ?2 AND run_id = ?3";
         let mut known = transaction.prepare_cached(known)?;
         if let Some(id) = known.query_row(params![pid, start, self.run], |row| row.get(0)).optional()? {
@@ -330,7 +332,7 @@ impl Ids {
         Ok(id)
     }
 
-    /// The row of a name: a process's, as its bytes, or a file's.
+    /// Returns the row id of a process or file name.
     fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Result<i64, StoreError> {
         if let Some(id) = self.names.get(name) {
             return Ok(*id);
@@ -342,7 +344,7 @@ impl Ids {
         Ok(id)
     }
 
-    /// Names can be looked up again; a living process's row must be remembered, so only a flood of them is cut.
+    /// Limits the cache. All ids can be looked up again.
     fn bound(&mut self) {
         if self.names.len() > IDS_KEPT {
             self.names.clear();
@@ -359,7 +361,7 @@ impl Ids {
     }
 }
 
-/// Notes that the run's delivery is being written; `false` when it has been already.
+/// Records the delivery as written. Returns `false` if it already was.
 fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool, StoreError> {
     let (id, sequence) = (run.id.cast_signed(), sequence.cast_signed());
     let last: Option<i64> = transaction
