@@ -32,7 +32,7 @@ impl StepCount {
 
     /// Counts one request. `name` is the process's name if known; pass `None` for other threads
     /// than the first, since they have names of their own.
-    pub(crate) fn take(&mut self, call: Call, is_refused: bool, time: WallClock, name: Option<Comm>) {
+    pub(crate) fn add(&mut self, call: Call, is_refused: bool, time: WallClock, name: Option<Comm>) {
         self.rows += 1;
         self.since = Some(self.since.map_or(time, |since| since.min(time)));
         let begin = time.0.saturating_sub(time.0.rem_euclid(self.width));
@@ -44,16 +44,16 @@ impl StepCount {
         if self.has_all_names {
             return;
         }
-        let told = self.names.len();
+        let names = self.names.len();
         match self.names.last_mut().filter(|known| known.name == name) {
             Some(known) => known.since = time,
-            None if told < NAMES => self.names.push(NameSince { name, since: time }),
+            None if names < NAMES => self.names.push(NameSince { name, since: time }),
             None => self.has_all_names = true,
         }
     }
 
     /// Returns the counts, oldest step first. `cut`: there were more requests than were added.
-    pub(crate) fn told(self, cut: bool) -> ProcessCalls {
+    pub(crate) fn finish(self, cut: bool) -> ProcessCalls {
         let mut steps: Vec<CallStep> = Vec::new();
         for ((begin, call), count) in self.steps {
             match steps.last_mut().filter(|step| step.from.0 == begin) {
@@ -73,14 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_change_without_end_are_told_up_to_the_latest_hundred() {
+    fn only_the_latest_hundred_names_are_returned() {
         let mut count = StepCount::new(Duration::from_secs(1));
         for n in (0..1000_i64).rev() {
             let name = if n % 2 == 0 { Comm::new(b"even") } else { Comm::new(b"odd") };
-            count.take(Call::Brk, false, WallClock(n), Some(name));
+            count.add(Call::Brk, false, WallClock(n), Some(name));
         }
-        let told = count.told(false);
-        assert_eq!((told.names.len(), told.rows, told.steps.len()), (NAMES, 1000, 1));
-        assert_eq!((told.names[0].since, told.names[NAMES - 1].since), (WallClock(900), WallClock(999)));
+        let calls = count.finish(false);
+        assert_eq!((calls.names.len(), calls.rows, calls.steps.len()), (NAMES, 1000, 1));
+        assert_eq!((calls.names[0].since, calls.names[NAMES - 1].since), (WallClock(900), WallClock(999)));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Details {
 }
 
 /// A process lifetime while its samples are added.
-struct Carried {
+struct Lifetime {
     /// Latest row of the process. Its times span all rows.
     row: ProcessRow,
     /// Index of the run of `row`.
@@ -47,7 +47,7 @@ struct Carried {
     /// Last second with a sample in any of its runs; `None` if they have no samples.
     watched_s: Option<i64>,
     /// True if results include the lifetime: it has requests in the range, or its run has samples.
-    is_told: bool,
+    has_data: bool,
     program: usize,
     /// Virtual size and resident set at the start of the range.
     before: [u64; 2],
@@ -75,7 +75,7 @@ pub(crate) struct Carry {
     runs: Vec<StoredRun>,
     /// Measure by which programs are summed; `None` if programs are not needed.
     measure: Option<Measure>,
-    lives: Vec<Carried>,
+    lives: Vec<Lifetime>,
     /// For each run: index of the lifetime by process row.
     rows: Vec<HashMap<u64, usize>>,
     programs: Vec<Named>,
@@ -113,17 +113,17 @@ impl Carry {
             carry.rows[run].insert(row.id, life);
             match carry.lives.get_mut(life) {
                 Some(known) => known.join(row, run, watched_s),
-                None => carry.lives.push(Carried::new(row, run, watched_s, carry.cover.from_s)),
+                None => carry.lives.push(Lifetime::new(row, run, watched_s, carry.cover.from_s)),
             }
         }
         if measure.is_some() {
-            carry.name();
+            carry.assign_programs();
         }
         carry
     }
 
     /// Assigns each lifetime to a program, by its last name.
-    fn name(&mut self) {
+    fn assign_programs(&mut self) {
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for life in &mut self.lives {
             let next = self.programs.len();
@@ -149,9 +149,9 @@ impl Carry {
         self.rows_of(run, |life| life.row.started_at < from)
     }
 
-    fn rows_of(&self, run: usize, is_meant: impl Fn(&Carried) -> bool) -> Vec<u64> {
-        let meant = self.rows[run].iter().filter(|(_, life)| is_meant(&self.lives[**life]));
-        let mut rows: Vec<u64> = meant.map(|(row, _)| *row).collect();
+    fn rows_of(&self, run: usize, is_selected: impl Fn(&Lifetime) -> bool) -> Vec<u64> {
+        let selected = self.rows[run].iter().filter(|(_, life)| is_selected(&self.lives[**life]));
+        let mut rows: Vec<u64> = selected.map(|(row, _)| *row).collect();
         rows.sort_unstable();
         rows
     }
@@ -175,7 +175,7 @@ impl Carry {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
         let begin = at_s.max(self.cover.from_s);
         let is_late = self.lives[life].sized_s.is_some_and(|sized_s| begin < sized_s);
-        self.lives[life].take(begin, point, is_late);
+        self.lives[life].add_sample(begin, point, is_late);
         if !(is_late && self.measure.is_some_and(Measure::is_size)) {
             self.count(life, at_s, point);
         }
@@ -187,9 +187,9 @@ impl Carry {
         let Some(measure) = self.measure else { return };
         let life = &mut self.lives[life];
         let steps = &mut self.programs[life.program].steps;
-        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), measure.of(point));
+        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), measure.value(point));
         if measure.is_size() {
-            let step = step.min(life.gone(&self.cover));
+            let step = step.min(life.end_step(&self.cover));
             let change = i128::from(amount) - i128::from(std::mem::replace(&mut life.counted, amount));
             *steps.entry(step).or_default() += change;
         } else {
@@ -200,11 +200,11 @@ impl Carry {
     /// Returns the largest lifetimes, each with the id of its latest row, and the number of further
     /// lifetimes.
     pub(crate) fn lives(mut self, by: Measure, limit: usize) -> (Vec<(u64, Life)>, u64) {
-        self.lives.retain(|life| life.is_told);
-        let size = |life: &Carried| match by {
+        self.lives.retain(|life| life.has_data);
+        let size = |life: &Lifetime| match by {
             Measure::Virtual => life.within.peak_virtual_bytes,
             Measure::Resident => life.within.peak_resident_bytes,
-            by => by.of(&life.within),
+            by => by.value(&life.within),
         };
         let runs = &self.runs;
         self.lives.sort_by_cached_key(|life| {
@@ -214,7 +214,7 @@ impl Carry {
         let range = &self.cover.range;
         let lives = self.lives.into_iter().take(limit).map(|life| {
             let host = Arc::clone(&runs[life.run].host);
-            (life.row.id, life.told(host, range))
+            (life.row.id, life.into_life(host, range))
         });
         (lives.collect(), more)
     }
@@ -222,12 +222,12 @@ impl Carry {
     /// Returns the largest programs, with a series if requested.
     pub(crate) fn programs(mut self, top: usize, with_series: bool) -> Programs {
         let Some(measure) = self.measure else { return Programs::default() };
-        for life in self.lives.iter().filter(|life| life.is_told) {
+        for life in self.lives.iter().filter(|life| life.has_data) {
             let program = &mut self.programs[life.program];
             program.lives += 1;
             // An ended process has no size.
             if life.counted > 0 {
-                *program.steps.entry(life.gone(&self.cover)).or_default() -= i128::from(life.counted);
+                *program.steps.entry(life.end_step(&self.cover)).or_default() -= i128::from(life.counted);
             }
         }
         let mut programs: Vec<(u64, Named)> = std::mem::take(&mut self.programs)
@@ -236,9 +236,9 @@ impl Carry {
             .map(|program| (program.value(measure, &self.cover), program))
             .collect();
         programs.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.name.cmp(&other.name)));
-        let rest = programs.split_off(top.min(programs.len()));
-        let other_names = rest.len() as u64;
-        let others = rest.into_iter().fold(Named::default(), |all, (_, program)| all.and(program));
+        let others = programs.split_off(top.min(programs.len()));
+        let other_names = others.len() as u64;
+        let others = others.into_iter().fold(Named::default(), |all, (_, program)| all.and(program));
         let programs = programs.into_iter().map(|(value, program)| {
             let series = if with_series { program.series(measure, &self.cover) } else { Vec::new() };
             Program { name: program.name, lives: program.lives, value, series }
@@ -264,13 +264,13 @@ fn boot(run: &StoredRun, at: usize, known: &mut HashMap<(Arc<str>, String), usiz
     }
 }
 
-impl Carried {
+impl Lifetime {
     fn new(row: ProcessRow, run: usize, watched_s: Option<i64>, from_s: i64) -> Self {
         Self {
             row,
             run,
             watched_s,
-            is_told: watched_s.is_some(),
+            has_data: watched_s.is_some(),
             program: 0,
             before: [0; 2],
             within: UsagePoint::default(),
@@ -292,12 +292,12 @@ impl Carried {
         }
         (self.row.started_at, self.row.ended_at, self.row.seen) = times;
         self.watched_s = self.watched_s.max(watched_s);
-        self.is_told |= watched_s.is_some();
+        self.has_data |= watched_s.is_some();
     }
 
     /// Adds a sample. `is_late`: sizes from a later time were already added.
-    fn take(&mut self, at_s: i64, point: &UsagePoint, is_late: bool) {
-        self.is_told = true;
+    fn add_sample(&mut self, at_s: i64, point: &UsagePoint, is_late: bool) {
+        self.has_data = true;
         for (index, (peak, highest)) in [
             (point.peak_virtual_bytes, self.within.peak_virtual_bytes),
             (point.peak_resident_bytes, self.within.peak_resident_bytes),
@@ -321,7 +321,7 @@ impl Carried {
     }
 
     /// First step at whose end the process has no memory.
-    fn gone(&self, cover: &Cover) -> i64 {
+    fn end_step(&self, cover: &Cover) -> i64 {
         match (self.row.ended_at, self.watched_s) {
             (Some(ended_at), _) if ended_at >= cover.range.to => cover.to_s,
             (Some(ended_at), _) => cover.begin(seconds(ended_at)),
@@ -332,7 +332,7 @@ impl Carried {
         }
     }
 
-    fn told(self, host: Arc<str>, range: &Range) -> Life {
+    fn into_life(self, host: Arc<str>, range: &Range) -> Life {
         let length = range.to.0.saturating_sub(range.from.0).max(0).unsigned_abs();
         let [virtual_at, resident_at] = self.peaks_at_s.map(|at_s| nanoseconds(at_s).max(range.from));
         let [before_virtual_bytes, before_resident_bytes] = self.before;
@@ -393,14 +393,14 @@ impl Named {
 }
 
 /// Returns whether the name matches the query.
-pub(crate) fn is_asked(query: &LifeQuery, name: &str) -> bool {
+pub(crate) fn is_match(query: &LifeQuery, name: &str) -> bool {
     let folded = |text: &str| text.to_ascii_lowercase();
     query.name.as_ref().is_none_or(|part| folded(name).contains(&folded(part)))
 }
 
 impl UsagePoint {
     /// Converts a request to a sample.
-    pub(crate) fn of_request(
+    pub(crate) fn from_request(
         call: Call,
         is_refused: bool,
         size: u64,
@@ -450,7 +450,7 @@ impl UsagePoint {
 
 impl Details {
     /// Copies these attributes into `life`.
-    pub(crate) fn of(self, life: Life) -> Life {
+    pub(crate) fn add_to(self, life: Life) -> Life {
         let Self { command, user, parent, container, pod, unit } = self;
         Life { command, user, parent, container, pod, unit, ..life }
     }

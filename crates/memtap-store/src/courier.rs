@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{AgeClock, Clocks};
-use crate::spool::{Damage, NotPut, Spool};
+use crate::spool::{Damage, PutError, Spool};
 use crate::writer::{Limits, Queue, Shared};
 use crate::{Appended, Batch, Delivery, DropCause, Run, Store, StoreError};
 
 /// Maximum number of requests in a transaction (it has at least one batch). With a small queue the
 /// limit is lower.
-const TRANSACTION: usize = 50_000;
+const MAX_REQUESTS: usize = 50_000;
 /// Time between two rounds of housekeeping while they find work.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 /// After a round without work, the next one waits for this time or this many requests: checking
 /// takes longer than a tick.
-const NOTHING_TO_KEEP: (Duration, u64) = (Duration::from_secs(10), 20_000);
+const IDLE_HOUSEKEEPING: (Duration, u64) = (Duration::from_secs(10), 20_000);
 const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
 /// Starts both threads. Returns the one that ends last.
@@ -45,15 +45,15 @@ pub(crate) fn spawn(
         limits,
         jobs,
         store,
-        flying: None,
+        in_flight: None,
         held: None,
         spool,
         failed: None,
-        flew: Instant::now(),
+        last_sent: Instant::now(),
         written: 0,
         ending: false,
     };
-    courier.tell_spool(None);
+    courier.publish_spool_status(None);
     thread("memtap-queue").spawn(move || courier.run())
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Answer {
 /// Work for the store's thread.
 enum Job {
     Deliver(Arc<Parcel>),
-    KeepHouse,
+    Housekeeping,
 }
 
 /// An owned [`Delivery`], as stored in the spool.
@@ -86,7 +86,7 @@ impl Parcel {
 
 /// Main loop of the store's thread. It ends when the sender of jobs is dropped.
 fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &Shared, clocks: &Clocks) {
-    let mut told = None;
+    let mut newest_tick = None;
     let mut age = AgeClock::begin(clocks.now());
     while let Ok(job) = jobs.recv() {
         match job {
@@ -94,24 +94,24 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
                 let delivery =
                     Delivery { run: &parcel.run, sequence: parcel.sequence, batches: &parcel.batches };
                 let done = store.append(delivery);
-                told = parcel.batches.iter().rev().find_map(|batch| batch.tick).or(told);
+                newest_tick = parcel.batches.iter().rev().find_map(|batch| batch.tick).or(newest_tick);
                 let size = store.size();
                 // Drop it before the courier does: the courier must not spend time on freeing it.
                 drop(parcel);
                 shared.lock().answer = Some(Answer { done, size });
                 shared.changed.notify_all();
             }
-            Job::KeepHouse => {
+            Job::Housekeeping => {
                 // A history ages with its own data: for a recording, that is the time in the
                 // recording.
                 let now = age.now(clocks.now());
-                let kept = store.housekeeping(told.map_or(now, |told| now.min(told)));
-                let had_work = kept.unwrap_or_else(|error| {
+                let result = store.housekeeping(newest_tick.map_or(now, |tick| now.min(tick)));
+                let had_work = result.unwrap_or_else(|error| {
                     tracing::warn!("{error}");
                     true
                 });
                 let mut queue = shared.lock();
-                (queue.keeps_house, queue.house_had_work) = (false, had_work);
+                (queue.is_housekeeping, queue.housekeeping_had_work) = (false, had_work);
             }
         }
     }
@@ -119,8 +119,8 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
 
 /// Returns whether another round is due. `since`: time since the last one; `had_work`: whether it
 /// found work; `written`: requests written since then.
-fn house_is_due(since: Duration, had_work: bool, written: u64) -> bool {
-    let (long, much) = NOTHING_TO_KEEP;
+fn is_housekeeping_due(since: Duration, had_work: bool, written: u64) -> bool {
+    let (long, much) = IDLE_HOUSEKEEPING;
     since >= HOUSEKEEPING_EVERY && (had_work || written >= much || since >= long)
 }
 
@@ -133,21 +133,21 @@ struct Courier {
     jobs: mpsc::Sender<Job>,
     store: JoinHandle<()>,
     /// The delivery being written.
-    flying: Option<Flying>,
+    in_flight: Option<InFlight>,
     /// A delivery that did not fit in the spool. It is younger than all spooled ones.
     held: Option<Arc<Parcel>>,
     spool: Option<Spool>,
     /// While the store fails: time of the next attempt, and the current delay between attempts.
     failed: Option<(Instant, Duration)>,
     /// Time of the last delivery.
-    flew: Instant,
+    last_sent: Instant,
     /// Requests written since the last housekeeping.
     written: u64,
     /// Shutdown has begun.
     ending: bool,
 }
 
-struct Flying {
+struct InFlight {
     parcel: Arc<Parcel>,
     /// The delivery is also on disk, as the first record of the spool.
     spooled: bool,
@@ -155,35 +155,35 @@ struct Flying {
 
 impl Courier {
     fn run(mut self) {
-        let mut kept_house = Instant::now();
+        let mut last_housekeeping = Instant::now();
         loop {
             let end_by = self.pause();
-            self.turn();
+            self.run_once();
             if let Some(end_by) = end_by {
                 self.ending = true;
                 if self.is_done(end_by) {
                     break;
                 }
             } else if self.failed.is_none() {
-                let had_work = self.shared.lock().house_had_work;
-                if house_is_due(kept_house.elapsed(), had_work, self.written) {
-                    kept_house = Instant::now();
-                    self.keep_house();
+                let had_work = self.shared.lock().housekeeping_had_work;
+                if is_housekeeping_due(last_housekeeping.elapsed(), had_work, self.written) {
+                    last_housekeeping = Instant::now();
+                    self.request_housekeeping();
                 }
             }
         }
         self.end();
     }
 
-    fn keep_house(&mut self) {
+    fn request_housekeeping(&mut self) {
         self.written = 0;
         if self.store.is_finished() {
-            let gone =
+            let message =
                 "the database thread crashed (a bug in memtap). Restart memtap: queued data is written then";
-            self.shared.lock().status.error = Some(gone.to_owned());
+            self.shared.lock().status.error = Some(message.to_owned());
         }
-        if !std::mem::replace(&mut self.shared.lock().keeps_house, true) {
-            let _ = self.jobs.send(Job::KeepHouse);
+        if !std::mem::replace(&mut self.shared.lock().is_housekeeping, true) {
+            let _ = self.jobs.send(Job::Housekeeping);
         }
     }
 
@@ -195,9 +195,9 @@ impl Courier {
         if self.failed.is_some() || late {
             self.spool_all();
         }
-        let flying = self.flying.as_ref().is_some_and(|flying| !flying.spooled);
-        let in_memory = flying || self.held.is_some() || !self.shared.lock().batches.is_empty();
-        let on_disk = self.flying.is_some() || self.spools();
+        let in_flight = self.in_flight.as_ref().is_some_and(|in_flight| !in_flight.spooled);
+        let in_memory = in_flight || self.held.is_some() || !self.shared.lock().batches.is_empty();
+        let on_disk = self.in_flight.is_some() || self.has_spooled();
         late || !in_memory && (!on_disk || self.failed.is_some())
     }
 
@@ -213,96 +213,99 @@ impl Courier {
         }
     }
 
-    fn spools(&self) -> bool {
+    fn has_spooled(&self) -> bool {
         self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
     }
 
     /// Waits until there is work. Returns the deadline if shutdown was requested.
     fn pause(&self) -> Option<Instant> {
         let queue = self.shared.lock();
-        let (flying, spools) = (self.flying.is_some(), self.spools());
+        let (in_flight, has_spooled) = (self.in_flight.is_some(), self.has_spooled());
         let wait = match (self.failed, queue.end_by) {
-            (_, Some(end_by)) if flying && !self.store.is_finished() => {
+            (_, Some(end_by)) if in_flight && !self.store.is_finished() => {
                 end_by.saturating_duration_since(Instant::now())
             }
             (Some(_), Some(_)) => RETRY[0],
             (None, Some(_)) => Duration::ZERO,
             (None, None)
-                if !flying && (spools || self.held.is_some() || queue.is_worth_a_delivery(&self.limits)) =>
+                if !in_flight
+                    && (has_spooled || self.held.is_some() || queue.fills_a_delivery(&self.limits)) =>
             {
                 Duration::ZERO
             }
-            (Some((at, _)), None) if !spools => at.saturating_duration_since(Instant::now()),
-            _ if flying || queue.batches.is_empty() => self.limits.commit_every,
-            _ => self.limits.commit_every.saturating_sub(self.flew.elapsed()),
+            (Some((at, _)), None) if !has_spooled => at.saturating_duration_since(Instant::now()),
+            _ if in_flight || queue.batches.is_empty() => self.limits.commit_every,
+            _ => self.limits.commit_every.saturating_sub(self.last_sent.elapsed()),
         };
         // A full queue is work only if requests can leave it.
-        let straight = !flying && !spools && self.failed.is_none();
+        let straight = !in_flight && !has_spooled && self.failed.is_none();
         let to_disk = self.spool.is_some() && queue.cause.is_none();
         let is_enough = |queue: &Queue| match straight {
-            true => queue.is_worth_a_delivery(&self.limits),
-            false => to_disk && queue.is_too_much(&self.limits),
+            true => queue.fills_a_delivery(&self.limits),
+            false => to_disk && queue.is_backlogged(&self.limits),
         };
         let waited = self.shared.changed.wait_timeout_while(queue, wait, |queue| {
-            let told = queue.end_by.is_some() && !self.ending;
-            queue.answer.is_none() && !told && !is_enough(queue)
+            let is_asked_to_end = queue.end_by.is_some() && !self.ending;
+            queue.answer.is_none() && !is_asked_to_end && !is_enough(queue)
         });
         waited.map_or_else(|poisoned| poisoned.into_inner().0.end_by, |(queue, _)| queue.end_by)
     }
 
-    fn turn(&mut self) {
+    fn run_once(&mut self) {
         let answer = self.shared.lock().answer.take();
         if let Some(answer) = answer {
-            self.landed(answer);
+            self.handle_answer(answer);
         }
-        let is_too_much = self.shared.lock().is_too_much(&self.limits);
-        if self.spools() || is_too_much && (self.flying.is_some() || self.failed.is_some()) {
+        let is_backlogged = self.shared.lock().is_backlogged(&self.limits);
+        if self.has_spooled() || is_backlogged && (self.in_flight.is_some() || self.failed.is_some()) {
             self.spool_all();
         }
         let may_try = self.failed.is_none_or(|(at, _)| self.ending || Instant::now() >= at);
-        if self.flying.is_none() && may_try {
-            self.fly();
+        if self.in_flight.is_none() && may_try {
+            self.send_next();
         }
     }
 
     /// Sends the next delivery to the store. While any delivery is on disk, even an unreadable one,
     /// no younger delivery is sent.
-    fn fly(&mut self) {
+    fn send_next(&mut self) {
         let spooled = self.first_spooled();
-        self.flying = match spooled {
-            Some(parcel) => Some(Flying { parcel: Arc::new(parcel), spooled: true }),
-            None if self.spools() => None,
-            None => {
-                self.held.take().or_else(|| self.take_due()).map(|parcel| Flying { parcel, spooled: false })
-            }
+        self.in_flight = match spooled {
+            Some(parcel) => Some(InFlight { parcel: Arc::new(parcel), spooled: true }),
+            None if self.has_spooled() => None,
+            None => self
+                .held
+                .take()
+                .or_else(|| self.next_due_parcel())
+                .map(|parcel| InFlight { parcel, spooled: false }),
         };
-        if let Some(flying) = &self.flying {
-            self.flew = Instant::now();
-            let _ = self.jobs.send(Job::Deliver(Arc::clone(&flying.parcel)));
+        if let Some(in_flight) = &self.in_flight {
+            self.last_sent = Instant::now();
+            let _ = self.jobs.send(Job::Deliver(Arc::clone(&in_flight.parcel)));
         }
     }
 
-    fn landed(&mut self, answer: Answer) {
-        let Some(flying) = self.flying.take() else { return };
+    fn handle_answer(&mut self, answer: Answer) {
+        let Some(in_flight) = self.in_flight.take() else { return };
         match answer.done {
             Ok(appended) => {
                 self.succeeded(&appended, answer.size);
-                self.written += flying.parcel.requests() as u64;
-                if flying.spooled {
-                    self.taken();
+                self.written += in_flight.parcel.requests() as u64;
+                if in_flight.spooled {
+                    self.remove_spooled();
                 } else {
-                    self.left(flying.parcel.requests());
+                    self.release(in_flight.parcel.requests());
                 }
             }
             Err(error) => {
                 self.fail(&error);
-                if flying.spooled {
+                if in_flight.spooled {
                     return;
                 }
-                if self.put(&flying.parcel) {
-                    self.left(flying.parcel.requests());
+                if self.put(&in_flight.parcel) {
+                    self.release(in_flight.parcel.requests());
                 } else {
-                    self.held = Some(flying.parcel);
+                    self.held = Some(in_flight.parcel);
                 }
             }
         }
@@ -332,16 +335,16 @@ impl Courier {
 
     /// Returns the next delivery, if it is large enough or the last one was long enough ago. A
     /// small delivery writes nearly as many pages as a large one.
-    fn take_due(&mut self) -> Option<Arc<Parcel>> {
+    fn next_due_parcel(&mut self) -> Option<Arc<Parcel>> {
         let is_due = self.ending
-            || self.flew.elapsed() >= self.limits.commit_every
-            || self.shared.lock().is_worth_a_delivery(&self.limits);
-        is_due.then(|| self.take()).flatten()
+            || self.last_sent.elapsed() >= self.limits.commit_every
+            || self.shared.lock().fills_a_delivery(&self.limits);
+        is_due.then(|| self.next_parcel()).flatten()
     }
 
     /// Removes a delivery from the queue: batches of one run.
-    fn take(&mut self) -> Option<Arc<Parcel>> {
-        let most = self.limits.worth_a_delivery().clamp(1, TRANSACTION);
+    fn next_parcel(&mut self) -> Option<Arc<Parcel>> {
+        let most = self.limits.delivery_requests().clamp(1, MAX_REQUESTS);
         let mut queue = self.shared.lock();
         let (mut batches, mut requests) = (Vec::new(), 0);
         let first = queue.batches.front()?;
@@ -359,10 +362,10 @@ impl Courier {
     }
 
     /// Frees space in the queue for this number of requests, which are now stored or on disk.
-    fn left(&self, requests: usize) {
+    fn release(&self, requests: usize) {
         let mut queue = self.shared.lock();
         queue.waiting -= requests;
-        queue.is_stuck &= queue.is_too_much(&self.limits);
+        queue.is_stuck &= queue.is_backlogged(&self.limits);
         self.shared.changed.notify_all();
         if queue.on_disk == 0 && self.held.is_none() {
             queue.oldest = None;
@@ -376,23 +379,26 @@ impl Courier {
         if self.spool.is_none() {
             return;
         }
-        if let Some(parcel) =
-            self.flying.as_ref().filter(|flying| !flying.spooled).map(|flying| Arc::clone(&flying.parcel))
+        if let Some(parcel) = self
+            .in_flight
+            .as_ref()
+            .filter(|in_flight| !in_flight.spooled)
+            .map(|in_flight| Arc::clone(&in_flight.parcel))
         {
             if !self.put(&parcel) {
                 return;
             }
-            self.left(parcel.requests());
-            if let Some(flying) = &mut self.flying {
-                flying.spooled = true;
+            self.release(parcel.requests());
+            if let Some(in_flight) = &mut self.in_flight {
+                in_flight.spooled = true;
             }
         }
-        while let Some(parcel) = self.held.take().or_else(|| self.take()) {
+        while let Some(parcel) = self.held.take().or_else(|| self.next_parcel()) {
             if !self.put(&parcel) {
                 self.held = Some(parcel);
                 return;
             }
-            self.left(parcel.requests());
+            self.release(parcel.requests());
             if !self.ending && self.shared.lock().answer.is_some() {
                 return;
             }
@@ -405,19 +411,19 @@ impl Courier {
         let requests = u32::try_from(parcel.requests()).unwrap_or(u32::MAX);
         let put = match postcard::to_stdvec(parcel) {
             Ok(bytes) => spool.put(&bytes, requests),
-            Err(error) => Err(NotPut::Disk(std::io::Error::other(error))),
+            Err(error) => Err(PutError::Disk(std::io::Error::other(error))),
         };
         let cause = match put {
             Ok(()) => None,
-            Err(NotPut::Full) => Some(DropCause::SpoolFull),
-            Err(NotPut::Disk(error)) => {
+            Err(PutError::Full) => Some(DropCause::SpoolFull),
+            Err(PutError::Disk(error)) => {
                 if self.shared.lock().cause != Some(DropCause::SpoolFailed) {
                     tracing::error!("cannot write the spool: {error}");
                 }
                 Some(DropCause::SpoolFailed)
             }
         };
-        self.tell_spool(cause);
+        self.publish_spool_status(cause);
         cause.is_none()
     }
 
@@ -434,9 +440,9 @@ impl Courier {
                     Err(error) => {
                         tracing::error!("cannot read a record of the spool: {error}");
                         let before = spool.requests();
-                        self.taken();
+                        self.remove_spooled();
                         damage.requests += before - self.spool.as_ref().map_or(0, Spool::requests);
-                        self.damaged(damage);
+                        self.count_damage(damage);
                         continue;
                     }
                 },
@@ -445,31 +451,31 @@ impl Courier {
                     None
                 }
             };
-            self.damaged(damage);
+            self.count_damage(damage);
             let (parcel, waited) = parcel?;
             self.shared.lock().oldest = Instant::now().checked_sub(waited);
             return Some(parcel);
         }
     }
 
-    fn damaged(&self, damage: Damage) {
+    fn count_damage(&self, damage: Damage) {
         if damage.records > 0 {
             tracing::error!("the spool contains {} damaged records", damage.records);
         }
         let cause = self.shared.lock().cause;
-        self.tell_spool(cause);
+        self.publish_spool_status(cause);
         self.shared.lock().count_dropped(DropCause::SpoolDamaged, damage.requests);
     }
 
     /// Removes the first delivery from the spool.
-    fn taken(&mut self) {
+    fn remove_spooled(&mut self) {
         let Some(spool) = &mut self.spool else { return };
-        if let Err(error) = spool.taken() {
+        if let Err(error) = spool.remove_first() {
             self.unreadable(&error);
         }
         // A full spool counts as full until a write succeeds or it is empty.
-        let cause = self.shared.lock().cause.filter(|_| self.spools());
-        self.tell_spool(cause);
+        let cause = self.shared.lock().cause.filter(|_| self.has_spooled());
+        self.publish_spool_status(cause);
     }
 
     fn unreadable(&mut self, error: &std::io::Error) {
@@ -477,7 +483,7 @@ impl Courier {
         self.failed = Some((Instant::now() + RETRY[1], RETRY[1]));
     }
 
-    fn tell_spool(&self, cause: Option<DropCause>) {
+    fn publish_spool_status(&self, cause: Option<DropCause>) {
         let Some(spool) = &self.spool else { return };
         let mut queue = self.shared.lock();
         queue.cause = cause;

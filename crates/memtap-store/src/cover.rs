@@ -12,9 +12,9 @@ use crate::{Range, UsageQuery};
 
 /// Number of steps in a range if the query gives no step length. It limits how exact the time of a
 /// peak is.
-const PARTS: i64 = 60;
+const DEFAULT_STEPS: i64 = 60;
 /// Maximum number of steps in a result. Longer steps are used if a query would exceed it.
-const STEPS_AT_MOST: i64 = 2_000;
+const MAX_STEPS: i64 = 2_000;
 
 /// A run with data in the range.
 #[derive(Debug, Clone)]
@@ -47,31 +47,31 @@ pub(crate) struct Cover {
 pub(crate) type Piece = (usize, [i64; 2]);
 
 impl Cover {
-    pub(crate) fn of(range: &Range, step: Duration, now_s: i64) -> Self {
+    pub(crate) fn new(range: &Range, step: Duration, now_s: i64) -> Self {
         let (from_s, to_s) =
             (seconds(range.from), seconds(WallClock(range.to.0.saturating_add(999_999_999))));
         let length = to_s.saturating_sub(from_s).max(1);
-        let least = length / STEPS_AT_MOST + 1;
+        let least = length / MAX_STEPS + 1;
         let asked = match step.as_secs() {
-            0 => length / PARTS,
+            0 => length / DEFAULT_STEPS,
             step => i64::try_from(step).unwrap_or(i64::MAX),
         };
         let asked = asked.max(least);
         // A series uses the nearest stored step, which may be up to 2.5 times as long as requested.
         let nearest = if step.is_zero() { asked } else { asked.saturating_mul(5) / 2 };
-        let of = |step: i64| UsageQuery {
+        let query = |step: i64| UsageQuery {
             from: range.from,
             step: Duration::from_secs(step.unsigned_abs()),
             ..UsageQuery::default()
         };
-        let longest = choose(&of(nearest), now_s);
-        let shortest = choose(&of(0), now_s);
+        let longest = choose(&query(nearest), now_s);
+        let shortest = choose(&query(0), now_s);
         let finest = STEPS[shortest];
         Self {
             range: range.clone(),
             from_s: from_s - from_s.rem_euclid(finest),
             to_s: to_s + (-to_s).rem_euclid(finest),
-            width: width(&of(asked), longest),
+            width: width(&query(asked), longest),
             longest,
             shortest,
         }
@@ -104,9 +104,9 @@ impl Cover {
     fn fill(run: &StoredRun, index: usize, [from, to]: [i64; 2], pieces: &mut Vec<Piece>) {
         pieces.push((index, [from, to]));
         if let Some(shorter) = index.checked_sub(1) {
-            let rest = from.max(run.rolled[shorter]);
-            if rest < to {
-                Self::fill(run, shorter, [rest, to], pieces);
+            let unmerged = from.max(run.rolled[shorter]);
+            if unmerged < to {
+                Self::fill(run, shorter, [unmerged, to], pieces);
             }
         }
     }
@@ -153,7 +153,7 @@ mod tests {
 
     fn cover([from, to]: [i64; 2], step_s: u64) -> Cover {
         let range = Range { host: None, from: nanoseconds(from), to: nanoseconds(to) };
-        Cover::of(&range, Duration::from_secs(step_s), NOW)
+        Cover::new(&range, Duration::from_secs(step_s), NOW)
     }
 
     /// A run with its last sample at `last`, rolled up into every complete longer step.
@@ -163,25 +163,25 @@ mod tests {
     }
 
     #[test]
-    fn each_second_is_told_of_once() {
+    fn each_second_is_covered_once() {
         let ranges =
             [[NOW - 86_400 - 7, NOW], [NOW - 3601, NOW - 59], [NOW - 77, NOW - 3], [NOW - 40 * 86_400, NOW]];
         for (between, step) in
             ranges.into_iter().flat_map(|between| [0, 1, 100, 5000].map(|step| (between, step)))
         {
             let (cover, run) = (cover(between, step), run(NOW - 1));
-            let mut told = cover.from_s;
+            let mut covered = cover.from_s;
             for (index, [from, to]) in cover.pieces(&run) {
-                assert_eq!((from, from.rem_euclid(STEPS[index])), (told, 0), "{between:?}, {step}");
+                assert_eq!((from, from.rem_euclid(STEPS[index])), (covered, 0), "{between:?}, {step}");
                 // A longer step has rows only up to where samples are rolled up.
-                told = index.checked_sub(1).map_or(to, |shorter| to.min(run.rolled[shorter]).max(from));
+                covered = index.checked_sub(1).map_or(to, |shorter| to.min(run.rolled[shorter]).max(from));
             }
-            assert!(told >= between[1] && cover.from_s <= between[0], "{between:?}, {step}");
+            assert!(covered >= between[1] && cover.from_s <= between[0], "{between:?}, {step}");
         }
     }
 
     #[test]
-    fn few_rows_tell_of_much() {
+    fn long_ranges_read_few_rows() {
         let day = cover([NOW - 86_400 - 7, NOW - 5], 0);
         let rows = |(index, [from, to]): &Piece| (to - from) / STEPS[*index];
         assert!(day.pieces(&run(NOW)).iter().map(rows).sum::<i64>() < 300);

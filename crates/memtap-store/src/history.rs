@@ -130,7 +130,7 @@ impl Measure {
     }
 
     /// Returns the value of this measure in a sample.
-    pub(crate) fn of(self, point: &UsagePoint) -> u64 {
+    pub(crate) fn value(self, point: &UsagePoint) -> u64 {
         match self {
             Self::Requested => point.requested_bytes,
             Self::Granted => point.granted_bytes,

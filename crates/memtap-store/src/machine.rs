@@ -51,7 +51,7 @@ pub(crate) fn point(sizes: [u64; 8], pressure: [Option<f64>; 2], least: u64, los
 
 /// Returns whether a source has reported the machine's memory. Until then, neither it nor the call
 /// counts are stored.
-pub(crate) fn is_told(all: &AllProcesses) -> bool {
+pub(crate) fn is_known(all: &AllProcesses) -> bool {
     all.host.total_bytes > 0
 }
 

@@ -35,23 +35,23 @@ pub(crate) struct Identity {
 pub(crate) struct Refusals {
     limit: usize,
     /// By process row, call and errno.
-    found: HashMap<(u64, Call, Errno), Refused>,
+    groups: HashMap<(u64, Call, Errno), Refused>,
     /// Placeholder for the host name until it is known.
-    nowhere: Arc<str>,
+    no_host: Arc<str>,
 }
 
 impl Refusals {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, found: HashMap::new(), nowhere: "".into() }
+        Self { limit, groups: HashMap::new(), no_host: "".into() }
     }
 
-    pub(crate) fn take(&mut self, row: &RefusedRow) {
-        let (key, is_full) = ((row.process, row.call, row.errno), self.found.len() >= self.limit);
-        if let Some(known) = self.found.get_mut(&key) {
+    pub(crate) fn add(&mut self, row: &RefusedRow) {
+        let (key, is_full) = ((row.process, row.call, row.errno), self.groups.len() >= self.limit);
+        if let Some(known) = self.groups.get_mut(&key) {
             known.add(1, row.size, [row.time; 2]);
         } else if !is_full {
             let none = Refused {
-                host: Arc::clone(&self.nowhere),
+                host: Arc::clone(&self.no_host),
                 pid: Tgid(0),
                 started_at: WallClock(0),
                 name: row.name,
@@ -62,13 +62,13 @@ impl Refusals {
                 first: row.time,
                 last: row.time,
             };
-            self.found.insert(key, none);
+            self.groups.insert(key, none);
         }
     }
 
     /// Row ids of all processes, sorted.
     pub(crate) fn processes(&self) -> Vec<u64> {
-        let mut processes: Vec<u64> = self.found.keys().map(|(process, ..)| *process).collect();
+        let mut processes: Vec<u64> = self.groups.keys().map(|(process, ..)| *process).collect();
         processes.sort_unstable();
         processes.dedup();
         processes
@@ -76,25 +76,25 @@ impl Refusals {
 
     /// Returns the groups, latest first. Within one boot, rows of a process from several memtap
     /// runs become one group.
-    pub(crate) fn told(self, identities: &HashMap<u64, Identity>) -> Vec<Refused> {
-        let mut told: HashMap<_, Refused> = HashMap::new();
-        for ((process, call, errno), refused) in self.found {
+    pub(crate) fn finish(self, identities: &HashMap<u64, Identity>) -> Vec<Refused> {
+        let mut merged: HashMap<_, Refused> = HashMap::new();
+        for ((process, call, errno), refused) in self.groups {
             let Some(Identity { host, boot, pid, start, started_at }) = identities.get(&process).cloned()
             else {
                 continue;
             };
             let refused = Refused { host: Arc::clone(&host), pid, started_at, ..refused };
             let key = (host, boot, pid, start, call, errno);
-            match told.get_mut(&key) {
+            match merged.get_mut(&key) {
                 Some(known) => known.join(&refused),
-                None => drop(told.insert(key, refused)),
+                None => drop(merged.insert(key, refused)),
             }
         }
-        let mut told: Vec<Refused> = told.into_values().collect();
-        told.sort_by_key(|refused| {
+        let mut merged: Vec<Refused> = merged.into_values().collect();
+        merged.sort_by_key(|refused| {
             (Reverse(refused.last), refused.pid, refused.call, refused.errno.0, Arc::clone(&refused.host))
         });
-        told
+        merged
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{FrequentSize, SizeBucket, Sizes};
 /// Number of different sizes that are counted individually.
 const KEPT: usize = 65_536;
 /// Number of most frequent sizes returned.
-const TOLD: usize = 20;
+const FREQUENT: usize = 20;
 
 /// Counts requests by size.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(crate) struct SizeCount {
 }
 
 impl SizeCount {
-    pub(crate) fn take(&mut self, call: Call, size: u64, is_refused: bool, time: WallClock) {
+    pub(crate) fn add(&mut self, call: Call, size: u64, is_refused: bool, time: WallClock) {
         self.rows += 1;
         self.since = Some(self.since.map_or(time, |since| since.min(time)));
         let from_bytes = size.checked_ilog2().map_or(0, |bits| 1 << bits);
@@ -34,13 +34,13 @@ impl SizeCount {
         let none = FrequentSize { call, size, count: 0 };
         self.counts.entry((call, size)).or_insert(none).count += 1;
         if self.counts.len() > KEPT {
-            self.forget_the_rare();
+            self.evict_rare_sizes();
         }
     }
 
     /// Misra-Gries algorithm, variant that subtracts the median (Anderson et al., 2017): it removes
     /// at least half of the sizes, and no count is ever too high.
-    fn forget_the_rare(&mut self) {
+    fn evict_rare_sizes(&mut self) {
         let mut counts: Vec<u64> = self.counts.values().map(|size| size.count).collect();
         let middle = counts.len() / 2;
         let median = *counts.select_nth_unstable(middle).1;
@@ -51,10 +51,10 @@ impl SizeCount {
     }
 
     /// Returns the counts. `cut`: there were more requests than were added.
-    pub(crate) fn told(self, cut: bool) -> Sizes {
+    pub(crate) fn finish(self, cut: bool) -> Sizes {
         let mut frequent: Vec<FrequentSize> = self.counts.into_values().collect();
         frequent.sort_unstable_by_key(|size| (Reverse(size.count), size.call, size.size));
-        frequent.truncate(TOLD);
+        frequent.truncate(FREQUENT);
         let buckets = self.buckets.into_values().collect();
         Sizes { buckets, frequent, rows: self.rows, since: self.since, cut }
     }
@@ -68,9 +68,9 @@ mod tests {
     fn a_bucket_goes_from_a_power_of_two_to_the_next() {
         let mut count = SizeCount::default();
         for size in [0, 1, 2, 3, 4095, 4096, 8191, 8192, u64::MAX] {
-            count.take(Call::Mmap, size, size == 3, WallClock(5));
+            count.add(Call::Mmap, size, size == 3, WallClock(5));
         }
-        let sizes = count.told(false);
+        let sizes = count.finish(false);
         let buckets: Vec<_> = sizes.buckets.iter().map(|b| (b.from_bytes, b.count, b.refused)).collect();
         let expected =
             [(0, 1, 0), (1, 1, 0), (2, 2, 1), (2048, 1, 0), (4096, 2, 0), (8192, 1, 0), (1 << 63, 1, 0)];
@@ -79,16 +79,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frequent_is_found_among_any_number_of_different_sizes() {
+    fn frequent_sizes_are_kept_among_many_different_sizes() {
         let mut count = SizeCount::default();
         for n in 0..1_000_000 {
             let size = if n % 10 == 0 { 4096 } else { 1 << 40 | n };
-            count.take(Call::Brk, size, false, WallClock(n.cast_signed()));
+            count.add(Call::Brk, size, false, WallClock(n.cast_signed()));
             assert!(count.counts.len() <= KEPT);
         }
-        let sizes = count.told(true);
-        assert_eq!((sizes.frequent.len(), sizes.frequent[0].size), (TOLD, 4096));
-        let found = sizes.frequent[0].count;
-        assert!((99_000..=100_000).contains(&found), "{found}");
+        let sizes = count.finish(true);
+        assert_eq!((sizes.frequent.len(), sizes.frequent[0].size), (FREQUENT, 4096));
+        let count = sizes.frequent[0].count;
+        assert!((99_000..=100_000).contains(&count), "{count}");
     }
 }

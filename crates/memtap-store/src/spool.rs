@@ -26,7 +26,7 @@ const RECORD_BYTES: u32 = 256 << 20;
 
 /// The spool directory and the position of its oldest record.
 pub(crate) struct Spool {
-    folder: PathBuf,
+    directory: PathBuf,
     /// Lock on the directory, held until drop.
     _lock: File,
     max_bytes: u64,
@@ -37,9 +37,9 @@ pub(crate) struct Spool {
     syncs: Sender<File>,
     next_number: u64,
     /// Offset of the oldest undelivered record in the first segment.
-    at: u64,
+    position: u64,
     /// Records that could not be read since the last [`Spool::take_damage`].
-    damaged: Damage,
+    damage: Damage,
 }
 
 /// A segment file.
@@ -61,7 +61,7 @@ pub(crate) struct Damage {
 
 /// Why a record could not be written.
 #[derive(Debug)]
-pub(crate) enum NotPut {
+pub(crate) enum PutError {
     /// The record would exceed the size limit.
     Full,
     /// Writing to the disk failed.
@@ -77,16 +77,16 @@ struct Header {
 }
 
 impl Header {
-    fn of(payload: &[u8], requests: u32) -> Option<Self> {
+    fn for_payload(payload: &[u8], requests: u32) -> Option<Self> {
         let bytes = u32::try_from(payload.len()).ok().filter(|bytes| *bytes <= RECORD_BYTES)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let put_at_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let mut header = Self { bytes, requests, put_at_ns, checksum: 0 };
-        header.checksum = header.sum(payload);
+        header.checksum = header.compute_checksum(payload);
         Some(header)
     }
 
-    fn sum(self, payload: &[u8]) -> u32 {
+    fn compute_checksum(self, payload: &[u8]) -> u32 {
         let mut sum = crc32fast::Hasher::new();
         sum.update(&self.to_bytes()[..HEADER - 4]);
         sum.update(payload);
@@ -124,33 +124,33 @@ impl Header {
 
 impl Spool {
     /// Opens the directory, including segments of an earlier run. Fails if another memtap uses it.
-    pub(crate) fn open(folder: &Path, max_bytes: u64) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    pub(crate) fn open(directory: &Path, max_bytes: u64) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let mut lock = OpenOptions::new();
-        let lock = lock.create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
+        let lock = lock.create(true).truncate(false).write(true).mode(0o600).open(directory.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::new(ErrorKind::WouldBlock, "another memtap uses it"),
             TryLockError::Error(error) => error,
         })?;
         let mut spool = Self {
-            folder: folder.into(),
+            directory: directory.into(),
             _lock: lock,
             max_bytes,
             segments: VecDeque::new(),
             open: None,
-            syncs: sync()?,
+            syncs: spawn_sync_thread()?,
             next_number: 1,
-            at: MARK.len() as u64,
-            damaged: Damage::default(),
+            position: MARK.len() as u64,
+            damage: Damage::default(),
         };
-        spool.find()?;
+        spool.load_segments()?;
         Ok(spool)
     }
 
     /// Loads the segments of an earlier run.
-    fn find(&mut self) -> io::Result<()> {
+    fn load_segments(&mut self) -> io::Result<()> {
         let mut numbers = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)? {
+        for entry in std::fs::read_dir(&self.directory)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.strip_suffix(".segment")?.parse::<u64>().ok());
             numbers.extend(number);
@@ -159,7 +159,7 @@ impl Spool {
         self.next_number = numbers.last().map_or(1, |last| last + 1);
         for number in numbers {
             let path = self.path(number);
-            match count(&path)? {
+            match count_records(&path)? {
                 Some((records, requests)) if records > 0 => {
                     let bytes = path.metadata()?.len();
                     self.segments.push_back(Segment { number, bytes, records, requests });
@@ -193,32 +193,32 @@ impl Spool {
 
     /// Returns what could not be read since the last call.
     pub(crate) fn take_damage(&mut self) -> Damage {
-        std::mem::take(&mut self.damaged)
+        std::mem::take(&mut self.damage)
     }
 
     /// Appends a record. On return the kernel has the data, but it may not be on disk: a segment is
     /// synced when it is full. Waiting for each sync would let more requests pile up in memory than
     /// a power failure could lose.
-    pub(crate) fn put(&mut self, payload: &[u8], requests: u32) -> Result<(), NotPut> {
-        let header = Header::of(payload, requests).ok_or(NotPut::Full)?;
+    pub(crate) fn put(&mut self, payload: &[u8], requests: u32) -> Result<(), PutError> {
+        let header = Header::for_payload(payload, requests).ok_or(PutError::Full)?;
         let record = (HEADER + payload.len()) as u64;
         if self.bytes() + record > self.max_bytes {
-            return Err(NotPut::Full);
+            return Err(PutError::Full);
         }
         if self.open.is_none() || self.segments.back().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
-            self.begin().map_err(NotPut::Disk)?;
+            self.begin_segment().map_err(PutError::Disk)?;
         }
         let (Some(file), Some(last)) = (&mut self.open, self.segments.back_mut()) else {
-            return Err(NotPut::Full);
+            return Err(PutError::Full);
         };
         let bytes = [&header.to_bytes()[..], payload].concat();
         if let Err(error) = file.write_all(&bytes) {
             // Remove the partial record: it would hide the records after it.
-            let mended = file.set_len(last.bytes).and_then(|()| file.seek(SeekFrom::Start(last.bytes)));
-            if mended.is_err() {
+            let is_undone = file.set_len(last.bytes).and_then(|()| file.seek(SeekFrom::Start(last.bytes)));
+            if is_undone.is_err() {
                 self.open = None;
             }
-            return Err(NotPut::Disk(error));
+            return Err(PutError::Disk(error));
         }
         last.bytes += record;
         last.records += 1;
@@ -226,7 +226,7 @@ impl Spool {
         Ok(())
     }
 
-    fn begin(&mut self) -> io::Result<()> {
+    fn begin_segment(&mut self) -> io::Result<()> {
         if let Some(full) = self.open.take() {
             let _ = self.syncs.send(full);
         }
@@ -247,66 +247,67 @@ impl Spool {
     pub(crate) fn first(&mut self) -> io::Result<Option<(Vec<u8>, Duration)>> {
         while let Some(first) = self.segments.front() {
             let mut file = File::open(self.path(first.number))?;
-            file.seek(SeekFrom::Start(self.at))?;
+            file.seek(SeekFrom::Start(self.position))?;
             let Some(header) = Header::read(&mut file)? else {
                 self.drop_segment()?;
                 continue;
             };
             let mut payload = Vec::new();
             file.take(u64::from(header.bytes)).read_to_end(&mut payload)?;
-            if payload.len() == header.bytes as usize && header.sum(&payload) == header.checksum {
+            if payload.len() == header.bytes as usize && header.compute_checksum(&payload) == header.checksum
+            {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 return Ok(Some((payload, now.saturating_sub(Duration::from_nanos(header.put_at_ns)))));
             }
-            self.damaged.records += 1;
-            self.damaged.requests += u64::from(header.requests).min(first.requests);
-            self.pass(header)?;
+            self.damage.records += 1;
+            self.damage.requests += u64::from(header.requests).min(first.requests);
+            self.skip_record(header)?;
         }
         Ok(None)
     }
 
     /// Removes the record that [`Spool::first`] returned.
-    pub(crate) fn taken(&mut self) -> io::Result<()> {
+    pub(crate) fn remove_first(&mut self) -> io::Result<()> {
         let Some(first) = self.segments.front() else { return Ok(()) };
         let mut file = File::open(self.path(first.number))?;
-        file.seek(SeekFrom::Start(self.at))?;
+        file.seek(SeekFrom::Start(self.position))?;
         match Header::read(&mut file)? {
-            Some(header) => self.pass(header),
+            Some(header) => self.skip_record(header),
             None => self.drop_segment(),
         }
     }
 
-    fn pass(&mut self, header: Header) -> io::Result<()> {
-        self.at += HEADER as u64 + u64::from(header.bytes);
+    fn skip_record(&mut self, header: Header) -> io::Result<()> {
+        self.position += HEADER as u64 + u64::from(header.bytes);
         let Some(first) = self.segments.front_mut() else { return Ok(()) };
         first.records = first.records.saturating_sub(1);
         first.requests = first.requests.saturating_sub(u64::from(header.requests));
-        if first.records == 0 || self.at >= first.bytes {
+        if first.records == 0 || self.position >= first.bytes {
             self.drop_segment()?;
         }
         Ok(())
     }
 
     fn drop_segment(&mut self) -> io::Result<()> {
-        self.at = MARK.len() as u64;
+        self.position = MARK.len() as u64;
         if self.segments.len() == 1 {
             self.open = None;
         }
         let Some(first) = self.segments.pop_front() else { return Ok(()) };
         // Records are left only if damage has hidden where they begin.
-        self.damaged.records += first.records;
-        self.damaged.requests += first.requests;
+        self.damage.records += first.records;
+        self.damage.requests += first.requests;
         std::fs::remove_file(self.path(first.number))
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number:010}.segment"))
+        self.directory.join(format!("{number:010}.segment"))
     }
 }
 
 /// Starts a thread that syncs the files sent to it. Nobody waits for it: during a slow sync,
 /// requests would overflow the queue in memory.
-fn sync() -> io::Result<Sender<File>> {
+fn spawn_sync_thread() -> io::Result<Sender<File>> {
     let (syncs, files) = channel::<File>();
     let thread = std::thread::Builder::new().name("memtap-sync".to_owned());
     thread.spawn(move || {
@@ -323,7 +324,7 @@ fn sync() -> io::Result<Sender<File>> {
 
 /// Counts the records and requests in a segment from its headers, without a torn record at the end.
 /// Returns `None` if the file is not a segment of this version.
-fn count(path: &Path) -> io::Result<Option<(u64, u64)>> {
+fn count_records(path: &Path) -> io::Result<Option<(u64, u64)>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut mark = [0; MARK.len()];
@@ -355,7 +356,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some((record, _)) = spool.first().unwrap() {
             all.push(record);
-            spool.taken().unwrap();
+            spool.remove_first().unwrap();
         }
         all
     }
@@ -364,8 +365,8 @@ mod tests {
         n.to_le_bytes().repeat(1 + n as usize * 997 % 5000)
     }
 
-    fn segments(folder: &Path) -> Vec<PathBuf> {
-        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    fn segments(directory: &Path) -> Vec<PathBuf> {
+        let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some()).collect();
         paths.sort();
         paths
@@ -373,20 +374,20 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out_in_order_also_after_a_restart_and_leaves_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         for n in 0..2500 {
             spool.put(&record(n), 3).unwrap();
         }
         assert_eq!(spool.requests(), 7500);
-        assert!(segments(folder.path()).len() > 2, "several segments");
+        assert!(segments(directory.path()).len() > 2, "several segments");
         for n in 0..700 {
             assert_eq!(spool.first().unwrap().unwrap().0, record(n));
-            spool.taken().unwrap();
+            spool.remove_first().unwrap();
         }
         assert_eq!(spool.requests(), 5400);
         drop(spool);
-        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         spool.put(b"new", 1).unwrap();
         let all = drain(&mut spool);
         // After a restart, the first unfinished segment is read from its start again.
@@ -396,25 +397,25 @@ mod tests {
         assert!(all == expected);
         assert_eq!((spool.requests(), spool.bytes(), spool.is_empty()), (0, 0, true));
         assert_eq!(spool.take_damage(), Damage::default());
-        assert!(segments(folder.path()).is_empty());
+        assert!(segments(directory.path()).is_empty());
         spool.put(b"again", 1).unwrap();
         assert_eq!(drain(&mut spool), [b"again"]);
     }
 
     #[test]
     fn a_torn_end_costs_the_last_record_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         for n in 0..3 {
             spool.put(format!("record {n}").as_bytes(), 1).unwrap();
         }
         drop(spool);
-        let path = segments(folder.path()).remove(0);
+        let path = segments(directory.path()).remove(0);
         let whole = std::fs::read(&path).unwrap();
         let record = HEADER + "record 0".len();
         for cut in (0..whole.len()).rev() {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+            let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
             let expected = cut.saturating_sub(MARK.len()) / record;
             assert_eq!(spool.requests(), expected as u64, "cut at {cut}");
             assert_eq!(drain(&mut spool).len(), expected, "cut at {cut}");
@@ -423,18 +424,18 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_counted_and_the_others_come() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         for n in 0..5 {
             spool.put(format!("record {n}").as_bytes(), 10).unwrap();
         }
         drop(spool);
-        let path = segments(folder.path()).remove(0);
+        let path = segments(directory.path()).remove(0);
         let mut bytes = std::fs::read(&path).unwrap();
         let second = MARK.len() + (HEADER + "record 0".len()) + HEADER;
         bytes[second + 3] ^= 0x40;
         std::fs::write(&path, &bytes).unwrap();
-        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         let all = drain(&mut spool);
         let expected = [0, 2, 3, 4].map(|n| format!("record {n}").into_bytes());
         assert_eq!(all, expected);
@@ -443,18 +444,18 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         spool.put(b"first", 1).unwrap();
         spool.put(b"second", 1).unwrap();
         drop(spool);
-        let path = segments(folder.path()).remove(0);
+        let path = segments(directory.path()).remove(0);
         let whole = std::fs::read(&path).unwrap();
         for at in 0..whole.len() - MARK.len() {
             let mut bytes = whole.clone();
             bytes[MARK.len() + at] ^= 0x10;
             std::fs::write(&path, &bytes).unwrap();
-            let mut spool = Spool::open(folder.path(), 1 << 30).unwrap();
+            let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
             for record in drain(&mut spool) {
                 assert!(record == b"first" || record == b"second", "byte {at}: {record:?}");
             }
@@ -463,8 +464,8 @@ mod tests {
 
     #[test]
     fn it_does_not_grow_beyond_its_size_and_takes_more_when_there_is_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path(), 10_000).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(directory.path(), 10_000).unwrap();
         let mut put = 0;
         while spool.put(&[7; 900], 1).is_ok() {
             put += 1;
@@ -476,18 +477,20 @@ mod tests {
 
     #[test]
     fn one_program_at_a_time_and_another_versions_segments_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path(), 10_000).unwrap();
-        let error = Spool::open(folder.path(), 10_000).err().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::open(directory.path(), 10_000).unwrap();
+        let error = Spool::open(directory.path(), 10_000).err().unwrap();
         assert!(error.to_string().contains("another memtap"), "{error}");
         drop(spool);
         let others = [b"mtspool\x01 of the past".as_slice(), b"mtspool\xff of the future"];
-        let others =
-            [7, 8].map(|number| folder.path().join(format!("{number:010}.segment"))).into_iter().zip(others);
+        let others = [7, 8]
+            .map(|number| directory.path().join(format!("{number:010}.segment")))
+            .into_iter()
+            .zip(others);
         for (path, content) in others.clone() {
             std::fs::write(path, content).unwrap();
         }
-        let mut spool = Spool::open(folder.path(), 10_000).unwrap();
+        let mut spool = Spool::open(directory.path(), 10_000).unwrap();
         assert!(spool.is_empty());
         spool.put(b"ours", 1).unwrap();
         assert_eq!(drain(&mut spool), [b"ours"]);

@@ -18,13 +18,13 @@ pub(crate) const STEPS: [i64; 5] = [1, 10, 60, 600, 3600];
 pub(crate) const KEPT: [i64; 4] = [15 * 60, 3 * 3600, 2 * 86_400, 30 * 86_400];
 
 /// SQL for the second of the newest sample, the same in both databases.
-pub(crate) const TOLD_S: &str = "SELECT MAX(sampled_s) FROM run WHERE sampled_s > 0";
+pub(crate) const NEWEST_SAMPLE_S: &str = "SELECT MAX(sampled_s) FROM run WHERE sampled_s > 0";
 
 /// Returns the second from which a history's ages are counted.
-pub(crate) fn age_at(clock: Clock, told_s: Option<i64>) -> i64 {
+pub(crate) fn age_at(clock: Clock, newest_s: Option<i64>) -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    told_s.filter(|_| clock == Clock::Told).unwrap_or(now_s)
+    newest_s.filter(|_| clock == Clock::Told).unwrap_or(now_s)
 }
 
 /// A process that lived for less than this is deleted together with its requests.
@@ -53,7 +53,7 @@ pub(crate) struct Sample<P = UsagePoint> {
 }
 
 /// Readings of one process or of all processes at a tick.
-pub(crate) struct Told {
+pub(crate) struct Reading {
     /// Virtual size, anonymous, file, shmem and swap, then the highest virtual size and resident
     /// set.
     pub(crate) sizes: [u64; 7],
@@ -67,7 +67,7 @@ pub(crate) type Counters = [u64; 7];
 /// process; the other counters begin when memtap first sees it.
 pub(crate) const FAULTS: std::ops::Range<usize> = 5..7;
 
-impl Told {
+impl Reading {
     fn new(virtual_bytes: u64, resident: Resident, peaks: Peaks, counters: Counters) -> Self {
         let Resident { anonymous_bytes, file_bytes, shmem_bytes, swap_bytes } = resident;
         let highest =
@@ -91,7 +91,7 @@ impl Told {
     }
 }
 
-impl From<&ProcessSummary> for Told {
+impl From<&ProcessSummary> for Reading {
     fn from(summary: &ProcessSummary) -> Self {
         let (books, faults) = (&summary.books, summary.faults);
         let counters = [
@@ -107,7 +107,7 @@ impl From<&ProcessSummary> for Told {
     }
 }
 
-impl From<&AllProcesses> for Told {
+impl From<&AllProcesses> for Reading {
     fn from(all: &AllProcesses) -> Self {
         let counters = [
             all.requests,
@@ -271,10 +271,10 @@ mod tests {
         };
         let points =
             merge([sample("a", 100, 5), sample("a", 101, 3), sample("b", 103, 7), sample("a", 110, 1)], 10);
-        let found: Vec<_> = points
+        let merged: Vec<_> = points
             .iter()
             .map(|p| (p.from.0 / 1_000_000_000, p.virtual_bytes, p.peak_virtual_bytes, p.requests))
             .collect();
-        assert_eq!(found, [(100, 3 + 7, 50 + 70, 15), (110, 1, 10, 1)]);
+        assert_eq!(merged, [(100, 3 + 7, 50 + 70, 15), (110, 1, 10, 1)]);
     }
 }

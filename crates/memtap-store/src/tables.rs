@@ -7,7 +7,7 @@
 pub(crate) struct Samples {
     pub(crate) table: &'static str,
     /// Column for what a row is about, such as the process; `None` if a step has a single row.
-    pub(crate) of: Option<&'static str>,
+    pub(crate) subject: Option<&'static str>,
     /// Sizes: the value of the last step counts.
     pub(crate) last: &'static [&'static str],
     /// Peaks: the highest value counts. NULL if there is none.
@@ -22,7 +22,7 @@ pub(crate) struct Samples {
 /// [`crate::steps::Reading`].
 pub(crate) const USAGE: Samples = Samples {
     table: "usage_sample",
-    of: Some("process_id"),
+    subject: Some("process_id"),
     last: &["virtual_bytes", "anonymous_bytes", "file_bytes", "shmem_bytes", "swap_bytes"],
     highest: &["peak_virtual_bytes", "peak_resident_bytes"],
     least: &[],
@@ -40,7 +40,7 @@ pub(crate) const USAGE: Samples = Samples {
 /// The machine's memory. Columns are in the order of [`crate::machine::sizes`].
 pub(crate) const MACHINE: Samples = Samples {
     table: "machine_sample",
-    of: None,
+    subject: None,
     last: &[
         "total_bytes",
         "available_bytes",
@@ -57,10 +57,10 @@ pub(crate) const MACHINE: Samples = Samples {
 };
 
 /// Requests of all processes by call. `subject` is the column with the call.
-pub(crate) const fn calls(of: &'static str) -> Samples {
+pub(crate) const fn calls(subject: &'static str) -> Samples {
     Samples {
         table: "call_sample",
-        of: Some(of),
+        subject: Some(subject),
         last: &[],
         highest: &[],
         least: &[],
@@ -75,30 +75,31 @@ pub(crate) struct Dialect {
     /// Function for the smaller of two values.
     pub(crate) smaller: &'static str,
     /// Clause before the assignments for a row that already exists.
-    pub(crate) if_there: fn(&Samples) -> String,
+    pub(crate) on_duplicate: fn(&Samples) -> String,
     /// Expression for the value of a column in the row being inserted.
-    pub(crate) new: fn(&str) -> String,
+    pub(crate) incoming: fn(&str) -> String,
 }
 
 impl Samples {
     /// Key columns.
     pub(crate) fn key(&self) -> String {
-        self.of.map_or("run_id, step_s, at_s".to_owned(), |of| format!("run_id, step_s, at_s, {of}"))
+        self.subject.map_or("run_id, step_s, at_s".to_owned(), |of| format!("run_id, step_s, at_s, {of}"))
     }
 
     /// All other columns, in the order in which they are read and written.
     pub(crate) fn columns(&self) -> String {
-        self.each().collect::<Vec<_>>().join(", ")
+        self.value_columns().collect::<Vec<_>>().join(", ")
     }
 
-    fn each(&self) -> impl Iterator<Item = &'static str> {
+    fn value_columns(&self) -> impl Iterator<Item = &'static str> {
         [self.last, self.highest, self.least, self.sums].into_iter().flatten().copied()
     }
 
     /// Returns the statement that inserts a row: key, then columns. If the row exists, both are
     /// merged.
     pub(crate) fn insert(&self, dialect: &Dialect) -> String {
-        let places = vec!["?"; 3 + usize::from(self.of.is_some()) + self.each().count()].join(", ");
+        let places =
+            vec!["?"; 3 + usize::from(self.subject.is_some()) + self.value_columns().count()].join(", ");
         let Self { table, .. } = self;
         let (key, columns, into) = (self.key(), self.columns(), self.onto_row(dialect));
         format!("INSERT INTO {table} ({key}, {columns}) VALUES ({places}) {into}")
@@ -106,15 +107,11 @@ impl Samples {
 
     /// Returns the statement that rolls up a run's rows of `step` seconds, from `from` until
     /// `until`, into rows of `longer` seconds.
-    pub(crate) fn put_together(
-        &self,
-        dialect: &Dialect,
-        [run, step, from, until, longer]: [&str; 5],
-    ) -> String {
+    pub(crate) fn roll_up(&self, dialect: &Dialect, [run, step, from, until, longer]: [&str; 5]) -> String {
         let Self { table, .. } = self;
         let (key, columns, into) = (self.key(), self.columns(), self.onto_row(dialect));
         let of = self
-            .of
+            .subject
             .map(|of| [format!("{of}, "), format!("last.{of}, "), format!(" AND last.{of} = made.{of}")]);
         let [of, last_of, same] = of.unwrap_or_default();
         let aggregates: String = [("max", self.highest), ("min", self.least), ("sum", self.sums)]
@@ -124,7 +121,7 @@ impl Samples {
             })
             .collect();
         let picked: Vec<String> = self
-            .each()
+            .value_columns()
             .map(|column| {
                 let place = if self.last.contains(&column) { "last" } else { "made" };
                 format!("{place}.{column} AS {column}")
@@ -143,17 +140,18 @@ impl Samples {
     /// Returns the clause that merges an inserted row with the earlier row of the same step.
     fn onto_row(&self, dialect: &Dialect) -> String {
         let Self { table, .. } = self;
-        let Dialect { larger, smaller, if_there, new } = dialect;
+        let Dialect { larger, smaller, on_duplicate, incoming } = dialect;
         let one = |word: &str, column: &str| {
-            let (old, new) = (format!("{table}.{column}"), new(column));
+            let (old, new) = (format!("{table}.{column}"), incoming(column));
             // A NULL value is ignored.
             format!("{column} = coalesce({word}({old}, {new}), {old}, {new})")
         };
-        let last = self.last.iter().map(|column| format!("{column} = {}", new(column)));
+        let last = self.last.iter().map(|column| format!("{column} = {}", incoming(column)));
         let highest = self.highest.iter().map(|column| one(larger, column));
         let least = self.least.iter().map(|column| one(smaller, column));
-        let sums = self.sums.iter().map(|column| format!("{column} = {table}.{column} + {}", new(column)));
+        let sums =
+            self.sums.iter().map(|column| format!("{column} = {table}.{column} + {}", incoming(column)));
         let changes: Vec<String> = last.chain(highest).chain(least).chain(sums).collect();
-        format!("{} {}", if_there(self), changes.join(", "))
+        format!("{} {}", on_duplicate(self), changes.join(", "))
     }
 }

@@ -34,14 +34,14 @@ impl Limits {
     /// Number of requests from which a delivery is sent at once. It is also the maximum in a
     /// delivery (plus one batch), so that most of the queue stays free for new requests during a
     /// write.
-    pub(crate) fn worth_a_delivery(&self) -> usize {
+    pub(crate) fn delivery_requests(&self) -> usize {
         self.queue_requests / 4
     }
 
     /// Number of requests, including those being written, from which the database counts as too
     /// slow. This is twice a delivery, so requests do not go to disk only because another delivery
     /// is being written.
-    pub(crate) fn too_many(&self) -> usize {
+    pub(crate) fn backlog_threshold(&self) -> usize {
         self.queue_requests / 2
     }
 }
@@ -69,23 +69,23 @@ impl Default for Limits {
 
 /// Maximum number of queued batches, whatever they contain: ticks without requests also pile up
 /// while a database is unavailable.
-const BATCHES: usize = 10_000;
+const MAX_BATCHES: usize = 10_000;
 /// Maximum time that a sender waits for the spool to make room.
-const A_MOMENT: Duration = Duration::from_millis(300);
+const ROOM_TIMEOUT: Duration = Duration::from_millis(300);
 /// Time for which drops are reported as current.
-const LATELY: Duration = Duration::from_secs(60);
+const RECENT: Duration = Duration::from_secs(60);
 
 /// The running writer. Its methods do not wait for the database, except for [`Self::finish`].
 pub struct Handle {
     shared: Arc<Shared>,
-    now: Mutex<Now>,
+    current: Mutex<CurrentRun>,
     reader: Arc<dyn Reader>,
     thread: Mutex<Option<JoinHandle<()>>>,
     limits: Limits,
 }
 
 /// The run to which new batches belong.
-struct Now {
+struct CurrentRun {
     run: Arc<Run>,
     /// Totals at the start of the run, if it continues with the ledger of an earlier run.
     before: Option<AllProcesses>,
@@ -122,9 +122,9 @@ pub(crate) struct Queue {
     /// The store's answer to the delivery in flight.
     pub(crate) answer: Option<Answer>,
     /// Housekeeping is running or next. No second one is requested, even if the store hangs.
-    pub(crate) keeps_house: bool,
+    pub(crate) is_housekeeping: bool,
     /// The last housekeeping found work, so the next one probably will.
-    pub(crate) house_had_work: bool,
+    pub(crate) housekeeping_had_work: bool,
     pub(crate) status: Status,
     pub(crate) end_by: Option<Instant>,
 }
@@ -141,8 +141,8 @@ pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, 
     let shared =
         Arc::new(Shared { queue: Mutex::new(Queue { status, ..Queue::default() }), changed: Condvar::new() });
     let thread = courier::spawn(store, limits.clone(), spool, Arc::clone(&shared))?;
-    let now = Mutex::new(Now { run: Arc::new(run), before: None });
-    Ok(Handle { shared, now, reader, thread: Mutex::new(Some(thread)), limits })
+    let current = Mutex::new(CurrentRun { run: Arc::new(run), before: None });
+    Ok(Handle { shared, current, reader, thread: Mutex::new(Some(thread)), limits })
 }
 
 /// Returns `None` if another memtap uses the spool; both may still write into the same database.
@@ -168,9 +168,9 @@ impl Handle {
     /// changed ones.
     pub fn begin_run(&self, began: WallClock, last: &LiveView) {
         {
-            let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-            let run = Run { id: Run::draw(), began, ..Run::clone(&now.run) };
-            *now = Now { run: Arc::new(run), before: Some(last.into()) };
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            let run = Run { id: Run::draw(), began, ..Run::clone(&current.run) };
+            *current = CurrentRun { run: Arc::new(run), before: Some(last.into()) };
         }
         // A batch without a tick adds no samples.
         self.send(Batch { processes: last.living.to_vec(), ..Batch::default() });
@@ -181,11 +181,11 @@ impl Handle {
     /// again until there is room.
     pub fn send(&self, mut batch: Batch) {
         let run = {
-            let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (Some(all), Some(before)) = (&mut batch.all, &now.before) {
-                all.leave_out(before);
+            let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Some(all), Some(before)) = (&mut batch.all, &current.before) {
+                all.subtract(before);
             }
-            Arc::clone(&now.run)
+            Arc::clone(&current.run)
         };
         let mut queue = self.wait_for_room(batch.requests.len());
         let cause = queue.cause.unwrap_or(DropCause::QueueFull);
@@ -193,20 +193,20 @@ impl Handle {
             queue.count_dropped(cause, batch.requests.len() as u64);
             batch.requests = Vec::new();
         }
-        if queue.batches.len() >= BATCHES
+        if queue.batches.len() >= MAX_BATCHES
             && let Some(Waiting { batch: oldest, .. }) = queue.batches.pop_front()
         {
             queue.waiting -= oldest.requests.len();
             queue.count_dropped(cause, oldest.requests.len() as u64);
         }
-        let nothing = batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty();
-        if nothing && batch.all.is_none() {
+        let is_empty = batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty();
+        if is_empty && batch.all.is_none() {
             return;
         }
         queue.waiting += batch.requests.len();
         queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
         // A full delivery does not wait for the next commit time.
-        if queue.is_worth_a_delivery(&self.limits) {
+        if queue.fills_a_delivery(&self.limits) {
             self.shared.changed.notify_all();
         }
     }
@@ -214,7 +214,7 @@ impl Handle {
     /// Waits while the queue is full, if the spool can make room.
     fn wait_for_room(&self, requests: usize) -> MutexGuard<'_, Queue> {
         let is_full = |queue: &mut Queue| {
-            queue.batches.len() >= BATCHES
+            queue.batches.len() >= MAX_BATCHES
                 || queue.waiting > 0 && queue.waiting + requests > self.limits.queue_requests
         };
         let mut queue = self.shared.lock();
@@ -223,7 +223,7 @@ impl Handle {
             return queue;
         }
         self.shared.changed.notify_all();
-        let waited = self.shared.changed.wait_timeout_while(queue, A_MOMENT, |queue| is_full(queue));
+        let waited = self.shared.changed.wait_timeout_while(queue, ROOM_TIMEOUT, |queue| is_full(queue));
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.is_stuck = is_full(&mut queue);
         queue
@@ -232,7 +232,7 @@ impl Handle {
     /// Returns whether the backlog is so large that a caller which can wait should do so.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.shared.lock().is_too_much(&self.limits)
+        self.shared.lock().is_backlogged(&self.limits)
     }
 
     /// Returns the state of the store and the queue.
@@ -265,14 +265,14 @@ impl Handle {
         {
             tracing::error!("the database thread panicked");
         }
-        self.shared.lock().drop_what_waits();
+        self.shared.lock().drop_waiting();
         self.status()
     }
 }
 
 impl AllProcesses {
     /// Subtracts the totals of an earlier run.
-    pub(crate) fn leave_out(&mut self, before: &Self) {
+    pub(crate) fn subtract(&mut self, before: &Self) {
         for (count, before) in [
             (&mut self.requests, before.requests),
             (&mut self.refused, before.refused),
@@ -293,7 +293,7 @@ impl AllProcesses {
 
 impl Queue {
     /// Counts everything that is neither in the store nor on disk as dropped, at exit.
-    fn drop_what_waits(&mut self) {
+    fn drop_waiting(&mut self) {
         let cause = self.cause.unwrap_or(DropCause::Ended);
         let waiting = std::mem::take(&mut self.waiting);
         self.count_dropped(cause, waiting as u64);
@@ -309,18 +309,18 @@ impl Queue {
     }
 
     fn dropping(&self, now: Instant) -> Vec<DropCause> {
-        let lately = self.dropped_at.iter().filter(|(_, at)| now.saturating_duration_since(**at) < LATELY);
-        lately.map(|(cause, _)| *cause).collect()
+        let recent = self.dropped_at.iter().filter(|(_, at)| now.saturating_duration_since(**at) < RECENT);
+        recent.map(|(cause, _)| *cause).collect()
     }
 
-    pub(crate) fn is_worth_a_delivery(&self, limits: &Limits) -> bool {
-        self.waiting >= limits.worth_a_delivery() || self.batches.len() >= BATCHES / 4
+    pub(crate) fn fills_a_delivery(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.delivery_requests() || self.batches.len() >= MAX_BATCHES / 4
     }
 
     /// Returns whether the backlog shows that the database is too slow. New requests then go to the
     /// spool.
-    pub(crate) fn is_too_much(&self, limits: &Limits) -> bool {
-        self.waiting >= limits.too_many() || self.batches.len() >= BATCHES / 2
+    pub(crate) fn is_backlogged(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.backlog_threshold() || self.batches.len() >= MAX_BATCHES / 2
     }
 }
 
@@ -341,7 +341,7 @@ mod tests {
         queue.count_dropped(DropCause::QueueFull, 3);
         let now = Instant::now();
         assert_eq!(queue.dropping(now), [DropCause::QueueFull]);
-        assert_eq!(queue.dropping(now + LATELY), []);
+        assert_eq!(queue.dropping(now + RECENT), []);
         assert_eq!(queue.status.dropped[&DropCause::QueueFull], 3, "the count stays");
     }
 }

@@ -11,7 +11,7 @@ fn row(ended_s: Option<i64>) -> ProcessRow {
 /// first seven minutes.
 fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
-    let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
+    let cover = Cover::new(&range, Duration::from_secs(60), BEGIN + 900);
     let run =
         StoredRun { id: 1, host: "vm".into(), boot_id: "a".into(), sampled_s: BEGIN + 419, rolled: [0; 4] };
     let mut carry = Carry::new(cover, vec![run], [row], Some(Measure::Virtual));
@@ -41,7 +41,7 @@ fn what_it_had_last_is_carried_to_its_end() {
 #[test]
 fn sizes_of_a_run_whose_clock_was_ahead_replace_no_later_ones() {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
-    let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
+    let cover = Cover::new(&range, Duration::from_secs(60), BEGIN + 900);
     let run = |id, sampled_s| StoredRun {
         id,
         host: "vm".into(),

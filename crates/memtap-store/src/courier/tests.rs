@@ -7,8 +7,9 @@ use super::*;
 use crate::writer::Waiting;
 
 #[test]
-fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
-    let due = |seconds, had_work, written| house_is_due(Duration::from_secs(seconds), had_work, written);
+fn housekeeping_without_work_waits_for_time_or_many_writes() {
+    let due =
+        |seconds, had_work, written| is_housekeeping_due(Duration::from_secs(seconds), had_work, written);
     assert!(due(1, true, 0) && due(1, false, 20_000) && due(10, false, 0));
     assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
 }
@@ -39,11 +40,11 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
         limits,
         jobs: mpsc::channel().0,
         store: std::thread::spawn(|| ()),
-        flying: None,
+        in_flight: None,
         held: None,
         spool: None,
         failed: None,
-        flew: Instant::now(),
+        last_sent: Instant::now(),
         written: 0,
         ending: false,
     }
@@ -52,10 +53,10 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
 /// A queue that filled up while the store was busy must not become one delivery: there would be no
 /// room for new requests during the write.
 #[test]
-fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
+fn a_delivery_leaves_most_of_the_queue_free() {
     let limits = Limits { queue_requests: 40_000, ..Limits::default() };
-    let taken = courier(limits, 10, 4_000).take_due().unwrap().requests();
-    assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
+    let requests = courier(limits, 10, 4_000).next_due_parcel().unwrap().requests();
+    assert!((10_000..15_000).contains(&requests), "{requests} of 40,000");
 }
 
 /// The few requests that arrive during a write are not a delivery of their own: each delivery
@@ -64,17 +65,17 @@ fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
 fn few_requests_wait_until_the_next_commit_is_due() {
     let limits = |commit_every| Limits { queue_requests: 40_000, commit_every, ..Limits::default() };
     let hour = Duration::from_secs(3600);
-    assert!(courier(limits(hour), 3, 100).take_due().is_none());
-    assert_eq!(courier(limits(Duration::ZERO), 3, 100).take_due().unwrap().requests(), 300);
+    assert!(courier(limits(hour), 3, 100).next_due_parcel().is_none());
+    assert_eq!(courier(limits(Duration::ZERO), 3, 100).next_due_parcel().unwrap().requests(), 300);
     let mut ending = courier(limits(hour), 3, 100);
     ending.ending = true;
-    assert_eq!(ending.take_due().unwrap().requests(), 300);
+    assert_eq!(ending.next_due_parcel().unwrap().requests(), 300);
 }
 
 #[test]
-fn a_delivery_under_way_is_not_too_many_by_itself() {
+fn one_delivery_is_below_the_backlog_threshold() {
     for queue_requests in [10, 10_000, 46_603] {
         let limits = Limits { queue_requests, ..Limits::default() };
-        assert!(2 * limits.worth_a_delivery() <= limits.too_many());
+        assert!(2 * limits.delivery_requests() <= limits.backlog_threshold());
     }
 }

@@ -4,7 +4,7 @@ use memtap_model::CALLS;
 use mysql_async::Value;
 
 use super::lives::STARTED;
-use super::rows::text_of;
+use super::rows::format_time;
 use crate::{RequestQuery, StoreError};
 
 /// SQL conditions and their values. Values are always bound parameters.
@@ -15,7 +15,7 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Appends the conditions to `sql`, a statement on `memory_usage` that ends with a condition.
-    pub(super) fn of(query: &RequestQuery, sql: &str) -> Result<Self, StoreError> {
+    pub(super) fn new(query: &RequestQuery, sql: &str) -> Result<Self, StoreError> {
         // Rows of the original system may have unknown calls; these are left out.
         let known: Vec<String> = match &query.calls[..] {
             [] => CALLS.iter().map(|row| format!("'{}'", row.name)).collect(),
@@ -50,10 +50,10 @@ impl Filter {
             None => {}
         }
         if let Some(from) = query.from {
-            filter.add("timestamp >= ?", text_of(from));
+            filter.add("timestamp >= ?", format_time(from));
         }
         if let Some(to) = query.to {
-            filter.add("timestamp < ?", text_of(to));
+            filter.add("timestamp < ?", format_time(to));
         }
         if let Some(cursor) = &query.cursor {
             let before: u64 = cursor.parse().map_err(|_| StoreError::Cursor(cursor.clone()))?;

@@ -8,7 +8,7 @@ use mysql_async::{Row, Value};
 
 use super::filter::Filter;
 use super::lives::identities;
-use super::rows::text_of;
+use super::rows::format_time;
 use crate::calls::StepCount;
 use crate::refusals::{Refusals, RefusedRow};
 use crate::sizes::SizeCount;
@@ -32,20 +32,20 @@ fn sized(row: &Row) -> Option<(Call, u64, u16, WallClock)> {
 
 pub(super) fn sizes_of(query: &RequestQuery) -> Result<Filter, StoreError> {
     let query = RequestQuery { cursor: None, ..query.clone() };
-    Filter::of(&query, &format!("SELECT {SIZED} FROM memory_usage WHERE true"))
+    Filter::new(&query, &format!("SELECT {SIZED} FROM memory_usage WHERE true"))
 }
 
 pub(super) async fn sizes(connection: &mut impl Queryable, filter: Filter, limit: u64) -> Done<Sizes> {
     let (sql, values) = filter.finish(limit);
     let begin = (SizeCount::default(), 0);
-    let take = |(mut count, rows): (SizeCount, u64), row: Row| {
+    let add = |(mut count, rows): (SizeCount, u64), row: Row| {
         if let Some((call, size, errno, time)) = sized(&row).filter(|_| rows < limit) {
-            count.take(call, size, errno != 0, time);
+            count.add(call, size, errno != 0, time);
         }
         (count, rows + 1)
     };
-    let (count, rows) = connection.exec_fold(sql, values, begin, take).await?;
-    Ok(count.told(rows > limit))
+    let (count, rows) = connection.exec_fold(sql, values, begin, add).await?;
+    Ok(count.finish(rows > limit))
 }
 
 /// The process name is included only for the first thread, or if the row has no thread id: other
@@ -55,7 +55,7 @@ pub(super) fn calls_of(query: &RequestQuery) -> Result<Filter, StoreError> {
     let sql = format!(
         "SELECT {SIZED}, COALESCE(tid = pid, true), process_name, name_bytes FROM memory_usage WHERE true"
     );
-    Filter::of(&query, &sql)
+    Filter::new(&query, &sql)
 }
 
 pub(super) async fn calls(
@@ -66,15 +66,15 @@ pub(super) async fn calls(
 ) -> Done<ProcessCalls> {
     let (sql, values) = filter.finish(limit);
     let begin = (StepCount::new(step), 0);
-    let take = |(mut count, rows): (StepCount, u64), row: Row| {
+    let add = |(mut count, rows): (StepCount, u64), row: Row| {
         if let Some((call, _, errno, time)) = sized(&row).filter(|_| rows < limit) {
             let name = if row.get(5) == Some(true) { name(&row, 6) } else { None };
-            count.take(call, errno != 0, time, name);
+            count.add(call, errno != 0, time, name);
         }
         (count, rows + 1)
     };
-    let (count, rows) = connection.exec_fold(sql, values, begin, take).await?;
-    Ok(count.told(rows > limit))
+    let (count, rows) = connection.exec_fold(sql, values, begin, add).await?;
+    Ok(count.finish(rows > limit))
 }
 
 /// Reads a process name: from its bytes if the text is not exact, otherwise from the text.
@@ -94,7 +94,7 @@ pub(super) fn refusals_of(query: &RequestQuery) -> Result<Option<Filter>, StoreE
     let sql = format!(
         "SELECT {SIZED}, process_id, process_name, name_bytes FROM memory_usage WHERE process_id IS NOT NULL"
     );
-    Filter::of(&query, &sql).map(Some)
+    Filter::new(&query, &sql).map(Some)
 }
 
 pub(super) async fn refusals(
@@ -106,13 +106,13 @@ pub(super) async fn refusals(
     let refusals = connection
         .exec_fold(format!("{sql} ORDER BY id DESC"), values, Refusals::new(limit), |mut all, row: Row| {
             if let Some(row) = refused(&row) {
-                all.take(&row);
+                all.add(&row);
             }
             all
         })
         .await?;
     let identities = identities(connection, &refusals.processes()).await?;
-    Ok(refusals.told(&identities))
+    Ok(refusals.finish(&identities))
 }
 
 fn refused(row: &Row) -> Option<RefusedRow> {
@@ -129,7 +129,7 @@ pub(super) async fn oom_kills(
         container, oom_kill.virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, oom_kill.swap_bytes, asker_pid, asker_name \
         FROM oom_kill LEFT JOIN process ON process.id = process_id WHERE timestamp >= ? AND timestamp < ?"
         .to_owned();
-    let mut values: Vec<Value> = vec![text_of(range.from).into(), text_of(range.to).into()];
+    let mut values: Vec<Value> = vec![format_time(range.from).into(), format_time(range.to).into()];
     if let Some(host) = &range.host {
         sql.push_str(" AND host = ?");
         values.push(host.as_str().into());

@@ -57,11 +57,11 @@ impl Link {
         within: Duration,
         work: impl Future<Output = mysql_async::Result<T>>,
     ) -> Result<T, StoreError> {
-        let Some(runtime) = &self.runtime.0 else { return Err(self.silent(within)) };
+        let Some(runtime) = &self.runtime.0 else { return Err(self.timeout_error(within)) };
         runtime.block_on(async {
             match tokio::time::timeout(within, work).await {
                 Ok(done) => done.map_err(|error| self.error(&error)),
-                Err(_) => Err(self.silent(within)),
+                Err(_) => Err(self.timeout_error(within)),
             }
         })
     }
@@ -137,7 +137,7 @@ impl Link {
         &self.url.database
     }
 
-    fn silent(&self, within: Duration) -> StoreError {
+    fn timeout_error(&self, within: Duration) -> StoreError {
         self.mysql(true, format!("no answer within {} s", within.as_secs()), "Check the server")
     }
 
@@ -155,7 +155,7 @@ impl Link {
             mysql_async::Error::Io(_)
             | mysql_async::Error::Driver(mysql_async::DriverError::ConnectionClosed) => {
                 let fix = "Start the server, or correct the address. New data is queued until then";
-                self.mysql(true, root(error), fix)
+                self.mysql(true, root_cause(error), fix)
             }
             other => self.mysql(false, other.to_string(), "See the server's log"),
         }
@@ -163,7 +163,7 @@ impl Link {
 }
 
 /// Returns the text of the root cause. The driver's errors repeat it at each level.
-fn root(error: &dyn std::error::Error) -> String {
+fn root_cause(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()
         .map_or_else(String::new, ToString::to_string)
@@ -182,14 +182,14 @@ pub(super) async fn allows_local_infile(connection: &mut Conn) -> mysql_async::R
 
 /// Codes of row errors without an SQLSTATE class of their own: a value of the wrong type, no
 /// matching partition, a violated CHECK.
-const OF_A_ROW: [u16; 3] = [1366, 1526, 3819];
+const ROW_ERRORS: [u16; 3] = [1366, 1526, 3819];
 
 /// Returns whether the server refused a row because of its content: a value that does not fit, a
 /// constraint, or a trigger's signal.
-pub(super) fn is_of_the_row(error: &mysql_async::Error) -> bool {
+pub(super) fn is_row_error(error: &mysql_async::Error) -> bool {
     match error {
         mysql_async::Error::Server(error) => {
-            OF_A_ROW.contains(&error.code)
+            ROW_ERRORS.contains(&error.code)
                 || ["22", "23", "45"].iter().any(|class| error.state.starts_with(class))
         }
         _ => false,

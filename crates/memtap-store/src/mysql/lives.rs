@@ -8,9 +8,9 @@ use memtap_model::{Call, Tgid, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
-use super::rows::text_of;
+use super::rows::format_time;
 use super::samples::{ALL, OF_PROCESS, point};
-use crate::carry::{Carry, Details, ProcessRow, is_asked};
+use crate::carry::{Carry, Details, ProcessRow, is_match};
 use crate::cover::{Cover, StoredRun};
 use crate::refusals::Identity;
 use crate::steps::STEPS;
@@ -28,12 +28,12 @@ const FEW: usize = 50;
 const AT_ONCE: usize = 1_000;
 
 pub(super) async fn lives(connection: &mut impl Queryable, query: &LifeQuery, now_s: i64) -> Done<Lives> {
-    let cover = Cover::of(&query.range, Duration::ZERO, now_s);
-    let carry = follow(connection, cover, query, None).await?;
-    let (found, more) = carry.lives(query.by, query.limit);
-    let rows: Vec<u64> = found.iter().map(|(row, _)| *row).collect();
+    let cover = Cover::new(&query.range, Duration::ZERO, now_s);
+    let carry = read_carry(connection, cover, query, None).await?;
+    let (lives, more) = carry.lives(query.by, query.limit);
+    let rows: Vec<u64> = lives.iter().map(|(row, _)| *row).collect();
     let mut details = details(connection, &rows).await?;
-    let lives = found.into_iter().map(|(row, life)| details.remove(&row).unwrap_or_default().of(life));
+    let lives = lives.into_iter().map(|(row, life)| details.remove(&row).unwrap_or_default().add_to(life));
     Ok(Lives { lives: lives.collect(), more })
 }
 
@@ -42,13 +42,13 @@ pub(super) async fn programs(
     query: &ProgramQuery,
     now_s: i64,
 ) -> Done<Programs> {
-    let cover = Cover::of(&query.range, query.step, now_s);
+    let cover = Cover::new(&query.range, query.step, now_s);
     let all = LifeQuery { range: query.range.clone(), ..LifeQuery::default() };
-    let carry = follow(connection, cover, &all, Some(query.by)).await?;
+    let carry = read_carry(connection, cover, &all, Some(query.by)).await?;
     Ok(carry.programs(query.top, !query.step.is_zero()))
 }
 
-async fn follow(
+async fn read_carry(
     connection: &mut impl Queryable,
     cover: Cover,
     query: &LifeQuery,
@@ -115,7 +115,8 @@ async fn rows(
         since("seen"),
         list(runs.iter().map(|run| run.id)),
     );
-    let mut values: Vec<Value> = vec![text_of(query.range.to).into(), text_of(query.range.from).into()];
+    let mut values: Vec<Value> =
+        vec![format_time(query.range.to).into(), format_time(query.range.from).into()];
     if let Some(pid) = query.pid {
         sql.push_str(" AND pid = ?");
         values.push(pid.0.into());
@@ -125,16 +126,16 @@ async fn rows(
         values.push(started_at.0.div_euclid(1_000_000_000).into());
     }
     let time = |microseconds: i64| WallClock(microseconds.saturating_mul(1000));
-    let found = Vec::new();
+    let matching = Vec::new();
     connection
         .exec_fold(
             sql,
             values,
-            found,
-            |mut found, row: (u64, u64, u32, u64, i64, Option<i64>, i64, String)| {
+            matching,
+            |mut matching, row: (u64, u64, u32, u64, i64, Option<i64>, i64, String)| {
                 let (id, run, pid, start, started_at, ended_at, seen, name) = row;
-                if is_asked(query, &name) {
-                    found.push(ProcessRow {
+                if is_match(query, &name) {
+                    matching.push(ProcessRow {
                         id,
                         run,
                         pid: Tgid(pid),
@@ -145,7 +146,7 @@ async fn rows(
                         name,
                     });
                 }
-                found
+                matching
             },
         )
         .await
@@ -161,23 +162,23 @@ async fn before(
 ) -> Done<()> {
     let columns =
         USAGE.columns().split(", ").map(|column| format!("sample.{column}")).collect::<Vec<_>>().join(", ");
-    let mut rest = rows.to_vec();
+    let mut missing = rows.to_vec();
     for step in STEPS {
-        if rest.is_empty() {
+        if missing.is_empty() {
             break;
         }
-        let (run, last, these) = (run.id, carry.cover.from_s - step, list(rest.iter().copied()));
+        let (run, last, these) = (run.id, carry.cover.from_s - step, list(missing.iter().copied()));
         let sql = format!(
             "SELECT last.id, {columns} FROM (SELECT process.id, (SELECT MAX(at_s) FROM {OF_PROCESS} WHERE process_id = process.id \
              AND run_id = {run} AND step_s = {step} AND at_s <= {last}) AS last_s FROM process WHERE process.id IN ({these})) AS last \
              JOIN usage_sample AS sample ON sample.process_id = last.id AND sample.run_id = {run} AND sample.step_s = {step} \
              AND sample.at_s = last.last_s"
         );
-        let found: Vec<Row> = connection.query(sql).await?;
-        for row in found {
+        let samples: Vec<Row> = connection.query(sql).await?;
+        for row in samples {
             let id: u64 = row.get(0).unwrap_or(0);
             carry.before(at, id, &point(&row, 1));
-            rest.retain(|other| *other != id);
+            missing.retain(|other| *other != id);
         }
     }
     Ok(())
@@ -201,11 +202,11 @@ async fn samples(
     );
     for (step, [from, to]) in carry.cover.pieces(run) {
         let values = (run.id, STEPS[step], from, to);
-        let take = |(), row: Row| {
+        let add = |(), row: Row| {
             let (id, at_s) = (row.get(0).unwrap_or(0), row.get(1).unwrap_or(0));
             carry.sample(at, id, at_s, &point(&row, 2));
         };
-        connection.exec_fold(&sql, values, (), take).await?;
+        connection.exec_fold(&sql, values, (), add).await?;
     }
     Ok(())
 }
@@ -222,16 +223,16 @@ async fn requests(
     let sql = "SELECT process_id, TIMESTAMPDIFF(SECOND, '1970-01-01', timestamp), my_call, errno IS NOT NULL, memory_size, \
         memory_usage.requested_bytes, delta_bytes, memory_usage.virtual_bytes FROM memory_usage JOIN process ON process.id = process_id \
         WHERE run_id = ? AND timestamp >= ? AND timestamp < ?";
-    let values = (run.id, text_of(carry.cover.range.from), text_of(carry.cover.range.to));
+    let values = (run.id, format_time(carry.cover.range.from), format_time(carry.cover.range.to));
     type Request = (u64, i64, String, bool, i64, Option<u64>, Option<i64>, Option<u64>);
-    let take = |(), row: Request| {
+    let add = |(), row: Request| {
         let (id, at_s, call, is_refused, size, whole, delta, virtual_bytes) = row;
         let Some(call) = Call::from_name(&call) else { return };
         let size = whole.unwrap_or(size.max(0).cast_unsigned());
         let (delta, virtual_bytes) = (delta.unwrap_or(0), virtual_bytes.unwrap_or(0));
-        carry.sample(at, id, at_s, &UsagePoint::of_request(call, is_refused, size, delta, virtual_bytes));
+        carry.sample(at, id, at_s, &UsagePoint::from_request(call, is_refused, size, delta, virtual_bytes));
     };
-    connection.exec_fold(sql, values, (), take).await
+    connection.exec_fold(sql, values, (), add).await
 }
 
 fn list(ids: impl Iterator<Item = u64>) -> String {
@@ -240,7 +241,7 @@ fn list(ids: impl Iterator<Item = u64>) -> String {
 
 /// Reads the details of process rows. Rows that have just been deleted are missing.
 async fn details(connection: &mut impl Queryable, rows: &[u64]) -> Done<HashMap<u64, Details>> {
-    let mut found = HashMap::new();
+    let mut details = HashMap::new();
     type Detail = (u64, Option<String>, String, Option<u32>, Option<String>, Option<String>, Option<String>);
     for rows in rows.chunks(AT_ONCE) {
         let these = list(rows.iter().copied());
@@ -248,12 +249,12 @@ async fn details(connection: &mut impl Queryable, rows: &[u64]) -> Done<HashMap<
             "SELECT id, command, user, parent_pid, container, pod, unit FROM process WHERE id IN ({these})"
         );
         let some: Vec<Detail> = connection.query(sql).await?;
-        found.extend(some.into_iter().map(|(id, command, user, parent, container, pod, unit)| {
+        details.extend(some.into_iter().map(|(id, command, user, parent, container, pod, unit)| {
             let command = command.unwrap_or_default();
             (id, Details { command, user, parent: parent.map(Tgid), container, pod, unit })
         }));
     }
-    Ok(found)
+    Ok(details)
 }
 
 /// Returns the identities of process rows.
@@ -261,7 +262,7 @@ pub(super) async fn identities(
     connection: &mut impl Queryable,
     rows: &[u64],
 ) -> Done<HashMap<u64, Identity>> {
-    let mut found = HashMap::new();
+    let mut identities = HashMap::new();
     for rows in rows.chunks(AT_ONCE) {
         let these = list(rows.iter().copied());
         let sql = format!(
@@ -269,10 +270,10 @@ pub(super) async fn identities(
              TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {STARTED}) FROM process JOIN run ON run.id = run_id WHERE process.id IN ({these})"
         );
         let some: Vec<(u64, String, String, u32, u64, i64)> = connection.query(sql).await?;
-        found.extend(some.into_iter().map(|(id, host, boot, pid, start, started_at)| {
+        identities.extend(some.into_iter().map(|(id, host, boot, pid, start, started_at)| {
             let started_at = WallClock(started_at.saturating_mul(1000));
             (id, Identity { host: host.into(), boot, pid: Tgid(pid), start, started_at })
         }));
     }
-    Ok(found)
+    Ok(identities)
 }

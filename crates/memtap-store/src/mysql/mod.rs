@@ -149,10 +149,10 @@ impl Store for Mysql {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
         if let Some((host, run)) = self.ours.clone() {
             let (retention, requests) = (self.retention, delivery.requests() as u64);
-            let gone = self.on_connection(async |_, connection| {
+            let deletions = self.on_connection(async |_, connection| {
                 retention.make_room(connection, &host, run, requests).await
             })?;
-            self.rows = self.rows.saturating_sub(gone);
+            self.rows = self.rows.saturating_sub(deletions);
         }
         let (appended, written) =
             self.on_connection(async |writer, connection| writer.deliver(connection, delivery).await)?;
@@ -165,10 +165,10 @@ impl Store for Mysql {
         self.measure()?;
         let Some((host, run)) = self.ours.clone() else { return Ok(false) };
         let retention = self.retention;
-        let gone =
+        let deletions =
             self.on_connection(async |_, connection| retention.step(connection, &host, run, now).await)?;
-        self.rows = self.rows.saturating_sub(gone.requests);
-        Ok(gone.requests > 0 || gone.others)
+        self.rows = self.rows.saturating_sub(deletions.requests);
+        Ok(deletions.requests > 0 || deletions.others)
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {

@@ -9,7 +9,7 @@ use mysql_async::{IsolationLevel, Pool, Row, Transaction, TxOpts};
 use super::filter::Filter;
 use super::link::Link;
 use super::{findings, lives, machine, samples};
-use crate::steps::{TOLD_S, age_at};
+use crate::steps::{NEWEST_SAMPLE_S, age_at};
 use crate::{
     Clock, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader,
     Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest,
@@ -36,19 +36,19 @@ impl MysqlReader {
     /// Runs a query in one transaction with a consistent snapshot, so that samples rolled up
     /// meanwhile are not counted twice. The query also receives the second from which ages are
     /// counted.
-    fn ask<T>(
+    fn query<T>(
         &self,
-        answer: impl AsyncFnOnce(&mut Transaction<'_>, i64) -> mysql_async::Result<T>,
+        work: impl AsyncFnOnce(&mut Transaction<'_>, i64) -> mysql_async::Result<T>,
     ) -> Result<T, StoreError> {
         self.link.read(async {
             let mut connection = self.pool.get_conn().await?;
             let mut options = TxOpts::default();
             options.with_consistent_snapshot(true);
             options.with_isolation_level(IsolationLevel::RepeatableRead);
-            let mut moment = connection.start_transaction(options).await?;
-            let told_s: Option<Option<i64>> = moment.query_first(TOLD_S).await?;
-            let answer = answer(&mut moment, age_at(self.clock, told_s.flatten())).await?;
-            moment.commit().await?;
+            let mut transaction = connection.start_transaction(options).await?;
+            let newest_s: Option<Option<i64>> = transaction.query_first(NEWEST_SAMPLE_S).await?;
+            let answer = work(&mut transaction, age_at(self.clock, newest_s.flatten())).await?;
+            transaction.commit().await?;
             Ok(answer)
         })
     }
@@ -61,7 +61,7 @@ pub(super) fn limit(asked: usize) -> u64 {
 
 impl Reader for MysqlReader {
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
-        let (sql, values) = Filter::of(query, COLUMNS)?.finish(limit(query.limit));
+        let (sql, values) = Filter::new(query, COLUMNS)?.finish(limit(query.limit));
         let rows: Vec<Row> = self.link.read(async {
             let mut connection = self.pool.get_conn().await?;
             connection.exec(sql, values).await
@@ -85,46 +85,46 @@ impl Reader for MysqlReader {
     }
 
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        self.ask(async |connection, now_s| samples::usage(connection, query, now_s).await)
+        self.query(async |connection, now_s| samples::usage(connection, query, now_s).await)
     }
 
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
-        self.ask(async |connection, _| machine::hosts(connection).await)
+        self.query(async |connection, _| machine::hosts(connection).await)
     }
 
     fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
-        self.ask(async |connection, _| machine::runs(connection, range, limit).await)
+        self.query(async |connection, _| machine::runs(connection, range, limit).await)
     }
 
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
-        self.ask(async |connection, now_s| machine::machine(connection, &range.in_steps(step), now_s).await)
+        self.query(async |connection, now_s| machine::machine(connection, &range.in_steps(step), now_s).await)
     }
 
     fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {
-        self.ask(async |connection, now_s| lives::lives(connection, query, now_s).await)
+        self.query(async |connection, now_s| lives::lives(connection, query, now_s).await)
     }
 
     fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError> {
-        self.ask(async |connection, now_s| lives::programs(connection, query, now_s).await)
+        self.query(async |connection, now_s| lives::programs(connection, query, now_s).await)
     }
 
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
         let filter = findings::sizes_of(query)?;
-        self.ask(async |connection, _| findings::sizes(connection, filter, limit(query.limit)).await)
+        self.query(async |connection, _| findings::sizes(connection, filter, limit(query.limit)).await)
     }
 
     fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
         let filter = findings::calls_of(query)?;
-        self.ask(async |connection, _| findings::calls(connection, filter, limit(query.limit), step).await)
+        self.query(async |connection, _| findings::calls(connection, filter, limit(query.limit), step).await)
     }
 
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
         let filter = findings::refusals_of(query)?;
-        self.ask(async |connection, _| findings::refusals(connection, filter, query.limit).await)
+        self.query(async |connection, _| findings::refusals(connection, filter, query.limit).await)
     }
 
     fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError> {
-        self.ask(async |connection, _| findings::oom_kills(connection, range, limit).await)
+        self.query(async |connection, _| findings::oom_kills(connection, range, limit).await)
     }
 }
 

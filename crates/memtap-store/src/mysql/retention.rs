@@ -7,7 +7,7 @@ use memtap_model::WallClock;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Transaction, TxOpts};
 
-use super::rows::text_of;
+use super::rows::format_time;
 use super::samples;
 use crate::Settings;
 use crate::steps::SHORT_LIFE_S;
@@ -34,7 +34,7 @@ pub(super) struct Retention {
 
 /// Rows deleted in one step.
 #[derive(Debug, Default)]
-pub(super) struct Gone {
+pub(super) struct Deletions {
     pub(super) requests: u64,
     /// Processes or samples were deleted, or samples were rolled up.
     pub(super) others: bool,
@@ -57,29 +57,29 @@ impl Retention {
         host: &str,
         run: u64,
         now: WallClock,
-    ) -> Done<Gone> {
+    ) -> Done<Deletions> {
         let begin = Instant::now();
-        let horizon = text_of(WallClock(now.0.saturating_sub(self.max_age_ns)));
-        let ahead = text_of(WallClock(now.0.saturating_add(AHEAD)));
+        let horizon = format_time(WallClock(now.0.saturating_sub(self.max_age_ns)));
+        let ahead = format_time(WallClock(now.0.saturating_add(AHEAD)));
         let mut beyond = rows(connection, host).await?.saturating_sub(self.max_rows);
-        let (mut gone, mut more) = (Gone::default(), true);
+        let (mut deletions, mut more) = (Deletions::default(), true);
         while more && begin.elapsed() < PATIENCE {
             let deleted =
                 piece(connection, (host, run), [&horizon, &ahead], beyond.min(ROWS_AT_ONCE)).await?;
-            gone.requests += deleted;
+            deletions.requests += deleted;
             beyond = beyond.saturating_sub(deleted);
             more = deleted == ROWS_AT_ONCE;
         }
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
-        gone.others =
+        deletions.others =
             samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))
                 .await?;
-        let long = text_of(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
+        let long = format_time(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
         // A process is never deleted before its requests.
         if !more {
-            gone.others |= rest(connection, host, &horizon, &long).await?;
+            deletions.others |= delete_processes(connection, host, &horizon, &long).await?;
         }
-        Ok(gone)
+        Ok(deletions)
     }
 }
 
@@ -94,17 +94,21 @@ impl Retention {
         requests: u64,
     ) -> Done<u64> {
         let beyond = (rows(connection, host).await? + requests).saturating_sub(self.max_rows);
-        let (most, mut gone) = (beyond.min(2 * requests), 0);
-        while gone < most {
-            let deleted =
-                piece(connection, (host, run), ["1970-01-01", "9999-12-31"], (most - gone).min(ROWS_AT_ONCE))
-                    .await?;
+        let (most, mut deleted_rows) = (beyond.min(2 * requests), 0);
+        while deleted_rows < most {
+            let deleted = piece(
+                connection,
+                (host, run),
+                ["1970-01-01", "9999-12-31"],
+                (most - deleted_rows).min(ROWS_AT_ONCE),
+            )
+            .await?;
             if deleted == 0 {
                 break;
             }
-            gone += deleted;
+            deleted_rows += deleted;
         }
-        Ok(gone)
+        Ok(deleted_rows)
     }
 }
 
@@ -180,7 +184,7 @@ async fn next_is_old(
 /// Deletes processes not seen since `horizon`: short-lived ones, and all not seen since `long`.
 /// Their samples are deleted too; their requests are already gone. Also deletes old OOM kills.
 /// Returns whether any process was deleted.
-async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<bool> {
+async fn delete_processes(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<bool> {
     let length = format!(
         "TIMESTAMPDIFF(SECOND, COALESCE(started_at, seen), COALESCE(ended_at, seen)) < {SHORT_LIFE_S}"
     );

@@ -33,7 +33,7 @@ enum Field<'a> {
     Signed(i64),
     Unsigned(u64),
     /// A number in a column whose default is 0.
-    Few(u32),
+    Count(u32),
     Text(&'a str),
     Time(WallClock),
     Bytes(&'a [u8]),
@@ -55,7 +55,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn of(host: &'a str) -> Self {
+    pub(super) fn new(host: &'a str) -> Self {
         Self {
             host,
             clock: Clock::default(),
@@ -66,13 +66,13 @@ impl<'a> Rows<'a> {
 
     /// Selects the columns for lines of these requests: columns in which all values are the default
     /// are omitted, since the server parses each. Returns the selected columns.
-    pub(super) fn leave_out(&mut self, requests: &[(&BookedRequest, u64)]) -> Vec<&'static str> {
+    pub(super) fn select_columns(&mut self, requests: &[(&BookedRequest, u64)]) -> Vec<&'static str> {
         let mut has = [false; COLUMNS.len()];
         for (booked, process) in requests {
             let mut has = has.iter_mut();
             fields(self.host, &mut self.name, booked, *process, |field| {
                 if let Some(has) = has.next() {
-                    *has |= !matches!(field, Field::Null | Field::Few(0));
+                    *has |= !matches!(field, Field::Null | Field::Count(0));
                 }
             });
         }
@@ -93,12 +93,12 @@ impl<'a> Rows<'a> {
             }
             match field {
                 Field::Null => out.push_str("\\N"),
-                Field::Signed(number) => number_to(out, number),
-                Field::Unsigned(number) => number_to(out, number),
-                Field::Few(number) => number_to(out, number),
+                Field::Signed(number) => write_number(out, number),
+                Field::Unsigned(number) => write_number(out, number),
+                Field::Count(number) => write_number(out, number),
                 Field::Time(time) => clock.write(time, out),
-                Field::Text(text) => escaped(text, out),
-                Field::Bytes(bytes) => hexadecimal(bytes, out),
+                Field::Text(text) => write_escaped(text, out),
+                Field::Bytes(bytes) => write_hex(bytes, out),
             }
         });
         out.push('\n');
@@ -115,9 +115,9 @@ impl<'a> Rows<'a> {
             }
             match field {
                 Field::Null => out.push_str("NULL"),
-                Field::Signed(number) => number_to(out, number),
-                Field::Unsigned(number) => number_to(out, number),
-                Field::Few(number) => number_to(out, number),
+                Field::Signed(number) => write_number(out, number),
+                Field::Unsigned(number) => write_number(out, number),
+                Field::Count(number) => write_number(out, number),
                 Field::Time(time) => {
                     out.push('\'');
                     clock.write(time, out);
@@ -125,12 +125,12 @@ impl<'a> Rows<'a> {
                 }
                 Field::Text(text) => {
                     out.push_str("_utf8mb4 X'");
-                    hexadecimal(text.as_bytes(), out);
+                    write_hex(text.as_bytes(), out);
                     out.push('\'');
                 }
                 Field::Bytes(bytes) => {
                     out.push_str("X'");
-                    hexadecimal(bytes, out);
+                    write_hex(bytes, out);
                     out.push('\'');
                 }
             }
@@ -144,7 +144,7 @@ fn fields(
     name: &mut (Comm, String),
     booked: &BookedRequest,
     process: u64,
-    mut take: impl FnMut(Field<'_>),
+    mut visit: impl FnMut(Field<'_>),
 ) {
     let request = &booked.request;
     if name.0 != request.name {
@@ -157,36 +157,36 @@ fn fields(
     };
     let (protection, flags) = request.words();
     let size = i64::try_from(request.requested_bytes);
-    take(Field::Text(host));
-    take(Field::Unsigned(request.tgid.0.into()));
-    take(Field::Text(text));
-    take(Field::Text(request.call.name()));
-    take(Field::Signed(size.unwrap_or(i64::MAX)));
-    take(Field::Time(request.time));
-    take(Field::Unsigned(process));
-    take(Field::Unsigned(request.tid.0.into()));
-    take(Field::Unsigned(booked.address()));
-    take(Field::Signed(request.delta_bytes));
-    take(Field::optional(errno));
-    take(Field::Unsigned(request.virtual_bytes));
-    take(Field::optional(protection));
-    take(Field::optional(flags));
-    take(request.file.as_deref().map_or(Field::Null, Field::Text));
-    take(Field::Few(booked.lost_before));
-    take(if size.is_err() { Field::Unsigned(request.requested_bytes) } else { Field::Null });
-    take(if text.as_bytes() == request.name.bytes() {
+    visit(Field::Text(host));
+    visit(Field::Unsigned(request.tgid.0.into()));
+    visit(Field::Text(text));
+    visit(Field::Text(request.call.name()));
+    visit(Field::Signed(size.unwrap_or(i64::MAX)));
+    visit(Field::Time(request.time));
+    visit(Field::Unsigned(process));
+    visit(Field::Unsigned(request.tid.0.into()));
+    visit(Field::Unsigned(booked.address()));
+    visit(Field::Signed(request.delta_bytes));
+    visit(Field::optional(errno));
+    visit(Field::Unsigned(request.virtual_bytes));
+    visit(Field::optional(protection));
+    visit(Field::optional(flags));
+    visit(request.file.as_deref().map_or(Field::Null, Field::Text));
+    visit(Field::Count(booked.lost_before));
+    visit(if size.is_err() { Field::Unsigned(request.requested_bytes) } else { Field::Null });
+    visit(if text.as_bytes() == request.name.bytes() {
         Field::Null
     } else {
         Field::Bytes(request.name.bytes())
     });
 }
 
-fn number_to(out: &mut String, number: impl std::fmt::Display) {
+fn write_number(out: &mut String, number: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = write!(out, "{number}");
 }
 
-fn hexadecimal(bytes: &[u8], out: &mut String) {
+fn write_hex(bytes: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.push(char::from(DIGITS[usize::from(byte >> 4)]));
@@ -195,7 +195,7 @@ fn hexadecimal(bytes: &[u8], out: &mut String) {
 }
 
 /// Escapes text for LOAD DATA.
-fn escaped(text: &str, out: &mut String) {
+fn write_escaped(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -232,7 +232,7 @@ impl Clock {
 }
 
 /// Formats a time for SQL.
-pub(super) fn text_of(time: WallClock) -> String {
+pub(super) fn format_time(time: WallClock) -> String {
     let mut text = String::new();
     Clock::default().write(time, &mut text);
     text
@@ -254,13 +254,13 @@ mod tests {
     fn lines_have_the_columns_that_some_request_has_something_in() {
         let plain = booked(b"mmap,7,a b,4096,Sat Jun  1 09:05:03 2024", 0);
         let odd = booked(b"mmap,7,\xff,18446744073709551615,Sat Jun  1 09:05:03 2024", 3);
-        let mut rows = Rows::of("vm");
-        let columns = rows.leave_out(&[(&plain, 1)]);
+        let mut rows = Rows::new("vm");
+        let columns = rows.select_columns(&[(&plain, 1)]);
         assert_eq!((columns.first(), columns.last()), (Some(&"host"), Some(&"virtual_bytes")));
         let mut line = String::new();
         rows.line(&plain, 1, &mut line);
         assert_eq!(line, "vm\t7\ta b\tmmap\t4096\t2024-06-01 09:05:03.000000\t1\t7\t0\t0\t0\n");
-        let columns = rows.leave_out(&[(&plain, 1), (&odd, 1)]);
+        let columns = rows.select_columns(&[(&plain, 1), (&odd, 1)]);
         assert_eq!(columns[columns.len() - 3..], ["lost_before", "requested_bytes", "name_bytes"]);
         line.clear();
         rows.line(&plain, 1, &mut line);

@@ -9,8 +9,8 @@ use memtap_model::{CALLS, Call, CallTotals, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
-use super::rows::text_of;
-use crate::steps::{Counters, FAULTS, KEPT, STEPS, Sample, Told, choose, merge, parts, seconds, width};
+use super::rows::format_time;
+use crate::steps::{Counters, FAULTS, KEPT, Reading, STEPS, Sample, choose, merge, parts, seconds, width};
 use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
 use crate::{AllProcesses, UsagePoint, UsageQuery, machine};
 
@@ -33,8 +33,8 @@ const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 const MYSQL: Dialect = Dialect {
     larger: "GREATEST",
     smaller: "LEAST",
-    if_there: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
-    new: |column| format!("VALUES({column})"),
+    on_duplicate: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
+    incoming: |column| format!("VALUES({column})"),
 };
 
 /// Cached INSERT statements: they are executed at each tick for each process.
@@ -62,33 +62,33 @@ pub(super) async fn process(
     at_s: i64,
     summary: &ProcessSummary,
 ) -> Done<()> {
-    let told = Told::from(summary);
+    let reading = Reading::from(summary);
     let known = "SELECT process.requests, process.refused, process.requested_bytes, \
         process.granted_bytes, process.released_bytes, process.minor_faults, process.major_faults, \
         started_at IS NULL AND ? < began FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
-    let known: Option<Row> = connection.exec_first(known, (text_of(summary.started_at), id)).await?;
+    let known: Option<Row> = connection.exec_first(known, (format_time(summary.started_at), id)).await?;
     let is_old = known.as_ref().and_then(|row| row.get(7)).unwrap_or(false);
     let mut before = counters(known.as_ref());
     // For a process older than the run, page faults before the run do not count in the first step.
     if is_old {
-        before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
+        before[FAULTS].copy_from_slice(&reading.counters[FAULTS]);
     }
-    usage_row(connection, (run, at_s, id), &told, before).await
+    usage_row(connection, (run, at_s, id), &reading, before).await
 }
 
 /// Writes the samples of all processes of the run together, of the machine, and of the calls.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
-    let told = Told::from(all);
+    let reading = Reading::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, lost FROM run WHERE id = ?";
     let known: Option<Row> = connection.exec_first(known, (run,)).await?;
     let lost = known.as_ref().and_then(|row| row.get(7)).unwrap_or(0);
     let before = counters(known.as_ref());
-    usage_row(connection, (run, at_s, ALL), &told, before).await?;
+    usage_row(connection, (run, at_s, ALL), &reading, before).await?;
     let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, granted_bytes = ?, released_bytes = ?, minor_faults = ?, \
         major_faults = ? WHERE id = ?";
-    let values: Vec<Value> = told.counters.into_iter().chain([run]).map(Value::from).collect();
+    let values: Vec<Value> = reading.counters.into_iter().chain([run]).map(Value::from).collect();
     connection.exec_drop(sql, values).await?;
-    if machine::is_told(all) {
+    if machine::is_known(all) {
         machine_row(connection, (run, at_s), all, lost).await?;
         call_rows(connection, (run, at_s), all).await?;
     }
@@ -105,11 +105,11 @@ async fn machine_row(
     let pressure = all.host.pressure;
     let pressure =
         [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
-    let rest = [all.host.available_bytes, all.lost.saturating_sub(lost)];
+    let tail = [all.host.available_bytes, all.lost.saturating_sub(lost)];
     let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into()];
     values.extend(machine::sizes(&all.host).map(Value::from));
     values.extend(pressure.map(Value::from));
-    values.extend(rest.map(Value::from));
+    values.extend(tail.map(Value::from));
     connection.exec_drop(INSERT_MACHINE.as_str(), values).await?;
     connection.exec_drop("UPDATE run SET lost = ? WHERE id = ?", (all.lost, run)).await
 }
@@ -147,11 +147,11 @@ fn counters(row: Option<&Row>) -> Counters {
 async fn usage_row(
     connection: &mut Conn,
     (run, at_s, id): (u64, i64, u64),
-    told: &Told,
+    reading: &Reading,
     before: Counters,
 ) -> Done<()> {
     let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into(), id.into()];
-    values.extend(told.sizes.into_iter().chain(told.since(before)).map(Value::from));
+    values.extend(reading.sizes.into_iter().chain(reading.since(before)).map(Value::from));
     connection.exec_drop(INSERT_USAGE.as_str(), values).await
 }
 
@@ -169,7 +169,7 @@ pub(super) async fn keep(
     let runs: Vec<(u64, i64)> = connection.exec(sql, (host, current)).await?;
     for (run, sampled_s) in runs {
         for index in 0..STEPS.len() - 1 {
-            worked |= put_together(connection, run, index, (run != current).then_some(sampled_s)).await?;
+            worked |= roll_up(connection, run, index, (run != current).then_some(sampled_s)).await?;
         }
     }
     for Samples { table, .. } in TABLES {
@@ -216,7 +216,7 @@ async fn delete_old(
 /// Rolls up new samples of one step length into the next longer one. For a run that has ended,
 /// `end` is its last second and everything is rolled up. For a running one, only complete steps
 /// are.
-async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
+async fn roll_up(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
     let sql = format!("SELECT rolled_{longer}, {complete} FROM run WHERE id = ?");
@@ -243,7 +243,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
     let numbers =
         [run.to_string(), step.to_string(), rolled.to_string(), until.to_string(), longer.to_string()];
     for table in TABLES {
-        let sql = table.put_together(&MYSQL, numbers.each_ref().map(String::as_str));
+        let sql = table.roll_up(&MYSQL, numbers.each_ref().map(String::as_str));
         connection.query_drop(sql).await?;
     }
     connection.exec_drop(pointer, (until, run)).await?;
@@ -322,8 +322,8 @@ async fn last_before(
         USAGE.columns()
     );
     for step in STEPS {
-        let found: Option<Row> = connection.exec_first(&sql, (process, run, step, from_s - step)).await?;
-        if let Some(row) = found {
+        let sample: Option<Row> = connection.exec_first(&sql, (process, run, step, from_s - step)).await?;
+        if let Some(row) = sample {
             return Ok(Some(point(&row, 0)));
         }
     }

@@ -332,8 +332,8 @@ fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     link.write(connection.query_drop(
         "CREATE TABLE IF NOT EXISTS memtap_schema (version INT NOT NULL, original_last_id BIGINT UNSIGNED NOT NULL, original_rows BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
     ))?;
-    let found: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema"))?;
-    let version = match found {
+    let stored: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema"))?;
+    let version = match stored {
         Some(version) => version,
         None => {
             let (last_id, rows) = take_over(link, connection)?;
@@ -364,8 +364,8 @@ fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
 /// Creates a table, unless an interrupted step has already created it.
 fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Result<(), StoreError> {
     let sql = "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    let found: Option<String> = link.write(connection.exec_first(sql, (name,)))?;
-    match found.as_deref() {
+    let comment: Option<String> = link.write(connection.exec_first(sql, (name,)))?;
+    match comment.as_deref() {
         None => link
             .write(connection.query_drop(format!("CREATE TABLE `{name}` {definition} COMMENT = 'memtap'"))),
         Some("memtap") => Ok(()),
@@ -381,8 +381,8 @@ fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Re
 fn add_columns(link: &Link, connection: &mut Conn, name: &str, added: &str) -> Result<(), StoreError> {
     let first = added.split(' ').next().unwrap_or_default();
     let sql = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?";
-    let found: Option<i64> = link.write(connection.exec_first(sql, (name, first)))?;
-    if found == Some(0) {
+    let columns: Option<i64> = link.write(connection.exec_first(sql, (name, first)))?;
+    if columns == Some(0) {
         let sql = format!("ALTER TABLE `{name}` ADD COLUMN {added}");
         link.run(ALTER_WITHIN, connection.query_drop(sql))?;
     }
@@ -447,11 +447,11 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreErro
         ALTER_WITHIN,
         connection.query_drop(format!("ALTER TABLE memory_usage {}", changes.join(", "))),
     )?;
-    let found: Option<(u64, u64)> = link.run(
+    let rows: Option<(u64, u64)> = link.run(
         ALTER_WITHIN,
         connection.query_first("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM memory_usage"),
     )?;
-    Ok(found.unwrap_or_default())
+    Ok(rows.unwrap_or_default())
 }
 
 /// Adds a key, unless an interrupted step has already added it. `key` begins with its name.

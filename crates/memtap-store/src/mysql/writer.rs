@@ -9,8 +9,8 @@ use memtap_model::{ProcessId, WallClock};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, params};
 
-use super::link::is_of_the_row;
-use super::rows::{COLUMNS, Rows, text_of};
+use super::link::is_row_error;
+use super::rows::{COLUMNS, Rows, format_time};
 use super::{processes, samples};
 use crate::{Appended, Delivery, Run};
 
@@ -30,7 +30,7 @@ pub(super) struct Writer {
     pub(super) ids: HashMap<ProcessId, u64>,
     pub(super) run: Option<u64>,
     /// Second at which each process's call totals were last written.
-    pub(super) called: HashMap<u64, i64>,
+    pub(super) calls_written: HashMap<u64, i64>,
     /// False once the server has rejected LOAD DATA LOCAL.
     pub(super) loads: bool,
 }
@@ -52,7 +52,7 @@ impl Writer {
             self.run = Some(delivery.run.id);
         }
         connection.query_drop("START TRANSACTION").await?;
-        if !take(connection, delivery.run, delivery.sequence).await? {
+        if !begin_delivery(connection, delivery.run, delivery.sequence).await? {
             connection.query_drop("ROLLBACK").await?;
             return Ok((Appended::default(), 0));
         }
@@ -99,7 +99,7 @@ impl Writer {
         connection.query_drop("COMMIT").await?;
         if self.ids.len() > IDS_KEPT {
             self.ids.clear();
-            self.called.clear();
+            self.calls_written.clear();
         }
         Ok((appended, written))
     }
@@ -128,7 +128,7 @@ impl Writer {
         }
         let sql = "INSERT INTO process (run_id, pid, start_ns, name, seen) VALUES (?, ?, ?, ?, ?) \
             ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id)";
-        let values = (run.id, process.tgid.0, process.start.0, name, text_of(seen));
+        let values = (run.id, process.tgid.0, process.start.0, name, format_time(seen));
         connection.exec_drop(sql, values).await?;
         let id = connection.last_insert_id().unwrap_or_default();
         self.ids.insert(process, id);
@@ -147,7 +147,7 @@ impl Writer {
         if requests.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::of(&run.hostname);
+        let mut rows = Rows::new(&run.hostname);
         if self.loads {
             connection.query_drop("SAVEPOINT before_load").await?;
             match load(connection, &mut rows, requests).await {
@@ -165,16 +165,16 @@ impl Writer {
             rows.values(booked, *process, &mut one);
             values.push(one);
         }
-        let mut rest = &values[..];
-        while !rest.is_empty() {
+        let mut remaining = &values[..];
+        while !remaining.is_empty() {
             let mut bytes = 0;
-            let fits = rest.iter().take_while(|value| {
+            let fits = remaining.iter().take_while(|value| {
                 bytes += value.len();
                 bytes <= INSERT_BYTES
             });
-            let (chunk, later) = rest.split_at(fits.count().max(1));
+            let (chunk, later) = remaining.split_at(fits.count().max(1));
             insert(connection, chunk, appended).await?;
-            rest = later;
+            remaining = later;
         }
         Ok(())
     }
@@ -182,14 +182,14 @@ impl Writer {
 
 /// Begins a delivery: locks the run's row until the end of the transaction, and creates it if
 /// needed. Returns `false` if the delivery was already written.
-async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
+async fn begin_delivery(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
     let last: Option<u64> =
         connection.exec_first("SELECT last_sequence FROM run WHERE id = ? FOR UPDATE", (run.id,)).await?;
     if let Some(last) = last {
         return Ok(last < sequence);
     }
     let sql = "INSERT INTO run (id, hostname, kernel, boot_id, page_size, began, last_sequence) VALUES (?, ?, ?, ?, ?, ?, 0)";
-    let values = (run.id, &run.hostname, &run.kernel, &run.boot_id, run.page_size, text_of(run.began));
+    let values = (run.id, &run.hostname, &run.kernel, &run.boot_id, run.page_size, format_time(run.began));
     connection.exec_drop(sql, values).await?;
     Ok(true)
 }
@@ -197,7 +197,7 @@ async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
 /// Loads the rows. Returns `false` if any row was changed or skipped: with LOCAL, the server turns
 /// errors into warnings and adjusts the values.
 async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRequest, u64)]) -> Done<bool> {
-    let columns = rows.leave_out(requests);
+    let columns = rows.select_columns(requests);
     let mut pieces = vec![String::with_capacity(PIECE + 1024)];
     for (booked, process) in requests {
         if pieces.last().is_some_and(|piece| piece.len() >= PIECE) {
@@ -231,7 +231,7 @@ async fn insert(connection: &mut Conn, values: &[String], appended: &mut Appende
         let sql = format!("INSERT INTO memory_usage ({columns}) VALUES {}", part.join(","));
         match connection.query_drop(sql).await {
             Ok(()) => {}
-            Err(error) if is_of_the_row(&error) => match part.len() {
+            Err(error) if is_row_error(&error) => match part.len() {
                 1 => {
                     appended.refused += 1;
                     appended.reason.get_or_insert_with(|| error.to_string());

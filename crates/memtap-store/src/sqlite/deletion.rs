@@ -14,14 +14,14 @@ pub(super) const REQUESTS: &str =
 /// A process with at least this lifetime, in nanoseconds, is kept as long as its samples.
 pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
 
-/// Rows of who, what and name that are examined together.
+/// Rows of who, what and name that are examined at once.
 const SHARED_AT_ONCE: i64 = 5_000;
 /// Maximum number of processes deleted by one statement.
 const LIVES_AT_ONCE: i64 = 2_000;
 
 /// Deleted rows.
 #[derive(Debug, Default)]
-pub(super) struct Gone {
+pub(super) struct Deletions {
     pub(super) requests: u64,
     /// Ids of process rows.
     pub(super) processes: Vec<i64>,
@@ -31,8 +31,8 @@ pub(super) struct Gone {
     pub(super) samples: bool,
 }
 
-impl Gone {
-    pub(super) fn is_something(&self) -> bool {
+impl Deletions {
+    pub(super) fn is_any(&self) -> bool {
         self.requests > 0 || !self.processes.is_empty() || self.shared > 0 || self.samples
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> R
     if end <= first {
         return Ok(0);
     }
-    together(connection, || {
+    in_transaction(connection, || {
         let deleted = connection.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
         for table in ["refused", "gap"] {
             connection
@@ -95,7 +95,7 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> R
 }
 
 /// Runs `work` in a transaction, or in the caller's transaction if there is one.
-fn together<T>(
+fn in_transaction<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
@@ -118,7 +118,7 @@ impl Sweep {
     pub(super) fn step(&mut self, connection: &Connection) -> Result<usize, StoreError> {
         let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
         let nameless = "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)";
-        let mut gone = 0;
+        let mut deleted = 0;
         let tables = [("who", unused), ("what", unused), ("name", nameless)];
         for ((table, unused), place) in tables.into_iter().zip(&mut self.0) {
             let last = format!(
@@ -128,10 +128,10 @@ impl Sweep {
             let last: Option<i64> =
                 connection.prepare_cached(&last)?.query_row([*place], |row| row.get(0)).optional()?;
             let sql = format!("DELETE FROM {table} WHERE id > ?1 AND id <= ?2 AND {unused}");
-            gone += connection.prepare_cached(&sql)?.execute([*place, last.unwrap_or(i64::MAX)])?;
+            deleted += connection.prepare_cached(&sql)?.execute([*place, last.unwrap_or(i64::MAX)])?;
             *place = last.unwrap_or(0);
         }
-        Ok(gone)
+        Ok(deleted)
     }
 }
 
@@ -148,8 +148,8 @@ pub(super) fn delete_processes(
     let ended = |index: &str, length: &str| {
         format!("process INDEXED BY {index} WHERE ended_at_ns - started_at_ns {length} AND ended_at_ns < ?1")
     };
-    let together = connection.unchecked_transaction()?;
-    let mut gone = Vec::new();
+    let transaction = connection.unchecked_transaction()?;
+    let mut deleted = Vec::new();
     for (rows, before) in [
         (ended("process_short", &format!("< {LONG_LIFE}")), short.max(long)),
         (ended("process_long", &format!(">= {LONG_LIFE}")), long),
@@ -160,28 +160,30 @@ pub(super) fn delete_processes(
             "DELETE FROM process WHERE id IN (SELECT process.id FROM {rows} \
              AND NOT EXISTS (SELECT 1 FROM who WHERE process_id = process.id) LIMIT {LIVES_AT_ONCE}) RETURNING id"
         );
-        let mut statement = together.prepare_cached(&sql)?;
+        let mut statement = transaction.prepare_cached(&sql)?;
         for id in statement.query_map([before], |row| row.get(0))? {
-            gone.push(id?);
+            deleted.push(id?);
         }
     }
     for table in ["process_call", "usage_sample"] {
-        let mut rows = together.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
-        for id in &gone {
+        let mut rows = transaction.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
+        for id in &deleted {
             rows.execute([id])?;
         }
     }
-    together.commit()?;
-    Ok(gone)
+    transaction.commit()?;
+    Ok(deleted)
 }
 
 /// Deletes OOM kills by age alone: they are few and small.
 pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
     let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
-    let together = connection.unchecked_transaction()?;
-    together.prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?.execute([before])?;
-    together.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute(params![before])?;
-    Ok(together.commit()?)
+    let transaction = connection.unchecked_transaction()?;
+    transaction
+        .prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?
+        .execute([before])?;
+    transaction.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute(params![before])?;
+    Ok(transaction.commit()?)
 }
 
 #[cfg(test)]
@@ -193,7 +195,7 @@ mod tests {
 
     /// An error in the middle of a deletion stands for any interruption of memtap.
     #[test]
-    fn what_belongs_together_goes_together_or_stays() {
+    fn a_failed_deletion_deletes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::prepare(&mut connection, Path::new("memory")).unwrap();
         connection

@@ -18,7 +18,7 @@ const END: &str = "coalesce((SELECT first_id FROM batch WHERE first_id > \
 
 /// Returns the lowest id (inclusive) and the highest id (exclusive) that requests in the range can
 /// have.
-pub(super) fn places(
+pub(super) fn id_bounds(
     connection: &Connection,
     from: WallClock,
     to: WallClock,
@@ -46,13 +46,13 @@ pub(super) struct Filter {
 impl Filter {
     /// Appends the conditions to `sql`, a statement that joins `request` and `what` and ends with a
     /// condition.
-    pub(super) fn of(query: &RequestQuery, sql: &str, connection: &Connection) -> Result<Self, StoreError> {
-        Self::by("request.id", query, sql, connection)
+    pub(super) fn new(query: &RequestQuery, sql: &str, connection: &Connection) -> Result<Self, StoreError> {
+        Self::with_id("request.id", query, sql, connection)
     }
 
     /// Like [`Self::new`], but `id` is another column with the request's id, used to find rows by
     /// time.
-    pub(super) fn by(
+    pub(super) fn with_id(
         id: &'static str,
         query: &RequestQuery,
         sql: &str,
@@ -120,8 +120,8 @@ impl Filter {
     /// of them.
     fn narrow(&mut self, connection: &Connection, these: &str, value: Value) -> Result<(), StoreError> {
         let probe = format!("SELECT count(*) FROM (SELECT 1 FROM request WHERE {these} LIMIT {FEW})");
-        let found: i64 = connection.prepare_cached(&probe)?.query_row([&value], |row| row.get(0))?;
-        let plan = if found < FEW { "" } else { "+" };
+        let rows: i64 = connection.prepare_cached(&probe)?.query_row([&value], |row| row.get(0))?;
+        let plan = if rows < FEW { "" } else { "+" };
         self.add(&format!("{plan}request.{these}"), value);
         Ok(())
     }

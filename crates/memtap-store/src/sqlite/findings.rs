@@ -35,16 +35,16 @@ const OOM_KILLS: &str = "SELECT oom_kill.id, \
 
 pub(super) fn sizes(connection: &Connection, query: &RequestQuery) -> Result<Sizes, StoreError> {
     let query = RequestQuery { cursor: None, ..query.clone() };
-    let (sql, values) = Filter::of(&query, SIZES, connection)?.finish(query.limit);
+    let (sql, values) = Filter::new(&query, SIZES, connection)?.finish(query.limit);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut count = SizeCount::default();
     for _ in 0..query.limit {
-        let Some(row) = rows.next()? else { return Ok(count.told(false)) };
+        let Some(row) = rows.next()? else { return Ok(count.finish(false)) };
         let size: i64 = row.get(1)?;
-        count.take(call(row, 0)?, size.cast_unsigned(), row.get(2)?, WallClock(row.get(3)?));
+        count.add(call(row, 0)?, size.cast_unsigned(), row.get(2)?, WallClock(row.get(3)?));
     }
-    Ok(count.told(rows.next()?.is_some()))
+    Ok(count.finish(rows.next()?.is_some()))
 }
 
 pub(super) fn calls(
@@ -53,16 +53,16 @@ pub(super) fn calls(
     step: Duration,
 ) -> Result<ProcessCalls, StoreError> {
     let query = RequestQuery { cursor: None, ..query.clone() };
-    let (sql, values) = Filter::of(&query, CALLS, connection)?.finish(query.limit);
+    let (sql, values) = Filter::new(&query, CALLS, connection)?.finish(query.limit);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut count = StepCount::new(step);
     for _ in 0..query.limit {
-        let Some(row) = rows.next()? else { return Ok(count.told(false)) };
+        let Some(row) = rows.next()? else { return Ok(count.finish(false)) };
         let name = row.get_ref(3)?.as_bytes_or_null().map_err(rusqlite::Error::from)?.map(Comm::new);
-        count.take(call(row, 1)?, row.get(2)?, WallClock(row.get(0)?), name);
+        count.add(call(row, 1)?, row.get(2)?, WallClock(row.get(0)?), name);
     }
-    Ok(count.told(rows.next()?.is_some()))
+    Ok(count.finish(rows.next()?.is_some()))
 }
 
 pub(super) fn refusals(connection: &Connection, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
@@ -71,13 +71,13 @@ pub(super) fn refusals(connection: &Connection, query: &RequestQuery) -> Result<
         return Ok(Vec::new());
     }
     let query = RequestQuery { refused: None, ..query };
-    let Filter { mut sql, values, .. } = Filter::by("refused.request_id", &query, REFUSED, connection)?;
+    let Filter { mut sql, values, .. } = Filter::with_id("refused.request_id", &query, REFUSED, connection)?;
     sql.push_str(" ORDER BY refused.request_id DESC");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut refusals = Refusals::new(query.limit);
     while let Some(row) = rows.next()? {
-        refusals.take(&RefusedRow {
+        refusals.add(&RefusedRow {
             process: row.get::<_, i64>(0)?.cast_unsigned(),
             call: call(row, 1)?,
             errno: Errno(row.get(2)?),
@@ -87,7 +87,7 @@ pub(super) fn refusals(connection: &Connection, query: &RequestQuery) -> Result<
         });
     }
     let identities = identities(connection, &refusals.processes())?;
-    Ok(refusals.told(&identities))
+    Ok(refusals.finish(&identities))
 }
 
 pub(super) fn oom_kills(

@@ -7,10 +7,10 @@ use memtap_model::{Call, Tgid, WallClock};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::deletion::LONG_LIFE;
-use super::filter::places;
+use super::filter::id_bounds;
 use super::samples::ALL;
 use super::usage::{OF_PROCESS, last_before, point};
-use crate::carry::{Carry, Details, ProcessRow, is_asked};
+use crate::carry::{Carry, Details, ProcessRow, is_match};
 use crate::cover::{Cover, StoredRun};
 use crate::refusals::Identity;
 use crate::steps::STEPS;
@@ -25,10 +25,10 @@ pub(super) const STARTED: &str =
 const FEW: usize = 50;
 
 pub(super) fn lives(connection: &Connection, query: &LifeQuery, now_s: i64) -> Result<Lives, StoreError> {
-    let cover = Cover::of(&query.range, std::time::Duration::ZERO, now_s);
-    let carry = follow(connection, cover, query, None)?;
-    let (found, more) = carry.lives(query.by, query.limit);
-    let lives = found.into_iter().map(|(row, life)| Ok(details(connection, row)?.of(life)));
+    let cover = Cover::new(&query.range, std::time::Duration::ZERO, now_s);
+    let carry = read_carry(connection, cover, query, None)?;
+    let (lives, more) = carry.lives(query.by, query.limit);
+    let lives = lives.into_iter().map(|(row, life)| Ok(details(connection, row)?.add_to(life)));
     Ok(Lives { lives: lives.collect::<Result<_, StoreError>>()?, more })
 }
 
@@ -37,13 +37,13 @@ pub(super) fn programs(
     query: &ProgramQuery,
     now_s: i64,
 ) -> Result<Programs, StoreError> {
-    let cover = Cover::of(&query.range, query.step, now_s);
+    let cover = Cover::new(&query.range, query.step, now_s);
     let all = LifeQuery { range: query.range.clone(), ..LifeQuery::default() };
-    let carry = follow(connection, cover, &all, Some(query.by))?;
+    let carry = read_carry(connection, cover, &all, Some(query.by))?;
     Ok(carry.programs(query.top, !query.step.is_zero()))
 }
 
-fn follow(
+fn read_carry(
     connection: &Connection,
     cover: Cover,
     query: &LifeQuery,
@@ -133,7 +133,7 @@ fn rows_of(
     query: &LifeQuery,
     part: &str,
     bound: i64,
-    found: &mut Vec<ProcessRow>,
+    matching: &mut Vec<ProcessRow>,
 ) -> Result<(), StoreError> {
     let Range { from, to, .. } = &query.range;
     let sql = format!(
@@ -155,7 +155,7 @@ fn rows_of(
         })
     })?;
     for row in rows {
-        found.extend(Some(row?).filter(|row| is_asked(query, &row.name)));
+        matching.extend(Some(row?).filter(|row| is_match(query, &row.name)));
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ fn samples(
 /// Adds the requests of a run without samples.
 fn requests(connection: &Connection, carry: &mut Carry, at: usize) -> Result<(), StoreError> {
     let Range { from, to, .. } = carry.cover.range;
-    let [first, end] = places(connection, from, to)?;
+    let [first, end] = id_bounds(connection, from, to)?;
     let sql = "SELECT request.time_ns, what.call_id, what.errno, request.size, request.delta_bytes, request.virtual_bytes \
         FROM who CROSS JOIN request ON request.who_id = who.id AND request.id >= ?2 AND request.id < ?3 \
         JOIN what ON what.id = request.what_id WHERE who.process_id = ?1 AND time_ns >= ?4 AND time_ns < ?5";
@@ -198,7 +198,7 @@ fn requests(connection: &Connection, carry: &mut Carry, at: usize) -> Result<(),
         let mut rows = statement.query([process.cast_signed(), first, end, from.0, to.0])?;
         while let Some(row) = rows.next()? {
             let time: i64 = row.get(0)?;
-            let point = UsagePoint::of_request(
+            let point = UsagePoint::from_request(
                 call(row, 1)?,
                 row.get::<_, Option<i64>>(2)?.is_some(),
                 row.get::<_, i64>(3)?.cast_unsigned(),
@@ -221,7 +221,7 @@ pub(super) fn call(row: &Row<'_>, index: usize) -> rusqlite::Result<Call> {
 /// Returns empty details if the process has just been deleted.
 fn details(connection: &Connection, row: u64) -> Result<Details, StoreError> {
     let sql = "SELECT command, user, parent_pid, container, pod, unit FROM process WHERE id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([row.cast_signed()], |row| {
+    let details = connection.prepare_cached(sql)?.query_row([row.cast_signed()], |row| {
         Ok(Details {
             command: row.get(0)?,
             user: row.get(1)?,
@@ -231,7 +231,7 @@ fn details(connection: &Connection, row: u64) -> Result<Details, StoreError> {
             unit: row.get(5)?,
         })
     });
-    Ok(found.optional()?.unwrap_or_default())
+    Ok(details.optional()?.unwrap_or_default())
 }
 
 /// Returns the identities of process rows.
@@ -244,7 +244,7 @@ pub(super) fn identities(
          FROM process JOIN run ON run.id = process.run_id WHERE process.id = ?1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut found = HashMap::new();
+    let mut identities = HashMap::new();
     for row in rows {
         let one = statement.query_row([row.cast_signed()], |row| {
             Ok(Identity {
@@ -256,8 +256,8 @@ pub(super) fn identities(
             })
         });
         if let Some(one) = one.optional()? {
-            found.insert(*row, one);
+            identities.insert(*row, one);
         }
     }
-    Ok(found)
+    Ok(identities)
 }

@@ -113,16 +113,17 @@ pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
     };
     verify(&connection, path, &Expected::new()?).map_err(alone)?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(|error| alone(error.into()))?;
-    shorten_log(&connection)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    truncate_log(&connection)?;
+    let directory =
+        path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let pages = pragma(&connection, "page_count")? - pragma(&connection, "freelist_count")?;
-    make_sure_of_room(path, folder, (pages * pragma(&connection, "page_size")?).cast_unsigned())?;
+    check_free_space(path, directory, (pages * pragma(&connection, "page_size")?).cast_unsigned())?;
     // Create the copy where the free space was checked, not in the directory for temporary files.
-    if let Some(folder) = folder.to_str() {
-        connection.pragma_update(None, "temp_store_directory", folder)?;
+    if let Some(directory) = directory.to_str() {
+        connection.pragma_update(None, "temp_store_directory", directory)?;
     }
     connection.execute_batch("VACUUM")?;
-    shorten_log(&connection)?;
+    truncate_log(&connection)?;
     drop(connection);
     Ok(Compacted { before, after: bytes_on_disk(path) })
 }
@@ -249,8 +250,8 @@ fn missing_parts(
     expected: &Expected,
     checked: &mut Checked,
 ) -> rusqlite::Result<()> {
-    let found: HashSet<_> = parts(connection)?.into_iter().collect();
-    let missing = expected.parts.iter().filter(|part| !found.contains(part));
+    let existing: HashSet<_> = parts(connection)?.into_iter().collect();
+    let missing = expected.parts.iter().filter(|part| !existing.contains(part));
     checked.findings.extend(missing.map(|(kind, name)| format!("the {kind} {name} is missing")));
     Ok(())
 }
@@ -270,15 +271,15 @@ fn broken_relations(connection: &Connection, _: &Expected, checked: &mut Checked
 }
 
 /// Moves the log into the file.
-fn shorten_log(connection: &Connection) -> rusqlite::Result<()> {
+fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// Checks the space for the copy, and for the log that moves it into the file.
-fn make_sure_of_room(path: &Path, folder: &Path, used: u64) -> Result<(), StoreError> {
+fn check_free_space(path: &Path, directory: &Path, used: u64) -> Result<(), StoreError> {
     let needed = 2 * used + used / 32 + (1 << 20);
     let unknown = |error: nix::Error| StoreError::Unwritable { path: path.into(), reason: error.to_string() };
-    let free = nix::sys::statvfs::statvfs(folder).map_err(unknown)?;
+    let free = nix::sys::statvfs::statvfs(directory).map_err(unknown)?;
     let free = free.blocks_available().saturating_mul(free.fragment_size());
     if free < needed { Err(StoreError::NoRoom { path: path.into(), needed, free }) } else { Ok(()) }
 }
@@ -305,13 +306,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_looked_for_before_anything_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("memtap.db");
-        make_sure_of_room(&path, folder.path(), 4096).unwrap();
-        let error = make_sure_of_room(&path, folder.path(), 1 << 60).unwrap_err().to_string();
+    fn free_space_is_checked_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("memtap.db");
+        check_free_space(&path, directory.path(), 4096).unwrap();
+        let error = check_free_space(&path, directory.path(), 1 << 60).unwrap_err().to_string();
         assert!(error.contains("memtap.db") && error.contains("Nothing was changed."), "{error}");
-        let nowhere = folder.path().join("nowhere");
-        assert!(make_sure_of_room(&path, &nowhere, 4096).is_err());
+        let nowhere = directory.path().join("nowhere");
+        assert!(check_free_space(&path, &nowhere, 4096).is_err());
     }
 }

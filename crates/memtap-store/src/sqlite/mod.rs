@@ -59,7 +59,7 @@ impl Sqlite {
             connection,
             writer,
             retention: Retention::new(settings),
-            log: Log::of(path, settings.max_bytes),
+            log: Log::new(path, settings.max_bytes),
             clock: settings.clock,
         })
     }
@@ -90,15 +90,15 @@ impl Store for Sqlite {
     }
 
     fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
-        let gone = self.retention.step(&self.connection, now, self.writer.run());
-        match &gone {
-            Ok(gone) => self.writer.deleted(gone),
+        let deletions = self.retention.step(&self.connection, now, self.writer.run());
+        match &deletions {
+            Ok(deletions) => self.writer.apply(deletions),
             // A failed step may have deleted something too.
             Err(_) => self.writer.forget(),
         }
-        let gone = gone?;
+        let deletions = deletions?;
         self.log.shorten(&self.connection)?;
-        Ok(gone.is_something())
+        Ok(deletions.is_any())
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {

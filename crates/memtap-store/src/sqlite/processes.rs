@@ -81,13 +81,13 @@ impl Writer {
         at_s: i64,
     ) -> Result<(), StoreError> {
         let ended = summary.ended_at.is_some();
-        if !ended && self.called.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
+        if !ended && self.calls_written.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
             return Ok(());
         }
         if ended {
-            self.called.remove(&id);
+            self.calls_written.remove(&id);
         } else {
-            self.called.insert(id, at_s);
+            self.calls_written.insert(id, at_s);
         }
         calls(transaction, id, summary)
     }

@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::lives::call;
 use super::usage::usage;
 use super::{findings, lives, machine};
-use crate::steps::{TOLD_S, age_at};
+use crate::steps::{NEWEST_SAMPLE_S, age_at};
 use crate::{
     Clock, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader,
     Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, StoredRequest,
@@ -43,68 +43,68 @@ impl SqliteReader {
 
     /// Runs a query in one read transaction, so that samples rolled up meanwhile are not counted
     /// twice. The query also receives the second from which ages are counted.
-    fn ask<T>(
+    fn query<T>(
         &self,
-        answer: impl FnOnce(&Connection, i64) -> Result<T, StoreError>,
+        work: impl FnOnce(&Connection, i64) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // After a panic the connection is still usable: reading changes nothing.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = Instant::now();
         connection.progress_handler(10_000, Some(move || begin.elapsed() > PATIENCE))?;
-        let moment = connection.transaction()?;
-        let told_s = moment.query_one(TOLD_S, [], |row| row.get(0))?;
-        answer(&moment, age_at(self.clock, told_s))
+        let transaction = connection.transaction()?;
+        let newest_s = transaction.query_one(NEWEST_SAMPLE_S, [], |row| row.get(0))?;
+        work(&transaction, age_at(self.clock, newest_s))
     }
 }
 
 impl Reader for SqliteReader {
     fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
-        self.ask(|connection, _| page(connection, query))
+        self.query(|connection, _| page(connection, query))
     }
 
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
-        self.ask(|connection, now_s| usage(connection, query, now_s))
+        self.query(|connection, now_s| usage(connection, query, now_s))
     }
 
     fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
-        self.ask(|connection, _| machine::hosts(connection))
+        self.query(|connection, _| machine::hosts(connection))
     }
 
     fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
-        self.ask(|connection, _| machine::runs(connection, range, limit))
+        self.query(|connection, _| machine::runs(connection, range, limit))
     }
 
     fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
-        self.ask(|connection, now_s| machine::machine(connection, &range.in_steps(step), now_s))
+        self.query(|connection, now_s| machine::machine(connection, &range.in_steps(step), now_s))
     }
 
     fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {
-        self.ask(|connection, now_s| lives::lives(connection, query, now_s))
+        self.query(|connection, now_s| lives::lives(connection, query, now_s))
     }
 
     fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError> {
-        self.ask(|connection, now_s| lives::programs(connection, query, now_s))
+        self.query(|connection, now_s| lives::programs(connection, query, now_s))
     }
 
     fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
-        self.ask(|connection, _| findings::sizes(connection, query))
+        self.query(|connection, _| findings::sizes(connection, query))
     }
 
     fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
-        self.ask(|connection, _| findings::calls(connection, query, step))
+        self.query(|connection, _| findings::calls(connection, query, step))
     }
 
     fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
-        self.ask(|connection, _| findings::refusals(connection, query))
+        self.query(|connection, _| findings::refusals(connection, query))
     }
 
     fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError> {
-        self.ask(|connection, _| findings::oom_kills(connection, range, limit))
+        self.query(|connection, _| findings::oom_kills(connection, range, limit))
     }
 }
 
 fn page(connection: &Connection, query: &RequestQuery) -> Result<RequestPage, StoreError> {
-    let (sql, values) = Filter::of(query, COLUMNS, connection)?.finish(query.limit);
+    let (sql, values) = Filter::new(query, COLUMNS, connection)?.finish(query.limit);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query_map(params_from_iter(values), stored)?.collect::<Result<Vec<_>, _>>()?;
     let more = rows.len() > query.limit;

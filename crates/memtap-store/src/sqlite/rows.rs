@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Transaction};
 use crate::StoreError;
 
 /// Rows per statement.
-const TOGETHER: usize = 64;
+const ROWS_PER_INSERT: usize = 64;
 /// Number of columns without the id.
 const COLUMNS: usize = 7;
 
@@ -35,8 +35,8 @@ impl<'t> Rows<'t> {
             first_id: Some(first_id),
             first: insert("id, ", "(?8, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
             one: insert("", row)?,
-            many: insert("", &vec![row; TOGETHER].join(", "))?,
-            waiting: Vec::with_capacity(TOGETHER),
+            many: insert("", &vec![row; ROWS_PER_INSERT].join(", "))?,
+            waiting: Vec::with_capacity(ROWS_PER_INSERT),
         })
     }
 
@@ -56,7 +56,7 @@ impl<'t> Rows<'t> {
             return insert(&mut self.first, &[row]);
         }
         self.waiting.push(row);
-        if self.waiting.len() == TOGETHER {
+        if self.waiting.len() == ROWS_PER_INSERT {
             insert(&mut self.many, &self.waiting)?;
             self.waiting.clear();
         }
@@ -92,11 +92,13 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::prepare(&mut connection, Path::new("memory")).unwrap();
         let mut first_id = 1;
-        for count in [0, 1, 2, TOGETHER, TOGETHER + 1, 3 * TOGETHER, 3 * TOGETHER + 5] {
+        for count in
+            [0, 1, 2, ROWS_PER_INSERT, ROWS_PER_INSERT + 1, 3 * ROWS_PER_INSERT, 3 * ROWS_PER_INSERT + 5]
+        {
             // Ids of deleted rows are not used again.
             first_id += 1000;
-            let together = connection.transaction().unwrap();
-            let mut rows = Rows::from(first_id, &together).unwrap();
+            let transaction = connection.transaction().unwrap();
+            let mut rows = Rows::from(first_id, &transaction).unwrap();
             for n in 0..count {
                 let line = format!("mmap,7,perl,{n},Sat Jun  1 09:05:03 2024");
                 let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
@@ -104,11 +106,11 @@ mod tests {
                 rows.push([3, 4], &booked).unwrap();
             }
             rows.finish().unwrap();
-            together.commit().unwrap();
+            transaction.commit().unwrap();
             let sql = "SELECT count(*), coalesce(sum(size = id - ?1 AND who_id = 3 AND what_id = 4), 0) FROM request WHERE id >= ?1";
-            let found: [i64; 2] =
+            let counts: [i64; 2] =
                 connection.query_row(sql, [first_id], |row| Ok([row.get(0)?, row.get(1)?])).unwrap();
-            assert_eq!(found, [count as i64; 2]);
+            assert_eq!(counts, [count as i64; 2]);
         }
     }
 }

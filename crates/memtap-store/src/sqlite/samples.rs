@@ -8,7 +8,7 @@ use memtap_model::{CALLS, Call, CallTotals};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
-use crate::steps::{Counters, FAULTS, KEPT, STEPS, Told};
+use crate::steps::{Counters, FAULTS, KEPT, Reading, STEPS};
 use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
 use crate::{AllProcesses, StoreError, machine};
 
@@ -27,8 +27,8 @@ const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 const SQLITE: Dialect = Dialect {
     larger: "max",
     smaller: "min",
-    if_there: |table| format!("ON CONFLICT ({}) DO UPDATE SET", table.key()),
-    new: |column| format!("excluded.{column}"),
+    on_duplicate: |table| format!("ON CONFLICT ({}) DO UPDATE SET", table.key()),
+    incoming: |column| format!("excluded.{column}"),
 };
 
 /// Cached INSERT statements: they are executed at each tick for each process.
@@ -43,7 +43,7 @@ pub(super) fn process(
     [run, at_s, process]: [i64; 3],
     summary: &ProcessSummary,
 ) -> Result<(), StoreError> {
-    let told = Told::from(summary);
+    let reading = Reading::from(summary);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, started_at_ns, \
         (SELECT began_ns FROM run WHERE run.id = run_id) FROM process WHERE id = ?1";
     let (mut before, started_at, began): (Counters, i64, i64) = transaction
@@ -51,9 +51,9 @@ pub(super) fn process(
         .query_row([process], |row| Ok((counters(row)?, row.get(7)?, row.get(8)?)))?;
     // For a process older than the run, page faults before the run do not count in the first step.
     if started_at == 0 && summary.started_at.0 < began {
-        before[FAULTS].copy_from_slice(&told.counters[FAULTS]);
+        before[FAULTS].copy_from_slice(&reading.counters[FAULTS]);
     }
-    usage(transaction, [run, at_s, process], &told, before)
+    usage(transaction, [run, at_s, process], &reading, before)
 }
 
 /// Writes the samples of all processes of the run together, of the machine, and of the calls.
@@ -63,15 +63,15 @@ pub(super) fn all(
     at_s: i64,
     all: &AllProcesses,
 ) -> Result<(), StoreError> {
-    let told = Told::from(all);
+    let reading = Reading::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
     let before = transaction.prepare_cached(known)?.query_row([run], counters)?;
-    usage(transaction, [run, at_s, ALL], &told, before)?;
+    usage(transaction, [run, at_s, ALL], &reading, before)?;
     let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, granted_bytes = ?5, released_bytes = ?6, \
         minor_faults = ?7, major_faults = ?8 WHERE id = ?1";
-    let values = params_from_iter(std::iter::once(run).chain(told.counters.map(u64::cast_signed)));
+    let values = params_from_iter(std::iter::once(run).chain(reading.counters.map(u64::cast_signed)));
     transaction.prepare_cached(sql)?.execute(values)?;
-    if machine::is_told(all) {
+    if machine::is_known(all) {
         machine_and_calls(transaction, run, at_s, all)?;
     }
     Ok(())
@@ -89,18 +89,18 @@ fn machine_and_calls(
     let pressure =
         [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
     let sizes = machine::sizes(&all.host).map(|size| Value::Integer(size.cast_signed()));
-    let rest = [all.host.available_bytes, all.lost.saturating_sub(lost.cast_unsigned())];
+    let tail = [all.host.available_bytes, all.lost.saturating_sub(lost.cast_unsigned())];
     let values = sizes.into_iter().chain(pressure.map(Value::from));
     insert(
         transaction,
         &INSERT_MACHINE,
         &[run, 1, at_s],
-        values.chain(rest.map(|n| Value::Integer(n.cast_signed()))),
+        values.chain(tail.map(|n| Value::Integer(n.cast_signed()))),
     )?;
     transaction
         .prepare_cached("UPDATE run SET lost = ?2 WHERE id = ?1")?
         .execute([run, all.lost.cast_signed()])?;
-    let before = called(transaction, run)?;
+    let before = last_call_totals(transaction, run)?;
     for row in CALLS {
         let (now, before) = (all.calls[row.call.index()], before[row.call.index()]);
         if now == before {
@@ -127,7 +127,10 @@ fn machine_and_calls(
 }
 
 /// Reads the call totals that were last stored for a run.
-fn called(transaction: &Transaction<'_>, run: i64) -> Result<[CallTotals; Call::COUNT], StoreError> {
+fn last_call_totals(
+    transaction: &Transaction<'_>,
+    run: i64,
+) -> Result<[CallTotals; Call::COUNT], StoreError> {
     let mut calls = [CallTotals::default(); Call::COUNT];
     let sql = "SELECT call_id, count, requested_bytes, refused FROM run_call WHERE run_id = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -158,10 +161,10 @@ fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
 fn usage(
     transaction: &Transaction<'_>,
     [run, at_s, process]: [i64; 3],
-    told: &Told,
+    reading: &Reading,
     before: Counters,
 ) -> Result<(), StoreError> {
-    let numbers = told.sizes.into_iter().chain(told.since(before));
+    let numbers = reading.sizes.into_iter().chain(reading.since(before));
     insert(
         transaction,
         &INSERT_USAGE,
@@ -206,7 +209,7 @@ pub(super) fn keep(
     let mut worked = false;
     for (run, sampled_s) in runs {
         for index in 0..STEPS.len() - 1 {
-            worked |= put_together(connection, run, index, (run != current).then_some(sampled_s))?;
+            worked |= roll_up(connection, run, index, (run != current).then_some(sampled_s))?;
         }
     }
     for table in TABLES {
@@ -255,9 +258,9 @@ pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError
              AND at_s < (SELECT {safe} FROM run WHERE id = ?1) ORDER BY at_s LIMIT {ROWS_AT_ONCE})"
         );
         for run in &runs {
-            let gone = connection.prepare_cached(&oldest)?.execute([run, step])?;
-            if gone > 0 {
-                return Ok(gone);
+            let deleted = connection.prepare_cached(&oldest)?.execute([run, step])?;
+            if deleted > 0 {
+                return Ok(deleted);
             }
         }
     }
@@ -267,12 +270,7 @@ pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError
 /// Rolls up new samples of one step length into the next longer one. For a run that has ended,
 /// `end` is its last second and everything is rolled up. For a running one, only complete steps
 /// are.
-fn put_together(
-    connection: &Connection,
-    run: i64,
-    index: usize,
-    end: Option<i64>,
-) -> Result<bool, StoreError> {
+fn roll_up(connection: &Connection, run: i64, index: usize, end: Option<i64>) -> Result<bool, StoreError> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     // End of the complete samples, exclusive: for the shortest length, the last second; for others,
     // the end of what was rolled up.
@@ -305,7 +303,7 @@ fn put_together(
     // One transaction, so that nothing is added twice.
     let savepoint = connection.unchecked_transaction()?;
     for table in TABLES {
-        let sql = table.put_together(&SQLITE, ["?1", "?2", "?3", "?4", "?5"]);
+        let sql = table.roll_up(&SQLITE, ["?1", "?2", "?3", "?4", "?5"]);
         savepoint.prepare_cached(&sql)?.execute([run, step, rolled, until, longer])?;
     }
     savepoint.prepare_cached(&pointer)?.execute([run, until])?;

@@ -397,7 +397,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     if version == 0 || version == known {
         migrate(connection, version)?;
     } else {
-        migration::watched(connection, path, version, |connection| migrate(connection, version))?;
+        migration::with_log(connection, path, version, |connection| migrate(connection, version))?;
     }
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     for row in CALLS {

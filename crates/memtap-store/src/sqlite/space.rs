@@ -26,17 +26,17 @@ pub(super) struct Bounds {
     /// Size from which the log is reset.
     log: u64,
     /// Size of the log from which nothing is written, if a reader keeps it from being reset.
-    log_at_most: u64,
+    log_max: u64,
 }
 
 impl Bounds {
-    pub(super) fn of(max_bytes: u64) -> Self {
+    pub(super) fn new(max_bytes: u64) -> Self {
         let log = (max_bytes / 16).clamp(4 * MIB, 64 * MIB).min(max_bytes / 4);
         let beyond = (max_bytes / 20).min(1024 * MIB);
         Self {
             data: i64::try_from(max_bytes - log).unwrap_or(i64::MAX),
             log,
-            log_at_most: (log + beyond).max(8 * MIB),
+            log_max: (log + beyond).max(8 * MIB),
         }
     }
 }
@@ -50,10 +50,10 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn of(database: &Path, max_bytes: u64) -> Self {
+    pub(super) fn new(database: &Path, max_bytes: u64) -> Self {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
-        Self { database: database.into(), log: log.into(), bounds: Bounds::of(max_bytes) }
+        Self { database: database.into(), log: log.into(), bounds: Bounds::new(max_bytes) }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -71,7 +71,7 @@ impl Log {
         connection.busy_timeout(BUSY)?;
         done?;
         let bytes = self.bytes();
-        if bytes <= self.bounds.log_at_most {
+        if bytes <= self.bounds.log_max {
             return Ok(());
         }
         Err(StoreError::LogIsRead { path: self.database.clone(), mebibytes: bytes / MIB })
@@ -113,9 +113,9 @@ mod tests {
     fn the_parts_are_the_limit_and_the_log_grows_by_a_twentieth_of_it() {
         for mebibytes in [160, 512, 2048, 1 << 20] {
             let max_bytes = mebibytes * MIB;
-            let bounds = Bounds::of(max_bytes);
+            let bounds = Bounds::new(max_bytes);
             assert_eq!(bounds.data.cast_unsigned() + bounds.log, max_bytes);
-            assert!(bounds.data.cast_unsigned() + bounds.log_at_most <= max_bytes + max_bytes / 20);
+            assert!(bounds.data.cast_unsigned() + bounds.log_max <= max_bytes + max_bytes / 20);
         }
     }
 }

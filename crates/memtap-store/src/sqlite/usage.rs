@@ -39,10 +39,10 @@ pub(super) fn last_before(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     for step in STEPS {
-        let found =
+        let sample =
             statement.query_row([process, run, step, from_s - step], |row| point(row, 0)).optional()?;
-        if found.is_some() {
-            return Ok(found);
+        if sample.is_some() {
+            return Ok(sample);
         }
     }
     Ok(None)
@@ -86,11 +86,11 @@ fn read(
         USAGE.columns()
     );
     let mut rows = connection.prepare_cached(&sql)?;
-    let found = rows.query_map(params![life.process, life.run, step, from, to], |row| {
+    let stored = rows.query_map(params![life.process, life.run, step, from, to], |row| {
         let point = point(row, 1)?;
         Ok(Sample { host: life.host.clone(), at_s: row.get(0)?, point })
     })?;
-    for sample in found {
+    for sample in stored {
         samples.push(sample?);
     }
     Ok(())

@@ -7,7 +7,7 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::deletion::{Gone, REQUESTS};
+use super::deletion::{Deletions, REQUESTS};
 use super::retention::Retention;
 use super::rows::Rows;
 use super::samples;
@@ -26,7 +26,7 @@ pub(super) struct Writer {
     rows: u64,
     pub(super) ids: Ids,
     /// Second at which each process's call totals were last written.
-    pub(super) called: HashMap<i64, i64>,
+    pub(super) calls_written: HashMap<i64, i64>,
     /// SQLite's data version, which changes when another connection has written.
     seen_version: i64,
 }
@@ -35,8 +35,8 @@ pub(super) struct Writer {
 pub(super) struct Ids {
     pub(super) processes: HashMap<ProcessId, i64>,
     names: HashMap<Vec<u8>, i64>,
-    who: HashMap<Who, Known>,
-    what: HashMap<What, Known>,
+    who: HashMap<Who, CachedRow>,
+    what: HashMap<What, CachedRow>,
     /// Ids of who and what that this transaction has used.
     used: [Vec<i64>; 2],
     /// Number of the transaction.
@@ -53,15 +53,15 @@ type What = (Call, (Option<u64>, Option<u64>), Option<Arc<str>>, Option<Errno>);
 
 /// Cached row of who or what.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct CachedRow {
     id: i64,
     /// Last transaction that used it.
     used_in: u64,
 }
 
-impl Known {
+impl CachedRow {
     /// Returns the id. The first use in a transaction is recorded in `used`.
-    fn note(&mut self, transaction: u64, used: &mut Vec<i64>) -> i64 {
+    fn mark_used(&mut self, transaction: u64, used: &mut Vec<i64>) -> i64 {
         if std::mem::replace(&mut self.used_in, transaction) != transaction {
             used.push(self.id);
         }
@@ -77,7 +77,7 @@ impl Writer {
             next_request: number(NEXT_REQUEST)?,
             rows: number(REQUESTS)?.cast_unsigned(),
             ids: Ids::default(),
-            called: HashMap::new(),
+            calls_written: HashMap::new(),
             seen_version: 0,
         })
     }
@@ -86,12 +86,12 @@ impl Writer {
         self.rows
     }
 
-    pub(super) fn deleted(&mut self, gone: &Gone) {
-        self.rows = self.rows.saturating_sub(gone.requests);
-        if !gone.processes.is_empty() {
-            self.ids.processes.retain(|_, id| !gone.processes.contains(id));
+    pub(super) fn apply(&mut self, deletions: &Deletions) {
+        self.rows = self.rows.saturating_sub(deletions.requests);
+        if !deletions.processes.is_empty() {
+            self.ids.processes.retain(|_, id| !deletions.processes.contains(id));
         }
-        if gone.shared > 0 {
+        if deletions.shared > 0 {
             self.forget();
         }
     }
@@ -120,7 +120,7 @@ impl Writer {
         if done.is_err() {
             (self.next_request, self.rows) = before;
             self.ids = Ids::default();
-            self.called.clear();
+            self.calls_written.clear();
         }
         done.map(|()| Appended::default())
     }
@@ -134,9 +134,9 @@ impl Writer {
         let run = delivery.run.id.cast_signed();
         if self.ids.run != run {
             self.ids = Ids { run, ..Ids::default() };
-            self.called.clear();
+            self.calls_written.clear();
         }
-        if !take(transaction, delivery.run, delivery.sequence)? {
+        if !begin_delivery(transaction, delivery.run, delivery.sequence)? {
             return Ok(());
         }
         retention.make_room(transaction, delivery.requests())?;
@@ -157,7 +157,7 @@ impl Writer {
         self.mark(transaction, delivery)?;
         let mut rows = Rows::from(self.next_request, transaction)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
-            let (who, what) = self.ids.of(transaction, booked)?;
+            let (who, what) = self.ids.who_and_what(transaction, booked)?;
             rows.push([who, what], booked)?;
             if booked.refused() {
                 transaction
@@ -172,7 +172,7 @@ impl Writer {
             self.rows += 1;
         }
         rows.finish()?;
-        self.ids.note_use(transaction, self.next_request - 1)?;
+        self.ids.store_use(transaction, self.next_request - 1)?;
         for batch in batches {
             let at_s =
                 batch.tick.map(|tick| samples::second(transaction, self.ids.run, tick.0)).transpose()?;
@@ -186,9 +186,9 @@ impl Writer {
                 self.oom_kill(transaction, report)?;
             }
         }
-        self.ids.bound();
-        if self.called.len() > IDS_KEPT {
-            self.called.clear();
+        self.ids.limit_cache();
+        if self.calls_written.len() > IDS_KEPT {
+            self.calls_written.clear();
         }
         Ok(())
     }
@@ -216,7 +216,7 @@ impl Writer {
 
 impl Ids {
     /// Returns the ids of a request's rows in who and what.
-    fn of(
+    fn who_and_what(
         &mut self,
         transaction: &Transaction<'_>,
         booked: &BookedRequest,
@@ -233,7 +233,7 @@ impl Ids {
 
     /// Stores the last request that uses each row of who and what. Once all requests up to it are
     /// deleted, the row may be deleted.
-    fn note_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Result<(), StoreError> {
+    fn store_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Result<(), StoreError> {
         for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
             let mut update =
                 transaction.prepare_cached(&format!("UPDATE {table} SET last_id = ?2 WHERE id = ?1"))?;
@@ -252,7 +252,7 @@ impl Ids {
         booked: &BookedRequest,
     ) -> Result<i64, StoreError> {
         if let Some(known) = self.who.get_mut(&who) {
-            return Ok(known.note(self.transaction, &mut self.used[0]));
+            return Ok(known.mark_used(self.transaction, &mut self.used[0]));
         }
         let process = self.process(transaction, booked)?;
         let name = self.name(transaction, who.1.bytes())?;
@@ -260,14 +260,14 @@ impl Ids {
             ON CONFLICT (process_id, name_id, tid) DO UPDATE SET tid = tid RETURNING id";
         let values = params![process, name, who.2.0];
         let id = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        self.who.insert(who, Known { id, used_in: self.transaction });
+        self.who.insert(who, CachedRow { id, used_in: self.transaction });
         self.used[0].push(id);
         Ok(id)
     }
 
     fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Result<i64, StoreError> {
         if let Some(known) = self.what.get_mut(&what) {
-            return Ok(known.note(self.transaction, &mut self.used[1]));
+            return Ok(known.mark_used(self.transaction, &mut self.used[1]));
         }
         let (call, (protection, flags), file, errno) = &what;
         let file = file.as_ref().map(|file| self.name(transaction, file.as_bytes())).transpose()?;
@@ -288,7 +288,7 @@ impl Ids {
                 transaction.last_insert_rowid()
             }
         };
-        self.what.insert(what, Known { id, used_in: self.transaction });
+        self.what.insert(what, CachedRow { id, used_in: self.transaction });
         self.used[1].push(id);
         Ok(id)
     }
@@ -345,7 +345,7 @@ impl Ids {
     }
 
     /// Limits the cache. All ids can be looked up again.
-    fn bound(&mut self) {
+    fn limit_cache(&mut self) {
         if self.names.len() > IDS_KEPT {
             self.names.clear();
         }
@@ -362,7 +362,7 @@ impl Ids {
 }
 
 /// Records the delivery as written. Returns `false` if it already was.
-fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool, StoreError> {
+fn begin_delivery(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool, StoreError> {
     let (id, sequence) = (run.id.cast_signed(), sequence.cast_signed());
     let last: Option<i64> = transaction
         .prepare_cached("SELECT last_sequence FROM run WHERE id = ?1")?
