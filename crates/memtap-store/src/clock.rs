@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_ahead_for_a_while_ages_nothing() {
+    fn a_clock_that_is_ahead_for_a_while_does_not_age_data() {
         let mut clock = begin();
         assert_eq!(ask(&mut clock, [0, 100], 0), 0);
         assert_eq!(ask(&mut clock, [110, 120], 8 * DAY), 0);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_right_is_believed_after_a_day() {
+    fn a_corrected_clock_is_accepted_after_a_day() {
         let mut clock = begin();
         let years = 56 * 365 * DAY;
         assert_eq!(ask(&mut clock, [0, 86_390], years), 0);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_for_longer_and_not_for_ever() {
+    fn a_clock_set_back_keeps_data_longer_but_not_forever() {
         let mut clock = begin();
         assert_eq!(ask(&mut clock, [0, 100], -8 * DAY), -8 * DAY);
         assert_eq!(ask(&mut clock, [110, 120], 0), 0, "it was right before");

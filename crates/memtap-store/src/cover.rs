@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_may_be_widened_to_the_next_that_is_kept() {
+    fn steps_are_widened_to_the_next_stored_length() {
         for (length, step, expected) in
             [(86_400, 432, 600), (3600, 18, 20), (600, 3, 3), (7 * 86_400, 3600, 3600)]
         {

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_databases_words_are_told_once() {
+    fn the_databases_message_is_shown_once() {
         let error =
             rusqlite::Connection::open("/nowhere/memtap.db").map(drop).map_err(StoreError::from).unwrap_err();
         assert!(error.to_string().contains("unable to open database file"), "{error}");

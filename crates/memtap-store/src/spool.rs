@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out_in_order_also_after_a_restart_and_leaves_no_file() {
+    fn records_come_out_in_order_also_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         for n in 0..2500 {
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_costs_the_last_record_alone() {
+    fn a_torn_end_loses_only_the_last_record() {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         for n in 0..3 {
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_counted_and_the_others_come() {
+    fn a_damaged_record_is_counted_and_others_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(directory.path(), 1 << 30).unwrap();
         for n in 0..5 {
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_grow_beyond_its_size_and_takes_more_when_there_is_room() {
+    fn the_size_limit_holds_until_there_is_room() {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(directory.path(), 10_000).unwrap();
         let mut put = 0;

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_is_the_longest_that_is_fine_enough_and_still_there() {
+    fn the_longest_step_that_is_fine_enough_and_kept_is_chosen() {
         for (step, age, expected) in [
             (1, 60, 1),
             (12, 3600, 10),

@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drops_are_news_for_a_minute() {
+    fn drops_are_current_for_a_minute() {
         let mut queue = Queue::default();
         queue.count_dropped(DropCause::Refused, 0);
         queue.count_dropped(DropCause::QueueFull, 3);

@@ -28,9 +28,13 @@ fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
 }
 
 #[test]
-fn what_it_had_last_is_carried_to_its_end() {
+fn the_last_size_is_carried_to_the_end() {
     let samples = [(70, 2), (75, 3), (200, 4)];
-    assert_eq!(programs(row(None), &samples), [1, 3, 3, 4, 4, 4, 4, 0, 0, 0], "the run told of 419 s");
+    assert_eq!(
+        programs(row(None), &samples),
+        [1, 3, 3, 4, 4, 4, 4, 0, 0, 0],
+        "the run has samples up to 419 s"
+    );
     assert_eq!(programs(row(Some(310)), &samples), [1, 3, 3, 4, 4, 0, 0, 0, 0, 0]);
     assert_eq!(programs(row(Some(599)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 0]);
     assert_eq!(programs(row(Some(600)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 4], "after the range");
@@ -39,7 +43,7 @@ fn what_it_had_last_is_carried_to_its_end() {
 /// The wall clock was an hour ahead for a moment, and an hour later the time comes again. The
 /// second run, in order of their start, is the one with the wrong clock.
 #[test]
-fn sizes_of_a_run_whose_clock_was_ahead_replace_no_later_ones() {
+fn sizes_from_a_clock_ahead_replace_no_later_ones() {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
     let cover = Cover::new(&range, Duration::from_secs(60), BEGIN + 900);
     let run = |id, sampled_s| StoredRun {
@@ -69,7 +73,7 @@ fn sizes_of_a_run_whose_clock_was_ahead_replace_no_later_ones() {
 }
 
 #[test]
-fn the_tick_after_its_end_tells_of_no_more() {
+fn the_tick_after_the_end_adds_nothing() {
     assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 2)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 0)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }

@@ -71,14 +71,14 @@ const STEPS: &[(&str, &str)] = &[
         boot_id VARCHAR(64) NOT NULL,
         page_size BIGINT UNSIGNED NOT NULL,
         began DATETIME(6) NOT NULL,
-        last_sequence BIGINT UNSIGNED NOT NULL, -- its last delivery that is here
-        `rows` BIGINT NOT NULL DEFAULT 0,       -- requests that it wrote, less those that it deleted
-        sampled_s BIGINT NOT NULL DEFAULT 0,    -- the last second that it told of
-        rolled_10 BIGINT NOT NULL DEFAULT 0,    -- up to where its samples are in these longer steps as well
+        last_sequence BIGINT UNSIGNED NOT NULL, -- its last stored delivery
+        `rows` BIGINT NOT NULL DEFAULT 0,       -- requests that it wrote, minus those that it deleted
+        sampled_s BIGINT NOT NULL DEFAULT 0,    -- second of its newest sample
+        rolled_10 BIGINT NOT NULL DEFAULT 0,    -- samples before this second are rolled up into 10 s (below: 60, 600, 3600 s)
         rolled_60 BIGINT NOT NULL DEFAULT 0,
         rolled_600 BIGINT NOT NULL DEFAULT 0,
         rolled_3600 BIGINT NOT NULL DEFAULT 0,
-        requests BIGINT UNSIGNED NOT NULL DEFAULT 0, -- what all its processes had done then
+        requests BIGINT UNSIGNED NOT NULL DEFAULT 0, -- totals of all its processes at that sample
         refused BIGINT UNSIGNED NOT NULL DEFAULT 0,
         requested_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
         minor_faults BIGINT UNSIGNED NOT NULL DEFAULT 0,
@@ -95,7 +95,7 @@ const STEPS: &[(&str, &str)] = &[
         id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
         run_id BIGINT UNSIGNED NOT NULL,
         pid INT UNSIGNED NOT NULL,
-        start_ns BIGINT UNSIGNED NOT NULL,      -- since boot: with run and pid the identity
+        start_ns BIGINT UNSIGNED NOT NULL,      -- since boot, identifies the process together with run and pid
         started_at DATETIME(6) NULL,
         name VARCHAR(64) NOT NULL,
         command TEXT NULL,
@@ -149,16 +149,16 @@ const STEPS: &[(&str, &str)] = &[
         "(
         run_id BIGINT UNSIGNED NOT NULL,
         step_s INT NOT NULL,                    -- 1, 10, 60, 600 or 3600
-        at_s BIGINT NOT NULL,                   -- where the step begins, seconds since 1970-01-01 UTC
-        process_id BIGINT UNSIGNED NOT NULL,    -- 0: all processes of the run together
-        virtual_bytes BIGINT UNSIGNED NOT NULL, -- sizes at the step's end
+        at_s BIGINT NOT NULL,                   -- start of the step, seconds since 1970-01-01 UTC
+        process_id BIGINT UNSIGNED NOT NULL,    -- 0: sum over all processes of the run
+        virtual_bytes BIGINT UNSIGNED NOT NULL, -- sizes at the end of the step
         anonymous_bytes BIGINT UNSIGNED NOT NULL,
         file_bytes BIGINT UNSIGNED NOT NULL,
         shmem_bytes BIGINT UNSIGNED NOT NULL,
         swap_bytes BIGINT UNSIGNED NOT NULL,
         peak_virtual_bytes BIGINT UNSIGNED NOT NULL, -- the highest within it
         peak_resident_bytes BIGINT UNSIGNED NOT NULL,
-        requests BIGINT UNSIGNED NOT NULL,      -- what was done within it
+        requests BIGINT UNSIGNED NOT NULL,      -- activity within the step
         refused BIGINT UNSIGNED NOT NULL,
         requested_bytes BIGINT UNSIGNED NOT NULL,
         minor_faults BIGINT UNSIGNED NOT NULL,
@@ -217,7 +217,7 @@ const STEPS: &[(&str, &str)] = &[
         run_id BIGINT UNSIGNED NOT NULL,
         step_s INT NOT NULL,
         at_s BIGINT NOT NULL,
-        total_bytes BIGINT UNSIGNED NOT NULL,   -- sizes at the step's end
+        total_bytes BIGINT UNSIGNED NOT NULL,   -- sizes at the end of the step
         available_bytes BIGINT UNSIGNED NOT NULL,
         free_bytes BIGINT UNSIGNED NOT NULL,
         cached_bytes BIGINT UNSIGNED NOT NULL,
@@ -225,10 +225,10 @@ const STEPS: &[(&str, &str)] = &[
         programs_bytes BIGINT UNSIGNED NOT NULL,
         swap_total_bytes BIGINT UNSIGNED NOT NULL,
         swap_free_bytes BIGINT UNSIGNED NOT NULL,
-        pressure_some DOUBLE NULL,              -- the highest within it, percent; NULL where the kernel has no PSI
+        pressure_some DOUBLE NULL,              -- highest within the step, percent, NULL if the kernel has no PSI
         pressure_full DOUBLE NULL,
         least_available_bytes BIGINT UNSIGNED NOT NULL,
-        lost BIGINT UNSIGNED NOT NULL,          -- requests within it that are missing in the stream
+        lost BIGINT UNSIGNED NOT NULL,          -- requests within the step whose records were lost
         PRIMARY KEY (run_id, step_s, at_s)
     ) ENGINE = InnoDB",
     ),

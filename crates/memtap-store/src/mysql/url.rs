@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_is_read_and_never_shown() {
+    fn the_password_is_parsed_and_never_shown() {
         let url =
             MysqlUrl::parse("mysql://me:se%40cr%2Fet@db.example:3307/mem%20tap?tls=unverified").unwrap();
         assert_eq!(url.password.as_ref().unwrap().reveal(), "se@cr/et");

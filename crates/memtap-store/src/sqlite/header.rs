@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_not_taken_for_one() {
+    fn other_files_are_rejected() {
         let others = headers(|connection, _| connection.execute_batch("CREATE TABLE a (b)").unwrap());
         for header in others.iter().map(Vec::as_slice).chain([&b""[..], b"SQLite", b"#!/bin/sh\n", MAGIC]) {
             assert!(!is_history(header), "{header:?}");

@@ -1,4 +1,4 @@
-//! Runs a case on each backend.
+//! Runs each test case on every store.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use memtap_store::Settings;
 use super::mariadb::server;
 use super::{Written, run};
 
-/// Opens the store in a folder.
+/// Opens a store in a directory.
 pub(crate) type Factory = fn(&Path, &Settings) -> Written;
 
-/// Makes a test of each case and backend.
+/// Generates a test for each case and store.
 macro_rules! backends {
     (@$backend:ident, $factory:expr; $($case:ident)*) => {
         mod $backend {
@@ -27,12 +27,12 @@ macro_rules! backends {
 }
 pub(crate) use backends;
 
-/// A database of its own for each folder.
+/// Opens a MariaDB store. Each directory has its own database.
 pub(crate) fn mariadb(folder: &Path, settings: &Settings) -> Written {
     let name = folder.join("database");
     if !name.exists() {
         std::fs::write(&name, server().database()).unwrap();
     }
     let url = server().url(&std::fs::read_to_string(name).unwrap());
-    Written::by(memtap_store::open(&url, settings).unwrap().unwrap(), run("vm"))
+    Written::new(memtap_store::open(&url, settings).unwrap().unwrap(), run("vm"))
 }
