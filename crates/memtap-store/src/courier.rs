@@ -96,7 +96,7 @@ fn serve_store(mut store: Box<dyn Store>, jobs: &mpsc::Receiver<Job>, shared: &S
                 let done = store.append(delivery);
                 newest_tick = parcel.batches.iter().rev().find_map(|batch| batch.tick).or(newest_tick);
                 let size = store.size();
-                // Drop it before the courier does: the courier must not spend time on freeing it.
+                // Released before answering, so that the memory is free once the courier drops it.
                 drop(parcel);
                 shared.lock().answer = Some(Answer { done, size });
                 shared.changed.notify_all();

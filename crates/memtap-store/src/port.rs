@@ -206,7 +206,7 @@ pub trait Store: Send {
     /// Kind as in the API, such as `sqlite`.
     fn kind(&self) -> &'static str;
 
-    /// Returns the number of requests and the bytes on disk, as the writer counts them (cheap).
+    /// Returns the number of requests and the bytes on disk, without querying the database.
     fn size(&self) -> (u64, u64);
 }
 

@@ -24,7 +24,7 @@ pub struct Limits {
     pub commit_every: Duration,
     /// Maximum duration of a shutdown.
     pub finish_within: Duration,
-    /// Spool on disk for what does not fit in memory; `None`: no spool.
+    /// Spool on disk for the backlog; `None`: no spool.
     pub spool: Option<SpoolSettings>,
     /// Clocks for ages.
     pub clocks: Clocks,

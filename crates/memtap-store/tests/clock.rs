@@ -1,4 +1,4 @@
-//! The wall clock is set while memtap writes. The tests send to the queue as the ledger's thread
+//! Sets the wall clock while memtap writes. The tests send to the queue as the ledger's thread
 //! does, with clocks of their own.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]

@@ -6,7 +6,7 @@ use memtap_model::{Call, CallTotals, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
-use super::samples::{CALL, Life, lives};
+use super::samples::{CALL, SampledRun, sampled_runs};
 use crate::machine::{self, point};
 use crate::steps::{Sample, choose, merge, parts, seconds, width};
 use crate::tables::MACHINE;
@@ -25,7 +25,7 @@ pub(super) async fn machine(
     let width = width(query, chosen);
     let [from, to] = seconds(query, width);
     let mut samples = Vec::new();
-    for Life { run, host, rolled, .. } in lives(connection, query, from, to).await? {
+    for SampledRun { run, host, rolled, .. } in sampled_runs(connection, query, from, to).await? {
         for (step, begin) in parts(chosen, from, rolled) {
             for (at_s, point) in read(connection, run, step, [begin, to]).await? {
                 samples.push(Sample { host: host.clone(), at_s, point });

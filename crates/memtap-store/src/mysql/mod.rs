@@ -74,7 +74,7 @@ impl Mysql {
         Ok(store)
     }
 
-    /// Returns the connection, reconnecting after a failure. Prepares the tables first.
+    /// Returns the connection, reconnecting after a failure. Prepares the tables on first use.
     fn connection(&mut self) -> Result<&mut Conn, StoreError> {
         if self.connection.is_none() {
             let mut connection = self.connect()?;

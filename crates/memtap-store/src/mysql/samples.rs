@@ -215,7 +215,7 @@ async fn delete_old(
 
 /// Rolls up new samples of one step length into the next longer one. For a run that has ended,
 /// `end` is its last second and everything is rolled up. For a running one, only complete steps
-/// are.
+/// are rolled up.
 async fn roll_up(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
@@ -265,7 +265,9 @@ pub(super) async fn usage(
         USAGE.columns()
     );
     let mut samples = Vec::new();
-    for Life { run, process, host, rolled, ended_s } in lives(connection, query, from, to).await? {
+    for SampledRun { run, process, host, rolled, ended_s } in
+        sampled_runs(connection, query, from, to).await?
+    {
         if query.carried && ended_s.is_none_or(|ended_s| ended_s >= from) {
             let had = last_before(connection, run, process, from).await?;
             let first = |point: UsagePoint| Sample { host: host.clone(), at_s: from, point: point.carried() };
@@ -331,7 +333,7 @@ async fn last_before(
 }
 
 /// A run with samples in the range, and the row of the process in it.
-pub(super) struct Life {
+pub(super) struct SampledRun {
     pub(super) run: u64,
     process: u64,
     pub(super) host: String,
@@ -341,12 +343,12 @@ pub(super) struct Life {
     ended_s: Option<i64>,
 }
 
-pub(super) async fn lives(
+pub(super) async fn sampled_runs(
     connection: &mut impl Queryable,
     query: &UsageQuery,
     from: i64,
     to: i64,
-) -> Done<Vec<Life>> {
+) -> Done<Vec<SampledRun>> {
     let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let mut sql = match query.pid {
         None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns}, NULL FROM run WHERE true"),
@@ -377,12 +379,12 @@ pub(super) async fn lives(
     }
     type Found = (u64, u64, String, i64, i64, i64, i64, Option<i64>);
     let rows: Vec<Found> = connection.exec(sql, values).await?;
-    let life = |(run, process, host, a, b, c, d, ended_s)| Life {
+    let sampled = |(run, process, host, a, b, c, d, ended_s)| SampledRun {
         run,
         process,
         host,
         rolled: [a, b, c, d],
         ended_s,
     };
-    Ok(rows.into_iter().map(life).collect())
+    Ok(rows.into_iter().map(sampled).collect())
 }

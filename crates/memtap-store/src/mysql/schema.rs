@@ -39,9 +39,9 @@ const WIDEN: [(&str, &str, IsWide); 5] = [
     ("timestamp", "DATETIME(6)", |kind| kind.trim_end() == "datetime(6)"),
 ];
 
-/// Columns that memtap adds after the original ones. They are NULL in older rows. `memory_size` is
-/// signed, so that it can be subtracted. The rare length that does not fit is in `requested_bytes`,
-/// and a process name that is not valid text is in `name_bytes`.
+/// Columns that memtap adds after the original ones. Older rows have the default, mostly NULL.
+/// `memory_size` is signed, so that it can be subtracted. The rare length that does not fit is in
+/// `requested_bytes`, and a process name that is not valid text is in `name_bytes`.
 const OURS: [(&str, &str); 14] = [
     ("host", "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT ''"),
     ("process_id", "BIGINT UNSIGNED NULL"),
@@ -156,7 +156,7 @@ const STEPS: &[(&str, &str)] = &[
         file_bytes BIGINT UNSIGNED NOT NULL,
         shmem_bytes BIGINT UNSIGNED NOT NULL,
         swap_bytes BIGINT UNSIGNED NOT NULL,
-        peak_virtual_bytes BIGINT UNSIGNED NOT NULL, -- the highest within it
+        peak_virtual_bytes BIGINT UNSIGNED NOT NULL, -- highest within the step
         peak_resident_bytes BIGINT UNSIGNED NOT NULL,
         requests BIGINT UNSIGNED NOT NULL,      -- activity within the step
         refused BIGINT UNSIGNED NOT NULL,

@@ -6,7 +6,7 @@ use memtap_model::{Call, CallTotals, WallClock};
 use rusqlite::{Connection, Row, params};
 
 use super::samples::{CALL, call_totals};
-use super::usage::{Life, lives};
+use super::usage::{SampledRun, sampled_runs};
 use crate::machine::{self, point};
 use crate::steps::{Sample, choose, merge, parts, seconds, width};
 use crate::tables::MACHINE;
@@ -23,9 +23,9 @@ pub(super) fn machine(
     let width = width(query, chosen);
     let [from, to] = seconds(query, width);
     let mut samples = Vec::new();
-    for life in lives(connection, query, from, to)? {
-        for (step, begin) in parts(chosen, from, life.rolled) {
-            read(connection, &life, step, [begin, to], &mut samples)?;
+    for sampled in sampled_runs(connection, query, from, to)? {
+        for (step, begin) in parts(chosen, from, sampled.rolled) {
+            read(connection, &sampled, step, [begin, to], &mut samples)?;
         }
     }
     samples.sort_by_key(|sample| sample.at_s);
@@ -34,13 +34,13 @@ pub(super) fn machine(
 
 fn read(
     connection: &Connection,
-    life: &Life,
+    sampled: &SampledRun,
     step: i64,
     [from, to]: [i64; 2],
     samples: &mut Vec<Sample<MachinePoint>>,
 ) -> Result<(), StoreError> {
     let within = "run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 ORDER BY at_s";
-    let place = params![life.run, step, from, to];
+    let place = params![sampled.run, step, from, to];
     let sql = format!("SELECT at_s, call_id, {} FROM call_sample WHERE {within}, call_id", CALL.columns());
     let mut calls: HashMap<i64, Vec<(Call, CallTotals)>> = HashMap::new();
     let mut statement = connection.prepare_cached(&sql)?;
@@ -56,7 +56,7 @@ fn read(
     while let Some(row) = rows.next()? {
         let at_s = row.get(0)?;
         let point = MachinePoint { calls: calls.remove(&at_s).unwrap_or_default(), ..stored(row)? };
-        samples.push(Sample { host: life.host.clone(), at_s, point });
+        samples.push(Sample { host: sampled.host.clone(), at_s, point });
     }
     Ok(())
 }

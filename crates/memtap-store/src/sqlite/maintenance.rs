@@ -173,7 +173,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Rejects files that do not have exactly this memtap's schema version.
+/// Rejects foreign files, and files with another schema version.
 fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Result<(), StoreError> {
     let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
     let application =

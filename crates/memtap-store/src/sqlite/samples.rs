@@ -15,7 +15,7 @@ use crate::{AllProcesses, StoreError, machine};
 /// Process id for the sum over all processes of a run.
 pub(super) const ALL: i64 = 0;
 
-/// Approximate maximum number of rows rolled up or deleted at once.
+/// Maximum number of rows deleted at once.
 const ROWS_AT_ONCE: i64 = 5_000;
 /// Maximum number of longer steps written at once.
 const STEPS_AT_ONCE: i64 = 60;
@@ -269,7 +269,7 @@ pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError
 
 /// Rolls up new samples of one step length into the next longer one. For a run that has ended,
 /// `end` is its last second and everything is rolled up. For a running one, only complete steps
-/// are.
+/// are rolled up.
 fn roll_up(connection: &Connection, run: i64, index: usize, end: Option<i64>) -> Result<bool, StoreError> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     // End of the complete samples, exclusive: for the shortest length, the last second; for others,

@@ -11,7 +11,7 @@ use crate::tables::USAGE;
 use crate::{StoreError, UsagePoint, UsageQuery};
 
 /// A run with samples in the range, and the row of the process in it.
-pub(super) struct Life {
+pub(super) struct SampledRun {
     pub(super) run: i64,
     process: i64,
     pub(super) host: String,
@@ -57,15 +57,15 @@ pub(super) fn usage(
     let width = width(query, chosen);
     let [from, to] = seconds(query, width);
     let mut samples = Vec::new();
-    for life in lives(connection, query, from, to)? {
-        if query.carried && life.ended_s.is_none_or(|ended_s| ended_s >= from) {
-            let had = last_before(connection, life.run, life.process, from)?;
+    for sampled in sampled_runs(connection, query, from, to)? {
+        if query.carried && sampled.ended_s.is_none_or(|ended_s| ended_s >= from) {
+            let had = last_before(connection, sampled.run, sampled.process, from)?;
             let first =
-                |point: UsagePoint| Sample { host: life.host.clone(), at_s: from, point: point.carried() };
+                |point: UsagePoint| Sample { host: sampled.host.clone(), at_s: from, point: point.carried() };
             samples.extend(had.map(first));
         }
-        for (step, begin) in parts(chosen, from, life.rolled) {
-            read(connection, &life, step, [begin, to], &mut samples)?;
+        for (step, begin) in parts(chosen, from, sampled.rolled) {
+            read(connection, &sampled, step, [begin, to], &mut samples)?;
         }
     }
     // A pid may belong to several processes, one after the other. Within each, the rows are already
@@ -76,7 +76,7 @@ pub(super) fn usage(
 
 fn read(
     connection: &Connection,
-    life: &Life,
+    sampled: &SampledRun,
     step: i64,
     [from, to]: [i64; 2],
     samples: &mut Vec<Sample>,
@@ -86,9 +86,9 @@ fn read(
         USAGE.columns()
     );
     let mut rows = connection.prepare_cached(&sql)?;
-    let stored = rows.query_map(params![life.process, life.run, step, from, to], |row| {
+    let stored = rows.query_map(params![sampled.process, sampled.run, step, from, to], |row| {
         let point = point(row, 1)?;
-        Ok(Sample { host: life.host.clone(), at_s: row.get(0)?, point })
+        Ok(Sample { host: sampled.host.clone(), at_s: row.get(0)?, point })
     })?;
     for sample in stored {
         samples.push(sample?);
@@ -119,12 +119,12 @@ pub(super) fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint>
     })
 }
 
-pub(super) fn lives(
+pub(super) fn sampled_runs(
     connection: &Connection,
     query: &UsageQuery,
     from: i64,
     to: i64,
-) -> Result<Vec<Life>, StoreError> {
+) -> Result<Vec<SampledRun>, StoreError> {
     let rolled = "run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
     let sql = match query.pid {
         None => format!(
@@ -140,8 +140,8 @@ pub(super) fn lives(
     let started = query.started_at.filter(|_| query.pid.is_some()).map(|at| at.0.div_euclid(1_000_000_000));
     let values = params![query.pid.map(|pid| pid.0), query.host, started, from, to];
     let mut statement = connection.prepare_cached(&sql)?;
-    let lives = statement.query_map(values, |row| {
-        Ok(Life {
+    let runs = statement.query_map(values, |row| {
+        Ok(SampledRun {
             run: row.get(0)?,
             process: row.get(1)?,
             host: row.get(2)?,
@@ -149,5 +149,5 @@ pub(super) fn lives(
             ended_s: row.get(7)?,
         })
     })?;
-    Ok(lives.collect::<Result<_, _>>()?)
+    Ok(runs.collect::<Result<_, _>>()?)
 }
