@@ -1,5 +1,5 @@
-//! The language of comments: how often they say "tell", how many open with a fragment, and lines
-//! that are too long. CONTRIBUTING.md says how to write; this counts the worst habits.
+//! Checks the language of comments: forms of "tell", comments that open with a fragment, and long
+//! lines. The check catches only the worst habits. CONTRIBUTING.md explains how to write.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ const ENDINGS: [&str; 6] = ["rs", "c", "h", "ts", "tsx", "mjs"];
 /// Files whose comments come from somewhere else.
 const GENERATED: [&str; 3] = ["vmlinux.h", "api.ts", "schema.ts"];
 
-/// Most characters of a line of comment.
+/// Maximum length of a line of comment, in characters.
 const WIDTH: usize = 100;
-/// Words that open a fragment: a reader has to wait for what they refer to.
+/// First words that mark a fragment. A reader must wait to learn what they refer to.
 const FRAGMENTS: [&str; 11] =
     ["of", "what", "whom", "whose", "who", "which", "where", "how", "whether", "than", "that"];
 const TELL: [&str; 4] = ["tell", "tells", "told", "telling"];
 
-/// Most comments that may open with a fragment, in percent.
+/// Limit for comments that open with a fragment, in percent.
 const MOST_FRAGMENTS: f64 = 2.0;
-/// Most forms of "tell" in 10,000 words.
+/// Limit for forms of "tell" in 10,000 words.
 const MOST_TELL: f64 = 3.0;
 
-/// Counts of some comments.
+/// Totals over a set of comments.
 #[derive(Default)]
 struct Counts {
     comments: usize,

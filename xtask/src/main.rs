@@ -1,4 +1,5 @@
-//! The developer's commands. `cargo xtask test` is the whole gate; CI calls nothing else.
+//! Commands for developers. `cargo xtask test` is the whole gate, and the only command that CI
+//! runs.
 
 mod acceptance;
 mod bench;
@@ -103,7 +104,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default()
 }
 
-/// Where everything that is built or fetched goes.
+/// Directory for everything that is built or downloaded.
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

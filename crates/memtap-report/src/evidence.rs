@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
-use memtap_store::{
+use memtap_history::{
     Life, LifeQuery, MachinePoint, Measure, Range, Reader, Refused, RequestQuery, Sizes, StoreError,
     StoredOomKill, StoredRequest, UsageQuery,
 };
+use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
 
 use crate::findings::{Text, strains};
 use crate::track::{Track, lived, lived_s, resident};

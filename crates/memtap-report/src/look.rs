@@ -1,6 +1,6 @@
 //! Findings of a range, of one machine or of each that the history knows.
 
-use memtap_store::{Range, Reader, StoreError};
+use memtap_history::{Range, Reader, StoreError};
 
 use crate::evidence::{NotLookedAt, Now, gather};
 use crate::findings::{Finding, findings, in_order};

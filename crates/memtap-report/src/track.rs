@@ -1,7 +1,7 @@
 //! What a process had over time, evenly spaced, and what its course says: slope, falls, median.
 
+use memtap_history::{Life, Range, UsagePoint};
 use memtap_model::WallClock;
-use memtap_store::{Life, Range, UsagePoint};
 
 /// Sizes at the end of a step, and the highest within it, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use memtap_history::{Batch, Delivery, Range, Run, Settings, Store};
 use memtap_ledger::{BookedRequest, Books, Peaks, ProcessSummary};
 use memtap_model::{
     Call, Comm, Errno, Faults, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock,
 };
 use memtap_report::{Lang, Looked, NotLookedAt, Rule, Severity, look};
-use memtap_store::{Batch, Delivery, Range, Run, Settings, Store, StoreUrl, open};
+use memtap_store::StoreUrl;
 
 const SECOND: i64 = 1_000_000_000;
 const MIB: u64 = 1 << 20;
@@ -39,7 +40,7 @@ impl Hour {
         // At a full minute, so that the steps of the answer always hold the same ticks.
         let begin = WallClock((now - HOUR) / 60 * 60 * SECOND);
         let folder = tempfile::tempdir().unwrap();
-        let url = StoreUrl::Sqlite(folder.path().join("memtap.db"));
+        let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
         let run = Run {
             id: Run::draw(),
             hostname: "box".to_owned(),
@@ -48,7 +49,7 @@ impl Hour {
             page_size: 4096,
             began: begin,
         };
-        Self { store: open(&url, &Settings::default()).unwrap().unwrap(), run, begin, _folder: folder }
+        Self { store: url.open(&Settings::default()).unwrap().unwrap(), run, begin, _folder: folder }
     }
 
     fn at(&self, second: i64) -> WallClock {

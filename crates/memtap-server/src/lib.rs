@@ -5,7 +5,7 @@
 //! figures mean.
 //!
 //! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView), the store's
-//! [`Reader`](memtap_store::Reader), and what is asked of the kernel for one process ([`AskKernel`]) are the only inputs; a slow client costs itself, never the capture.
+//! [`Reader`](memtap_history::Reader), and what is asked of the kernel for one process ([`AskKernel`]) are the only inputs; a slow client costs itself, never the capture.
 
 mod access;
 mod clients;

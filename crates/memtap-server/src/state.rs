@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use memtap_history::{Reader, Status};
 use memtap_ledger::LiveView;
 use memtap_model::{AllLimits, Mappings, Tgid};
-use memtap_store::{Reader, Status};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clients::{Bounds, Clients};

@@ -6,8 +6,8 @@ mod support;
 
 use std::time::Instant;
 
+use memtap_history::{Batch, RequestQuery, Settings};
 use memtap_model::{Tgid, WallClock};
-use memtap_store::{Batch, RequestQuery, Settings};
 use support::{SECOND, T0, batch, mmap, process, store};
 
 fn main() {

@@ -15,8 +15,9 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use memtap_history::{Batch, Handle, Limits, Settings, SpoolSettings, Status, spawn};
 use memtap_model::WallClock;
-use memtap_store::{Batch, Handle, Limits, Settings, SpoolSettings, Status, StoreUrl, open, spawn};
+use memtap_store::StoreUrl;
 use support::mariadb::Server;
 use support::{SECOND, T0, mmap, process, run, tick};
 
@@ -70,7 +71,7 @@ impl Feed {
             spool: Some(SpoolSettings { folder: spool.path().into(), max_bytes: 1 << 30 }),
             ..Limits::default()
         };
-        let handle = spawn(open(url, &settings).unwrap().unwrap(), run("vm"), limits).unwrap();
+        let handle = spawn(url.open(&settings).unwrap().unwrap(), run("vm"), limits).unwrap();
         Self { handle, _spool: spool, sent, ticks: sent / RATE }
     }
 

@@ -1,6 +1,9 @@
 //! Tables of samples, the same in every database: their columns, and the SQL that rolls up rows of
 //! shorter steps into longer ones.
 
+/// SQL for the second of the newest sample, the same in both databases.
+pub(crate) const LAST_SAMPLED: &str = "SELECT MAX(sampled_s) FROM run WHERE sampled_s > 0";
+
 /// A table of samples. Its key is run, step length, time, and `subject` if set. The other columns
 /// are grouped by how they merge over time.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +22,7 @@ pub(crate) struct Samples {
 }
 
 /// Usage of one process, or of all processes together. Columns are in the order of
-/// [`crate::steps::Reading`].
+/// [`TickSample`](memtap_history::steps::TickSample).
 pub(crate) const USAGE: Samples = Samples {
     table: "usage_sample",
     subject: Some("process_id"),
@@ -37,7 +40,8 @@ pub(crate) const USAGE: Samples = Samples {
     ],
 };
 
-/// The machine's memory. Columns are in the order of [`crate::machine::sizes`].
+/// The machine's memory. Columns are in the order of
+/// [`machine_sizes`](memtap_history::machine_sizes).
 pub(crate) const MACHINE: Samples = Samples {
     table: "machine_sample",
     subject: None,

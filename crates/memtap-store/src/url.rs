@@ -1,70 +1,140 @@
 //! The URL given to `--store`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::mysql::{self, Mysql, MysqlUrl};
-use crate::sqlite::{self, Sqlite};
-use crate::{Clock, Reader, Settings, Store, StoreError};
+use memtap_history::maintenance::{Checked, Compacted, Contents, Progress};
+use memtap_history::{Clock, Location, Reader, Settings, Store, StoreError};
 
-/// A store's URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `sqlite:PATH`.
-    Sqlite(PathBuf),
-    /// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
-    Mysql(MysqlUrl),
+use crate::{mysql, sqlite};
+
+/// A kind of database.
+pub(crate) struct Driver {
+    /// URL schemes.
+    pub(crate) schemes: &'static [&'static str],
+    /// Parses a URL. Errors do not quote the URL, since any part may be a password.
+    pub(crate) parse: fn(&str) -> Result<Arc<dyn Location>, StoreError>,
+}
+
+/// All kinds of databases.
+const DRIVERS: [Driver; 2] = [sqlite::DRIVER, mysql::DRIVER];
+
+/// Location of the history: a database, or none.
+#[derive(Debug, Clone)]
+pub struct StoreUrl(Option<Arc<dyn Location>>);
+
+impl StoreUrl {
     /// `none`: keep no history.
-    None,
+    pub const NONE: Self = Self(None);
+
+    /// Returns the URL of a SQLite database in a file.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self(Some(Arc::new(sqlite::SqliteFile(path.into()))))
+    }
+
+    /// Returns the URL of a MySQL database, given the original system's settings.
+    ///
+    /// # Errors
+    /// If a name is missing.
+    pub fn mysql(
+        (host, port): (&str, Option<u16>),
+        (user, password): (&str, Option<&str>),
+        database: &str,
+    ) -> Result<Self, StoreError> {
+        let url = mysql::MysqlUrl::new((host, port), (user, password), database)?;
+        Ok(Self(Some(Arc::new(url))))
+    }
+
+    /// Returns whether no history is kept.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Returns the database, or `None` if no history is kept.
+    #[must_use]
+    pub fn location(&self) -> Option<&dyn Location> {
+        self.0.as_deref()
+    }
+
+    /// Returns the path of the database, if it is a file on this machine.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.location()?.file()
+    }
+
+    /// Opens the store for writing. Returns `None` if no history is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be opened for writing, or is not a memtap database.
+    pub fn open(&self, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
+        self.location().map(|location| location.open(settings)).transpose()
+    }
+
+    /// Opens a read-only reader. Returns `None` if no history is kept.
+    ///
+    /// # Errors
+    /// If the store does not exist, or is not a memtap database.
+    pub fn open_reader(&self, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
+        self.location().map(|location| location.open_reader(clock)).transpose()
+    }
+
+    /// Reads the contents of the history. See
+    /// [`Maintenance::contents`](memtap_history::maintenance::Maintenance::contents).
+    ///
+    /// # Errors
+    /// As that method, and if no history is kept.
+    pub fn contents(&self) -> Result<Contents, StoreError> {
+        self.kept()?.contents()
+    }
+
+    /// Checks the history. See
+    /// [`Maintenance::check`](memtap_history::maintenance::Maintenance::check).
+    ///
+    /// # Errors
+    /// As that method, and if no history is kept.
+    pub fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
+        self.kept()?.check(progress)
+    }
+
+    /// Rewrites the history without free space. See
+    /// [`Maintenance::compact`](memtap_history::maintenance::Maintenance::compact).
+    ///
+    /// # Errors
+    /// As that method, and if no history is kept.
+    pub fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
+        self.kept()?.compact(progress)
+    }
+
+    fn kept(&self) -> Result<&dyn Location, StoreError> {
+        self.location().ok_or(StoreError::Url("--store none keeps no history"))
+    }
 }
 
 impl FromStr for StoreUrl {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            None if text == "none" => Ok(Self::None),
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            Some(("mysql" | "mariadb", _)) => MysqlUrl::parse(text).map(Self::Mysql),
-            Some(("sqlite", _)) => Err(StoreError::Url("the URL has no path after sqlite:")),
-            _ => Err(StoreError::Url("not a store URL")),
+        if text == "none" {
+            return Ok(Self::NONE);
         }
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        let driver =
+            DRIVERS.iter().find(|driver| scheme.is_some_and(|scheme| driver.schemes.contains(&scheme)));
+        let driver = driver.ok_or(StoreError::Url("not a store URL"))?;
+        (driver.parse)(text).map(|location| Self(Some(location)))
     }
 }
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Mysql(url) => url.fmt(f),
-            Self::None => f.write_str("none"),
+        match &self.0 {
+            Some(location) => location.fmt(f),
+            None => f.write_str("none"),
         }
-    }
-}
-
-/// Opens the store. Returns `None` for [`StoreUrl::None`].
-///
-/// # Errors
-/// If the store cannot be opened for writing, or is not a memtap database.
-pub fn open(url: &StoreUrl, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
-    match url {
-        StoreUrl::Sqlite(path) => Ok(Some(Box::new(Sqlite::open(path, settings)?))),
-        StoreUrl::Mysql(url) => Ok(Some(Box::new(Mysql::open(url, settings)?))),
-        StoreUrl::None => Ok(None),
-    }
-}
-
-/// Opens a read-only reader. Returns `None` for [`StoreUrl::None`].
-///
-/// # Errors
-/// If the store does not exist, or is not a memtap database.
-pub fn open_reader(url: &StoreUrl, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
-    match url {
-        StoreUrl::Sqlite(path) => Ok(Some(sqlite::maintenance::reader(path, clock)?)),
-        StoreUrl::Mysql(url) => Ok(Some(mysql::reader(url, clock)?)),
-        StoreUrl::None => Ok(None),
     }
 }
 
@@ -74,7 +144,7 @@ mod tests {
 
     #[test]
     fn urls() {
-        assert_eq!("none".parse::<StoreUrl>().unwrap(), StoreUrl::None);
+        assert!("none".parse::<StoreUrl>().unwrap().is_none());
         let url: StoreUrl = "sqlite:/tmp/a b.db".parse().unwrap();
         assert_eq!(url.to_string(), "sqlite:/tmp/a b.db");
         for wrong in [

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use memtap_ledger::{LiveView, Totals};
-use memtap_model::{Call, Tgid, WallClock};
-use memtap_store::{
+use memtap_history::{
     Batch, Clocks, Delivery, Handle, LifeQuery, Limits, Moment, Range, RequestQuery, Settings, UsagePoint,
     UsageQuery, spawn,
 };
+use memtap_ledger::{LiveView, Totals};
+use memtap_model::{Call, Tgid, WallClock};
 use support::backends::{Factory, backends};
 use support::{SECOND, Written, batch, mmap, run, tick};
 
@@ -57,7 +57,7 @@ impl Machine {
             })
         };
         let Written { store, run, .. } = open(folder, settings);
-        let run = memtap_store::Run { began: WallClock(begin * SECOND), ..run };
+        let run = memtap_history::Run { began: WallClock(begin * SECOND), ..run };
         let limits = Limits { commit_every: Duration::from_millis(20), clocks, ..Limits::default() };
         Self { handle: spawn(store, run, limits).unwrap(), ahead, read, begin, passed: 0 }
     }
@@ -257,7 +257,7 @@ fn requests_from_a_clock_ahead_are_deleted_with_their_neighbours(open: Factory, 
     for (at_s, number) in [(100 * 365 * DAY, 0), (0, 10), (50 * 365 * DAY, 20), (30, 30)] {
         let mut requests: Vec<_> = (0..10).map(|n| mmap(7, b"perl", number + n)).collect();
         requests.iter_mut().for_each(|booked| booked.request.time = WallClock((begin + at_s) * SECOND));
-        store.run = memtap_store::Run { began: WallClock((begin + at_s) * SECOND), ..run("vm") };
+        store.run = memtap_history::Run { began: WallClock((begin + at_s) * SECOND), ..run("vm") };
         store.sequence = 0;
         store.append(&[batch(requests)]).unwrap();
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use machine::*;
+use memtap_history::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
-use memtap_store::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run, tick};
 

@@ -9,14 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use memtap_history::{
+    Batch, Delivery, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range,
+    RequestQuery, Settings, SizeBucket, Store,
+};
 use memtap_ledger::{BookedRequest, Moment, OomReport, ProcessSummary};
 use memtap_model::{
     Call, CallTotals, Comm, Errno, HostReading, OomKill, Outcome, ProcessId, Resident, StartTime, Tgid,
     WallClock,
-};
-use memtap_store::{
-    Batch, Delivery, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range,
-    RequestQuery, Settings, SizeBucket, Store,
 };
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run};

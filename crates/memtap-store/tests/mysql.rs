@@ -8,10 +8,9 @@ mod support;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use memtap_history::{DropCause, Handle, Limits, RequestQuery, Settings, SpoolSettings, StoreError, spawn};
 use memtap_model::{Errno, Outcome, WallClock};
-use memtap_store::{
-    DropCause, Handle, Limits, RequestQuery, Settings, SpoolSettings, StoreError, StoreUrl, open, spawn,
-};
+use memtap_store::StoreUrl;
 use support::mariadb::{Server, server};
 use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
 
@@ -21,11 +20,11 @@ fn kept() -> Settings {
 }
 
 fn store(server: &Server, database: &str) -> Written {
-    Written::new(open(&server.url(database), &kept()).unwrap().unwrap(), run("vm"))
+    Written::new(server.url(database).open(&kept()).unwrap().unwrap(), run("vm"))
 }
 
 fn error(url: &str) -> String {
-    match open(&url.parse::<StoreUrl>().unwrap(), &kept()) {
+    match url.parse::<StoreUrl>().unwrap().open(&kept()) {
         Ok(_) => panic!("{url} was opened"),
         Err(error) => {
             let text = error.to_string();
@@ -106,18 +105,17 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         );
         assert_eq!(page.requests[2].time, WallClock(1_717_232_703_000_000_000));
         // Rows from before memtap are never deleted.
-        let mut forgetful = open(
-            &server.url(&database),
-            &Settings {
+        let mut forgetful = server
+            .url(&database)
+            .open(&Settings {
                 max_age: Duration::ZERO,
                 max_sample_age: Duration::ZERO,
                 max_bytes: 0,
                 ..Settings::default()
-            },
-        )
-        .unwrap()
-        .unwrap();
-        let delivery = memtap_store::Delivery { run: &run("vm"), sequence: 1, batches: &[] };
+            })
+            .unwrap()
+            .unwrap();
+        let delivery = memtap_history::Delivery { run: &run("vm"), sequence: 1, batches: &[] };
         forgetful.append(delivery).unwrap();
         for _ in 0..3 {
             forgetful.housekeeping(WallClock(T0 * 2)).unwrap();
@@ -152,7 +150,7 @@ fn the_size_limit_applies_per_machine() {
     let mut large = store(server, &database);
     large.append(&[batch((0..5000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let small = Settings { max_bytes: 200 * 100, ..kept() };
-    let small = open(&server.url(&database), &small).unwrap().unwrap();
+    let small = server.url(&database).open(&small).unwrap().unwrap();
     let mut small = Written::new(small, run("small"));
     small.append(&[batch((0..300).map(|n| mmap(8, b"sh", n)).collect())]).unwrap();
     for _ in 0..5 {
@@ -166,7 +164,7 @@ fn the_size_limit_applies_per_machine() {
 fn a_flood_does_not_grow_beyond_the_limit_between_two_steps_of_housekeeping() {
     let (server, database) = (server(), server().database());
     let settings = Settings { max_bytes: 200 * 10_000, ..kept() };
-    let mut store = Written::new(open(&server.url(&database), &settings).unwrap().unwrap(), run("vm"));
+    let mut store = Written::new(server.url(&database).open(&settings).unwrap().unwrap(), run("vm"));
     for n in 0..10 {
         store.append(&[batch((n * 3000..(n + 1) * 3000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     }
@@ -372,7 +370,7 @@ fn connections_are_encrypted_and_verified() {
     assert!(error(&text).contains("Access denied"), "the server wants it encrypted");
     let written = |options: &str| {
         Written::new(
-            open(&format!("{text}?{options}").parse().unwrap(), &kept()).unwrap().unwrap(),
+            format!("{text}?{options}").parse::<StoreUrl>().unwrap().open(&kept()).unwrap().unwrap(),
             run("vm"),
         )
     };
@@ -380,7 +378,7 @@ fn connections_are_encrypted_and_verified() {
     written(&format!("ca={ca}")).append(&[batch(vec![mmap(7, b"perl", 1)])]).unwrap();
     assert_eq!(server.sql("history", "SELECT COUNT(*) FROM memory_usage"), "2");
     // The certificate is not from a public authority.
-    let stranger = open(&format!("{text}?tls=verified").parse().unwrap(), &kept());
+    let stranger = format!("{text}?tls=verified").parse::<StoreUrl>().unwrap().open(&kept());
     let mut stranger = Written::new(stranger.unwrap().unwrap(), run("vm"));
     assert!(stranger.append(&[batch(vec![mmap(7, b"perl", 2)])]).is_err());
 }
@@ -453,7 +451,7 @@ fn an_unavailable_server_at_start_is_waited_for() {
     let message = handle.status().error.unwrap();
     assert!(message.contains("Start the server") && !message.contains("s3cr3t"), "{message}");
     let page = handle.reader().requests(&RequestQuery::default());
-    assert!(matches!(page, Err(StoreError::Mysql { away: true, .. })), "{page:?}");
+    assert!(matches!(page, Err(StoreError::Database { away: true, .. })), "{page:?}");
     server.restart();
     wait("delivery", || handle.status().rows == 100);
     assert_eq!(handle.finish().spooled, 0);

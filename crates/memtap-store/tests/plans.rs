@@ -12,11 +12,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use memtap_ledger::{BookedRequest, Moment, OomReport};
-use memtap_model::{Call, Errno, HostReading, OomKill, Outcome, Resident, Tgid, WallClock};
-use memtap_store::{
+use memtap_history::{
     Delivery, LifeQuery, Measure, ProgramQuery, Range, Reader, RequestQuery, Run, Settings, UsageQuery,
 };
+use memtap_ledger::{BookedRequest, Moment, OomReport};
+use memtap_model::{Call, Errno, HostReading, OomKill, Outcome, Resident, Tgid, WallClock};
 use rusqlite::{Connection, ffi};
 use support::mariadb::server;
 use support::{SECOND, T0, Written, mmap, process, run, store, tick};
@@ -266,7 +266,7 @@ fn is_needless_scan(table: &str, access: &str, rows: &str, sql: &str) -> bool {
 #[test]
 fn mariadb_reads_no_whole_table_that_grows() {
     let (server, database) = (server(), server().database());
-    let open = || memtap_store::open(&server.url(&database), &settings(200 * 40_000)).unwrap().unwrap();
+    let open = || server.url(&database).open(&settings(200 * 40_000)).unwrap().unwrap();
     fill(&mut Written::new(open(), run("vm")));
     server.sql(&database, "ANALYZE TABLE memory_usage, process, usage_sample, machine_sample, call_sample");
     server.sql("", "SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON");

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_ledger::{BookedRequest, Peaks, ProcessSummary};
-use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock};
-use memtap_store::{
+use memtap_history::{
     Batch, CallCount, LifeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, Store, UsagePoint,
     UsageQuery,
 };
+use memtap_ledger::{BookedRequest, Peaks, ProcessSummary};
+use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process};
 

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use memtap_history::{Batch, Limits, Settings, SpoolSettings, spawn};
 use memtap_model::WallClock;
-use memtap_store::{Batch, Limits, Settings, SpoolSettings, spawn};
 use rusqlite::Connection;
 use support::{SECOND, T0, Written, batch, mmap, process, store};
 

@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use memtap_model::WallClock;
-use memtap_store::{
+use memtap_history::{
     Appended, Delivery, DropCause, Handle, Limits, Reader, RequestQuery, Settings, SpoolSettings, Store,
     StoreError, spawn,
 };
+use memtap_model::WallClock;
 use rusqlite::Connection;
 use support::{Written, batch, mmap, store};
 

@@ -69,16 +69,16 @@ fn record(file: std::fs::File, mut day: Day) {
 
 /// A day of the machine `hostname`, as far as memtap was running.
 fn write(url: &memtap_store::StoreUrl, hostname: &str, mut day: Day, is_watched: fn(u64) -> bool) {
-    let store = memtap_store::open(url, &memtap_store::Settings::default()).unwrap().expect("a store");
-    let run = memtap_store::Run {
-        id: memtap_store::Run::draw(),
+    let store = url.open(&memtap_history::Settings::default()).unwrap().expect("a store");
+    let run = memtap_history::Run {
+        id: memtap_history::Run::draw(),
         hostname: hostname.to_owned(),
         kernel: "6.12.0".to_owned(),
         boot_id: "b1946ac9-2492-4d23-8a6e-0a9c2f0fbd53".to_owned(),
         page_size: 4096,
         began: at(day.midnight),
     };
-    let store = memtap_store::spawn(store, run, memtap_store::Limits::default()).unwrap();
+    let store = memtap_history::spawn(store, run, memtap_history::Limits::default()).unwrap();
     for second in (0..DAY).step_by(TICK as usize).filter(|second| is_watched(*second)) {
         while store.status().spooled > 50_000 {
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -146,7 +146,7 @@ impl Day {
     }
 
     /// What the store is told of what happens up to `second` of the day.
-    fn tick(&mut self, second: u64) -> memtap_store::Batch {
+    fn tick(&mut self, second: u64) -> memtap_history::Batch {
         let told = self.observations(second);
         self.batch(self.midnight + second, told)
     }
@@ -201,12 +201,12 @@ impl Day {
         told
     }
 
-    fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_store::Batch {
+    fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_history::Batch {
         let requests = told.into_iter().filter_map(|observation| self.ledger.apply(observation)).collect();
         let view = self.ledger.publish(at(now));
         let living = view.changed.iter().filter(|summary| summary.ended_at.is_none());
         let processes: Vec<Arc<_>> = living.chain(&view.closed).cloned().collect();
-        memtap_store::Batch {
+        memtap_history::Batch {
             requests,
             processes,
             oom_kills: Vec::new(),

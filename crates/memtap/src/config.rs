@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use memtap_capture::SourceChoice;
-use memtap_store::{Clock, SpoolSettings, StoreUrl};
+use memtap_history::{Clock, Location, SpoolSettings};
+use memtap_store::StoreUrl;
 use tempfile::TempDir;
 
 use crate::budget::Budget;
@@ -28,7 +29,7 @@ pub(crate) struct Config {
     pub(crate) capture: memtap_capture::Settings,
     pub(crate) budget: Budget,
     /// What the store keeps.
-    pub(crate) kept: memtap_store::Settings,
+    pub(crate) kept: memtap_history::Settings,
     /// Where deliveries wait while the database is away.
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) cors_origins: Vec<String>,
@@ -62,7 +63,7 @@ impl Config {
             budget,
             kept: match &temporary {
                 Some(_) => KEPT_FOR_EVER,
-                None => memtap_store::Settings {
+                None => memtap_history::Settings {
                     max_age: arguments.keep_requests,
                     max_sample_age: arguments.keep_samples,
                     max_bytes: arguments.max_size,
@@ -99,12 +100,12 @@ impl Config {
     }
 
     /// Bounds of the store's writer.
-    pub(crate) fn limits(&self) -> memtap_store::Limits {
-        memtap_store::Limits {
+    pub(crate) fn limits(&self) -> memtap_history::Limits {
+        memtap_history::Limits {
             queue_requests: self.budget.queue_requests,
             spool: self.spool.clone(),
             finish_within: WRITTEN_WITHIN,
-            ..memtap_store::Limits::default()
+            ..memtap_history::Limits::default()
         }
     }
 
@@ -125,15 +126,13 @@ impl Config {
 /// What the history takes on disk.
 fn places(store: &StoreUrl, spool: Option<&Path>) -> Places {
     let mut places = Places::default();
-    match store {
-        StoreUrl::Sqlite(database) => {
-            let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
-            places.folders.push(folder.unwrap_or(Path::new(".")).to_path_buf());
-            places.files = ["", "-wal", "-shm"].map(|ending| beside(database, ending)).into();
-        }
-        StoreUrl::Mysql(url) => places.read_later.extend(url.authority().map(Path::to_path_buf)),
-        StoreUrl::None => {}
+    if let Some(database) = store.file() {
+        let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+        places.folders.push(folder.unwrap_or(Path::new(".")).to_path_buf());
+        places.files = ["", "-wal", "-shm"].map(|ending| beside(database, ending)).into();
     }
+    let certificate = store.location().and_then(Location::certificate);
+    places.read_later.extend(certificate.map(Path::to_path_buf));
     let own =
         data_folder().ok().filter(|own| spool.is_some_and(|spool| spool.starts_with(own.join("spool"))));
     places.folders.extend(own);
@@ -166,7 +165,7 @@ fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<
         return Ok(None);
     }
     let folder = match (&arguments.spool, store) {
-        (_, StoreUrl::None) => None,
+        (_, store) if store.is_none() => None,
         (Some(folder), _) => Some(folder.clone()),
         (None, _) => default_spool(store)?,
     };
@@ -175,11 +174,11 @@ fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<
 
 /// Beside the database file; of a database elsewhere, a folder of its own, so that what waits for one is never given to another.
 fn default_spool(store: &StoreUrl) -> anyhow::Result<Option<PathBuf>> {
-    Ok(match store {
-        StoreUrl::Sqlite(path) => Some(beside(path, "-spool")),
-        StoreUrl::Mysql(url) => Some(data_folder()?.join("spool").join(url.slug())),
-        StoreUrl::None => None,
-    })
+    let Some(location) = store.location() else { return Ok(None) };
+    match location.file() {
+        Some(path) => Ok(Some(beside(path, "-spool"))),
+        None => Ok(Some(data_folder()?.join("spool").join(location.slug()))),
+    }
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -189,7 +188,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// What a history keeps that goes with the program: all of it.
-pub(crate) const KEPT_FOR_EVER: memtap_store::Settings = memtap_store::Settings {
+pub(crate) const KEPT_FOR_EVER: memtap_history::Settings = memtap_history::Settings {
     max_age: Duration::from_secs(1000 * 365 * 86_400),
     max_sample_age: Duration::from_secs(1000 * 365 * 86_400),
     max_bytes: 1 << 60,

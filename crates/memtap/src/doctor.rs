@@ -85,12 +85,8 @@ fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
 
 /// Where the history is kept, when that is a file.
 fn folder(store: &StoreUrl) -> Option<&Path> {
-    match store {
-        StoreUrl::Sqlite(path) => {
-            path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-        }
-        _ => None,
-    }
+    let folder = store.file()?.parent()?;
+    Some(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
 }
 
 fn json(findings: &Findings) -> anyhow::Result<()> {

@@ -13,10 +13,10 @@ use anyhow::{Context as _, bail};
 use foldhash::{HashMap, HashMapExt as _};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
+use memtap_history::{Appended, Batch, Delivery, Run, Store, StoreError};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
 use memtap_report::report::visible;
-use memtap_store::{Appended, Batch, Delivery, Run, Store, StoreError};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::{ImportArguments, ImportFormat};
@@ -43,15 +43,14 @@ extern "C" fn interrupt(_signal: i32) {
 
 pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     let url = config::store(arguments.which.store.as_ref(), file)?;
-    let settings = memtap_store::Settings::default();
+    let settings = memtap_history::Settings::default();
     if arguments.format == ImportFormat::Recording {
         let replayed = replay::into_store(&arguments.file, &url, &settings)?;
         let (host, requests) = (visible(&replayed.machine.hostname), HumanCount(replayed.requests));
         output::tell(format_args!("{requests} requests of {host} are in {url}"));
         return Ok(());
     }
-    let store = memtap_store::open(&url, &settings)?
-        .context("--store none keeps no history. Choose a store with --store")?;
+    let store = url.open(&settings)?.context("--store none keeps no history. Choose a store with --store")?;
     let (input, length) = open(&arguments.file)?;
     let rejects = arguments
         .rejects

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use memtap_capture::LimitReader;
+use memtap_history::{Life, LifeQuery, Measure, Range, Reader, StoreError};
 use memtap_ledger::{LiveView, ProcessSummary};
 use memtap_model::WallClock;
 use memtap_report::{Living, Now};
-use memtap_store::{Life, LifeQuery, Measure, Range, Reader, StoreError};
 
 /// The largest so many are read: a small one is near no limit.
 const PROCESSES: usize = 500;

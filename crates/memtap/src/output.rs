@@ -13,7 +13,7 @@ use crate::log;
 
 /// The file must not be the history itself.
 pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Result<()> {
-    if let StoreUrl::Sqlite(database) = store
+    if let Some(database) = store.file()
         && same_file(database, path)
     {
         bail!("{} is the history itself. Choose another file with --output", path.display());

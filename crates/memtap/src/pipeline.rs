@@ -17,14 +17,14 @@ pub(crate) fn run(
     mut ledger: Ledger,
     views: &watch::Sender<Arc<LiveView>>,
     mut focus: watch::Receiver<BTreeSet<Tgid>>,
-    store: Option<&memtap_store::Handle>,
+    store: Option<&memtap_history::Handle>,
     waits: bool,
     steps: &ClockSteps,
 ) {
     // The history does not have the living processes of its run yet.
     let mut is_new_run = false;
     while let Some(batch) = batches.blocking_recv() {
-        while waits && store.is_some_and(memtap_store::Handle::is_behind) {
+        while waits && store.is_some_and(memtap_history::Handle::is_behind) {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         // An error: there is no server any more.
@@ -48,7 +48,7 @@ pub(crate) fn run(
             is_new_run &= view.is_none();
             let oom_kills = view.as_ref().map(|view| view.fresh_oom_kills().to_vec()).unwrap_or_default();
             let all = view.as_deref().map(Into::into);
-            store.send(memtap_store::Batch { requests, processes, oom_kills, tick: batch.tick, all });
+            store.send(memtap_history::Batch { requests, processes, oom_kills, tick: batch.tick, all });
         }
         if let Some(view) = view {
             views.send_replace(view);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use indicatif::{HumanCount, ProgressBar};
 use memtap_capture::{Machine, SourceChoice};
+use memtap_history::Limits;
 use memtap_ledger::{Ledger, LiveView};
 use memtap_model::WallClock;
-use memtap_store::{Limits, StoreUrl};
+use memtap_store::StoreUrl;
 use tokio::sync::{mpsc, watch};
 
 use crate::budget::Budget;
@@ -30,17 +31,16 @@ pub(crate) struct Replayed {
 pub(crate) fn into_store(
     recording: &Path,
     store: &StoreUrl,
-    kept: &memtap_store::Settings,
+    kept: &memtap_history::Settings,
 ) -> anyhow::Result<Replayed> {
     let budget = Budget::of(64 << 20);
     let settings = memtap_capture::Settings::default();
     let opened = memtap_capture::open(&SourceChoice::Recording(recording.to_owned()), &settings)?;
     let machine = opened.machine.context("the recording does not name its machine")?;
-    let store = memtap_store::open(store, kept)?
-        .context("--store none keeps no history. Choose a store with --store")?;
+    let store = store.open(kept)?.context("--store none keeps no history. Choose a store with --store")?;
     let run = run_of(&machine);
     let limits = Limits { queue_requests: budget.queue_requests, ..Limits::default() };
-    let store = Arc::new(memtap_store::spawn(store, run, limits)?);
+    let store = Arc::new(memtap_history::spawn(store, run, limits)?);
     let progress = ProgressBar::new_spinner();
     progress.set_message(format!("reading {}", recording.display()));
     progress.enable_steady_tick(std::time::Duration::from_millis(200));
@@ -65,9 +65,9 @@ pub(crate) fn into_store(
 }
 
 /// A run of memtap's, on the machine that the recording is of.
-pub(crate) fn run_of(machine: &Machine) -> memtap_store::Run {
-    memtap_store::Run {
-        id: memtap_store::Run::draw(),
+pub(crate) fn run_of(machine: &Machine) -> memtap_history::Run {
+    memtap_history::Run {
+        id: memtap_history::Run::draw(),
         hostname: machine.hostname.clone(),
         kernel: machine.kernel.clone(),
         boot_id: machine.boot_id.clone(),

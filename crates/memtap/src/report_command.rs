@@ -9,10 +9,11 @@ use anyhow::{Context as _, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use memtap_history::{Clock, Range, Reader};
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
 use memtap_report::report::{self, Ask, At, Audience, Format, Report, Span};
-use memtap_store::{Clock, Range, Reader, StoreUrl};
+use memtap_store::StoreUrl;
 
 use crate::cli::{Compared, ReportArguments};
 use crate::settings_file::SettingsFile;
@@ -57,8 +58,8 @@ fn of_history(
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
-    let reader = memtap_store::open_reader(url, clock)?
-        .context("--store none keeps no history. Name the history with --store")?;
+    let reader =
+        url.open_reader(clock)?.context("--store none keeps no history. Name the history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;
     }

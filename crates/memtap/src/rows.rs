@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
+use memtap_history::StoredRequest;
 use memtap_report::report::plain_cell;
 use memtap_server::Request;
-use memtap_store::StoredRequest;
 use serde::Serialize;
 
 /// Bytes that are gathered before they are written.

@@ -145,14 +145,14 @@ fn what_is_watched(opened: &memtap_capture::Opened) -> String {
 async fn open_store(
     config: &Arc<Config>,
     machine: &Arc<Machine>,
-) -> anyhow::Result<Option<Arc<memtap_store::Handle>>> {
+) -> anyhow::Result<Option<Arc<memtap_history::Handle>>> {
     let (config, machine) = (Arc::clone(config), Arc::clone(machine));
     let opening = tokio::task::spawn_blocking(move || {
-        let Some(store) = memtap_store::open(&config.store, &config.kept)? else {
+        let Some(store) = config.store.open(&config.kept)? else {
             return Ok(None);
         };
         let run = replay::run_of(&machine);
-        Ok(Some(Arc::new(memtap_store::spawn(store, run, config.limits())?)))
+        Ok(Some(Arc::new(memtap_history::spawn(store, run, config.limits())?)))
     });
     opening.await?
 }
@@ -160,7 +160,7 @@ async fn open_store(
 /// The memory of this machine: what the history does not have, the kernel tells.
 fn live_state(
     view: watch::Receiver<Arc<LiveView>>,
-    store: Option<&Arc<memtap_store::Handle>>,
+    store: Option<&Arc<memtap_history::Handle>>,
     info: memtap_server::Info,
 ) -> memtap_server::State {
     let hostname: Arc<str> = info.host.hostname.as_str().into();
@@ -176,7 +176,7 @@ fn live_state(
 /// The memory of a recording: its pids are none of this kernel's.
 fn recorded_state(
     view: watch::Receiver<Arc<LiveView>>,
-    store: Option<&Arc<memtap_store::Handle>>,
+    store: Option<&Arc<memtap_history::Handle>>,
     info: memtap_server::Info,
 ) -> memtap_server::State {
     fn untold() -> io::Error {
@@ -190,17 +190,19 @@ fn recorded_state(
     memtap_server::State::new(view, reader(store), status(store), kernel, info)
 }
 
-fn reader(store: Option<&Arc<memtap_store::Handle>>) -> Option<Arc<dyn memtap_store::Reader>> {
+fn reader(store: Option<&Arc<memtap_history::Handle>>) -> Option<Arc<dyn memtap_history::Reader>> {
     store.map(|store| store.reader())
 }
 
-fn status(store: Option<&Arc<memtap_store::Handle>>) -> Arc<dyn Fn() -> memtap_store::Status + Send + Sync> {
+fn status(
+    store: Option<&Arc<memtap_history::Handle>>,
+) -> Arc<dyn Fn() -> memtap_history::Status + Send + Sync> {
     match store {
         Some(store) => {
             let store = Arc::clone(store);
             Arc::new(move || store.status())
         }
-        None => Arc::new(|| memtap_store::Status { kind: "none", ..Default::default() }),
+        None => Arc::new(|| memtap_history::Status { kind: "none", ..Default::default() }),
     }
 }
 

@@ -11,9 +11,10 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use memtap_history::{Batch, Delivery, Run, Settings};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
-use memtap_store::{Batch, Delivery, Run, Settings, StoreUrl};
+use memtap_store::StoreUrl;
 use serde_json::Value;
 use support::{Fixture, Memtap, fixture_path};
 
@@ -139,8 +140,8 @@ fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> 
 /// An hour with one request, then one with three, of which two are refused.
 fn two_hours() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let url = StoreUrl::Sqlite(folder.path().join("memtap.db"));
-    let mut store = memtap_store::open(&url, &Settings::default()).unwrap().unwrap();
+    let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
+    let mut store = url.open(&Settings::default()).unwrap().unwrap();
     let run = Run {
         id: Run::draw(),
         hostname: "box".to_owned(),

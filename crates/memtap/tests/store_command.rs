@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use histories::{HOSTILE, History, SECOND, T0, hostile, many, refused, request};
+use memtap_history::Settings;
 use memtap_model::{Call, Comm};
-use memtap_store::Settings;
 use serde_json::Value;
 
 #[test]

@@ -9,15 +9,15 @@ mod mariadb;
 
 use histories::{HOSTILE, History, append, hostile, many, refused, request};
 use mariadb::{Server, server};
+use memtap_history::{Batch, Delivery, Run, Settings};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, WallClock};
-use memtap_store::{Batch, Delivery, Run, Settings};
 
 /// The tests' requests are of long ago, and stay all the same.
 const SETTINGS: Settings = Settings {
     max_age: std::time::Duration::from_secs(100 * 365 * 86_400),
     max_sample_age: std::time::Duration::from_secs(100 * 365 * 86_400),
-    clock: memtap_store::Clock::Machine,
+    clock: memtap_history::Clock::Machine,
     max_bytes: 2 << 30,
 };
 
@@ -31,7 +31,7 @@ struct OnServer {
 impl OnServer {
     fn of(server: &Server, requests: Vec<BookedRequest>) -> Self {
         let database = server.database();
-        let mut store = memtap_store::open(&server.url(&database), &SETTINGS).unwrap().unwrap();
+        let mut store = server.url(&database).open(&SETTINGS).unwrap().unwrap();
         append(&mut *store, "vm", requests);
         Self {
             url: server.text(&database),
@@ -66,7 +66,7 @@ fn it_is_written_out_like_a_files() {
 #[test]
 fn info_tells_rows_sizes_times_and_machines() {
     let stored = OnServer::of(server(), many(3000));
-    let mut store = memtap_store::open(&server().url(&stored.database), &SETTINGS).unwrap().unwrap();
+    let mut store = server().url(&stored.database).open(&SETTINGS).unwrap().unwrap();
     append(&mut *store, "\x1b[2Jhost", vec![refused(request(1, b"x", Call::Brk, 3000, 4096))]);
     server().sql(&stored.database, "ANALYZE TABLE memory_usage");
     let (code, out, told) = stored.run("info");
@@ -129,7 +129,7 @@ fn check_looks_at_every_table() {
 fn what_retention_leaves_is_whole() {
     let stored = OnServer::of(server(), Vec::new());
     let few = Settings { max_bytes: 200 * 1000, ..SETTINGS };
-    let mut store = memtap_store::open(&server().url(&stored.database), &few).unwrap().unwrap();
+    let mut store = server().url(&stored.database).open(&few).unwrap().unwrap();
     let began = WallClock(histories::T0);
     let run = Run {
         id: Run::draw(),

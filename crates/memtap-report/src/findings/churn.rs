@@ -1,7 +1,7 @@
 //! The same memory asked for and given back over and over: time that a pool or a setting of the allocator saves.
 
+use memtap_history::{Life, Sizes};
 use memtap_model::Call;
-use memtap_store::{Life, Sizes};
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Traced};
@@ -183,7 +183,7 @@ fn advice(way: Way) -> Text {
 mod tests {
     use super::super::scene::{MIB, Scene};
     use super::*;
-    use memtap_store::{FrequentSize, SizeBucket};
+    use memtap_history::{FrequentSize, SizeBucket};
 
     fn scene(sizes: &[(Call, u64, u64)], faults: u64) -> Scene {
         let mut scene = Scene::quiet(100);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use memtap_history::{Life, Range};
 use memtap_model::{Call, Tgid, WallClock};
-use memtap_store::{Life, Range};
 use serde::Serialize;
 
 use crate::{Lang, amount};

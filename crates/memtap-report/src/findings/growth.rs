@@ -1,6 +1,6 @@
 //! A process that grows and does not give back: it may leak.
 
-use memtap_store::Life;
+use memtap_history::Life;
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Traced};

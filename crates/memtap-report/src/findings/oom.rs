@@ -1,7 +1,7 @@
 //! OOM kills: the kernel ended a process for want of memory.
 
+use memtap_history::StoredOomKill;
 use memtap_model::WallClock;
-use memtap_store::StoredOomKill;
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::Evidence;
@@ -114,8 +114,8 @@ fn advice(in_group: bool) -> Text {
 mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
+    use memtap_history::StoredMoment;
     use memtap_model::{Resident, Tgid};
-    use memtap_store::StoredMoment;
 
     fn kill(scene: &Scene, second: u64, available_bytes: u64) -> StoredOomKill {
         StoredOomKill {

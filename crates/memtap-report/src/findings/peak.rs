@@ -1,6 +1,6 @@
 //! A short peak far above the usual: what a machine or a container must be sized for, though it is needed for moments only.
 
-use memtap_store::Life;
+use memtap_history::Life;
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Traced};

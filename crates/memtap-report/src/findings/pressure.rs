@@ -1,7 +1,7 @@
 //! Memory was short: tasks waited for it, or the kernel moved pages out to swap. And who grew meanwhile.
 
+use memtap_history::{Life, MachinePoint};
 use memtap_model::WallClock;
-use memtap_store::{Life, MachinePoint};
 
 use super::oom::PLENTY_SHARE;
 use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
@@ -98,7 +98,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
         }),
         evidence: figures(from, &worst, &grown),
         advice: if in_group { advice_for_group() } else { advice() },
-        link: Link::to(View::Overview, &memtap_store::Range { from, to, ..evidence.range.clone() }),
+        link: Link::to(View::Overview, &memtap_history::Range { from, to, ..evidence.range.clone() }),
         weight: worst.seconds,
     }]
 }

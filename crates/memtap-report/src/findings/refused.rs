@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use memtap_history::{Refused, StoredRequest};
 use memtap_model::{Call, Errno, Used};
-use memtap_store::{Refused, StoredRequest};
 
 use super::refusal::{Kind, fix};
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View, refusal_meaning};

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
+use memtap_history::{Life, StoredRequest};
 use memtap_model::{Call, Used};
-use memtap_store::{Life, StoredRequest};
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Traced};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use memtap_history::{Life, MachinePoint, Range, UsagePoint};
 use memtap_model::{HostReading, Pressure, Tgid, WallClock};
-use memtap_store::{Life, MachinePoint, Range, UsagePoint};
 
 use crate::evidence::{Evidence, Traced};
 use crate::track::{Size, Track};

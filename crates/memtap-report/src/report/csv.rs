@@ -12,7 +12,7 @@
 
 use std::borrow::Cow;
 
-use memtap_store::Measure;
+use memtap_history::Measure;
 
 use super::{At, MemoryPoint, Process, Report, Span, Totals};
 use crate::{Lang, Value};

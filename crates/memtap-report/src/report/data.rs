@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use memtap_store::Measure;
+use memtap_history::Measure;
 use serde::{Serialize, Serializer};
 
 use super::{At, Span};

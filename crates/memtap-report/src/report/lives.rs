@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use memtap_history::{Life, LifeQuery, Measure, Program, ProgramQuery, Range, UsageQuery};
 use memtap_model::{Tgid, WallClock};
-use memtap_store::{Life, LifeQuery, Measure, Program, ProgramQuery, Range, UsageQuery};
 
 use super::making::{Making, owned};
 use super::{
@@ -175,7 +175,7 @@ fn programs(
     range: &Range,
     by: Measure,
     (top, step): (usize, Duration),
-) -> Result<memtap_store::Programs, ReportError> {
+) -> Result<memtap_history::Programs, ReportError> {
     let top = if ask.name.is_some() { PROGRAMS } else { top };
     let query = ProgramQuery { range: range.clone(), by, top, step };
     let mut found = making.ask(|reader| reader.programs(&query))?;

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use memtap_history::{MachinePoint, Sizes};
 use memtap_model::{CALLS, Call, CallTotals};
-use memtap_store::{MachinePoint, Sizes};
 
 use super::{Ask, At, CallPoint, CallSum, Calls, HighestPressure, Memory, MemoryPoint};
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_store::{Measure, Range, Reader, StoreError, StoredHost, StoredOomKill};
+use memtap_history::{Measure, Range, Reader, StoreError, StoredHost, StoredOomKill};
 
 use super::lives::Lived;
 use super::{
@@ -64,7 +64,7 @@ struct Course {
     memory: Option<super::Memory>,
     lived: Lived,
     calls: super::Calls,
-    counted: memtap_store::Sizes,
+    counted: memtap_history::Sizes,
     kills: Vec<StoredOomKill>,
 }
 

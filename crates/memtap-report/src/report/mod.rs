@@ -24,8 +24,8 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use jiff::tz::TimeZone;
+use memtap_history::{Range, StoreError};
 use memtap_model::{Tgid, WallClock};
-use memtap_store::{Range, StoreError};
 
 use crate::Lang;
 

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use memtap_history::{Range, Refused, RequestQuery, Sizes, StoredRequest};
 use memtap_model::{CALLS, Call, Errno};
-use memtap_store::{Range, Refused, RequestQuery, Sizes, StoredRequest};
 
 use super::making::{Making, owned};
 use super::{Ask, At, FrequentSize, LargeRequest, Refusal, ReportError};
@@ -177,7 +177,7 @@ impl From<&Refused> for Refusal {
 
 #[cfg(test)]
 mod tests {
-    use memtap_store::SizeBucket;
+    use memtap_history::SizeBucket;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! A report made by hand for the renderers' tests, with names as a stranger may choose them.
 
-use memtap_store::Measure;
+use memtap_history::Measure;
 
 use super::*;
 use crate::findings::{Severity, Text, Value};

@@ -51,17 +51,19 @@ struct NameSince {
     timestamp: Time,
 }
 
-impl From<memtap_store::ProcessCalls> for ProcessCalls {
-    fn from(found: memtap_store::ProcessCalls) -> Self {
-        let count = |(call, count): (memtap_model::Call, memtap_store::CallCount)| {
+impl From<memtap_history::ProcessCalls> for ProcessCalls {
+    fn from(found: memtap_history::ProcessCalls) -> Self {
+        let count = |(call, count): (memtap_model::Call, memtap_history::CallCount)| {
             (call.name(), CallCount { count: count.count, refused: count.refused })
         };
-        let step = |step: memtap_store::CallStep| CallStep {
+        let step = |step: memtap_history::CallStep| CallStep {
             timestamp: Time(step.from),
             calls: step.calls.into_iter().map(count).collect(),
         };
-        let name =
-            |one: memtap_store::NameSince| NameSince { name: one.name.to_text(), timestamp: Time(one.since) };
+        let name = |one: memtap_history::NameSince| NameSince {
+            name: one.name.to_text(),
+            timestamp: Time(one.since),
+        };
         Self {
             step_s: found.step.as_secs(),
             series: found.steps.into_iter().map(step).collect(),

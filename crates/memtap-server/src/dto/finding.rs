@@ -1,7 +1,7 @@
 //! Findings of a range, in one language.
 
+use memtap_history::Range;
 use memtap_report::{Figure as Told, Lang, Link as Place, Looked, Rule, Severity, Subject, Value, View};
-use memtap_store::Range;
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use memtap_history::DropCause;
 use memtap_ledger::LiveView;
-use memtap_store::DropCause;
 use serde::Serialize;
 use utoipa::ToSchema;
 

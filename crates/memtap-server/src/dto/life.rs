@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memtap_store::Life as Stored;
+use memtap_history::Life as Stored;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,8 +65,8 @@ struct Before {
     resident_bytes: u64,
 }
 
-impl From<memtap_store::Lives> for Lives {
-    fn from(found: memtap_store::Lives) -> Self {
+impl From<memtap_history::Lives> for Lives {
+    fn from(found: memtap_history::Lives) -> Self {
         Self { lives: found.lives.into_iter().map(Life::from).collect(), more: found.more }
     }
 }

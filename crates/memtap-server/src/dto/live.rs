@@ -1,8 +1,8 @@
 //! The events of the namespace `/live`.
 
+use memtap_history::StoredRequest;
 use memtap_ledger::{BookedRequest, Focused, LiveView, OomReport, ProcessSummary};
 use memtap_model::WallClock;
-use memtap_store::StoredRequest;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memtap_store::{HostRun, MachinePoint, StoredHost};
+use memtap_history::{HostRun, MachinePoint, StoredHost};
 use serde::Serialize;
 use utoipa::ToSchema;
 

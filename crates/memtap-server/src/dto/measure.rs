@@ -1,6 +1,6 @@
 //! What processes and programs are compared by.
 
-use memtap_store::Measure as Stored;
+use memtap_history::Measure as Stored;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

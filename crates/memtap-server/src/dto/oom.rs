@@ -1,7 +1,7 @@
 //! One OOM kill.
 
+use memtap_history::{StoredMoment, StoredOomKill};
 use memtap_ledger::{Moment, OomReport, ProcessSummary};
-use memtap_store::{StoredMoment, StoredOomKill};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -47,9 +47,9 @@ struct OtherPrograms {
 }
 
 impl Programs {
-    pub(crate) fn of(by: Measure, found: memtap_store::Programs) -> Self {
+    pub(crate) fn of(by: Measure, found: memtap_history::Programs) -> Self {
         let point = |(at, value): (WallClock, u64)| ProgramPoint { timestamp: Time(at), value };
-        let program = |program: memtap_store::Program| Program {
+        let program = |program: memtap_history::Program| Program {
             name: program.name,
             lives: program.lives,
             value: program.value,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memtap_store::StoredRequest;
+use memtap_history::StoredRequest;
 use serde::Serialize;
 use utoipa::ToSchema;
 

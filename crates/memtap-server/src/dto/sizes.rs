@@ -44,16 +44,16 @@ struct FrequentSize {
     count: u64,
 }
 
-impl From<memtap_store::Sizes> for Sizes {
-    fn from(found: memtap_store::Sizes) -> Self {
-        let bucket = |bucket: memtap_store::SizeBucket| SizeBucket {
+impl From<memtap_history::Sizes> for Sizes {
+    fn from(found: memtap_history::Sizes) -> Self {
+        let bucket = |bucket: memtap_history::SizeBucket| SizeBucket {
             call: bucket.call.name(),
             from_bytes: bucket.from_bytes,
             count: bucket.count,
             refused: bucket.refused,
             bytes: bucket.bytes,
         };
-        let frequent = |one: memtap_store::FrequentSize| FrequentSize {
+        let frequent = |one: memtap_history::FrequentSize| FrequentSize {
             call: one.call.name(),
             size: one.size,
             count: one.count,
@@ -102,8 +102,8 @@ struct Refused {
 }
 
 impl RefusalList {
-    pub(crate) fn of(found: Vec<memtap_store::Refused>, lang: Lang) -> Self {
-        let refused = |refused: memtap_store::Refused| {
+    pub(crate) fn of(found: Vec<memtap_history::Refused>, lang: Lang) -> Self {
+        let refused = |refused: memtap_history::Refused| {
             let fix = refusal_fix(refused.call, refused.errno, refused.largest_bytes)
                 .map(|fix| fix.text(lang).to_owned());
             Refused {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_refusal_has_the_fix_also_under_its_former_name() {
-        let refused = |call, errno| memtap_store::Refused {
+        let refused = |call, errno| memtap_history::Refused {
             host: "box".into(),
             pid: Tgid(7),
             started_at: WallClock(0),

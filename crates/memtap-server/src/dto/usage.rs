@@ -1,7 +1,7 @@
 //! Usage over time.
 
+use memtap_history::UsagePoint;
 use memtap_model::WallClock;
-use memtap_store::UsagePoint;
 use serde::Serialize;
 use utoipa::ToSchema;
 

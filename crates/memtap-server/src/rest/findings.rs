@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_history::Range;
 use memtap_report::Lang;
-use memtap_store::Range;
 use serde::Deserialize;
 use utoipa::IntoParams;
 

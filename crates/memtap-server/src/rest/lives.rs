@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_history::{LifeQuery, ProgramQuery};
 use memtap_model::Tgid;
-use memtap_store::{LifeQuery, ProgramQuery};
 use serde::Deserialize;
 use utoipa::IntoParams;
 

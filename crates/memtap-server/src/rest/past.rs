@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use memtap_history::{Range, Reader, StoreError};
 use memtap_model::WallClock;
-use memtap_store::{Range, Reader, StoreError};
 
 use crate::State;
 use crate::dto::Time;

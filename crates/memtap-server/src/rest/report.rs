@@ -8,10 +8,10 @@ use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
+use memtap_history::{Range, StoreError};
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
 use memtap_report::report::{self, Ask, At, Audience, Format, NamePattern, ReportError, Span};
-use memtap_store::{Range, StoreError};
 use serde::Deserialize;
 use utoipa::IntoParams;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_history::{RequestPage, RequestQuery, StoredRequest};
 use memtap_ledger::LiveView;
 use memtap_model::Tgid;
-use memtap_store::{RequestPage, RequestQuery, StoredRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
+use memtap_history::RequestQuery;
 use memtap_model::Tgid;
-use memtap_store::RequestQuery;
 use serde::Deserialize;
 use utoipa::IntoParams;
 

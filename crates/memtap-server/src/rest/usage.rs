@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_history::UsageQuery as StoreQuery;
 use memtap_model::Tgid;
-use memtap_store::UsageQuery as StoreQuery;
 use serde::Deserialize;
 use utoipa::IntoParams;
 

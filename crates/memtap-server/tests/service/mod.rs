@@ -111,10 +111,10 @@ pub(crate) fn state() -> State {
         host: HostFacts { hostname: "vm".to_owned(), kernel: "6.18".to_owned(), page_size: 4096, cpus: 2 },
         started: Instant::now(),
     };
-    let status = Arc::new(|| memtap_store::Status {
+    let status = Arc::new(|| memtap_history::Status {
         kind: "none",
-        dropping: vec![memtap_store::DropCause::SpoolFull],
-        ..memtap_store::Status::default()
+        dropping: vec![memtap_history::DropCause::SpoolFull],
+        ..memtap_history::Status::default()
     });
     let proportional = Arc::new(|pid| match pid {
         7 => Ok(Proportional { pss_bytes: 3, uss_bytes: 2, swap_pss_bytes: 1 }),

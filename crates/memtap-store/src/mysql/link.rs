@@ -10,7 +10,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, Serv
 use tokio::runtime::Runtime;
 
 use super::url::{MysqlUrl, Tls};
-use crate::StoreError;
+use memtap_history::StoreError;
 
 /// Time limit for connecting.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -73,11 +73,12 @@ impl Link {
         self.run(WRITE_WITHIN, work)
     }
 
-    pub(super) fn read<T>(
-        &self,
-        work: impl Future<Output = mysql_async::Result<T>>,
-    ) -> Result<T, StoreError> {
-        self.run(Duration::from_secs(READ_SECONDS + 2), work)
+    pub(super) fn read<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let within = Duration::from_secs(READ_SECONDS + 2);
+        let Some(runtime) = &self.runtime.0 else { return Err(self.timeout_error(within)) };
+        runtime.block_on(async {
+            tokio::time::timeout(within, work).await.unwrap_or_else(|_| Err(self.timeout_error(within)))
+        })
     }
 
     /// Opens a connection for writing. If `database` is false, no database is selected.
@@ -142,7 +143,7 @@ impl Link {
     }
 
     pub(super) fn mysql(&self, away: bool, reason: String, fix: &'static str) -> StoreError {
-        StoreError::Mysql { database: self.url.to_string(), away, reason, fix }
+        StoreError::Database { database: self.url.to_string(), away, reason, fix }
     }
 
     pub(super) fn error(&self, error: &mysql_async::Error) -> StoreError {

@@ -10,8 +10,8 @@ use mysql_async::{Conn, Row};
 use super::link::Link;
 use super::schema::{self, Expected};
 use super::url::MysqlUrl;
-use crate::StoreError;
-use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
+use memtap_history::StoreError;
+use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Progress, Table};
 
 /// Time limit. It is enough to read or rewrite a table of many millions of rows.
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
@@ -58,7 +58,7 @@ struct Database {
     connection: Conn,
 }
 
-pub(crate) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
+pub(super) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
     let mut database = Database::open(url)?;
     database.begin()?;
     let times = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MIN(timestamp)), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MAX(timestamp)) FROM memory_usage";
@@ -89,7 +89,7 @@ pub(crate) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
     })
 }
 
-pub(crate) fn check(url: &MysqlUrl, progress: &dyn Fn(&str)) -> Result<Checked, StoreError> {
+pub(super) fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Checked, StoreError> {
     let mut database = Database::open(url)?;
     let mut checked = Checked { requests: 0, findings: database.missing_parts()? };
     // Each step relies on the ones before.
@@ -105,7 +105,7 @@ pub(crate) fn check(url: &MysqlUrl, progress: &dyn Fn(&str)) -> Result<Checked, 
 }
 
 /// The server copies each table; the old one stays in use meanwhile.
-pub(crate) fn compact(url: &MysqlUrl, progress: &dyn Fn(&str)) -> Result<Compacted, StoreError> {
+pub(super) fn compact(url: &MysqlUrl, progress: Progress<'_>) -> Result<Compacted, StoreError> {
     let mut database = Database::open(url)?;
     let before = database.bytes()?;
     for name in tables_of_ours() {
@@ -221,7 +221,7 @@ impl Database {
         Ok(findings)
     }
 
-    fn damaged_tables(&mut self, progress: &dyn Fn(&str)) -> Result<Vec<String>, StoreError> {
+    fn damaged_tables(&mut self, progress: Progress<'_>) -> Result<Vec<String>, StoreError> {
         let mut findings = Vec::new();
         for name in tables_of_ours() {
             progress(name);

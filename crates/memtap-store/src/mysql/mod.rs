@@ -1,14 +1,10 @@
 //! MySQL and MariaDB: a server database that several machines can share. It is also the original
 //! system's database.
 
-mod filter;
-mod findings;
 mod link;
-mod lives;
-mod machine;
-pub(crate) mod maintenance;
+mod maintenance;
 mod processes;
-mod reader;
+mod read;
 mod retention;
 mod rows;
 mod samples;
@@ -16,19 +12,59 @@ mod schema;
 mod url;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memtap_history::maintenance::{Checked, Compacted, Contents, Maintenance, Progress};
+use memtap_history::{Appended, Clock, Delivery, History, Location, Reader, Settings, Store, StoreError};
 use memtap_model::WallClock;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
-use crate::{Appended, Clock, Delivery, Reader, Settings, Store, StoreError};
+use crate::url::Driver;
 use link::Link;
-use reader::MysqlReader;
+use read::MysqlReader;
 use retention::Retention;
-pub use url::MysqlUrl;
+pub(crate) use url::MysqlUrl;
 use writer::Writer;
+
+/// Driver for `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
+pub(crate) const DRIVER: Driver =
+    Driver { schemes: &["mysql", "mariadb"], parse: |url| Ok(Arc::new(MysqlUrl::parse(url)?)) };
+
+impl Location for MysqlUrl {
+    fn open(&self, settings: &Settings) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(Mysql::open(self, settings)?))
+    }
+
+    /// Opens a reader without a check or an upgrade of the tables.
+    fn open_reader(&self, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
+        Ok(Arc::new(History::new(MysqlReader::new(&Link::new(self)?), clock)))
+    }
+
+    fn certificate(&self) -> Option<&Path> {
+        self.authority()
+    }
+
+    fn slug(&self) -> String {
+        self.name_for_files()
+    }
+}
+
+impl Maintenance for MysqlUrl {
+    fn contents(&self) -> Result<Contents, StoreError> {
+        maintenance::contents(self)
+    }
+
+    fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
+        maintenance::check(self, progress)
+    }
+
+    fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
+        maintenance::compact(self, progress)
+    }
+}
 
 /// Time between two queries for the size of the tables: they are slow.
 const SIZE_EVERY: Duration = Duration::from_secs(60);
@@ -36,7 +72,7 @@ const SIZE_EVERY: Duration = Duration::from_secs(60);
 const UNKNOWN_DATABASE: u16 = 1049;
 
 /// Writing side of the store.
-pub(crate) struct Mysql {
+struct Mysql {
     link: Link,
     connection: Option<Conn>,
     writer: Writer,
@@ -54,7 +90,7 @@ pub(crate) struct Mysql {
 impl Mysql {
     /// Opens the store. If the server is unavailable, this succeeds with a warning, and data is
     /// queued until the server is back. Other errors are returned.
-    pub(crate) fn open(url: &MysqlUrl, settings: &Settings) -> Result<Self, StoreError> {
+    fn open(url: &MysqlUrl, settings: &Settings) -> Result<Self, StoreError> {
         let mut store = Self {
             link: Link::new(url)?,
             connection: None,
@@ -96,7 +132,7 @@ impl Mysql {
 
     fn connect(&self) -> Result<Conn, StoreError> {
         match self.link.connect(true) {
-            Err(StoreError::Mysql { reason, .. })
+            Err(StoreError::Database { reason, .. })
                 if reason.contains(&format!("(error {UNKNOWN_DATABASE})")) =>
             {
                 let mut server = self.link.connect(false)?;
@@ -140,11 +176,6 @@ impl Mysql {
     }
 }
 
-/// Opens a reader without a writer. The tables are not prepared.
-pub(crate) fn reader(url: &MysqlUrl, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
-    Ok(Arc::new(MysqlReader::new(&Link::new(url)?, clock)))
-}
-
 impl Store for Mysql {
     fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
         if let Some((host, run)) = self.ours.clone() {
@@ -172,7 +203,7 @@ impl Store for Mysql {
     }
 
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
-        Ok(Arc::new(MysqlReader::new(&self.link, self.clock)))
+        Ok(Arc::new(History::new(MysqlReader::new(&self.link), self.clock)))
     }
 
     fn kind(&self) -> &'static str {

@@ -9,8 +9,8 @@ use mysql_async::{Conn, Transaction, TxOpts};
 
 use super::rows::format_time;
 use super::samples;
-use crate::Settings;
-use crate::steps::SHORT_LIFE_S;
+use memtap_history::Settings;
+use memtap_history::steps::SHORT_LIFE_S;
 
 type Done<T> = mysql_async::Result<T>;
 

@@ -2,25 +2,20 @@
 //! steps, deleted by age, and read.
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
+use memtap_history::rows::ALL_PROCESSES;
+use memtap_history::steps::{Counters, FAULTS, KEPT, STEPS, TickSample};
+use memtap_history::{AllProcesses, machine_sizes};
 use memtap_ledger::ProcessSummary;
 use memtap_model::{CALLS, Call, CallTotals, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
 use super::rows::format_time;
-use crate::steps::{Counters, FAULTS, KEPT, Reading, STEPS, Sample, choose, merge, parts, seconds, width};
 use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
-use crate::{AllProcesses, UsagePoint, UsageQuery, machine};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Process id for the sum over all processes of a run.
-pub(super) const ALL: u64 = 0;
-/// Samples of one or several processes. The hint forces the right index, whatever the server's
-/// statistics are.
-pub(super) const OF_PROCESS: &str = "usage_sample FORCE INDEX (`process`)";
 /// Maximum number of rows deleted at once.
 const ROWS_AT_ONCE: i64 = 5_000;
 /// Maximum number of longer steps written at once.
@@ -62,7 +57,7 @@ pub(super) async fn process(
     at_s: i64,
     summary: &ProcessSummary,
 ) -> Done<()> {
-    let reading = Reading::from(summary);
+    let sample = TickSample::from(summary);
     let known = "SELECT process.requests, process.refused, process.requested_bytes, \
         process.granted_bytes, process.released_bytes, process.minor_faults, process.major_faults, \
         started_at IS NULL AND ? < began FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
@@ -71,24 +66,24 @@ pub(super) async fn process(
     let mut before = counters(known.as_ref());
     // For a process older than the run, page faults before the run do not count in the first step.
     if is_old {
-        before[FAULTS].copy_from_slice(&reading.counters[FAULTS]);
+        before[FAULTS].copy_from_slice(&sample.counters[FAULTS]);
     }
-    usage_row(connection, (run, at_s, id), &reading, before).await
+    usage_row(connection, (run, at_s, id), &sample, before).await
 }
 
 /// Writes the samples of all processes of the run together, of the machine, and of the calls.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
-    let reading = Reading::from(all);
+    let sample = TickSample::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, lost FROM run WHERE id = ?";
     let known: Option<Row> = connection.exec_first(known, (run,)).await?;
     let lost = known.as_ref().and_then(|row| row.get(7)).unwrap_or(0);
     let before = counters(known.as_ref());
-    usage_row(connection, (run, at_s, ALL), &reading, before).await?;
+    usage_row(connection, (run, at_s, ALL_PROCESSES), &sample, before).await?;
     let sql = "UPDATE run SET requests = ?, refused = ?, requested_bytes = ?, granted_bytes = ?, released_bytes = ?, minor_faults = ?, \
         major_faults = ? WHERE id = ?";
-    let values: Vec<Value> = reading.counters.into_iter().chain([run]).map(Value::from).collect();
+    let values: Vec<Value> = sample.counters.into_iter().chain([run]).map(Value::from).collect();
     connection.exec_drop(sql, values).await?;
-    if machine::is_known(all) {
+    if all.has_machine() {
         machine_row(connection, (run, at_s), all, lost).await?;
         call_rows(connection, (run, at_s), all).await?;
     }
@@ -107,7 +102,7 @@ async fn machine_row(
         [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
     let tail = [all.host.available_bytes, all.lost.saturating_sub(lost)];
     let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into()];
-    values.extend(machine::sizes(&all.host).map(Value::from));
+    values.extend(machine_sizes(&all.host).map(Value::from));
     values.extend(pressure.map(Value::from));
     values.extend(tail.map(Value::from));
     connection.exec_drop(INSERT_MACHINE.as_str(), values).await?;
@@ -147,11 +142,11 @@ fn counters(row: Option<&Row>) -> Counters {
 async fn usage_row(
     connection: &mut Conn,
     (run, at_s, id): (u64, i64, u64),
-    reading: &Reading,
+    sample: &TickSample,
     before: Counters,
 ) -> Done<()> {
     let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into(), id.into()];
-    values.extend(reading.sizes.into_iter().chain(reading.since(before)).map(Value::from));
+    values.extend(sample.sizes.into_iter().chain(sample.since(before)).map(Value::from));
     connection.exec_drop(INSERT_USAGE.as_str(), values).await
 }
 
@@ -249,142 +244,4 @@ async fn roll_up(connection: &mut Conn, run: u64, index: usize, end: Option<i64>
     connection.exec_drop(pointer, (until, run)).await?;
     connection.query_drop("COMMIT").await?;
     Ok(true)
-}
-
-/// Reads usage of one pid or of all processes, from the steps that fit the query.
-pub(super) async fn usage(
-    connection: &mut impl Queryable,
-    query: &UsageQuery,
-    now_s: i64,
-) -> Done<Vec<UsagePoint>> {
-    let chosen = choose(query, now_s);
-    let width = width(query, chosen);
-    let [from, to] = seconds(query, width);
-    let sql = format!(
-        "SELECT at_s, {} FROM {OF_PROCESS} WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s",
-        USAGE.columns()
-    );
-    let mut samples = Vec::new();
-    for SampledRun { run, process, host, rolled, ended_s } in
-        sampled_runs(connection, query, from, to).await?
-    {
-        if query.carried && ended_s.is_none_or(|ended_s| ended_s >= from) {
-            let had = last_before(connection, run, process, from).await?;
-            let first = |point: UsagePoint| Sample { host: host.clone(), at_s: from, point: point.carried() };
-            samples.extend(had.map(first));
-        }
-        for (step, begin) in parts(chosen, from, rolled) {
-            let rows: Vec<Row> = connection.exec(&sql, (process, run, step, begin, to)).await?;
-            samples.extend(rows.iter().map(|row| sample(row, &host)));
-        }
-    }
-    // A pid may belong to several processes, one after the other. Within each, the rows are already
-    // in order.
-    samples.sort_by_key(|sample| sample.at_s);
-    Ok(merge(samples, width))
-}
-
-fn sample(row: &Row, host: &str) -> Sample {
-    Sample { host: host.to_owned(), at_s: row.get::<i64, _>(0).unwrap_or(0), point: point(row, 1) }
-}
-
-/// Reads a sample, from column `first` on.
-pub(super) fn point(row: &Row, first: usize) -> UsagePoint {
-    let number = |index: usize| row.get::<u64, _>(first + index).unwrap_or(0);
-    UsagePoint {
-        from: WallClock(0),
-        step: Duration::ZERO,
-        virtual_bytes: number(0),
-        anonymous_bytes: number(1),
-        file_bytes: number(2),
-        shmem_bytes: number(3),
-        swap_bytes: number(4),
-        peak_virtual_bytes: number(5),
-        peak_resident_bytes: number(6),
-        requests: number(7),
-        refused: number(8),
-        requested_bytes: number(9),
-        granted_bytes: number(10),
-        released_bytes: number(11),
-        minor_faults: number(12),
-        major_faults: number(13),
-    }
-}
-
-/// Returns the last sample of a process before this second. The shortest step with a sample is the
-/// most exact.
-async fn last_before(
-    connection: &mut impl Queryable,
-    run: u64,
-    process: u64,
-    from_s: i64,
-) -> Done<Option<UsagePoint>> {
-    let sql = format!(
-        "SELECT {} FROM {OF_PROCESS} WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s <= ? ORDER BY at_s DESC LIMIT 1",
-        USAGE.columns()
-    );
-    for step in STEPS {
-        let sample: Option<Row> = connection.exec_first(&sql, (process, run, step, from_s - step)).await?;
-        if let Some(row) = sample {
-            return Ok(Some(point(&row, 0)));
-        }
-    }
-    Ok(None)
-}
-
-/// A run with samples in the range, and the row of the process in it.
-pub(super) struct SampledRun {
-    pub(super) run: u64,
-    process: u64,
-    pub(super) host: String,
-    /// For each step length but the first: the second up to which samples have been rolled up into
-    /// it.
-    pub(super) rolled: [i64; 4],
-    ended_s: Option<i64>,
-}
-
-pub(super) async fn sampled_runs(
-    connection: &mut impl Queryable,
-    query: &UsageQuery,
-    from: i64,
-    to: i64,
-) -> Done<Vec<SampledRun>> {
-    let columns = "run.hostname, run.rolled_10, run.rolled_60, run.rolled_600, run.rolled_3600";
-    let mut sql = match query.pid {
-        None => format!("SELECT run.id, CAST({ALL} AS UNSIGNED), {columns}, NULL FROM run WHERE true"),
-        Some(_) => format!(
-            "SELECT run.id, process.id, {columns}, TIMESTAMPDIFF(SECOND, '1970-01-01', ended_at) FROM process JOIN run ON run.id = run_id \
-             WHERE true"
-        ),
-    };
-    let mut values: Vec<Value> = Vec::new();
-    let mut add = |condition: &str, value: Value| {
-        sql.push_str(" AND ");
-        sql.push_str(condition);
-        values.push(value);
-    };
-    add("sampled_s >= ?", from.into());
-    add("TIMESTAMPDIFF(SECOND, '1970-01-01', began) < ?", to.into());
-    if let Some(host) = &query.host {
-        add("hostname = ?", host.as_str().into());
-    }
-    if let Some(pid) = query.pid {
-        add("pid = ?", pid.0.into());
-        if let Some(started) = query.started_at {
-            add(
-                "TIMESTAMPDIFF(SECOND, '1970-01-01', started_at) = ?",
-                started.0.div_euclid(1_000_000_000).into(),
-            );
-        }
-    }
-    type Found = (u64, u64, String, i64, i64, i64, i64, Option<i64>);
-    let rows: Vec<Found> = connection.exec(sql, values).await?;
-    let sampled = |(run, process, host, a, b, c, d, ended_s)| SampledRun {
-        run,
-        process,
-        host,
-        rolled: [a, b, c, d],
-        ended_s,
-    };
-    Ok(rows.into_iter().map(sampled).collect())
 }

@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row};
 
 use super::link::Link;
-use crate::StoreError;
+use memtap_history::StoreError;
 
 /// The original system's table, with its column names.
 const MEMORY_USAGE: &str = "CREATE TABLE memory_usage (

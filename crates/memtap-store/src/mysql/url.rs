@@ -3,14 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::StoreError;
+use memtap_history::StoreError;
 
 const DEFAULT_PORT: u16 = 3306;
 const ENCODE: &str = "cannot parse the mysql:// URL (in a user or password, write / as %2F, @ as %40, : as %3A, # as %23 and ? as %3F)";
 
 /// URL of a MySQL or MariaDB database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MysqlUrl {
+pub(crate) struct MysqlUrl {
     pub(super) user: String,
     pub(super) password: Option<Secret>,
     pub(super) host: String,
@@ -51,11 +51,9 @@ impl MysqlUrl {
     ///
     /// # Errors
     /// If the host, the user or the database is empty.
-    pub fn of(
-        host: &str,
-        port: Option<u16>,
-        user: &str,
-        password: Option<&str>,
+    pub(crate) fn new(
+        (host, port): (&str, Option<u16>),
+        (user, password): (&str, Option<&str>),
         database: &str,
     ) -> Result<Self, StoreError> {
         if host.is_empty() || user.is_empty() || database.is_empty() {
@@ -92,7 +90,7 @@ impl MysqlUrl {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let database = decoded(path)?;
         let mut parsed =
-            Self::of(host, url.port(), &decoded(url.username())?, password.as_deref(), &database)?;
+            Self::new((host, url.port()), (&decoded(url.username())?, password.as_deref()), &database)?;
         for (key, value) in url.query_pairs() {
             parsed.tls = match (&*key, &*value) {
                 ("tls", "off") => Tls::Off,
@@ -114,8 +112,7 @@ impl MysqlUrl {
 
     /// File with the certificate of the authority that the server's certificate is verified
     /// against.
-    #[must_use]
-    pub fn authority(&self) -> Option<&Path> {
+    pub(super) fn authority(&self) -> Option<&Path> {
         match &self.tls {
             Tls::Verified(Some(authority)) => Some(authority),
             _ => None,
@@ -124,8 +121,7 @@ impl MysqlUrl {
 
     /// Returns a file name for data that belongs to this database: letters, digits, dots and
     /// dashes. It is unique for each database.
-    #[must_use]
-    pub fn slug(&self) -> String {
+    pub(super) fn name_for_files(&self) -> String {
         let text = format!("{}-{}-{}", self.host, self.port, self.database);
         let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
         format!("{}-{:08x}", text.chars().map(safe).collect::<String>(), crc32fast::hash(text.as_bytes()))
@@ -168,7 +164,7 @@ mod tests {
 
     #[test]
     fn slugs_are_file_names_and_differ() {
-        let slug = |url: &str| MysqlUrl::parse(url).unwrap().slug();
+        let slug = |url: &str| MysqlUrl::parse(url).unwrap().name_for_files();
         let one = slug("mysql://a@h/..%2Fx");
         assert!(one.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-'), "{one}");
         assert_ne!(one, slug("mysql://a@h/..%2Dx"));

@@ -12,7 +12,7 @@ use mysql_async::{Conn, Error, params};
 use super::link::is_row_error;
 use super::rows::{COLUMNS, Rows, format_time};
 use super::{processes, samples};
-use crate::{Appended, Delivery, Run};
+use memtap_history::{Appended, Delivery, Run};
 
 type Done<T> = mysql_async::Result<T>;
 

@@ -1,10 +1,10 @@
 //! Deletes rows, a bounded number at a time. Rows that belong together are deleted in one
 //! transaction.
 
+use crate::sqlite::error::Done;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::StoreError;
-use crate::steps::SHORT_LIFE_S;
+use memtap_history::steps::SHORT_LIFE_S;
 
 /// SQL for the number of requests: ids have no gaps. A single aggregate over both ends would read
 /// all rows.
@@ -45,12 +45,8 @@ const AHEAD: i64 = 86_400 * 1_000_000_000;
 /// counts as old only if it precedes all younger ones: an old recording may have been imported, and
 /// deleting it must not delete younger requests. Requests written while the clock was ahead are as
 /// old as the next ones.
-pub(super) fn first_young(
-    connection: &Connection,
-    now: i64,
-    horizon: i64,
-) -> Result<Option<i64>, StoreError> {
-    let first = |sql: &str, values: [i64; 2]| -> Result<Option<i64>, StoreError> {
+pub(super) fn first_young(connection: &Connection, now: i64, horizon: i64) -> Done<Option<i64>> {
+    let first = |sql: &str, values: [i64; 2]| -> Done<Option<i64>> {
         Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
     };
     let young = "SELECT first_id FROM batch WHERE aged_from_ns >= ?1 AND aged_from_ns <= ?2 ORDER BY first_id LIMIT 1";
@@ -64,14 +60,14 @@ pub(super) fn first_young(
 
 /// Returns the time of the first request. Processes that ended before have no requests. Returns the
 /// maximum if there are no requests.
-pub(super) fn first_time(connection: &Connection) -> Result<i64, StoreError> {
+pub(super) fn first_time(connection: &Connection) -> Done<i64> {
     let sql = "SELECT time_ns FROM request ORDER BY id LIMIT 1";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
 }
 
 /// Deletes at most `rows` requests before `end`, oldest first, and the rows that refer to them.
 /// Returns the number of deleted requests.
-pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Result<u64, StoreError> {
+pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Done<u64> {
     let first = "SELECT min(id) FROM request";
     let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
     let Some(first) = first else { return Ok(0) };
@@ -95,10 +91,7 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> R
 }
 
 /// Runs `work` in a transaction, or in the caller's transaction if there is one.
-fn in_transaction<T>(
-    connection: &Connection,
-    work: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+fn in_transaction<T>(connection: &Connection, work: impl FnOnce() -> Done<T>) -> Done<T> {
     if !connection.is_autocommit() {
         return work();
     }
@@ -115,7 +108,7 @@ pub(super) struct Sweep([i64; 3]);
 impl Sweep {
     /// Deletes unused rows (threads, call arguments and names that no request refers to) among the
     /// next rows of each table. After the last row, it starts from the first again.
-    pub(super) fn step(&mut self, connection: &Connection) -> Result<usize, StoreError> {
+    pub(super) fn step(&mut self, connection: &Connection) -> Done<usize> {
         let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
         let nameless = "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)";
         let mut deleted = 0;
@@ -139,11 +132,7 @@ impl Sweep {
 /// whose last time is before `long`. The last time is the end, or, if the end was not observed (for
 /// example because memtap was stopped), the last time seen. A process is deleted in one transaction
 /// with its samples.
-pub(super) fn delete_processes(
-    connection: &Connection,
-    short: i64,
-    long: i64,
-) -> Result<Vec<i64>, StoreError> {
+pub(super) fn delete_processes(connection: &Connection, short: i64, long: i64) -> Done<Vec<i64>> {
     let living = "run CROSS JOIN process INDEXED BY process_living ON run_id = run.id WHERE ended_at_ns IS NULL AND seen_ns < ?1";
     let ended = |index: &str, length: &str| {
         format!("process INDEXED BY {index} WHERE ended_at_ns - started_at_ns {length} AND ended_at_ns < ?1")
@@ -176,7 +165,7 @@ pub(super) fn delete_processes(
 }
 
 /// Deletes OOM kills by age alone: they are few and small.
-pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Result<(), StoreError> {
+pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Done<()> {
     let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
     let transaction = connection.unchecked_transaction()?;
     transaction

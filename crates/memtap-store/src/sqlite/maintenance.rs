@@ -2,18 +2,18 @@
 //! run while memtap writes. The expected tables are not listed here: they are read from an empty
 //! database that this memtap creates.
 
+use crate::sqlite::error::{Done, Error};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_model::WallClock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::reader::SqliteReader;
+use super::read::SqliteReader;
 use super::schema;
-use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
-use crate::{Clock, Reader, StoreError};
+use memtap_history::StoreError;
+use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Table};
 
 /// Time to wait for another program's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,13 +48,13 @@ const RELATIONS: &[(&str, &str)] = &[
 /// A step of a check. It adds its findings.
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
-/// Opens a reader without a writer.
-pub(crate) fn reader(path: &Path, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
+/// Opens a reader. Fails if the history does not exist or its tables are not this version's.
+pub(super) fn reader(path: &Path) -> Done<SqliteReader> {
     reading(path, |_, _| Ok(()))?;
-    Ok(Arc::new(SqliteReader::open(path, clock)?))
+    SqliteReader::open(path)
 }
 
-pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {
+pub(super) fn contents(path: &Path) -> Done<Contents> {
     reading(path, |connection, expected| {
         let bounds = "SELECT min(time_ns), max(time_ns) FROM request";
         let bounds: (Option<i64>, Option<i64>) =
@@ -73,7 +73,7 @@ pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {
 }
 
 /// Checks the pages, the tables, and the references between rows.
-pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
+pub(super) fn check(path: &Path) -> Done<Checked> {
     let done = reading(path, |connection, expected| {
         // The integrity check compares an index with its table row by row.
         connection.pragma_update(None, "cache_size", -CHECK_CACHE_KIB)?;
@@ -93,7 +93,7 @@ pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
     });
     match done {
         // The first page or the file length is damaged.
-        Err(StoreError::Sqlite(error)) if is_damage(&error) => {
+        Err(Error::Sqlite(error)) if is_damage(&error) => {
             Ok(Checked { requests: 0, findings: vec![error.to_string()] })
         }
         done => done,
@@ -101,14 +101,14 @@ pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
 }
 
 /// Rewrites the file without unused pages.
-pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
+pub(super) fn compact(path: &Path) -> Done<Compacted> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let before = bytes_on_disk(path);
     // The lock is taken at the first access and held to the end. It fails while another program has
     // the file open, even if that does not write.
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
-    let alone = |error: StoreError| match error {
-        StoreError::Sqlite(error) if is_busy(&error) => StoreError::InUse { path: path.into() },
+    let alone = |error: Error| match error {
+        Error::Sqlite(error) if is_busy(&error) => StoreError::InUse { path: path.into() }.into(),
         error => error,
     };
     verify(&connection, path, &Expected::new()?).map_err(alone)?;
@@ -137,7 +137,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn new() -> Result<Self, StoreError> {
+    fn new() -> Done<Self> {
         let mut fresh = Connection::open_in_memory()?;
         schema::prepare(&mut fresh, Path::new(":memory:"))?;
         Ok(Self {
@@ -153,10 +153,7 @@ impl Expected {
 }
 
 /// Runs `work` in one read transaction, so that concurrent writes do not matter.
-fn reading<T>(
-    path: &Path,
-    work: impl FnOnce(&Connection, &Expected) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+fn reading<T>(path: &Path, work: impl FnOnce(&Connection, &Expected) -> Done<T>) -> Done<T> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let expected = Expected::new()?;
     connection.execute_batch("BEGIN")?;
@@ -164,9 +161,9 @@ fn reading<T>(
     work(&connection, &expected)
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+fn open(path: &Path, flags: OpenFlags) -> Done<Connection> {
     if !path.is_file() {
-        return Err(StoreError::Missing { path: path.into() });
+        return Err(StoreError::Missing { path: path.into() }.into());
     }
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
@@ -174,8 +171,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
 }
 
 /// Rejects foreign files, and files with another schema version.
-fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Result<(), StoreError> {
-    let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
+fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Done<()> {
+    let foreign = |reason: String| Error::from(StoreError::Foreign { path: path.into(), reason });
     let application =
         pragma(connection, "application_id").map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => foreign(error.to_string()),
@@ -186,9 +183,9 @@ fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Result<(
     }
     let (path, found, known) = (path.into(), pragma(connection, "user_version")?, expected.schema);
     match found.cmp(&known) {
-        std::cmp::Ordering::Less => Err(StoreError::Older { path, found, known }),
+        std::cmp::Ordering::Less => Err(StoreError::Older { path, found, known }.into()),
         std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => Err(StoreError::Newer { path, found, known }),
+        std::cmp::Ordering::Greater => Err(StoreError::Newer { path, found, known }.into()),
     }
 }
 
@@ -202,7 +199,7 @@ fn parts(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     connection.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-fn tables(connection: &Connection, expected: &Expected) -> Result<Vec<Table>, StoreError> {
+fn tables(connection: &Connection, expected: &Expected) -> Done<Vec<Table>> {
     let sizes = "SELECT part.tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema AS part ON part.name = dbstat.name \
         WHERE aggregate = TRUE GROUP BY 1";
     let sizes: HashMap<String, i64> = connection
@@ -276,12 +273,12 @@ fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Checks the space for the copy, and for the log that moves it into the file.
-fn check_free_space(path: &Path, directory: &Path, used: u64) -> Result<(), StoreError> {
+fn check_free_space(path: &Path, directory: &Path, used: u64) -> Done<()> {
     let needed = 2 * used + used / 32 + (1 << 20);
     let unknown = |error: nix::Error| StoreError::Unwritable { path: path.into(), reason: error.to_string() };
     let free = nix::sys::statvfs::statvfs(directory).map_err(unknown)?;
     let free = free.blocks_available().saturating_mul(free.fragment_size());
-    if free < needed { Err(StoreError::NoRoom { path: path.into(), needed, free }) } else { Ok(()) }
+    if free < needed { Err(StoreError::NoRoom { path: path.into(), needed, free }.into()) } else { Ok(()) }
 }
 
 fn bytes_on_disk(path: &Path) -> u64 {
@@ -310,7 +307,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("memtap.db");
         check_free_space(&path, directory.path(), 4096).unwrap();
-        let error = check_free_space(&path, directory.path(), 1 << 60).unwrap_err().to_string();
+        let error = check_free_space(&path, directory.path(), 1 << 60).unwrap_err();
+        let error = StoreError::from(error).to_string();
         assert!(error.contains("memtap.db") && error.contains("Nothing was changed."), "{error}");
         let nowhere = directory.path().join("nowhere");
         assert!(check_free_space(&path, &nowhere, 4096).is_err());

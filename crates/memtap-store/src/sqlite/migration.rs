@@ -3,13 +3,13 @@
 //! All changes of a version are one transaction. If it is interrupted, the history is unchanged,
 //! and the next start begins again.
 
+use crate::sqlite::error::Done;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::deletion::REQUESTS;
-use crate::StoreError;
 
 /// Time between two progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(3);
@@ -29,8 +29,8 @@ pub(super) fn with_log(
     connection: &mut Connection,
     path: &Path,
     version: i64,
-    migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    migrate: impl FnOnce(&Connection) -> Done<()>,
+) -> Done<()> {
     let mebibytes = std::fs::metadata(path).map_or(0, |file| file.len()) >> 20;
     tracing::info!(
         "{}: upgrading {mebibytes} MiB to the current schema. An interruption leaves the file unchanged",
@@ -55,8 +55,8 @@ fn with_progress(
     path: &Path,
     version: i64,
     mut report: impl FnMut(u64) + Send + 'static,
-    migrate: impl FnOnce(&Connection) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    migrate: impl FnOnce(&Connection) -> Done<()>,
+) -> Done<()> {
     let all = steps(connection, version)?.max(1);
     let mut done = 0;
     let on_steps = move || {
@@ -74,7 +74,7 @@ fn with_progress(
 }
 
 /// Estimated number of steps.
-fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
+fn steps(connection: &Connection, version: i64) -> Done<u64> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     let processes = count("SELECT count(*) FROM process")? * STEPS_OF_A_PROCESS;
     if version > 2 {
@@ -86,7 +86,7 @@ fn steps(connection: &Connection, version: i64) -> Result<u64, StoreError> {
 }
 
 /// Sets the directory for temporary files. `None` selects SQLite's default.
-fn set_temp_directory(connection: &Connection, folder: Option<&str>) -> Result<(), StoreError> {
+fn set_temp_directory(connection: &Connection, folder: Option<&str>) -> Done<()> {
     connection.execute_batch("PRAGMA temp_store = FILE")?;
     Ok(connection.pragma_update(None, "temp_store_directory", folder.unwrap_or_default())?)
 }

@@ -1,5 +1,6 @@
 //! Writes process rows, their accounts and samples, and OOM kills.
 
+use crate::sqlite::error::Done;
 use std::sync::Arc;
 
 use memtap_ledger::{Moment, OomReport, ProcessSummary};
@@ -8,7 +9,6 @@ use rusqlite::{Transaction, params};
 
 use super::samples;
 use super::writer::Writer;
-use crate::StoreError;
 
 const UPDATE: &str = "UPDATE process SET name = ?2, command = ?3, user = ?4, parent_pid = ?5, ended_at_ns = ?6, \
     started_at_ns = ?7, seen_ns = max(seen_ns, ?8), virtual_bytes = ?9, resident_bytes = ?10, swap_bytes = ?11, \
@@ -34,7 +34,7 @@ impl Writer {
         summary: &ProcessSummary,
         tick: Option<WallClock>,
         at_s: Option<i64>,
-    ) -> Result<(), StoreError> {
+    ) -> Done<()> {
         let name = summary.name.to_text();
         let id = self.ids.row(transaction, summary.process, &name, tick.unwrap_or_default())?;
         if let Some(at_s) = at_s {
@@ -79,7 +79,7 @@ impl Writer {
         id: i64,
         summary: &ProcessSummary,
         at_s: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Done<()> {
         let ended = summary.ended_at.is_some();
         if !ended && self.calls_written.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
             return Ok(());
@@ -92,11 +92,7 @@ impl Writer {
         calls(transaction, id, summary)
     }
 
-    pub(super) fn oom_kill(
-        &mut self,
-        transaction: &Transaction<'_>,
-        report: &OomReport,
-    ) -> Result<(), StoreError> {
+    pub(super) fn oom_kill(&mut self, transaction: &Transaction<'_>, report: &OomReport) -> Done<()> {
         let kill = &report.kill;
         // The victim may have ended in this tick.
         let row = |victim: &Arc<ProcessSummary>| {
@@ -121,7 +117,7 @@ impl Writer {
     }
 }
 
-fn oom_before(transaction: &Transaction<'_>, id: i64, moment: &Moment) -> Result<(), StoreError> {
+fn oom_before(transaction: &Transaction<'_>, id: i64, moment: &Moment) -> Done<()> {
     let mut insert = transaction.prepare_cached(INSERT_OOM_BEFORE)?;
     for summary in &moment.largest {
         insert.execute(params![
@@ -137,7 +133,7 @@ fn oom_before(transaction: &Transaction<'_>, id: i64, moment: &Moment) -> Result
     Ok(())
 }
 
-fn books(transaction: &Transaction<'_>, id: i64, summary: &ProcessSummary) -> Result<(), StoreError> {
+fn books(transaction: &Transaction<'_>, id: i64, summary: &ProcessSummary) -> Done<()> {
     let books = &summary.books;
     transaction.prepare_cached(UPDATE_BOOKS)?.execute(params![
         id,
@@ -158,7 +154,7 @@ fn books(transaction: &Transaction<'_>, id: i64, summary: &ProcessSummary) -> Re
     Ok(())
 }
 
-fn calls(transaction: &Transaction<'_>, id: i64, summary: &ProcessSummary) -> Result<(), StoreError> {
+fn calls(transaction: &Transaction<'_>, id: i64, summary: &ProcessSummary) -> Done<()> {
     let mut insert = transaction.prepare_cached(INSERT_CALL)?;
     for (index, call) in summary.books.calls.iter().enumerate().filter(|(_, call)| call.count > 0) {
         let (count, bytes) = (call.count.cast_signed(), call.requested_bytes.cast_signed());

@@ -1,6 +1,7 @@
 //! Deletes requests, samples and processes that exceed the age or size limit, a bounded number at a
 //! time.
 
+use crate::sqlite::error::Done;
 use std::time::{Duration, Instant};
 
 use memtap_model::WallClock;
@@ -11,7 +12,7 @@ use super::deletion::{
 };
 use super::samples;
 use super::space::{Bounds, give_back, used_bytes};
-use crate::{Settings, StoreError};
+use memtap_history::Settings;
 
 /// Time limit for deleting requests in one step: new data waits meanwhile.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -57,11 +58,7 @@ impl Retention {
 
     /// Deletes old requests to make room for `requests` new ones, so that the file stays within its
     /// limit. Deletes at most about twice as many, which also shrinks a history that is too large.
-    pub(super) fn make_room(
-        &mut self,
-        connection: &Connection,
-        requests: usize,
-    ) -> Result<Deletions, StoreError> {
+    pub(super) fn make_room(&mut self, connection: &Connection, requests: usize) -> Done<Deletions> {
         let requests = i64::try_from(requests).unwrap_or(i64::MAX);
         let needed = requests.saturating_mul(REQUEST_BYTES);
         let mut deletions = Deletions::default();
@@ -77,12 +74,7 @@ impl Retention {
 
     /// Runs one step: deletes until nothing exceeds a limit or the time is up. `run` is the run
     /// that is being written.
-    pub(super) fn step(
-        &mut self,
-        connection: &Connection,
-        now: WallClock,
-        run: i64,
-    ) -> Result<Deletions, StoreError> {
+    pub(super) fn step(&mut self, connection: &Connection, now: WallClock, run: i64) -> Done<Deletions> {
         let begin = Instant::now();
         let horizon = now.0.saturating_sub(self.max_age_ns);
         let mut deletions = Deletions::default();
@@ -109,7 +101,7 @@ impl Retention {
         connection: &Connection,
         [now, horizon]: [i64; 2],
         deletions: &mut Deletions,
-    ) -> Result<bool, StoreError> {
+    ) -> Done<bool> {
         let is_much = used_bytes(connection)? > self.bounds.data;
         if is_much || self.is_pressed {
             self.is_pressed = self.delete_unused(connection, deletions)?;
@@ -126,11 +118,7 @@ impl Retention {
         Ok(deleted > 0)
     }
 
-    fn delete_unused(
-        &mut self,
-        connection: &Connection,
-        deletions: &mut Deletions,
-    ) -> Result<bool, StoreError> {
+    fn delete_unused(&mut self, connection: &Connection, deletions: &mut Deletions) -> Done<bool> {
         let shared = self.sweep.step(connection)?;
         let lives = delete_processes(connection, first_time(connection)?, i64::MIN)?;
         let some = shared > 0 || !lives.is_empty();
@@ -142,7 +130,7 @@ impl Retention {
     /// Deletes requests until they use half of the limit, then samples of individual processes.
     /// Once those are at their minimum, deletes requests again. Returns whether there was anything
     /// to delete.
-    fn delete_oldest(&self, connection: &Connection, deletions: &mut Deletions) -> Result<bool, StoreError> {
+    fn delete_oldest(&self, connection: &Connection, deletions: &mut Deletions) -> Done<bool> {
         let few = request_bytes(connection)? < self.bounds.data / 2;
         if few && samples::delete_oldest(connection)? > 0 {
             deletions.samples = true;
@@ -154,7 +142,7 @@ impl Retention {
     }
 }
 
-fn request_bytes(connection: &Connection) -> Result<i64, StoreError> {
+fn request_bytes(connection: &Connection) -> Done<i64> {
     let rows = connection.prepare_cached(REQUESTS)?.query_row([], |row| row.get::<_, i64>(0))?;
     Ok(rows.saturating_mul(REQUEST_BYTES))
 }

@@ -1,10 +1,9 @@
 //! Inserts requests, several per statement: executing a statement costs about as much as inserting
 //! a row.
 
+use crate::sqlite::error::Done;
 use memtap_ledger::BookedRequest;
 use rusqlite::{CachedStatement, Transaction};
-
-use crate::StoreError;
 
 /// Rows per statement.
 const ROWS_PER_INSERT: usize = 64;
@@ -24,7 +23,7 @@ pub(super) struct Rows<'t> {
 
 impl<'t> Rows<'t> {
     /// Starts with the id `first_id`, which must be larger than all existing ids.
-    pub(super) fn from(first_id: i64, transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+    pub(super) fn from(first_id: i64, transaction: &'t Transaction<'_>) -> Done<Self> {
         let insert = |columns: &str, values: &str| {
             let columns =
                 format!("{columns}time_ns, who_id, what_id, size, address, delta_bytes, virtual_bytes");
@@ -40,7 +39,7 @@ impl<'t> Rows<'t> {
         })
     }
 
-    pub(super) fn push(&mut self, [who, what]: [i64; 2], booked: &BookedRequest) -> Result<(), StoreError> {
+    pub(super) fn push(&mut self, [who, what]: [i64; 2], booked: &BookedRequest) -> Done<()> {
         let request = &booked.request;
         let row = [
             request.time.0,
@@ -64,12 +63,12 @@ impl<'t> Rows<'t> {
     }
 
     /// Inserts the remaining rows.
-    pub(super) fn finish(mut self) -> Result<(), StoreError> {
+    pub(super) fn finish(mut self) -> Done<()> {
         self.waiting.iter().try_for_each(|row| insert(&mut self.one, std::slice::from_ref(row)))
     }
 }
 
-fn insert(statement: &mut CachedStatement<'_>, rows: &[[i64; COLUMNS]]) -> Result<(), StoreError> {
+fn insert(statement: &mut CachedStatement<'_>, rows: &[[i64; COLUMNS]]) -> Done<()> {
     for (value, place) in rows.as_flattened().iter().zip(1..) {
         statement.raw_bind_parameter(place, value)?;
     }

@@ -1,6 +1,7 @@
 //! Samples of usage, of the machine and of its calls: written once a second, rolled up into longer
 //! steps, and deleted by age.
 
+use crate::sqlite::error::Done;
 use std::sync::LazyLock;
 
 use memtap_ledger::ProcessSummary;
@@ -8,12 +9,13 @@ use memtap_model::{CALLS, Call, CallTotals};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
-use crate::steps::{Counters, FAULTS, KEPT, Reading, STEPS};
 use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
-use crate::{AllProcesses, StoreError, machine};
+use memtap_history::rows::ALL_PROCESSES;
+use memtap_history::steps::{Counters, FAULTS, KEPT, STEPS, TickSample};
+use memtap_history::{AllProcesses, machine_sizes};
 
-/// Process id for the sum over all processes of a run.
-pub(super) const ALL: i64 = 0;
+/// Process id of the samples that sum all processes.
+const ALL: i64 = ALL_PROCESSES.cast_signed();
 
 /// Maximum number of rows deleted at once.
 const ROWS_AT_ONCE: i64 = 5_000;
@@ -42,8 +44,8 @@ pub(super) fn process(
     transaction: &Transaction<'_>,
     [run, at_s, process]: [i64; 3],
     summary: &ProcessSummary,
-) -> Result<(), StoreError> {
-    let reading = Reading::from(summary);
+) -> Done<()> {
+    let sample = TickSample::from(summary);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, started_at_ns, \
         (SELECT began_ns FROM run WHERE run.id = run_id) FROM process WHERE id = ?1";
     let (mut before, started_at, began): (Counters, i64, i64) = transaction
@@ -51,44 +53,34 @@ pub(super) fn process(
         .query_row([process], |row| Ok((counters(row)?, row.get(7)?, row.get(8)?)))?;
     // For a process older than the run, page faults before the run do not count in the first step.
     if started_at == 0 && summary.started_at.0 < began {
-        before[FAULTS].copy_from_slice(&reading.counters[FAULTS]);
+        before[FAULTS].copy_from_slice(&sample.counters[FAULTS]);
     }
-    usage(transaction, [run, at_s, process], &reading, before)
+    usage(transaction, [run, at_s, process], &sample, before)
 }
 
 /// Writes the samples of all processes of the run together, of the machine, and of the calls.
-pub(super) fn all(
-    transaction: &Transaction<'_>,
-    run: i64,
-    at_s: i64,
-    all: &AllProcesses,
-) -> Result<(), StoreError> {
-    let reading = Reading::from(all);
+pub(super) fn all(transaction: &Transaction<'_>, run: i64, at_s: i64, all: &AllProcesses) -> Done<()> {
+    let sample = TickSample::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
     let before = transaction.prepare_cached(known)?.query_row([run], counters)?;
-    usage(transaction, [run, at_s, ALL], &reading, before)?;
+    usage(transaction, [run, at_s, ALL], &sample, before)?;
     let sql = "UPDATE run SET requests = ?2, refused = ?3, requested_bytes = ?4, granted_bytes = ?5, released_bytes = ?6, \
         minor_faults = ?7, major_faults = ?8 WHERE id = ?1";
-    let values = params_from_iter(std::iter::once(run).chain(reading.counters.map(u64::cast_signed)));
+    let values = params_from_iter(std::iter::once(run).chain(sample.counters.map(u64::cast_signed)));
     transaction.prepare_cached(sql)?.execute(values)?;
-    if machine::is_known(all) {
+    if all.has_machine() {
         machine_and_calls(transaction, run, at_s, all)?;
     }
     Ok(())
 }
 
-fn machine_and_calls(
-    transaction: &Transaction<'_>,
-    run: i64,
-    at_s: i64,
-    all: &AllProcesses,
-) -> Result<(), StoreError> {
+fn machine_and_calls(transaction: &Transaction<'_>, run: i64, at_s: i64, all: &AllProcesses) -> Done<()> {
     let mut lost = transaction.prepare_cached("SELECT lost FROM run WHERE id = ?1")?;
     let lost: i64 = lost.query_row([run], |row| row.get(0))?;
     let pressure = all.host.pressure;
     let pressure =
         [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
-    let sizes = machine::sizes(&all.host).map(|size| Value::Integer(size.cast_signed()));
+    let sizes = machine_sizes(&all.host).map(|size| Value::Integer(size.cast_signed()));
     let tail = [all.host.available_bytes, all.lost.saturating_sub(lost.cast_unsigned())];
     let values = sizes.into_iter().chain(pressure.map(Value::from));
     insert(
@@ -126,11 +118,7 @@ fn machine_and_calls(
     Ok(())
 }
 
-/// Reads the call totals that were last stored for a run.
-fn last_call_totals(
-    transaction: &Transaction<'_>,
-    run: i64,
-) -> Result<[CallTotals; Call::COUNT], StoreError> {
+fn last_call_totals(transaction: &Transaction<'_>, run: i64) -> Done<[CallTotals; Call::COUNT]> {
     let mut calls = [CallTotals::default(); Call::COUNT];
     let sql = "SELECT call_id, count, requested_bytes, refused FROM run_call WHERE run_id = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -161,10 +149,10 @@ fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
 fn usage(
     transaction: &Transaction<'_>,
     [run, at_s, process]: [i64; 3],
-    reading: &Reading,
+    sample: &TickSample,
     before: Counters,
-) -> Result<(), StoreError> {
-    let numbers = reading.sizes.into_iter().chain(reading.since(before));
+) -> Done<()> {
+    let numbers = sample.sizes.into_iter().chain(sample.since(before));
     insert(
         transaction,
         &INSERT_USAGE,
@@ -179,7 +167,7 @@ fn insert(
     sql: &str,
     key: &[i64],
     columns: impl IntoIterator<Item = Value>,
-) -> Result<(), StoreError> {
+) -> Done<()> {
     let values = key.iter().map(|part| Value::Integer(*part)).chain(columns);
     transaction.prepare_cached(sql)?.execute(params_from_iter(values))?;
     Ok(())
@@ -187,7 +175,7 @@ fn insert(
 
 /// Returns the second of a sample, but not one before the run's last sample: steps that have been
 /// rolled up must not change. If the clock is set back by more than a second, another run begins.
-pub(super) fn second(transaction: &Transaction<'_>, run: i64, tick_ns: i64) -> Result<i64, StoreError> {
+pub(super) fn second(transaction: &Transaction<'_>, run: i64, tick_ns: i64) -> Done<i64> {
     let sql = "UPDATE run SET sampled_s = max(sampled_s, ?2) WHERE id = ?1 RETURNING sampled_s";
     let at_s = tick_ns.div_euclid(1_000_000_000);
     Ok(transaction.prepare_cached(sql)?.query_row([run, at_s], |row| row.get(0))?)
@@ -195,12 +183,7 @@ pub(super) fn second(transaction: &Transaction<'_>, run: i64, tick_ns: i64) -> R
 
 /// Rolls up and deletes a bounded number of samples. Returns whether there was anything to do.
 /// `current` is the run that is being written.
-pub(super) fn keep(
-    connection: &Connection,
-    current: i64,
-    now_s: i64,
-    max_age_s: i64,
-) -> Result<bool, StoreError> {
+pub(super) fn keep(connection: &Connection, current: i64, now_s: i64, max_age_s: i64) -> Done<bool> {
     let unfinished = "SELECT id, sampled_s FROM run WHERE sampled_s > 0 AND (id = ?1 OR rolled_3600 <= sampled_s) LIMIT 20";
     let runs = connection
         .prepare_cached(unfinished)?
@@ -229,7 +212,7 @@ fn delete_old(
     table: &Samples,
     index: usize,
     [step, now_s, age]: [i64; 3],
-) -> Result<bool, StoreError> {
+) -> Done<bool> {
     let before = "max(?2, sampled_s) - ?3";
     let safe =
         STEPS.get(index + 1).map_or(before.to_owned(), |longer| format!("min({before}, rolled_{longer})"));
@@ -243,7 +226,7 @@ fn delete_old(
 
 /// Deletes the oldest samples of individual processes, shortest steps first, because the history is
 /// too large. Samples that are not rolled up yet are kept.
-pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError> {
+pub(super) fn delete_oldest(connection: &Connection) -> Done<usize> {
     let runs = "SELECT id FROM run WHERE sampled_s > 0 ORDER BY began_ns";
     let runs =
         connection.prepare_cached(runs)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
@@ -270,7 +253,7 @@ pub(super) fn delete_oldest(connection: &Connection) -> Result<usize, StoreError
 /// Rolls up new samples of one step length into the next longer one. For a run that has ended,
 /// `end` is its last second and everything is rolled up. For a running one, only complete steps
 /// are rolled up.
-fn roll_up(connection: &Connection, run: i64, index: usize, end: Option<i64>) -> Result<bool, StoreError> {
+fn roll_up(connection: &Connection, run: i64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     // End of the complete samples, exclusive: for the shortest length, the last second; for others,
     // the end of what was rolled up.

@@ -5,13 +5,14 @@
 //! bits and read back unchanged. The view `memory_usage` shows such a length as the largest
 //! integer.
 
+use crate::sqlite::error::{Done, Error};
 use std::path::Path;
 
 use memtap_model::CALLS;
 use rusqlite::{Connection, params};
 
 use super::migration;
-use crate::StoreError;
+use memtap_history::StoreError;
 
 /// "mtap". Identifies the file as memtap's, also for `file`.
 pub(super) const APPLICATION: i64 = 0x6d74_6170;
@@ -384,11 +385,11 @@ pub(super) const MIGRATIONS: &[&str] = &["
 "];
 
 /// Creates or migrates the tables, and configures the connection for writing.
-pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Done<()> {
     let version = version(connection, path)?;
     let known = MIGRATIONS.len() as i64;
     if version > known {
-        return Err(StoreError::Newer { path: path.into(), found: version, known });
+        return Err(StoreError::Newer { path: path.into(), found: version, known }.into());
     }
     connection.execute_batch(
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
@@ -410,7 +411,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 
 /// Runs the migrations. The header is set in the same transaction as the tables, so an interruption
 /// leaves neither.
-pub(super) fn migrate(connection: &Connection, version: i64) -> Result<(), StoreError> {
+pub(super) fn migrate(connection: &Connection, version: i64) -> Done<()> {
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {};", index + 1);
         let done = connection.execute_batch(&format!("BEGIN IMMEDIATE;{migration}{mark}COMMIT;"));
@@ -423,8 +424,8 @@ pub(super) fn migrate(connection: &Connection, version: i64) -> Result<(), Store
 }
 
 /// Returns the schema version of a memtap database, or 0 if the database is empty.
-fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
-    let foreign = |reason: String| StoreError::Foreign { path: path.into(), reason };
+fn version(connection: &Connection, path: &Path) -> Done<i64> {
+    let foreign = |reason: String| Error::from(StoreError::Foreign { path: path.into(), reason });
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {

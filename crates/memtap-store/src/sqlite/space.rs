@@ -1,12 +1,13 @@
 //! Disk space of the history and its log (SQLite's write-ahead log): how the size limit is divided
 //! between them, and how they shrink.
 
+use crate::sqlite::error::Done;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::StoreError;
+use memtap_history::StoreError;
 
 /// Time to wait for another program's lock, the same as in `schema::prepare`.
 const BUSY: Duration = Duration::from_secs(2);
@@ -62,7 +63,7 @@ impl Log {
 
     /// Moves a large log into the file and truncates it. Fails if a reader prevents this and the
     /// log is over its hard limit; then nothing may be written.
-    pub(super) fn shorten(&self, connection: &Connection) -> Result<(), StoreError> {
+    pub(super) fn shorten(&self, connection: &Connection) -> Done<()> {
         if self.bytes() <= self.bounds.log {
             return Ok(());
         }
@@ -74,24 +75,24 @@ impl Log {
         if bytes <= self.bounds.log_max {
             return Ok(());
         }
-        Err(StoreError::LogIsRead { path: self.database.clone(), mebibytes: bytes / MIB })
+        Err(StoreError::LogIsRead { path: self.database.clone(), mebibytes: bytes / MIB }.into())
     }
 }
 
 /// Size of the used pages, bytes.
-pub(super) fn used_bytes(connection: &Connection) -> Result<i64, StoreError> {
+pub(super) fn used_bytes(connection: &Connection) -> Done<i64> {
     let [pages, free, size] = pages(connection)?;
     Ok((pages - free) * size)
 }
 
-fn pages(connection: &Connection) -> Result<[i64; 3], StoreError> {
+fn pages(connection: &Connection) -> Done<[i64; 3]> {
     let sql = "SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
     let mut statement = connection.prepare_cached(sql)?;
     Ok(statement.query_row([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?)
 }
 
 /// Returns free pages to the file system if there are many, or if the file is too large.
-pub(super) fn give_back(connection: &Connection, bounds: Bounds) -> Result<(), StoreError> {
+pub(super) fn give_back(connection: &Connection, bounds: Bounds) -> Done<()> {
     let [pages, free, size] = pages(connection)?;
     let most = (pages / SPARE).min((bounds.data / size - (pages - free)).max(0));
     let count = (free - most).min(PAGES_AT_ONCE);

@@ -1,5 +1,6 @@
 //! Writes deliveries, one transaction each.
 
+use crate::sqlite::error::Done;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -11,7 +12,7 @@ use super::deletion::{Deletions, REQUESTS};
 use super::retention::Retention;
 use super::rows::Rows;
 use super::samples;
-use crate::{Appended, Delivery, Run, StoreError};
+use memtap_history::{Appended, Delivery, Run};
 
 const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request), 0), \
     coalesce((SELECT max(first_id) FROM batch), 0))";
@@ -70,7 +71,7 @@ impl CachedRow {
 }
 
 impl Writer {
-    pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
+    pub(super) fn open(connection: &Connection) -> Done<Self> {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok(Self {
             // The last batch row stays when all requests are deleted, so no id is used twice.
@@ -113,7 +114,7 @@ impl Writer {
         connection: &mut Connection,
         delivery: Delivery<'_>,
         retention: &mut Retention,
-    ) -> Result<Appended, StoreError> {
+    ) -> Done<Appended> {
         let before = (self.next_request, self.rows);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = self.deliver(&transaction, delivery, retention).and_then(|()| Ok(transaction.commit()?));
@@ -130,7 +131,7 @@ impl Writer {
         transaction: &Transaction<'_>,
         delivery: Delivery<'_>,
         retention: &mut Retention,
-    ) -> Result<(), StoreError> {
+    ) -> Done<()> {
         let run = delivery.run.id.cast_signed();
         if self.ids.run != run {
             self.ids = Ids { run, ..Ids::default() };
@@ -143,7 +144,7 @@ impl Writer {
         self.write(transaction, delivery)
     }
 
-    fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+    fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Done<()> {
         let batches = delivery.batches;
         // Another program (an import, a second memtap) may have written or deleted rows.
         let version = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
@@ -194,7 +195,7 @@ impl Writer {
     }
 
     /// Records which times the requests of this transaction have.
-    fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+    fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Done<()> {
         let batches = delivery.batches;
         let times = batches.iter().flat_map(|batch| &batch.requests).map(|booked| booked.request.time.0);
         let bounds = times.fold(None, |bounds: Option<(i64, i64)>, time| {
@@ -216,11 +217,7 @@ impl Writer {
 
 impl Ids {
     /// Returns the ids of a request's rows in who and what.
-    fn who_and_what(
-        &mut self,
-        transaction: &Transaction<'_>,
-        booked: &BookedRequest,
-    ) -> Result<(i64, i64), StoreError> {
+    fn who_and_what(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Done<(i64, i64)> {
         let request = &booked.request;
         let who = (booked.process, request.name, request.tid);
         let errno = match request.outcome {
@@ -233,7 +230,7 @@ impl Ids {
 
     /// Stores the last request that uses each row of who and what. Once all requests up to it are
     /// deleted, the row may be deleted.
-    fn store_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Result<(), StoreError> {
+    fn store_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Done<()> {
         for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
             let mut update =
                 transaction.prepare_cached(&format!("UPDATE {table} SET last_id = ?2 WHERE id = ?1"))?;
@@ -245,12 +242,7 @@ impl Ids {
         Ok(())
     }
 
-    fn who(
-        &mut self,
-        transaction: &Transaction<'_>,
-        who: Who,
-        booked: &BookedRequest,
-    ) -> Result<i64, StoreError> {
+    fn who(&mut self, transaction: &Transaction<'_>, who: Who, booked: &BookedRequest) -> Done<i64> {
         if let Some(known) = self.who.get_mut(&who) {
             return Ok(known.mark_used(self.transaction, &mut self.used[0]));
         }
@@ -265,7 +257,7 @@ impl Ids {
         Ok(id)
     }
 
-    fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Result<i64, StoreError> {
+    fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Done<i64> {
         if let Some(known) = self.what.get_mut(&what) {
             return Ok(known.mark_used(self.transaction, &mut self.used[1]));
         }
@@ -293,7 +285,7 @@ impl Ids {
         Ok(id)
     }
 
-    fn process(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Result<i64, StoreError> {
+    fn process(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Done<i64> {
         match self.processes.get(&booked.process) {
             Some(id) => Ok(*id),
             None => {
@@ -310,7 +302,7 @@ impl Ids {
         process: ProcessId,
         name: &str,
         seen: WallClock,
-    ) -> Result<i64, StoreError> {
+    ) -> Done<i64> {
         if let Some(id) = self.processes.get(&process) {
             return Ok(*id);
         }
@@ -333,7 +325,7 @@ impl Ids {
     }
 
     /// Returns the row id of a process or file name.
-    fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Result<i64, StoreError> {
+    fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Done<i64> {
         if let Some(id) = self.names.get(name) {
             return Ok(*id);
         }
@@ -362,7 +354,7 @@ impl Ids {
 }
 
 /// Records the delivery as written. Returns `false` if it already was.
-fn begin_delivery(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Result<bool, StoreError> {
+fn begin_delivery(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Done<bool> {
     let (id, sequence) = (run.id.cast_signed(), sequence.cast_signed());
     let last: Option<i64> = transaction
         .prepare_cached("SELECT last_sequence FROM run WHERE id = ?1")?

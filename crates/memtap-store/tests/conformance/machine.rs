@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use memtap_history::{Batch, Delivery, HostRun, MachinePoint, Range, Settings, Store};
 use memtap_model::{Call, CallTotals, HostReading, Pressure, WallClock};
-use memtap_store::{Batch, Delivery, HostRun, MachinePoint, Range, Settings, Store};
 
 use super::support::{SECOND, host, run, tick};
 use super::{Factory, hours_ago};
@@ -258,11 +258,11 @@ pub(crate) fn runs_are_returned_with_their_totals(open: Factory, folder: &Path) 
     let at = |second: i64| WallClock((begin + second) * SECOND);
     // The last run overlaps with the one before, but on another machine.
     for (name, began, ticks) in [("vm", 0, 100..160), ("vm", 300, 301..340), ("other", 310, 320..400)] {
-        let run = memtap_store::Run { began: at(began), ..run(name) };
+        let run = memtap_history::Run { began: at(began), ..run(name) };
         let batches: Vec<Batch> = ticks.map(|second| tick(7, at(second), second.unsigned_abs())).collect();
         store.store.append(Delivery { run: &run, sequence: 1, batches: &batches }).unwrap();
     }
-    let imported = memtap_store::Run { began: at(50), boot_id: String::new(), ..run("vm") };
+    let imported = memtap_history::Run { began: at(50), boot_id: String::new(), ..run("vm") };
     store.store.append(Delivery { run: &imported, sequence: 1, batches: &[Batch::default()] }).unwrap();
 
     let all = |host: Option<&str>, [from, to]: [i64; 2], limit| {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use memtap_store::Settings;
+use memtap_history::Settings;
 
 use super::mariadb::server;
 use super::{Written, run};
@@ -34,5 +34,5 @@ pub(crate) fn mariadb(folder: &Path, settings: &Settings) -> Written {
         std::fs::write(&name, server().database()).unwrap();
     }
     let url = server().url(&std::fs::read_to_string(name).unwrap());
-    Written::new(memtap_store::open(&url, settings).unwrap().unwrap(), run("vm"))
+    Written::new(url.open(settings).unwrap().unwrap(), run("vm"))
 }

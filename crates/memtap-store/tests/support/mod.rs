@@ -9,12 +9,13 @@ pub(crate) mod mariadb;
 use std::path::Path;
 use std::sync::Arc;
 
+use memtap_history::{AllProcesses, Appended, Batch, Delivery, Run, Settings, Store};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{
     Call, CallTotals, Comm, Faults, HostReading, MemoryRequest, Outcome, Pressure, ProcessId, Resident,
     StartTime, SwapReading, Tgid, Tid, WallClock,
 };
-use memtap_store::{AllProcesses, Appended, Batch, Delivery, Run, Settings, Store, StoreUrl, open};
+use memtap_store::StoreUrl;
 
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
@@ -22,7 +23,7 @@ pub(crate) const SECOND: i64 = 1_000_000_000;
 
 /// Opens the SQLite store in `folder`, with a new run.
 pub(crate) fn store(folder: &Path, settings: &Settings) -> Written {
-    let store = open(&StoreUrl::Sqlite(folder.join("memtap.db")), settings).unwrap().unwrap();
+    let store = StoreUrl::sqlite(folder.join("memtap.db")).open(settings).unwrap().unwrap();
     Written::new(store, run("vm"))
 }
 
@@ -50,7 +51,7 @@ impl Written {
         Self { store, run, sequence: 0 }
     }
 
-    pub(crate) fn append(&mut self, batches: &[Batch]) -> Result<Appended, memtap_store::StoreError> {
+    pub(crate) fn append(&mut self, batches: &[Batch]) -> Result<Appended, memtap_history::StoreError> {
         let delivery = Delivery { run: &self.run, sequence: self.sequence + 1, batches };
         let done = self.store.append(delivery)?;
         self.sequence += 1;

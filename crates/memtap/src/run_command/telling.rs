@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 use memtap_capture::Ending;
+use memtap_history::StoredRequest;
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{CALLS, Outcome, to_text};
 use memtap_report::report::{At, Audience, Run, RunProcess, RunRequest, Screen, Span};
 use memtap_server::{Process, Request};
-use memtap_store::StoredRequest;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 

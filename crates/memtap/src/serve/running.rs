@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use memtap_capture::ReaderHandle;
+use memtap_history::Status;
 use memtap_ledger::LiveView;
 use memtap_server::ServerError;
-use memtap_store::Status;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -28,7 +28,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(600);
 pub(super) struct Running {
     pub(super) reader: ReaderHandle,
     pub(super) ledger: JoinHandle<()>,
-    pub(super) store: Option<Arc<memtap_store::Handle>>,
+    pub(super) store: Option<Arc<memtap_history::Handle>>,
     pub(super) server: JoinHandle<Result<(), ServerError>>,
     pub(super) stop_server: oneshot::Sender<()>,
     /// Keeps the last view of a recording when no more come; `None` for other sources.

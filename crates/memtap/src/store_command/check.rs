@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use anyhow::bail;
-use memtap_store::{StoreUrl, maintenance};
+use memtap_store::StoreUrl;
 
 use super::{name, print, printable, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let checked = while_waiting("checking pages and rows", |tell| maintenance::check(url, tell))?;
+    let checked = while_waiting("checking pages and rows", |tell| url.check(tell))?;
     if checked.findings.is_empty() {
         let (name, requests) = (name(url), checked.requests);
         return print(&format!(
@@ -20,13 +20,10 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
         writeln!(text, "{}", printable(finding))?;
     }
     print(&text)?;
-    let fix = match url {
-        StoreUrl::Mysql(_) => {
-            "Save what can still be read with memtap store export. Check the server's log and its backups"
-        }
-        _ => {
-            "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
-        }
+    let fix = if url.file().is_some() {
+        "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
+    } else {
+        "Save what can still be read with memtap store export. Check the server's log and its backups"
     };
     bail!("{} is damaged. {fix}", name(url))
 }

@@ -1,12 +1,12 @@
 //! `memtap store compact`: a history without the room that holds nothing.
 
 use indicatif::HumanBytes;
-use memtap_store::{StoreUrl, maintenance};
+use memtap_store::StoreUrl;
 
 use super::{name, print, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let compacted = while_waiting("rewriting the database", |tell| maintenance::compact(url, tell))?;
+    let compacted = while_waiting("rewriting the database", |tell| url.compact(tell))?;
     let (before, after) = (HumanBytes(compacted.before), HumanBytes(compacted.after));
     print(&format!("{}: {before} before, {after} now\n", name(url)))
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use memtap_history::{Clock, Reader, RequestQuery};
 use memtap_model::{Tgid, WallClock};
 use memtap_server::Request;
-use memtap_store::{Clock, Reader, RequestQuery};
 
 use super::parquet::Parquet;
 use crate::cli::{ExportArguments, ExportFormat};
@@ -20,7 +20,7 @@ const PAGE: usize = 10_000;
 
 pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     let url = super::url(&arguments.which, file)?;
-    let reader = memtap_store::open_reader(&url, Clock::Machine)?.context("there is no history")?;
+    let reader = url.open_reader(Clock::Machine)?.context("there is no history")?;
     let query = query(arguments);
     match &arguments.output {
         None if arguments.format == ExportFormat::Parquet && io::stdout().is_terminal() => {

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
+use memtap_history::maintenance::Contents;
 use memtap_model::WallClock;
 use memtap_store::StoreUrl;
-use memtap_store::maintenance::{self, Contents};
 
 use super::{print, printable, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let contents = while_waiting("counting rows and pages", |_| maintenance::contents(url))?;
+    let contents = while_waiting("counting rows and pages", |_| url.contents())?;
     print(&text(url, &contents)?)
 }
 

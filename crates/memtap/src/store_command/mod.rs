@@ -9,7 +9,7 @@ mod parquet;
 use std::io::{ErrorKind, Write as _};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::ensure;
 use indicatif::ProgressBar;
 use memtap_store::StoreUrl;
 
@@ -28,18 +28,14 @@ pub(crate) fn run(command: &StoreCommand, file: &SettingsFile) -> anyhow::Result
 
 /// Of a history that is there.
 fn url(which: &WhichStore, file: &SettingsFile) -> anyhow::Result<StoreUrl> {
-    match config::store(which.store.as_ref(), file)? {
-        StoreUrl::None => bail!("--store none keeps no history. Name the history with --store"),
-        url => Ok(url),
-    }
+    let url = config::store(which.store.as_ref(), file)?;
+    ensure!(!url.is_none(), "--store none keeps no history. Name the history with --store");
+    Ok(url)
 }
 
 /// A history as it is told of: a file by its path.
 fn name(url: &StoreUrl) -> String {
-    match url {
-        StoreUrl::Sqlite(path) => path.display().to_string(),
-        url => url.to_string(),
-    }
+    url.file().map_or_else(|| url.to_string(), |path| path.display().to_string())
 }
 
 /// Strangers' text on a terminal: what would steer it is shown as what it is.

@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, Write};
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use memtap_history::StoredRequest;
 use memtap_model::WallClock;
 use memtap_report::report::visible;
 use memtap_report::{Lang, bytes, count};
-use memtap_store::StoredRequest;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::loss::Cause;

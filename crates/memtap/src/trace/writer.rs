@@ -9,8 +9,8 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use memtap_history::StoredRequest;
 use memtap_server::Time;
-use memtap_store::StoredRequest;
 use serde::Serialize;
 use tokio::sync::oneshot;
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use memtap_history::{Batch, Delivery, Run, Settings, Store};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
-use memtap_store::{Batch, Delivery, Run, Settings, Store, StoreUrl};
+use memtap_store::StoreUrl;
 use serde_json::Value;
 
 /// 2026-01-01 00:00:00 UTC.
@@ -88,7 +89,7 @@ impl History {
     }
 
     pub(crate) fn open(&self, settings: &Settings) -> Box<dyn Store> {
-        memtap_store::open(&StoreUrl::Sqlite(self.path()), settings).unwrap().unwrap()
+        StoreUrl::sqlite(self.path()).open(settings).unwrap().unwrap()
     }
 
     pub(crate) fn add(&self, host: &str, requests: Vec<BookedRequest>) {

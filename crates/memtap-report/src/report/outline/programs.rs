@@ -1,6 +1,6 @@
 //! Programs and processes.
 
-use memtap_store::Measure;
+use memtap_history::Measure;
 
 use super::super::chart::{Chart, Colour, Layer, Unit};
 use super::super::{Process, ProgramSum, Ranking, colours, when};
