@@ -173,8 +173,8 @@ pub trait Location: Maintenance + fmt::Display + fmt::Debug + Send + Sync {
         None
     }
 
-    /// File with the certificate of the authority that the server's certificate is verified against,
-    /// if the URL gives one.
+    /// File with the certificate of the authority that the server's certificate is verified
+    /// against, if the URL gives one.
     fn certificate(&self) -> Option<&Path> {
         None
     }
