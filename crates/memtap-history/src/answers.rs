@@ -123,8 +123,7 @@ pub struct HostRun {
     pub hostname: String,
     /// Kernel release.
     pub kernel: String,
-    /// Start of the run. Runs of the first memtap versions have the time of their newest sample
-    /// here.
+    /// Start of the run. For runs of the first memtap versions, time of the newest sample.
     pub began: WallClock,
     /// Time of its newest sample.
     pub last: WallClock,
@@ -148,8 +147,7 @@ pub struct MachinePoint {
     pub host: HostReading,
     /// Lowest available memory within the step, bytes.
     pub least_available_bytes: u64,
-    /// Requests within the step by call, in the order of the call table, without calls that were
-    /// not made.
+    /// Requests within the step by call, in the order of the call table, without unused calls.
     pub calls: Vec<(Call, CallTotals)>,
     /// Requests within the step whose records did not reach memtap.
     pub lost: u64,
@@ -158,7 +156,7 @@ pub struct MachinePoint {
 /// Process lifetimes in a range, largest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lives {
-    /// The largest lifetimes, at most [`LifeQuery::limit`].
+    /// The largest lifetimes, at most [`LifeQuery::limit`](crate::LifeQuery::limit).
     pub lives: Vec<Life>,
     /// Number of further lifetimes.
     pub more: u64,
@@ -251,8 +249,7 @@ pub struct Program {
     pub series: Vec<(WallClock, u64)>,
 }
 
-/// Requests of one process by call and step. Only the newest `rows` requests of the query are
-/// counted.
+/// Requests of one process by call and step. Only the newest `rows` requests are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessCalls {
     /// Length of a step.

@@ -69,7 +69,7 @@ async fn rows<S: Snapshot>(
     query: &LifeQuery,
     runs: &[RunRow],
 ) -> Result<Vec<ProcessRow>, StoreError> {
-    let these = ProcessQuery {
+    let selection = ProcessQuery {
         from: query.range.from,
         to: query.range.to,
         pid: query.pid,
@@ -82,7 +82,7 @@ async fn rows<S: Snapshot>(
             rows.push(row);
         }
     };
-    snapshot.processes(&these, runs, &mut take).await?;
+    snapshot.processes(&selection, runs, &mut take).await?;
     Ok(rows)
 }
 

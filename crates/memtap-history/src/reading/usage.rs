@@ -64,7 +64,7 @@ async fn owners<S: Snapshot>(
     };
     // The last sample may be a second later than the end of its process, so the end is not a
     // filter.
-    let these = ProcessQuery {
+    let selection = ProcessQuery {
         from: WallClock(i64::MIN),
         to: WallClock(i64::MAX),
         pid: Some(pid),
@@ -76,7 +76,7 @@ async fn owners<S: Snapshot>(
             owners.push(Owner::new(run, row.id, row.ended_at.map(crate::cover::seconds)));
         }
     };
-    snapshot.processes(&these, &runs, &mut take).await?;
+    snapshot.processes(&selection, &runs, &mut take).await?;
     owners.sort_by_key(|owner| owner.process);
     Ok(owners)
 }

@@ -32,10 +32,10 @@ impl Filter {
         }
         if let Some(started_at) = query.started_at {
             let pid = query.pid.map_or_else(String::new, |pid| format!("pid = {} AND ", pid.0));
-            let these = format!(
+            let condition = format!(
                 "process_id IN (SELECT process.id FROM process WHERE {pid}TIMESTAMPDIFF(SECOND, '1970-01-01', {STARTED}) = ?)"
             );
-            filter.add(&these, started_at.0.div_euclid(1_000_000_000));
+            filter.add(&condition, started_at.0.div_euclid(1_000_000_000));
         }
         // MySQL rejects an empty pattern.
         if let Some(name) = query.name.as_deref().filter(|name| !name.is_empty()) {

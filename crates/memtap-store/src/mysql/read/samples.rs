@@ -54,10 +54,10 @@ pub(super) async fn last_samples(
         return Ok(last.iter().map(sample).collect());
     }
     for rows in rows.chunks(AT_ONCE) {
-        let these = list(rows.iter().copied());
+        let ids = list(rows.iter().copied());
         let sql = format!(
             "SELECT last.id, last.last_s, {columns} FROM (SELECT process.id, (SELECT MAX(at_s) FROM {OF_PROCESS} WHERE process_id = process.id \
-             AND run_id = {run} AND step_s = {step_s} AND at_s <= {at_s}) AS last_s FROM process WHERE process.id IN ({these})) AS last \
+             AND run_id = {run} AND step_s = {step_s} AND at_s <= {at_s}) AS last_s FROM process WHERE process.id IN ({ids})) AS last \
              JOIN usage_sample AS sample ON sample.process_id = last.id AND sample.run_id = {run} AND sample.step_s = {step_s} \
              AND sample.at_s = last.last_s"
         );

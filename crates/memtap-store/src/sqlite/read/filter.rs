@@ -59,25 +59,25 @@ impl Filter {
         if let Some(host) = &query.host
             && has_others(connection, host)?
         {
-            let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id \
+            let condition = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id JOIN run ON run.id = process.run_id \
                 WHERE hostname = ?)";
-            filter.narrow(connection, these, host.clone().into())?;
+            filter.narrow(connection, condition, host.clone().into())?;
         }
         if let Some(pid) = query.pid {
-            let these = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id WHERE pid = ?)";
-            filter.narrow(connection, these, i64::from(pid.0).into())?;
+            let condition = "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id WHERE pid = ?)";
+            filter.narrow(connection, condition, i64::from(pid.0).into())?;
         }
         if let Some(started_at) = query.started_at {
             let pid = query.pid.map_or_else(String::new, |pid| format!("pid = {} AND ", pid.0));
-            let these = format!(
+            let condition = format!(
                 "who_id IN (SELECT who.id FROM who JOIN process ON process.id = who.process_id WHERE {pid}{STARTED} / 1000000000 = ?)"
             );
-            filter.narrow(connection, &these, started_at.0.div_euclid(1_000_000_000).into())?;
+            filter.narrow(connection, &condition, started_at.0.div_euclid(1_000_000_000).into())?;
         }
         if let Some(name) = &query.name {
             let pattern = format!("%{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-            let these = "who_id IN (SELECT who.id FROM name CROSS JOIN who ON who.name_id = name.id WHERE text LIKE ? ESCAPE '\\')";
-            filter.narrow(connection, these, pattern.into())?;
+            let condition = "who_id IN (SELECT who.id FROM name CROSS JOIN who ON who.name_id = name.id WHERE text LIKE ? ESCAPE '\\')";
+            filter.narrow(connection, condition, pattern.into())?;
         }
         if !query.calls.is_empty() {
             let ids: Vec<String> = query.calls.iter().map(|call| call.index().to_string()).collect();
@@ -115,11 +115,11 @@ impl Filter {
     /// If few rows match, they are found through their index and then sorted. If many match, the
     /// newest are near the end of the table: the `+` stops SQLite from collecting and sorting all
     /// of them.
-    fn narrow(&mut self, connection: &Connection, these: &str, value: Value) -> Done<()> {
-        let probe = format!("SELECT count(*) FROM (SELECT 1 FROM request WHERE {these} LIMIT {FEW})");
+    fn narrow(&mut self, connection: &Connection, condition: &str, value: Value) -> Done<()> {
+        let probe = format!("SELECT count(*) FROM (SELECT 1 FROM request WHERE {condition} LIMIT {FEW})");
         let rows: i64 = connection.prepare_cached(&probe)?.query_row([&value], |row| row.get(0))?;
         let plan = if rows < FEW { "" } else { "+" };
-        self.add(&format!("{plan}request.{these}"), value);
+        self.add(&format!("{plan}request.{condition}"), value);
         Ok(())
     }
 
