@@ -42,18 +42,18 @@ impl Run {
 }
 
 /// Batches that a store writes together: all of them or none, and never twice.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivery<'a> {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Delivery {
     /// Run that observed the batches.
-    pub run: &'a Run,
+    pub run: Arc<Run>,
     /// Number of the delivery within the run, from 1. If a store already has this delivery, because
     /// its answer was lost, it returns success and writes nothing.
     pub sequence: u64,
     /// Observations to write.
-    pub batches: &'a [Batch],
+    pub batches: Vec<Batch>,
 }
 
-impl Delivery<'_> {
+impl Delivery {
     /// Number of requests in all batches.
     #[must_use]
     pub fn requests(&self) -> usize {

@@ -58,6 +58,18 @@ pub enum StoreError {
         /// Path of the file.
         path: PathBuf,
     },
+    /// The user lacks a permission for the file.
+    #[error(
+        "cannot {action} the history {path}: {reason}. Run memtap as root, or as the user who owns the file"
+    )]
+    Denied {
+        /// Attempted action: `read` or `rewrite`.
+        action: &'static str,
+        /// Path of the file.
+        path: PathBuf,
+        /// Missing permission.
+        reason: String,
+    },
     /// Another program has the file open.
     #[error("{path} is in use. Stop memtap and every other program that has it open, and try again")]
     InUse {
@@ -78,7 +90,7 @@ pub enum StoreError {
     },
     /// Another program keeps a read transaction open, so SQLite's log cannot be reset.
     #[error(
-        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program. New data is queued until then"
+        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program"
     )]
     LogIsRead {
         /// Path of the database.

@@ -39,7 +39,7 @@ pub use clock::{Clocks, Moment};
 pub use delivery::{AllProcesses, Appended, Batch, Delivery, Run};
 pub use error::StoreError;
 pub use machine::machine_sizes;
-pub use port::{Clock, Location, Reader, Settings, Store};
+pub use port::{Clock, Location, Pending, Reader, Settings, Store};
 pub use queries::{LifeQuery, Measure, ProgramQuery, Range, RequestQuery, UsageQuery};
 pub use reading::History;
 pub use status::{DropCause, Status};

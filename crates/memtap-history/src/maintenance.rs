@@ -2,18 +2,25 @@
 
 use memtap_model::WallClock;
 
-use crate::StoreError;
+use crate::Pending;
 
 /// Receives the name of each table as the work proceeds.
-pub type Progress<'a> = &'a dyn Fn(&str);
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// Maintenance of a whole history. Showing and checking only read, and may run while memtap writes.
+/// Maintenance of a whole history. All methods except `compact` only read, and may run while memtap
+/// writes.
 pub trait Maintenance {
+    /// Describes the state of the database in words, without changing anything.
+    ///
+    /// # Errors
+    /// If the database is unreachable, access is denied, or it is not a memtap database.
+    fn reach(&self) -> Pending<'_, String>;
+
     /// Reads the contents of the history.
     ///
     /// # Errors
     /// If the history does not exist, is not a memtap database, or cannot be read.
-    fn contents(&self) -> Result<Contents, StoreError>;
+    fn contents(&self) -> Pending<'_, Contents>;
 
     /// Checks the history: the database's own integrity check, the tables, and the consistency of
     /// rows.
@@ -21,14 +28,14 @@ pub trait Maintenance {
     /// # Errors
     /// If the history does not exist, is not a memtap database, or cannot be read for a reason
     /// other than damage.
-    fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError>;
+    fn check<'a>(&'a self, progress: Progress<'a>) -> Pending<'a, Checked>;
 
     /// Rewrites the history without free space. If this is interrupted, the history is unchanged.
     ///
     /// # Errors
     /// If another program has the file open, disk space is insufficient, or the history is not a
     /// memtap database.
-    fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError>;
+    fn compact<'a>(&'a self, progress: Progress<'a>) -> Pending<'a, Compacted>;
 }
 
 /// Contents of a database.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,14 +48,17 @@ impl Default for Settings {
     }
 }
 
-/// Writing side of a store. One thread owns it.
+/// Future answer of a store.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Writing side of a store. It does one thing at a time.
 pub trait Store: Send {
     /// Writes a delivery in one transaction. The first delivery of a run also creates the run's
     /// row.
     ///
     /// # Errors
     /// If the database cannot write now. The caller keeps the delivery and tries again.
-    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError>;
+    fn append(&mut self, delivery: Arc<Delivery>) -> Pending<'_, Appended>;
 
     /// Does a bounded amount of maintenance: deletes data beyond the age and size limits, and rolls
     /// up samples. Returns whether there was anything to do. If so, or after many writes, it is
@@ -62,7 +66,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// If the database fails. No data is lost.
-    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError>;
+    fn housekeeping(&mut self, now: WallClock) -> Pending<'_, bool>;
 
     /// Opens a reader of the same database, independent of the writer.
     ///
@@ -77,13 +81,13 @@ pub trait Store: Send {
     fn size(&self) -> (u64, u64);
 }
 
-/// Reading side of a store. Calls block, so a server must make them outside its event loop.
+/// Reading side of a store.
 pub trait Reader: Send + Sync {
     /// Returns a page of requests, newest first.
     ///
     /// # Errors
     /// If the query fails, or the cursor is invalid.
-    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError>;
+    fn requests<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, RequestPage>;
 
     /// Returns the usage of one process or of all processes, in steps of equal length, oldest
     /// first, without steps that have no sample. The cost depends on the number of steps, not on
@@ -91,46 +95,46 @@ pub trait Reader: Send + Sync {
     ///
     /// # Errors
     /// If the query fails.
-    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError>;
+    fn usage<'a>(&'a self, query: &'a UsageQuery) -> Pending<'a, Vec<UsagePoint>>;
 
     /// Returns the machines that have written into the store, sorted by name.
     ///
     /// # Errors
     /// If the query fails.
-    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError>;
+    fn hosts(&self) -> Pending<'_, Vec<StoredHost>>;
 
     /// Returns the memtap runs that have samples in a range, latest first, at most `limit`. Imports
     /// have no samples and are left out.
     ///
     /// # Errors
     /// If the query fails.
-    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError>;
+    fn runs<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<HostRun>>;
 
     /// Returns the machine's memory and its requests by call, in steps of equal length, oldest
     /// first, without steps that have no sample.
     ///
     /// # Errors
     /// If the query fails.
-    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError>;
+    fn machine<'a>(&'a self, range: &'a Range, step: Duration) -> Pending<'a, Vec<MachinePoint>>;
 
     /// Returns the processes that existed within a range, including those without activity in it.
     ///
     /// # Errors
     /// If the query fails.
-    fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError>;
+    fn lives<'a>(&'a self, query: &'a LifeQuery) -> Pending<'a, Lives>;
 
     /// Returns the programs of a range with their series.
     ///
     /// # Errors
     /// If the query fails.
-    fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError>;
+    fn programs<'a>(&'a self, query: &'a ProgramQuery) -> Pending<'a, Programs>;
 
     /// Returns the sizes requested by the newest `query.limit` requests of a query (the cursor is
     /// ignored).
     ///
     /// # Errors
     /// If the query fails.
-    fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError>;
+    fn sizes<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Sizes>;
 
     /// Returns the newest `query.limit` requests of a query by call, in steps of the given length,
     /// and the process names they were made under (the cursor is ignored). The query should select
@@ -138,20 +142,20 @@ pub trait Reader: Send + Sync {
     ///
     /// # Errors
     /// If the query fails.
-    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError>;
+    fn calls<'a>(&'a self, query: &'a RequestQuery, step: Duration) -> Pending<'a, ProcessCalls>;
 
     /// Returns refused requests grouped by process, call and errno, latest first, at most
     /// `query.limit` groups (the cursor is ignored).
     ///
     /// # Errors
     /// If the query fails.
-    fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError>;
+    fn refusals<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Vec<Refused>>;
 
     /// Returns the OOM kills in a range, latest first, at most `limit`.
     ///
     /// # Errors
     /// If the query fails.
-    fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError>;
+    fn oom_kills<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<StoredOomKill>>;
 }
 
 /// A database given by a URL. [`Display`](fmt::Display) shows the URL without its password.
@@ -160,13 +164,13 @@ pub trait Location: Maintenance + fmt::Display + fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If the store cannot be opened for writing, or is not a memtap database.
-    fn open(&self, settings: &Settings) -> Result<Box<dyn Store>, StoreError>;
+    fn open<'a>(&'a self, settings: &'a Settings) -> Pending<'a, Box<dyn Store>>;
 
     /// Opens a read-only reader. The store is not changed.
     ///
     /// # Errors
     /// If the store does not exist, or is not a memtap database.
-    fn open_reader(&self, clock: Clock) -> Result<Arc<dyn Reader>, StoreError>;
+    fn open_reader(&self, clock: Clock) -> Pending<'_, Arc<dyn Reader>>;
 
     /// Path of the database, if it is a file on this machine.
     fn file(&self) -> Option<&Path> {

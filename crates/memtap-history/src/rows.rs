@@ -24,7 +24,7 @@ pub trait Database: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the database fails.
-    fn ask<Q: Question>(&self, question: Q) -> Done<Q::Answer>;
+    fn ask<Q: Question>(&self, question: Q) -> impl Future<Output = Done<Q::Answer>> + Send;
 }
 
 /// A question to a database. The driver chooses the thread that answers it.

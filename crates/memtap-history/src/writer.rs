@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use memtap_ledger::LiveView;
 use memtap_model::WallClock;
+use tokio::sync::Notify;
 
-use crate::courier::{self, Answer};
+use crate::courier;
 use crate::spool::Spool;
 use crate::{AllProcesses, Batch, Clocks, DropCause, Reader, Run, Status, Store, StoreError};
 
@@ -101,7 +102,10 @@ pub(crate) struct Waiting {
 /// The queue, shared between senders and the courier.
 pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
+    /// Notifies senders that there may be room.
     pub(crate) changed: Condvar,
+    /// Wakes the courier.
+    pub(crate) wake: Notify,
 }
 
 #[derive(Default)]
@@ -119,12 +123,6 @@ pub(crate) struct Queue {
     pub(crate) cause: Option<DropCause>,
     /// Requests in the spool.
     pub(crate) on_disk: u64,
-    /// The store's answer to the delivery in flight.
-    pub(crate) answer: Option<Answer>,
-    /// Housekeeping is running or next. No second one is requested, even if the store hangs.
-    pub(crate) is_housekeeping: bool,
-    /// The last housekeeping found work, so the next one probably will.
-    pub(crate) housekeeping_had_work: bool,
     pub(crate) status: Status,
     pub(crate) end_by: Option<Instant>,
 }
@@ -138,8 +136,7 @@ pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, 
     let spool = limits.spool.as_ref().map(open_spool).transpose()?.flatten();
     let (rows, bytes) = store.size();
     let status = Status { kind: store.kind(), rows, bytes, ..Status::default() };
-    let shared =
-        Arc::new(Shared { queue: Mutex::new(Queue { status, ..Queue::default() }), changed: Condvar::new() });
+    let shared = Arc::new(Shared::new(status));
     let thread = courier::spawn(store, limits.clone(), spool, Arc::clone(&shared))?;
     let current = Mutex::new(CurrentRun { run: Arc::new(run), before: None });
     Ok(Handle { shared, current, reader, thread: Mutex::new(Some(thread)), limits })
@@ -207,7 +204,7 @@ impl Handle {
         queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
         // A full delivery does not wait for the next commit time.
         if queue.fills_a_delivery(&self.limits) {
-            self.shared.changed.notify_all();
+            self.shared.wake.notify_one();
         }
     }
 
@@ -222,7 +219,7 @@ impl Handle {
         if queue.is_stuck || !is_spooled || !is_full(&mut queue) {
             return queue;
         }
-        self.shared.changed.notify_all();
+        self.shared.wake.notify_one();
         let waited = self.shared.changed.wait_timeout_while(queue, ROOM_TIMEOUT, |queue| is_full(queue));
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.is_stuck = is_full(&mut queue);
@@ -258,7 +255,7 @@ impl Handle {
     /// written is on disk; otherwise it is counted as dropped. Returns the last status.
     pub fn finish(&self) -> Status {
         self.shared.lock().end_by = Some(Instant::now() + self.limits.finish_within);
-        self.shared.changed.notify_all();
+        self.shared.wake.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -325,6 +322,11 @@ impl Queue {
 }
 
 impl Shared {
+    pub(crate) fn new(status: Status) -> Self {
+        let queue = Queue { status, ..Queue::default() };
+        Self { queue: Mutex::new(queue), changed: Condvar::new(), wake: Notify::new() }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Life, LifeQuery, MachinePoint, Measure, Range, Reader, Refused, RequestQuery, Sizes, StoreError,
-    StoredOomKill, StoredRequest, UsageQuery,
+    HostRun, Life, LifeQuery, MachinePoint, Measure, Pending, Range, Reader, Refused, RequestQuery, Sizes,
+    StoreError, StoredOomKill, StoredRequest, UsageQuery,
 };
 use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
 
@@ -32,6 +32,8 @@ const REFUSED_ROWS: usize = 5_000;
 /// Processes of which it is looked whether they mapped what their heap was refused, and how long after they do so at once.
 const REFUSED_HEAPS: usize = 100;
 const AT_ONCE_NS: i64 = 50_000_000;
+/// Runs of memtap that are looked at.
+pub(crate) const RUNS: usize = 1_000;
 /// OOM kills.
 const KILLS: usize = 100;
 /// Stretches of pressure within which it is looked who grew.
@@ -129,6 +131,8 @@ pub enum NotLookedAt {
     LimitsElsewhere,
     /// Limits: they are not in the history, and the range has ended before.
     LimitsThen,
+    /// Requests and refusals: the source did not see them.
+    Requests,
     /// Details, since the time for it was used up.
     Time,
     /// Details, since the history did not give them.
@@ -143,6 +147,7 @@ impl NotLookedAt {
             Self::Lives(_) => "lives",
             Self::Machine => "machine",
             Self::LimitsElsewhere | Self::LimitsThen => "limits",
+            Self::Requests => "requests",
             Self::Time => "time",
             Self::History => "history",
         }
@@ -171,6 +176,10 @@ impl NotLookedAt {
                 "Limits of processes and control groups: memtap knows only the present ones, and this range is in the past.",
                 "Los límites de procesos y grupos de control: memtap solo conoce los actuales, y este intervalo ya pasó.",
             ),
+            Self::Requests => Text::both(
+                "Requests, refusals and OOM kills: they were not visible in this range (source: procfs).",
+                "Las solicitudes, los rechazos y las muertes por OOM: no eran visibles en este intervalo (fuente: procfs).",
+            ),
             Self::Time => Text::both(
                 "Details of some processes: the time limit was reached. Choose a shorter range.",
                 "Los detalles de algunos procesos: se agotó el tiempo. Elija un intervalo más corto.",
@@ -187,15 +196,15 @@ impl NotLookedAt {
 ///
 /// # Errors
 /// When the history does not tell the processes of the range.
-pub fn gather(
+pub async fn gather(
     reader: &dyn Reader,
     range: &Range,
     now: Result<Now, NotLookedAt>,
-    enough: &dyn Fn() -> bool,
+    enough: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evidence, StoreError> {
     let query =
         LifeQuery { range: range.clone(), by: Measure::Resident, limit: LIVES, ..LifeQuery::default() };
-    let found = reader.lives(&query)?;
+    let found = reader.lives(&query).await?;
     let (now, no_limits) = now.map_or_else(|why| (None, Some(why)), |now| (Some(now), None));
     let mut evidence = Evidence {
         range: range.clone(),
@@ -207,53 +216,65 @@ pub fn gather(
         evidence.not_looked_at.push(NotLookedAt::Lives(found.more));
     }
     evidence.not_looked_at.extend(no_limits);
-    Gathering { reader, enough, evidence: &mut evidence }.details();
+    Gathering { reader, enough, evidence: &mut evidence }.details().await;
     if evidence.machine.is_empty() {
         evidence.not_looked_at.push(NotLookedAt::Machine);
     }
     Ok(evidence)
 }
 
+/// Whether a run could see requests. A machine makes some in every second, if only memtap's own: a run that counted none in all of its time
+/// read /proc alone.
+pub(crate) fn saw_requests(run: &HostRun) -> bool {
+    run.requests > 0 || run.lost > 0
+}
+
 struct Gathering<'a> {
     reader: &'a dyn Reader,
-    enough: &'a dyn Fn() -> bool,
+    enough: &'a (dyn Fn() -> bool + Sync),
     evidence: &'a mut Evidence,
 }
 
 impl Gathering<'_> {
-    fn details(&mut self) {
+    async fn details(&mut self) {
         let range = self.evidence.range.clone();
         let step = Duration::from_secs((span_s(&range) / STEPS).max(1));
         let refused = RequestQuery { refused: Some(true), ..within(&range) };
-        if let Some(machine) = self.ask(|reader| reader.machine(&range, step)) {
+        if let Some(machine) = self.ask(self.reader.machine(&range, step)).await {
             self.evidence.machine = machine;
         }
-        if let Some(kills) = self.ask(|reader| reader.oom_kills(&range, KILLS)) {
+        if let Some(runs) = self.ask(self.reader.runs(&range, RUNS)).await
+            && !runs.is_empty()
+            && !runs.iter().any(saw_requests)
+        {
+            self.evidence.not_looked_at.push(NotLookedAt::Requests);
+        }
+        if let Some(kills) = self.ask(self.reader.oom_kills(&range, KILLS)).await {
             self.evidence.oom_kills = kills;
         }
         let all = RequestQuery { limit: REFUSALS, ..refused.clone() };
-        if let Some(refusals) = self.ask(|reader| reader.refusals(&all)) {
+        if let Some(refusals) = self.ask(self.reader.refusals(&all)).await {
             self.evidence.refusals = refusals;
         }
         if !self.evidence.refusals.is_empty() {
             let latest = RequestQuery { limit: REFUSED_ROWS, ..refused };
-            if let Some(page) = self.ask(|reader| reader.requests(&latest)) {
+            if let Some(page) = self.ask(self.reader.requests(&latest)).await {
                 self.evidence.refused = page.requests;
             }
         }
-        self.mapped_instead(&range);
-        self.strains(&range);
-        self.tracks(&range, step);
-        self.sizes(&range);
-        self.largest(&range);
+        self.mapped_instead(&range).await;
+        self.strains(&range).await;
+        self.tracks(&range, step).await;
+        self.sizes(&range).await;
+        self.largest(&range).await;
     }
 
     /// Asks, unless it is enough; what fails is told.
-    fn ask<T>(&mut self, ask: impl FnOnce(&dyn Reader) -> Result<T, StoreError>) -> Option<T> {
+    async fn ask<T>(&mut self, answer: Pending<'_, T>) -> Option<T> {
         let answer = if (self.enough)() {
             Err(NotLookedAt::Time)
         } else {
-            ask(self.reader).map_err(|_| NotLookedAt::History)
+            answer.await.map_err(|_| NotLookedAt::History)
         };
         answer
             .inspect_err(|why| {
@@ -264,7 +285,7 @@ impl Gathering<'_> {
             .ok()
     }
 
-    fn mapped_instead(&mut self, range: &Range) {
+    async fn mapped_instead(&mut self, range: &Range) {
         let heaps = self.evidence.refusals.iter().filter(|refused| refused.call == Call::Brk);
         let heaps: Vec<Refused> = heaps.take(REFUSED_HEAPS).cloned().collect();
         for refused in heaps {
@@ -278,14 +299,14 @@ impl Gathering<'_> {
                 limit: 1,
                 ..within(range)
             };
-            let mapped = self.ask(|reader| reader.requests(&query));
+            let mapped = self.ask(self.reader.requests(&query)).await;
             if mapped.is_some_and(|page| !page.requests.is_empty()) {
                 self.evidence.mapped_instead.push((refused.pid, refused.started_at));
             }
         }
     }
 
-    fn strains(&mut self, range: &Range) {
+    async fn strains(&mut self, range: &Range) {
         let mut stretches = strains(&self.evidence.machine);
         stretches.sort_by_key(|(from, to)| from.0 - to.0);
         stretches.truncate(STRAINS);
@@ -296,13 +317,13 @@ impl Gathering<'_> {
                 limit: 1_000,
                 ..LifeQuery::default()
             };
-            if let Some(found) = self.ask(|reader| reader.lives(&query)) {
+            if let Some(found) = self.ask(self.reader.lives(&query)).await {
                 self.evidence.strains.push(Strain { from, to, lives: found.lives });
             }
         }
     }
 
-    fn tracks(&mut self, range: &Range, step: Duration) {
+    async fn tracks(&mut self, range: &Range, step: Duration) {
         for index in self.chosen(TRACKS, moved) {
             let life = &self.evidence.lives[index].life;
             let (from, to) = lived(life, range);
@@ -315,13 +336,13 @@ impl Gathering<'_> {
                 step: step.min(Duration::from_secs((lived_s(life, range) / STEPS as f64) as u64 + 1)),
                 ..UsageQuery::default()
             };
-            let points = self.ask(|reader| reader.usage(&query));
+            let points = self.ask(self.reader.usage(&query)).await;
             let traced = &mut self.evidence.lives[index];
             traced.track = points.map(|points| Track::of(&traced.life, range, &points));
         }
     }
 
-    fn sizes(&mut self, range: &Range) {
+    async fn sizes(&mut self, range: &Range) {
         let busy = |evidence: &Evidence, traced: &Traced| {
             let per_second =
                 traced.life.within.requests as f64 / lived_s(&traced.life, &evidence.range).max(1.0);
@@ -329,13 +350,13 @@ impl Gathering<'_> {
         };
         for index in self.chosen(SIZES, busy) {
             let query = RequestQuery { limit: SIZE_ROWS, ..of(&self.evidence.lives[index].life, range) };
-            let sizes = self.ask(|reader| reader.sizes(&query));
+            let sizes = self.ask(self.reader.sizes(&query)).await;
             self.evidence.lives[index].sizes = sizes;
         }
     }
 
     /// Also of before the range: what is reserved stays so.
-    fn largest(&mut self, range: &Range) {
+    async fn largest(&mut self, range: &Range) {
         let total = self.evidence.total_bytes();
         if total == 0 {
             return;
@@ -356,7 +377,7 @@ impl Gathering<'_> {
                 limit: LARGEST_ROWS,
                 ..of(life, range)
             };
-            if let Some(page) = self.ask(|reader| reader.requests(&query)) {
+            if let Some(page) = self.ask(self.reader.requests(&query)).await {
                 self.evidence.lives[index].largest = page.requests;
             }
         }

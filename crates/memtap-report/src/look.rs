@@ -24,16 +24,16 @@ pub struct Looked {
 ///
 /// # Errors
 /// When the history does not tell the machines or the processes of the range.
-pub fn look(
+pub async fn look(
     reader: &dyn Reader,
     range: &Range,
     now: Option<&Now>,
-    enough: &dyn Fn() -> bool,
+    enough: &(dyn Fn() -> bool + Sync),
 ) -> Result<Looked, StoreError> {
     let mut looked = Looked::default();
-    for host in hosts(reader, range)? {
+    for host in hosts(reader, range).await? {
         let of_host = Range { host: Some(host.clone()), ..range.clone() };
-        let evidence = gather(reader, &of_host, limits(now, &host, range), enough)?;
+        let evidence = gather(reader, &of_host, limits(now, &host, range), enough).await?;
         looked.findings.extend(findings(&evidence));
         for gap in evidence.not_looked_at {
             if !looked.not_looked_at.contains(&gap) {
@@ -53,11 +53,11 @@ fn limits(now: Option<&Now>, host: &str, range: &Range) -> Result<Now, NotLooked
 }
 
 /// The machine that was asked for, or those that told of the range, the latest first.
-fn hosts(reader: &dyn Reader, range: &Range) -> Result<Vec<String>, StoreError> {
+async fn hosts(reader: &dyn Reader, range: &Range) -> Result<Vec<String>, StoreError> {
     if let Some(host) = &range.host {
         return Ok(vec![host.clone()]);
     }
-    let known = reader.hosts()?;
+    let known = reader.hosts().await?;
     let told = known.iter().filter(|host| host.first < range.to && host.last >= range.from);
     let mut hosts: Vec<_> = told.cloned().collect();
     if hosts.is_empty() {

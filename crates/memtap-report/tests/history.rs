@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use memtap_history::{Batch, Delivery, Range, Run, Settings, Store};
+use memtap_history::{Batch, Range, Run, Settings};
 use memtap_ledger::{BookedRequest, Books, Peaks, ProcessSummary};
 use memtap_model::{
     Call, Comm, Errno, Faults, MemoryRequest, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock,
 };
 use memtap_report::{Lang, Looked, NotLookedAt, Rule, Severity, look};
 use memtap_store::StoreUrl;
+use memtap_testing::{Delivery, OpenNow as _, TestStore, wait};
 
 const SECOND: i64 = 1_000_000_000;
 const MIB: u64 = 1 << 20;
@@ -21,7 +22,7 @@ const HOUR: i64 = 3600;
 
 /// An hour that ends within this minute.
 struct Hour {
-    store: Box<dyn Store>,
+    store: TestStore,
     run: Run,
     begin: WallClock,
     _folder: tempfile::TempDir,
@@ -49,7 +50,7 @@ impl Hour {
             page_size: 4096,
             began: begin,
         };
-        Self { store: url.open(&Settings::default()).unwrap().unwrap(), run, begin, _folder: folder }
+        Self { store: url.open_now(&Settings::default()).unwrap().unwrap(), run, begin, _folder: folder }
     }
 
     fn at(&self, second: i64) -> WallClock {
@@ -71,7 +72,7 @@ impl Hour {
             self.store.append(delivery).unwrap();
         }
         let range = Range { host: Some("box".to_owned()), from: self.begin, to: self.at(HOUR) };
-        look(&*self.store.reader().unwrap(), &range, None, &|| false).unwrap()
+        wait(look(&*self.store.reader().unwrap().0, &range, None, &|| false)).unwrap()
     }
 
     fn summary(&self, program: &Program, second: i64, bytes: u64) -> Arc<ProcessSummary> {

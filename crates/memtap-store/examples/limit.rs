@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use memtap_history::{Batch, Handle, Limits, Settings, SpoolSettings, Status, spawn};
 use memtap_model::WallClock;
 use memtap_store::StoreUrl;
+use memtap_testing::OpenNow as _;
 use support::mariadb::Server;
 use support::{SECOND, T0, mmap, process, run, tick};
 
@@ -71,7 +72,7 @@ impl Feed {
             spool: Some(SpoolSettings { folder: spool.path().into(), max_bytes: 1 << 30 }),
             ..Limits::default()
         };
-        let handle = spawn(url.open(&settings).unwrap().unwrap(), run("vm"), limits).unwrap();
+        let handle = spawn(url.open_now(&settings).unwrap().unwrap().0, run("vm"), limits).unwrap();
         Self { handle, _spool: spool, sent, ticks: sent / RATE }
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use memtap_history::{LifeQuery, Measure, ProgramQuery, Range, RequestQuery, Settings};
 use memtap_model::WallClock;
 use memtap_store::StoreUrl;
+use memtap_testing::OpenNow as _;
 use rusqlite::Connection;
 use support::{SECOND, Written, mmap, run, tick};
 
@@ -23,7 +24,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [file, past, idle] = &words[..] else { panic!("past FILE PAST IDLE") };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
-    let store = StoreUrl::sqlite(file).open(&Settings::default()).unwrap().unwrap();
+    let store = StoreUrl::sqlite(file).open_now(&Settings::default()).unwrap().unwrap();
     let mut written = Written::new(store, run("vm"));
     written.run.began = WallClock((now - 86_400) * SECOND);
     let mut batch = tick(7, WallClock(now * SECOND), 1);

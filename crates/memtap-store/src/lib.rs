@@ -8,5 +8,5 @@ mod sqlite;
 mod tables;
 mod url;
 
-pub use sqlite::{HEADER_BYTES, is_history};
+pub use sqlite::{AFTER_DAMAGE, HEADER_BYTES, is_history};
 pub use url::StoreUrl;

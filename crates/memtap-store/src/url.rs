@@ -70,16 +70,31 @@ impl StoreUrl {
     ///
     /// # Errors
     /// If the store cannot be opened for writing, or is not a memtap database.
-    pub fn open(&self, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
-        self.location().map(|location| location.open(settings)).transpose()
+    pub async fn open(&self, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
+        match self.location() {
+            Some(location) => location.open(settings).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Opens a read-only reader. Returns `None` if no history is kept.
     ///
     /// # Errors
     /// If the store does not exist, or is not a memtap database.
-    pub fn open_reader(&self, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
-        self.location().map(|location| location.open_reader(clock)).transpose()
+    pub async fn open_reader(&self, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
+        match self.location() {
+            Some(location) => location.open_reader(clock).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Describes the state of the database in words. See
+    /// [`Maintenance::reach`](memtap_history::maintenance::Maintenance::reach).
+    ///
+    /// # Errors
+    /// As that method, and if no history is kept.
+    pub async fn reach(&self) -> Result<String, StoreError> {
+        self.kept()?.reach().await
     }
 
     /// Reads the contents of the history. See
@@ -87,8 +102,8 @@ impl StoreUrl {
     ///
     /// # Errors
     /// As that method, and if no history is kept.
-    pub fn contents(&self) -> Result<Contents, StoreError> {
-        self.kept()?.contents()
+    pub async fn contents(&self) -> Result<Contents, StoreError> {
+        self.kept()?.contents().await
     }
 
     /// Checks the history. See
@@ -96,8 +111,8 @@ impl StoreUrl {
     ///
     /// # Errors
     /// As that method, and if no history is kept.
-    pub fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
-        self.kept()?.check(progress)
+    pub async fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
+        self.kept()?.check(progress).await
     }
 
     /// Rewrites the history without free space. See
@@ -105,8 +120,8 @@ impl StoreUrl {
     ///
     /// # Errors
     /// As that method, and if no history is kept.
-    pub fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
-        self.kept()?.compact(progress)
+    pub async fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
+        self.kept()?.compact(progress).await
     }
 
     fn kept(&self) -> Result<&dyn Location, StoreError> {

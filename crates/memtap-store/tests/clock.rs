@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use memtap_history::{
-    Batch, Clocks, Delivery, Handle, LifeQuery, Limits, Moment, Range, RequestQuery, Settings, UsagePoint,
-    UsageQuery, spawn,
+    Batch, Clocks, Handle, LifeQuery, Limits, Moment, Range, RequestQuery, Settings, UsagePoint, UsageQuery,
+    spawn,
 };
 use memtap_ledger::{LiveView, Totals};
 use memtap_model::{Call, Tgid, WallClock};
+use memtap_testing::{Delivery, TestReader};
 use support::backends::{Factory, backends};
 use support::{SECOND, Written, batch, mmap, run, tick};
 
@@ -59,7 +60,7 @@ impl Machine {
         let Written { store, run, .. } = open(folder, settings);
         let run = memtap_history::Run { began: WallClock(begin * SECOND), ..run };
         let limits = Limits { commit_every: Duration::from_millis(20), clocks, ..Limits::default() };
-        Self { handle: spawn(store, run, limits).unwrap(), ahead, read, begin, passed: 0 }
+        Self { handle: spawn(store.0, run, limits).unwrap(), ahead, read, begin, passed: 0 }
     }
 
     /// Time of the wall clock.
@@ -144,7 +145,7 @@ fn usage(machine: &Machine, pid: Option<u32>, [from, to]: [i64; 2], step: u64) -
     let Range { host, from, to } = range([from, to]);
     let step = Duration::from_secs(step);
     let query = UsageQuery { host, pid: pid.map(Tgid), from, to, step, ..UsageQuery::default() };
-    machine.handle.reader().usage(&query).unwrap()
+    TestReader(machine.handle.reader()).usage(&query).unwrap()
 }
 
 /// Returns the starts of the steps, in seconds since `begin`. Each step must have the activity of
@@ -169,7 +170,7 @@ fn an_hour_ahead_for_five_seconds_loses_no_sample(open: Factory, folder: &Path) 
         let ahead = usage(&machine, pid, [begin + HOUR, begin + 2 * HOUR], 1);
         assert_eq!(seconds(&ahead, begin + HOUR), (11..=15).collect::<Vec<i64>>(), "{pid:?}");
     }
-    let reader = machine.handle.reader();
+    let reader = TestReader(machine.handle.reader());
     let all = range([begin, begin + 2 * HOUR]);
     let runs = reader.runs(&all, 10).unwrap();
     let totals: Vec<_> =
@@ -234,7 +235,7 @@ fn eight_days_ahead_for_six_seconds_delete_nothing(open: Factory, folder: &Path)
     machine.ticks(5);
     machine.do_housekeeping(80_000);
     wait("everything is written", || machine.handle.status().lag_s == 0.0);
-    let reader = machine.handle.reader();
+    let reader = TestReader(machine.handle.reader());
     let query = RequestQuery { limit: 1_000_000, ..RequestQuery::default() };
     assert_eq!(reader.requests(&query).unwrap().requests.len(), 120_000);
     let begin = machine.begin;

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use machine::*;
-use memtap_history::{Batch, Delivery, RequestQuery, Settings, Store, StoredRequest, UsagePoint, UsageQuery};
+use memtap_history::{Batch, RequestQuery, Settings, StoredRequest, UsagePoint, UsageQuery};
 use memtap_model::{Call, Comm, Errno, Outcome, Tgid, WallClock};
+use memtap_testing::{Delivery, TestStore};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run, tick};
 
@@ -38,11 +39,11 @@ fn all() -> RequestQuery {
     RequestQuery { limit: 1_000_000, ..RequestQuery::default() }
 }
 
-fn read(store: &dyn Store, query: &RequestQuery) -> Vec<StoredRequest> {
+fn read(store: &TestStore, query: &RequestQuery) -> Vec<StoredRequest> {
     store.reader().unwrap().requests(query).unwrap().requests
 }
 
-fn count(store: &dyn Store, query: RequestQuery) -> usize {
+fn count(store: &TestStore, query: RequestQuery) -> usize {
     read(store, &RequestQuery { limit: 1_000_000, ..query }).len()
 }
 
@@ -59,7 +60,7 @@ fn every_field_is_read_back(open: Factory, folder: &Path) {
         sent.push(booked);
     }
     store.append(&[batch(sent.clone())]).unwrap();
-    let got = read(&*store, &all());
+    let got = read(&store, &all());
     assert_eq!(got.len(), sent.len());
     for (got, sent) in got.iter().rev().zip(&sent) {
         assert_eq!(*got, StoredRequest { host: "vm".into(), ..StoredRequest::from(sent) });
@@ -78,19 +79,19 @@ fn filters_narrow(open: Factory, folder: &Path) {
     }
     let at = |n: i64| Some(WallClock(T0 + n * 1_000_000));
     let none = RequestQuery::default;
-    assert_eq!(count(&*store, none()), 110);
-    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..none() }), 50);
-    assert_eq!(count(&*store, RequestQuery { name: Some("bAS".into()), ..none() }), 60);
-    assert_eq!(count(&*store, RequestQuery { calls: vec![Call::Munmap], ..none() }), 1);
-    assert_eq!(count(&*store, RequestQuery { calls: vec![Call::Munmap, Call::Mmap], ..none() }), 110);
-    assert_eq!(count(&*store, RequestQuery { min_size: Some(4096 + 100), ..none() }), 10);
-    assert_eq!(count(&*store, RequestQuery { refused: Some(true), ..none() }), 10);
-    assert_eq!(count(&*store, RequestQuery { refused: Some(false), ..none() }), 100);
-    assert_eq!(count(&*store, RequestQuery { from: at(30), to: at(40), ..none() }), 10);
-    assert_eq!(count(&*store, RequestQuery { from: at(105), ..none() }), 5);
-    assert_eq!(count(&*store, RequestQuery { to: at(5), ..none() }), 5);
+    assert_eq!(count(&store, none()), 110);
+    assert_eq!(count(&store, RequestQuery { pid: Some(Tgid(7)), ..none() }), 50);
+    assert_eq!(count(&store, RequestQuery { name: Some("bAS".into()), ..none() }), 60);
+    assert_eq!(count(&store, RequestQuery { calls: vec![Call::Munmap], ..none() }), 1);
+    assert_eq!(count(&store, RequestQuery { calls: vec![Call::Munmap, Call::Mmap], ..none() }), 110);
+    assert_eq!(count(&store, RequestQuery { min_size: Some(4096 + 100), ..none() }), 10);
+    assert_eq!(count(&store, RequestQuery { refused: Some(true), ..none() }), 10);
+    assert_eq!(count(&store, RequestQuery { refused: Some(false), ..none() }), 100);
+    assert_eq!(count(&store, RequestQuery { from: at(30), to: at(40), ..none() }), 10);
+    assert_eq!(count(&store, RequestQuery { from: at(105), ..none() }), 5);
+    assert_eq!(count(&store, RequestQuery { to: at(5), ..none() }), 5);
     let query = RequestQuery { pid: Some(Tgid(8)), refused: Some(true), to: at(105), ..none() };
-    assert_eq!(count(&*store, query), 5);
+    assert_eq!(count(&store, query), 5);
 }
 
 fn a_name_filter_has_no_wildcards(open: Factory, folder: &Path) {
@@ -98,13 +99,13 @@ fn a_name_filter_has_no_wildcards(open: Factory, folder: &Path) {
     store.append(&[batch(vec![mmap(1, b"a%b", 0), mmap(2, b"a_b", 1), mmap(3, b"a\\b", 2)])]).unwrap();
     for name in ["%", "_", "\\", "a%b", "a_b", "a\\b"] {
         assert_eq!(
-            count(&*store, RequestQuery { name: Some(name.into()), ..Default::default() }),
+            count(&store, RequestQuery { name: Some(name.into()), ..Default::default() }),
             1,
             "{name}"
         );
     }
     let hostile = RequestQuery { name: Some("' OR 1=1 --".into()), ..Default::default() };
-    assert_eq!(count(&*store, hostile), 0);
+    assert_eq!(count(&store, hostile), 0);
 }
 
 fn a_name_filter_folds_ascii_alone(open: Factory, folder: &Path) {
@@ -112,7 +113,7 @@ fn a_name_filter_folds_ascii_alone(open: Factory, folder: &Path) {
     let names = "caf\u{e9} CAF\u{c9} stra\u{df}e STRASSE \u{130}x ix \u{212a}k \u{1f980} (a.[b]+$".split(' ');
     store.append(&[batch(names.zip(0..).map(|(name, n)| mmap(7, name.as_bytes(), n)).collect())]).unwrap();
     let count_named =
-        |name: &str| count(&*store, RequestQuery { name: Some(name.into()), ..Default::default() });
+        |name: &str| count(&store, RequestQuery { name: Some(name.into()), ..Default::default() });
     for name in "\u{e9} CAF\u{e9} \u{df} strasse SS \u{130}X I K \u{1f980} A.[B]+$".split(' ') {
         assert_eq!(count_named(name), 1, "{name}");
     }
@@ -162,11 +163,11 @@ fn times_beyond_the_history_are_empty(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     store.append(&[batch((0..5).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let none = RequestQuery::default;
-    assert_eq!(count(&*store, RequestQuery { to: Some(WallClock(T0)), ..none() }), 0);
-    assert_eq!(count(&*store, RequestQuery { from: Some(WallClock(T0 + SECOND)), ..none() }), 0);
+    assert_eq!(count(&store, RequestQuery { to: Some(WallClock(T0)), ..none() }), 0);
+    assert_eq!(count(&store, RequestQuery { from: Some(WallClock(T0 + SECOND)), ..none() }), 0);
     assert_eq!(
         count(
-            &*store,
+            &store,
             RequestQuery { from: Some(WallClock(i64::MIN)), to: Some(WallClock(i64::MAX)), ..none() }
         ),
         5
@@ -179,7 +180,7 @@ fn a_reopened_store_continues(open: Factory, folder: &Path) {
         let requests = (0..10).map(|n| mmap(7, b"perl", round * 10 + n)).collect();
         store.append(&[batch(requests)]).unwrap();
         assert_eq!(store.size().0, (round + 1) * 10);
-        let sizes: Vec<_> = read(&*store, &all()).iter().map(|r| r.requested_bytes - 4096).collect();
+        let sizes: Vec<_> = read(&store, &all()).iter().map(|r| r.requested_bytes - 4096).collect();
         assert_eq!(sizes, (0..(round + 1) * 10).rev().collect::<Vec<_>>());
     }
 }
@@ -199,7 +200,7 @@ fn hostile_names_are_stored_unchanged(open: Factory, folder: &Path) {
     let requests = names.iter().enumerate().map(|(n, name)| mmap(n as u32 + 1, name, n as u64)).collect();
     let processes = names.iter().enumerate().map(|(n, name)| process(n as u32 + 1, name, None)).collect();
     store.append(&[Batch { requests, processes, tick: Some(WallClock(T0)), ..Batch::default() }]).unwrap();
-    let got: Vec<Comm> = read(&*store, &all()).iter().rev().map(|request| request.name).collect();
+    let got: Vec<Comm> = read(&store, &all()).iter().rev().map(|request| request.name).collect();
     assert_eq!(got, names.map(Comm::new));
 }
 
@@ -213,7 +214,7 @@ fn extreme_values_are_read_back(open: Factory, folder: &Path) {
     booked.request.delta_bytes = i64::MIN;
     booked.request.virtual_bytes = u64::MAX;
     store.append(&[batch(vec![booked.clone(), mmap(1, b"small", 1)])]).unwrap();
-    let got = read(&*store, &RequestQuery { min_size: Some(1 << 40), ..all() });
+    let got = read(&store, &RequestQuery { min_size: Some(1 << 40), ..all() });
     assert_eq!(got.len(), 1);
     let want = StoredRequest::from(&booked);
     assert_eq!((got[0].requested_bytes, got[0].address), (want.requested_bytes, want.address));
@@ -229,7 +230,7 @@ fn a_process_may_come_after_its_requests(open: Factory, folder: &Path) {
     let living = Batch { processes: vec![process(7, b"perl", None)], tick, ..Batch::default() };
     let ended = Batch { processes: vec![process(7, b"perl", tick)], tick, ..Batch::default() };
     store.append(&[living.clone(), batch(vec![mmap(7, b"perl", 1)]), living, ended]).unwrap();
-    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 2);
+    assert_eq!(count(&store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 2);
 }
 
 fn a_repeated_delivery_is_stored_once(open: Factory, folder: &Path) {
@@ -239,11 +240,11 @@ fn a_repeated_delivery_is_stored_once(open: Factory, folder: &Path) {
     for sequence in [1, 1, 2, 1, 2, 3] {
         store.store.append(Delivery { run: &run, sequence, batches: &one }).unwrap();
     }
-    assert_eq!((count(&*store, RequestQuery::default()), store.size().0), (3, 3));
+    assert_eq!((count(&store, RequestQuery::default()), store.size().0), (3, 3));
     drop(store);
     let mut store = open(folder, &Settings::default());
     store.store.append(Delivery { run: &run, sequence: 3, batches: &one }).unwrap();
-    assert_eq!(count(&*store, RequestQuery::default()), 3, "after a restart as well");
+    assert_eq!(count(&store, RequestQuery::default()), 3, "after a restart as well");
 }
 
 fn requests_are_filtered_by_machine(open: Factory, folder: &Path) {
@@ -254,12 +255,12 @@ fn requests_are_filtered_by_machine(open: Factory, folder: &Path) {
     first.store.append(Delivery { run: &other, sequence: 1, batches: &theirs }).unwrap();
     first.append(&[batch(vec![mmap(7, b"perl", 3)])]).unwrap();
     let of = |host: Option<&str>| RequestQuery { host: host.map(str::to_owned), ..RequestQuery::default() };
-    assert_eq!(count(&*first, of(None)), 4);
-    assert_eq!(count(&*first, of(Some("vm"))), 2);
-    assert_eq!(count(&*first, of(Some("other"))), 2);
-    assert_eq!(count(&*first, of(Some("nobody"))), 0);
+    assert_eq!(count(&first, of(None)), 4);
+    assert_eq!(count(&first, of(Some("vm"))), 2);
+    assert_eq!(count(&first, of(Some("other"))), 2);
+    assert_eq!(count(&first, of(Some("nobody"))), 0);
     assert!(
-        read(&*first, &RequestQuery { limit: 10, ..of(Some("other")) }).iter().all(|r| &*r.host == "other")
+        read(&first, &RequestQuery { limit: 10, ..of(Some("other")) }).iter().all(|r| &*r.host == "other")
     );
 }
 
@@ -272,7 +273,7 @@ fn old_requests_are_deleted(open: Factory, folder: &Path) {
     for _ in 0..5 {
         store.housekeeping(WallClock(T0 + 115 * SECOND)).unwrap();
     }
-    let remaining = read(&*store, &all());
+    let remaining = read(&store, &all());
     assert_eq!(remaining.len(), 40, "those of 60, 70, 80 and 90 s are younger than a minute");
     assert_eq!(store.size().0, 40);
 }
@@ -286,7 +287,7 @@ fn requests_beyond_the_size_limit_are_deleted(open: Factory, folder: &Path) {
     for _ in 0..20 {
         store.housekeeping(WallClock(T0 + 200 * SECOND)).unwrap();
     }
-    let remaining = read(&*store, &all());
+    let remaining = read(&store, &all());
     assert!(remaining.len() > 1000 && remaining.len() < 60_000, "{} left", remaining.len());
     assert_eq!(remaining[0].requested_bytes, 4096 + 99_999, "the newest stay");
 }
@@ -309,7 +310,7 @@ fn nothing_is_deleted_before_its_time(open: Factory, folder: &Path) {
     for _ in 0..5 {
         store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
     }
-    assert_eq!(count(&*store, RequestQuery::default()), 100);
+    assert_eq!(count(&store, RequestQuery::default()), 100);
 }
 
 fn an_old_import_does_not_delete_younger_requests(open: Factory, folder: &Path) {
@@ -320,7 +321,7 @@ fn an_old_import_does_not_delete_younger_requests(open: Factory, folder: &Path) 
     store.append(&[batch(vec![old])]).unwrap();
     store.append(&[batch(vec![mmap(7, b"perl", 100)])]).unwrap();
     store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
-    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 101);
+    assert_eq!(count(&store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 101);
 }
 
 /// Returns the start of an hour, this many hours ago, in seconds.
@@ -330,7 +331,7 @@ fn hours_ago(hours: i64) -> i64 {
     (now / 3600 - hours) * 3600
 }
 
-fn usage(store: &dyn Store, pid: Option<u32>, [from, to, step]: [i64; 3]) -> Vec<UsagePoint> {
+fn usage(store: &TestStore, pid: Option<u32>, [from, to, step]: [i64; 3]) -> Vec<UsagePoint> {
     let query = UsageQuery {
         pid: pid.map(Tgid),
         from: WallClock(from * SECOND),
@@ -366,13 +367,13 @@ fn usage_is_returned_in_steps(open: Factory, folder: &Path) {
         store.append(&[tick(7, WallClock((begin + n) * SECOND), n.unsigned_abs() + 1)]).unwrap();
     }
     for pid in [Some(7), None] {
-        let seconds = usage(&*store, pid, [begin, begin + 60, 1]);
+        let seconds = usage(&store, pid, [begin, begin + 60, 1]);
         assert_eq!(seconds.len(), 60);
         assert_eq!(
             (seconds[59].virtual_bytes, seconds[59].requests, seconds[59].from.0),
             ((1 << 20) + 60 * 4096, 3, (begin + 59) * SECOND)
         );
-        let tens = usage(&*store, pid, [begin, begin + 60, 10]);
+        let tens = usage(&store, pid, [begin, begin + 60, 10]);
         assert_eq!(tens.len(), 6);
         assert_eq!(
             (tens[1].requests, tens[1].refused, tens[1].minor_faults, tens[1].virtual_bytes),
@@ -385,9 +386,9 @@ fn usage_is_returned_in_steps(open: Factory, folder: &Path) {
             (180, 6000, 300)
         );
         assert_eq!((merge(&tens).granted_bytes, merge(&tens).released_bytes), (3000, 1200));
-        assert_eq!(usage(&*store, pid, [begin + 20, begin + 40, 10]).len(), 2);
+        assert_eq!(usage(&store, pid, [begin + 20, begin + 40, 10]).len(), 2);
     }
-    assert_eq!(usage(&*store, Some(8), [begin, begin + 60, 10]), []);
+    assert_eq!(usage(&store, Some(8), [begin, begin + 60, 10]), []);
 }
 
 fn usage_of_machines_adds_up(open: Factory, folder: &Path) {
@@ -397,7 +398,7 @@ fn usage_of_machines_adds_up(open: Factory, folder: &Path) {
     let other = run("other");
     let theirs = [tick(9, WallClock((begin + 1) * SECOND), 6)];
     store.store.append(Delivery { run: &other, sequence: 1, batches: &theirs }).unwrap();
-    let both = usage(&*store, None, [begin, begin + 3600, 3600]);
+    let both = usage(&store, None, [begin, begin + 3600, 3600]);
     assert_eq!((both.len(), both[0].virtual_bytes, both[0].requests), (1, (2 << 20) + 10 * 4096, 30));
     let query = UsageQuery {
         host: Some("other".into()),
@@ -426,13 +427,13 @@ fn longer_steps_are_exact_sums_and_maxima(open: Factory, folder: &Path) {
         store.housekeeping(WallClock((begin + 60) * SECOND)).unwrap();
     }
     let range = [begin, end, 3600];
-    let before = [Some(7), None].map(|pid| usage(&*store, pid, range));
+    let before = [Some(7), None].map(|pid| usage(&store, pid, range));
     assert_eq!((merge(&before[0]).requests, merge(&before[0]).requested_bytes), (3 * 500, 100 * 500));
     for days in [0, 2, 8, 100] {
         for _ in 0..20 {
             store.housekeeping(WallClock((end + days * 86_400) * SECOND)).unwrap();
         }
-        let after = [Some(7), None].map(|pid| usage(&*store, pid, range));
+        let after = [Some(7), None].map(|pid| usage(&store, pid, range));
         assert_eq!(after, before, "after {days} days");
     }
     // The next run completes the roll-up of the previous one.
@@ -442,7 +443,7 @@ fn longer_steps_are_exact_sums_and_maxima(open: Factory, folder: &Path) {
     for _ in 0..20 {
         store.housekeeping(WallClock((end + 200 * 86_400) * SECOND)).unwrap();
     }
-    assert_eq!([Some(7), None].map(|pid| usage(&*store, pid, range)), before, "after the next run");
+    assert_eq!([Some(7), None].map(|pid| usage(&store, pid, range)), before, "after the next run");
 }
 
 fn a_clock_set_back_loses_no_usage(open: Factory, folder: &Path) {
@@ -452,7 +453,7 @@ fn a_clock_set_back_loses_no_usage(open: Factory, folder: &Path) {
         store.append(&[tick(7, WallClock((begin + second) * SECOND), n)]).unwrap();
         store.housekeeping(WallClock((begin + 4000) * SECOND)).unwrap();
     }
-    let all = merge(&usage(&*store, Some(7), [begin, begin + 3600, 3600]));
+    let all = merge(&usage(&store, Some(7), [begin, begin + 3600, 3600]));
     assert_eq!((all.requests, all.virtual_bytes), (15, (1 << 20) + 5 * 4096));
 }
 
@@ -465,8 +466,8 @@ fn requests_are_ordered_by_the_stream_not_the_clock(open: Factory, folder: &Path
     for part in requests.chunks(3) {
         store.append(&[batch(part.to_vec())]).unwrap();
     }
-    let sizes: Vec<_> = read(&*store, &all()).iter().map(|request| request.requested_bytes - 4096).collect();
+    let sizes: Vec<_> = read(&store, &all()).iter().map(|request| request.requested_bytes - 4096).collect();
     assert_eq!(sizes, (0..20).rev().collect::<Vec<u64>>());
     let set_back = RequestQuery { to: Some(WallClock(T0 - SECOND)), ..RequestQuery::default() };
-    assert_eq!(count(&*store, set_back), 5);
+    assert_eq!(count(&store, set_back), 5);
 }

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Batch, Delivery, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range,
-    RequestQuery, Settings, SizeBucket, Store,
+    Batch, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range, RequestQuery,
+    Settings, SizeBucket,
 };
 use memtap_ledger::{BookedRequest, Moment, OomReport, ProcessSummary};
 use memtap_model::{
     Call, CallTotals, Comm, Errno, HostReading, OomKill, Outcome, ProcessId, Resident, StartTime, Tgid,
     WallClock,
 };
+use memtap_testing::{Delivery, TestStore};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run};
 
@@ -74,7 +75,7 @@ fn range([from, to]: [i64; 2]) -> Range {
     Range { host: None, from: WallClock(from * SECOND), to: WallClock(to * SECOND) }
 }
 
-fn lives(store: &dyn Store, between: [i64; 2]) -> Vec<Life> {
+fn lives(store: &TestStore, between: [i64; 2]) -> Vec<Life> {
     let query = LifeQuery { range: range(between), limit: 100, ..LifeQuery::default() };
     store.reader().unwrap().lives(&query).unwrap().lives
 }
@@ -116,7 +117,7 @@ fn four(store: &mut support::Written) -> i64 {
 fn a_lifetime_is_clipped_to_the_range(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = four(&mut store);
-    let result = lives(&*store, [begin + 1000, begin + 2000]);
+    let result = lives(&store, [begin + 1000, begin + 2000]);
     let names: Vec<_> = result.iter().map(|life| life.name.as_str()).collect();
     assert_eq!(names, ["busy", "ends", "sleeps"]);
     let [busy, ends, sleeps] = &result[..] else { panic!("{result:?}") };
@@ -136,9 +137,9 @@ fn a_lifetime_is_clipped_to_the_range(open: Factory, folder: &Path) {
         ("a command", "root", Some(Tgid(1)))
     );
     let later: Vec<_> =
-        lives(&*store, [begin + 2000, begin + 2600]).into_iter().map(|life| life.name).collect();
+        lives(&store, [begin + 2000, begin + 2600]).into_iter().map(|life| life.name).collect();
     assert_eq!(later, ["late", "busy", "sleeps"]);
-    assert_eq!(lives(&*store, [begin + 2600, begin + 3000]), [], "the run had ended");
+    assert_eq!(lives(&store, [begin + 2600, begin + 3000]), [], "the run had ended");
 }
 
 fn lifetimes_are_sorted_by_each_measure(open: Factory, folder: &Path) {
@@ -192,7 +193,7 @@ fn hostile_process_names_are_only_names(open: Factory, folder: &Path) {
     let at = |pid| At { pid, start_s: begin, mib: 1, requests: 30 - u64::from(pid), ended: false };
     let processes: Vec<_> = names.iter().zip(1..).map(|(name, pid)| (*name, at(pid))).collect();
     store.append(&[tick(begin + 1, &processes)]).unwrap();
-    let result: Vec<_> = lives(&*store, [begin, begin + 10]).into_iter().map(|life| life.name).collect();
+    let result: Vec<_> = lives(&store, [begin, begin + 10]).into_iter().map(|life| life.name).collect();
     assert_eq!(result, names.map(|name| Comm::new(name).to_text()));
     for (part, count) in [("%", 1), ("_", 1), ("' OR 1=1 --", 0), ("<b>", 1), ("", 7)] {
         let query = LifeQuery {
@@ -203,7 +204,7 @@ fn hostile_process_names_are_only_names(open: Factory, folder: &Path) {
         };
         assert_eq!(store.reader().unwrap().lives(&query).unwrap().lives.len(), count, "{part}");
     }
-    let programs = programs(&*store, [begin, begin + 10], Measure::Requests, 9, 1);
+    let programs = programs(&store, [begin, begin + 10], Measure::Requests, 9, 1);
     let result: Vec<_> = programs.programs.into_iter().map(|program| program.name).collect();
     assert_eq!(result, names.map(|name| Comm::new(name).to_text()));
 }
@@ -216,11 +217,11 @@ fn a_lifetime_spans_memtap_restarts(open: Factory, folder: &Path) {
     let again = run("vm");
     let later = [tick(begin + 60, &[(b"stays", at(1, 30, 6))])];
     store.store.append(Delivery { run: &again, sequence: 1, batches: &later }).unwrap();
-    let result = lives(&*store, [begin, begin + 100]);
+    let result = lives(&store, [begin, begin + 100]);
     let counts: Vec<_> = result.iter().map(|life| (life.pid.0, life.within.requests)).collect();
     assert_eq!(counts, [(1, 306), (2, 3)]);
     assert_eq!(sizes_of(&result[0], begin), (0, 30, 30, 60));
-    let programs = programs(&*store, [begin, begin + 100], Measure::Resident, 9, 20);
+    let programs = programs(&store, [begin, begin + 100], Measure::Resident, 9, 20);
     assert_eq!(series(&programs, "stays"), [10, 10, 10, 30, 0]);
     assert_eq!(series(&programs, "gone"), [5, 0, 0, 0, 0]);
     assert_eq!((programs.programs[0].lives, programs.programs[0].value), (1, 30 * MIB));
@@ -234,9 +235,9 @@ fn lifetimes_are_per_machine(open: Factory, folder: &Path) {
     let theirs = [tick(begin + 10, &[(b"perl", At { mib: 7, requests: 60, ..at })])];
     store.store.append(Delivery { run: &run("other"), sequence: 1, batches: &theirs }).unwrap();
     let between = [begin, begin + 60];
-    let hosts: Vec<_> = lives(&*store, between).iter().map(|life| life.host.to_string()).collect();
+    let hosts: Vec<_> = lives(&store, between).iter().map(|life| life.host.to_string()).collect();
     assert_eq!(hosts, ["other", "vm"]);
-    let both = programs(&*store, between, Measure::Resident, 9, 10);
+    let both = programs(&store, between, Measure::Resident, 9, 10);
     assert_eq!((both.programs[0].lives, both.programs[0].value), (2, 17 * MIB));
     let of = |host: &str| Range { host: Some(host.into()), ..range(between) };
     for (host, mib) in [("vm", vec![10]), ("other", vec![7]), ("nobody", vec![])] {
@@ -271,7 +272,7 @@ fn imports_have_lifetimes(open: Factory, folder: &Path) {
     assert_eq!(asked(100, 1000), []);
     let second = [T0 / SECOND, T0 / SECOND + 1];
     let asked_for = (0..100).map(|n| 4096 + n).sum::<u64>();
-    let programs = programs(&*store, second, Measure::Requested, 9, 1);
+    let programs = programs(&store, second, Measure::Requested, 9, 1);
     assert_eq!((programs.programs[0].value, programs.programs[0].lives), (asked_for, 2));
 }
 
@@ -299,7 +300,7 @@ fn lifetimes_are_exact_for_any_step_length(open: Factory, folder: &Path) {
         for _ in 0..if days == 0 { 0 } else { 20 } {
             store.housekeeping(WallClock((begin + 600 * 37 + days * 86_400) * SECOND)).unwrap();
         }
-        let result = lives(&*store, between);
+        let result = lives(&store, between);
         let [life] = &result[..] else { panic!("{result:?}") };
         let (before, last, peak, _) = sizes_of(life, begin);
         let expected = (at(within[0] - 1).mib, at(*within.last().unwrap()).mib, highest);
@@ -309,7 +310,7 @@ fn lifetimes_are_exact_for_any_step_length(open: Factory, folder: &Path) {
     }
 }
 
-fn programs(store: &dyn Store, between: [i64; 2], by: Measure, top: usize, step_s: u64) -> Programs {
+fn programs(store: &TestStore, between: [i64; 2], by: Measure, top: usize, step_s: u64) -> Programs {
     let query = ProgramQuery { range: range(between), by, top, step: Duration::from_secs(step_s) };
     store.reader().unwrap().programs(&query).unwrap()
 }
@@ -324,7 +325,7 @@ fn programs_have_series_in_steps(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = four(&mut store);
     let between = [begin + 1000, begin + 2000];
-    let result = programs(&*store, between, Measure::Resident, 9, 200);
+    let result = programs(&store, between, Measure::Resident, 9, 200);
     assert_eq!((result.step, result.other_names), (Duration::from_secs(240), 0), "the next that is kept");
     assert_eq!(
         result.programs.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(),
@@ -336,11 +337,11 @@ fn programs_have_series_in_steps(open: Factory, folder: &Path) {
     assert_eq!(result.programs.iter().map(|p| p.value / MIB).collect::<Vec<_>>(), [700, 90, 20]);
     let froms: Vec<_> = result.programs[0].series.iter().map(|(from, _)| from.0 / SECOND - begin).collect();
     assert_eq!(froms, [960, 1200, 1440, 1680, 1920]);
-    let asked = programs(&*store, between, Measure::Requested, 9, 200);
+    let asked = programs(&store, between, Measure::Requested, 9, 200);
     assert_eq!(series(&asked, "busy"), [0, 4, 0, 16, 0]);
     assert_eq!(series(&asked, "ends"), [0, 6, 0, 0, 0]);
     assert_eq!((asked.programs[0].name.as_str(), asked.programs[0].value), ("busy", 20 * MIB));
-    let alone = programs(&*store, between, Measure::Requested, 9, 0);
+    let alone = programs(&store, between, Measure::Requested, 9, 0);
     assert_eq!(
         alone.programs.iter().map(|p| (p.value, p.series.len())).collect::<Vec<_>>(),
         [(20 * MIB, 0), (6 * MIB, 0), (0, 0)]
@@ -364,14 +365,14 @@ fn programs_beyond_the_top_are_summed(open: Factory, folder: &Path) {
             &[(b"a", at(2, 0, true)), (b"b", at(3, 8, false)), (b"b", at(4, 1, false))],
         )])
         .unwrap();
-    let result = programs(&*store, [begin, begin + 60], Measure::Virtual, 1, 10);
+    let result = programs(&store, [begin, begin + 60], Measure::Virtual, 1, 10);
     assert_eq!(
         result.programs.iter().map(|p| (p.name.as_str(), p.value / MIB)).collect::<Vec<_>>(),
         [("big", 1000)]
     );
     assert_eq!((result.others.lives, result.others.value / MIB, result.other_names), (3, 110, 2));
     assert_eq!((result.others.name.as_str(), result.others.series.len()), ("", 0));
-    let none = programs(&*store, [begin, begin + 60], Measure::Requests, 0, 10);
+    let none = programs(&store, [begin, begin + 60], Measure::Requests, 0, 10);
     assert_eq!((none.programs.len(), none.others.value, none.other_names), (0, 12, 3));
 }
 
@@ -383,8 +384,8 @@ fn ranges_beyond_the_history_are_empty(open: Factory, folder: &Path) {
     for between in
         [[begin - ago, begin - ago + 3600], [begin + ago, begin + ago + 3600], [begin + 2000, begin + 1000]]
     {
-        assert_eq!(lives(&*store, between), []);
-        assert_eq!(programs(&*store, between, Measure::Virtual, 9, 60).programs, []);
+        assert_eq!(lives(&store, between), []);
+        assert_eq!(programs(&store, between, Measure::Virtual, 9, 60).programs, []);
         assert_eq!(reader.oom_kills(&range(between), 9).unwrap(), []);
     }
     let ever = Range { host: None, from: WallClock(i64::MIN), to: WallClock(i64::MAX) };

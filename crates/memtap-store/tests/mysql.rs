@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use memtap_history::{DropCause, Handle, Limits, RequestQuery, Settings, SpoolSettings, StoreError, spawn};
 use memtap_model::{Errno, Outcome, WallClock};
 use memtap_store::StoreUrl;
+use memtap_testing::{OpenNow as _, TestReader};
 use support::mariadb::{Server, server};
 use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
 
@@ -20,11 +21,11 @@ fn kept() -> Settings {
 }
 
 fn store(server: &Server, database: &str) -> Written {
-    Written::new(server.url(database).open(&kept()).unwrap().unwrap(), run("vm"))
+    Written::new(server.url(database).open_now(&kept()).unwrap().unwrap(), run("vm"))
 }
 
 fn error(url: &str) -> String {
-    match url.parse::<StoreUrl>().unwrap().open(&kept()) {
+    match url.parse::<StoreUrl>().unwrap().open_now(&kept()) {
         Ok(_) => panic!("{url} was opened"),
         Err(error) => {
             let text = error.to_string();
@@ -107,7 +108,7 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         // Rows from before memtap are never deleted.
         let mut forgetful = server
             .url(&database)
-            .open(&Settings {
+            .open_now(&Settings {
                 max_age: Duration::ZERO,
                 max_sample_age: Duration::ZERO,
                 max_bytes: 0,
@@ -115,7 +116,7 @@ fn the_originals_table_is_taken_over_with_its_rows() {
             })
             .unwrap()
             .unwrap();
-        let delivery = memtap_history::Delivery { run: &run("vm"), sequence: 1, batches: &[] };
+        let delivery = memtap_testing::Delivery { run: &run("vm"), sequence: 1, batches: &[] };
         forgetful.append(delivery).unwrap();
         for _ in 0..3 {
             forgetful.housekeeping(WallClock(T0 * 2)).unwrap();
@@ -150,7 +151,7 @@ fn the_size_limit_applies_per_machine() {
     let mut large = store(server, &database);
     large.append(&[batch((0..5000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let small = Settings { max_bytes: 200 * 100, ..kept() };
-    let small = server.url(&database).open(&small).unwrap().unwrap();
+    let small = server.url(&database).open_now(&small).unwrap().unwrap();
     let mut small = Written::new(small, run("small"));
     small.append(&[batch((0..300).map(|n| mmap(8, b"sh", n)).collect())]).unwrap();
     for _ in 0..5 {
@@ -164,7 +165,7 @@ fn the_size_limit_applies_per_machine() {
 fn a_flood_does_not_grow_beyond_the_limit_between_two_steps_of_housekeeping() {
     let (server, database) = (server(), server().database());
     let settings = Settings { max_bytes: 200 * 10_000, ..kept() };
-    let mut store = Written::new(server.url(&database).open(&settings).unwrap().unwrap(), run("vm"));
+    let mut store = Written::new(server.url(&database).open_now(&settings).unwrap().unwrap(), run("vm"));
     for n in 0..10 {
         store.append(&[batch((n * 3000..(n + 1) * 3000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     }
@@ -370,7 +371,7 @@ fn connections_are_encrypted_and_verified() {
     assert!(error(&text).contains("Access denied"), "the server wants it encrypted");
     let written = |options: &str| {
         Written::new(
-            format!("{text}?{options}").parse::<StoreUrl>().unwrap().open(&kept()).unwrap().unwrap(),
+            format!("{text}?{options}").parse::<StoreUrl>().unwrap().open_now(&kept()).unwrap().unwrap(),
             run("vm"),
         )
     };
@@ -378,7 +379,7 @@ fn connections_are_encrypted_and_verified() {
     written(&format!("ca={ca}")).append(&[batch(vec![mmap(7, b"perl", 1)])]).unwrap();
     assert_eq!(server.sql("history", "SELECT COUNT(*) FROM memory_usage"), "2");
     // The certificate is not from a public authority.
-    let stranger = format!("{text}?tls=verified").parse::<StoreUrl>().unwrap().open(&kept());
+    let stranger = format!("{text}?tls=verified").parse::<StoreUrl>().unwrap().open_now(&kept());
     let mut stranger = Written::new(stranger.unwrap().unwrap(), run("vm"));
     assert!(stranger.append(&[batch(vec![mmap(7, b"perl", 2)])]).is_err());
 }
@@ -392,7 +393,7 @@ fn spooling(server: &Server, folder: &std::path::Path) -> Handle {
         ..Limits::default()
     };
     let Written { store, run, .. } = store(server, "history");
-    spawn(store, run, limits).unwrap()
+    spawn(store.0, run, limits).unwrap()
 }
 
 fn wait(what: &str, done: impl Fn() -> bool) {
@@ -450,7 +451,7 @@ fn an_unavailable_server_at_start_is_waited_for() {
     wait("the error is reported", || handle.status().error.is_some());
     let message = handle.status().error.unwrap();
     assert!(message.contains("Start the server") && !message.contains("s3cr3t"), "{message}");
-    let page = handle.reader().requests(&RequestQuery::default());
+    let page = TestReader(handle.reader()).requests(&RequestQuery::default());
     assert!(matches!(page, Err(StoreError::Database { away: true, .. })), "{page:?}");
     server.restart();
     wait("delivery", || handle.status().rows == 100);
@@ -466,7 +467,7 @@ fn a_full_disk_of_the_server_is_waited_out() {
         spool: Some(SpoolSettings { folder: folder.path().join("spool"), max_bytes: 1 << 30 }),
         ..Limits::default()
     };
-    let handle = spawn(store, run, limits).unwrap();
+    let handle = spawn(store.0, run, limits).unwrap();
     server.sql(&database, "CREATE TRIGGER full_disk BEFORE INSERT ON run FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'");
     handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
     wait("the error is reported", || handle.status().error.is_some());

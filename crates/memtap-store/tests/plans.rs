@@ -12,11 +12,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use memtap_history::{
-    Delivery, LifeQuery, Measure, ProgramQuery, Range, Reader, RequestQuery, Run, Settings, UsageQuery,
-};
+use memtap_history::{LifeQuery, Measure, ProgramQuery, Range, RequestQuery, Run, Settings, UsageQuery};
 use memtap_ledger::{BookedRequest, Moment, OomReport};
 use memtap_model::{Call, Errno, HostReading, OomKill, Outcome, Resident, Tgid, WallClock};
+use memtap_testing::{Delivery, OpenNow as _, TestReader};
 use rusqlite::{Connection, ffi};
 use support::mariadb::server;
 use support::{SECOND, T0, Written, mmap, process, run, store, tick};
@@ -182,7 +181,7 @@ fn request_queries() -> Vec<RequestQuery> {
     ]
 }
 
-fn read(reader: &dyn Reader) {
+fn read(reader: &TestReader) {
     for query in request_queries() {
         reader.requests(&query).unwrap();
         reader.sizes(&query).unwrap();
@@ -266,12 +265,12 @@ fn is_needless_scan(table: &str, access: &str, rows: &str, sql: &str) -> bool {
 #[test]
 fn mariadb_reads_no_whole_table_that_grows() {
     let (server, database) = (server(), server().database());
-    let open = || server.url(&database).open(&settings(200 * 40_000)).unwrap().unwrap();
+    let open = || server.url(&database).open_now(&settings(200 * 40_000)).unwrap().unwrap();
     fill(&mut Written::new(open(), run("vm")));
     server.sql(&database, "ANALYZE TABLE memory_usage, process, usage_sample, machine_sample, call_sample");
     server.sql("", "SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON");
     let mut written = Written::new(open(), run("vm"));
-    read(&*written.reader().unwrap());
+    read(&written.reader().unwrap());
     written.append(&[support::batch(requests(2_000_000, 100))]).unwrap();
     for minutes in [20, 60, 600] {
         written.housekeeping(WallClock(T0 + minutes * 60 * SECOND)).unwrap();
@@ -319,7 +318,7 @@ fn no_statement_reads_a_whole_table_that_grows() {
     let mut run = statements(|| {
         let mut again = store(&whole, &settings(u64::MAX));
         fill(&mut again);
-        read(&*again.reader().unwrap());
+        read(&again.reader().unwrap());
     });
     filled.append(&[]).unwrap();
     // Plans with statistics need the rows that housekeeping will delete.

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Batch, CallCount, LifeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, Store, UsagePoint,
+    Batch, CallCount, LifeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, UsagePoint,
     UsageQuery,
 };
 use memtap_ledger::{BookedRequest, Peaks, ProcessSummary};
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Resident, StartTime, Tgid, Tid, WallClock};
+use memtap_testing::TestStore;
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process};
 
@@ -31,7 +32,7 @@ fn request(pid: u32, name: &[u8], at_s: i64, call: Call) -> BookedRequest {
     booked
 }
 
-fn calls(store: &dyn Store, pid: u32, [from, to, step]: [i64; 3], limit: usize) -> ProcessCalls {
+fn calls(store: &TestStore, pid: u32, [from, to, step]: [i64; 3], limit: usize) -> ProcessCalls {
     let at = |second: i64| Some(WallClock(T0 + second * SECOND));
     let query =
         RequestQuery { pid: Some(Tgid(pid)), from: at(from), to: at(to), limit, ..RequestQuery::default() };
@@ -63,7 +64,7 @@ fn requests_of_a_process_are_counted_by_call_and_step(open: Factory, folder: &Pa
     for part in requests.chunks(2) {
         store.append(&[batch(part.to_vec())]).unwrap();
     }
-    let result = calls(&*store, 7, [0, 40, 10], 100);
+    let result = calls(&store, 7, [0, 40, 10], 100);
     let expected = [
         (0, vec![(Call::Mmap, 2, 0), (Call::Brk, 1, 0)]),
         (20, vec![(Call::Mmap, 1, 1), (Call::Munmap, 1, 0)]),
@@ -71,7 +72,7 @@ fn requests_of_a_process_are_counted_by_call_and_step(open: Factory, folder: &Pa
     assert_eq!(step_counts(&result), expected);
     assert_eq!((result.step, result.rows, result.cut), (Duration::from_secs(10), 5, false));
     assert_eq!(result.since, Some(WallClock(T0 + SECOND)));
-    assert_eq!(calls(&*store, 9, [0, 40, 10], 100).rows, 0);
+    assert_eq!(calls(&store, 9, [0, 40, 10], 100).rows, 0);
 }
 
 fn a_new_name_is_returned_with_its_first_request(open: Factory, folder: &Path) {
@@ -87,7 +88,7 @@ fn a_new_name_is_returned_with_its_first_request(open: Factory, folder: &Path) {
         request(7, b"sh", 20, Call::Mmap),
     ];
     store.append(&[batch(requests)]).unwrap();
-    let result = calls(&*store, 7, [0, 60, 10], 100);
+    let result = calls(&store, 7, [0, 60, 10], 100);
     let since = |name: &[u8], at_s| NameSince { name: Comm::new(name), since: WallClock(T0 + at_s * SECOND) };
     assert_eq!(result.names, [since(b"sh", 5), since(b"a'\xff", 10), since(b"sh", 20)]);
 }
@@ -97,7 +98,7 @@ fn the_newest_requests_are_counted(open: Factory, folder: &Path) {
     let requests = (0..30).map(|n| request(7, b"perl", n, Call::Mmap)).collect();
     store.append(&[batch(requests)]).unwrap();
     for (limit, cut) in [(12, true), (30, false)] {
-        let result = calls(&*store, 7, [0, 60, 10], limit);
+        let result = calls(&store, 7, [0, 60, 10], limit);
         let sum: u64 =
             step_counts(&result).iter().flat_map(|(_, calls)| calls).map(|(_, count, _)| count).sum();
         assert_eq!((result.rows, sum, result.cut), (limit as u64, limit as u64, cut));

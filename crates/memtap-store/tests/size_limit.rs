@@ -113,7 +113,7 @@ fn a_flood_at_the_limit_goes_through_the_spool_and_nothing_is_dropped() {
         spool: Some(SpoolSettings { folder: folder.path().join("spool"), max_bytes: 1 << 30 }),
         ..Limits::default()
     };
-    let handle = spawn(store, run, limits).unwrap();
+    let handle = spawn(store.0, run, limits).unwrap();
     // As fast as the queue is emptied, into the store or to disk.
     for n in 0..150 {
         let until = Instant::now() + Duration::from_secs(10);

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use memtap_history::{
-    Appended, Delivery, DropCause, Handle, Limits, Reader, RequestQuery, Settings, SpoolSettings, Store,
-    StoreError, spawn,
+    Appended, Delivery, DropCause, Handle, Limits, Pending, Reader, RequestQuery, Settings, SpoolSettings,
+    Store, StoreError, spawn,
 };
 use memtap_model::WallClock;
 use rusqlite::Connection;
@@ -35,7 +35,7 @@ fn kept() -> Settings {
 
 fn start(folder: &Path, limits: Limits) -> Handle {
     let Written { store, run, .. } = store(folder, &kept());
-    spawn(store, run, limits).unwrap()
+    spawn(store.0, run, limits).unwrap()
 }
 
 /// Locks the database, so that nobody else can write.
@@ -133,14 +133,14 @@ fn the_backlog_survives_a_restart() {
 struct Panicking(Box<dyn Store>);
 
 impl Store for Panicking {
-    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
+    fn append(&mut self, delivery: Arc<Delivery>) -> Pending<'_, Appended> {
         let requests = delivery.batches.iter().flat_map(|batch| &batch.requests);
         let last = requests.map(|booked| booked.request.requested_bytes - 4096).max();
         assert!(last < Some(1000), "on purpose");
         self.0.append(delivery)
     }
 
-    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
+    fn housekeeping(&mut self, now: WallClock) -> Pending<'_, bool> {
         self.0.housekeeping(now)
     }
 
@@ -164,7 +164,7 @@ fn requests_after_a_store_panic_are_spooled_or_counted() {
         let mut limits = limits(folder.path(), 1 << 30);
         limits.spool = limits.spool.filter(|_| has_spool);
         let Written { store, run, .. } = store(folder.path(), &kept());
-        let handle = spawn(Box::new(Panicking(store)), run, limits.clone()).unwrap();
+        let handle = spawn(Box::new(Panicking(store.0)), run, limits.clone()).unwrap();
         send(&handle, 0, 1_000);
         wait(|| handle.status().rows == 1_000);
         send(&handle, 1_000, 3_000);

@@ -10,14 +10,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use memtap_history::{Batch, Delivery, Handle, Limits, RequestQuery, Run, Settings, spawn};
+use memtap_history::{Batch, Handle, Limits, RequestQuery, Run, Settings, spawn};
 use memtap_model::WallClock;
 use memtap_store::StoreUrl;
+use memtap_testing::{Delivery, OpenNow as _};
 use rusqlite::Connection;
 use support::{SECOND, T0, Written, batch, mmap, process, run, store, tick};
 
 fn error_at(path: &Path) -> String {
-    match StoreUrl::sqlite(path).open(&Settings::default()) {
+    match StoreUrl::sqlite(path).open_now(&Settings::default()) {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error.to_string(),
     }
@@ -25,7 +26,7 @@ fn error_at(path: &Path) -> String {
 
 fn spawned(folder: &Path, limits: Limits) -> Handle {
     let Written { store, run, .. } = store(folder, &Settings::default());
-    spawn(store, run, limits).unwrap()
+    spawn(store.0, run, limits).unwrap()
 }
 
 fn number(folder: &Path, sql: &str) -> i64 {
@@ -124,7 +125,7 @@ fn interrupted_openings_are_repaired() {
         std::thread::sleep(Duration::from_micros(microseconds));
         child.kill().unwrap();
         child.wait().unwrap();
-        let opened = StoreUrl::sqlite(path).open(&Settings::default());
+        let opened = StoreUrl::sqlite(path).open_now(&Settings::default());
         assert_eq!(opened.err().map(|error| error.to_string()), None, "killed after {microseconds} us");
     }
 }
@@ -205,7 +206,7 @@ fn a_failed_transaction_leaves_nothing_and_makes_no_second_row() {
 fn two_writers_on_one_file_do_not_block_each_other_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = store(folder.path(), &Settings::default());
-    let second = StoreUrl::sqlite(folder.path().join("memtap.db")).open(&Settings::default());
+    let second = StoreUrl::sqlite(folder.path().join("memtap.db")).open_now(&Settings::default());
     let mut second = Written::new(second.unwrap().unwrap(), run("vm"));
     first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
     second.append(&[batch(vec![mmap(8, b"import", 1)])]).unwrap();

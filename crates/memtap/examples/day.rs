@@ -69,7 +69,8 @@ fn record(file: std::fs::File, mut day: Day) {
 
 /// A day of the machine `hostname`, as far as memtap was running.
 fn write(url: &memtap_store::StoreUrl, hostname: &str, mut day: Day, is_watched: fn(u64) -> bool) {
-    let store = url.open(&memtap_history::Settings::default()).unwrap().expect("a store");
+    let store =
+        memtap_testing::wait(url.open(&memtap_history::Settings::default())).unwrap().expect("a store");
     let run = memtap_history::Run {
         id: memtap_history::Run::draw(),
         hostname: hostname.to_owned(),

@@ -1,7 +1,7 @@
 //! `memtap import`: lines of the original system's SystemTap script become rows of the history.
 
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::{Cursor, Read, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +13,14 @@ use anyhow::{Context as _, bail};
 use foldhash::{HashMap, HashMapExt as _};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use memtap_capture::{Damaged, ScriptLines};
-use memtap_history::{Appended, Batch, Delivery, Run, Store, StoreError};
+use memtap_history::{Appended, Batch, Delivery, Run, Store};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{Comm, MemoryRequest, ProcessId, ScriptLine, StartTime, Tgid, WallClock, to_text};
 use memtap_report::report::visible;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::cli::{ImportArguments, ImportFormat};
+use crate::engine;
 use crate::settings_file::SettingsFile;
 use crate::{config, output, replay};
 
@@ -50,15 +51,17 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         output::tell(format_args!("{requests} requests of {host} are in {url}"));
         return Ok(());
     }
-    let store = url.open(&settings)?.context("--store none keeps no history. Choose a store with --store")?;
-    let (input, length) = open(&arguments.file)?;
-    let rejects = arguments
-        .rejects
-        .as_deref()
-        .map(|path| File::create(path).with_context(|| format!("cannot write {}", path.display())));
     // SAFETY: the handler only sets a flag, which is safe in a signal's context.
     let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
     handled.context("cannot handle Ctrl-C")?;
+    // A wrong input leaves no empty history behind.
+    let (input, length) = open(&arguments.file)?;
+    let store = engine::block_on(url.open(&settings))?
+        .context("--store none keeps no history. Choose a store with --store")?;
+    let rejects = arguments
+        .rejects
+        .as_deref()
+        .map(|path| File::create(path).map_err(|error| output::cannot_write(path, &error)));
     let mut import = Import {
         deliveries: Deliveries::start(store, run_of(&arguments.host))?,
         committed: arguments.from_line.saturating_sub(1),
@@ -95,11 +98,29 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
 
 fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
     if path == Path::new("-") {
-        return Ok((Box::new(std::io::stdin()), None));
+        return Ok((lines("standard input", std::io::stdin())?, None));
     }
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
     let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
-    Ok((Box::new(file), length))
+    Ok((lines(&name, file)?, length))
+}
+
+/// The whole input, unless it begins as a recording does.
+fn lines(name: &str, mut input: impl Read + 'static) -> anyhow::Result<Box<dyn Read>> {
+    let mut start = Vec::new();
+    let mark = memtap_capture::RECORDING_MARK;
+    input
+        .by_ref()
+        .take(mark.len() as u64)
+        .read_to_end(&mut start)
+        .with_context(|| format!("cannot read {name}"))?;
+    if start == mark {
+        bail!(
+            "{name} is a memtap recording, not lines of a SystemTap script. Import it with --format recording"
+        );
+    }
+    Ok(Box::new(Cursor::new(start).chain(input)))
 }
 
 fn run_of(host: &str) -> Run {
@@ -238,9 +259,9 @@ impl Import {
 
     /// Counts what has come into the store since it was asked last.
     fn landed(&mut self) {
-        while let Ok(Landed { mut parcel, appended }) = self.deliveries.landed.try_recv() {
-            self.rows += parcel.batch.requests.len() as u64;
-            self.committed = parcel.line.unwrap_or(self.committed);
+        while let Ok(Landed { rows, line, appended, mut spare }) = self.deliveries.landed.try_recv() {
+            self.rows += rows;
+            self.committed = line.unwrap_or(self.committed);
             if let Some(reason) = appended.reason {
                 self.refused += appended.refused;
                 let refused = appended.refused;
@@ -248,8 +269,8 @@ impl Import {
                 self.progress.suspend(|| output::tell(line));
             }
             if self.requests.capacity() == 0 {
-                parcel.batch.requests.clear();
-                self.requests = parcel.batch.requests;
+                spare.clear();
+                self.requests = spare;
             }
         }
     }
@@ -270,10 +291,12 @@ impl Import {
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = self.rows as f64 / seconds.max(0.001);
         output::tell(format_args!(
-            "memtap: {lines} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {rate:.0} rows/s",
-            self.rows - self.refused,
-            self.damaged,
-            self.refused
+            "memtap: {} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {} rows/s",
+            HumanCount(lines),
+            HumanCount(self.rows - self.refused),
+            HumanCount(self.damaged),
+            HumanCount(self.refused),
+            HumanCount(rate.round() as u64),
         ));
     }
 }
@@ -287,19 +310,24 @@ struct Parcel {
 
 /// In the store.
 struct Landed {
-    parcel: Parcel,
+    rows: u64,
+    /// As in [`Parcel`].
+    line: Option<u64>,
     appended: Appended,
+    /// Memory that can be used again.
+    spare: Vec<BookedRequest>,
 }
 
 /// The thread that writes, one delivery after the other, while the next is read.
 struct Deliveries {
     parcels: Option<SyncSender<Parcel>>,
     landed: Receiver<Landed>,
-    thread: Option<JoinHandle<Result<(), StoreError>>>,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Deliveries {
     fn start(store: Box<dyn Store>, run: Run) -> anyhow::Result<Self> {
+        let run = Arc::new(run);
         let (parcels, waiting) = sync_channel(1);
         let (answers, landed) = channel();
         let thread = std::thread::Builder::new().name("memtap-store".to_owned());
@@ -327,15 +355,19 @@ impl Deliveries {
 
 fn write(
     mut store: Box<dyn Store>,
-    run: &Run,
+    run: &Arc<Run>,
     parcels: &Receiver<Parcel>,
     answers: &Sender<Landed>,
-) -> Result<(), StoreError> {
-    for (parcel, sequence) in parcels.iter().zip(1..) {
-        let batches = std::slice::from_ref(&parcel.batch);
-        let appended = store.append(Delivery { run, sequence, batches })?;
+) -> anyhow::Result<()> {
+    for (Parcel { batch, line }, sequence) in parcels.iter().zip(1..) {
+        let rows = batch.requests.len() as u64;
+        let delivery = Arc::new(Delivery { run: Arc::clone(run), sequence, batches: vec![batch] });
+        let appended = engine::block_on(store.append(Arc::clone(&delivery)))?;
+        // The store has let go of it.
+        let batch = Arc::into_inner(delivery).and_then(|mut delivery| delivery.batches.pop());
+        let spare = batch.unwrap_or_default().requests;
         // Nobody hears it any more only when the import is over.
-        let _ = answers.send(Landed { parcel, appended });
+        let _ = answers.send(Landed { rows, line, appended, spare });
     }
     Ok(())
 }

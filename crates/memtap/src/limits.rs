@@ -45,12 +45,12 @@ pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
 ///
 /// # Errors
 /// When the history does not tell the processes of the range.
-pub(crate) fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now, StoreError> {
+pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now, StoreError> {
     let name = nix::unistd::gethostname().unwrap_or_default();
     let host: Arc<str> = name.to_string_lossy().into();
     let range = Range { host: Some(host.to_string()), ..range.clone() };
     let query = LifeQuery { range, by: Measure::Virtual, limit: PROCESSES, ..LifeQuery::default() };
-    let found = reader.lives(&query)?.lives;
+    let found = reader.lives(&query).await?.lives;
     let mut limits = LimitReader::new();
     let machine = limits.machine();
     let living = found.iter().filter(|life| lives(life)).map(|life| {

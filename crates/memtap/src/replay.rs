@@ -9,12 +9,13 @@ use indicatif::{HumanCount, ProgressBar};
 use memtap_capture::{Machine, SourceChoice};
 use memtap_history::Limits;
 use memtap_ledger::{Ledger, LiveView};
-use memtap_model::WallClock;
+use memtap_model::{LossCause, WallClock};
 use memtap_store::StoreUrl;
 use tokio::sync::{mpsc, watch};
 
 use crate::budget::Budget;
 use crate::clock_steps::ClockSteps;
+use crate::engine;
 use crate::pipeline;
 
 /// What a recording came to.
@@ -25,6 +26,8 @@ pub(crate) struct Replayed {
     pub(crate) end: WallClock,
     /// Requests that are in the history.
     pub(crate) requests: u64,
+    /// Requests in its damaged parts; `None` where it is whole.
+    pub(crate) damaged: Option<u64>,
 }
 
 /// Reads the recording to its end into the store.
@@ -37,7 +40,8 @@ pub(crate) fn into_store(
     let settings = memtap_capture::Settings::default();
     let opened = memtap_capture::open(&SourceChoice::Recording(recording.to_owned()), &settings)?;
     let machine = opened.machine.context("the recording does not name its machine")?;
-    let store = store.open(kept)?.context("--store none keeps no history. Choose a store with --store")?;
+    let store = engine::block_on(store.open(kept))?
+        .context("--store none keeps no history. Choose a store with --store")?;
     let run = run_of(&machine);
     let limits = Limits { queue_requests: budget.queue_requests, ..Limits::default() };
     let store = Arc::new(memtap_history::spawn(store, run, limits)?);
@@ -61,7 +65,8 @@ pub(crate) fn into_store(
         bail!("{missing} requests are not in the history: {}", status.error.unwrap_or_default());
     }
     let last = view.borrow();
-    Ok(Replayed { machine, end: last.at, requests: last.totals.seen })
+    let damaged = last.totals.lost.get(&LossCause::DamagedRecording).copied();
+    Ok(Replayed { machine, end: last.at, requests: last.totals.seen, damaged })
 }
 
 /// A run of memtap's, on the machine that the recording is of.

@@ -146,15 +146,16 @@ async fn open_store(
     config: &Arc<Config>,
     machine: &Arc<Machine>,
 ) -> anyhow::Result<Option<Arc<memtap_history::Handle>>> {
+    let Some(store) = config.store.open(&config.kept).await? else {
+        return Ok(None);
+    };
     let (config, machine) = (Arc::clone(config), Arc::clone(machine));
-    let opening = tokio::task::spawn_blocking(move || {
-        let Some(store) = config.store.open(&config.kept)? else {
-            return Ok(None);
-        };
+    // The threads of the history are started by one that attaches nothing.
+    let starting = tokio::task::spawn_blocking(move || {
         let run = replay::run_of(&machine);
         Ok(Some(Arc::new(memtap_history::spawn(store, run, config.limits())?)))
     });
-    opening.await?
+    starting.await?
 }
 
 /// The memory of this machine: what the history does not have, the kernel tells.

@@ -11,10 +11,11 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use memtap_history::{Batch, Delivery, Run, Settings};
+use memtap_history::{Batch, Run, Settings};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
 use memtap_store::StoreUrl;
+use memtap_testing::{Delivery, OpenNow as _};
 use serde_json::Value;
 use support::{Fixture, Memtap, fixture_path};
 
@@ -141,7 +142,7 @@ fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> 
 fn two_hours() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
-    let mut store = url.open(&Settings::default()).unwrap().unwrap();
+    let mut store = url.open_now(&Settings::default()).unwrap().unwrap();
     let run = Run {
         id: Run::draw(),
         hostname: "box".to_owned(),
@@ -170,6 +171,12 @@ fn two_ranges_are_compared_and_refusals_explained() {
     let report = json(folder.path(), &[&SECOND_HOUR[..], &["--compare", "last"]].concat());
     assert_eq!(report["asked"]["compared"]["from"], "2026-11-23T10:00:00.000Z");
     assert_eq!((&report["totals"]["requests"], &report["totals"]["refused"]), (&3.into(), &2.into()));
+    let mmap = by(&report["calls"]["calls"], "call", "mmap");
+    assert_eq!(
+        (&mmap["refused"], &mmap["requested_bytes"]),
+        (&2.into(), &8192.into()),
+        "only what was granted"
+    );
     assert_eq!((&report["compared"]["requests"], &report["compared"]["refused"]), (&1.into(), &0.into()));
     let evil = by(&by(&report["programs"], "by", "requests")["programs"], "name", "<b>=evil|`").clone();
     assert_eq!((&evil["value"], &evil["compared"]), (&1.into(), &1.into()));
@@ -177,6 +184,22 @@ fn two_ranges_are_compared_and_refusals_explained() {
     assert_eq!((&refusal["requests"], &refusal["error"]), (&2.into(), &"ENOMEM".into()));
     assert_eq!(refusal["largest_bytes"], 1_u64 << 41);
     assert!(refusal["meaning"]["en"].as_str().unwrap().contains("not enough memory"));
+}
+
+#[test]
+fn a_compared_range_without_data_is_told_and_is_no_row_of_zeros() {
+    let folder = two_hours();
+    let compared = [&SECOND_HOUR[..], &["--compare", "1w"]].concat();
+    let said = text(folder.path(), &compared);
+    assert!(said.contains("no data in the compared range") && !said.contains("against 0"), "{said}");
+    let report = json(folder.path(), &compared);
+    assert_eq!(
+        (&report["compared"]["has_data"], &report["totals"]["has_data"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(report["totals"]["requests_visible"], true, "an import consists of requests");
+    let csv = text(folder.path(), &[&compared[..], &["--format", "csv", "--lang", "es"]].concat());
+    assert!(csv.contains("compared,,,,,,,has_data,no data in this range,text\n"), "{csv}");
 }
 
 #[test]
@@ -233,6 +256,10 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
         1,
         "--from must be before",
     );
+
+    let nosuch = report(history.path(), &[&SECOND_HOUR[..], &["--name", "nosuch"]].concat());
+    let told = String::from_utf8(nosuch.stderr).unwrap();
+    assert!(nosuch.status.success() && told.contains("no process matches --name nosuch"), "{told}");
 
     let empty = report(history.path(), &["--from", "2026-11-25T00:00:00Z", "--to", "2026-11-25T01:00:00Z"]);
     let told = String::from_utf8(empty.stderr).unwrap();

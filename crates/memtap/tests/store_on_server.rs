@@ -9,9 +9,10 @@ mod mariadb;
 
 use histories::{HOSTILE, History, append, hostile, many, refused, request};
 use mariadb::{Server, server};
-use memtap_history::{Batch, Delivery, Run, Settings};
+use memtap_history::{Batch, Run, Settings};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, WallClock};
+use memtap_testing::{Delivery, OpenNow as _};
 
 /// The tests' requests are of long ago, and stay all the same.
 const SETTINGS: Settings = Settings {
@@ -31,8 +32,8 @@ struct OnServer {
 impl OnServer {
     fn of(server: &Server, requests: Vec<BookedRequest>) -> Self {
         let database = server.database();
-        let mut store = server.url(&database).open(&SETTINGS).unwrap().unwrap();
-        append(&mut *store, "vm", requests);
+        let mut store = server.url(&database).open_now(&SETTINGS).unwrap().unwrap();
+        append(&mut store, "vm", requests);
         Self {
             url: server.text(&database),
             database,
@@ -66,8 +67,8 @@ fn it_is_written_out_like_a_files() {
 #[test]
 fn info_tells_rows_sizes_times_and_machines() {
     let stored = OnServer::of(server(), many(3000));
-    let mut store = server().url(&stored.database).open(&SETTINGS).unwrap().unwrap();
-    append(&mut *store, "\x1b[2Jhost", vec![refused(request(1, b"x", Call::Brk, 3000, 4096))]);
+    let mut store = server().url(&stored.database).open_now(&SETTINGS).unwrap().unwrap();
+    append(&mut store, "\x1b[2Jhost", vec![refused(request(1, b"x", Call::Brk, 3000, 4096))]);
     server().sql(&stored.database, "ANALYZE TABLE memory_usage");
     let (code, out, told) = stored.run("info");
     assert_eq!((code, told.as_str()), (Some(0), ""), "{out}");
@@ -129,7 +130,7 @@ fn check_looks_at_every_table() {
 fn what_retention_leaves_is_whole() {
     let stored = OnServer::of(server(), Vec::new());
     let few = Settings { max_bytes: 200 * 1000, ..SETTINGS };
-    let mut store = server().url(&stored.database).open(&few).unwrap().unwrap();
+    let mut store = server().url(&stored.database).open_now(&few).unwrap().unwrap();
     let began = WallClock(histories::T0);
     let run = Run {
         id: Run::draw(),

@@ -1,10 +1,9 @@
-use std::sync::{Condvar, Mutex};
-
 use memtap_ledger::BookedRequest;
 use memtap_model::{MemoryRequest, ProcessId, ScriptReader, WallClock};
 
 use super::*;
 use crate::writer::Waiting;
+use crate::{Batch, Run, Status};
 
 #[test]
 fn housekeeping_without_work_waits_for_time_or_many_writes() {
@@ -16,7 +15,7 @@ fn housekeeping_without_work_waits_for_time_or_many_writes() {
 
 /// A courier with this many batches in its queue, and a store that never answers.
 fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
-    let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
+    let shared = Arc::new(Shared::new(Status::default()));
     let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
     let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
     let booked = BookedRequest { process: ProcessId::default(), request, lost_before: 0 };
@@ -34,20 +33,7 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
         queue.waiting += requests;
         queue.batches.push_back(Waiting { since: Instant::now(), run: Arc::clone(&run), batch });
     }
-    Courier {
-        numbered: (0, 0),
-        shared,
-        limits,
-        jobs: mpsc::channel().0,
-        store: std::thread::spawn(|| ()),
-        in_flight: None,
-        held: None,
-        spool: None,
-        failed: None,
-        last_sent: Instant::now(),
-        written: 0,
-        ending: false,
-    }
+    Courier::new(Work::Crashed, limits, None, shared)
 }
 
 /// A queue that filled up while the store was busy must not become one delivery: there would be no
@@ -55,7 +41,7 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
 #[test]
 fn a_delivery_leaves_most_of_the_queue_free() {
     let limits = Limits { queue_requests: 40_000, ..Limits::default() };
-    let requests = courier(limits, 10, 4_000).next_due_parcel().unwrap().requests();
+    let requests = courier(limits, 10, 4_000).next_due_delivery().unwrap().requests();
     assert!((10_000..15_000).contains(&requests), "{requests} of 40,000");
 }
 
@@ -65,11 +51,11 @@ fn a_delivery_leaves_most_of_the_queue_free() {
 fn few_requests_wait_until_the_next_commit_is_due() {
     let limits = |commit_every| Limits { queue_requests: 40_000, commit_every, ..Limits::default() };
     let hour = Duration::from_secs(3600);
-    assert!(courier(limits(hour), 3, 100).next_due_parcel().is_none());
-    assert_eq!(courier(limits(Duration::ZERO), 3, 100).next_due_parcel().unwrap().requests(), 300);
+    assert!(courier(limits(hour), 3, 100).next_due_delivery().is_none());
+    assert_eq!(courier(limits(Duration::ZERO), 3, 100).next_due_delivery().unwrap().requests(), 300);
     let mut ending = courier(limits(hour), 3, 100);
     ending.ending = true;
-    assert_eq!(ending.next_due_parcel().unwrap().requests(), 300);
+    assert_eq!(ending.next_due_delivery().unwrap().requests(), 300);
 }
 
 #[test]

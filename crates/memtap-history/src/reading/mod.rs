@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::rows::{Database, Question, Snapshot};
 use crate::{
-    Clock, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Reader,
-    Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, UsagePoint, UsageQuery,
+    Clock, HostRun, LifeQuery, Lives, MachinePoint, Pending, ProcessCalls, ProgramQuery, Programs, Range,
+    Reader, Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, UsagePoint,
+    UsageQuery,
 };
 
 /// Implements [`Reader`] on a database.
@@ -27,8 +28,8 @@ impl<D: Database> History<D> {
         Self { database, clock }
     }
 
-    fn ask<Q: Dated>(&self, question: Q) -> Result<Q::Answer, StoreError> {
-        self.database.ask(Now { question, clock: self.clock })
+    fn ask<Q: Dated>(&self, question: Q) -> Pending<'_, Q::Answer> {
+        Box::pin(self.database.ask(Now { question, clock: self.clock }))
     }
 }
 
@@ -100,47 +101,47 @@ questions! {
 }
 
 impl<D: Database> Reader for History<D> {
-    fn requests(&self, query: &RequestQuery) -> Result<RequestPage, StoreError> {
+    fn requests<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, RequestPage> {
         self.ask(AskRequests { query: query.clone() })
     }
 
-    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsagePoint>, StoreError> {
+    fn usage<'a>(&'a self, query: &'a UsageQuery) -> Pending<'a, Vec<UsagePoint>> {
         self.ask(AskUsage { query: query.clone() })
     }
 
-    fn hosts(&self) -> Result<Vec<StoredHost>, StoreError> {
+    fn hosts(&self) -> Pending<'_, Vec<StoredHost>> {
         self.ask(AskHosts {})
     }
 
-    fn runs(&self, range: &Range, limit: usize) -> Result<Vec<HostRun>, StoreError> {
+    fn runs<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<HostRun>> {
         self.ask(AskRuns { range: range.clone(), limit })
     }
 
-    fn machine(&self, range: &Range, step: Duration) -> Result<Vec<MachinePoint>, StoreError> {
+    fn machine<'a>(&'a self, range: &'a Range, step: Duration) -> Pending<'a, Vec<MachinePoint>> {
         self.ask(AskMachine { query: range.in_steps(step) })
     }
 
-    fn lives(&self, query: &LifeQuery) -> Result<Lives, StoreError> {
+    fn lives<'a>(&'a self, query: &'a LifeQuery) -> Pending<'a, Lives> {
         self.ask(AskLives { query: query.clone() })
     }
 
-    fn programs(&self, query: &ProgramQuery) -> Result<Programs, StoreError> {
+    fn programs<'a>(&'a self, query: &'a ProgramQuery) -> Pending<'a, Programs> {
         self.ask(AskPrograms { query: query.clone() })
     }
 
-    fn sizes(&self, query: &RequestQuery) -> Result<Sizes, StoreError> {
+    fn sizes<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Sizes> {
         self.ask(AskSizes { query: query.clone() })
     }
 
-    fn calls(&self, query: &RequestQuery, step: Duration) -> Result<ProcessCalls, StoreError> {
+    fn calls<'a>(&'a self, query: &'a RequestQuery, step: Duration) -> Pending<'a, ProcessCalls> {
         self.ask(AskCalls { query: query.clone(), step })
     }
 
-    fn refusals(&self, query: &RequestQuery) -> Result<Vec<Refused>, StoreError> {
+    fn refusals<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Vec<Refused>> {
         self.ask(AskRefusals { query: query.clone() })
     }
 
-    fn oom_kills(&self, range: &Range, limit: usize) -> Result<Vec<StoredOomKill>, StoreError> {
+    fn oom_kills<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<StoredOomKill>> {
         self.ask(AskOomKills { range: range.clone(), limit })
     }
 }

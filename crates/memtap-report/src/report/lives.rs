@@ -37,7 +37,11 @@ pub(super) struct Lived {
     pub(super) more: u64,
 }
 
-pub(super) fn read(making: &mut Making<'_, '_>, ask: &Ask, range: &Range) -> Result<Lived, ReportError> {
+pub(super) async fn read(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    range: &Range,
+) -> Result<Lived, ReportError> {
     let query = LifeQuery {
         range: range.clone(),
         pid: ask.pid,
@@ -46,11 +50,11 @@ pub(super) fn read(making: &mut Making<'_, '_>, ask: &Ask, range: &Range) -> Res
         limit: LIVES,
         ..LifeQuery::default()
     };
-    let mut found = making.ask(|reader| reader.lives(&query))?;
+    let mut found = making.ask(making.reader.lives(&query)).await?;
     if found.more > 0 {
         let large = LifeQuery { by: Measure::Resident, limit: LARGE, ..query };
         let known: HashSet<_> = found.lives.iter().map(identity).collect();
-        let mut large = making.ask(|reader| reader.lives(&large))?.lives;
+        let mut large = making.ask(making.reader.lives(&large)).await?.lives;
         large.retain(|life| !known.contains(&identity(life)));
         found.more -= (large.len() as u64).min(found.more);
         found.lives.append(&mut large);
@@ -78,6 +82,12 @@ impl Lived {
     pub(super) fn moved(&self) -> (u64, u64) {
         let within = || self.lives.iter().map(|life| &life.within);
         (within().map(|point| point.granted_bytes).sum(), within().map(|point| point.released_bytes).sum())
+    }
+
+    /// How many requests they made, and how many of these were refused.
+    pub(super) fn requests(&self) -> (u64, u64) {
+        let within = || self.lives.iter().map(|life| &life.within);
+        (within().map(|point| point.requests).sum(), within().map(|point| point.refused).sum())
     }
 
     fn short(&self, range: &Range) -> impl Iterator<Item = &Life> {
@@ -169,7 +179,7 @@ fn process(life: &Life, range: &Range) -> Process {
 }
 
 /// The programs of a range by a measure, those that were asked for, and what the others have.
-fn programs(
+async fn programs(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     range: &Range,
@@ -178,7 +188,7 @@ fn programs(
 ) -> Result<memtap_history::Programs, ReportError> {
     let top = if ask.name.is_some() { PROGRAMS } else { top };
     let query = ProgramQuery { range: range.clone(), by, top, step };
-    let mut found = making.ask(|reader| reader.programs(&query))?;
+    let mut found = making.ask(making.reader.programs(&query)).await?;
     if ask.name.is_some() {
         found.programs.retain(|program| ask.is_named(&program.name));
         (found.others, found.other_names) = (Program::default(), 0);
@@ -186,7 +196,7 @@ fn programs(
     Ok(found)
 }
 
-pub(super) fn ranking(
+pub(super) async fn ranking(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     by: Measure,
@@ -196,7 +206,7 @@ pub(super) fn ranking(
     let (mut sums, mut others) = if ask.pid.is_some() {
         (lived.sums(by), (0, 0))
     } else {
-        let found = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO))?;
+        let found = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO)).await?;
         let others = (found.other_names, found.others.value);
         (found.programs.into_iter().map(ProgramSum::from).collect(), others)
     };
@@ -205,7 +215,7 @@ pub(super) fn ranking(
     others.1 += sums.iter().skip(ROWS).map(|sum| sum.value).sum::<u64>();
     sums.truncate(ROWS);
     let sizes = lived.sizes(by, &ask.range);
-    let compared = compared(making, ask, by, before)?;
+    let compared = compared(making, ask, by, before).await?;
     for sum in &mut sums {
         if let Some(sizes) = &sizes {
             let (start, end) = sizes.get(sum.name.as_str()).copied().unwrap_or_default();
@@ -219,7 +229,7 @@ pub(super) fn ranking(
 }
 
 /// What each program has in the compared range.
-fn compared(
+async fn compared(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     by: Measure,
@@ -230,7 +240,7 @@ fn compared(
         return Ok(Some(before.sums(by).into_iter().map(|sum| (sum.name, sum.value)).collect()));
     }
     let range = Range { host: ask.range.host.clone(), from: span.from.0, to: span.to.0 };
-    let found = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO))?;
+    let found = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO)).await?;
     Ok(Some(found.programs.into_iter().map(|program| (program.name, program.value)).collect()))
 }
 
@@ -263,12 +273,12 @@ impl From<Program> for ProgramSum {
     }
 }
 
-pub(super) fn resident(
+pub(super) async fn resident(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     step: Duration,
 ) -> Result<Resident, ReportError> {
-    let found = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step))?;
+    let found = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step)).await?;
     let course = |program: Program| ProgramCourse {
         name: program.name,
         series: program.series.into_iter().map(|(at, value)| (At(at), value)).collect(),
@@ -278,7 +288,7 @@ pub(super) fn resident(
 }
 
 /// The highest sums, and what was truly added and taken away: of all processes as they were booked together; of some, from their own.
-pub(super) fn peaks(
+pub(super) async fn peaks(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     (range, step): (&Range, Duration),
@@ -286,8 +296,8 @@ pub(super) fn peaks(
     totals: &mut Totals,
 ) -> Result<(), ReportError> {
     if ask.name.is_some() && ask.pid.is_none() {
-        totals.peak_resident_bytes = peak(making, ask, range, Measure::Resident, step)?;
-        totals.peak_virtual_bytes = peak(making, ask, range, Measure::Virtual, step)?;
+        totals.peak_resident_bytes = peak(making, ask, range, Measure::Resident, step).await?;
+        totals.peak_virtual_bytes = peak(making, ask, range, Measure::Virtual, step).await?;
         if totals.peak_virtual_bytes.is_some() {
             let (granted, released) = lived.moved();
             (totals.granted_bytes, totals.released_bytes) = (Some(granted), Some(released));
@@ -302,7 +312,7 @@ pub(super) fn peaks(
         step,
         ..UsageQuery::default()
     };
-    let points = making.ask(|reader| reader.usage(&query))?;
+    let points = making.ask(making.reader.usage(&query)).await?;
     totals.peak_virtual_bytes = points.iter().map(|point| point.peak_virtual_bytes).max();
     totals.peak_resident_bytes = points.iter().map(|point| point.peak_resident_bytes).max();
     if !points.is_empty() {
@@ -316,14 +326,19 @@ pub(super) fn peaks(
 }
 
 /// The highest sum of the chosen programs at the end of a step.
-fn peak(
+async fn peak(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     range: &Range,
     by: Measure,
     step: Duration,
 ) -> Result<Option<u64>, ReportError> {
-    let found = programs(making, ask, range, by, (PROGRAMS, step))?;
+    let found = programs(making, ask, range, by, (PROGRAMS, step)).await?;
+    if found.programs.len() == 1 {
+        // The rankings and this figure are of one program: they have one number, in the finest steps.
+        let finest = programs(making, ask, range, by, (PROGRAMS, Duration::ZERO)).await?;
+        return Ok(finest.programs.first().map(|program| program.value).filter(|value| *value > 0));
+    }
     let steps = found.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
     let at = |step: usize| -> u64 {
         found.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()

@@ -1,20 +1,21 @@
 //! From the history to a report: which questions are asked, and in which order.
 
-use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use memtap_history::{Measure, Range, Reader, StoreError, StoredHost, StoredOomKill};
+use memtap_history::{LifeQuery, Measure, Pending, Range, Reader, StoredHost, StoredOomKill};
 
 use super::lives::Lived;
+use super::visibility::{Visibility, visibility};
 use super::{
     Ask, Asked, At, Missing, OomKill, Progress, Report, ReportError, ReportedHost, Resident, Span, Totals,
     Watch,
 };
 use super::{Told, ToldFigure, lives, machine, requests};
+use crate::evidence::RUNS;
 use crate::findings::Text;
-use crate::{Finding, NotLookedAt, Subject};
+use crate::{Finding, NotLookedAt, Rule, Subject};
 
 /// Steps of the charts.
 const STEPS: u64 = 120;
@@ -27,17 +28,17 @@ const LAG_S: f64 = 60.0;
 ///
 /// # Errors
 /// When the history cannot answer, the range is empty, no such machine is known, or `watch` ended it.
-pub fn make(reader: &dyn Reader, ask: &Ask, watch: &mut Watch<'_>) -> Result<Report, ReportError> {
+pub async fn make(reader: &dyn Reader, ask: &Ask, watch: &mut Watch<'_>) -> Result<Report, ReportError> {
     let compared = ask.compare.map(|span| range_of(ask, span));
     if ask.range.from >= ask.range.to || compared.as_ref().is_some_and(|range| range.from >= range.to) {
         return Err(ReportError::EmptyRange);
     }
-    let mut making = Making { reader, watch: RefCell::new(watch), done: 0, of: questions(ask) };
-    making.report(ask, compared.as_ref())
+    let mut making = Making { reader, watch: Mutex::new(watch), done: 0, of: questions(ask) };
+    making.report(ask, compared.as_ref()).await
 }
 
 fn questions(ask: &Ask) -> usize {
-    let of_a_range = 3 + lives::QUESTIONS + requests::QUESTIONS;
+    let of_a_range = 4 + lives::QUESTIONS + requests::QUESTIONS;
     1 + of_a_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
 }
 
@@ -53,7 +54,7 @@ fn step(range: &Range) -> Duration {
 
 pub(super) struct Making<'a, 'b> {
     pub(super) reader: &'a dyn Reader,
-    watch: RefCell<&'a mut Watch<'b>>,
+    watch: Mutex<&'a mut Watch<'b>>,
     done: usize,
     of: usize,
 }
@@ -66,45 +67,51 @@ struct Course {
     calls: super::Calls,
     counted: memtap_history::Sizes,
     kills: Vec<StoredOomKill>,
+    visibility: Visibility,
 }
 
 impl Making<'_, '_> {
     /// One question.
-    pub(super) fn ask<T>(
-        &mut self,
-        ask: impl FnOnce(&dyn Reader) -> Result<T, StoreError>,
-    ) -> Result<T, ReportError> {
+    pub(super) async fn ask<T>(&mut self, answer: Pending<'_, T>) -> Result<T, ReportError> {
         if self.is_stopped() {
             return Err(ReportError::Stopped);
         }
-        let answer = ask(self.reader)?;
+        let answer = answer.await?;
         self.done += 1;
         Ok(answer)
     }
 
     fn is_stopped(&self) -> bool {
         let progress = Progress { done: self.done.min(self.of), of: self.of };
-        matches!((self.watch.borrow_mut())(progress), ControlFlow::Break(()))
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(watch(progress), ControlFlow::Break(()))
     }
 
-    fn report(&mut self, ask: &Ask, compared: Option<&Range>) -> Result<Report, ReportError> {
-        let hosts = self.hosts(ask)?;
-        let course = self.course(ask, &ask.range)?;
-        let before = compared.map(|range| self.course(ask, range)).transpose()?;
+    async fn report(&mut self, ask: &Ask, compared: Option<&Range>) -> Result<Report, ReportError> {
+        let hosts = self.hosts(ask).await?;
+        let course = self.course(ask, &ask.range).await?;
+        let before = match compared {
+            Some(range) => Some(self.course(ask, range).await?),
+            None => None,
+        };
         let mut programs = Vec::with_capacity(Measure::ALL.len());
         for by in Measure::ALL {
-            programs.push(lives::ranking(self, ask, by, &course.lived, before.as_ref().map(|it| &it.lived))?);
+            programs.push(
+                lives::ranking(self, ask, by, &course.lived, before.as_ref().map(|it| &it.lived)).await?,
+            );
         }
         let resident = if ask.pid.is_some() {
             Resident::default()
         } else {
-            lives::resident(self, ask, step(&ask.range))?
+            lives::resident(self, ask, step(&ask.range)).await?
         };
-        let largest = requests::largest(self, ask, &course.counted)?;
-        let refusals = requests::refusals(self, ask)?;
-        let (findings, not_looked_at) = self.findings(ask)?;
+        let largest = requests::largest(self, ask, &course.counted).await?;
+        let refusals = requests::refusals(self, ask).await?;
+        let (findings, not_looked_at) = self.findings(ask, course.totals.lost).await?;
         let missing = Missing {
             lost: course.totals.lost,
+            damaged_recording: ask.damaged_recording,
+            requests_not_visible: course.visibility.gaps,
             processes: course.lived.more,
             largest_since: largest.since,
             requests_since: course.calls.counted_since,
@@ -134,8 +141,8 @@ impl Making<'_, '_> {
         })
     }
 
-    fn hosts(&mut self, ask: &Ask) -> Result<Vec<StoredHost>, ReportError> {
-        let mut hosts = self.ask(|reader| reader.hosts())?;
+    async fn hosts(&mut self, ask: &Ask) -> Result<Vec<StoredHost>, ReportError> {
+        let mut hosts = self.ask(self.reader.hosts()).await?;
         if let Some(asked) = &ask.range.host
             && !hosts.iter().any(|host| host.hostname == *asked)
         {
@@ -147,14 +154,18 @@ impl Making<'_, '_> {
         Ok(hosts)
     }
 
-    fn course(&mut self, ask: &Ask, range: &Range) -> Result<Course, ReportError> {
-        let points = self.ask(|reader| reader.machine(range, step(range)))?;
-        let lived = lives::read(self, ask, range)?;
-        let counted = requests::count(self, ask, range)?;
-        let mut kills = self.ask(|reader| reader.oom_kills(range, KILLS))?;
+    async fn course(&mut self, ask: &Ask, range: &Range) -> Result<Course, ReportError> {
+        let points = self.ask(self.reader.machine(range, step(range))).await?;
+        let lived = lives::read(self, ask, range).await?;
+        let counted = requests::count(self, ask, range).await?;
+        let mut kills = self.ask(self.reader.oom_kills(range, KILLS)).await?;
         kills.retain(|kill| ask.is_of(&kill.victim_name, kill.victim));
         let memory = machine::memory(&points);
-        let calls = machine::calls(&points, &counted, ask);
+        let mut calls = machine::calls(&points, &counted, ask);
+        if calls.series.is_empty() && calls.calls.iter().any(|call| call.refused > 0) {
+            // The sizes of records are also of what was refused; requested is what was granted, as everywhere.
+            machine::only_granted(&mut calls, &requests::granted(self, ask, range, &counted).await?);
+        }
         let mut totals = Totals {
             least_available_bytes: memory.as_ref().map(|memory| memory.least_available_bytes),
             highest_pressure: memory.as_ref().and_then(|memory| Some(memory.pressure?.some_avg10)),
@@ -166,18 +177,47 @@ impl Making<'_, '_> {
             totals.requests += call.requests;
             totals.refused += call.refused;
         }
-        lives::peaks(self, ask, (range, step(range)), &lived, &mut totals)?;
-        Ok(Course { totals, memory, lived, calls, counted, kills })
+        if ask.name.is_some() {
+            // Its records have the name of their moment, which an exec changes: a process made all of its requests.
+            let (requests, refused) = lived.requests();
+            totals.requests = totals.requests.max(requests);
+            totals.refused = totals.refused.max(refused);
+        }
+        lives::peaks(self, ask, (range, step(range)), &lived, &mut totals).await?;
+        totals.has_data = !points.is_empty() || !totals.is_empty() || self.has_lives(ask, range).await?;
+        let visibility = self.visibility(ask, range).await?;
+        totals.requests_visible = visibility.requests || totals.requests > 0;
+        Ok(Course { totals, memory, lived, calls, counted, kills, visibility })
     }
 
-    fn findings(&mut self, ask: &Ask) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
-        let looked = crate::look(self.reader, &ask.range, ask.limits.as_ref(), &|| self.is_stopped())?;
+    /// Whether any process lived in a range in which the ones that were asked for did not.
+    async fn has_lives(&mut self, ask: &Ask, range: &Range) -> Result<bool, ReportError> {
+        if ask.of_all() {
+            return Ok(false);
+        }
+        let query = LifeQuery { range: range.clone(), limit: 1, ..LifeQuery::default() };
+        Ok(!self.ask(self.reader.lives(&query)).await?.lives.is_empty())
+    }
+
+    async fn visibility(&mut self, ask: &Ask, range: &Range) -> Result<Visibility, ReportError> {
+        let runs = self.ask(self.reader.runs(range, RUNS)).await?;
+        if ask.damaged_recording.is_some() {
+            // All of its requests may be in the damaged parts.
+            return Ok(Visibility { requests: true, ..Visibility::default() });
+        }
+        Ok(visibility(&runs, Span { from: At(range.from), to: At(range.to) }))
+    }
+
+    async fn findings(&mut self, ask: &Ask, lost: u64) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
+        let looked = crate::look(self.reader, &ask.range, ask.limits.as_ref(), &|| self.is_stopped()).await?;
         if self.is_stopped() {
             return Err(ReportError::Stopped);
         }
         self.done += 1;
+        // The finding is about what the kernel's side lost: a larger ring buffer does not mend a file.
+        let only_damage = ask.damaged_recording.is_some_and(|damaged| lost <= damaged);
         let is_meant = |finding: &&Finding| match &finding.subject {
-            Subject::Machine(_) => true,
+            Subject::Machine(_) => finding.rule != Rule::Lost || !only_damage,
             Subject::Program { process, .. } => ask.is_of(&process.name, process.pid),
         };
         let findings = looked.findings.iter().filter(is_meant).map(Told::from).collect();

@@ -36,9 +36,26 @@ fn query(ask: &Ask, range: &Range) -> RequestQuery {
 }
 
 /// Counts the requests by their sizes.
-pub(super) fn count(making: &mut Making<'_, '_>, ask: &Ask, range: &Range) -> Result<Sizes, ReportError> {
+pub(super) async fn count(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    range: &Range,
+) -> Result<Sizes, ReportError> {
     let query = RequestQuery { limit: COUNTED, ..query(ask, range) };
-    making.ask(|reader| reader.sizes(&query))
+    making.ask(making.reader.sizes(&query)).await
+}
+
+/// Counts those of them that were granted.
+pub(super) async fn granted(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    range: &Range,
+    counted: &Sizes,
+) -> Result<Sizes, ReportError> {
+    let since = counted.since.filter(|_| counted.cut);
+    let range = Range { from: since.unwrap_or(range.from), ..range.clone() };
+    let query = RequestQuery { limit: COUNTED, refused: Some(false), ..query(ask, &range) };
+    making.ask(making.reader.sizes(&query)).await
 }
 
 pub(super) fn frequent(counted: &Sizes) -> Vec<FrequentSize> {
@@ -56,7 +73,7 @@ pub(super) struct Largest {
 }
 
 /// The largest requests for memory that were granted. The counted sizes say from which size on there are enough.
-pub(super) fn largest(
+pub(super) async fn largest(
     making: &mut Making<'_, '_>,
     ask: &Ask,
     counted: &Sizes,
@@ -71,7 +88,7 @@ pub(super) fn largest(
             limit: LOOKED_THROUGH,
             ..query(ask, &ask.range)
         };
-        let page = making.ask(|reader| reader.requests(&query))?;
+        let page = making.ask(making.reader.requests(&query)).await?;
         largest.since = page.next_cursor.and_then(|_| page.requests.last()).map(|last| At(last.time));
         let meant = page.requests.iter().filter(|request| ask.is_named(&request.name.to_text()));
         largest.requests = meant.map(LargeRequest::from).collect();
@@ -129,9 +146,9 @@ impl From<&StoredRequest> for LargeRequest {
 }
 
 /// What was refused, by program, call and errno, the most frequent first.
-pub(super) fn refusals(making: &mut Making<'_, '_>, ask: &Ask) -> Result<Vec<Refusal>, ReportError> {
+pub(super) async fn refusals(making: &mut Making<'_, '_>, ask: &Ask) -> Result<Vec<Refusal>, ReportError> {
     let query = RequestQuery { refused: Some(true), limit: REFUSALS, ..query(ask, &ask.range) };
-    let mut found = making.ask(|reader| reader.refusals(&query))?;
+    let mut found = making.ask(making.reader.refusals(&query)).await?;
     found.retain(|refused| ask.is_of(&refused.name.to_text(), refused.pid));
     let mut refusals = by_program(&found);
     let rest =

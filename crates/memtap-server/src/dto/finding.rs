@@ -25,7 +25,7 @@ pub(crate) struct Findings {
 /// A check that memtap did not make.
 #[derive(Debug, Serialize, ToSchema)]
 struct NotLookedAt {
-    /// What was not checked: `lives`, `machine`, `limits`, `time` or `history`.
+    /// What was not checked: `lives`, `machine`, `limits`, `requests`, `time` or `history`.
     what: &'static str,
     /// The reason, as a sentence.
     sentence: String,

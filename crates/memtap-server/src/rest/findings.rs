@@ -1,6 +1,5 @@
 //! Findings of a range.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -59,12 +58,10 @@ pub(crate) async fn findings(
     let reader = reader(&state)?;
     let (range, lang) = query.resolve()?;
     // Each look may read much of the history.
-    let turn = Arc::clone(&state.looking).acquire_owned().await;
-    let (now, asked) = (state.limits_now().await, range.clone());
-    let looked = ask(move || {
-        let _turn = turn;
-        let begin = Instant::now();
-        memtap_report::look(&*reader, &asked, now.as_deref(), &|| begin.elapsed() > PATIENCE)
-    });
-    Ok(Json(Findings::of(&range, &looked.await?, lang)))
+    let _turn = state.looking.acquire().await;
+    let now = state.limits_now().await;
+    let begin = Instant::now();
+    let is_enough = || begin.elapsed() > PATIENCE;
+    let looked = ask(memtap_report::look(&*reader, &range, now.as_deref(), &is_enough)).await?;
+    Ok(Json(Findings::of(&range, &looked, lang)))
 }

@@ -60,7 +60,7 @@ pub(crate) async fn lives(Shared(state): Shared<State>, Asked(query): Asked<Live
         by: query.by.unwrap_or_default().into(),
         limit: query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
     };
-    Ok(Json(ask(move || reader.lives(&query)).await?.into()))
+    Ok(Json(ask(reader.lives(&query)).await?.into()))
 }
 
 /// Measure and range.
@@ -98,5 +98,5 @@ pub(crate) async fn programs(
     let step = if query.step == Some(0) { Duration::ZERO } else { step(&range, query.step)? };
     let by = query.by.unwrap_or_default();
     let query = ProgramQuery { range, by: by.into(), top: query.top.map_or(DEFAULT_TOP, |top| top.0), step };
-    Ok(Json(Programs::of(by, ask(move || reader.programs(&query)).await?)))
+    Ok(Json(Programs::of(by, ask(reader.programs(&query)).await?)))
 }

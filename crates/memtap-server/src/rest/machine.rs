@@ -18,7 +18,7 @@ use crate::params::Asked;
 ))]
 pub(crate) async fn hosts(Shared(state): Shared<State>) -> Answer<Hosts> {
     let reader = reader(&state)?;
-    Ok(Json(ask(move || reader.hosts()).await?.into()))
+    Ok(Json(ask(reader.hosts()).await?.into()))
 }
 
 /// Runs in one answer.
@@ -44,7 +44,7 @@ pub(crate) struct RunsQuery {
 ))]
 pub(crate) async fn runs(Shared(state): Shared<State>, Asked(query): Asked<RunsQuery>) -> Answer<Runs> {
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
-    let runs = ask(move || reader.runs(&range, RUNS + 1)).await?;
+    let runs = ask(reader.runs(&range, RUNS + 1)).await?;
     Ok(Json(Runs::of(runs, RUNS)))
 }
 
@@ -79,6 +79,6 @@ pub(crate) async fn machine(
 ) -> Answer<Machine> {
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let step = step(&range, query.step)?;
-    let points = ask(move || reader.machine(&range, step)).await?;
+    let points = ask(reader.machine(&range, step)).await?;
     Ok(Json(Machine::of(&points, step.as_secs())))
 }

@@ -57,6 +57,6 @@ pub(crate) async fn oom_kills(
         }));
     }
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
-    let stored = ask(move || reader.oom_kills(&range, limit)).await?;
+    let stored = ask(reader.oom_kills(&range, limit)).await?;
     Ok(Json(OomKills { oom_kills: stored.into_iter().map(OomKill::from).collect() }))
 }

@@ -59,13 +59,9 @@ pub(super) fn reader(state: &State) -> Result<Arc<dyn Reader>, ApiError> {
     state.reader.clone().ok_or_else(|| ApiError(StatusCode::NOT_FOUND, none.to_owned()))
 }
 
-/// Asks the history, outside the event loop.
-pub(super) async fn ask<T: Send + 'static>(
-    question: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let answer = tokio::task::spawn_blocking(question).await;
-    let answer = answer.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    answer.map_err(|error| match error {
+/// An answer of the history.
+pub(super) async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, ApiError> {
+    answer.await.map_err(|error| match error {
         StoreError::Cursor(_) => ApiError::wrong(error.to_string()),
         _ => ApiError(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     })

@@ -47,7 +47,8 @@ pub(crate) struct ReportQuery {
     /// Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`.
     #[param(pattern = "^(html|md|json|csv|txt)$")]
     format: Option<String>,
-    /// Language: `en` or `es`, or a locale of one of them. Default: `en`.
+    /// Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in both
+    /// languages, CSV is always English.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
@@ -67,7 +68,8 @@ impl ReportQuery {
             _ => return Err(ApiError::wrong("compare_from and compare_to must be given together")),
         };
         let range = Range { host: self.host, from, to };
-        let ask = Ask { range, name, pid: self.pid.map(Tgid), compare, now, limits: None };
+        let ask =
+            Ask { range, name, pid: self.pid.map(Tgid), compare, now, limits: None, damaged_recording: None };
         Ok((ask, format.map_err(ApiError::wrong)?, lang))
     }
 }
@@ -101,16 +103,19 @@ pub(crate) async fn report(
     let turn = turn.map_err(|_| too_long())?;
     ask.limits = state.limits_now().await.map(Arc::unwrap_or_clone);
     let range = ask.range.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let mut watch = |_| match begin.elapsed() > PATIENCE {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let made = report::make(&*reader, &ask, &mut watch).await.map_err(|error| refusal(&error))?;
+    // To draw charts takes its time.
+    let rendered = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let made = report::make(&*reader, &ask, &mut |_| match begin.elapsed() > PATIENCE {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        });
-        made.map(|made| report::render(&made, format, &Audience { lang, zone: TimeZone::system() }))
+        report::render(&made, format, &Audience { lang, zone: TimeZone::system() })
     });
-    let made = made.await.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(file(made.map_err(|error| refusal(&error))?, format, &range))
+    let text =
+        rendered.await.map_err(|error| ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(file(text, format, &range))
 }
 
 fn too_long() -> ApiError {

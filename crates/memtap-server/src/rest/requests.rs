@@ -74,7 +74,7 @@ pub(crate) async fn requests(
     let page = match &state.reader {
         Some(reader) => {
             let reader = Arc::clone(reader);
-            ask(move || reader.requests(&query)).await?
+            ask(reader.requests(&query)).await?
         }
         None => live(&state.now(), &query),
     };

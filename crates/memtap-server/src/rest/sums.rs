@@ -50,7 +50,7 @@ pub(crate) struct SizesQuery {
 pub(crate) async fn sizes(Shared(state): Shared<State>, Asked(query): Asked<SizesQuery>) -> Answer<Sizes> {
     let reader = reader(&state)?;
     let query = query.resolve()?;
-    Ok(Json(ask(move || reader.sizes(&query)).await?.into()))
+    Ok(Json(ask(reader.sizes(&query)).await?.into()))
 }
 
 impl SizesQuery {
@@ -122,7 +122,7 @@ pub(crate) async fn calls(
         limit: query.rows.map_or(Rows::MOST, |rows| rows.0),
         ..RequestQuery::default()
     };
-    Ok(Json(ask(move || reader.calls(&query, step)).await?.into()))
+    Ok(Json(ask(reader.calls(&query, step)).await?.into()))
 }
 
 /// Filters and range.
@@ -175,5 +175,5 @@ pub(crate) async fn refusals(
         limit: query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
         ..RequestQuery::default()
     };
-    Ok(Json(RefusalList::of(ask(move || reader.refusals(&query)).await?, lang)))
+    Ok(Json(RefusalList::of(ask(reader.refusals(&query)).await?, lang)))
 }

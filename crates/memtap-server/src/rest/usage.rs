@@ -56,11 +56,7 @@ pub(crate) async fn usage(Shared(state): Shared<State>, Asked(query): Asked<Usag
         carried: true,
     };
     let of_all = StoreQuery { pid: None, started_at: None, ..query.clone() };
-    let found = move || {
-        let points = reader.usage(&query)?;
-        let all = if query.pid.is_some() { reader.usage(&of_all)? } else { points.clone() };
-        Ok((points, all))
-    };
-    let (points, all) = ask(found).await?;
+    let points = ask(reader.usage(&query)).await?;
+    let all = if query.pid.is_some() { ask(reader.usage(&of_all)).await? } else { points.clone() };
     Ok(Json(Usage::of(&points, &all, step.as_secs())))
 }

@@ -7,7 +7,7 @@ use memtap_model::WallClock;
 use mysql_async::prelude::{FromRow, Queryable as _};
 use mysql_async::{Conn, Row};
 
-use super::link::Link;
+use super::link::{self, Link};
 use super::schema::{self, Expected};
 use super::url::MysqlUrl;
 use memtap_history::StoreError;
@@ -58,20 +58,20 @@ struct Database {
     connection: Conn,
 }
 
-pub(super) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
-    let mut database = Database::open(url)?;
-    database.begin()?;
+pub(super) async fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
+    let mut database = Database::open(url).await?;
+    database.begin().await?;
     let times = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MIN(timestamp)), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MAX(timestamp)) FROM memory_usage";
-    let times: Option<(Option<i64>, Option<i64>)> = database.query(times)?.pop();
-    let server: Option<String> = database.query("SELECT VERSION()")?.pop();
+    let times: Option<(Option<i64>, Option<i64>)> = database.query(times).await?.pop();
+    let server: Option<String> = database.query("SELECT VERSION()").await?.pop();
     let sizes: Vec<(String, u64, u64)> = database.query(
         "SELECT TABLE_NAME, CAST(COALESCE(DATA_LENGTH + INDEX_LENGTH, 0) AS UNSIGNED), CAST(COALESCE(DATA_FREE, 0) AS UNSIGNED) \
          FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
-    )?;
+    ).await?;
     let mut tables = Vec::new();
     let mut free_bytes = 0;
     for name in tables_of_ours() {
-        let rows: Option<u64> = database.query(&format!("SELECT COUNT(*) FROM `{name}`"))?.pop();
+        let rows: Option<u64> = database.query(&format!("SELECT COUNT(*) FROM `{name}`")).await?.pop();
         let size = sizes.iter().find(|(table, ..)| table == name);
         let (bytes, free) = size.map_or((0, 0), |(_, bytes, free)| (*bytes, *free));
         free_bytes += free;
@@ -85,48 +85,66 @@ pub(super) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
         free_bytes,
         tables,
         times: times.and_then(|(from, to)| Some((time(from?), time(to?)))),
-        machines: database.machines()?,
+        machines: database.machines().await?,
     })
 }
 
-pub(super) fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Checked, StoreError> {
-    let mut database = Database::open(url)?;
-    let mut checked = Checked { requests: 0, findings: database.missing_parts()? };
+/// Describes the state of the database in words.
+pub(super) async fn reach(url: &MysqlUrl) -> Result<String, StoreError> {
+    let link = Link::new(url);
+    let mut connection = match link.connect(true).await {
+        Err(error) if link::is_unknown_database(&error) => {
+            return Ok(format!("the server of {url} answers; memtap serve creates the database"));
+        }
+        connected => connected?,
+    };
+    let server: Option<String> = link.write(connection.query_first("SELECT VERSION()")).await?;
+    link::close(&link, connection).await;
+    match Database::open(url).await {
+        Err(newer @ StoreError::NewerDatabase { .. }) => Err(newer),
+        // The next `memtap serve` creates or upgrades missing or older tables.
+        _ => Ok(format!("{url} answers (version {})", server.unwrap_or_default())),
+    }
+}
+
+pub(super) async fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Checked, StoreError> {
+    let mut database = Database::open(url).await?;
+    let mut checked = Checked { requests: 0, findings: database.missing_parts().await? };
     // Each step relies on the ones before.
     if checked.findings.is_empty() {
-        checked.findings = database.damaged_tables(progress)?;
+        checked.findings = database.damaged_tables(progress).await?;
     }
     if checked.findings.is_empty() {
         progress("references between rows");
-        checked.findings = database.broken_relations()?;
-        checked.requests = database.query("SELECT COUNT(*) FROM memory_usage")?.pop().unwrap_or(0);
+        checked.findings = database.broken_relations().await?;
+        checked.requests = database.query("SELECT COUNT(*) FROM memory_usage").await?.pop().unwrap_or(0);
     }
     Ok(checked)
 }
 
 /// The server copies each table; the old one stays in use meanwhile.
-pub(super) fn compact(url: &MysqlUrl, progress: Progress<'_>) -> Result<Compacted, StoreError> {
-    let mut database = Database::open(url)?;
-    let before = database.bytes()?;
+pub(super) async fn compact(url: &MysqlUrl, progress: Progress<'_>) -> Result<Compacted, StoreError> {
+    let mut database = Database::open(url).await?;
+    let before = database.bytes().await?;
     for name in tables_of_ours() {
         progress(name);
-        let failed = database.administer(&format!("OPTIMIZE TABLE `{name}`"))?;
+        let failed = database.administer(&format!("OPTIMIZE TABLE `{name}`")).await?;
         if let Some(reason) = failed.into_iter().next() {
             return Err(database.link.mysql(false, reason, "See the server's log"));
         }
     }
-    Ok(Compacted { before, after: database.bytes()? })
+    Ok(Compacted { before, after: database.bytes().await? })
 }
 
 impl Database {
     /// Connects without creating or changing anything.
-    fn open(url: &MysqlUrl) -> Result<Self, StoreError> {
-        let link = Link::new(url)?;
-        let connection = link.connect(true)?;
+    async fn open(url: &MysqlUrl) -> Result<Self, StoreError> {
+        let link = Link::new(url);
+        let connection = link.connect(true).await?;
         let mut database = Self { link, connection };
         let marked = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memtap_schema'";
-        let version: Option<i64> = match database.query::<i64>(marked)?.pop() {
-            Some(1) => database.query("SELECT version FROM memtap_schema")?.pop(),
+        let version: Option<i64> = match database.query::<i64>(marked).await?.pop() {
+            Some(1) => database.query("SELECT version FROM memtap_schema").await?.pop(),
             _ => None,
         };
         let of_another = |reason: String, fix| Err(database.link.mysql(false, reason, fix));
@@ -145,39 +163,39 @@ impl Database {
     }
 
     /// Begins a transaction with a consistent snapshot, so that concurrent writes do not matter.
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.link.write(self.connection.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        self.link.write(self.connection.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")).await
     }
 
-    fn query<T: FromRow + Send + 'static>(&mut self, sql: &str) -> Result<Vec<T>, StoreError> {
-        self.link.run(WITHIN, self.connection.query(sql))
+    async fn query<T: FromRow + Send + 'static>(&mut self, sql: &str) -> Result<Vec<T>, StoreError> {
+        self.link.run(WITHIN, self.connection.query(sql)).await
     }
 
     /// Runs a statement on a whole table and returns the errors that it reports.
-    fn administer(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<Row> = self.query(sql)?;
+    async fn administer(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<Row> = self.query(sql).await?;
         let rows = rows.into_iter().map(mysql_async::from_row::<(String, String, String, String)>);
         let complaints = rows.filter(|(_, _, kind, _)| kind.eq_ignore_ascii_case("error"));
         Ok(complaints.map(|(table, _, _, text)| format!("{table}: {text}")).collect())
     }
 
-    fn bytes(&mut self) -> Result<u64, StoreError> {
+    async fn bytes(&mut self) -> Result<u64, StoreError> {
         let names = tables_of_ours().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let sql = format!(
             "SELECT CAST(COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH + DATA_FREE), 0) AS UNSIGNED) FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({names})"
         );
-        Ok(self.query(&sql)?.pop().unwrap_or(0))
+        Ok(self.query(&sql).await?.pop().unwrap_or(0))
     }
 
-    fn machines(&mut self) -> Result<Vec<Machine>, StoreError> {
+    async fn machines(&mut self) -> Result<Vec<Machine>, StoreError> {
         let began = |which| format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {which}(began))");
         let sql = format!(
             "SELECT hostname, kernel, COUNT(*), {}, {} FROM run GROUP BY 1, 2 ORDER BY 1, MAX(began)",
             began("MIN"),
             began("MAX")
         );
-        let rows: Vec<(String, String, u64, i64, i64)> = self.query(&sql)?;
+        let rows: Vec<(String, String, u64, i64, i64)> = self.query(&sql).await?;
         let machine = |(hostname, kernel, runs, first, last)| Machine {
             hostname,
             kernel,
@@ -189,16 +207,16 @@ impl Database {
 
     /// Checks tables, views, columns, indexes and the engine. Without InnoDB, an interrupted
     /// delivery would be stored in part.
-    fn missing_parts(&mut self) -> Result<Vec<String>, StoreError> {
-        let tables: Vec<(String, Option<String>)> = self.query(
-            "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
-        )?;
+    async fn missing_parts(&mut self) -> Result<Vec<String>, StoreError> {
+        let tables: Vec<(String, Option<String>)> = self
+            .query("SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+            .await?;
         let columns: Vec<(String, String)> = self.query(
             "SELECT TABLE_NAME, LOWER(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()",
-        )?;
+        ).await?;
         let indexes: Vec<(String, String)> = self.query(
             "SELECT TABLE_NAME, INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE()",
-        )?;
+        ).await?;
         let columns: HashSet<_> = columns.into_iter().collect();
         let indexes: HashSet<_> = indexes.into_iter().collect();
         let mut findings = Vec::new();
@@ -221,26 +239,26 @@ impl Database {
         Ok(findings)
     }
 
-    fn damaged_tables(&mut self, progress: Progress<'_>) -> Result<Vec<String>, StoreError> {
+    async fn damaged_tables(&mut self, progress: Progress<'_>) -> Result<Vec<String>, StoreError> {
         let mut findings = Vec::new();
         for name in tables_of_ours() {
             progress(name);
-            findings.extend(self.administer(&format!("CHECK TABLE `{name}`"))?);
+            findings.extend(self.administer(&format!("CHECK TABLE `{name}`")).await?);
         }
         Ok(findings)
     }
 
-    fn broken_relations(&mut self) -> Result<Vec<String>, StoreError> {
-        self.begin()?;
+    async fn broken_relations(&mut self) -> Result<Vec<String>, StoreError> {
+        self.begin().await?;
         let mut findings = Vec::new();
         for (what, rows) in RELATIONS {
             let sql = format!("SELECT COUNT(*) FROM {rows} AND other.id IS NULL");
-            let found: u64 = self.query(&sql)?.pop().unwrap_or(0);
+            let found: u64 = self.query(&sql).await?.pop().unwrap_or(0);
             if found > 0 {
                 findings.push(format!("{found} {what}"));
             }
         }
-        let counts: Vec<(String, i64, i64)> = self.query(COUNTS)?;
+        let counts: Vec<(String, i64, i64)> = self.query(COUNTS).await?;
         findings.extend(counts.into_iter().map(|(host, counted, found)| {
             format!("{found} requests of the machine {host}, but its runs count {counted}: a delivery is stored in part")
         }));

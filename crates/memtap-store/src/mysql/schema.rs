@@ -317,27 +317,29 @@ fn length(kind: &str) -> Option<u64> {
 }
 
 /// Creates or migrates the tables. Waits while another memtap does so.
-pub(super) fn prepare(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
+pub(super) async fn prepare(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     const LOCK: &str = "memtap-schema";
-    let locked: Option<Option<i64>> = link.write(connection.exec_first("SELECT GET_LOCK(?, 20)", (LOCK,)))?;
+    let locked: Option<Option<i64>> =
+        link.write(connection.exec_first("SELECT GET_LOCK(?, 20)", (LOCK,))).await?;
     if locked.flatten() != Some(1) {
         return Err(link.mysql(true, "another memtap is preparing its tables".to_owned(), "Wait for it"));
     }
-    let done = migrate(link, connection);
-    link.write(connection.exec_drop("DO RELEASE_LOCK(?)", (LOCK,)))?;
+    let done = migrate(link, connection).await;
+    link.write(connection.exec_drop("DO RELEASE_LOCK(?)", (LOCK,))).await?;
     done
 }
 
-fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
+async fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     link.write(connection.query_drop(
         "CREATE TABLE IF NOT EXISTS memtap_schema (version INT NOT NULL, original_last_id BIGINT UNSIGNED NOT NULL, original_rows BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
-    ))?;
-    let stored: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema"))?;
+    )).await?;
+    let stored: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema")).await?;
     let version = match stored {
         Some(version) => version,
         None => {
-            let (last_id, rows) = take_over(link, connection)?;
-            link.write(connection.exec_drop("INSERT INTO memtap_schema VALUES (1, ?, ?)", (last_id, rows)))?;
+            let (last_id, rows) = take_over(link, connection).await?;
+            link.write(connection.exec_drop("INSERT INTO memtap_schema VALUES (1, ?, ?)", (last_id, rows)))
+                .await?;
             1
         }
     };
@@ -346,28 +348,32 @@ fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     }
     for ((name, step), version) in STEPS.iter().zip(2..).skip(usize::try_from(version - 1).unwrap_or(0)) {
         if step.starts_with("SELECT") {
-            link.write(connection.query_drop(format!("CREATE OR REPLACE VIEW `{name}` AS {step}")))?;
+            link.write(connection.query_drop(format!("CREATE OR REPLACE VIEW `{name}` AS {step}"))).await?;
         } else if let Some(added) = step.strip_prefix("ADD COLUMN ") {
-            add_columns(link, connection, name, added)?;
+            add_columns(link, connection, name, added).await?;
         } else if let Some(key) = step.strip_prefix("ADD KEY ") {
-            add_key(link, connection, name, key)?;
+            add_key(link, connection, name, key).await?;
         } else if let Some(key) = step.strip_prefix("DROP KEY ") {
-            drop_key(link, connection, name, key)?;
+            drop_key(link, connection, name, key).await?;
         } else {
-            table(link, connection, name, step)?;
+            table(link, connection, name, step).await?;
         }
-        link.write(connection.exec_drop("UPDATE memtap_schema SET version = ?", (version,)))?;
+        link.write(connection.exec_drop("UPDATE memtap_schema SET version = ?", (version,))).await?;
     }
     Ok(())
 }
 
 /// Creates a table, unless an interrupted step has already created it.
-fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Result<(), StoreError> {
+async fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Result<(), StoreError> {
     let sql = "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    let comment: Option<String> = link.write(connection.exec_first(sql, (name,)))?;
+    let comment: Option<String> = link.write(connection.exec_first(sql, (name,))).await?;
     match comment.as_deref() {
-        None => link
-            .write(connection.query_drop(format!("CREATE TABLE `{name}` {definition} COMMENT = 'memtap'"))),
+        None => {
+            link.write(
+                connection.query_drop(format!("CREATE TABLE `{name}` {definition} COMMENT = 'memtap'")),
+            )
+            .await
+        }
         Some("memtap") => Ok(()),
         Some(_) => {
             let reason = format!("it has a table {name} that is not memtap's");
@@ -378,13 +384,13 @@ fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Re
 
 /// Adds columns to one of memtap's tables, unless an interrupted step has already added them. One
 /// statement adds all columns.
-fn add_columns(link: &Link, connection: &mut Conn, name: &str, added: &str) -> Result<(), StoreError> {
+async fn add_columns(link: &Link, connection: &mut Conn, name: &str, added: &str) -> Result<(), StoreError> {
     let first = added.split(' ').next().unwrap_or_default();
     let sql = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?";
-    let columns: Option<i64> = link.write(connection.exec_first(sql, (name, first)))?;
+    let columns: Option<i64> = link.write(connection.exec_first(sql, (name, first))).await?;
     if columns == Some(0) {
         let sql = format!("ALTER TABLE `{name}` ADD COLUMN {added}");
-        link.run(ALTER_WITHIN, connection.query_drop(sql))?;
+        link.run(ALTER_WITHIN, connection.query_drop(sql)).await?;
     }
     Ok(())
 }
@@ -392,11 +398,11 @@ fn add_columns(link: &Link, connection: &mut Conn, name: &str, added: &str) -> R
 /// Creates `memory_usage`, or extends the original system's table. Returns the last id and the
 /// number of the original's rows. One statement makes all changes, so an interruption leaves all or
 /// none.
-fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreError> {
-    let mut columns = columns(link, connection)?;
+async fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreError> {
+    let mut columns = columns(link, connection).await?;
     if columns.is_empty() {
-        link.write(connection.query_drop(MEMORY_USAGE))?;
-        columns = self::columns(link, connection)?;
+        link.write(connection.query_drop(MEMORY_USAGE)).await?;
+        columns = self::columns(link, connection).await?;
     }
     let column = |name: &str| columns.iter().find(|(found, ..)| found == name);
     let kind = |name: &str| column(name).map(|(_, kind, ..)| kind.as_str());
@@ -437,44 +443,42 @@ fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreErro
             (_, Some(_)) => {}
         }
     }
-    let indexes = keys(link, connection, "memory_usage")?;
+    let indexes = keys(link, connection, "memory_usage").await?;
     let missing = |index: &&str| !indexes.contains(&format!("memtap_{index}"));
     for index in INDEXES.iter().filter(|index| missing(index)) {
         let columns = if *index == "host" { "host, id".to_owned() } else { format!("`{index}`") };
         changes.push(format!("ADD KEY memtap_{index} ({columns})"));
     }
-    link.run(
-        ALTER_WITHIN,
-        connection.query_drop(format!("ALTER TABLE memory_usage {}", changes.join(", "))),
-    )?;
-    let rows: Option<(u64, u64)> = link.run(
-        ALTER_WITHIN,
-        connection.query_first("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM memory_usage"),
-    )?;
+    link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE memory_usage {}", changes.join(", "))))
+        .await?;
+    let rows: Option<(u64, u64)> = link
+        .run(ALTER_WITHIN, connection.query_first("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM memory_usage"))
+        .await?;
     Ok(rows.unwrap_or_default())
 }
 
 /// Adds a key, unless an interrupted step has already added it. `key` begins with its name.
-fn add_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
+async fn add_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
     let name = key.split(' ').next().unwrap_or_default();
-    if keys(link, connection, table)?.iter().all(|found| found != name) {
-        link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE `{table}` ADD KEY {key}")))?;
+    if keys(link, connection, table).await?.iter().all(|found| found != name) {
+        link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE `{table}` ADD KEY {key}"))).await?;
     }
     Ok(())
 }
 
 /// Drops a key, unless an interrupted step has already dropped it.
-fn drop_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
-    if keys(link, connection, table)?.iter().any(|found| found == key) {
-        link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE `{table}` DROP KEY `{key}`")))?;
+async fn drop_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
+    if keys(link, connection, table).await?.iter().any(|found| found == key) {
+        link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE `{table}` DROP KEY `{key}`")))
+            .await?;
     }
     Ok(())
 }
 
 /// Names of a table's keys.
-fn keys(link: &Link, connection: &mut Conn, table: &str) -> Result<Vec<String>, StoreError> {
+async fn keys(link: &Link, connection: &mut Conn, table: &str) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    link.write(connection.exec(sql, (table,)))
+    link.write(connection.exec(sql, (table,))).await
 }
 
 /// Time limit for changing a table. It is enough to rewrite many millions of rows.
@@ -484,9 +488,9 @@ const ALTER_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
 type Column = (String, String, String, bool);
 
 /// Columns of `memory_usage`; empty if the table does not exist.
-fn columns(link: &Link, connection: &mut Conn) -> Result<Vec<Column>, StoreError> {
+async fn columns(link: &Link, connection: &mut Conn) -> Result<Vec<Column>, StoreError> {
     let sql = "SELECT LOWER(COLUMN_NAME), LOWER(CONCAT(COLUMN_TYPE, ' ', COALESCE(CHARACTER_SET_NAME, ''))), COLUMN_KEY, IS_NULLABLE = 'YES' FROM information_schema.COLUMNS \
         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
-    let rows: Vec<Row> = link.write(connection.query(sql))?;
+    let rows: Vec<Row> = link.write(connection.query(sql)).await?;
     Ok(rows.into_iter().map(mysql_async::from_row).collect())
 }

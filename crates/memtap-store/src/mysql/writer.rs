@@ -45,25 +45,25 @@ impl Writer {
     pub(super) async fn deliver(
         &mut self,
         connection: &mut Conn,
-        delivery: Delivery<'_>,
+        delivery: &Delivery,
     ) -> Done<(Appended, u64)> {
         if self.run != Some(delivery.run.id) {
             self.forget();
             self.run = Some(delivery.run.id);
         }
         connection.query_drop("START TRANSACTION").await?;
-        if !begin_delivery(connection, delivery.run, delivery.sequence).await? {
+        if !begin_delivery(connection, &delivery.run, delivery.sequence).await? {
             connection.query_drop("ROLLBACK").await?;
             return Ok((Appended::default(), 0));
         }
         let mut appended = Appended::default();
         let mut requests = Vec::new();
         for booked in delivery.batches.iter().flat_map(|batch| &batch.requests) {
-            let process = self.process(connection, delivery.run, booked).await?;
+            let process = self.process(connection, &delivery.run, booked).await?;
             requests.push((booked, process));
         }
-        self.requests(connection, delivery.run, &requests, &mut appended).await?;
-        for batch in delivery.batches {
+        self.requests(connection, &delivery.run, &requests, &mut appended).await?;
+        for batch in &delivery.batches {
             let sampled = match batch.tick {
                 Some(tick) => {
                     Some((delivery.run.id, samples::second(connection, delivery.run.id, tick).await?))
@@ -76,7 +76,7 @@ impl Writer {
             for summary in &batch.processes {
                 let name = summary.name.to_text();
                 let id = self
-                    .row(connection, delivery.run, summary.process, &name, batch.tick.unwrap_or_default())
+                    .row(connection, &delivery.run, summary.process, &name, batch.tick.unwrap_or_default())
                     .await?;
                 processes::update(self, connection, id, summary, batch.tick, sampled).await?;
             }
@@ -85,7 +85,7 @@ impl Writer {
                 let victim = match &report.victim {
                     Some(victim) => {
                         let (process, name) = (victim.process, victim.name.to_text());
-                        Some(self.row(connection, delivery.run, process, &name, report.kill.time).await?)
+                        Some(self.row(connection, &delivery.run, process, &name, report.kill.time).await?)
                     }
                     None => None,
                 };

@@ -41,9 +41,12 @@ impl From<Error> for StoreError {
     }
 }
 
+/// Advice on a damaged file.
+pub const AFTER_DAMAGE: &str = "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again";
+
 fn fix(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "Free some disk space: queued data is written then",
+        Some(ErrorCode::DiskFull) => "Free some disk space",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "Make the file and its directory writable for memtap's user"
         }

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
-use super::read::SqliteReader;
+use super::access;
 use super::schema;
 use memtap_history::StoreError;
 use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Table};
@@ -48,10 +48,9 @@ const RELATIONS: &[(&str, &str)] = &[
 /// A step of a check. It adds its findings.
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
-/// Opens a reader. Fails if the history does not exist or its tables are not this version's.
-pub(super) fn reader(path: &Path) -> Done<SqliteReader> {
-    reading(path, |_, _| Ok(()))?;
-    SqliteReader::open(path)
+/// Fails if the history does not exist or its tables are not this version's.
+pub(super) fn verify_file(path: &Path) -> Done<()> {
+    reading(path, |_, _| Ok(()))
 }
 
 pub(super) fn contents(path: &Path) -> Done<Contents> {
@@ -70,6 +69,19 @@ pub(super) fn contents(path: &Path) -> Done<Contents> {
             machines: machines(connection)?,
         })
     })
+}
+
+/// Describes the state of the file in words.
+pub(super) fn reach(path: &Path) -> Done<String> {
+    let name = path.display();
+    match reading(path, |_, _| Ok(())) {
+        Ok(()) => Ok(format!("{name} is a history of this memtap's version")),
+        Err(Error::Store(StoreError::Missing { .. })) => Ok(format!("none yet; memtap serve creates {name}")),
+        Err(Error::Store(StoreError::Older { .. })) => {
+            Ok(format!("{name} is an older history; memtap serve upgrades it"))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks the pages, the tables, and the references between rows.
@@ -102,7 +114,8 @@ pub(super) fn check(path: &Path) -> Done<Checked> {
 
 /// Rewrites the file without unused pages.
 pub(super) fn compact(path: &Path) -> Done<Compacted> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = access::to_rewrite(path)?;
+    connection.busy_timeout(PATIENCE)?;
     let before = bytes_on_disk(path);
     // The lock is taken at the first access and held to the end. It fails while another program has
     // the file open, even if that does not write.
@@ -154,20 +167,12 @@ impl Expected {
 
 /// Runs `work` in one read transaction, so that concurrent writes do not matter.
 fn reading<T>(path: &Path, work: impl FnOnce(&Connection, &Expected) -> Done<T>) -> Done<T> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = access::to_read(path)?;
+    connection.busy_timeout(PATIENCE)?;
     let expected = Expected::new()?;
     connection.execute_batch("BEGIN")?;
     verify(&connection, path, &expected)?;
     work(&connection, &expected)
-}
-
-fn open(path: &Path, flags: OpenFlags) -> Done<Connection> {
-    if !path.is_file() {
-        return Err(StoreError::Missing { path: path.into() }.into());
-    }
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    Ok(connection)
 }
 
 /// Rejects foreign files, and files with another schema version.

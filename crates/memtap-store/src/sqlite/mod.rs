@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+mod access;
 mod deletion;
 mod error;
 mod header;
@@ -12,6 +13,7 @@ mod rows;
 mod samples;
 mod schema;
 mod space;
+mod worker;
 mod writer;
 
 use std::fmt;
@@ -20,16 +22,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memtap_history::maintenance::{Checked, Compacted, Contents, Maintenance, Progress};
-use memtap_history::{Appended, Clock, Delivery, History, Location, Reader, Settings, Store, StoreError};
+use memtap_history::{
+    Appended, Clock, Delivery, History, Location, Pending, Reader, Settings, Store, StoreError,
+};
 use memtap_model::WallClock;
 use rusqlite::Connection;
 
 use crate::url::Driver;
+pub use error::AFTER_DAMAGE;
 use error::Done;
 pub use header::{HEADER_BYTES, is_history};
 use read::SqliteReader;
 use retention::Retention;
 use space::Log;
+use worker::Worker;
 use writer::Writer;
 
 /// Driver for `sqlite:PATH`.
@@ -52,12 +58,18 @@ impl fmt::Display for SqliteFile {
 }
 
 impl Location for SqliteFile {
-    fn open(&self, settings: &Settings) -> Result<Box<dyn Store>, StoreError> {
-        Ok(Box::new(Sqlite::open(&self.0, settings)?))
+    fn open<'a>(&'a self, settings: &'a Settings) -> Pending<'a, Box<dyn Store>> {
+        Box::pin(async {
+            Ok(Box::new(SqliteStore::open(self.0.clone(), *settings).await?) as Box<dyn Store>)
+        })
     }
 
-    fn open_reader(&self, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
-        Ok(Arc::new(History::new(maintenance::reader(&self.0)?, clock)))
+    fn open_reader(&self, clock: Clock) -> Pending<'_, Arc<dyn Reader>> {
+        let path = self.0.clone();
+        Box::pin(async move {
+            worker::run(move || Ok(maintenance::verify_file(&path)?)).await?;
+            Ok(Arc::new(History::new(SqliteReader::new(&self.0)?, clock)) as Arc<dyn Reader>)
+        })
     }
 
     fn file(&self) -> Option<&Path> {
@@ -70,16 +82,76 @@ impl Location for SqliteFile {
 }
 
 impl Maintenance for SqliteFile {
-    fn contents(&self) -> Result<Contents, StoreError> {
-        Ok(maintenance::contents(&self.0)?)
+    fn reach(&self) -> Pending<'_, String> {
+        let path = self.0.clone();
+        Box::pin(worker::run(move || Ok(maintenance::reach(&path)?)))
     }
 
-    fn check(&self, _: Progress<'_>) -> Result<Checked, StoreError> {
-        Ok(maintenance::check(&self.0)?)
+    fn contents(&self) -> Pending<'_, Contents> {
+        let path = self.0.clone();
+        Box::pin(worker::run(move || Ok(maintenance::contents(&path)?)))
     }
 
-    fn compact(&self, _: Progress<'_>) -> Result<Compacted, StoreError> {
-        Ok(maintenance::compact(&self.0)?)
+    fn check<'a>(&'a self, _: Progress<'a>) -> Pending<'a, Checked> {
+        let path = self.0.clone();
+        Box::pin(worker::run(move || Ok(maintenance::check(&path)?)))
+    }
+
+    fn compact<'a>(&'a self, _: Progress<'a>) -> Pending<'a, Compacted> {
+        let path = self.0.clone();
+        Box::pin(worker::run(move || Ok(maintenance::compact(&path)?)))
+    }
+}
+
+/// Writing side of the store. A separate thread works on the file.
+struct SqliteStore {
+    path: PathBuf,
+    clock: Clock,
+    worker: Worker<Sqlite>,
+    size: (u64, u64),
+}
+
+impl SqliteStore {
+    async fn open(path: PathBuf, settings: Settings) -> Result<Self, StoreError> {
+        let file = path.clone();
+        let sqlite = worker::run(move || Ok(Sqlite::open(&file, &settings)?)).await?;
+        let size = sqlite.size();
+        Ok(Self { path, clock: settings.clock, worker: Worker::start("memtap-store", sqlite)?, size })
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&mut self, delivery: Arc<Delivery>) -> Pending<'_, Appended> {
+        Box::pin(async move {
+            let work = move |sqlite: &mut Sqlite| {
+                let appended = sqlite.append(&delivery)?;
+                Ok((appended, sqlite.size()))
+            };
+            let (appended, size) = self.worker.run(work).await?;
+            self.size = size;
+            Ok(appended)
+        })
+    }
+
+    fn housekeeping(&mut self, now: WallClock) -> Pending<'_, bool> {
+        Box::pin(async move {
+            let work = move |sqlite: &mut Sqlite| Ok((sqlite.housekeeping(now)?, sqlite.size()));
+            let (had_work, size) = self.worker.run(work).await?;
+            self.size = size;
+            Ok(had_work)
+        })
+    }
+
+    fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
+        Ok(Arc::new(History::new(SqliteReader::new(&self.path)?, self.clock)))
+    }
+
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn size(&self) -> (u64, u64) {
+        self.size
     }
 }
 
@@ -87,14 +159,13 @@ impl Maintenance for SqliteFile {
 /// takes longer than executing it.
 const STATEMENTS_KEPT: usize = 128;
 
-/// Writing side of the store.
+/// A database file opened for writing.
 struct Sqlite {
     path: PathBuf,
     connection: Connection,
     writer: Writer,
     retention: Retention,
     log: Log,
-    clock: Clock,
 }
 
 impl Sqlite {
@@ -111,7 +182,6 @@ impl Sqlite {
             writer,
             retention: Retention::new(settings),
             log: Log::new(path, settings.max_bytes),
-            clock: settings.clock,
         })
     }
 }
@@ -134,13 +204,13 @@ fn make_file(path: &Path) -> std::io::Result<()> {
         .map(drop)
 }
 
-impl Store for Sqlite {
-    fn append(&mut self, delivery: Delivery<'_>) -> Result<Appended, StoreError> {
+impl Sqlite {
+    fn append(&mut self, delivery: &Delivery) -> Done<Appended> {
         self.log.shorten(&self.connection)?;
-        Ok(self.writer.append(&mut self.connection, delivery, &mut self.retention)?)
+        self.writer.append(&mut self.connection, delivery, &mut self.retention)
     }
 
-    fn housekeeping(&mut self, now: WallClock) -> Result<bool, StoreError> {
+    fn housekeeping(&mut self, now: WallClock) -> Done<bool> {
         let deletions = self.retention.step(&self.connection, now, self.writer.run());
         match &deletions {
             Ok(deletions) => self.writer.apply(deletions),
@@ -150,14 +220,6 @@ impl Store for Sqlite {
         let deletions = deletions?;
         self.log.shorten(&self.connection)?;
         Ok(deletions.is_any())
-    }
-
-    fn reader(&self) -> Result<Arc<dyn Reader>, StoreError> {
-        Ok(Arc::new(History::new(SqliteReader::open(&self.path)?, self.clock)))
-    }
-
-    fn kind(&self) -> &'static str {
-        "sqlite"
     }
 
     fn size(&self) -> (u64, u64) {

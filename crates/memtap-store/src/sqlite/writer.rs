@@ -112,7 +112,7 @@ impl Writer {
     pub(super) fn append(
         &mut self,
         connection: &mut Connection,
-        delivery: Delivery<'_>,
+        delivery: &Delivery,
         retention: &mut Retention,
     ) -> Done<Appended> {
         let before = (self.next_request, self.rows);
@@ -129,7 +129,7 @@ impl Writer {
     fn deliver(
         &mut self,
         transaction: &Transaction<'_>,
-        delivery: Delivery<'_>,
+        delivery: &Delivery,
         retention: &mut Retention,
     ) -> Done<()> {
         let run = delivery.run.id.cast_signed();
@@ -137,15 +137,15 @@ impl Writer {
             self.ids = Ids { run, ..Ids::default() };
             self.calls_written.clear();
         }
-        if !begin_delivery(transaction, delivery.run, delivery.sequence)? {
+        if !begin_delivery(transaction, &delivery.run, delivery.sequence)? {
             return Ok(());
         }
         retention.make_room(transaction, delivery.requests())?;
         self.write(transaction, delivery)
     }
 
-    fn write(&mut self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Done<()> {
-        let batches = delivery.batches;
+    fn write(&mut self, transaction: &Transaction<'_>, delivery: &Delivery) -> Done<()> {
+        let batches = &delivery.batches;
         // Another program (an import, a second memtap) may have written or deleted rows.
         let version = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if std::mem::replace(&mut self.seen_version, version) != version {
@@ -195,8 +195,8 @@ impl Writer {
     }
 
     /// Records which times the requests of this transaction have.
-    fn mark(&self, transaction: &Transaction<'_>, delivery: Delivery<'_>) -> Done<()> {
-        let batches = delivery.batches;
+    fn mark(&self, transaction: &Transaction<'_>, delivery: &Delivery) -> Done<()> {
+        let batches = &delivery.batches;
         let times = batches.iter().flat_map(|batch| &batch.requests).map(|booked| booked.request.time.0);
         let bounds = times.fold(None, |bounds: Option<(i64, i64)>, time| {
             Some(bounds.map_or((time, time), |(from, to)| (from.min(time), to.max(time))))

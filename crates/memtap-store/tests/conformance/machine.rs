@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use memtap_history::{Batch, Delivery, HostRun, MachinePoint, Range, Settings, Store};
+use memtap_history::{Batch, HostRun, MachinePoint, Range, Settings};
 use memtap_model::{Call, CallTotals, HostReading, Pressure, WallClock};
+use memtap_testing::{Delivery, TestStore};
 
 use super::support::{SECOND, host, run, tick};
 use super::{Factory, hours_ago};
@@ -14,7 +15,7 @@ fn range(host: Option<&str>, [from, to]: [i64; 2]) -> Range {
 }
 
 /// Reads all machines from `from` to `to`, in steps of `step` seconds.
-fn machine(store: &dyn Store, [from, to, step]: [i64; 3]) -> Vec<MachinePoint> {
+fn machine(store: &TestStore, [from, to, step]: [i64; 3]) -> Vec<MachinePoint> {
     let step = Duration::from_secs(step.unsigned_abs());
     store.reader().unwrap().machine(&range(None, [from, to]), step).unwrap()
 }
@@ -47,7 +48,7 @@ pub(crate) fn the_machine_is_returned_in_steps(open: Factory, folder: &Path) {
     for n in &ticks {
         store.append(&[tick(7, WallClock((begin + n) * SECOND), n.unsigned_abs() + 1)]).unwrap();
     }
-    let seconds = machine(&*store, [begin, begin + 60, 1]);
+    let seconds = machine(&store, [begin, begin + 60, 1]);
     assert_eq!(seconds.len(), ticks.len());
     assert_eq!(seconds[7].host, host(8));
     assert_eq!((seconds[7].from.0, seconds[7].step), ((begin + 7) * SECOND, Duration::from_secs(1)));
@@ -55,7 +56,7 @@ pub(crate) fn the_machine_is_returned_in_steps(open: Factory, folder: &Path) {
     let mmap = CallTotals { count: 3, requested_bytes: 100, refused: 1 };
     assert_eq!(seconds[1].calls, [(Call::Mmap, mmap)], "calls that were not made are left out");
     assert_eq!((seconds[2].lost, seconds[3].lost), (1, 0));
-    let tens = machine(&*store, [begin, begin + 60, 10]);
+    let tens = machine(&store, [begin, begin + 60, 10]);
     let begins: Vec<i64> = tens.iter().map(|point| point.from.0 / SECOND - begin).collect();
     assert_eq!(begins, [0, 10, 30, 40, 50], "steps without a tick are left out");
     let within = || (11..=20).map(host);
@@ -70,7 +71,7 @@ pub(crate) fn the_machine_is_returned_in_steps(open: Factory, folder: &Path) {
     assert_eq!(tens[1].least_available_bytes, least);
     assert_eq!(sum(&tens[1..2], Call::Mmap), totals_at(20, Call::Mmap).since(totals_at(10, Call::Mmap)));
     assert_eq!((sum(&tens, Call::Mmap), lost(&tens)), (totals_at(60, Call::Mmap), 60 / 3));
-    assert_eq!(machine(&*store, [begin + 30, begin + 50, 10]), tens[2..4]);
+    assert_eq!(machine(&store, [begin + 30, begin + 50, 10]), tens[2..4]);
     let of = |name| {
         store.reader().unwrap().machine(&range(Some(name), [begin, begin + 60]), Duration::from_secs(10))
     };
@@ -94,7 +95,7 @@ pub(crate) fn longer_steps_of_the_machine_are_exact(open: Factory, folder: &Path
         store.append(part).unwrap();
         store.housekeeping(WallClock((begin + 60) * SECOND)).unwrap();
     }
-    let hours = machine(&*store, [begin, end, 3600]);
+    let hours = machine(&store, [begin, end, 3600]);
     assert_eq!(hours.len(), 3);
     assert!(hours[1].host.pressure.is_some() && hours[2].host.pressure.is_none());
     for call in [Call::Mmap, Call::Brk] {
@@ -107,10 +108,10 @@ pub(crate) fn longer_steps_of_the_machine_are_exact(open: Factory, folder: &Path
         for _ in 0..20 {
             store.housekeeping(WallClock((end + days * 86_400) * SECOND)).unwrap();
         }
-        assert_eq!(machine(&*store, [begin, end, 3600]), hours, "after {days} days");
+        assert_eq!(machine(&store, [begin, end, 3600]), hours, "after {days} days");
         if days == 0 {
             for step in [60, 600] {
-                let steps = machine(&*store, [begin, end, step]);
+                let steps = machine(&store, [begin, end, step]);
                 assert_eq!(
                     (sum(&steps, Call::Mmap), lost(&steps)),
                     (totals_at(500, Call::Mmap), 500 / 3),
@@ -126,7 +127,7 @@ pub(crate) fn longer_steps_of_the_machine_are_exact(open: Factory, folder: &Path
     for _ in 0..20 {
         store.housekeeping(WallClock((end + 200 * 86_400) * SECOND)).unwrap();
     }
-    assert_eq!(machine(&*store, [begin, end, 3600]), hours, "after the next run");
+    assert_eq!(machine(&store, [begin, end, 3600]), hours, "after the next run");
 }
 
 pub(crate) fn machines_are_summed(open: Factory, folder: &Path) {
@@ -136,7 +137,7 @@ pub(crate) fn machines_are_summed(open: Factory, folder: &Path) {
     let mut theirs = tick(9, WallClock((begin + 1) * SECOND), 6);
     theirs.all.as_mut().unwrap().host.pressure = Some(Pressure { some_avg10: 1.0, full_avg10: 99.5 });
     store.store.append(Delivery { run: &run("other"), sequence: 1, batches: &[theirs] }).unwrap();
-    let both = machine(&*store, [begin, begin + 3600, 3600]);
+    let both = machine(&store, [begin, begin + 3600, 3600]);
     assert_eq!(both.len(), 1);
     let (one, other) = (host(4), host(6));
     assert_eq!((both[0].host.total_bytes, both[0].host.swap.free_bytes), (32 << 30, 5 * (4 + 6)));
@@ -154,13 +155,13 @@ pub(crate) fn machines_are_summed(open: Factory, folder: &Path) {
 
 pub(crate) fn counters_restart_with_each_run(open: Factory, folder: &Path) {
     let begin = hours_ago(2);
-    let all = |store: &dyn Store| machine(store, [begin, begin + 3600, 3600]);
+    let all = |store: &TestStore| machine(store, [begin, begin + 3600, 3600]);
     for (first, runs) in [(0, 1), (100, 2)] {
         let mut store = open(folder, &Settings::default());
         for n in 1..=9 {
             store.append(&[tick(7, WallClock((begin + first + n) * SECOND), n.unsigned_abs())]).unwrap();
         }
-        let points = all(&*store);
+        let points = all(&store);
         let once = totals_at(9, Call::Mmap);
         let mmap = CallTotals {
             count: runs * once.count,
@@ -171,13 +172,13 @@ pub(crate) fn counters_restart_with_each_run(open: Factory, folder: &Path) {
     }
     // If totals ever decrease within a run, nothing is subtracted, and later increases count.
     let mut store = open(folder, &Settings::default());
-    let before = sum(&all(&*store), Call::Mmap).count;
+    let before = sum(&all(&store), Call::Mmap).count;
     for (second, n) in [(200, 9), (201, 2), (202, 5)] {
         store.append(&[tick(7, WallClock((begin + second) * SECOND), n)]).unwrap();
     }
     let counted =
         totals_at(9, Call::Mmap).count + totals_at(5, Call::Mmap).count - totals_at(2, Call::Mmap).count;
-    assert_eq!(sum(&all(&*store), Call::Mmap).count, before + counted);
+    assert_eq!(sum(&all(&store), Call::Mmap).count, before + counted);
 }
 
 pub(crate) fn a_clock_set_back_loses_no_calls(open: Factory, folder: &Path) {
@@ -187,7 +188,7 @@ pub(crate) fn a_clock_set_back_loses_no_calls(open: Factory, folder: &Path) {
         store.append(&[tick(7, WallClock((begin + second) * SECOND), n)]).unwrap();
         store.housekeeping(WallClock((begin + 4000) * SECOND)).unwrap();
     }
-    let hour = machine(&*store, [begin, begin + 3600, 3600]);
+    let hour = machine(&store, [begin, begin + 3600, 3600]);
     assert_eq!((hour.len(), sum(&hour, Call::Mmap), hour[0].lost), (1, totals_at(5, Call::Mmap), 1));
     assert_eq!(hour[0].host.free_bytes, host(5).free_bytes);
     let least = (1..=5).map(|n| host(n).available_bytes).min().unwrap();
@@ -204,12 +205,12 @@ pub(crate) fn old_machine_samples_are_deleted(open: Factory, folder: &Path) {
     drop(store);
     let mut store = open(folder, &settings);
     store.append(&[Batch::default()]).unwrap();
-    let hour = |store: &dyn Store| machine(store, [begin, begin + 3600, 3600]);
+    let hour = |store: &TestStore| machine(store, [begin, begin + 3600, 3600]);
     let mut keep = |hours: i64| {
         for _ in 0..5 {
             store.housekeeping(WallClock((begin + hours * 3600) * SECOND)).unwrap();
         }
-        hour(&*store)
+        hour(&store)
     };
     assert_eq!(sum(&keep(23), Call::Mmap), totals_at(20, Call::Mmap));
     assert_eq!(keep(26), []);
@@ -221,10 +222,10 @@ pub(crate) fn a_machine_without_readings_has_no_samples(open: Factory, folder: &
     let mut blind = tick(7, WallClock(begin * SECOND), 3);
     blind.all.as_mut().unwrap().host = HostReading::default();
     store.append(&[blind]).unwrap();
-    assert_eq!(machine(&*store, [begin, begin + 3600, 3600]), []);
+    assert_eq!(machine(&store, [begin, begin + 3600, 3600]), []);
     // Activity before the first reading is counted with it.
     store.append(&[tick(7, WallClock((begin + 1) * SECOND), 6)]).unwrap();
-    let hour = machine(&*store, [begin, begin + 3600, 3600]);
+    let hour = machine(&store, [begin, begin + 3600, 3600]);
     assert_eq!((sum(&hour, Call::Mmap), hour[0].lost), (totals_at(6, Call::Mmap), 2));
     assert_eq!(hour[0].least_available_bytes, host(6).available_bytes);
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use memtap_history::Settings;
+use memtap_testing::OpenNow as _;
 
 use super::mariadb::server;
 use super::{Written, run};
@@ -34,5 +35,5 @@ pub(crate) fn mariadb(folder: &Path, settings: &Settings) -> Written {
         std::fs::write(&name, server().database()).unwrap();
     }
     let url = server().url(&std::fs::read_to_string(name).unwrap());
-    Written::new(url.open(settings).unwrap().unwrap(), run("vm"))
+    Written::new(url.open_now(settings).unwrap().unwrap(), run("vm"))
 }

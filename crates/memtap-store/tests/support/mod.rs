@@ -9,13 +9,14 @@ pub(crate) mod mariadb;
 use std::path::Path;
 use std::sync::Arc;
 
-use memtap_history::{AllProcesses, Appended, Batch, Delivery, Run, Settings, Store};
+use memtap_history::{AllProcesses, Appended, Batch, Run, Settings};
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{
     Call, CallTotals, Comm, Faults, HostReading, MemoryRequest, Outcome, Pressure, ProcessId, Resident,
     StartTime, SwapReading, Tgid, Tid, WallClock,
 };
 use memtap_store::StoreUrl;
+use memtap_testing::{Delivery, OpenNow as _, TestStore};
 
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
@@ -23,7 +24,7 @@ pub(crate) const SECOND: i64 = 1_000_000_000;
 
 /// Opens the SQLite store in `folder`, with a new run.
 pub(crate) fn store(folder: &Path, settings: &Settings) -> Written {
-    let store = StoreUrl::sqlite(folder.join("memtap.db")).open(settings).unwrap().unwrap();
+    let store = StoreUrl::sqlite(folder.join("memtap.db")).open_now(settings).unwrap().unwrap();
     Written::new(store, run("vm"))
 }
 
@@ -41,13 +42,13 @@ pub(crate) fn run(host: &str) -> Run {
 
 /// A store, and the run that writes into it.
 pub(crate) struct Written {
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: TestStore,
     pub(crate) run: Run,
     pub(crate) sequence: u64,
 }
 
 impl Written {
-    pub(crate) fn new(store: Box<dyn Store>, run: Run) -> Self {
+    pub(crate) fn new(store: TestStore, run: Run) -> Self {
         Self { store, run, sequence: 0 }
     }
 
@@ -60,16 +61,16 @@ impl Written {
 }
 
 impl std::ops::Deref for Written {
-    type Target = dyn Store;
+    type Target = TestStore;
 
     fn deref(&self) -> &Self::Target {
-        &*self.store
+        &self.store
     }
 }
 
 impl std::ops::DerefMut for Written {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut *self.store
+        &mut self.store
     }
 }
 

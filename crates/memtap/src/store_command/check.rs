@@ -8,7 +8,7 @@ use memtap_store::StoreUrl;
 use super::{name, print, printable, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let checked = while_waiting("checking pages and rows", |tell| url.check(tell))?;
+    let checked = while_waiting("checking pages and rows", async |progress| url.check(progress).await)?;
     if checked.findings.is_empty() {
         let (name, requests) = (name(url), checked.requests);
         return print(&format!(
@@ -21,7 +21,7 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
     }
     print(&text)?;
     let fix = if url.file().is_some() {
-        "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
+        memtap_store::AFTER_DAMAGE
     } else {
         "Save what can still be read with memtap store export. Check the server's log and its backups"
     };

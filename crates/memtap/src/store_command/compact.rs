@@ -6,7 +6,7 @@ use memtap_store::StoreUrl;
 use super::{name, print, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let compacted = while_waiting("rewriting the database", |tell| url.compact(tell))?;
+    let compacted = while_waiting("rewriting the database", async |progress| url.compact(progress).await)?;
     let (before, after) = (HumanBytes(compacted.before), HumanBytes(compacted.after));
     print(&format!("{}: {before} before, {after} now\n", name(url)))
 }

@@ -11,6 +11,7 @@ use memtap_server::Request;
 
 use super::parquet::Parquet;
 use crate::cli::{ExportArguments, ExportFormat};
+use crate::engine;
 use crate::output;
 use crate::rows::{Csv, Jsonl, Rows};
 use crate::settings_file::SettingsFile;
@@ -20,20 +21,30 @@ const PAGE: usize = 10_000;
 
 pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     let url = super::url(&arguments.which, file)?;
-    let reader = url.open_reader(Clock::Machine)?.context("there is no history")?;
-    let query = query(arguments);
+    let reader = engine::block_on(url.open_reader(Clock::Machine))?.context("there is no history")?;
+    let (query, format) = (query(arguments), format(arguments));
     match &arguments.output {
-        None if arguments.format == ExportFormat::Parquet && io::stdout().is_terminal() => {
+        None if format == ExportFormat::Parquet && io::stdout().is_terminal() => {
             bail!(
                 "Parquet is binary and cannot be shown on a terminal. Choose a file with --output, or another --format"
             )
         }
-        None => output::unless_closed(pages(&*reader, query, arguments.format, io::stdout())),
+        None => output::unless_closed(pages(&*reader, query, format, io::stdout())),
         Some(path) => {
             output::is_not_the_history(path, &url)?;
-            output::to_file(path, |file| pages(&*reader, query, arguments.format, file))
+            output::to_file(path, |file| pages(&*reader, query, format, file))
         }
     }
+}
+
+/// What was asked for, else what the file's name says.
+fn format(arguments: &ExportArguments) -> ExportFormat {
+    let end = arguments.output.as_ref().and_then(|path| path.extension()?.to_str());
+    arguments.format.unwrap_or(match end.map(str::to_ascii_lowercase).as_deref() {
+        Some("parquet") => ExportFormat::Parquet,
+        Some("jsonl" | "ndjson") => ExportFormat::Jsonl,
+        _ => ExportFormat::Csv,
+    })
 }
 
 fn query(arguments: &ExportArguments) -> RequestQuery {
@@ -82,7 +93,7 @@ fn write_pages(
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     loop {
-        let page = reader.requests(&query)?;
+        let page = engine::block_on(reader.requests(&query))?;
         for request in &page.requests {
             rows.write(request)?;
         }

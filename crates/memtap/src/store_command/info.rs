@@ -10,7 +10,7 @@ use memtap_store::StoreUrl;
 use super::{print, printable, while_waiting};
 
 pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
-    let contents = while_waiting("counting rows and pages", |_| url.contents())?;
+    let contents = while_waiting("counting rows and pages", async |_| url.contents().await)?;
     print(&text(url, &contents)?)
 }
 

@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use indicatif::ProgressBar;
+use memtap_history::StoreError;
+use memtap_history::maintenance::Progress;
 use memtap_store::StoreUrl;
 
 use crate::cli::{StoreCommand, WhichStore};
-use crate::config;
 use crate::settings_file::SettingsFile;
+use crate::{config, engine};
 
 pub(crate) fn run(command: &StoreCommand, file: &SettingsFile) -> anyhow::Result<()> {
     match command {
@@ -44,10 +46,13 @@ fn printable(text: &str) -> String {
 }
 
 /// Shows on stderr, where that is a terminal, that something takes its time, and what the work tells of itself.
-fn while_waiting<T>(what: &'static str, work: impl FnOnce(&dyn Fn(&str)) -> T) -> T {
+fn while_waiting<T>(
+    what: &'static str,
+    work: impl AsyncFnOnce(Progress<'_>) -> Result<T, StoreError>,
+) -> anyhow::Result<T> {
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let done = work(&|part| spinner.set_message(format!("{what}: {part}")));
+    let done = engine::block_on(work(&|part| spinner.set_message(format!("{what}: {part}"))));
     spinner.finish_and_clear();
     done
 }

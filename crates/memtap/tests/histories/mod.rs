@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use memtap_history::{Batch, Delivery, Run, Settings, Store};
+use memtap_history::{Batch, Run, Settings};
 use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, MemoryRequest, Outcome, ProcessId, StartTime, Tgid, Tid, WallClock};
 use memtap_store::StoreUrl;
+use memtap_testing::{Delivery, OpenNow as _, TestStore};
 use serde_json::Value;
 
 /// 2026-01-01 00:00:00 UTC.
@@ -54,7 +55,7 @@ pub(crate) fn refused(mut booked: BookedRequest) -> BookedRequest {
 }
 
 /// Writes as a run of memtap on that machine.
-pub(crate) fn append(store: &mut dyn Store, host: &str, requests: Vec<BookedRequest>) {
+pub(crate) fn append(store: &mut TestStore, host: &str, requests: Vec<BookedRequest>) {
     let run = Run {
         id: Run::draw(),
         hostname: host.to_owned(),
@@ -88,12 +89,12 @@ impl History {
         self.folder.path().join("memtap.db")
     }
 
-    pub(crate) fn open(&self, settings: &Settings) -> Box<dyn Store> {
-        StoreUrl::sqlite(self.path()).open(settings).unwrap().unwrap()
+    pub(crate) fn open(&self, settings: &Settings) -> TestStore {
+        StoreUrl::sqlite(self.path()).open_now(settings).unwrap().unwrap()
     }
 
     pub(crate) fn add(&self, host: &str, requests: Vec<BookedRequest>) {
-        append(&mut *self.open(&Settings::default()), host, requests);
+        append(&mut self.open(&Settings::default()), host, requests);
     }
 
     /// Length of the file, and when it was written last. It is not opened: a process that closes a file loses its locks on it, those of

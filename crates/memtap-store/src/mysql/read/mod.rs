@@ -7,6 +7,7 @@ mod requests;
 mod samples;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use memtap_history::rows::{
     CallRow, Database, Details, MachineRow, Names, OomReading, ProcessQuery, ProcessRow, Question,
@@ -26,31 +27,34 @@ type Done<T> = mysql_async::Result<T>;
 /// A database opened for reading.
 pub(super) struct MysqlReader {
     link: Link,
-    pool: Pool,
+    /// Created by the first query, in its runtime.
+    pool: OnceLock<Pool>,
 }
 
 impl MysqlReader {
     pub(super) fn new(link: &Link) -> Self {
-        Self { link: link.clone(), pool: link.pool() }
+        Self { link: link.clone(), pool: OnceLock::new() }
     }
 
     async fn begin(&self) -> Result<Moment<'_>, StoreError> {
         let mut options = TxOpts::default();
         options.with_consistent_snapshot(true);
         options.with_isolation_level(IsolationLevel::RepeatableRead);
-        let transaction = self.pool.start_transaction(options).await;
+        let pool = self.pool.get_or_init(|| self.link.pool());
+        let transaction = pool.start_transaction(options).await;
         Ok(Moment { link: &self.link, transaction: transaction.map_err(|error| self.link.error(&error))? })
     }
 }
 
 impl Database for MysqlReader {
-    fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
-        self.link.read(async {
+    async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
+        let answer = self.link.read(async {
             let mut moment = self.begin().await?;
             let answer = question.answer(&mut moment).await?;
             moment.transaction.commit().await.map_err(|error| self.link.error(&error))?;
             Ok(answer)
-        })
+        });
+        answer.await
     }
 }
 

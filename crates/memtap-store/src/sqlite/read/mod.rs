@@ -7,8 +7,7 @@ mod requests;
 mod samples;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -18,35 +17,55 @@ use memtap_history::rows::{
 };
 use memtap_history::{Range, RequestQuery, StoreError, StoredOomKill, StoredRequest};
 use memtap_model::Call;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 
+use super::access;
 use super::error::Done;
+use super::worker::Worker;
 use crate::tables::LAST_SAMPLED;
 
 /// Time limit of a query.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A database file opened for reading.
-#[derive(Debug)]
+/// A database file opened for reading. A separate thread works on it.
 pub(super) struct SqliteReader {
-    connection: Mutex<Connection>,
+    worker: Worker<File>,
+}
+
+/// The file. The first query opens it.
+struct File {
+    path: PathBuf,
+    connection: Option<Connection>,
 }
 
 impl SqliteReader {
-    pub(super) fn open(path: &Path) -> Done<Self> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.busy_timeout(Duration::from_secs(2))?;
-        Ok(Self { connection: Mutex::new(connection) })
+    pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
+        let file = File { path: path.to_owned(), connection: None };
+        Ok(Self { worker: Worker::start("memtap-reader", file)? })
+    }
+}
+
+impl File {
+    fn connection(&mut self) -> Done<&mut Connection> {
+        if self.connection.is_none() {
+            let connection = access::to_read(&self.path)?;
+            connection.busy_timeout(Duration::from_secs(2))?;
+            self.connection = Some(connection);
+        }
+        // The connection always exists here.
+        self.connection.as_mut().ok_or_else(|| rusqlite::Error::InvalidQuery.into())
     }
 }
 
 impl Database for SqliteReader {
-    fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
+    async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
         // After a panic the connection is still usable: reading changes nothing.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut moment = Moment::begin(&mut connection)?;
-        let answer = question.answer(&mut moment).now_or_never();
-        answer.unwrap_or_else(|| unreachable!("every future of a SQLite snapshot is ready at once"))
+        let answer = self.worker.run(|file| {
+            let mut moment = Moment::begin(file.connection()?)?;
+            let answer = question.answer(&mut moment).now_or_never();
+            answer.unwrap_or_else(|| unreachable!("every future of a SQLite snapshot is ready at once"))
+        });
+        answer.await
     }
 }
 

@@ -1,0 +1,24 @@
+//! The runtime of commands that are not asynchronous themselves. It has no threads: it runs while somebody
+//! waits.
+
+use std::sync::OnceLock;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+
+static ENGINE: OnceLock<Runtime> = OnceLock::new();
+
+/// Waits for the future. Connections to a server belong to the runtime, so that every call uses the same one.
+pub(crate) fn block_on<T, E: Into<anyhow::Error>>(
+    future: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T> {
+    let engine = match ENGINE.get() {
+        Some(engine) => engine,
+        None => {
+            let engine =
+                Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+            ENGINE.get_or_init(|| engine)
+        }
+    };
+    engine.block_on(future).map_err(Into::into)
+}
