@@ -1,5 +1,5 @@
-//! What the history answers. The work for an answer depends on the range and its number of steps,
-//! never on how much else is stored.
+//! Results of queries on the history. The cost of a query depends on its range and number of steps,
+//! not on the size of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use memtap_model::{Call, CallTotals, Comm, Errno, HostReading, Resident, Tgid, T
 /// A page of requests, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestPage {
-    /// The requests.
+    /// Requests on this page.
     pub requests: Vec<StoredRequest>,
-    /// Gives the next page; `None` at the end.
+    /// Cursor for the next page; `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// A request as read back: the fields of the API.
+/// A request as stored in the history, with the fields of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of `BookedRequest`, whose docs hold")]
 pub struct StoredRequest {
-    /// The machine's name; empty where it is this one's live view.
+    /// Host name; empty in this machine's live view.
     pub host: Arc<str>,
     pub time: WallClock,
     pub pid: Tgid,
@@ -65,148 +65,152 @@ impl From<&BookedRequest> for StoredRequest {
     }
 }
 
-/// What was had in one step.
+/// Memory usage in one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsagePoint {
-    /// Where the step begins.
+    /// Start of the step.
     pub from: WallClock,
-    /// Its length.
+    /// Length of the step.
     pub step: Duration,
-    /// Sizes at the step's end, bytes.
+    /// Virtual size at the end of the step, bytes.
     pub virtual_bytes: u64,
-    /// As above.
+    /// Resident anonymous memory at the end of the step, bytes.
     pub anonymous_bytes: u64,
-    /// As above.
+    /// Resident file memory at the end of the step, bytes.
     pub file_bytes: u64,
-    /// As above.
+    /// Resident shared memory at the end of the step, bytes.
     pub shmem_bytes: u64,
-    /// As above.
+    /// Swap usage at the end of the step, bytes.
     pub swap_bytes: u64,
-    /// The highest virtual size within the step, bytes (of all processes: the highest sum at a sample).
+    /// Highest virtual size within the step, bytes. For all processes: the highest sum at any
+    /// sample.
     pub peak_virtual_bytes: u64,
-    /// The highest resident set within the step, bytes.
+    /// Highest resident set within the step, bytes.
     pub peak_resident_bytes: u64,
-    /// Requests made within the step.
+    /// Requests within the step.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Refused requests within the step.
     pub refused: u64,
-    /// What they asked for and were granted, bytes.
+    /// Bytes requested by calls that were granted.
     pub requested_bytes: u64,
-    /// What requests truly added, bytes.
+    /// Bytes by which requests increased the virtual size.
     pub granted_bytes: u64,
-    /// What they took away, bytes.
+    /// Bytes by which requests decreased the virtual size.
     pub released_bytes: u64,
-    /// Page faults within the step.
+    /// Minor page faults within the step.
     pub minor_faults: u64,
-    /// As above.
+    /// Major page faults within the step.
     pub major_faults: u64,
 }
 
 /// A machine that has written into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredHost {
-    /// Its name.
+    /// Host name.
     pub hostname: String,
-    /// The kernel of its latest run.
+    /// Kernel release of its latest run.
     pub kernel: String,
-    /// When its first run began.
+    /// Start of its first run.
     pub first: WallClock,
-    /// The last second that it told of.
+    /// Time of its newest sample, or start of its latest run if that is later.
     pub last: WallClock,
 }
 
-/// A run of memtap on a machine: where there is none, nobody watched.
+/// A run of memtap on a machine. Outside of runs, nothing was observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRun {
-    /// The machine's name.
+    /// Host name.
     pub hostname: String,
-    /// Its kernel.
+    /// Kernel release.
     pub kernel: String,
-    /// When it began; of a run of the first versions, the last second that it told of.
+    /// Start of the run. For runs of the first memtap versions, time of the newest sample.
     pub began: WallClock,
-    /// The last second that it told of.
+    /// Time of its newest sample.
     pub last: WallClock,
-    /// Requests that were made in all of it.
+    /// Requests made during the whole run.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Requests that were refused.
     pub refused: u64,
-    /// Those of them that did not come in the stream.
+    /// Requests whose records did not reach memtap.
     pub lost: u64,
 }
 
-/// The machine's memory in one step, and what all its processes asked for. Of several machines sizes are added.
+/// The machine's memory in one step, and the requests of all its processes. For several machines,
+/// sizes are summed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MachinePoint {
-    /// Where the step begins.
+    /// Start of the step.
     pub from: WallClock,
-    /// Its length.
+    /// Length of the step.
     pub step: Duration,
-    /// Its memory at the step's end; the pressure is the highest within it.
+    /// Memory at the end of the step. The pressure is the highest within the step.
     pub host: HostReading,
-    /// The least memory that was available within it, bytes.
+    /// Lowest available memory within the step, bytes.
     pub least_available_bytes: u64,
-    /// Requests within it by call, in the order of the call table; calls that were not made are left out.
+    /// Requests within the step by call, in the order of the call table, without unused calls.
     pub calls: Vec<(Call, CallTotals)>,
-    /// Requests within it that did not come in the stream.
+    /// Requests within the step whose records did not reach memtap.
     pub lost: u64,
 }
 
-/// The lives of a range, the largest first.
+/// Process lifetimes in a range, largest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lives {
-    /// As many as were asked for.
+    /// The largest lifetimes, at most [`LifeQuery::limit`](crate::LifeQuery::limit).
     pub lives: Vec<Life>,
-    /// How many more there are.
+    /// Number of further lifetimes.
     pub more: u64,
 }
 
-/// One process life, as far as it lies within a range.
+/// Process lifetime, clipped to a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Life {
-    /// The machine's name.
+    /// Host name.
     pub host: Arc<str>,
-    /// Its pid.
+    /// Pid of the process.
     pub pid: Tgid,
-    /// When it started.
+    /// Start of the process.
     pub started_at: WallClock,
-    /// When it ended; `None` while it lives, or when nobody saw it end.
+    /// End of the process; `None` if it is still running or its end was not observed.
     pub ended_at: Option<WallClock>,
-    /// The last time that was told of it.
+    /// Time of the newest data about the process.
     pub seen: WallClock,
-    /// Its last name, as text.
+    /// Latest name, as text.
     pub name: String,
-    /// Its command line.
+    /// Command line.
     pub command: String,
-    /// Its user.
+    /// User name.
     pub user: String,
-    /// Its parent.
+    /// Parent process.
     pub parent: Option<Tgid>,
-    /// Its container, `docker:0123456789ab`.
+    /// Container, as in `docker:0123456789ab`.
     pub container: Option<String>,
-    /// Its Kubernetes pod.
+    /// Kubernetes pod.
     pub pod: Option<String>,
-    /// Its systemd unit.
+    /// Systemd unit.
     pub unit: Option<String>,
-    /// Virtual size where the range begins, bytes; 0 before it was known.
+    /// Virtual size at the start of the range, bytes; 0 if it was not yet known.
     pub before_virtual_bytes: u64,
-    /// Resident set there, bytes.
+    /// Resident set at the start of the range, bytes.
     pub before_resident_bytes: u64,
-    /// The range as one step: sizes at its end (or at the process's), the highest within, what was done within.
+    /// The range as one step: sizes at its end (or at the end of the process), peaks and sums
+    /// within it.
     pub within: UsagePoint,
-    /// When its virtual size was highest, to the step that is kept.
+    /// Time of the highest virtual size, to the precision of the stored steps.
     pub peak_virtual_at: WallClock,
-    /// When its resident set was highest.
+    /// Time of the highest resident set, to the same precision.
     pub peak_resident_at: WallClock,
 }
 
 impl Life {
-    /// Its virtual size at the range's end, or at its own. Of one that ended within the first step that tells of it, only the highest is known.
+    /// Virtual size at the end of the range or of the process, bytes. If the process ended within
+    /// its first stored step, only the peak is known and returned.
     #[must_use]
     pub fn virtual_bytes(&self) -> u64 {
         if self.has_only_peaks() { self.within.peak_virtual_bytes } else { self.within.virtual_bytes }
     }
 
-    /// Its resident set, likewise.
+    /// Resident set, by the same rule as [`Self::virtual_bytes`].
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         if self.has_only_peaks() { self.within.peak_resident_bytes } else { self.within.resident_bytes() }
@@ -217,176 +221,179 @@ impl Life {
     }
 }
 
-/// The programs of a range.
+/// Programs in a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
-    /// Length of the steps.
+    /// Length of a step.
     pub step: Duration,
-    /// The largest, largest first.
+    /// The largest programs, largest first.
     pub programs: Vec<Program>,
-    /// All others together (its name is empty).
+    /// Sum of all other programs (its name is empty).
     pub others: Program,
-    /// How many names those are.
+    /// Number of other programs.
     pub other_names: u64,
 }
 
-/// Processes of one name, together.
+/// All processes with one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Program {
-    /// Their name, as text.
+    /// Name of the processes, as text.
     pub name: String,
-    /// How many lives.
+    /// Number of process lifetimes.
     pub lives: u64,
-    /// What it comes to in the range: sums of what was done; of sizes, the highest that they had together at the end of a step.
+    /// Value of the measure in the range. Sizes are the highest sum over the processes at the end
+    /// of a step; other measures are sums over the range.
     pub value: u64,
-    /// The same by step, oldest first, each step of the range (0: nothing). Empty when no series was asked for, and of `others`.
+    /// Value in each step of the range, oldest first (0: nothing). Empty if no series was
+    /// requested, and for [`Programs::others`].
     pub series: Vec<(WallClock, u64)>,
 }
 
-/// Requests of one process by call, in steps: of the requests of a query, of which the newest `rows` are counted.
+/// Requests of one process by call and step. Only the newest `rows` requests are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessCalls {
     /// Length of a step.
     pub step: Duration,
-    /// Oldest first; steps without a request are left out.
+    /// Oldest first, without steps that have no request.
     pub steps: Vec<CallStep>,
-    /// The names that its first thread made requests under, oldest first. From the second on, an exec or a new name that it gave itself.
+    /// Names under which the first thread made requests, oldest first. Each name after the first
+    /// means an exec, or that the process renamed itself.
     pub names: Vec<NameSince>,
-    /// How many requests were counted.
+    /// Number of counted requests.
     pub rows: u64,
-    /// The oldest of them; where there were more, the steps begin there.
+    /// Time of the oldest counted request. If there were more requests, the steps begin here.
     pub since: Option<WallClock>,
-    /// Whether there were more.
+    /// True if there were more requests than were counted.
     pub cut: bool,
 }
 
-/// What was requested within one step.
+/// Requests within one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallStep {
-    /// Where it begins.
+    /// Start of the step.
     pub from: WallClock,
-    /// In the order of the call table; calls that were not made are left out.
+    /// In the order of the call table, without calls that were not made.
     pub calls: Vec<(Call, CallCount)>,
 }
 
-/// How many requests.
+/// Number of requests of one call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallCount {
-    /// All of them.
+    /// All requests.
     pub count: u64,
-    /// Those that were refused.
+    /// Refused requests.
     pub refused: u64,
 }
 
-/// A name, and the first request under it.
+/// A process name and the first request made under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameSince {
-    /// The name.
+    /// Process name.
     pub name: Comm,
-    /// When that request came back.
+    /// Time at which that request returned.
     pub since: WallClock,
 }
 
-/// Which sizes were asked for: of the requests of a query, of which the newest `rows` are counted.
+/// Requested sizes. Only the newest `rows` requests of the query are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// By call and power of two, in that order.
     pub buckets: Vec<SizeBucket>,
-    /// The sizes that came most often, most frequent first; at most 20.
+    /// Most frequent sizes, most frequent first; at most 20.
     pub frequent: Vec<FrequentSize>,
-    /// How many requests were counted.
+    /// Number of counted requests.
     pub rows: u64,
-    /// The oldest of them; where there were more, the histogram begins there.
+    /// Time of the oldest counted request. If there were more requests, the histogram begins here.
     pub since: Option<WallClock>,
-    /// Whether there were more.
+    /// True if there were more requests than were counted.
     pub cut: bool,
 }
 
-/// Requests of `from_bytes <= size < 2 * from_bytes`.
+/// Requests with `from_bytes <= size < 2 * from_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SizeBucket {
-    /// Which call.
+    /// System call.
     pub call: Call,
-    /// A power of two, or 0 for requests of nothing.
+    /// A power of two, or 0 for requests of 0 bytes.
     pub from_bytes: u64,
-    /// How many, refused ones too.
+    /// Number of requests, including refused ones.
     pub count: u64,
-    /// How many of them were refused.
+    /// Number of refused requests.
     pub refused: u64,
-    /// What they asked for together.
+    /// Sum of the requested sizes, bytes.
     pub bytes: u64,
 }
 
 /// Requests of one call and one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrequentSize {
-    /// Which call.
+    /// System call.
     pub call: Call,
-    /// Bytes.
+    /// Requested size, bytes.
     pub size: u64,
-    /// How many; at least so many, where there are more than 65,536 different sizes.
+    /// Number of requests. A lower bound if there are more than 65,536 different sizes.
     pub count: u64,
 }
 
 /// Refused requests of one process, call and errno.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The machine's name.
+    /// Host name.
     pub host: Arc<str>,
-    /// The process.
+    /// Pid of the process.
     pub pid: Tgid,
-    /// When it started.
+    /// Start of the process.
     pub started_at: WallClock,
-    /// Its name at the latest of them.
+    /// Name of the process at the latest of these requests.
     pub name: Comm,
-    /// Which call.
+    /// System call.
     pub call: Call,
-    /// Why.
+    /// Error that the kernel returned.
     pub errno: Errno,
-    /// How many.
+    /// Number of requests.
     pub count: u64,
-    /// The largest, bytes.
+    /// Largest requested size, bytes.
     pub largest_bytes: u64,
-    /// The first.
+    /// Time of the first request.
     pub first: WallClock,
-    /// The latest.
+    /// Time of the latest request.
     pub last: WallClock,
 }
 
-/// An OOM kill, as read back.
+/// OOM kill as stored in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOomKill {
-    /// The machine's name.
+    /// Host name.
     pub host: Arc<str>,
-    /// When.
+    /// Time of the kill.
     pub time: WallClock,
-    /// Who was killed.
+    /// Process that was killed.
     pub victim: Tgid,
-    /// Its name, as text.
+    /// Name of the victim, as text.
     pub victim_name: String,
-    /// Its command line, where it is known.
+    /// Command line of the victim; empty if unknown.
     pub command: String,
-    /// Its container.
+    /// Container of the victim.
     pub container: Option<String>,
-    /// Its virtual size, bytes.
+    /// Virtual size of the victim, bytes.
     pub virtual_bytes: u64,
-    /// What it had in memory.
+    /// Resident memory of the victim.
     pub resident: Resident,
-    /// Whose request for a page came too many.
+    /// Process whose page allocation triggered the OOM killer.
     pub asker: Tgid,
-    /// Its name, as text.
+    /// Name of that process, as text.
     pub asker_name: String,
-    /// Who had most in the seconds before, earliest first.
+    /// Largest processes in the seconds before the kill, earliest second first.
     pub before: Vec<StoredMoment>,
 }
 
-/// One of those seconds.
+/// Largest processes in one second before an OOM kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMoment {
-    /// When.
+    /// Time of the reading.
     pub time: WallClock,
-    /// What was available, bytes.
+    /// Available memory, bytes.
     pub available_bytes: u64,
-    /// Pid, name, virtual size and resident set of the largest, largest first.
+    /// Pid, name, virtual size and resident set, largest first.
     pub largest: Vec<(Tgid, String, u64, u64)>,
 }

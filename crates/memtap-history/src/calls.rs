@@ -1,4 +1,5 @@
-//! What one process's requests come to by call and step, and which names it had, counted in one pass from the newest back.
+//! Counts one process's requests by call and step, and collects its names, in one pass from the
+//! newest request to the oldest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,17 +8,17 @@ use memtap_model::{Call, Comm, WallClock};
 
 use crate::{CallCount, CallStep, NameSince, ProcessCalls};
 
-/// Changes of its name that are told, the latest: a process may give itself a new one again and again.
+/// Maximum number of names returned, the latest ones. A process may rename itself without limit.
 const NAMES: usize = 100;
 
-/// Counts requests that come newest first.
+/// Counts requests that are added newest first.
 pub(crate) struct StepCount {
     /// Length of a step, nanoseconds.
     width: i64,
     steps: BTreeMap<(i64, Call), CallCount>,
     /// Latest first.
     names: Vec<NameSince>,
-    /// One more has found no room.
+    /// True once a name was left out because the list is full.
     has_all_names: bool,
     rows: u64,
     since: Option<WallClock>,
@@ -29,7 +30,8 @@ impl StepCount {
         Self { width, steps: BTreeMap::new(), names: Vec::new(), has_all_names: false, rows: 0, since: None }
     }
 
-    /// `name`: of the process, where it is known; other threads than its first have names of their own.
+    /// Counts one request. `name` is the process's name if known; pass `None` for other threads
+    /// than the first, since they have names of their own.
     pub(crate) fn add(&mut self, call: Call, is_refused: bool, time: WallClock, name: Option<Comm>) {
         self.rows += 1;
         self.since = Some(self.since.map_or(time, |since| since.min(time)));
@@ -38,7 +40,7 @@ impl StepCount {
         count.count += 1;
         count.refused += u64::from(is_refused);
         let Some(name) = name else { return };
-        // Rows come newest first: what is before a name that found no room is not told.
+        // Requests come newest first. Once a name did not fit, all earlier ones are left out.
         if self.has_all_names {
             return;
         }
@@ -50,7 +52,7 @@ impl StepCount {
         }
     }
 
-    /// `cut`: there were more than were counted.
+    /// Returns the counts, oldest step first. `cut`: there were more requests than were added.
     pub(crate) fn finish(self, cut: bool) -> ProcessCalls {
         let mut steps: Vec<CallStep> = Vec::new();
         for ((begin, call), count) in self.steps {
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_change_without_end_are_told_up_to_the_latest_hundred() {
+    fn only_the_latest_hundred_names_are_returned() {
         let mut count = StepCount::new(Duration::from_secs(1));
         for n in (0..1000_i64).rev() {
             let name = if n % 2 == 0 { Comm::new(b"even") } else { Comm::new(b"odd") };

@@ -1,5 +1,5 @@
-//! Lives and programs of a range, from samples that are written only in steps in which a process changed: what it had last is carried
-//! forward, until it ended or the run that told of it did.
+//! Process lifetimes and programs in a range. A sample is written only for steps in which a process
+//! changed, so its last sizes are carried forward until the process or its run ended.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -13,51 +13,52 @@ use crate::rows::{Details, ProcessRow, RunRow, SampleRow};
 use crate::steps::Point as _;
 use crate::{Life, Measure, Program, Programs, Range, UsagePoint};
 
-/// A life as it comes together.
-struct Carried {
-    /// Its latest row; times are of all its rows.
+/// A process lifetime while its samples are added.
+struct Lifetime {
+    /// Latest row of the process. Its times span all rows.
     row: ProcessRow,
-    /// Which run that is of.
+    /// Index of the run of `row`.
     run: usize,
-    /// The last second that its runs told of; `None`: they have no samples.
+    /// Last second with a sample in any of its runs; `None` if they have no samples.
     watched_s: Option<i64>,
-    /// It has done something in the range, or samples would say so if it had.
-    is_told: bool,
+    /// True if results include the lifetime: it has requests in the range, or its run has samples.
+    has_data: bool,
     program: usize,
-    /// Virtual size and resident set where the range begins.
+    /// Virtual size and resident set at the start of the range.
     before: [u64; 2],
     within: UsagePoint,
     peaks_at_s: [i64; 2],
-    /// The second of the sample that `within` has its sizes of; `None` before the first.
+    /// Second of the sample that set the sizes in `within`; `None` before the first sample.
     sized_s: Option<i64>,
-    /// What it has by a size that is summed up, as counted to its program.
+    /// Size currently counted for its program, if the measure is a size.
     counted: u64,
 }
 
-/// Processes of one name.
+/// All lifetimes with one process name.
 #[derive(Default)]
 struct Named {
     name: String,
     lives: u64,
-    /// By step: what was done in it, or how much more is had at its end than at that of the step before.
+    /// By start of the step: the sum within the step, or for sizes the change since the step
+    /// before.
     steps: BTreeMap<i64, i128>,
 }
 
-/// Lives, with what samples say of them.
+/// Builds process lifetimes and programs from rows and samples.
 pub(crate) struct Carry {
     pub(crate) cover: Cover,
     runs: Vec<RunRow>,
-    /// What programs are summed up by; `None`: they are not.
+    /// Measure by which programs are summed; `None` if programs are not needed.
     measure: Option<Measure>,
-    lives: Vec<Carried>,
-    /// The life of each row, by run.
+    lives: Vec<Lifetime>,
+    /// For each run: index of the lifetime by process row.
     rows: Vec<HashMap<u64, usize>>,
     programs: Vec<Named>,
 }
 
 impl Carry {
-    /// Of rows that may lie in the range, and their runs in the order in which they began. Of one boot, the rows of several runs of memtap
-    /// are one life.
+    /// Creates the lifetimes from rows that may overlap the range. `runs` are ordered by their
+    /// start. Within one boot, rows from several memtap runs become one lifetime.
     pub(crate) fn new(
         cover: Cover,
         runs: Vec<RunRow>,
@@ -87,17 +88,17 @@ impl Carry {
             carry.rows[run].insert(row.id, life);
             match carry.lives.get_mut(life) {
                 Some(known) => known.join(row, run, watched_s),
-                None => carry.lives.push(Carried::new(row, run, watched_s, carry.cover.from_s)),
+                None => carry.lives.push(Lifetime::new(row, run, watched_s, carry.cover.from_s)),
             }
         }
         if measure.is_some() {
-            carry.name();
+            carry.assign_programs();
         }
         carry
     }
 
-    /// Each life's program, by its last name.
-    fn name(&mut self) {
+    /// Assigns each lifetime to a program, by its last name.
+    fn assign_programs(&mut self) {
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for life in &mut self.lives {
             let next = self.programs.len();
@@ -112,26 +113,26 @@ impl Carry {
         &self.runs
     }
 
-    /// Rows of processes of the run, by its place in [`Self::runs`].
+    /// Process rows of the run with this index in [`Self::runs`].
     pub(crate) fn rows(&self, run: usize) -> Vec<u64> {
         self.rows_of(run, |_| true)
     }
 
-    /// Those that may have had something before the range.
+    /// Process rows that may have had memory before the range.
     pub(crate) fn older_rows(&self, run: usize) -> Vec<u64> {
         let from = nanoseconds(self.cover.from_s);
         self.rows_of(run, |life| life.row.started_at < from)
     }
 
-    fn rows_of(&self, run: usize, is_meant: impl Fn(&Carried) -> bool) -> Vec<u64> {
-        let meant = self.rows[run].iter().filter(|(_, life)| is_meant(&self.lives[**life]));
-        let mut rows: Vec<u64> = meant.map(|(row, _)| *row).collect();
+    fn rows_of(&self, run: usize, is_selected: impl Fn(&Lifetime) -> bool) -> Vec<u64> {
+        let selected = self.rows[run].iter().filter(|(_, life)| is_selected(&self.lives[**life]));
+        let mut rows: Vec<u64> = selected.map(|(row, _)| *row).collect();
         rows.sort_unstable();
         rows
     }
 
-    /// Takes the last sample before the range, unless another run has samples of the range: where the clock was set back, two runs tell of
-    /// the same time.
+    /// Adds the last sample before the range. It is ignored if another run already has samples in
+    /// the range: after the clock was set back, two runs cover the same time.
     pub(crate) fn before(&mut self, run: usize, row: u64, point: &UsagePoint) {
         let Some(life) = self.rows[run].get(&row).copied() else { return };
         if self.lives[life].sized_s.is_some() {
@@ -143,27 +144,28 @@ impl Carry {
         self.count(life, self.cover.from_s, &had);
     }
 
-    /// Takes a sample; those of one process come in the order of time within a run. Of two runs that tell of the same time, the sizes that
-    /// come first stay.
+    /// Adds a sample in the range. Within a run, the samples of a process must be in order of time.
+    /// If two runs cover the same time, the sizes that were added first are kept.
     pub(crate) fn sample(&mut self, run: usize, row: &SampleRow) {
         let SampleRow { process, at_s, ref point } = *row;
         let Some(life) = self.rows[run].get(&process).copied() else { return };
         let begin = at_s.max(self.cover.from_s);
         let is_late = self.lives[life].sized_s.is_some_and(|sized_s| begin < sized_s);
-        self.lives[life].take(begin, point, is_late);
+        self.lives[life].add_sample(begin, point, is_late);
         if !(is_late && self.measure.is_some_and(Measure::is_size)) {
             self.count(life, at_s, point);
         }
     }
 
-    /// Counts a sample to its program. What comes after the end says what was done before it.
+    /// Adds a sample to its program. A sample after the end of a process has the changes from
+    /// before its end.
     fn count(&mut self, life: usize, at_s: i64, point: &UsagePoint) {
         let Some(measure) = self.measure else { return };
         let life = &mut self.lives[life];
         let steps = &mut self.programs[life.program].steps;
-        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), measure.of(point));
+        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), measure.value(point));
         if measure.is_size() {
-            let step = step.min(life.gone(&self.cover));
+            let step = step.min(life.end_step(&self.cover));
             let change = i128::from(amount) - i128::from(std::mem::replace(&mut life.counted, amount));
             *steps.entry(step).or_default() += change;
         } else {
@@ -171,13 +173,14 @@ impl Carry {
         }
     }
 
-    /// The largest lives, each with its latest row.
+    /// Returns the largest lifetimes, each with the id of its latest row, and the number of further
+    /// lifetimes.
     pub(crate) fn lives(mut self, by: Measure, limit: usize) -> (Vec<(u64, Life)>, u64) {
-        self.lives.retain(|life| life.is_told);
-        let size = |life: &Carried| match by {
+        self.lives.retain(|life| life.has_data);
+        let size = |life: &Lifetime| match by {
             Measure::Virtual => life.within.peak_virtual_bytes,
             Measure::Resident => life.within.peak_resident_bytes,
-            by => by.of(&life.within),
+            by => by.value(&life.within),
         };
         let runs = &self.runs;
         self.lives.sort_by_cached_key(|life| {
@@ -187,20 +190,20 @@ impl Carry {
         let range = &self.cover.range;
         let lives = self.lives.into_iter().take(limit).map(|life| {
             let host = Arc::clone(&runs[life.run].host);
-            (life.row.id, life.told(host, range))
+            (life.row.id, life.into_life(host, range))
         });
         (lives.collect(), more)
     }
 
-    /// The largest programs; with a series, where one is wanted.
+    /// Returns the largest programs, with a series if requested.
     pub(crate) fn programs(mut self, top: usize, with_series: bool) -> Programs {
         let Some(measure) = self.measure else { return Programs::default() };
-        for life in self.lives.iter().filter(|life| life.is_told) {
+        for life in self.lives.iter().filter(|life| life.has_data) {
             let program = &mut self.programs[life.program];
             program.lives += 1;
-            // What has gone counts no more.
+            // An ended process has no size.
             if life.counted > 0 {
-                *program.steps.entry(life.gone(&self.cover)).or_default() -= i128::from(life.counted);
+                *program.steps.entry(life.end_step(&self.cover)).or_default() -= i128::from(life.counted);
             }
         }
         let mut programs: Vec<(u64, Named)> = std::mem::take(&mut self.programs)
@@ -209,9 +212,9 @@ impl Carry {
             .map(|program| (program.value(measure, &self.cover), program))
             .collect();
         programs.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.name.cmp(&other.name)));
-        let rest = programs.split_off(top.min(programs.len()));
-        let other_names = rest.len() as u64;
-        let others = rest.into_iter().fold(Named::default(), |all, (_, program)| all.and(program));
+        let others = programs.split_off(top.min(programs.len()));
+        let other_names = others.len() as u64;
+        let others = others.into_iter().fold(Named::default(), |all, (_, program)| all.and(program));
         let programs = programs.into_iter().map(|(value, program)| {
             let series = if with_series { program.series(measure, &self.cover) } else { Vec::new() };
             Program { name: program.name, lives: program.lives, value, series }
@@ -229,7 +232,7 @@ impl Carry {
     }
 }
 
-/// Which boot a run is of: the first run that is of the same. An import is a boot of its own.
+/// Returns the first run with the same boot as this one. An import is a boot of its own.
 fn boot(run: &RunRow, at: usize, known: &mut HashMap<(Arc<str>, String), usize>) -> usize {
     match run.boot_id.is_empty() {
         true => at,
@@ -237,13 +240,13 @@ fn boot(run: &RunRow, at: usize, known: &mut HashMap<(Arc<str>, String), usize>)
     }
 }
 
-impl Carried {
+impl Lifetime {
     fn new(row: ProcessRow, run: usize, watched_s: Option<i64>, from_s: i64) -> Self {
         Self {
             row,
             run,
             watched_s,
-            is_told: watched_s.is_some(),
+            has_data: watched_s.is_some(),
             program: 0,
             before: [0; 2],
             within: UsagePoint::default(),
@@ -253,7 +256,7 @@ impl Carried {
         }
     }
 
-    /// Takes another row of the same life.
+    /// Merges another row of the same lifetime.
     fn join(&mut self, row: ProcessRow, run: usize, watched_s: Option<i64>) {
         let times = (
             self.row.started_at.min(row.started_at),
@@ -265,12 +268,12 @@ impl Carried {
         }
         (self.row.started_at, self.row.ended_at, self.row.seen) = times;
         self.watched_s = self.watched_s.max(watched_s);
-        self.is_told |= watched_s.is_some();
+        self.has_data |= watched_s.is_some();
     }
 
-    /// `is_late`: later sizes are here already.
-    fn take(&mut self, at_s: i64, point: &UsagePoint, is_late: bool) {
-        self.is_told = true;
+    /// Adds a sample. `is_late`: sizes from a later time were already added.
+    fn add_sample(&mut self, at_s: i64, point: &UsagePoint, is_late: bool) {
+        self.has_data = true;
         for (index, (peak, highest)) in [
             (point.peak_virtual_bytes, self.within.peak_virtual_bytes),
             (point.peak_resident_bytes, self.within.peak_resident_bytes),
@@ -283,7 +286,7 @@ impl Carried {
             }
         }
         let is_last = self.row.ended_at.is_some() && point.virtual_bytes == 0;
-        // Nothing is left at the end; what is told is what it had.
+        // At the end of a process all sizes are 0. Keep the last sizes before that.
         let keeps_sizes = is_last || is_late;
         let point = if keeps_sizes { point.with_sizes_of(&self.within) } else { *point };
         self.sized_s = self.sized_s.max(Some(at_s));
@@ -293,8 +296,8 @@ impl Carried {
         }
     }
 
-    /// The first step at whose end it has nothing.
-    fn gone(&self, cover: &Cover) -> i64 {
+    /// First step at whose end the process has no memory.
+    fn end_step(&self, cover: &Cover) -> i64 {
         match (self.row.ended_at, self.watched_s) {
             (Some(ended_at), _) if ended_at >= cover.range.to => cover.to_s,
             (Some(ended_at), _) => cover.begin(seconds(ended_at)),
@@ -305,7 +308,7 @@ impl Carried {
         }
     }
 
-    fn told(self, host: Arc<str>, range: &Range) -> Life {
+    fn into_life(self, host: Arc<str>, range: &Range) -> Life {
         let length = range.to.0.saturating_sub(range.from.0).max(0).unsigned_abs();
         let [virtual_at, resident_at] = self.peaks_at_s.map(|at_s| nanoseconds(at_s).max(range.from));
         let [before_virtual_bytes, before_resident_bytes] = self.before;
@@ -335,7 +338,7 @@ impl Named {
         self
     }
 
-    /// What there is at the end of each step in which something changed, or was done in it.
+    /// Size at the end of each step with a change, or the sum within the step.
     fn amounts(&self, measure: Measure, cover: &Cover) -> impl Iterator<Item = (i64, u64)> {
         let mut had = 0;
         let steps = self.steps.range(..cover.to_s);
@@ -366,9 +369,15 @@ impl Named {
 }
 
 impl UsagePoint {
-    /// A request as a sample of its own.
+    /// Converts a request to a sample.
     #[must_use]
-    pub fn of_request(call: Call, is_refused: bool, size: u64, delta_bytes: i64, virtual_bytes: u64) -> Self {
+    pub fn from_request(
+        call: Call,
+        is_refused: bool,
+        size: u64,
+        delta_bytes: i64,
+        virtual_bytes: u64,
+    ) -> Self {
         let row = call.row();
         let shrinks = row.size == SizeRule::Break && delta_bytes < 0;
         let asks = row.asks && !is_refused && !shrinks;
@@ -384,12 +393,12 @@ impl UsagePoint {
         }
     }
 
-    /// Anonymous, file and shmem.
+    /// Anonymous, file and shmem memory.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.anonymous_bytes.saturating_add(self.file_bytes).saturating_add(self.shmem_bytes)
     }
 
-    /// What is had where nothing is done.
+    /// Returns a point with the same sizes and no activity.
     pub(crate) fn carried(&self) -> Self {
         Self {
             peak_virtual_bytes: self.virtual_bytes,
@@ -411,7 +420,7 @@ impl UsagePoint {
 }
 
 impl Details {
-    /// Adds these columns to a process.
+    /// Copies these attributes into `life`.
     pub(crate) fn complete(self, life: Life) -> Life {
         let Self { command, user, parent, container, pod, unit, .. } = self;
         Life { command, user, parent, container, pod, unit, ..life }

@@ -1,22 +1,23 @@
-//! Which clock ages are counted from. The wall clock may be set, by mistake and by days, and what retention deletes for it would not come
-//! back when it is set right.
+//! Clock that retention uses for ages. The wall clock may be set wrongly, even by days, and data
+//! that retention deletes for this reason cannot be restored.
 
 use std::sync::Arc;
 
 use memtap_model::WallClock;
 use nix::time::{ClockId, clock_gettime};
 
-/// A new time of the wall clock that has held for this long (a day, nanoseconds) is believed.
+/// A changed wall clock is accepted after it has held for this long (a day, in nanoseconds).
 const HOLDS: i64 = 86_400 * 1_000_000_000;
-/// Differences of this much and less (a minute, nanoseconds) are followed at once: no age is that exact.
+/// Changes up to this size are accepted at once (a minute, in nanoseconds): no age needs to be more
+/// exact.
 const FOLLOWED: i64 = 60 * 1_000_000_000;
 
-/// What the machine's clocks say at one moment.
+/// The machine's clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// The wall clock.
+    /// Wall clock.
     pub wall: WallClock,
-    /// `CLOCK_BOOTTIME`, nanoseconds: nobody can set it, and it goes on while the machine is suspended.
+    /// `CLOCK_BOOTTIME`, nanoseconds. Nobody can set it, and it includes time in suspend.
     pub since_boot: i64,
 }
 
@@ -25,7 +26,7 @@ pub struct Moment {
 pub struct Clocks(Arc<dyn Fn() -> Moment + Send + Sync>);
 
 impl Clocks {
-    /// Clocks that `read` reads.
+    /// Uses `read` to read the clocks.
     pub fn new(read: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }
@@ -55,12 +56,12 @@ fn nanoseconds(clock: ClockId) -> i64 {
     clock_gettime(clock).map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec())
 }
 
-/// The time that ages are counted from. It begins as the wall clock and goes on by the monotonic one; a step of the wall clock moves it only
-/// when the new time has held for a day.
+/// Time base for ages. It starts at the wall clock and advances with the monotonic clock. A step of
+/// the wall clock takes effect only after the new time has held for a day.
 pub(crate) struct AgeClock {
-    /// The wall clock's time at boot, as it is believed.
+    /// Accepted wall-clock time of the boot.
     boot: i64,
-    /// A time at boot that differs, and since when the wall clock has held it.
+    /// A differing wall-clock time of the boot, and the time since boot at which it was first seen.
     other: Option<(i64, i64)>,
 }
 
@@ -69,7 +70,8 @@ impl AgeClock {
         Self { boot: boot(moment), other: None }
     }
 
-    /// The earlier of both times: what is too old by the wall clock alone, or by the believed one alone, stays for now.
+    /// Returns the earlier of the accepted time and the wall clock. Data that is too old by only
+    /// one of them is kept for now.
     pub(crate) fn now(&mut self, moment: Moment) -> WallClock {
         let boot = boot(moment);
         let is_close = |other: i64| boot.saturating_sub(other).saturating_abs() <= FOLLOWED;
@@ -98,8 +100,9 @@ mod tests {
     const DAY: i64 = 86_400 * SECOND;
     const BOOT: i64 = 1_800_000_000 * SECOND;
 
-    /// Asked each ten seconds from `from` to `to` (seconds since boot) while the wall clock is `ahead` of what it was at first; gives the
-    /// last answer in the same way.
+    /// Reads the clock every ten seconds from `from` to `to` (seconds since boot) while the wall
+    /// clock is `ahead` nanoseconds off. Returns by how much the last result is off, in
+    /// nanoseconds.
     fn ask(clock: &mut AgeClock, [from, to]: [i64; 2], ahead: i64) -> i64 {
         let mut answer = 0;
         for second in (from..=to).step_by(10) {
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_ahead_for_a_while_ages_nothing() {
+    fn a_clock_that_is_ahead_for_a_while_does_not_age_data() {
         let mut clock = begin();
         assert_eq!(ask(&mut clock, [0, 100], 0), 0);
         assert_eq!(ask(&mut clock, [110, 120], 8 * DAY), 0);
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_right_is_believed_after_a_day() {
+    fn a_corrected_clock_is_accepted_after_a_day() {
         let mut clock = begin();
         let years = 56 * 365 * DAY;
         assert_eq!(ask(&mut clock, [0, 86_390], years), 0);
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_for_longer_and_not_for_ever() {
+    fn a_clock_set_back_keeps_data_longer_but_not_forever() {
         let mut clock = begin();
         assert_eq!(ask(&mut clock, [0, 100], -8 * DAY), -8 * DAY);
         assert_eq!(ask(&mut clock, [110, 120], 0), 0, "it was right before");

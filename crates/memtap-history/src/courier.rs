@@ -1,13 +1,13 @@
-//! From the queue into the store: one thread with a runtime of its own, and a spool on disk.
+//! Moves batches from the queue into the store. One thread with its own runtime does all of it, and
+//! a spool on disk takes the backlog.
 //!
-//! Batches go into the store in deliveries, one after the other. While the store fails or is too slow,
-//! deliveries go to the spool instead, and from there into the store, oldest first. Only when the spool is
-//! empty does the queue go straight to the store again. What finds no room on disk stays in the queue, and
-//! what finds none there is dropped and counted. The database may hang as long as it likes: nothing here
-//! waits for it.
+//! Batches are written as deliveries, one delivery at a time. While the store fails or is slow,
+//! deliveries go to the spool, and from there into the store, oldest first. The queue is written
+//! directly again once the spool is empty. What does not fit on disk stays in the queue; what does
+//! not fit there is dropped and counted. If the database hangs, nobody waits for it.
 //!
-//! The runtime is not the server's, since the end must not depend on it: a panic there may leave it without
-//! timers.
+//! The thread does not use the server's runtime, because shutdown must not depend on it: a panic
+//! there may leave that runtime without timers.
 
 mod spooling;
 mod work;
@@ -24,15 +24,17 @@ use crate::writer::{Limits, Shared};
 use crate::{Appended, Delivery, DropCause, Store, StoreError};
 use work::{Finished, Work};
 
-/// Requests in one transaction, at most (and at least one batch); fewer where the queue is small.
-const TRANSACTION: usize = 50_000;
-/// Between two steps of housekeeping, while there is something to do in them.
+/// Maximum number of requests in a transaction (it has at least one batch). With a small queue the
+/// limit is lower.
+const MAX_REQUESTS: usize = 50_000;
+/// Time between two rounds of housekeeping while they find work.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
-/// Where the last found nothing, the next waits so long, or for so many requests: to look takes longer than a tick.
-const NOTHING_TO_KEEP: (Duration, u64) = (Duration::from_secs(10), 20_000);
+/// After a round without work, the next one waits for this time or this many requests: checking
+/// takes longer than a tick.
+const IDLE_HOUSEKEEPING: (Duration, u64) = (Duration::from_secs(10), 20_000);
 const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
-/// Starts the thread. It ends when all is done.
+/// Starts the thread. It ends when shutdown is complete.
 pub(crate) fn spawn(
     store: Box<dyn Store>,
     limits: Limits,
@@ -41,47 +43,49 @@ pub(crate) fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let courier = Courier::new(Work::Idle(store), limits, spool, shared);
-    courier.note_spool(None);
+    courier.publish_spool_status(None);
     std::thread::Builder::new().name("memtap-queue".to_owned()).spawn(move || runtime.block_on(courier.run()))
 }
 
-/// `since` the last step, which `had_work` or not, when so many requests have been `written`.
-fn house_is_due(since: Duration, had_work: bool, written: u64) -> bool {
-    let (long, much) = NOTHING_TO_KEEP;
+/// Returns whether another round is due. `since`: time since the last one; `had_work`: whether it
+/// found work; `written`: requests written since then.
+fn is_housekeeping_due(since: Duration, had_work: bool, written: u64) -> bool {
+    let (long, much) = IDLE_HOUSEKEEPING;
     since >= HOUSEKEEPING_EVERY && (had_work || written >= much || since >= long)
 }
 
 /// State of the thread.
 struct Courier {
-    /// The run that was numbered last, and its last delivery.
+    /// Run and number of the last delivery.
     numbered: (u64, u64),
     shared: Arc<Shared>,
     limits: Limits,
     work: Work,
-    /// The delivery under way.
-    flying: Option<Flying>,
-    /// A delivery for which there is no room on disk. It comes after everything that is there.
+    /// The delivery being written.
+    in_flight: Option<InFlight>,
+    /// A delivery that did not fit in the spool. It is younger than all spooled ones.
     held: Option<Arc<Delivery>>,
     spool: Option<Spool>,
-    /// Since the last failure of the store: when to try again, and how long to wait after that.
+    /// While the store fails: time of the next attempt, and the current delay between attempts.
     failed: Option<(Instant, Duration)>,
-    /// When the last delivery was sent.
-    sent: Instant,
-    /// The last housekeeping.
-    kept_house: Instant,
-    house_had_work: bool,
+    /// Time of the last delivery.
+    last_sent: Instant,
+    /// Start of the last housekeeping.
+    last_housekeeping: Instant,
+    /// The last housekeeping found work, so the next one probably will.
+    housekeeping_had_work: bool,
     /// Requests written since the last housekeeping.
     written: u64,
     age: AgeClock,
-    /// The latest tick that was delivered.
+    /// Newest tick in the deliveries so far.
     last_tick: Option<WallClock>,
-    /// The end has been asked for.
+    /// Shutdown has begun.
     ending: bool,
 }
 
-struct Flying {
+struct InFlight {
     delivery: Arc<Delivery>,
-    /// It is on disk as well, as the first.
+    /// The delivery is also on disk, as the first record of the spool.
     spooled: bool,
 }
 
@@ -93,13 +97,13 @@ impl Courier {
             age: AgeClock::begin(limits.clocks.now()),
             limits,
             work,
-            flying: None,
+            in_flight: None,
             held: None,
             spool,
             failed: None,
-            sent: Instant::now(),
-            kept_house: Instant::now(),
-            house_had_work: false,
+            last_sent: Instant::now(),
+            last_housekeeping: Instant::now(),
+            housekeeping_had_work: false,
             written: 0,
             last_tick: None,
             ending: false,
@@ -112,55 +116,57 @@ impl Courier {
             let end_by = self.shared.lock().end_by;
             self.ending |= end_by.is_some();
             if let Some(finished) = finished {
-                self.finish(finished);
+                self.handle_finished(finished);
             }
-            self.turn();
+            self.run_once();
             if end_by.is_some_and(|end_by| self.is_done(end_by)) {
                 return;
             }
         }
     }
 
-    /// Starts a step of housekeeping, if one is due. A history ages as it is written: one from a recording
-    /// has the recording's time.
-    fn keep_house(&mut self) {
-        let is_due = house_is_due(self.kept_house.elapsed(), self.house_had_work, self.written);
+    /// Starts housekeeping if it is due. A history ages with its own data: for a recording, that is
+    /// the time in the recording.
+    fn start_housekeeping(&mut self) {
+        let is_due =
+            is_housekeeping_due(self.last_housekeeping.elapsed(), self.housekeeping_had_work, self.written);
         if !is_due || self.ending || self.failed.is_some() {
             return;
         }
         let now = self.age.now(self.limits.clocks.now());
-        if self.work.keep_house(self.last_tick.map_or(now, |tick| now.min(tick))) {
-            self.kept_house = Instant::now();
+        if self.work.start_housekeeping(self.last_tick.map_or(now, |tick| now.min(tick))) {
+            self.last_housekeeping = Instant::now();
             self.written = 0;
         }
     }
 
-    /// Whether nothing is left to do at the end, or no time. What is on disk waits there as well as it does here.
+    /// Returns whether shutdown is complete or out of time. Spooled deliveries may stay on disk if
+    /// the store fails.
     fn is_done(&mut self, end_by: Instant) -> bool {
-        // A store that panicked writes nothing any more.
-        let late = Instant::now() >= end_by || self.work.is_gone();
+        // If the store has panicked, nothing more can be written.
+        let late = Instant::now() >= end_by || self.work.is_crashed();
         if self.failed.is_some() || late {
             self.spool_all();
         }
-        let flying = self.flying.as_ref().is_some_and(|flying| !flying.spooled);
-        let in_memory = flying || self.held.is_some() || !self.shared.lock().batches.is_empty();
-        let on_disk = self.flying.is_some() || self.spools();
+        let in_flight = self.in_flight.as_ref().is_some_and(|in_flight| !in_flight.spooled);
+        let in_memory = in_flight || self.held.is_some() || !self.shared.lock().batches.is_empty();
+        let on_disk = self.in_flight.is_some() || self.has_spooled();
         late || !in_memory && (!on_disk || self.failed.is_some())
     }
 
-    fn spools(&self) -> bool {
+    fn has_spooled(&self) -> bool {
         self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
     }
 
-    /// Waits until there is something to do. Returns what the store finished.
+    /// Waits until there is work. Returns the outcome if the store has finished its work.
     async fn pause(&mut self) -> Option<Finished> {
         let deadline = Instant::now() + self.longest_pause();
-        // The connection to a server gets its turn even if there is always something to do.
+        // Lets a server's connection make progress even if there is always work.
         tokio::task::yield_now().await;
         let shared = Arc::clone(&self.shared);
         loop {
             if self.is_wanted() {
-                // What the store has finished meanwhile is not left for later.
+                // The store may have finished in the meantime.
                 return self.work.finished_already();
             }
             tokio::select! {
@@ -173,99 +179,100 @@ impl Courier {
 
     fn longest_pause(&self) -> Duration {
         let queue = self.shared.lock();
-        let (busy, spools) = (self.work.is_busy(), self.spools());
+        let (is_busy, has_spooled) = (self.work.is_busy(), self.has_spooled());
         match (self.failed, queue.end_by) {
-            (_, Some(end_by)) if busy => end_by.saturating_duration_since(Instant::now()),
+            (_, Some(end_by)) if is_busy => end_by.saturating_duration_since(Instant::now()),
             (Some(_), Some(_)) => RETRY[0],
             (None, Some(_)) => Duration::ZERO,
             (None, None)
-                if !busy && (spools || self.held.is_some() || queue.is_worth_a_delivery(&self.limits)) =>
+                if !is_busy
+                    && (has_spooled || self.held.is_some() || queue.fills_a_delivery(&self.limits)) =>
             {
                 Duration::ZERO
             }
-            (Some((at, _)), None) if !spools => at.saturating_duration_since(Instant::now()),
-            _ if busy || queue.batches.is_empty() => self.limits.commit_every,
-            _ => self.limits.commit_every.saturating_sub(self.sent.elapsed()),
+            (Some((at, _)), None) if !has_spooled => at.saturating_duration_since(Instant::now()),
+            _ if is_busy || queue.batches.is_empty() => self.limits.commit_every,
+            _ => self.limits.commit_every.saturating_sub(self.last_sent.elapsed()),
         }
     }
 
-    /// Whether there is something to do before the pause is over. A full queue is something to do only when
-    /// something can leave it.
+    /// Returns whether there is work before the pause is over. A full queue is work only if
+    /// requests can leave it.
     fn is_wanted(&self) -> bool {
         let queue = self.shared.lock();
-        let goes_straight = !self.work.is_busy() && !self.spools() && self.failed.is_none();
-        let is_enough = if goes_straight {
-            queue.is_worth_a_delivery(&self.limits)
+        let is_direct = !self.work.is_busy() && !self.has_spooled() && self.failed.is_none();
+        let is_enough = if is_direct {
+            queue.fills_a_delivery(&self.limits)
         } else {
-            self.spool.is_some() && queue.cause.is_none() && queue.is_too_much(&self.limits)
+            self.spool.is_some() && queue.cause.is_none() && queue.is_backlogged(&self.limits)
         };
         is_enough || queue.end_by.is_some() && !self.ending
     }
 
-    fn turn(&mut self) {
-        let is_too_much = self.shared.lock().is_too_much(&self.limits);
-        if self.spools() || is_too_much && (self.work.is_busy() || self.failed.is_some()) {
+    fn run_once(&mut self) {
+        let is_backlogged = self.shared.lock().is_backlogged(&self.limits);
+        if self.has_spooled() || is_backlogged && (self.work.is_busy() || self.failed.is_some()) {
             self.spool_all();
         }
         if !self.work.is_busy() {
-            self.keep_house();
+            self.start_housekeeping();
         }
         let may_try = self.failed.is_none_or(|(at, _)| self.ending || Instant::now() >= at);
         if self.work.is_idle() && may_try {
-            self.send();
+            self.send_next();
         }
     }
 
-    /// Gives the store its next delivery. While there is one on disk, even if it cannot be read now, a
-    /// younger one has to wait.
-    fn send(&mut self) {
+    /// Sends the next delivery to the store. While any delivery is on disk, even an unreadable one,
+    /// no younger delivery is sent.
+    fn send_next(&mut self) {
         let spooled = self.first_spooled();
         let next = match spooled {
-            Some(delivery) => Some(Flying { delivery: Arc::new(delivery), spooled: true }),
-            None if self.spools() => None,
+            Some(delivery) => Some(InFlight { delivery: Arc::new(delivery), spooled: true }),
+            None if self.has_spooled() => None,
             None => {
-                let next = self.held.take().or_else(|| self.next_due());
-                next.map(|delivery| Flying { delivery, spooled: false })
+                let next = self.held.take().or_else(|| self.next_due_delivery());
+                next.map(|delivery| InFlight { delivery, spooled: false })
             }
         };
-        if let Some(flying) = next {
-            self.sent = Instant::now();
-            self.work.deliver(Arc::clone(&flying.delivery));
-            self.flying = Some(flying);
+        if let Some(in_flight) = next {
+            self.last_sent = Instant::now();
+            self.work.deliver(Arc::clone(&in_flight.delivery));
+            self.in_flight = Some(in_flight);
         }
     }
 
-    fn finish(&mut self, finished: Finished) {
+    fn handle_finished(&mut self, finished: Finished) {
         match finished {
             Finished::Delivery { appended, size } => self.delivered(appended, size),
-            Finished::Housekeeping(Ok(had_work)) => self.house_had_work = had_work,
+            Finished::Housekeeping(Ok(had_work)) => self.housekeeping_had_work = had_work,
             Finished::Housekeeping(Err(error)) => {
                 tracing::warn!("{error}");
-                self.house_had_work = true;
+                self.housekeeping_had_work = true;
             }
             Finished::Panic => {
-                let gone = StoreError::Database {
+                let crashed = StoreError::Database {
                     database: String::new(),
                     away: false,
                     reason: "it crashed (a bug in memtap)".to_owned(),
                     fix: "Restart memtap: queued data is written then",
                 };
-                self.delivered(Err(gone), (0, 0));
+                self.delivered(Err(crashed), (0, 0));
             }
         }
     }
 
     fn delivered(&mut self, appended: Result<Appended, StoreError>, size: (u64, u64)) {
-        let Some(Flying { delivery, spooled }) = self.flying.take() else { return };
+        let Some(InFlight { delivery, spooled }) = self.in_flight.take() else { return };
         self.last_tick = delivery.batches.iter().rev().find_map(|batch| batch.tick).or(self.last_tick);
         match appended {
             Ok(appended) => {
                 self.succeed(&appended, size);
                 self.written += delivery.requests() as u64;
                 if spooled {
-                    self.forget_first_spooled();
+                    self.remove_spooled();
                 } else {
-                    self.count_out(delivery.requests());
+                    self.release(delivery.requests());
                 }
             }
             Err(error) => {
@@ -302,18 +309,18 @@ impl Courier {
         self.failed = Some((Instant::now() + wait, wait));
     }
 
-    /// The next delivery, once there is enough for one or the last was long enough ago. A small delivery writes nearly as many pages as a
-    /// large one.
-    fn next_due(&mut self) -> Option<Arc<Delivery>> {
+    /// Returns the next delivery, if it is large enough or the last one was long enough ago. A
+    /// small delivery writes nearly as many pages as a large one.
+    fn next_due_delivery(&mut self) -> Option<Arc<Delivery>> {
         let is_due = self.ending
-            || self.sent.elapsed() >= self.limits.commit_every
-            || self.shared.lock().is_worth_a_delivery(&self.limits);
-        is_due.then(|| self.next()).flatten()
+            || self.last_sent.elapsed() >= self.limits.commit_every
+            || self.shared.lock().fills_a_delivery(&self.limits);
+        is_due.then(|| self.next_delivery()).flatten()
     }
 
-    /// The next delivery out of the queue: batches of one run.
-    fn next(&mut self) -> Option<Arc<Delivery>> {
-        let most = self.limits.worth_a_delivery().clamp(1, TRANSACTION);
+    /// Removes a delivery from the queue: batches of one run.
+    fn next_delivery(&mut self) -> Option<Arc<Delivery>> {
+        let most = self.limits.delivery_requests().clamp(1, MAX_REQUESTS);
         let mut queue = self.shared.lock();
         let (mut batches, mut requests) = (Vec::new(), 0);
         let first = queue.batches.front()?;
@@ -330,11 +337,11 @@ impl Courier {
         Some(Arc::new(Delivery { run, sequence, batches }))
     }
 
-    /// So many requests of the queue are where they belong, or on disk.
-    fn count_out(&self, requests: usize) {
+    /// Frees space in the queue for this number of requests, which are now stored or on disk.
+    fn release(&self, requests: usize) {
         let mut queue = self.shared.lock();
         queue.waiting -= requests;
-        queue.is_stuck &= queue.is_too_much(&self.limits);
+        queue.is_stuck &= queue.is_backlogged(&self.limits);
         self.shared.changed.notify_all();
         if queue.on_disk == 0 && self.held.is_none() {
             queue.oldest = None;

@@ -1,4 +1,4 @@
-//! What goes into a store: batches of one run, delivered together.
+//! Input of a store: batches of one run, delivered together.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -7,30 +7,32 @@ use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
 use memtap_model::{Call, CallTotals, Faults, HostReading, Resident, WallClock};
 use serde::{Deserialize, Serialize};
 
-/// One run of memtap, or one import: rows of a store belong to a run, and a process is told by its run, pid and start. A step of the wall
-/// clock ends a run and begins another ([`Handle::begin_run`](crate::Handle::begin_run)), so that within a run times only go on.
+/// A run of memtap, or an import. Rows of a store belong to a run; a process is identified by its
+/// run, pid and start time. When the wall clock is set, the run ends and another begins
+/// ([`Handle::begin_run`](crate::Handle::begin_run)), so times within a run only increase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Drawn at random, below 2^63.
+    /// Random, below 2^63.
     pub id: u64,
-    /// The machine's name.
+    /// Host name of the machine.
     pub hostname: String,
-    /// Its kernel's release.
+    /// Kernel release.
     pub kernel: String,
-    /// The kernel's name for this boot (/proc/sys/kernel/random/boot_id); empty for an import.
+    /// The kernel's boot id (/proc/sys/kernel/random/boot_id); empty for an import.
     pub boot_id: String,
-    /// Its page size, bytes.
+    /// Page size, bytes.
     pub page_size: u64,
-    /// When the run began.
+    /// Start of the run.
     pub began: WallClock,
 }
 
 impl Run {
-    /// An id that no other run has.
+    /// Returns a random id that no other run has.
     #[must_use]
     pub fn draw() -> u64 {
         let mut bytes = [0; 8];
-        // The kernel's random numbers do not fail after boot; the time and the pid would do as well.
+        // Reading random numbers does not fail after boot. If it does, the time and the pid are
+        // unique enough.
         if std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).is_err() {
             let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             bytes = (time.as_nanos() as u64 ^ u64::from(std::process::id()) << 40).to_ne_bytes();
@@ -39,59 +41,60 @@ impl Run {
     }
 }
 
-/// Batches that go into a store together: all of them or none, and never twice.
+/// Batches that a store writes together: all of them or none, and never twice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Delivery {
-    /// The run that observed them.
+    /// Run that observed the batches.
     pub run: Arc<Run>,
-    /// Counts the deliveries of the run from 1. A store that has this one already (its answer was lost on
-    /// the way) takes it as done.
+    /// Number of the delivery within the run, from 1. If a store already has this delivery, because
+    /// its answer was lost, it returns success and writes nothing.
     pub sequence: u64,
-    /// The observations.
+    /// Observations to write.
     pub batches: Vec<Batch>,
 }
 
 impl Delivery {
-    /// Number of requests in it.
+    /// Number of requests in all batches.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.batches.iter().map(|batch| batch.requests.len()).sum()
     }
 }
 
-/// What became of a delivery.
+/// Outcome of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Appended {
-    /// Rows that the database refused for what is in them; all others are in.
+    /// Number of rows that the database refused because of their content. All others were written.
     pub refused: u64,
-    /// Why the first of them was refused.
+    /// Reason for the first refused row.
     pub reason: Option<String>,
 }
 
-/// What all living processes have together at a tick, what all have done since memtap began, and the machine's memory.
+/// Memory of all running processes at a tick, their activity since memtap started, and the
+/// machine's memory.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AllProcesses {
-    /// Sum of their virtual sizes, bytes.
+    /// Sum of the virtual sizes, bytes.
     pub virtual_bytes: u64,
-    /// Sums of their resident memory; what they share counts once for each.
+    /// Sums of the resident memory. Shared pages count once per process.
     pub resident: Resident,
-    /// Requests that were made.
+    /// Number of requests.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Number of refused requests.
     pub refused: u64,
-    /// What was asked for and granted, bytes.
+    /// Bytes requested by calls that were granted.
     pub requested_bytes: u64,
-    /// What requests truly added, bytes.
+    /// Bytes by which requests increased virtual sizes.
     pub granted_bytes: u64,
-    /// What they took away, bytes.
+    /// Bytes by which requests decreased virtual sizes.
     pub released_bytes: u64,
     /// Page faults.
     pub faults: Faults,
-    /// The requests by call, in the order of the call table.
+    /// Requests by call, in the order of the call table.
     pub calls: [CallTotals; Call::COUNT],
-    /// Those that did not come in the stream.
+    /// Requests whose records did not reach memtap.
     pub lost: u64,
-    /// The machine's memory; zero while no source has told of it.
+    /// The machine's memory; zero until a source has reported it.
     pub host: HostReading,
 }
 
@@ -120,18 +123,18 @@ impl From<&LiveView> for AllProcesses {
     }
 }
 
-/// What goes into a store at once. A request's process may come later: its
-/// row is then made from the request.
+/// Data that is written together. A request's process may come in a later batch; until then, its
+/// row is made from the request.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// Requests in the stream's order.
+    /// Requests in the order of the stream.
     pub requests: Vec<BookedRequest>,
-    /// Processes that are new or changed, at the end of a tick.
+    /// Processes that are new or changed, as of the end of a tick.
     pub processes: Vec<Arc<ProcessSummary>>,
-    /// OOM kills since the tick before.
+    /// OOM kills since the previous tick.
     pub oom_kills: Vec<Arc<OomReport>>,
-    /// When the tick was that `processes` belong to.
+    /// Time of the tick at which `processes` were read.
     pub tick: Option<WallClock>,
-    /// All processes together, at that tick.
+    /// Sums over all processes at that tick.
     pub all: Option<AllProcesses>,
 }

@@ -1,13 +1,13 @@
-//! History: the port that every store implements, and everything that is the same for all of them.
+//! History: the port that every store implements, and the code that all stores share.
 //!
-//! [`Batch`]es of booked requests and changed processes go in; pages of requests, usage in steps, process
-//! history and the store's [`Status`] come out. Writing happens in a thread of its own ([`spawn`]), which may
-//! lag or lose its database without slowing the capture: what cannot be written waits in a spool on disk, and
-//! what has to be dropped is counted by cause. For reading, a driver delivers rows ([`rows`]); [`History`]
-//! computes all answers from them.
+//! Writers pass in [`Batch`]es of booked requests and changed processes. Readers get pages of
+//! requests, usage in steps, process history and the store's [`Status`]. A dedicated thread
+//! ([`spawn`]) writes. It may lag, or lose its database, without slowing the capture: the backlog
+//! then goes to a spool on disk. Requests that must be dropped are counted by cause. For reading, a
+//! driver delivers rows ([`rows`]), and [`History`] computes all answers from them.
 //!
-//! Architecture invariant: no database driver below this crate. It knows nothing of sources, of the server, or
-//! of the inner workings of the ledger; the ledger's read model is the only input.
+//! Architecture invariant: this crate does not depend on a database driver, on sources, on the
+//! server, or on the ledger's internals. Its only input is the ledger's read model.
 
 mod answers;
 mod calls;

@@ -1,4 +1,4 @@
-//! The machine's memory and its calls in steps: as numbers, and put together.
+//! The machine's memory and calls per step: conversion from stored numbers, and merging.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use memtap_model::{Call, CallTotals, HostReading, Pressure, SwapReading, WallClo
 use crate::steps::Point;
 use crate::{AllProcesses, MachinePoint};
 
-/// The sizes of a machine in the order in which they are stored.
+/// Returns the sizes in the order of the stored columns.
 #[must_use]
 pub fn machine_sizes(host: &HostReading) -> [u64; 8] {
     [
@@ -23,7 +23,8 @@ pub fn machine_sizes(host: &HostReading) -> [u64; 8] {
     ]
 }
 
-/// As it was stored: sizes, pressure by some and by all tasks, the least that was available, and what was lost.
+/// Builds a point from stored columns. `pressure` is the share for some and for all tasks, `least`
+/// the lowest available memory.
 pub(crate) fn point(sizes: [u64; 8], pressure: [Option<f64>; 2], least: u64, lost: u64) -> MachinePoint {
     let [
         total_bytes,
@@ -50,8 +51,8 @@ pub(crate) fn point(sizes: [u64; 8], pressure: [Option<f64>; 2], least: u64, los
 }
 
 impl AllProcesses {
-    /// Returns whether a source has read the machine's memory. Before the first reading, nothing is
-    /// stored of the machine and its calls.
+    /// Returns whether a source has reported the machine's memory. Until then, neither it nor the
+    /// call counts are stored.
     #[must_use]
     pub const fn has_machine(&self) -> bool {
         self.host.total_bytes > 0
@@ -59,7 +60,7 @@ impl AllProcesses {
 }
 
 impl MachinePoint {
-    /// What was done in both, and the highest pressure.
+    /// Returns the summed calls and losses of both points, and the highest pressure.
     fn both(&self, other: &Self) -> (Vec<(Call, CallTotals)>, u64, Option<Pressure>) {
         let mut calls: BTreeMap<usize, (Call, CallTotals)> = BTreeMap::new();
         for (call, totals) in self.calls.iter().chain(&other.calls) {

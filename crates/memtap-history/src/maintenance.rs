@@ -1,98 +1,100 @@
-//! Work on a whole history on demand: list its contents, check it, compact it.
+//! Maintenance of a whole history on demand: show its contents, check it, compact it.
 
 use memtap_model::WallClock;
 
 use crate::Pending;
 
-/// Receives the name of the part that is being worked on.
+/// Receives the name of each table as the work proceeds.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// Work on a whole history. All but the last only read, beside a memtap that writes.
+/// Maintenance of a whole history. All methods except `compact` only read, and may run while memtap
+/// writes.
 pub trait Maintenance {
-    /// Says in words what is there, without changing anything.
+    /// Describes the state of the database in words, without changing anything.
     ///
     /// # Errors
-    /// When it cannot be reached, is not permitted, or is something else.
+    /// If the database is unreachable, access is denied, or it is not a memtap database.
     fn reach(&self) -> Pending<'_, String>;
 
-    /// Returns what is in the history.
+    /// Reads the contents of the history.
     ///
     /// # Errors
-    /// When there is no history, it is not this memtap's, or it cannot be read.
+    /// If the history does not exist, is not a memtap database, or cannot be read.
     fn contents(&self) -> Pending<'_, Contents>;
 
-    /// Checks that the history is whole: the database's own check, its tables, and the references
-    /// between rows.
+    /// Checks the history: the database's own integrity check, the tables, and the consistency of
+    /// rows.
     ///
     /// # Errors
-    /// When there is no history, it is not this memtap's, or it cannot be read for another reason than
-    /// damage.
+    /// If the history does not exist, is not a memtap database, or cannot be read for a reason
+    /// other than damage.
     fn check<'a>(&'a self, progress: Progress<'a>) -> Pending<'a, Checked>;
 
-    /// Rewrites the history without free space. When it is interrupted, the history stays as it was.
+    /// Rewrites the history without free space. If this is interrupted, the history is unchanged.
     ///
     /// # Errors
-    /// When another program has a file open, disk space is short, or the history is not this memtap's.
+    /// If another program has the file open, disk space is insufficient, or the history is not a
+    /// memtap database.
     fn compact<'a>(&'a self, progress: Progress<'a>) -> Pending<'a, Compacted>;
 }
 
-/// What is in a database.
+/// Contents of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// The version of the server that has it; `None` of a file.
+    /// Version of the database server; `None` for a file.
     pub server: Option<String>,
-    /// Version of its tables.
+    /// Version of the tables.
     pub schema: i64,
-    /// On disk; of a file, its log included.
+    /// Size on disk; for a file, including its log.
     pub bytes: u64,
-    /// Of these, what holds nothing.
+    /// Unused bytes within `bytes`.
     pub free_bytes: u64,
-    /// Its tables, the largest first.
+    /// Tables, largest first.
     pub tables: Vec<Table>,
-    /// When the first and the last request were made; `None` without requests.
+    /// Times of the first and the last request; `None` without requests.
     pub times: Option<(WallClock, WallClock)>,
-    /// Where the requests were made.
+    /// Machines that made the requests.
     pub machines: Vec<Machine>,
 }
 
 /// A table of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Its name.
+    /// Name of the table.
     pub name: String,
-    /// Its rows.
+    /// Number of rows.
     pub rows: u64,
-    /// Bytes of its pages and those of its indexes.
+    /// Size of the table and its indexes, bytes.
     pub bytes: u64,
 }
 
-/// A machine under one kernel.
+/// A machine with one kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// Its name, as a stranger chose it.
+    /// Host name. It is not trusted input.
     pub hostname: String,
-    /// Its kernel's release; empty for an import.
+    /// Kernel release; empty for an import.
     pub kernel: String,
-    /// Runs of memtap, and imports.
+    /// Number of memtap runs and imports.
     pub runs: u64,
-    /// When the first of them began, and the last.
+    /// Start of the first and of the last run.
     pub began: (WallClock, WallClock),
 }
 
-/// What a check has found.
+/// Result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
-    /// Requests that were looked at.
+    /// Number of checked requests.
     pub requests: u64,
-    /// What is wrong, a line each; none: the database is sound.
+    /// Problems found, one line each. Empty if the database is sound.
     pub findings: Vec<String>,
 }
 
-/// What compacting has come to: bytes on disk.
+/// Sizes on disk before and after compacting, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
-    /// How many it had.
+    /// Size before compacting.
     pub before: u64,
-    /// How many it has.
+    /// Size after compacting.
     pub after: u64,
 }

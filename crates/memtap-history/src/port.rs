@@ -1,4 +1,4 @@
-//! The port: what a store must do, and what can be asked of its history.
+//! The port: operations that every store implements.
 
 use std::fmt;
 use std::path::Path;
@@ -14,26 +14,26 @@ use crate::{
     Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, UsagePoint, UsageQuery,
 };
 
-/// What is kept.
+/// Limits on what a store keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Older requests go, and processes that lived shortly.
+    /// Maximum age of requests, and of processes that lived for less than an hour.
     pub max_age: Duration,
-    /// Older samples of usage go, and the processes that they are of.
+    /// Maximum age of usage samples and of the processes they belong to.
     pub max_sample_age: Duration,
-    /// When the database is larger, the oldest requests go.
+    /// Maximum size of the database, bytes. Beyond it, the oldest requests are deleted.
     pub max_bytes: u64,
-    /// What ages are counted from.
+    /// Time base for ages.
     pub clock: Clock,
 }
 
-/// What the ages of a history are counted from.
+/// Time base for the ages of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
-    /// This machine's clock.
+    /// Clock of this machine.
     #[default]
     Machine,
-    /// The last second that it was told of: of a recording, whose time is its own.
+    /// Newest sample in the history: the time base for recordings, which have their own time.
     Told,
 }
 
@@ -48,132 +48,141 @@ impl Default for Settings {
     }
 }
 
-/// An answer that is still to come.
+/// Future answer of a store.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// The writing side of a store. It does one thing at a time.
+/// Writing side of a store. It does one thing at a time.
 pub trait Store: Send {
-    /// Writes a delivery in one transaction; the run becomes known by its first.
+    /// Writes a delivery in one transaction. The first delivery of a run also creates the run's
+    /// row.
     ///
     /// # Errors
-    /// When the database cannot take it now; the caller keeps it and tries again.
+    /// If the database cannot write now. The caller keeps the delivery and tries again.
     fn append(&mut self, delivery: Arc<Delivery>) -> Pending<'_, Appended>;
 
-    /// Retention by age and by size, samples put together: does a bounded piece of work, and gives whether there was any. It is called again
-    /// in a second then, or when much has been written; else only a while later.
+    /// Does a bounded amount of maintenance: deletes data beyond the age and size limits, and rolls
+    /// up samples. Returns whether there was anything to do. If so, or after many writes, it is
+    /// called again after a second, otherwise later.
     ///
     /// # Errors
-    /// When the database fails; nothing is lost by it.
+    /// If the database fails. No data is lost.
     fn housekeeping(&mut self, now: WallClock) -> Pending<'_, bool>;
 
-    /// A reader of the same database, independent of the writer.
+    /// Opens a reader of the same database, independent of the writer.
     ///
     /// # Errors
-    /// When the database cannot be opened for reading.
+    /// If the database cannot be opened for reading.
     fn reader(&self) -> Result<Arc<dyn Reader>, StoreError>;
 
-    /// Its kind as in the API: `sqlite`.
+    /// Kind as in the API, such as `sqlite`.
     fn kind(&self) -> &'static str;
 
-    /// Rows of requests and bytes on disk, from what the writer knows (cheap).
+    /// Returns the number of requests and the bytes on disk, without querying the database.
     fn size(&self) -> (u64, u64);
 }
 
-/// The reading side of a store.
+/// Reading side of a store.
 pub trait Reader: Send + Sync {
-    /// A page of requests, newest first.
+    /// Returns a page of requests, newest first.
     ///
     /// # Errors
-    /// When the database cannot answer, or the cursor is none of its own.
+    /// If the query fails, or the cursor is invalid.
     fn requests<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, RequestPage>;
 
-    /// What one process or all of them had, in steps of equal length, oldest first; steps without a sample are left out. The work
-    /// depends on the number of steps, not on how much history there is.
+    /// Returns the usage of one process or of all processes, in steps of equal length, oldest
+    /// first, without steps that have no sample. The cost depends on the number of steps, not on
+    /// the size of the history.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn usage<'a>(&'a self, query: &'a UsageQuery) -> Pending<'a, Vec<UsagePoint>>;
 
-    /// The machines that have written into the store, by name.
+    /// Returns the machines that have written into the store, sorted by name.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn hosts(&self) -> Pending<'_, Vec<StoredHost>>;
 
-    /// The runs of memtap that told of a range, the latest first, at most `limit`; imports tell of no second.
+    /// Returns the memtap runs that have samples in a range, latest first, at most `limit`. Imports
+    /// have no samples and are left out.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn runs<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<HostRun>>;
 
-    /// The machine's memory and its requests by call, in steps of equal length, oldest first; steps without a sample are left out.
+    /// Returns the machine's memory and its requests by call, in steps of equal length, oldest
+    /// first, without steps that have no sample.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn machine<'a>(&'a self, range: &'a Range, step: Duration) -> Pending<'a, Vec<MachinePoint>>;
 
-    /// The processes that lived within a range, also those that did nothing in it.
+    /// Returns the processes that existed within a range, including those without activity in it.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn lives<'a>(&'a self, query: &'a LifeQuery) -> Pending<'a, Lives>;
 
-    /// The programs of a range, with their series.
+    /// Returns the programs of a range with their series.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn programs<'a>(&'a self, query: &'a ProgramQuery) -> Pending<'a, Programs>;
 
-    /// Which sizes were asked for, of the newest `query.limit` requests of a query (its cursor is not read).
+    /// Returns the sizes requested by the newest `query.limit` requests of a query (the cursor is
+    /// ignored).
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn sizes<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Sizes>;
 
-    /// Requests by call in steps of that length, and the names that they were made under, of the newest `query.limit` requests of a query (its
-    /// cursor is not read). It is meant for one process: names of several would alternate.
+    /// Returns the newest `query.limit` requests of a query by call, in steps of the given length,
+    /// and the process names they were made under (the cursor is ignored). The query should select
+    /// one process: with several, their names would alternate.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn calls<'a>(&'a self, query: &'a RequestQuery, step: Duration) -> Pending<'a, ProcessCalls>;
 
-    /// Refused requests by process, call and errno, the latest first, at most `query.limit` (its cursor is not read).
+    /// Returns refused requests grouped by process, call and errno, latest first, at most
+    /// `query.limit` groups (the cursor is ignored).
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn refusals<'a>(&'a self, query: &'a RequestQuery) -> Pending<'a, Vec<Refused>>;
 
-    /// OOM kills of a range, latest first, at most `limit`.
+    /// Returns the OOM kills in a range, latest first, at most `limit`.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the query fails.
     fn oom_kills<'a>(&'a self, range: &'a Range, limit: usize) -> Pending<'a, Vec<StoredOomKill>>;
 }
 
-/// A database that a URL names. It is shown ([`Display`](fmt::Display)) without its password.
+/// A database given by a URL. [`Display`](fmt::Display) shows the URL without its password.
 pub trait Location: Maintenance + fmt::Display + fmt::Debug + Send + Sync {
-    /// Opens the store for writing, and creates it or upgrades its tables where that is needed.
+    /// Opens the store for writing. Creates it or upgrades its tables if necessary.
     ///
     /// # Errors
-    /// When it cannot be opened for writing, or is not a memtap store.
+    /// If the store cannot be opened for writing, or is not a memtap database.
     fn open<'a>(&'a self, settings: &'a Settings) -> Pending<'a, Box<dyn Store>>;
 
-    /// Opens the store for reading alone. Nothing in it is changed.
+    /// Opens a read-only reader. The store is not changed.
     ///
     /// # Errors
-    /// When it does not exist, or is not a memtap store.
+    /// If the store does not exist, or is not a memtap database.
     fn open_reader(&self, clock: Clock) -> Pending<'_, Arc<dyn Reader>>;
 
-    /// The file of the database, where it is one on this machine.
+    /// Path of the database, if it is a file on this machine.
     fn file(&self) -> Option<&Path> {
         None
     }
 
-    /// The file with the certificate that the server must have, where one was named.
+    /// File with the certificate of the authority that the server's certificate is verified
+    /// against, if the URL gives one.
     fn certificate(&self) -> Option<&Path> {
         None
     }
 
-    /// A name for this database among all others, made of letters, digits, dots and dashes.
+    /// Unique name of this database, made of letters, digits, dots and dashes.
     fn slug(&self) -> String;
 }

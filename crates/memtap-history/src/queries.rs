@@ -1,4 +1,4 @@
-//! What can be asked of the history.
+//! Queries on the history.
 
 use std::time::Duration;
 
@@ -6,95 +6,98 @@ use memtap_model::{Call, Tgid, WallClock};
 
 use crate::UsagePoint;
 
-/// A stretch of the history.
+/// A time range, optionally on one machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Range {
-    /// Of the machine of this name; `None`: of all.
+    /// Host name; `None` selects all machines.
     pub host: Option<String>,
-    /// From this time on.
+    /// Start, inclusive.
     pub from: WallClock,
-    /// Before this time.
+    /// End, exclusive.
     pub to: WallClock,
 }
 
 impl Range {
-    /// As a question for the usage of all processes.
+    /// Returns a usage query for all processes over this range.
     pub(crate) fn in_steps(&self, step: Duration) -> UsageQuery {
         let Self { host, from, to } = self.clone();
         UsageQuery { host, from, to, step, ..UsageQuery::default() }
     }
 }
 
-/// Which requests to read; every filter narrows.
+/// Selects requests. All filters must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestQuery {
-    /// Of the machine of this name; `None`: of all.
+    /// Host name; `None` selects all machines.
     pub host: Option<String>,
-    /// Of this pid.
+    /// Only this pid.
     pub pid: Option<Tgid>,
-    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    /// Only the process that started at this time, to the second; `None` selects all processes that
+    /// had the pid.
     pub started_at: Option<WallClock>,
-    /// Whose process name contains this (ASCII case folded).
+    /// Only process names that contain this (ASCII case folded).
     pub name: Option<String>,
-    /// Of these calls; empty: all.
+    /// Only these calls; empty selects all.
     pub calls: Vec<Call>,
-    /// That asked for at least so many bytes.
+    /// Only requests for at least this many bytes.
     pub min_size: Option<u64>,
-    /// Only refused ones (`true`) or only granted ones (`false`).
+    /// Only refused requests (`true`) or only granted ones (`false`).
     pub refused: Option<bool>,
-    /// From this time on.
+    /// Start, inclusive.
     pub from: Option<WallClock>,
-    /// Before this time.
+    /// End, exclusive.
     pub to: Option<WallClock>,
-    /// At most so many.
+    /// Maximum number of requests.
     pub limit: usize,
-    /// Where the page before ended.
+    /// End of the previous page.
     pub cursor: Option<String>,
 }
 
-/// Which usage to read.
+/// Selects usage samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsageQuery {
-    /// Of the machine of this name; `None`: of all (their sum).
+    /// Host name; `None` selects all machines and sums them.
     pub host: Option<String>,
-    /// Of this pid; `None`: of all processes together.
+    /// Only this pid; `None` sums all processes.
     pub pid: Option<Tgid>,
-    /// Of the life that began then, to the second; `None`: of all lives of that pid.
+    /// Only the process that started at this time, to the second; `None` selects all processes that
+    /// had the pid.
     pub started_at: Option<WallClock>,
-    /// From this time on.
+    /// Start, inclusive.
     pub from: WallClock,
-    /// Before this time.
+    /// End, exclusive.
     pub to: WallClock,
-    /// Length of a step; a store may widen it to the next that it keeps.
+    /// Length of a step. A store may widen it to the next length it keeps.
     pub step: Duration,
-    /// Whether the first step tells what a process had where the range begins, also when nothing changed in it.
+    /// True to include the sizes at the start of the range in the first step, even if nothing
+    /// changed in that step.
     pub carried: bool,
 }
 
-/// What processes and programs are put in order by.
+/// Quantity by which processes and programs are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Measure {
-    /// Bytes that were asked for and granted.
+    /// Bytes requested by calls that were granted.
     #[default]
     Requested,
-    /// Bytes that requests truly added.
+    /// Bytes by which requests increased the virtual size.
     Granted,
-    /// Resident set: the highest.
+    /// Highest resident set.
     Resident,
-    /// Virtual size: the highest.
+    /// Highest virtual size.
     Virtual,
-    /// How many requests.
+    /// Number of requests.
     Requests,
-    /// How many of them were refused.
+    /// Number of refused requests.
     Refused,
 }
 
 impl Measure {
-    /// All of them.
+    /// All measures.
     pub const ALL: [Self; 6] =
         [Self::Requested, Self::Granted, Self::Resident, Self::Virtual, Self::Requests, Self::Refused];
 
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -107,7 +110,7 @@ impl Measure {
         }
     }
 
-    /// The measure of that name.
+    /// Returns the measure with that name in the API.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|measure| measure.name() == name)
@@ -115,13 +118,13 @@ impl Measure {
 }
 
 impl Measure {
-    /// Whether it is something had, and not something done.
+    /// Returns whether this is a size at a moment, not a sum over time.
     pub(crate) fn is_size(self) -> bool {
         matches!(self, Self::Resident | Self::Virtual)
     }
 
-    /// What a sample says of it.
-    pub(crate) fn of(self, point: &UsagePoint) -> u64 {
+    /// Returns the value of this measure in a sample.
+    pub(crate) fn value(self, point: &UsagePoint) -> u64 {
         match self {
             Self::Requested => point.requested_bytes,
             Self::Granted => point.granted_bytes,
@@ -133,32 +136,32 @@ impl Measure {
     }
 }
 
-/// Which process lives to read.
+/// Selects process lifetimes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeQuery {
-    /// That overlap with it.
+    /// Only lifetimes that overlap this range.
     pub range: Range,
-    /// Of this pid.
+    /// Only this pid.
     pub pid: Option<Tgid>,
-    /// That began then, to the second.
+    /// Only processes that started at this time, to the second.
     pub started_at: Option<WallClock>,
-    /// Whose name contains this (ASCII case folded).
+    /// Only names that contain this (ASCII case folded).
     pub name: Option<String>,
-    /// The largest by this first.
+    /// Sort by this measure, largest first.
     pub by: Measure,
-    /// At most so many.
+    /// Maximum number of lifetimes.
     pub limit: usize,
 }
 
-/// Which programs to read: processes of one name, together.
+/// Selects programs. A program is all processes with the same name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProgramQuery {
-    /// In this range.
+    /// Range to read.
     pub range: Range,
-    /// The largest by this.
+    /// Sort by this measure, largest first.
     pub by: Measure,
-    /// So many of them; what the others have comes together.
+    /// Maximum number of programs. All other programs are summed.
     pub top: usize,
-    /// Length of a step; a store may widen it. Zero: no series is wanted.
+    /// Length of a step, which a store may widen. Zero: no series.
     pub step: Duration,
 }

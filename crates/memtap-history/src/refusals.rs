@@ -1,4 +1,4 @@
-//! Refused requests, put together by process, call and errno.
+//! Refused requests, grouped by process, call and errno.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,27 +9,28 @@ use memtap_model::{Call, Errno, Tgid, WallClock};
 use crate::Refused;
 use crate::rows::{Details, RefusedRow};
 
-/// Takes rows, the newest first: those that it has no room for are the oldest.
+/// Groups refused requests, which are added newest first. When the limit is reached, older groups
+/// are left out.
 pub(crate) struct Refusals {
     limit: usize,
-    /// By row of the process, call and errno.
-    found: HashMap<(u64, Call, Errno), Refused>,
-    /// The host until it is known.
-    nowhere: Arc<str>,
+    /// By process row, call and errno.
+    groups: HashMap<(u64, Call, Errno), Refused>,
+    /// Placeholder for the host name until it is known.
+    no_host: Arc<str>,
 }
 
 impl Refusals {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, found: HashMap::new(), nowhere: "".into() }
+        Self { limit, groups: HashMap::new(), no_host: "".into() }
     }
 
     pub(crate) fn add(&mut self, row: &RefusedRow) {
-        let (key, is_full) = ((row.process, row.call, row.errno), self.found.len() >= self.limit);
-        if let Some(known) = self.found.get_mut(&key) {
+        let (key, is_full) = ((row.process, row.call, row.errno), self.groups.len() >= self.limit);
+        if let Some(known) = self.groups.get_mut(&key) {
             known.count_in(1, row.size, [row.time; 2]);
         } else if !is_full {
             let none = Refused {
-                host: Arc::clone(&self.nowhere),
+                host: Arc::clone(&self.no_host),
                 pid: Tgid(0),
                 started_at: WallClock(0),
                 name: row.name,
@@ -40,22 +41,23 @@ impl Refusals {
                 first: row.time,
                 last: row.time,
             };
-            self.found.insert(key, none);
+            self.groups.insert(key, none);
         }
     }
 
-    /// The rows of the processes.
+    /// Row ids of all processes, sorted.
     pub(crate) fn processes(&self) -> Vec<u64> {
-        let mut processes: Vec<u64> = self.found.keys().map(|(process, ..)| *process).collect();
+        let mut processes: Vec<u64> = self.groups.keys().map(|(process, ..)| *process).collect();
         processes.sort_unstable();
         processes.dedup();
         processes
     }
 
-    /// The latest first. Of one boot, the rows of several runs of memtap are one life.
+    /// Returns the groups, latest first. Within one boot, rows of a process from several memtap
+    /// runs become one group.
     pub(crate) fn finish(self, details: &HashMap<u64, Details>) -> Vec<Refused> {
         let mut merged: HashMap<_, Refused> = HashMap::new();
-        for ((process, call, errno), refused) in self.found {
+        for ((process, call, errno), refused) in self.groups {
             let Some(details) = details.get(&process) else { continue };
             let (host, boot) = (Arc::clone(&details.host), details.boot.clone());
             let (pid, start, started_at) = (details.pid, details.start, details.started_at);
@@ -82,7 +84,7 @@ impl Refused {
         self.last = self.last.max(last);
     }
 
-    /// Takes what another row of the same process tells.
+    /// Merges the group of another row of the same process.
     fn join(&mut self, other: &Self) {
         if other.last > self.last {
             self.name = other.name;

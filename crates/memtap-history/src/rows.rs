@@ -1,5 +1,5 @@
-//! The rows that a database gives: what a driver implements for reading. Everything that is computed
-//! from rows is computed once, in `reading/`.
+//! Rows of a database, and the traits that a driver implements for reading. `reading/` computes all
+//! answers from these rows, the same for every driver.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,43 +9,43 @@ use memtap_model::{Call, CallTotals, Comm, Errno, Tgid, WallClock};
 
 use crate::{Range, RequestQuery, StoreError, StoredOomKill, StoredRequest, UsagePoint};
 
-/// The row of process 0 of a run has the sums of all its processes.
+/// Process id of the samples that sum all processes of a run.
 pub const ALL_PROCESSES: u64 = 0;
 
-/// Receives rows one by one, so that a large result is never held in memory.
+/// Receives rows one by one, so that a large result need not fit in memory.
 pub type Take<'a, T> = &'a mut (dyn FnMut(T) + Send);
 
 type Done<T> = Result<T, StoreError>;
 
 /// A database that answers questions.
 pub trait Database: Send + Sync + 'static {
-    /// Answers a question from the database as it is at one moment: samples that are merged into
-    /// longer steps meanwhile are not counted twice.
+    /// Answers a question from one snapshot of the database, so that samples rolled up meanwhile
+    /// are not counted twice.
     ///
     /// # Errors
-    /// When the database cannot answer.
+    /// If the database fails.
     fn ask<Q: Question>(&self, question: Q) -> impl Future<Output = Done<Q::Answer>> + Send;
 }
 
-/// A question to a database. A driver decides where it is answered.
+/// A question to a database. The driver chooses the thread that answers it.
 pub trait Question: Send + 'static {
-    /// The answer.
+    /// Type of the answer.
     type Answer: Send + 'static;
 
-    /// Reads the rows that the answer needs, and computes it.
+    /// Reads the necessary rows and computes the answer.
     fn answer<S: Snapshot>(self, snapshot: &mut S) -> impl Future<Output = Done<Self::Answer>> + Send;
 }
 
-/// A database at one moment. The futures of an embedded database are ready when they are first
-/// polled.
+/// Consistent snapshot of a database. For an embedded database, the futures are ready at the first
+/// poll.
 pub trait Snapshot: Send {
-    /// The last second of which there is a sample.
+    /// Returns the second of the newest sample.
     fn last_sampled_s(&mut self) -> impl Future<Output = Done<Option<i64>>> + Send;
 
-    /// Runs of memtap in the order in which they began.
+    /// Returns memtap runs, ordered by start.
     fn runs(&mut self, query: &RunQuery) -> impl Future<Output = Done<Vec<RunRow>>> + Send;
 
-    /// Processes of these runs.
+    /// Reads the processes of these runs.
     fn processes(
         &mut self,
         query: &ProcessQuery,
@@ -53,17 +53,17 @@ pub trait Snapshot: Send {
         take: Take<'_, ProcessRow>,
     ) -> impl Future<Output = Done<()>> + Send;
 
-    /// Further columns of these rows of processes. A row that has been deleted is missing.
+    /// Reads the details of process rows. Rows that have just been deleted are missing.
     fn details(&mut self, rows: &[u64]) -> impl Future<Output = Done<HashMap<u64, Details>>> + Send;
 
-    /// Samples of usage; those of one process in the order of time.
+    /// Reads usage samples. Samples of one process are in order of time.
     fn samples(
         &mut self,
         query: &SampleQuery<'_>,
         take: Take<'_, SampleRow>,
     ) -> impl Future<Output = Done<()>> + Send;
 
-    /// The last sample of each of these processes that begins at `at_s` or before.
+    /// Reads the last sample of each of these processes that starts at or before `at_s`.
     fn last_samples(
         &mut self,
         run: u64,
@@ -72,20 +72,20 @@ pub trait Snapshot: Send {
         at_s: i64,
     ) -> impl Future<Output = Done<Vec<SampleRow>>> + Send;
 
-    /// Samples of a machine's memory, in the order of time.
+    /// Reads samples of a machine's memory, in order of time.
     fn machine_samples(&mut self, steps: &StepQuery) -> impl Future<Output = Done<Vec<MachineRow>>> + Send;
 
-    /// Samples of a machine's requests by call, in the order of time.
+    /// Reads samples of a machine's requests by call, in order of time.
     fn call_samples(&mut self, steps: &StepQuery) -> impl Future<Output = Done<Vec<CallRow>>> + Send;
 
-    /// Requests, newest first, at most `query.limit`; each with its place, which becomes a cursor.
+    /// Reads requests, newest first, at most `query.limit`, each with its position for the cursor.
     fn requests(
         &mut self,
         query: &RequestQuery,
     ) -> impl Future<Output = Done<Vec<(u64, StoredRequest)>>> + Send;
 
-    /// Call and size of requests, newest first, at most `query.limit`. Names cost a driver more, so
-    /// they are read only when they are needed.
+    /// Reads call and size of requests, newest first, at most `query.limit`. Names are read only if
+    /// requested, since they need more work.
     fn sized_requests(
         &mut self,
         query: &RequestQuery,
@@ -93,15 +93,15 @@ pub trait Snapshot: Send {
         take: Take<'_, SizedRow>,
     ) -> impl Future<Output = Done<()>> + Send;
 
-    /// All refused requests of a query, newest first.
+    /// Reads all refused requests of a query, newest first.
     fn refused_requests(
         &mut self,
         query: &RequestQuery,
         take: Take<'_, RefusedRow>,
     ) -> impl Future<Output = Done<()>> + Send;
 
-    /// Requests of these processes of a run, as samples. This is how imported requests, of which
-    /// there are no samples, are summed up.
+    /// Reads requests of these processes of a run, converted to samples. Imports have no samples,
+    /// so their requests are used instead.
     fn requests_as_samples(
         &mut self,
         run: u64,
@@ -110,182 +110,184 @@ pub trait Snapshot: Send {
         take: Take<'_, SampleRow>,
     ) -> impl Future<Output = Done<()>> + Send;
 
-    /// OOM kills, latest first, at most `limit`; each with its place, without the readings before it.
+    /// Reads OOM kills, latest first, at most `limit`, each with its row id and without the
+    /// readings before it.
     fn oom_kills(
         &mut self,
         range: &Range,
         limit: usize,
     ) -> impl Future<Output = Done<Vec<(u64, StoredOomKill)>>> + Send;
 
-    /// Readings before the OOM kill at that place, in the order of time, each time's largest process
-    /// first.
+    /// Reads the readings before an OOM kill, given its row id. They are in order of time, and by
+    /// size within one time, largest first.
     fn oom_readings(&mut self, kill: u64) -> impl Future<Output = Done<Vec<OomReading>>> + Send;
 }
 
-/// Which runs to read: those with samples in a range, and those that never have samples (imports).
+/// Selects runs with samples in a range, and all imports, which have no samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunQuery {
-    /// Only runs on the machine of this name.
+    /// Host name; `None` selects all machines.
     pub host: Option<String>,
-    /// Only runs whose last sample is of this second or later; imports have none and always count.
+    /// Only runs whose last sample is at or after this second. Imports are always included.
     pub from_s: i64,
-    /// Only runs that began before this second; imports always count.
+    /// Only runs that started before this second. Imports are always included.
     pub to_s: i64,
 }
 
-/// A run of memtap.
+/// A memtap run, or an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunRow {
-    /// Its id, drawn at random.
+    /// Random id of the run.
     pub id: u64,
-    /// Name of the machine.
+    /// Host name.
     pub host: Arc<str>,
-    /// Release of the machine's kernel; empty for an import.
+    /// Kernel release; empty for an import.
     pub kernel: String,
-    /// The kernel's id of the boot; empty for an import.
+    /// The kernel's boot id; empty for an import.
     pub boot_id: String,
-    /// Start of the run; 0 when it is unknown.
+    /// Start of the run; 0 if unknown.
     pub began: WallClock,
-    /// The last second with a sample; 0 when there are no samples, only requests.
+    /// Last second with a sample; 0 if the run has only requests.
     pub sampled_s: i64,
-    /// The second up to which samples are merged into each step length but the first.
+    /// For each step length but the first: the second up to which samples have been rolled up into
+    /// it.
     pub rolled: [i64; 4],
-    /// Requests in the whole run.
+    /// Number of requests in the run.
     pub requests: u64,
-    /// How many of them were refused.
+    /// Number of refused requests.
     pub refused: u64,
-    /// How many of them did not arrive in the stream.
+    /// Requests whose records did not reach memtap.
     pub lost: u64,
 }
 
-/// Which processes to read.
+/// Selects processes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessQuery {
     /// Only processes that started before this time.
     pub to: WallClock,
-    /// Only processes that had not ended before this time.
+    /// Only processes that did not end before this time.
     pub from: WallClock,
-    /// Only processes with this pid.
+    /// Only this pid.
     pub pid: Option<Tgid>,
-    /// Only processes that started then, to the second.
+    /// Only processes that started at this time, to the second.
     pub started_at: Option<WallClock>,
 }
 
-/// The columns of a process that decide whether and where it counts. A process that is known from its
-/// requests alone started when it was first seen.
+/// Main columns of a process row. For a process known only from requests, the start is the time of
+/// the first one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessRow {
-    /// Its row.
+    /// Row id of the process.
     pub id: u64,
-    /// Its run.
+    /// Id of the run.
     pub run: u64,
-    /// Its pid.
+    /// Pid of the process.
     pub pid: Tgid,
-    /// The kernel's start time; with the pid it identifies the process within one boot.
+    /// The kernel's start time. Within one boot, it identifies the process together with the pid.
     pub start: u64,
-    /// Wall clock time of its start.
+    /// Start of the process, wall clock time.
     pub started_at: WallClock,
-    /// Its end; `None` while it lives, or when its end was not seen.
+    /// End of the process; `None` if it is running or its end was not observed.
     pub ended_at: Option<WallClock>,
-    /// The last time at which it was observed.
+    /// Time of the last observation.
     pub seen: WallClock,
-    /// Its last name, as text.
+    /// Latest name, as text.
     pub name: String,
 }
 
-/// Further columns of a process.
+/// Further columns of a process row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
-    /// Name of its machine.
+    /// Host name.
     pub host: Arc<str>,
-    /// The kernel's id of the boot; the run's id for an import.
+    /// The kernel's boot id; for an import, the run's id.
     pub boot: String,
-    /// Its pid.
+    /// Pid of the process.
     pub pid: Tgid,
     /// The kernel's start time.
     pub start: u64,
-    /// Wall clock time of its start.
+    /// Start of the process, wall clock time.
     pub started_at: WallClock,
-    /// Its command line.
+    /// Command line.
     pub command: String,
-    /// Its user.
+    /// User name.
     pub user: String,
-    /// Its parent.
+    /// Parent process.
     pub parent: Option<Tgid>,
-    /// Its container.
+    /// Container, as in `docker:0123456789ab`.
     pub container: Option<String>,
-    /// Its Kubernetes pod.
+    /// Kubernetes pod.
     pub pod: Option<String>,
-    /// Its systemd unit.
+    /// Systemd unit.
     pub unit: Option<String>,
 }
 
-/// Which steps of one run to read.
+/// Selects steps of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepQuery {
-    /// The run.
+    /// Id of the run.
     pub run: u64,
     /// Length of the steps, seconds.
     pub step_s: i64,
-    /// Only steps that begin at this second or later.
+    /// Only steps that start at or after this second.
     pub from_s: i64,
-    /// Only steps that begin before this second.
+    /// Only steps that start before this second.
     pub to_s: i64,
 }
 
-/// Which samples of usage to read.
+/// Selects usage samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleQuery<'a> {
-    /// In these steps.
+    /// Steps to read.
     pub steps: StepQuery,
-    /// Only samples of these processes; `None`: of every process, but not the sums of all.
+    /// Only these process rows. `None` selects each process, without the sum of all processes.
     pub rows: Option<&'a [u64]>,
 }
 
-/// A sample of usage.
+/// A usage sample.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SampleRow {
-    /// The row of its process, or [`ALL_PROCESSES`].
+    /// Row id of the process, or [`ALL_PROCESSES`].
     pub process: u64,
-    /// The second at which its step begins.
+    /// Start of the step, seconds.
     pub at_s: i64,
-    /// Its values.
+    /// Values of the sample.
     pub point: UsagePoint,
 }
 
 /// A sample of a machine's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MachineRow {
-    /// The second at which its step begins.
+    /// Start of the step, seconds.
     pub at_s: i64,
     /// Sizes in bytes, in the order of [`machine_sizes`](crate::machine_sizes).
     pub sizes: [u64; 8],
-    /// Highest pressure on some and on all tasks, percent.
+    /// Highest memory pressure on some tasks and on all tasks, percent.
     pub pressure: [Option<f64>; 2],
-    /// Least available memory, bytes.
+    /// Lowest available memory, bytes.
     pub least_available_bytes: u64,
-    /// Requests that did not arrive in the stream.
+    /// Requests whose records did not reach memtap.
     pub lost: u64,
 }
 
 /// A sample of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRow {
-    /// The second at which its step begins.
+    /// Start of the step, seconds.
     pub at_s: i64,
-    /// The call.
+    /// Call of the requests.
     pub call: Call,
     /// Requests of this call within the step.
     pub totals: CallTotals,
 }
 
-/// Whether rows of requests come with names.
+/// Selects whether request rows contain names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Without.
+    /// No names.
     Omitted,
-    /// With the name of the process, where the request was made by its first thread. Other threads
-    /// have names of their own.
+    /// Name of the process if its first thread made the request. Other threads have names of their
+    /// own.
     OfProcess,
 }
 
@@ -296,44 +298,44 @@ pub struct SizedRow {
     pub call: Call,
     /// Requested bytes.
     pub size: u64,
-    /// Whether it was refused.
+    /// True if the request was refused.
     pub is_refused: bool,
-    /// When it returned.
+    /// Time at which the call returned.
     pub time: WallClock,
-    /// See [`Names`].
+    /// Name of the process, if selected by [`Names`].
     pub name: Option<Comm>,
 }
 
 /// A refused request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefusedRow {
-    /// The row of its process.
+    /// Row id of the process.
     pub process: u64,
     /// The call.
     pub call: Call,
-    /// The reason that the kernel gave.
+    /// Errno returned by the kernel.
     pub errno: Errno,
     /// Requested bytes.
     pub size: u64,
-    /// When it returned.
+    /// Time at which the call returned.
     pub time: WallClock,
-    /// Name of its thread.
+    /// Name of the thread.
     pub name: Comm,
 }
 
-/// One large process at a moment before an OOM kill.
+/// One of the largest processes at a reading before an OOM kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OomReading {
-    /// The moment.
+    /// Time of the reading.
     pub time: WallClock,
-    /// Memory that was available then, bytes.
+    /// Available memory at that time, bytes.
     pub available_bytes: u64,
-    /// The process.
+    /// Pid of the process.
     pub pid: Tgid,
-    /// Its name, as text.
+    /// Name of the process, as text.
     pub name: String,
-    /// Its virtual size, bytes.
+    /// Virtual size, bytes.
     pub virtual_bytes: u64,
-    /// Its resident set, bytes.
+    /// Resident set, bytes.
     pub resident_bytes: u64,
 }

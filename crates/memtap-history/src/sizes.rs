@@ -1,4 +1,4 @@
-//! Which sizes were asked for, counted in one pass and in bounded memory.
+//! Counts requested sizes in one pass and in bounded memory.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -7,12 +7,12 @@ use memtap_model::{Call, WallClock};
 
 use crate::{FrequentSize, SizeBucket, Sizes};
 
-/// Different sizes that are counted one by one.
+/// Number of different sizes that are counted individually.
 const KEPT: usize = 65_536;
-/// Those of them that are told.
-const TOLD: usize = 20;
+/// Number of most frequent sizes returned.
+const FREQUENT: usize = 20;
 
-/// Counts requests.
+/// Counts requests by size.
 #[derive(Default)]
 pub(crate) struct SizeCount {
     buckets: BTreeMap<(Call, u64), SizeBucket>,
@@ -34,13 +34,13 @@ impl SizeCount {
         let none = FrequentSize { call, size, count: 0 };
         self.counts.entry((call, size)).or_insert(none).count += 1;
         if self.counts.len() > KEPT {
-            self.forget_the_rare();
+            self.evict_rare_sizes();
         }
     }
 
-    /// The algorithm of Misra and Gries, with the median taken off at once (Anderson and others, 2017): at least half go, and no count is too
-    /// high.
-    fn forget_the_rare(&mut self) {
+    /// Misra-Gries algorithm, variant that subtracts the median (Anderson et al., 2017): it removes
+    /// at least half of the sizes, and no count is ever too high.
+    fn evict_rare_sizes(&mut self) {
         let mut counts: Vec<u64> = self.counts.values().map(|size| size.count).collect();
         let middle = counts.len() / 2;
         let median = *counts.select_nth_unstable(middle).1;
@@ -50,11 +50,11 @@ impl SizeCount {
         });
     }
 
-    /// `cut`: there were more than were counted.
+    /// Returns the counts. `cut`: there were more requests than were added.
     pub(crate) fn finish(self, cut: bool) -> Sizes {
         let mut frequent: Vec<FrequentSize> = self.counts.into_values().collect();
         frequent.sort_unstable_by_key(|size| (Reverse(size.count), size.call, size.size));
-        frequent.truncate(TOLD);
+        frequent.truncate(FREQUENT);
         let buckets = self.buckets.into_values().collect();
         Sizes { buckets, frequent, rows: self.rows, since: self.since, cut }
     }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frequent_is_found_among_any_number_of_different_sizes() {
+    fn frequent_sizes_are_kept_among_many_different_sizes() {
         let mut count = SizeCount::default();
         for n in 0..1_000_000 {
             let size = if n % 10 == 0 { 4096 } else { 1 << 40 | n };
@@ -87,8 +87,8 @@ mod tests {
             assert!(count.counts.len() <= KEPT);
         }
         let sizes = count.finish(true);
-        assert_eq!((sizes.frequent.len(), sizes.frequent[0].size), (TOLD, 4096));
-        let found = sizes.frequent[0].count;
-        assert!((99_000..=100_000).contains(&found), "{found}");
+        assert_eq!((sizes.frequent.len(), sizes.frequent[0].size), (FREQUENT, 4096));
+        let count = sizes.frequent[0].count;
+        assert!((99_000..=100_000).contains(&count), "{count}");
     }
 }

@@ -1,26 +1,26 @@
-//! How a store is doing.
+//! State of a store, and causes of dropped requests.
 
 use std::collections::BTreeMap;
 
-/// Why requests are not in the history.
+/// Cause for which requests are missing from the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropCause {
-    /// More came than could wait in memory.
+    /// The queue in memory was full.
     QueueFull,
-    /// The database was away, and the spool on disk had its full size.
+    /// The database was unavailable, and the spool had reached its size limit.
     SpoolFull,
-    /// The database was away, and the spool could not be written.
+    /// The database was unavailable, and writing to the spool failed.
     SpoolFailed,
-    /// What was spooled could not be read back whole.
+    /// Spooled records were damaged.
     SpoolDamaged,
-    /// The database refused the row for what is in it.
+    /// The database refused the row because of its content.
     Refused,
-    /// memtap ended before the database had taken them, and there was no spool.
+    /// memtap exited before the database had written them, and there was no spool.
     Ended,
 }
 
 impl DropCause {
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,31 +34,31 @@ impl DropCause {
     }
 }
 
-/// How a store is doing.
+/// State of a store and its writer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
-    /// Its kind: `sqlite`, or `none`.
+    /// Kind of the store, such as `sqlite`, or `none`.
     pub kind: &'static str,
-    /// Rows of requests in it.
+    /// Number of stored requests.
     pub rows: u64,
-    /// Age of the oldest batch that is not yet committed, seconds.
+    /// Age of the oldest uncommitted batch, seconds.
     pub lag_s: f64,
-    /// Requests that wait to be written, in memory or on disk.
+    /// Requests waiting to be written, in memory or on disk.
     pub spooled: u64,
-    /// Bytes that wait on disk.
+    /// Size of the spool, bytes.
     pub spool_bytes: u64,
-    /// Requests that were dropped, by cause.
+    /// Dropped requests by cause.
     pub dropped: BTreeMap<DropCause, u64>,
-    /// Causes for which some were dropped within the last minute.
+    /// Causes for which requests were dropped within the last minute.
     pub dropping: Vec<DropCause>,
-    /// Bytes on disk.
+    /// Size on disk, bytes.
     pub bytes: u64,
-    /// What is wrong, if anything, with the fix.
+    /// Current problem with its fix, if any.
     pub error: Option<String>,
 }
 
 impl Status {
-    /// Requests that were dropped, for whatever cause.
+    /// Returns the number of requests dropped for any cause.
     #[must_use]
     pub fn dropped_requests(&self) -> u64 {
         self.dropped.values().sum()

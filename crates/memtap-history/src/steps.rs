@@ -1,5 +1,6 @@
-//! How usage is kept for years: in steps of five lengths, each made of the next shorter ones before those go. Sums are of what happened
-//! within a step, so that longer steps are exact sums, and highest sizes stay the highest.
+//! Usage is kept for years in steps of five lengths. Each longer step is rolled up from shorter
+//! ones before those are deleted. Sums cover activity within a step, so longer steps are exact;
+//! peaks remain the highest value.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,47 +15,49 @@ use crate::{AllProcesses, UsagePoint, UsageQuery};
 /// Lengths of the steps, seconds.
 pub const STEPS: [i64; 5] = [1, 10, 60, 600, 3600];
 
-/// How long each but the longest is kept, seconds: a quarter of an hour, three hours, two days, a month.
+/// Retention of all steps but the longest, seconds: 15 minutes, three hours, two days, a month.
 pub const KEPT: [i64; 4] = [15 * 60, 3 * 3600, 2 * 86_400, 30 * 86_400];
 
-/// A process that lived for less than this, in seconds, is kept only as long as its requests.
+/// A process that lived for less than this, in seconds, is deleted together with its requests.
 pub const SHORT_LIFE_S: i64 = 3600;
 
 /// Values of one step.
 pub(crate) trait Point: Sized {
-    /// A step and a later one as one.
+    /// Merges this step with a later one.
     fn then(&self, later: &Self) -> Self;
 
-    /// The same step of another machine added.
+    /// Adds the same step of another machine.
     fn beside(&self, other: &Self) -> Self;
 
-    /// Where it begins, and its length.
+    /// Returns the start and the length of the step, for writing.
     fn place(&mut self) -> (&mut WallClock, &mut Duration);
 }
 
-/// One stored row.
+/// A stored row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sample<P = UsagePoint> {
-    /// Of which machine: sizes of different ones add up.
+    /// Host name. Sizes of different machines are summed.
     pub(crate) host: Arc<str>,
-    /// Where its step begins, seconds.
+    /// Start of the step, seconds.
     pub(crate) at_s: i64,
     pub(crate) point: P,
 }
 
-/// What a tick observed of one process, or of all.
+/// Readings of one process or of all processes at a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TickSample {
-    /// Virtual size, anonymous, file, shmem, swap; the highest virtual size and resident set.
+    /// Virtual size, anonymous, file, shmem and swap, then the highest virtual size and resident
+    /// set.
     pub sizes: [u64; 7],
-    /// What counts up: requests, refused, requested, granted and released bytes, minor and major faults.
+    /// Totals: requests, refused, requested, granted and released bytes, minor and major faults.
     pub counters: Counters,
 }
 
-/// Numbers that only grow, in the order of the columns `sums` of the usage table.
+/// Totals that only grow, in the order of the columns `sums` of the usage table.
 pub type Counters = [u64; 7];
 
-/// The page faults among [`Counters`]. Unlike the others, they count from the start of the process, also when memtap began later.
+/// Positions of the page faults in [`Counters`]. Unlike the other totals, they count from the start
+/// of the process, even if memtap started later.
 pub const FAULTS: std::ops::Range<usize> = 5..7;
 
 impl TickSample {
@@ -75,7 +78,7 @@ impl TickSample {
         Self { sizes, counters }
     }
 
-    /// Growth since `before`.
+    /// Returns the growth since `before`.
     #[must_use]
     pub fn since(&self, before: Counters) -> Counters {
         std::array::from_fn(|index| self.counters[index].saturating_sub(before[index]))
@@ -113,7 +116,8 @@ impl From<&AllProcesses> for TickSample {
     }
 }
 
-/// The index of the longest step that is as fine as was asked for, and still there for the beginning of the range.
+/// Returns the index of the longest stored step that is not longer than requested. If that step is
+/// no longer kept at the start of the range, returns the shortest one that is.
 pub(crate) fn choose(query: &UsageQuery, now_s: i64) -> usize {
     let asked = i64::try_from(query.step.as_secs()).unwrap_or(i64::MAX);
     let fine = STEPS.iter().rposition(|step| *step <= asked).unwrap_or(0);
@@ -122,7 +126,7 @@ pub(crate) fn choose(query: &UsageQuery, now_s: i64) -> usize {
     fine.max(there)
 }
 
-/// The length of the answer's steps: a multiple of the stored ones.
+/// Returns the step length of the result, seconds: a multiple of the stored length.
 pub(crate) fn width(query: &UsageQuery, stored: usize) -> i64 {
     let asked = i64::try_from(query.step.as_secs()).unwrap_or(i64::MAX);
     let step = STEPS[stored];
@@ -130,21 +134,23 @@ pub(crate) fn width(query: &UsageQuery, stored: usize) -> i64 {
     steps.max(1).saturating_mul(step)
 }
 
-/// The range in whole steps of the answer's length, seconds.
+/// Returns the start and the end of the range, in seconds. The start is rounded down to a whole
+/// step.
 pub(crate) fn seconds(query: &UsageQuery, width: i64) -> [i64; 2] {
     let from = query.from.0.div_euclid(1_000_000_000);
     [from - from.rem_euclid(width), query.to.0.saturating_add(999_999_999).div_euclid(1_000_000_000)]
 }
 
-/// Which stored steps have what was from `from` on, as length and beginning: the chosen ones, and shorter ones where those are not made
-/// yet. `rolled`: up to where a run's samples are in each step but the first.
+/// Returns the stored steps with data since `from`, as length and first second: the chosen length,
+/// then shorter ones for time that is not rolled up yet. `rolled`: for each length but the first,
+/// the second up to which the run's samples are rolled up.
 pub(crate) fn parts(chosen: usize, from: i64, rolled: [i64; 4]) -> impl Iterator<Item = (i64, i64)> {
     let begin = move |index: usize| if index == chosen { from } else { from.max(rolled[index]) };
     (0..=chosen).rev().map(move |index| (STEPS[index], begin(index)))
 }
 
-/// Stored rows in the order of their time, of whatever steps, as steps of `width` seconds. Of one machine the last size counts; those of
-/// several are added.
+/// Merges stored rows of any length, in order of time, into steps of `width` seconds. Within one
+/// machine the last size counts; sizes of several machines are summed.
 pub(crate) fn merge<P: Point>(samples: impl IntoIterator<Item = Sample<P>>, width: i64) -> Vec<P> {
     let mut steps: BTreeMap<(i64, Arc<str>), P> = BTreeMap::new();
     for Sample { host, at_s, point } in samples {
@@ -170,7 +176,7 @@ pub(crate) fn merge<P: Point>(samples: impl IntoIterator<Item = Sample<P>>, widt
 }
 
 impl UsagePoint {
-    /// What was done in both.
+    /// Returns this point with the activity of both.
     fn both(&self, other: &Self) -> Self {
         Self {
             requests: self.requests.saturating_add(other.requests),
@@ -228,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_is_the_longest_that_is_fine_enough_and_still_there() {
+    fn the_longest_step_that_is_fine_enough_and_kept_is_chosen() {
         for (step, age, expected) in [
             (1, 60, 1),
             (12, 3600, 10),
@@ -259,10 +265,10 @@ mod tests {
         };
         let points =
             merge([sample("a", 100, 5), sample("a", 101, 3), sample("b", 103, 7), sample("a", 110, 1)], 10);
-        let found: Vec<_> = points
+        let merged: Vec<_> = points
             .iter()
             .map(|p| (p.from.0 / 1_000_000_000, p.virtual_bytes, p.peak_virtual_bytes, p.requests))
             .collect();
-        assert_eq!(found, [(100, 3 + 7, 50 + 70, 15), (110, 1, 10, 1)]);
+        assert_eq!(merged, [(100, 3 + 7, 50 + 70, 15), (110, 1, 10, 1)]);
     }
 }

@@ -1,5 +1,5 @@
-//! The writing side as others see it: a bounded queue that takes batches at once, what stands of them, and the end. `courier.rs` brings
-//! them from here into the store.
+//! Writing side of the history: a bounded queue that accepts batches without blocking on the
+//! database, its status, and shutdown. `courier.rs` moves the batches into the store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
@@ -16,41 +16,43 @@ use crate::courier;
 use crate::spool::Spool;
 use crate::{AllProcesses, Batch, Clocks, DropCause, Reader, Run, Status, Store, StoreError};
 
-/// Bounds of the queue and the pace of the thread.
+/// Limits of the queue, and timing.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Requests that may wait in memory, about 180 bytes each.
+    /// Maximum number of requests in memory, about 180 bytes each.
     pub queue_requests: usize,
-    /// Between two transactions.
+    /// Time between two transactions.
     pub commit_every: Duration,
-    /// How long the end may take.
+    /// Maximum duration of a shutdown.
     pub finish_within: Duration,
-    /// Where on disk more may wait; `None`: nowhere.
+    /// Spool on disk for the backlog; `None`: no spool.
     pub spool: Option<SpoolSettings>,
-    /// The clocks that ages are counted from.
+    /// Clocks for ages.
     pub clocks: Clocks,
 }
 
 impl Limits {
-    /// Requests from which on a delivery goes at once; and of a delivery at most, one batch aside: while it is under way, most of the queue is
-    /// there for what comes.
-    pub(crate) fn worth_a_delivery(&self) -> usize {
+    /// Number of requests from which a delivery is sent at once. It is also the maximum in a
+    /// delivery (plus one batch), so that most of the queue stays free for new requests during a
+    /// write.
+    pub(crate) fn delivery_requests(&self) -> usize {
         self.queue_requests / 4
     }
 
-    /// Requests, those under way among them, from which on the database is too slow: as many again as a delivery has, so that none goes to disk
-    /// only because another is being written.
-    pub(crate) fn too_many(&self) -> usize {
+    /// Number of requests, including those being written, from which the database counts as too
+    /// slow. This is twice a delivery, so requests do not go to disk only because another delivery
+    /// is being written.
+    pub(crate) fn backlog_threshold(&self) -> usize {
         self.queue_requests / 2
     }
 }
 
-/// Where deliveries wait on disk while the database is away.
+/// Spool on disk for deliveries while the database is unavailable.
 #[derive(Debug, Clone)]
 pub struct SpoolSettings {
-    /// A folder of its own; one memtap at a time uses it.
+    /// Directory for the spool alone. Only one memtap at a time can use it.
     pub folder: PathBuf,
-    /// Its size, at most.
+    /// Maximum size, bytes.
     pub max_bytes: u64,
 }
 
@@ -66,40 +68,41 @@ impl Default for Limits {
     }
 }
 
-/// Batches that may wait, whatever is in them: ticks without requests pile up too while a database is away.
-const BATCHES: usize = 10_000;
-/// How long the spool may take to make room for a batch.
-const A_MOMENT: Duration = Duration::from_millis(300);
-/// Requests that were dropped as long ago are no news any more.
-const LATELY: Duration = Duration::from_secs(60);
+/// Maximum number of queued batches, whatever they contain: ticks without requests also pile up
+/// while a database is unavailable.
+const MAX_BATCHES: usize = 10_000;
+/// Maximum time that a sender waits for the spool to make room.
+const ROOM_TIMEOUT: Duration = Duration::from_millis(300);
+/// Time for which drops are reported as current.
+const RECENT: Duration = Duration::from_secs(60);
 
-/// The running writer. Sending and asking never block on the database.
+/// The running writer. Its methods do not wait for the database, except for [`Self::finish`].
 pub struct Handle {
     shared: Arc<Shared>,
-    now: Mutex<Now>,
+    current: Mutex<CurrentRun>,
     reader: Arc<dyn Reader>,
     thread: Mutex<Option<JoinHandle<()>>>,
     limits: Limits,
 }
 
-/// Whose batches come now.
-struct Now {
+/// The run to which new batches belong.
+struct CurrentRun {
     run: Arc<Run>,
-    /// What all processes had done before it, where it goes on with another run's ledger.
+    /// Totals at the start of the run, if it continues with the ledger of an earlier run.
     before: Option<AllProcesses>,
 }
 
-/// A batch that waits.
+/// A batch in the queue.
 pub(crate) struct Waiting {
     pub(crate) since: Instant,
     pub(crate) run: Arc<Run>,
     pub(crate) batch: Batch,
 }
 
-/// The queue, between those who fill it and the courier.
+/// The queue, shared between senders and the courier.
 pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
-    /// Tells senders that there may be room.
+    /// Notifies senders that there may be room.
     pub(crate) changed: Condvar,
     /// Wakes the courier.
     pub(crate) wake: Notify,
@@ -108,17 +111,17 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Queue {
     pub(crate) batches: VecDeque<Waiting>,
-    /// Requests in `batches` and in the transaction under way.
+    /// Requests in `batches` and in the delivery being written.
     pub(crate) waiting: usize,
-    /// When requests were dropped last, by cause.
+    /// Time of the last drop, by cause.
     pub(crate) dropped_at: BTreeMap<DropCause, Instant>,
-    /// Somebody has waited for room in vain, and there has been none since.
+    /// A sender has waited for room in vain, and there has been none since.
     pub(crate) is_stuck: bool,
-    /// When the oldest came that is not in the store, if that is none of `batches`.
+    /// Arrival of the oldest data outside of `batches` that is not in the store yet.
     pub(crate) oldest: Option<Instant>,
-    /// What a full queue means now.
+    /// Cause to count for drops from a full queue, if it is not [`DropCause::QueueFull`].
     pub(crate) cause: Option<DropCause>,
-    /// Requests on disk.
+    /// Requests in the spool.
     pub(crate) on_disk: u64,
     pub(crate) status: Status,
     pub(crate) end_by: Option<Instant>,
@@ -127,7 +130,7 @@ pub(crate) struct Queue {
 /// Starts the writer.
 ///
 /// # Errors
-/// When there is no reader, no thread or no spool to be had.
+/// If the reader, the threads or the spool cannot be opened.
 pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, StoreError> {
     let reader = store.reader()?;
     let spool = limits.spool.as_ref().map(open_spool).transpose()?.flatten();
@@ -135,11 +138,11 @@ pub fn spawn(store: Box<dyn Store>, run: Run, limits: Limits) -> Result<Handle, 
     let status = Status { kind: store.kind(), rows, bytes, ..Status::default() };
     let shared = Arc::new(Shared::new(status));
     let thread = courier::spawn(store, limits.clone(), spool, Arc::clone(&shared))?;
-    let now = Mutex::new(Now { run: Arc::new(run), before: None });
-    Ok(Handle { shared, now, reader, thread: Mutex::new(Some(thread)), limits })
+    let current = Mutex::new(CurrentRun { run: Arc::new(run), before: None });
+    Ok(Handle { shared, current, reader, thread: Mutex::new(Some(thread)), limits })
 }
 
-/// `None` when another memtap has it: two may write into one database.
+/// Returns `None` if another memtap uses the spool; both may still write into the same database.
 fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
     let folder = &settings.folder;
     match Spool::open(folder, settings.max_bytes) {
@@ -156,28 +159,30 @@ fn open_spool(settings: &SpoolSettings) -> Result<Option<Spool>, StoreError> {
 }
 
 impl Handle {
-    /// Ends the run and begins another: the wall clock was set, and `began` is when the view `last`, the run's last, was made by the clock as it
-    /// is now. What `last` has counted is the other run's. The next batch must have all processes that live, not only those that have
-    /// changed.
+    /// Ends the run and begins another, because the wall clock was set. `last` is the last view of
+    /// the ended run, and `began` is the time of that view on the new clock. Totals in `last`
+    /// belong to the ended run. The next batch must contain all running processes, not only the
+    /// changed ones.
     pub fn begin_run(&self, began: WallClock, last: &LiveView) {
         {
-            let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-            let run = Run { id: Run::draw(), began, ..Run::clone(&now.run) };
-            *now = Now { run: Arc::new(run), before: Some(last.into()) };
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            let run = Run { id: Run::draw(), began, ..Run::clone(&current.run) };
+            *current = CurrentRun { run: Arc::new(run), before: Some(last.into()) };
         }
-        // Without a tick it is no sample.
+        // A batch without a tick adds no samples.
         self.send(Batch { processes: last.living.to_vec(), ..Batch::default() });
     }
 
-    /// Queues a batch. When too much waits already, its requests are dropped and counted; its processes are kept. Before that, the spool has a
-    /// moment to make room: only where it does not, nobody waits for it again until it has.
+    /// Queues a batch. If the queue is full, waits a moment for the spool to make room. If that
+    /// fails, the requests are dropped and counted, but the processes are kept; then nobody waits
+    /// again until there is room.
     pub fn send(&self, mut batch: Batch) {
         let run = {
-            let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (Some(all), Some(before)) = (&mut batch.all, &now.before) {
-                all.leave_out(before);
+            let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Some(all), Some(before)) = (&mut batch.all, &current.before) {
+                all.subtract(before);
             }
-            Arc::clone(&now.run)
+            Arc::clone(&current.run)
         };
         let mut queue = self.wait_for_room(batch.requests.len());
         let cause = queue.cause.unwrap_or(DropCause::QueueFull);
@@ -185,28 +190,28 @@ impl Handle {
             queue.count_dropped(cause, batch.requests.len() as u64);
             batch.requests = Vec::new();
         }
-        if queue.batches.len() >= BATCHES
+        if queue.batches.len() >= MAX_BATCHES
             && let Some(Waiting { batch: oldest, .. }) = queue.batches.pop_front()
         {
             queue.waiting -= oldest.requests.len();
             queue.count_dropped(cause, oldest.requests.len() as u64);
         }
-        let nothing = batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty();
-        if nothing && batch.all.is_none() {
+        let is_empty = batch.requests.is_empty() && batch.processes.is_empty() && batch.oom_kills.is_empty();
+        if is_empty && batch.all.is_none() {
             return;
         }
         queue.waiting += batch.requests.len();
         queue.batches.push_back(Waiting { since: Instant::now(), run, batch });
-        // So many are not left to the clock.
-        if queue.is_worth_a_delivery(&self.limits) {
+        // A full delivery does not wait for the next commit time.
+        if queue.fills_a_delivery(&self.limits) {
             self.shared.wake.notify_one();
         }
     }
 
-    /// Waits while the queue is full and goes to disk.
+    /// Waits while the queue is full, if the spool can make room.
     fn wait_for_room(&self, requests: usize) -> MutexGuard<'_, Queue> {
         let is_full = |queue: &mut Queue| {
-            queue.batches.len() >= BATCHES
+            queue.batches.len() >= MAX_BATCHES
                 || queue.waiting > 0 && queue.waiting + requests > self.limits.queue_requests
         };
         let mut queue = self.shared.lock();
@@ -215,19 +220,19 @@ impl Handle {
             return queue;
         }
         self.shared.wake.notify_one();
-        let waited = self.shared.changed.wait_timeout_while(queue, A_MOMENT, |queue| is_full(queue));
+        let waited = self.shared.changed.wait_timeout_while(queue, ROOM_TIMEOUT, |queue| is_full(queue));
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.is_stuck = is_full(&mut queue);
         queue
     }
 
-    /// Whether so much waits in memory that whoever can wait had better do so.
+    /// Returns whether the backlog is so large that a caller which can wait should do so.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.shared.lock().is_too_much(&self.limits)
+        self.shared.lock().is_backlogged(&self.limits)
     }
 
-    /// How the store is doing.
+    /// Returns the state of the store and the queue.
     #[must_use]
     pub fn status(&self) -> Status {
         let queue = self.shared.lock();
@@ -240,14 +245,14 @@ impl Handle {
         }
     }
 
-    /// The reading side.
+    /// Returns a reader of the store.
     #[must_use]
     pub fn reader(&self) -> Arc<dyn Reader> {
         Arc::clone(&self.reader)
     }
 
-    /// Writes what waits, for a bounded time, and ends the thread. With a spool, what could not be written is on disk then; anything else
-    /// is counted as dropped. Returns the last status.
+    /// Writes the backlog for a bounded time, then ends the thread. With a spool, what could not be
+    /// written is on disk; otherwise it is counted as dropped. Returns the last status.
     pub fn finish(&self) -> Status {
         self.shared.lock().end_by = Some(Instant::now() + self.limits.finish_within);
         self.shared.wake.notify_one();
@@ -257,14 +262,14 @@ impl Handle {
         {
             tracing::error!("the database thread panicked");
         }
-        self.shared.lock().drop_what_waits();
+        self.shared.lock().drop_waiting();
         self.status()
     }
 }
 
 impl AllProcesses {
-    /// Leaves out of what was done what had been done `before`.
-    pub(crate) fn leave_out(&mut self, before: &Self) {
+    /// Subtracts the totals of an earlier run.
+    pub(crate) fn subtract(&mut self, before: &Self) {
         for (count, before) in [
             (&mut self.requests, before.requests),
             (&mut self.refused, before.refused),
@@ -284,15 +289,15 @@ impl AllProcesses {
 }
 
 impl Queue {
-    /// Counts what is neither in the store nor on disk: it ends with the program.
-    fn drop_what_waits(&mut self) {
+    /// Counts everything that is neither in the store nor on disk as dropped, at exit.
+    fn drop_waiting(&mut self) {
         let cause = self.cause.unwrap_or(DropCause::Ended);
         let waiting = std::mem::take(&mut self.waiting);
         self.count_dropped(cause, waiting as u64);
         self.batches.clear();
     }
 
-    /// Counts requests that are dropped.
+    /// Counts dropped requests.
     pub(crate) fn count_dropped(&mut self, cause: DropCause, requests: u64) {
         if requests > 0 {
             *self.status.dropped.entry(cause).or_default() += requests;
@@ -301,17 +306,18 @@ impl Queue {
     }
 
     fn dropping(&self, now: Instant) -> Vec<DropCause> {
-        let lately = self.dropped_at.iter().filter(|(_, at)| now.saturating_duration_since(**at) < LATELY);
-        lately.map(|(cause, _)| *cause).collect()
+        let recent = self.dropped_at.iter().filter(|(_, at)| now.saturating_duration_since(**at) < RECENT);
+        recent.map(|(cause, _)| *cause).collect()
     }
 
-    pub(crate) fn is_worth_a_delivery(&self, limits: &Limits) -> bool {
-        self.waiting >= limits.worth_a_delivery() || self.batches.len() >= BATCHES / 4
+    pub(crate) fn fills_a_delivery(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.delivery_requests() || self.batches.len() >= MAX_BATCHES / 4
     }
 
-    /// Whether so much waits that the database is too slow: what comes next goes to the spool.
-    pub(crate) fn is_too_much(&self, limits: &Limits) -> bool {
-        self.waiting >= limits.too_many() || self.batches.len() >= BATCHES / 2
+    /// Returns whether the backlog shows that the database is too slow. New requests then go to the
+    /// spool.
+    pub(crate) fn is_backlogged(&self, limits: &Limits) -> bool {
+        self.waiting >= limits.backlog_threshold() || self.batches.len() >= MAX_BATCHES / 2
     }
 }
 
@@ -331,13 +337,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drops_are_news_for_a_minute() {
+    fn drops_are_current_for_a_minute() {
         let mut queue = Queue::default();
         queue.count_dropped(DropCause::Refused, 0);
         queue.count_dropped(DropCause::QueueFull, 3);
         let now = Instant::now();
         assert_eq!(queue.dropping(now), [DropCause::QueueFull]);
-        assert_eq!(queue.dropping(now + LATELY), []);
+        assert_eq!(queue.dropping(now + RECENT), []);
         assert_eq!(queue.status.dropped[&DropCause::QueueFull], 3, "the count stays");
     }
 }

@@ -1,4 +1,5 @@
-//! Measures rows per second into a store in a temporary folder, then how long pages and housekeeping take on it.
+//! Measures rows per second into a store in a temporary directory, then the duration of queries and
+//! housekeeping.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -31,7 +32,7 @@ fn main() {
     }
     let rate = (transactions * 100_000) as f64 / begin.elapsed().as_secs_f64();
     println!("{rate:.0} rows/s, {:.1} bytes a row", store.size().1 as f64 / store.size().0 as f64);
-    // A day of short-lived processes, and a week's small transactions.
+    // A day of short-lived processes, then a week of small transactions.
     for round in 0..400_u32 {
         let of = |n| 10_000 + round * 250 + n;
         let requests = (0..250).map(|n| mmap(of(n), b"sh", 2_000_000 + u64::from(round))).collect();

@@ -1,7 +1,11 @@
-//! A history at its size limit. `limit bench` measures what a request costs below and at the limit, in each store, and prints a table as
-//! JSON for `cargo xtask bench store`; `limit bench sqlite` prints SQLite's row. `limit URL MIB CALM FLOOD SECONDS` feeds a store with CALM requests a second, and FLOOD a second in five
-//! of every twenty seconds, and prints how it is every second. The history is filled to its limit before; at the end there are no requests
-//! for 40 s.
+//! Measures a history at its size limit.
+//!
+//! - `limit bench` measures the cost of a request below and at the limit, in each store, and prints
+//!   a table as JSON for `cargo xtask bench store`.
+//! - `limit bench sqlite` prints SQLite's row only.
+//! - `limit URL MIB CALM FLOOD SECONDS` fills a history to its limit. It then sends CALM requests
+//!   per second, and FLOOD per second during five of every twenty seconds, and prints the status
+//!   each second. At the end, it sends no requests for 40 s.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
 
@@ -18,20 +22,21 @@ use memtap_testing::OpenNow as _;
 use support::mariadb::Server;
 use support::{SECOND, T0, mmap, process, run, tick};
 
-/// Between two batches.
+/// Time between two batches.
 const PACE: Duration = Duration::from_millis(20);
-/// Requests a second of the measurement.
+/// Requests per second of the measurement.
 const RATE: u64 = 20_000;
-/// The two histories of a store are fed in turn, each so many seconds a round.
+/// Rounds of the measurement. In each round, both histories of a store are fed one after the other,
+/// for `SECONDS` each.
 const ROUNDS: usize = 5;
 const SECONDS: u64 = 10;
-/// Requests stored before: in SQLite about 512 MiB.
+/// Requests stored before the measurement, in SQLite (about 512 MiB) and in MariaDB.
 const STORED: [u64; 2] = [9_000_000, 3_000_000];
-/// What a stored request takes on disk in SQLite, about.
+/// Approximate size of a stored request in SQLite.
 const REQUEST_BYTES: u64 = 58;
-/// How long a drill goes on without requests.
+/// Duration without requests at the end of a drill.
 const CALM_S: u64 = 40;
-/// Requests of a batch, as the reader hands them on, at most.
+/// Maximum number of requests in a batch, as in the capture.
 const BATCH: u64 = 8_192;
 
 fn main() {
@@ -47,7 +52,7 @@ fn main() {
     }
 }
 
-/// A store with its writer, and what feeds it.
+/// A store with its writer, fed with requests.
 struct Feed {
     handle: Handle,
     _spool: tempfile::TempDir,
@@ -56,13 +61,13 @@ struct Feed {
 }
 
 impl Feed {
-    /// Sends from the request with that number on.
+    /// Starts the writer. `sent` is the number of the first request.
     fn start(url: &StoreUrl, max_bytes: u64, sent: u64) -> Self {
         let years = Duration::from_secs(100 * 365 * 86_400);
         let settings = Settings { max_bytes, max_age: years, max_sample_age: years, ..Settings::default() };
         let spool = tempfile::tempdir().unwrap();
         let limits = Limits {
-            // As with the default --memory of 64 MiB.
+            // The value for the default --memory of 64 MiB.
             queue_requests: 46_603,
             spool: Some(SpoolSettings { folder: spool.path().into(), max_bytes: 1 << 30 }),
             ..Limits::default()
@@ -71,7 +76,7 @@ impl Feed {
         Self { handle, _spool: spool, sent, ticks: sent / RATE }
     }
 
-    /// Sends for a second, evenly; with a tick at its end.
+    /// Sends for a second at a constant rate, then a tick.
     fn second(&mut self, rate: u64) {
         let begin = Instant::now();
         let steps = 1_000 / PACE.as_millis() as u64;
@@ -94,7 +99,7 @@ impl Feed {
         self.handle.send(batch);
     }
 
-    /// Sends as fast as the store takes it.
+    /// Sends as fast as the store can write.
     fn fill(&mut self, requests: u64) {
         let until = self.sent + requests;
         while self.sent < until {
@@ -108,7 +113,7 @@ impl Feed {
         self.settle();
     }
 
-    /// Until all that was sent is in the history.
+    /// Waits until everything sent is in the history.
     fn settle(&self) {
         while self.handle.status().spooled > 0 {
             std::thread::sleep(PACE);
@@ -116,14 +121,15 @@ impl Feed {
     }
 }
 
-/// A round of one history: microseconds of CPU for each request, of memtap's threads and of the server (where there is one).
+/// Result of a round: microseconds of CPU per request, used by memtap's threads and by the server
+/// (if there is one).
 #[derive(Clone, Copy)]
 struct Round {
     own: f64,
     server: f64,
 }
 
-/// The worst of all rounds.
+/// Maxima over all rounds.
 #[derive(Default)]
 struct Worst {
     disk_mib: f64,
@@ -143,7 +149,8 @@ fn measure(feed: &mut Feed, url: &str, server: Option<&Server>, worst: &mut Wors
     Round { own: each(cpu() - own), server: each(server_cpu() - others) }
 }
 
-/// A row of the table: of two histories with the same requests, one far below its limit, the other at it.
+/// Measures one store and returns its row of the table. Two histories receive the same requests:
+/// one is far below its limit, the other one at it.
 fn row(name: &str, urls: [&str; 2], server: Option<&Server>, bytes_of_a_row: u64) -> String {
     let stored = STORED[usize::from(server.is_some())];
     let parsed = urls.map(|url| url.parse::<StoreUrl>().unwrap());
@@ -156,7 +163,7 @@ fn row(name: &str, urls: [&str; 2], server: Option<&Server>, bytes_of_a_row: u64
     let size = on_disk(urls[1]).iter().sum::<f64>() * 1_048_576.0;
     let limit = if server.is_some() { rows * bytes_of_a_row } else { size as u64 };
     let mut at = Feed::start(&parsed[1], limit, sent);
-    // What is too much by then is deleted before the first round.
+    // The excess is deleted before the first round.
     (0..5).for_each(|_| at.second(RATE));
     at.settle();
     let mut worst = Worst::default();
@@ -184,7 +191,7 @@ fn row(name: &str, urls: [&str; 2], server: Option<&Server>, bytes_of_a_row: u64
     format!("{{\"name\":\"{name}\",\"figures\":[{}]}}", figures.join(","))
 }
 
-/// The median of all rounds, with the spread, as JSON.
+/// Formats the median and the spread of all rounds as JSON.
 fn figure_of(rounds: impl Iterator<Item = f64>) -> String {
     let mut rounds: Vec<f64> = rounds.collect();
     rounds.sort_by(f64::total_cmp);
@@ -204,7 +211,7 @@ fn maria() -> String {
     row("MariaDB", urls.each_ref().map(String::as_str), Some(&server), 200)
 }
 
-/// As xtask's `bench/section.rs` reads it.
+/// Returns the JSON that xtask's `bench/section.rs` reads.
 fn table() -> String {
     let (sqlite, maria) = (sqlite(), maria());
     let columns = [
@@ -227,13 +234,13 @@ fn table() -> String {
     )
 }
 
-/// Seconds of CPU of a server.
+/// CPU time of a server, seconds.
 fn server_cpu(server: &Server) -> f64 {
     let pid = std::fs::read_to_string(server.folder().join("pid")).unwrap();
     cpu_of(Path::new(&format!("/proc/{}", pid.trim())), |_| true)
 }
 
-/// Seconds of CPU that the threads of a process with such names have used, to the nanosecond.
+/// CPU time of a process's threads whose names match, in seconds with nanosecond precision.
 fn cpu_of(process: &Path, is_meant: fn(&str) -> bool) -> f64 {
     let tasks = std::fs::read_dir(process.join("task")).unwrap();
     let nanoseconds = tasks.filter_map(|task| {
@@ -245,7 +252,8 @@ fn cpu_of(process: &Path, is_meant: fn(&str) -> bool) -> f64 {
     nanoseconds.sum::<f64>() / 1e9
 }
 
-/// Of two hundred processes that live long, and each fiftieth of one that does not.
+/// Returns the `n`th request: from one of two hundred long-lived processes, or every fiftieth from
+/// a short-lived one.
 fn request(n: u64) -> memtap_ledger::BookedRequest {
     match n % 50 {
         0 => mmap(short_lived(n), b"sh", n),
@@ -257,12 +265,12 @@ fn short_lived(n: u64) -> u32 {
     1_000 + (n / 2_000 % 4_000_000) as u32
 }
 
-/// Seconds of CPU that the store's own threads have used.
+/// CPU time of the store's own threads, seconds.
 fn cpu() -> f64 {
     cpu_of(Path::new("/proc/self"), |name| name.starts_with("memtap-"))
 }
 
-/// File and log of SQLite, MiB.
+/// Size of SQLite's file and log, MiB.
 fn on_disk(url: &str) -> [f64; 2] {
     let path = url.strip_prefix("sqlite:").unwrap_or("/nowhere");
     ["", "-wal"].map(|suffix| {

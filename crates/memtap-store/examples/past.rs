@@ -1,5 +1,7 @@
-//! What a question of the last minute takes with many past processes: `past FILE PAST IDLE` makes a history of a day with so many processes that
-//! have ended and so many that live and do nothing, and prints milliseconds.
+//! Measures queries on the last minute of a history with many past processes.
+//!
+//! `past FILE PAST IDLE` creates a history of one day with PAST ended processes and IDLE inactive
+//! ones, and prints the duration of each query in milliseconds.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
 
@@ -23,7 +25,7 @@ fn main() {
     let [file, past, idle] = &words[..] else { panic!("past FILE PAST IDLE") };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
     let store = StoreUrl::sqlite(file).open_now(&Settings::default()).unwrap().unwrap();
-    let mut written = Written::by(store, run("vm"));
+    let mut written = Written::new(store, run("vm"));
     written.run.began = WallClock((now - 86_400) * SECOND);
     let mut batch = tick(7, WallClock(now * SECOND), 1);
     for n in 0..1_000 {
@@ -45,16 +47,17 @@ fn main() {
     };
     let lives = LifeQuery { range: range.clone(), limit: 5_000, ..LifeQuery::default() };
     let programs = ProgramQuery { range, by: Measure::Resident, top: 9, step: Duration::from_secs(1) };
-    measure("lives", || reader.lives(&lives).map(|found| found.lives.len()));
-    measure("programs", || reader.programs(&programs).map(|found| found.programs.len()));
+    measure("lives", || reader.lives(&lives).map(|result| result.lives.len()));
+    measure("programs", || reader.programs(&programs).map(|result| result.programs.len()));
     measure("requests of the machine", || reader.requests(&requests).map(|page| page.requests.len()));
-    measure("refusals of the machine", || reader.refusals(&requests).map(|found| found.len()));
+    measure("refusals of the machine", || reader.refusals(&requests).map(|result| result.len()));
     let begin = Instant::now();
     written.housekeeping(WallClock(now * SECOND)).unwrap();
     println!("a step of housekeeping: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
 }
 
-/// Processes that ended within the last day, each second's samples of the hundred that lived then, and idle ones, whose samples are hours old.
+/// Adds processes that ended within the last day, with samples of a hundred of them in each step,
+/// and inactive ones whose samples are hours old.
 fn fill(file: &str, now: i64, past: &str, idle: &str) {
     let samples = |step: i64, from: i64| {
         format!(
@@ -86,12 +89,12 @@ fn fill(file: &str, now: i64, past: &str, idle: &str) {
 
 fn measure<E: std::fmt::Display>(what: &str, ask: impl Fn() -> Result<usize, E>) {
     let mut times = [0.0; ROUNDS];
-    let mut found = String::new();
+    let mut outcome = String::new();
     for time in &mut times {
         let begin = Instant::now();
-        found = ask().map_or_else(|error| error.to_string(), |rows| format!("{rows} found"));
+        outcome = ask().map_or_else(|error| error.to_string(), |rows| format!("{rows} found"));
         *time = begin.elapsed().as_secs_f64() * 1e3;
     }
     times.sort_by(f64::total_cmp);
-    println!("{what}: {:.1} ms ({found})", times[ROUNDS / 2]);
+    println!("{what}: {:.1} ms ({outcome})", times[ROUNDS / 2]);
 }

@@ -1,7 +1,7 @@
-//! The stores: databases behind the port of [`memtap_history`].
+//! Stores: database drivers that implement the port of [`memtap_history`].
 //!
-//! Architecture invariant: a driver touches its own directory and one line of `url.rs`. What is the same for
-//! all of them is in `memtap-history`.
+//! Architecture invariant: adding a driver takes its own directory and one line of `url.rs`. Code
+//! that all drivers share belongs in `memtap-history`.
 
 mod mysql;
 mod sqlite;

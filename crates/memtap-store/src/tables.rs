@@ -1,28 +1,31 @@
-//! The tables of samples, the same in every database: what their columns are, and how rows of shorter steps become rows of longer ones.
+//! Tables of samples, the same in every database: their columns, and the SQL that rolls up rows of
+//! shorter steps into longer ones.
 
-/// The last second of which a sample is stored.
+/// SQL for the second of the newest sample, the same in both databases.
 pub(crate) const LAST_SAMPLED: &str = "SELECT MAX(sampled_s) FROM run WHERE sampled_s > 0";
 
-/// One table. Its rows are told apart by run, step, time, and what they are of; each other column has its own way through time.
+/// A table of samples. Its key is run, step length, time, and `subject` if set. The other columns
+/// are grouped by how they merge over time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Samples {
     pub(crate) table: &'static str,
-    /// The column that says what a row is of; `None` where a step has one row.
-    pub(crate) of: Option<&'static str>,
-    /// Sizes: of several steps, the last one's.
+    /// Column for what a row is about, such as the process; `None` if a step has a single row.
+    pub(crate) subject: Option<&'static str>,
+    /// Sizes: the value of the last step counts.
     pub(crate) last: &'static [&'static str],
-    /// The highest; NULL where there was none.
+    /// Peaks: the highest value counts. NULL if there is none.
     pub(crate) highest: &'static [&'static str],
-    /// The least.
+    /// Minima: the lowest value counts.
     pub(crate) least: &'static [&'static str],
-    /// What was done within a step: it adds up.
+    /// Activity within a step: values are summed.
     pub(crate) sums: &'static [&'static str],
 }
 
-/// Of one process, or of all together: in the order of [`crate::steps::Told`].
+/// Usage of one process, or of all processes together. Columns are in the order of
+/// [`TickSample`](memtap_history::steps::TickSample).
 pub(crate) const USAGE: Samples = Samples {
     table: "usage_sample",
-    of: Some("process_id"),
+    subject: Some("process_id"),
     last: &["virtual_bytes", "anonymous_bytes", "file_bytes", "shmem_bytes", "swap_bytes"],
     highest: &["peak_virtual_bytes", "peak_resident_bytes"],
     least: &[],
@@ -37,10 +40,11 @@ pub(crate) const USAGE: Samples = Samples {
     ],
 };
 
-/// Of the machine's memory: in the order of [`crate::machine::sizes`].
+/// The machine's memory. Columns are in the order of
+/// [`machine_sizes`](memtap_history::machine_sizes).
 pub(crate) const MACHINE: Samples = Samples {
     table: "machine_sample",
-    of: None,
+    subject: None,
     last: &[
         "total_bytes",
         "available_bytes",
@@ -56,11 +60,11 @@ pub(crate) const MACHINE: Samples = Samples {
     sums: &["lost"],
 };
 
-/// Of all processes' requests of one call, which the column `of` names.
-pub(crate) const fn calls(of: &'static str) -> Samples {
+/// Requests of all processes by call. `subject` is the column with the call.
+pub(crate) const fn calls(subject: &'static str) -> Samples {
     Samples {
         table: "call_sample",
-        of: Some(of),
+        subject: Some(subject),
         last: &[],
         highest: &[],
         least: &[],
@@ -68,51 +72,50 @@ pub(crate) const fn calls(of: &'static str) -> Samples {
     }
 }
 
-/// What the databases have other words for.
+/// SQL that differs between the databases.
 pub(crate) struct Dialect {
-    /// The larger of two values.
+    /// Function for the larger of two values.
     pub(crate) larger: &'static str,
-    /// The smaller.
+    /// Function for the smaller of two values.
     pub(crate) smaller: &'static str,
-    /// What comes before the changes of a row that is there already.
-    pub(crate) if_there: fn(&Samples) -> String,
-    /// What the new row would have in a column.
-    pub(crate) new: fn(&str) -> String,
+    /// Clause before the assignments for a row that already exists.
+    pub(crate) on_duplicate: fn(&Samples) -> String,
+    /// Expression for the value of a column in the row being inserted.
+    pub(crate) incoming: fn(&str) -> String,
 }
 
 impl Samples {
-    /// What tells rows apart.
+    /// Key columns.
     pub(crate) fn key(&self) -> String {
-        self.of.map_or("run_id, step_s, at_s".to_owned(), |of| format!("run_id, step_s, at_s, {of}"))
+        self.subject.map_or("run_id, step_s, at_s".to_owned(), |of| format!("run_id, step_s, at_s, {of}"))
     }
 
-    /// The columns behind the key, as they are read and written.
+    /// All other columns, in the order in which they are read and written.
     pub(crate) fn columns(&self) -> String {
-        self.each().collect::<Vec<_>>().join(", ")
+        self.value_columns().collect::<Vec<_>>().join(", ")
     }
 
-    fn each(&self) -> impl Iterator<Item = &'static str> {
+    fn value_columns(&self) -> impl Iterator<Item = &'static str> {
         [self.last, self.highest, self.least, self.sums].into_iter().flatten().copied()
     }
 
-    /// Inserts a row: key and columns. Where the step has one already, both become one.
+    /// Returns the statement that inserts a row: key, then columns. If the row exists, both are
+    /// merged.
     pub(crate) fn insert(&self, dialect: &Dialect) -> String {
-        let places = vec!["?"; 3 + usize::from(self.of.is_some()) + self.each().count()].join(", ");
+        let places =
+            vec!["?"; 3 + usize::from(self.subject.is_some()) + self.value_columns().count()].join(", ");
         let Self { table, .. } = self;
         let (key, columns, into) = (self.key(), self.columns(), self.onto_row(dialect));
         format!("INSERT INTO {table} ({key}, {columns}) VALUES ({places}) {into}")
     }
 
-    /// Puts a run's rows of `step` seconds from `from` until `until` together into rows of `longer` seconds.
-    pub(crate) fn put_together(
-        &self,
-        dialect: &Dialect,
-        [run, step, from, until, longer]: [&str; 5],
-    ) -> String {
+    /// Returns the statement that rolls up a run's rows of `step` seconds, from `from` until
+    /// `until`, into rows of `longer` seconds.
+    pub(crate) fn roll_up(&self, dialect: &Dialect, [run, step, from, until, longer]: [&str; 5]) -> String {
         let Self { table, .. } = self;
         let (key, columns, into) = (self.key(), self.columns(), self.onto_row(dialect));
         let of = self
-            .of
+            .subject
             .map(|of| [format!("{of}, "), format!("last.{of}, "), format!(" AND last.{of} = made.{of}")]);
         let [of, last_of, same] = of.unwrap_or_default();
         let aggregates: String = [("max", self.highest), ("min", self.least), ("sum", self.sums)]
@@ -122,7 +125,7 @@ impl Samples {
             })
             .collect();
         let picked: Vec<String> = self
-            .each()
+            .value_columns()
             .map(|column| {
                 let place = if self.last.contains(&column) { "last" } else { "made" };
                 format!("{place}.{column} AS {column}")
@@ -138,20 +141,21 @@ impl Samples {
         )
     }
 
-    /// A later row of the same step: what becomes of each column.
+    /// Returns the clause that merges an inserted row with the earlier row of the same step.
     fn onto_row(&self, dialect: &Dialect) -> String {
         let Self { table, .. } = self;
-        let Dialect { larger, smaller, if_there, new } = dialect;
+        let Dialect { larger, smaller, on_duplicate, incoming } = dialect;
         let one = |word: &str, column: &str| {
-            let (old, new) = (format!("{table}.{column}"), new(column));
-            // Neither counts while it is NULL.
+            let (old, new) = (format!("{table}.{column}"), incoming(column));
+            // A NULL value is ignored.
             format!("{column} = coalesce({word}({old}, {new}), {old}, {new})")
         };
-        let last = self.last.iter().map(|column| format!("{column} = {}", new(column)));
+        let last = self.last.iter().map(|column| format!("{column} = {}", incoming(column)));
         let highest = self.highest.iter().map(|column| one(larger, column));
         let least = self.least.iter().map(|column| one(smaller, column));
-        let sums = self.sums.iter().map(|column| format!("{column} = {table}.{column} + {}", new(column)));
+        let sums =
+            self.sums.iter().map(|column| format!("{column} = {table}.{column} + {}", incoming(column)));
         let changes: Vec<String> = last.chain(highest).chain(least).chain(sums).collect();
-        format!("{} {}", if_there(self), changes.join(", "))
+        format!("{} {}", on_duplicate(self), changes.join(", "))
     }
 }

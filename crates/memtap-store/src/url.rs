@@ -1,4 +1,4 @@
-//! The URL of `--store`.
+//! The URL given to `--store`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,35 +10,35 @@ use memtap_history::{Clock, Location, Reader, Settings, Store, StoreError};
 
 use crate::{mysql, sqlite};
 
-/// One kind of database.
+/// A kind of database.
 pub(crate) struct Driver {
-    /// The schemes of its URLs.
+    /// URL schemes.
     pub(crate) schemes: &'static [&'static str],
-    /// Reads a URL. Errors repeat none of it, since any part may be a password.
+    /// Parses a URL. Errors do not quote the URL, since any part may be a password.
     pub(crate) parse: fn(&str) -> Result<Arc<dyn Location>, StoreError>,
 }
 
-/// Every kind of database that memtap can use.
+/// All kinds of databases.
 const DRIVERS: [Driver; 2] = [sqlite::DRIVER, mysql::DRIVER];
 
-/// Where the history is kept.
+/// Location of the history: a database, or none.
 #[derive(Debug, Clone)]
 pub struct StoreUrl(Option<Arc<dyn Location>>);
 
 impl StoreUrl {
-    /// `none`: no history is kept.
+    /// `none`: keep no history.
     pub const NONE: Self = Self(None);
 
-    /// A SQLite database in a file.
+    /// Returns the URL of a SQLite database in a file.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self(Some(Arc::new(sqlite::SqliteFile(path.into()))))
     }
 
-    /// A database of the original system's settings, which are the parts of a MySQL URL.
+    /// Returns the URL of a MySQL database, given the original system's settings.
     ///
     /// # Errors
-    /// When a name is missing.
+    /// If a name is missing.
     pub fn mysql(
         (host, port): (&str, Option<u16>),
         (user, password): (&str, Option<&str>),
@@ -54,22 +54,22 @@ impl StoreUrl {
         self.0.is_none()
     }
 
-    /// The database; `None` where no history is kept.
+    /// Returns the database, or `None` if no history is kept.
     #[must_use]
     pub fn location(&self) -> Option<&dyn Location> {
         self.0.as_deref()
     }
 
-    /// The file of the database, where it is one on this machine.
+    /// Returns the path of the database, if it is a file on this machine.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.location()?.file()
     }
 
-    /// Opens the store for writing; `None` where no history is kept.
+    /// Opens the store for writing. Returns `None` if no history is kept.
     ///
     /// # Errors
-    /// When it cannot be opened for writing, or is not a memtap store.
+    /// If the store cannot be opened for writing, or is not a memtap database.
     pub async fn open(&self, settings: &Settings) -> Result<Option<Box<dyn Store>>, StoreError> {
         match self.location() {
             Some(location) => location.open(settings).await.map(Some),
@@ -77,10 +77,10 @@ impl StoreUrl {
         }
     }
 
-    /// Opens the store for reading alone; `None` where no history is kept.
+    /// Opens a read-only reader. Returns `None` if no history is kept.
     ///
     /// # Errors
-    /// When it does not exist, or is not a memtap store.
+    /// If the store does not exist, or is not a memtap database.
     pub async fn open_reader(&self, clock: Clock) -> Result<Option<Arc<dyn Reader>>, StoreError> {
         match self.location() {
             Some(location) => location.open_reader(clock).await.map(Some),
@@ -88,34 +88,38 @@ impl StoreUrl {
         }
     }
 
-    /// See [`Maintenance::reach`](memtap_history::maintenance::Maintenance::reach).
+    /// Describes the state of the database in words. See
+    /// [`Maintenance::reach`](memtap_history::maintenance::Maintenance::reach).
     ///
     /// # Errors
-    /// As there, or when no history is kept.
+    /// As that method, and if no history is kept.
     pub async fn reach(&self) -> Result<String, StoreError> {
         self.kept()?.reach().await
     }
 
-    /// See [`Maintenance::contents`](memtap_history::maintenance::Maintenance::contents).
+    /// Reads the contents of the history. See
+    /// [`Maintenance::contents`](memtap_history::maintenance::Maintenance::contents).
     ///
     /// # Errors
-    /// As there, or when no history is kept.
+    /// As that method, and if no history is kept.
     pub async fn contents(&self) -> Result<Contents, StoreError> {
         self.kept()?.contents().await
     }
 
-    /// See [`Maintenance::check`](memtap_history::maintenance::Maintenance::check).
+    /// Checks the history. See
+    /// [`Maintenance::check`](memtap_history::maintenance::Maintenance::check).
     ///
     /// # Errors
-    /// As there, or when no history is kept.
+    /// As that method, and if no history is kept.
     pub async fn check(&self, progress: Progress<'_>) -> Result<Checked, StoreError> {
         self.kept()?.check(progress).await
     }
 
-    /// See [`Maintenance::compact`](memtap_history::maintenance::Maintenance::compact).
+    /// Rewrites the history without free space. See
+    /// [`Maintenance::compact`](memtap_history::maintenance::Maintenance::compact).
     ///
     /// # Errors
-    /// As there, or when no history is kept.
+    /// As that method, and if no history is kept.
     pub async fn compact(&self, progress: Progress<'_>) -> Result<Compacted, StoreError> {
         self.kept()?.compact(progress).await
     }

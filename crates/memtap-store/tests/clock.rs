@@ -1,4 +1,5 @@
-//! The wall clock is set while memtap writes: to the queue as the ledger's thread sends, with clocks of the test's own.
+//! Sets the wall clock while memtap writes. The tests send to the queue as the ledger's thread
+//! does, with clocks of their own.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -22,25 +23,25 @@ use support::{SECOND, Written, batch, mmap, run, tick};
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-backends!(an_hour_ahead_for_five_seconds_costs_no_sample an_hour_back_begins_a_run_of_its_own
-    eight_days_ahead_for_six_seconds_delete_nothing requests_of_a_clock_that_was_ahead_go_with_their_neighbours
-    samples_of_a_clock_that_was_ahead_are_put_together_all_the_same);
+backends!(an_hour_ahead_for_five_seconds_loses_no_sample an_hour_back_begins_a_new_run
+    eight_days_ahead_for_six_seconds_delete_nothing requests_from_a_clock_ahead_are_deleted_with_their_neighbours
+    samples_from_a_clock_ahead_are_rolled_up);
 
-/// Five minutes ago, seconds.
+/// Returns the time five minutes ago, in seconds.
 fn begin() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
     now - 300
 }
 
-/// A queue that writes into a store, with clocks of its own.
+/// A queue that writes into a store, with its own clocks.
 struct Machine {
     handle: Handle,
-    /// How far the wall clock is ahead, seconds.
+    /// Offset of the wall clock, seconds.
     ahead: Arc<AtomicI64>,
-    /// How often the clocks were read: at the start, and with each step of housekeeping.
+    /// Number of clock readings: one at the start, and one in each round of housekeeping.
     read: Arc<AtomicU64>,
     begin: i64,
-    /// Seconds that have passed, and ticks: one in each.
+    /// Seconds that have passed, with one tick each.
     passed: i64,
 }
 
@@ -62,12 +63,12 @@ impl Machine {
         Self { handle: spawn(store.0, run, limits).unwrap(), ahead, read, begin, passed: 0 }
     }
 
-    /// The time of the wall clock.
+    /// Time of the wall clock.
     fn wall(&self) -> WallClock {
         WallClock((self.begin + self.passed + self.ahead.load(Ordering::Relaxed)) * SECOND)
     }
 
-    /// Sets the wall clock, as the next tick finds it.
+    /// Sets the wall clock, and begins a run as the next tick would.
     fn set_clock(&self, ahead: i64) {
         let last = view(self.wall(), self.passed);
         self.ahead.store(ahead, Ordering::Relaxed);
@@ -81,8 +82,8 @@ impl Machine {
         }
     }
 
-    /// Requests that are enough for housekeeping to be done soon, and two steps of it.
-    fn keep_house(&self, first: u64) {
+    /// Sends enough requests for two rounds of housekeeping, and waits for them.
+    fn do_housekeeping(&self, first: u64) {
         let read = self.read.load(Ordering::Relaxed);
         for part in 0..4 {
             let mut requests: Vec<_> =
@@ -97,10 +98,10 @@ impl Machine {
     }
 }
 
-/// The `n`th tick of a process that began with the first.
+/// Returns the `n`th tick of a process that started with the first one.
 fn tick_of(at: WallClock, n: i64) -> Batch {
     let mut batch = tick(7, at, n.unsigned_abs());
-    // The machine's boot has not moved, whatever its clock says.
+    // The start of the process does not move with the clock.
     Arc::make_mut(&mut batch.processes[0]).started_at = WallClock(begin_of_life());
     batch
 }
@@ -109,7 +110,7 @@ fn begin_of_life() -> i64 {
     1_700_000_000 * SECOND
 }
 
-/// What the ledger had at the `n`th tick.
+/// Returns the ledger's view at the `n`th tick.
 fn view(at: WallClock, n: i64) -> LiveView {
     let Batch { processes, all, .. } = tick_of(at, n);
     let all = all.unwrap();
@@ -147,20 +148,21 @@ fn usage(machine: &Machine, pid: Option<u32>, [from, to]: [i64; 2], step: u64) -
     TestReader(machine.handle.reader()).usage(&query).unwrap()
 }
 
-/// Where they begin, in seconds since `begin`; each tells of what is done from one tick to the next.
+/// Returns the starts of the steps, in seconds since `begin`. Each step must have the activity of
+/// one tick.
 fn seconds(points: &[UsagePoint], begin: i64) -> Vec<i64> {
     assert!(points.iter().all(|point| (point.requests, point.requested_bytes) == (3, 100)), "{points:?}");
     points.iter().map(|point| point.from.0 / SECOND - begin).collect()
 }
 
-fn an_hour_ahead_for_five_seconds_costs_no_sample(open: Factory, folder: &Path) {
+fn an_hour_ahead_for_five_seconds_loses_no_sample(open: Factory, folder: &Path) {
     let mut machine = Machine::start(open, folder, &Settings::default());
     machine.ticks(10);
     machine.set_clock(HOUR);
     machine.ticks(5);
     machine.set_clock(0);
     machine.ticks(20);
-    wait("all is written", || machine.handle.status().lag_s == 0.0);
+    wait("everything is written", || machine.handle.status().lag_s == 0.0);
     let begin = machine.begin;
     for pid in [Some(7), None] {
         let now = usage(&machine, pid, [begin, begin + 100], 1);
@@ -171,9 +173,9 @@ fn an_hour_ahead_for_five_seconds_costs_no_sample(open: Factory, folder: &Path) 
     let reader = TestReader(machine.handle.reader());
     let all = range([begin, begin + 2 * HOUR]);
     let runs = reader.runs(&all, 10).unwrap();
-    let told: Vec<_> =
+    let totals: Vec<_> =
         runs.iter().map(|run| (run.last.0 / SECOND - begin, run.requests, run.refused)).collect();
-    assert_eq!(told, [(HOUR + 15, 15, 5), (35, 60, 20), (10, 30, 10)], "each has its own");
+    assert_eq!(totals, [(HOUR + 15, 15, 5), (35, 60, 20), (10, 30, 10)], "each has its own");
     let lives =
         reader.lives(&LifeQuery { range: all.clone(), limit: 10, ..LifeQuery::default() }).unwrap().lives;
     assert_eq!(lives.len(), 1, "{lives:?}");
@@ -192,12 +194,12 @@ fn an_hour_ahead_for_five_seconds_costs_no_sample(open: Factory, folder: &Path) 
     assert_eq!(lost, 35 / 3);
 }
 
-fn an_hour_back_begins_a_run_of_its_own(open: Factory, folder: &Path) {
+fn an_hour_back_begins_a_new_run(open: Factory, folder: &Path) {
     let mut machine = Machine::start(open, folder, &Settings::default());
     machine.ticks(10);
     machine.set_clock(-HOUR);
     machine.ticks(30);
-    wait("all is written", || machine.handle.status().lag_s == 0.0);
+    wait("everything is written", || machine.handle.status().lag_s == 0.0);
     let begin = machine.begin;
     let back = [begin - HOUR, begin - HOUR + 100];
     for pid in [Some(7), None] {
@@ -210,7 +212,7 @@ fn an_hour_back_begins_a_run_of_its_own(open: Factory, folder: &Path) {
         assert!(points.len() >= 3, "in steps of its own: {points:?}");
     }
     machine.handle.finish();
-    // The next run puts both together to their end.
+    // The next run completes the roll-up of both.
     let mut store = open(folder, &Settings::default());
     store.append(&[Batch::default()]).unwrap();
     for _ in 0..10 {
@@ -225,14 +227,14 @@ fn an_hour_back_begins_a_run_of_its_own(open: Factory, folder: &Path) {
 fn eight_days_ahead_for_six_seconds_delete_nothing(open: Factory, folder: &Path) {
     let mut machine = Machine::start(open, folder, &Settings::default());
     machine.ticks(5);
-    machine.keep_house(0);
+    machine.do_housekeeping(0);
     machine.set_clock(8 * DAY);
     machine.ticks(6);
-    machine.keep_house(40_000);
+    machine.do_housekeeping(40_000);
     machine.set_clock(0);
     machine.ticks(5);
-    machine.keep_house(80_000);
-    wait("all is written", || machine.handle.status().lag_s == 0.0);
+    machine.do_housekeeping(80_000);
+    wait("everything is written", || machine.handle.status().lag_s == 0.0);
     let reader = TestReader(machine.handle.reader());
     let query = RequestQuery { limit: 1_000_000, ..RequestQuery::default() };
     assert_eq!(reader.requests(&query).unwrap().requests.len(), 120_000);
@@ -245,7 +247,7 @@ fn eight_days_ahead_for_six_seconds_delete_nothing(open: Factory, folder: &Path)
     assert_eq!(reader.lives(&lives).unwrap().lives.len(), 1);
 }
 
-fn requests_of_a_clock_that_was_ahead_go_with_their_neighbours(open: Factory, folder: &Path) {
+fn requests_from_a_clock_ahead_are_deleted_with_their_neighbours(open: Factory, folder: &Path) {
     let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
     let mut store = open(folder, &settings);
     let begin = begin();
@@ -266,13 +268,17 @@ fn requests_of_a_clock_that_was_ahead_go_with_their_neighbours(open: Factory, fo
         }
         left(store)
     };
-    assert_eq!(keep(&mut store, -40 * 365 * DAY), 40, "where the clock is behind, all stays");
+    assert_eq!(keep(&mut store, -40 * 365 * DAY), 40, "nothing is deleted if the clock is behind");
     assert_eq!(keep(&mut store, 50), 40);
-    assert_eq!(keep(&mut store, 70), 20, "the last are young, and what was written right before them is");
+    assert_eq!(
+        keep(&mut store, 70),
+        20,
+        "the last requests are young, and so are those written right before them"
+    );
     assert_eq!(keep(&mut store, 100), 0);
 }
 
-fn samples_of_a_clock_that_was_ahead_are_put_together_all_the_same(open: Factory, folder: &Path) {
+fn samples_from_a_clock_ahead_are_rolled_up(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = begin() / 10 * 10 + 365 * DAY;
     let ticks: Vec<Batch> = (0..2000).map(|n| tick_of(WallClock((begin + n) * SECOND), n + 1)).collect();
@@ -289,6 +295,6 @@ fn samples_of_a_clock_that_was_ahead_are_put_together_all_the_same(open: Factory
         let query = UsageQuery { from, to, step: Duration::from_secs(step), ..UsageQuery::default() };
         store.reader().unwrap().usage(&query).unwrap()
     };
-    assert_eq!(points(1).len(), 901, "a quarter of an hour in seconds, up to its last");
+    assert_eq!(points(1).len(), 901, "one-second steps for the last 15 minutes of the run");
     assert_eq!(points(10).iter().map(|point| point.requests).sum::<u64>(), 3 * 2000);
 }

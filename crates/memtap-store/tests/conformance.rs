@@ -1,4 +1,4 @@
-//! What every store must do: one suite, run on each backend through a factory.
+//! Behaviour that every store must have. The suite runs on each store.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,18 +16,18 @@ use memtap_testing::{Delivery, TestStore};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run, tick};
 
-backends!(every_field_comes_back filters_narrow a_name_filter_has_no_wildcards a_name_filter_folds_ascii_alone pages_have_no_gaps_and_no_doubles
-    a_foreign_cursor_is_refused the_limit_is_kept times_beyond_the_history_are_empty a_reopened_store_goes_on
-    strangers_names_are_only_names extremes_come_back a_process_may_come_after_its_requests a_delivery_counts_once machines_are_told_apart
-    what_is_too_old_goes what_is_too_much_goes an_emptied_store_takes_more_after_a_reopening
+backends!(every_field_is_read_back filters_narrow a_name_filter_has_no_wildcards a_name_filter_folds_ascii_alone pages_have_no_gaps_and_no_duplicates
+    a_foreign_cursor_is_refused the_limit_is_respected times_beyond_the_history_are_empty a_reopened_store_continues
+    hostile_names_are_stored_unchanged extreme_values_are_read_back a_process_may_come_after_its_requests a_repeated_delivery_is_stored_once requests_are_filtered_by_machine
+    old_requests_are_deleted requests_beyond_the_size_limit_are_deleted an_emptied_store_accepts_requests_after_reopening
     nothing_is_deleted_before_its_time
-    an_old_import_takes_nothing_younger_with_it usage_is_told_in_steps usage_of_machines_adds_up
-    longer_steps_are_exact_sums_and_maxima a_clock_that_is_set_back_costs_no_usage order_is_that_of_the_stream_whatever_the_clock_says
-    the_machine_is_told_in_steps longer_steps_of_the_machine_are_exact machines_add_up counters_begin_again_with_the_next_run
-    a_clock_that_is_set_back_costs_no_call samples_of_the_machine_go_when_they_are_too_old nothing_is_told_of_a_machine_that_no_source_has_read
-    machines_are_listed_by_name runs_are_told_with_what_they_saw);
+    an_old_import_does_not_delete_younger_requests usage_is_returned_in_steps usage_of_machines_adds_up
+    longer_steps_are_exact_sums_and_maxima a_clock_set_back_loses_no_usage requests_are_ordered_by_the_stream_not_the_clock
+    the_machine_is_returned_in_steps longer_steps_of_the_machine_are_exact machines_are_summed counters_restart_with_each_run
+    a_clock_set_back_loses_no_calls old_machine_samples_are_deleted a_machine_without_readings_has_no_samples
+    machines_are_listed_by_name runs_are_returned_with_their_totals);
 
-/// The same as [`mmap`], refused.
+/// Like [`mmap`], but refused.
 fn refused(pid: u32, name: &[u8], n: u64) -> memtap_ledger::BookedRequest {
     let mut booked = mmap(pid, name, n);
     booked.request.outcome = Outcome::Refused(Errno::ENOMEM);
@@ -47,7 +47,7 @@ fn count(store: &TestStore, query: RequestQuery) -> usize {
     read(store, &RequestQuery { limit: 1_000_000, ..query }).len()
 }
 
-fn every_field_comes_back(open: Factory, folder: &Path) {
+fn every_field_is_read_back(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut sent = vec![mmap(7, b"perl", 0), refused(7, b"perl", 1)];
     sent[0].request.file = Some("libc.so.6".into());
@@ -60,7 +60,7 @@ fn every_field_comes_back(open: Factory, folder: &Path) {
         sent.push(booked);
     }
     store.append(&[batch(sent.clone())]).unwrap();
-    let got = read(&*store, &all());
+    let got = read(&store, &all());
     assert_eq!(got.len(), sent.len());
     for (got, sent) in got.iter().rev().zip(&sent) {
         assert_eq!(*got, StoredRequest { host: "vm".into(), ..StoredRequest::from(sent) });
@@ -79,19 +79,19 @@ fn filters_narrow(open: Factory, folder: &Path) {
     }
     let at = |n: i64| Some(WallClock(T0 + n * 1_000_000));
     let none = RequestQuery::default;
-    assert_eq!(count(&*store, none()), 110);
-    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..none() }), 50);
-    assert_eq!(count(&*store, RequestQuery { name: Some("bAS".into()), ..none() }), 60);
-    assert_eq!(count(&*store, RequestQuery { calls: vec![Call::Munmap], ..none() }), 1);
-    assert_eq!(count(&*store, RequestQuery { calls: vec![Call::Munmap, Call::Mmap], ..none() }), 110);
-    assert_eq!(count(&*store, RequestQuery { min_size: Some(4096 + 100), ..none() }), 10);
-    assert_eq!(count(&*store, RequestQuery { refused: Some(true), ..none() }), 10);
-    assert_eq!(count(&*store, RequestQuery { refused: Some(false), ..none() }), 100);
-    assert_eq!(count(&*store, RequestQuery { from: at(30), to: at(40), ..none() }), 10);
-    assert_eq!(count(&*store, RequestQuery { from: at(105), ..none() }), 5);
-    assert_eq!(count(&*store, RequestQuery { to: at(5), ..none() }), 5);
+    assert_eq!(count(&store, none()), 110);
+    assert_eq!(count(&store, RequestQuery { pid: Some(Tgid(7)), ..none() }), 50);
+    assert_eq!(count(&store, RequestQuery { name: Some("bAS".into()), ..none() }), 60);
+    assert_eq!(count(&store, RequestQuery { calls: vec![Call::Munmap], ..none() }), 1);
+    assert_eq!(count(&store, RequestQuery { calls: vec![Call::Munmap, Call::Mmap], ..none() }), 110);
+    assert_eq!(count(&store, RequestQuery { min_size: Some(4096 + 100), ..none() }), 10);
+    assert_eq!(count(&store, RequestQuery { refused: Some(true), ..none() }), 10);
+    assert_eq!(count(&store, RequestQuery { refused: Some(false), ..none() }), 100);
+    assert_eq!(count(&store, RequestQuery { from: at(30), to: at(40), ..none() }), 10);
+    assert_eq!(count(&store, RequestQuery { from: at(105), ..none() }), 5);
+    assert_eq!(count(&store, RequestQuery { to: at(5), ..none() }), 5);
     let query = RequestQuery { pid: Some(Tgid(8)), refused: Some(true), to: at(105), ..none() };
-    assert_eq!(count(&*store, query), 5);
+    assert_eq!(count(&store, query), 5);
 }
 
 fn a_name_filter_has_no_wildcards(open: Factory, folder: &Path) {
@@ -99,27 +99,28 @@ fn a_name_filter_has_no_wildcards(open: Factory, folder: &Path) {
     store.append(&[batch(vec![mmap(1, b"a%b", 0), mmap(2, b"a_b", 1), mmap(3, b"a\\b", 2)])]).unwrap();
     for name in ["%", "_", "\\", "a%b", "a_b", "a\\b"] {
         assert_eq!(
-            count(&*store, RequestQuery { name: Some(name.into()), ..Default::default() }),
+            count(&store, RequestQuery { name: Some(name.into()), ..Default::default() }),
             1,
             "{name}"
         );
     }
     let hostile = RequestQuery { name: Some("' OR 1=1 --".into()), ..Default::default() };
-    assert_eq!(count(&*store, hostile), 0);
+    assert_eq!(count(&store, hostile), 0);
 }
 
 fn a_name_filter_folds_ascii_alone(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let names = "caf\u{e9} CAF\u{c9} stra\u{df}e STRASSE \u{130}x ix \u{212a}k \u{1f980} (a.[b]+$".split(' ');
     store.append(&[batch(names.zip(0..).map(|(name, n)| mmap(7, name.as_bytes(), n)).collect())]).unwrap();
-    let found = |name: &str| count(&*store, RequestQuery { name: Some(name.into()), ..Default::default() });
+    let count_named =
+        |name: &str| count(&store, RequestQuery { name: Some(name.into()), ..Default::default() });
     for name in "\u{e9} CAF\u{e9} \u{df} strasse SS \u{130}X I K \u{1f980} A.[B]+$".split(' ') {
-        assert_eq!(found(name), 1, "{name}");
+        assert_eq!(count_named(name), 1, "{name}");
     }
-    assert_eq!((found("CAf"), found("i\u{307}"), found("")), (2, 0, 9));
+    assert_eq!((count_named("CAf"), count_named("i\u{307}"), count_named("")), (2, 0, 9));
 }
 
-fn pages_have_no_gaps_and_no_doubles(open: Factory, folder: &Path) {
+fn pages_have_no_gaps_and_no_duplicates(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     store.append(&[batch((0..95).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let reader = store.reader().unwrap();
@@ -145,7 +146,7 @@ fn a_foreign_cursor_is_refused(open: Factory, folder: &Path) {
     assert!(error.contains("next_cursor"), "{error}");
 }
 
-fn the_limit_is_kept(open: Factory, folder: &Path) {
+fn the_limit_is_respected(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     store.append(&[batch((0..5).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     for (limit, want, more) in
@@ -162,29 +163,29 @@ fn times_beyond_the_history_are_empty(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     store.append(&[batch((0..5).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let none = RequestQuery::default;
-    assert_eq!(count(&*store, RequestQuery { to: Some(WallClock(T0)), ..none() }), 0);
-    assert_eq!(count(&*store, RequestQuery { from: Some(WallClock(T0 + SECOND)), ..none() }), 0);
+    assert_eq!(count(&store, RequestQuery { to: Some(WallClock(T0)), ..none() }), 0);
+    assert_eq!(count(&store, RequestQuery { from: Some(WallClock(T0 + SECOND)), ..none() }), 0);
     assert_eq!(
         count(
-            &*store,
+            &store,
             RequestQuery { from: Some(WallClock(i64::MIN)), to: Some(WallClock(i64::MAX)), ..none() }
         ),
         5
     );
 }
 
-fn a_reopened_store_goes_on(open: Factory, folder: &Path) {
+fn a_reopened_store_continues(open: Factory, folder: &Path) {
     for round in 0..3 {
         let mut store = open(folder, &Settings::default());
         let requests = (0..10).map(|n| mmap(7, b"perl", round * 10 + n)).collect();
         store.append(&[batch(requests)]).unwrap();
         assert_eq!(store.size().0, (round + 1) * 10);
-        let sizes: Vec<_> = read(&*store, &all()).iter().map(|r| r.requested_bytes - 4096).collect();
+        let sizes: Vec<_> = read(&store, &all()).iter().map(|r| r.requested_bytes - 4096).collect();
         assert_eq!(sizes, (0..(round + 1) * 10).rev().collect::<Vec<_>>());
     }
 }
 
-fn strangers_names_are_only_names(open: Factory, folder: &Path) {
+fn hostile_names_are_stored_unchanged(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let names: [&[u8]; 8] = [
         b"",
@@ -199,11 +200,11 @@ fn strangers_names_are_only_names(open: Factory, folder: &Path) {
     let requests = names.iter().enumerate().map(|(n, name)| mmap(n as u32 + 1, name, n as u64)).collect();
     let processes = names.iter().enumerate().map(|(n, name)| process(n as u32 + 1, name, None)).collect();
     store.append(&[Batch { requests, processes, tick: Some(WallClock(T0)), ..Batch::default() }]).unwrap();
-    let got: Vec<Comm> = read(&*store, &all()).iter().rev().map(|request| request.name).collect();
+    let got: Vec<Comm> = read(&store, &all()).iter().rev().map(|request| request.name).collect();
     assert_eq!(got, names.map(Comm::new));
 }
 
-fn extremes_come_back(open: Factory, folder: &Path) {
+fn extreme_values_are_read_back(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut booked = mmap(u32::MAX - 1, b"hostile", 0);
     booked.process.start.0 = u64::MAX;
@@ -213,7 +214,7 @@ fn extremes_come_back(open: Factory, folder: &Path) {
     booked.request.delta_bytes = i64::MIN;
     booked.request.virtual_bytes = u64::MAX;
     store.append(&[batch(vec![booked.clone(), mmap(1, b"small", 1)])]).unwrap();
-    let got = read(&*store, &RequestQuery { min_size: Some(1 << 40), ..all() });
+    let got = read(&store, &RequestQuery { min_size: Some(1 << 40), ..all() });
     assert_eq!(got.len(), 1);
     let want = StoredRequest::from(&booked);
     assert_eq!((got[0].requested_bytes, got[0].address), (want.requested_bytes, want.address));
@@ -229,24 +230,24 @@ fn a_process_may_come_after_its_requests(open: Factory, folder: &Path) {
     let living = Batch { processes: vec![process(7, b"perl", None)], tick, ..Batch::default() };
     let ended = Batch { processes: vec![process(7, b"perl", tick)], tick, ..Batch::default() };
     store.append(&[living.clone(), batch(vec![mmap(7, b"perl", 1)]), living, ended]).unwrap();
-    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 2);
+    assert_eq!(count(&store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 2);
 }
 
-fn a_delivery_counts_once(open: Factory, folder: &Path) {
+fn a_repeated_delivery_is_stored_once(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let run = store.run.clone();
     let one = [batch(vec![mmap(7, b"perl", 0)])];
     for sequence in [1, 1, 2, 1, 2, 3] {
         store.store.append(Delivery { run: &run, sequence, batches: &one }).unwrap();
     }
-    assert_eq!((count(&*store, RequestQuery::default()), store.size().0), (3, 3));
+    assert_eq!((count(&store, RequestQuery::default()), store.size().0), (3, 3));
     drop(store);
     let mut store = open(folder, &Settings::default());
     store.store.append(Delivery { run: &run, sequence: 3, batches: &one }).unwrap();
-    assert_eq!(count(&*store, RequestQuery::default()), 3, "after a restart as well");
+    assert_eq!(count(&store, RequestQuery::default()), 3, "after a restart as well");
 }
 
-fn machines_are_told_apart(open: Factory, folder: &Path) {
+fn requests_are_filtered_by_machine(open: Factory, folder: &Path) {
     let mut first = open(folder, &Settings::default());
     first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
     let other = run("other");
@@ -254,16 +255,16 @@ fn machines_are_told_apart(open: Factory, folder: &Path) {
     first.store.append(Delivery { run: &other, sequence: 1, batches: &theirs }).unwrap();
     first.append(&[batch(vec![mmap(7, b"perl", 3)])]).unwrap();
     let of = |host: Option<&str>| RequestQuery { host: host.map(str::to_owned), ..RequestQuery::default() };
-    assert_eq!(count(&*first, of(None)), 4);
-    assert_eq!(count(&*first, of(Some("vm"))), 2);
-    assert_eq!(count(&*first, of(Some("other"))), 2);
-    assert_eq!(count(&*first, of(Some("nobody"))), 0);
+    assert_eq!(count(&first, of(None)), 4);
+    assert_eq!(count(&first, of(Some("vm"))), 2);
+    assert_eq!(count(&first, of(Some("other"))), 2);
+    assert_eq!(count(&first, of(Some("nobody"))), 0);
     assert!(
-        read(&*first, &RequestQuery { limit: 10, ..of(Some("other")) }).iter().all(|r| &*r.host == "other")
+        read(&first, &RequestQuery { limit: 10, ..of(Some("other")) }).iter().all(|r| &*r.host == "other")
     );
 }
 
-fn what_is_too_old_goes(open: Factory, folder: &Path) {
+fn old_requests_are_deleted(open: Factory, folder: &Path) {
     let settings = Settings { max_age: std::time::Duration::from_secs(60), ..Settings::default() };
     let mut store = open(folder, &settings);
     for n in 0..10 {
@@ -272,12 +273,12 @@ fn what_is_too_old_goes(open: Factory, folder: &Path) {
     for _ in 0..5 {
         store.housekeeping(WallClock(T0 + 115 * SECOND)).unwrap();
     }
-    let left = read(&*store, &all());
-    assert_eq!(left.len(), 40, "those of 60, 70, 80 and 90 s are younger than a minute");
+    let remaining = read(&store, &all());
+    assert_eq!(remaining.len(), 40, "those of 60, 70, 80 and 90 s are younger than a minute");
     assert_eq!(store.size().0, 40);
 }
 
-fn what_is_too_much_goes(open: Factory, folder: &Path) {
+fn requests_beyond_the_size_limit_are_deleted(open: Factory, folder: &Path) {
     let settings = Settings { max_bytes: 2 << 20, ..Settings::default() };
     let mut store = open(folder, &settings);
     for n in 0..10 {
@@ -286,12 +287,12 @@ fn what_is_too_much_goes(open: Factory, folder: &Path) {
     for _ in 0..20 {
         store.housekeeping(WallClock(T0 + 200 * SECOND)).unwrap();
     }
-    let left = read(&*store, &all());
-    assert!(left.len() > 1000 && left.len() < 60_000, "{} left", left.len());
-    assert_eq!(left[0].requested_bytes, 4096 + 99_999, "the newest stay");
+    let remaining = read(&store, &all());
+    assert!(remaining.len() > 1000 && remaining.len() < 60_000, "{} left", remaining.len());
+    assert_eq!(remaining[0].requested_bytes, 4096 + 99_999, "the newest stay");
 }
 
-fn an_emptied_store_takes_more_after_a_reopening(open: Factory, folder: &Path) {
+fn an_emptied_store_accepts_requests_after_reopening(open: Factory, folder: &Path) {
     let settings = Settings { max_age: std::time::Duration::from_secs(60), ..Settings::default() };
     let mut store = open(folder, &settings);
     store.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
@@ -309,10 +310,10 @@ fn nothing_is_deleted_before_its_time(open: Factory, folder: &Path) {
     for _ in 0..5 {
         store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
     }
-    assert_eq!(count(&*store, RequestQuery::default()), 100);
+    assert_eq!(count(&store, RequestQuery::default()), 100);
 }
 
-fn an_old_import_takes_nothing_younger_with_it(open: Factory, folder: &Path) {
+fn an_old_import_does_not_delete_younger_requests(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     store.append(&[batch((0..100).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let mut old = mmap(9, b"imported", 0);
@@ -320,10 +321,10 @@ fn an_old_import_takes_nothing_younger_with_it(open: Factory, folder: &Path) {
     store.append(&[batch(vec![old])]).unwrap();
     store.append(&[batch(vec![mmap(7, b"perl", 100)])]).unwrap();
     store.housekeeping(WallClock(T0 + 3600 * SECOND)).unwrap();
-    assert_eq!(count(&*store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 101);
+    assert_eq!(count(&store, RequestQuery { pid: Some(Tgid(7)), ..Default::default() }), 101);
 }
 
-/// A whole hour, some hours ago.
+/// Returns the start of an hour, this many hours ago, in seconds.
 fn hours_ago(hours: i64) -> i64 {
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
@@ -341,8 +342,8 @@ fn usage(store: &TestStore, pid: Option<u32>, [from, to, step]: [i64; 3]) -> Vec
     store.reader().unwrap().usage(&query).unwrap()
 }
 
-/// Sums and maxima of all steps, and the last size.
-fn together(points: &[UsagePoint]) -> UsagePoint {
+/// Merges all steps: sums and maxima, and the last size.
+fn merge(points: &[UsagePoint]) -> UsagePoint {
     points.iter().fold(UsagePoint::default(), |sum, point| UsagePoint {
         requests: sum.requests + point.requests,
         refused: sum.refused + point.refused,
@@ -357,7 +358,7 @@ fn together(points: &[UsagePoint]) -> UsagePoint {
     })
 }
 
-fn usage_is_told_in_steps(open: Factory, folder: &Path) {
+fn usage_is_returned_in_steps(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
@@ -366,28 +367,28 @@ fn usage_is_told_in_steps(open: Factory, folder: &Path) {
         store.append(&[tick(7, WallClock((begin + n) * SECOND), n.unsigned_abs() + 1)]).unwrap();
     }
     for pid in [Some(7), None] {
-        let seconds = usage(&*store, pid, [begin, begin + 60, 1]);
+        let seconds = usage(&store, pid, [begin, begin + 60, 1]);
         assert_eq!(seconds.len(), 60);
         assert_eq!(
             (seconds[59].virtual_bytes, seconds[59].requests, seconds[59].from.0),
             ((1 << 20) + 60 * 4096, 3, (begin + 59) * SECOND)
         );
-        let tens = usage(&*store, pid, [begin, begin + 60, 10]);
+        let tens = usage(&store, pid, [begin, begin + 60, 10]);
         assert_eq!(tens.len(), 6);
         assert_eq!(
             (tens[1].requests, tens[1].refused, tens[1].minor_faults, tens[1].virtual_bytes),
             (30, 10, 50, (1 << 20) + 20 * 4096)
         );
-        assert_eq!(together(&tens), together(&seconds));
-        // Of a process that is older than the run, its first faults are not told; it began at its first tick here.
+        assert_eq!(merge(&tens), merge(&seconds));
+        // The process is not older than the run, so its page faults at the first tick count.
         assert_eq!(
-            (together(&tens).requests, together(&tens).requested_bytes, together(&tens).minor_faults),
+            (merge(&tens).requests, merge(&tens).requested_bytes, merge(&tens).minor_faults),
             (180, 6000, 300)
         );
-        assert_eq!((together(&tens).granted_bytes, together(&tens).released_bytes), (3000, 1200));
-        assert_eq!(usage(&*store, pid, [begin + 20, begin + 40, 10]).len(), 2);
+        assert_eq!((merge(&tens).granted_bytes, merge(&tens).released_bytes), (3000, 1200));
+        assert_eq!(usage(&store, pid, [begin + 20, begin + 40, 10]).len(), 2);
     }
-    assert_eq!(usage(&*store, Some(8), [begin, begin + 60, 10]), []);
+    assert_eq!(usage(&store, Some(8), [begin, begin + 60, 10]), []);
 }
 
 fn usage_of_machines_adds_up(open: Factory, folder: &Path) {
@@ -397,7 +398,7 @@ fn usage_of_machines_adds_up(open: Factory, folder: &Path) {
     let other = run("other");
     let theirs = [tick(9, WallClock((begin + 1) * SECOND), 6)];
     store.store.append(Delivery { run: &other, sequence: 1, batches: &theirs }).unwrap();
-    let both = usage(&*store, None, [begin, begin + 3600, 3600]);
+    let both = usage(&store, None, [begin, begin + 3600, 3600]);
     assert_eq!((both.len(), both[0].virtual_bytes, both[0].requests), (1, (2 << 20) + 10 * 4096, 30));
     let query = UsageQuery {
         host: Some("other".into()),
@@ -426,37 +427,37 @@ fn longer_steps_are_exact_sums_and_maxima(open: Factory, folder: &Path) {
         store.housekeeping(WallClock((begin + 60) * SECOND)).unwrap();
     }
     let range = [begin, end, 3600];
-    let before = [Some(7), None].map(|pid| usage(&*store, pid, range));
-    assert_eq!((together(&before[0]).requests, together(&before[0]).requested_bytes), (3 * 500, 100 * 500));
+    let before = [Some(7), None].map(|pid| usage(&store, pid, range));
+    assert_eq!((merge(&before[0]).requests, merge(&before[0]).requested_bytes), (3 * 500, 100 * 500));
     for days in [0, 2, 8, 100] {
         for _ in 0..20 {
             store.housekeeping(WallClock((end + days * 86_400) * SECOND)).unwrap();
         }
-        let after = [Some(7), None].map(|pid| usage(&*store, pid, range));
+        let after = [Some(7), None].map(|pid| usage(&store, pid, range));
         assert_eq!(after, before, "after {days} days");
     }
-    // The next run takes over what the last one left unfinished.
+    // The next run completes the roll-up of the previous one.
     drop(store);
     let mut store = open(folder, &settings);
     store.append(&[batch(vec![mmap(9, b"next", 0)])]).unwrap();
     for _ in 0..20 {
         store.housekeeping(WallClock((end + 200 * 86_400) * SECOND)).unwrap();
     }
-    assert_eq!([Some(7), None].map(|pid| usage(&*store, pid, range)), before, "after the next run came");
+    assert_eq!([Some(7), None].map(|pid| usage(&store, pid, range)), before, "after the next run");
 }
 
-fn a_clock_that_is_set_back_costs_no_usage(open: Factory, folder: &Path) {
+fn a_clock_set_back_loses_no_usage(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(3);
     for (n, second) in [(1, 3000), (2, 3001), (3, 100), (4, 101), (5, 3002)] {
         store.append(&[tick(7, WallClock((begin + second) * SECOND), n)]).unwrap();
         store.housekeeping(WallClock((begin + 4000) * SECOND)).unwrap();
     }
-    let all = together(&usage(&*store, Some(7), [begin, begin + 3600, 3600]));
+    let all = merge(&usage(&store, Some(7), [begin, begin + 3600, 3600]));
     assert_eq!((all.requests, all.virtual_bytes), (15, (1 << 20) + 5 * 4096));
 }
 
-fn order_is_that_of_the_stream_whatever_the_clock_says(open: Factory, folder: &Path) {
+fn requests_are_ordered_by_the_stream_not_the_clock(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut requests: Vec<_> = (0..20).map(|n| mmap(7, b"perl", n)).collect();
     for (n, booked) in requests.iter_mut().enumerate() {
@@ -465,8 +466,8 @@ fn order_is_that_of_the_stream_whatever_the_clock_says(open: Factory, folder: &P
     for part in requests.chunks(3) {
         store.append(&[batch(part.to_vec())]).unwrap();
     }
-    let sizes: Vec<_> = read(&*store, &all()).iter().map(|request| request.requested_bytes - 4096).collect();
+    let sizes: Vec<_> = read(&store, &all()).iter().map(|request| request.requested_bytes - 4096).collect();
     assert_eq!(sizes, (0..20).rev().collect::<Vec<u64>>());
     let set_back = RequestQuery { to: Some(WallClock(T0 - SECOND)), ..RequestQuery::default() };
-    assert_eq!(count(&*store, set_back), 5);
+    assert_eq!(count(&store, set_back), 5);
 }

@@ -1,4 +1,5 @@
-//! What every store must tell of its history: lives, programs, sizes, refusals and OOM kills of a range.
+//! Queries that every store must support: process lifetimes, programs, sizes, refused requests and
+//! OOM kills in a range.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -21,11 +22,11 @@ use memtap_testing::{Delivery, TestStore};
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process, run};
 
-backends!(a_life_is_told_within_the_range lives_come_by_each_measure a_pid_that_is_used_again_is_another_life
-    names_of_lives_are_only_names a_life_goes_on_when_memtap_is_started_again machines_have_their_own_lives
-    imports_have_lives lives_are_exact_whatever_the_steps programs_are_told_in_steps
-    programs_beyond_the_top_come_together ranges_beyond_the_history_are_empty sizes_are_counted_by_call_and_power_of_two
-    refusals_come_by_process_call_and_errno oom_kills_come_back_whole requests_of_one_life);
+backends!(a_lifetime_is_clipped_to_the_range lifetimes_are_sorted_by_each_measure a_reused_pid_is_another_lifetime
+    hostile_process_names_are_only_names a_lifetime_spans_memtap_restarts lifetimes_are_per_machine
+    imports_have_lifetimes lifetimes_are_exact_for_any_step_length programs_have_series_in_steps
+    programs_beyond_the_top_are_summed ranges_beyond_the_history_are_empty sizes_are_counted_by_call_and_power_of_two
+    refused_requests_are_grouped_by_process_call_and_errno oom_kills_are_read_back_complete requests_of_one_lifetime);
 
 const MIB: u64 = 1 << 20;
 
@@ -33,11 +34,11 @@ const MIB: u64 = 1 << 20;
 #[derive(Clone, Copy)]
 struct At {
     pid: u32,
-    /// In seconds, with the pid the identity.
+    /// Start in seconds. With the pid, identifies the process.
     start_s: i64,
-    /// Resident set; the virtual size is ten times that.
+    /// Resident set in MiB. The virtual size is ten times that.
     mib: u64,
-    /// Requests since it began, each of 1 MiB; every third is refused.
+    /// Requests since the process started, each of 1 MiB. Every third is refused.
     requests: u64,
     ended: bool,
 }
@@ -64,7 +65,7 @@ fn tick(at_s: i64, processes: &[(&[u8], At)]) -> Batch {
     Batch { processes, tick: Some(WallClock(at_s * SECOND)), ..Batch::default() }
 }
 
-/// A whole hour, some hours ago.
+/// Returns the start of an hour, this many hours ago, in seconds.
 fn hours_ago(hours: i64) -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     (now.cast_signed() / 3600 - hours) * 3600
@@ -79,7 +80,8 @@ fn lives(store: &TestStore, between: [i64; 2]) -> Vec<Life> {
     store.reader().unwrap().lives(&query).unwrap().lives
 }
 
-/// Seconds since `begin`, as MiB: before, at the end, highest, and when that was.
+/// Resident sizes in MiB (before the range, at its end, highest) and the time of the highest, in
+/// seconds since `begin`.
 fn sizes_of(life: &Life, begin: i64) -> (u64, u64, u64, i64) {
     let at = life.peak_resident_at.0 / SECOND - begin;
     (
@@ -90,7 +92,8 @@ fn sizes_of(life: &Life, begin: i64) -> (u64, u64, u64, i64) {
     )
 }
 
-/// One that does something, one that sleeps, one that ends and one that has not begun; the range is from 1000 to 2000.
+/// Writes four processes: an active, an inactive, an ending and a later one. Tests use the range
+/// from 1000 to 2000.
 fn four(store: &mut support::Written) -> i64 {
     let begin = hours_ago(2);
     let at = |pid, start_s, mib, requests, ended| At { pid, start_s: begin + start_s, mib, requests, ended };
@@ -111,19 +114,19 @@ fn four(store: &mut support::Written) -> i64 {
     begin
 }
 
-fn a_life_is_told_within_the_range(open: Factory, folder: &Path) {
+fn a_lifetime_is_clipped_to_the_range(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = four(&mut store);
-    let found = lives(&*store, [begin + 1000, begin + 2000]);
-    let names: Vec<_> = found.iter().map(|life| life.name.as_str()).collect();
+    let result = lives(&store, [begin + 1000, begin + 2000]);
+    let names: Vec<_> = result.iter().map(|life| life.name.as_str()).collect();
     assert_eq!(names, ["busy", "ends", "sleeps"]);
-    let [busy, ends, sleeps] = &found[..] else { panic!("{found:?}") };
+    let [busy, ends, sleeps] = &result[..] else { panic!("{result:?}") };
     assert_eq!(sizes_of(busy, begin), (50, 40, 90, 1200));
     assert_eq!((busy.within.requests, busy.within.refused, busy.within.requested_bytes), (30, 10, 20 * MIB));
     assert_eq!((busy.within.from.0, busy.within.step), ((begin + 1000) * SECOND, Duration::from_secs(1000)));
     assert_eq!((busy.before_virtual_bytes, busy.within.peak_virtual_bytes), (500 * MIB, 900 * MIB));
     assert_eq!((busy.ended_at, busy.seen.0), (None, (begin + 1800) * SECOND));
-    // What it had when it ended, not what was left then.
+    // The last size before the end, not the 0 at the end.
     assert_eq!(sizes_of(ends, begin), (20, 30, 30, 1300));
     assert_eq!((ends.within.requests, ends.ended_at), (9, Some(WallClock((begin + 1400) * SECOND))));
     assert_eq!(sizes_of(sleeps, begin), (700, 700, 700, 1000));
@@ -134,12 +137,12 @@ fn a_life_is_told_within_the_range(open: Factory, folder: &Path) {
         ("a command", "root", Some(Tgid(1)))
     );
     let later: Vec<_> =
-        lives(&*store, [begin + 2000, begin + 2600]).into_iter().map(|life| life.name).collect();
+        lives(&store, [begin + 2000, begin + 2600]).into_iter().map(|life| life.name).collect();
     assert_eq!(later, ["late", "busy", "sleeps"]);
-    assert_eq!(lives(&*store, [begin + 2600, begin + 3000]), [], "the run had ended");
+    assert_eq!(lives(&store, [begin + 2600, begin + 3000]), [], "the run had ended");
 }
 
-fn lives_come_by_each_measure(open: Factory, folder: &Path) {
+fn lifetimes_are_sorted_by_each_measure(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = four(&mut store);
     let asked = |by, limit| {
@@ -157,7 +160,7 @@ fn lives_come_by_each_measure(open: Factory, folder: &Path) {
     assert_eq!(asked(Measure::Requests, 0), (vec![], 4));
 }
 
-fn a_pid_that_is_used_again_is_another_life(open: Factory, folder: &Path) {
+fn a_reused_pid_is_another_lifetime(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(2);
     let at = |start_s, mib, requests, ended| At { pid: 7, start_s: begin + start_s, mib, requests, ended };
@@ -170,8 +173,8 @@ fn a_pid_that_is_used_again_is_another_life(open: Factory, folder: &Path) {
     }
     let asked = |query: LifeQuery| {
         let query = LifeQuery { range: range([begin, begin + 60]), limit: 9, ..query };
-        let found = store.reader().unwrap().lives(&query).unwrap().lives;
-        found.into_iter().map(|life| (life.name, life.within.requests)).collect::<Vec<_>>()
+        let result = store.reader().unwrap().lives(&query).unwrap().lives;
+        result.into_iter().map(|life| (life.name, life.within.requests)).collect::<Vec<_>>()
     };
     let (first, second) = (("first".to_owned(), 300), ("second".to_owned(), 6));
     let seven = LifeQuery { pid: Some(Tgid(7)), ..LifeQuery::default() };
@@ -182,7 +185,7 @@ fn a_pid_that_is_used_again_is_another_life(open: Factory, folder: &Path) {
     assert_eq!(asked(LifeQuery { pid: Some(Tgid(8)), ..LifeQuery::default() }), []);
 }
 
-fn names_of_lives_are_only_names(open: Factory, folder: &Path) {
+fn hostile_process_names_are_only_names(open: Factory, folder: &Path) {
     let names: [&[u8]; 7] =
         [b"", b"'; drop table", b"\xff\xfe", b"%_", b"<b>", b"\"\n\t", "\u{f1}and\u{fa}".as_bytes()];
     let mut store = open(folder, &Settings::default());
@@ -190,8 +193,8 @@ fn names_of_lives_are_only_names(open: Factory, folder: &Path) {
     let at = |pid| At { pid, start_s: begin, mib: 1, requests: 30 - u64::from(pid), ended: false };
     let processes: Vec<_> = names.iter().zip(1..).map(|(name, pid)| (*name, at(pid))).collect();
     store.append(&[tick(begin + 1, &processes)]).unwrap();
-    let found: Vec<_> = lives(&*store, [begin, begin + 10]).into_iter().map(|life| life.name).collect();
-    assert_eq!(found, names.map(|name| Comm::new(name).to_text()));
+    let result: Vec<_> = lives(&store, [begin, begin + 10]).into_iter().map(|life| life.name).collect();
+    assert_eq!(result, names.map(|name| Comm::new(name).to_text()));
     for (part, count) in [("%", 1), ("_", 1), ("' OR 1=1 --", 0), ("<b>", 1), ("", 7)] {
         let query = LifeQuery {
             range: range([begin, begin + 10]),
@@ -201,30 +204,30 @@ fn names_of_lives_are_only_names(open: Factory, folder: &Path) {
         };
         assert_eq!(store.reader().unwrap().lives(&query).unwrap().lives.len(), count, "{part}");
     }
-    let programs = programs(&*store, [begin, begin + 10], Measure::Requests, 9, 1);
-    let found: Vec<_> = programs.programs.into_iter().map(|program| program.name).collect();
-    assert_eq!(found, names.map(|name| Comm::new(name).to_text()));
+    let programs = programs(&store, [begin, begin + 10], Measure::Requests, 9, 1);
+    let result: Vec<_> = programs.programs.into_iter().map(|program| program.name).collect();
+    assert_eq!(result, names.map(|name| Comm::new(name).to_text()));
 }
 
-fn a_life_goes_on_when_memtap_is_started_again(open: Factory, folder: &Path) {
+fn a_lifetime_spans_memtap_restarts(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(2);
     let at = |pid, mib, requests| At { pid, start_s: begin - 9, mib, requests, ended: false };
     store.append(&[tick(begin + 10, &[(b"stays", at(1, 10, 300)), (b"gone", at(2, 5, 3))])]).unwrap();
     let again = run("vm");
-    let told = [tick(begin + 60, &[(b"stays", at(1, 30, 6))])];
-    store.store.append(Delivery { run: &again, sequence: 1, batches: &told }).unwrap();
-    let found = lives(&*store, [begin, begin + 100]);
-    let told: Vec<_> = found.iter().map(|life| (life.pid.0, life.within.requests)).collect();
-    assert_eq!(told, [(1, 306), (2, 3)]);
-    assert_eq!(sizes_of(&found[0], begin), (0, 30, 30, 60));
-    let programs = programs(&*store, [begin, begin + 100], Measure::Resident, 9, 20);
+    let later = [tick(begin + 60, &[(b"stays", at(1, 30, 6))])];
+    store.store.append(Delivery { run: &again, sequence: 1, batches: &later }).unwrap();
+    let result = lives(&store, [begin, begin + 100]);
+    let counts: Vec<_> = result.iter().map(|life| (life.pid.0, life.within.requests)).collect();
+    assert_eq!(counts, [(1, 306), (2, 3)]);
+    assert_eq!(sizes_of(&result[0], begin), (0, 30, 30, 60));
+    let programs = programs(&store, [begin, begin + 100], Measure::Resident, 9, 20);
     assert_eq!(series(&programs, "stays"), [10, 10, 10, 30, 0]);
     assert_eq!(series(&programs, "gone"), [5, 0, 0, 0, 0]);
     assert_eq!((programs.programs[0].lives, programs.programs[0].value), (1, 30 * MIB));
 }
 
-fn machines_have_their_own_lives(open: Factory, folder: &Path) {
+fn lifetimes_are_per_machine(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(2);
     let at = At { pid: 1, start_s: begin, mib: 10, requests: 30, ended: false };
@@ -232,21 +235,22 @@ fn machines_have_their_own_lives(open: Factory, folder: &Path) {
     let theirs = [tick(begin + 10, &[(b"perl", At { mib: 7, requests: 60, ..at })])];
     store.store.append(Delivery { run: &run("other"), sequence: 1, batches: &theirs }).unwrap();
     let between = [begin, begin + 60];
-    let hosts: Vec<_> = lives(&*store, between).iter().map(|life| life.host.to_string()).collect();
+    let hosts: Vec<_> = lives(&store, between).iter().map(|life| life.host.to_string()).collect();
     assert_eq!(hosts, ["other", "vm"]);
-    let both = programs(&*store, between, Measure::Resident, 9, 10);
+    let both = programs(&store, between, Measure::Resident, 9, 10);
     assert_eq!((both.programs[0].lives, both.programs[0].value), (2, 17 * MIB));
     let of = |host: &str| Range { host: Some(host.into()), ..range(between) };
     for (host, mib) in [("vm", vec![10]), ("other", vec![7]), ("nobody", vec![])] {
         let query = LifeQuery { range: of(host), limit: 9, ..LifeQuery::default() };
-        let found = store.reader().unwrap().lives(&query).unwrap().lives;
-        assert_eq!(found.iter().map(|life| life.within.anonymous_bytes / MIB).collect::<Vec<_>>(), mib);
+        let result = store.reader().unwrap().lives(&query).unwrap().lives;
+        assert_eq!(result.iter().map(|life| life.within.anonymous_bytes / MIB).collect::<Vec<_>>(), mib);
     }
 }
 
-fn imports_have_lives(open: Factory, folder: &Path) {
+fn imports_have_lifetimes(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
-    // As an import writes them: of 4096 bytes and some, one each millisecond from T0; what they came to comes without a tick.
+    // An import writes requests of 4096 bytes and more, one per millisecond from T0. Its totals
+    // come without a tick.
     let requests: Vec<BookedRequest> = (0..100).map(|n| mmap(7 + (n / 60) as u32, b"old", n)).collect();
     for part in requests.chunks(30) {
         store.append(&[batch(part.to_vec())]).unwrap();
@@ -256,8 +260,8 @@ fn imports_have_lives(open: Factory, folder: &Path) {
         let range =
             Range { host: None, from: WallClock(T0 + from * 1_000_000), to: WallClock(T0 + to * 1_000_000) };
         let query = LifeQuery { range, limit: 9, ..LifeQuery::default() };
-        let found = store.reader().unwrap().lives(&query).unwrap().lives;
-        found
+        let result = store.reader().unwrap().lives(&query).unwrap().lives;
+        result
             .iter()
             .map(|life| (life.pid.0, life.within.requests, life.within.granted_bytes))
             .collect::<Vec<_>>()
@@ -268,15 +272,16 @@ fn imports_have_lives(open: Factory, folder: &Path) {
     assert_eq!(asked(100, 1000), []);
     let second = [T0 / SECOND, T0 / SECOND + 1];
     let asked_for = (0..100).map(|n| 4096 + n).sum::<u64>();
-    let programs = programs(&*store, second, Measure::Requested, 9, 1);
+    let programs = programs(&store, second, Measure::Requested, 9, 1);
     assert_eq!((programs.programs[0].value, programs.programs[0].lives), (asked_for, 2));
 }
 
-fn lives_are_exact_whatever_the_steps(open: Factory, folder: &Path) {
+fn lifetimes_are_exact_for_any_step_length(open: Factory, folder: &Path) {
     let long = Duration::from_secs(1000 * 86_400);
     let settings = Settings { max_age: long, max_sample_age: long, ..Settings::default() };
     let mut store = open(folder, &settings);
-    // Of that age only hours are kept for long; until then, what they do not have yet comes from shorter steps.
+    // At this age, only hours are kept permanently. Until the roll-up, shorter steps supply the
+    // data.
     let begin = hours_ago(40 * 24);
     let at = |n: i64| {
         let n = n.unsigned_abs();
@@ -287,7 +292,7 @@ fn lives_are_exact_whatever_the_steps(open: Factory, folder: &Path) {
         store.append(&ticks).unwrap();
         store.housekeeping(WallClock((begin + 100) * SECOND)).unwrap();
     }
-    // From the fourth to the fifth hour, which each step has; samples at n * 37.
+    // From the third to the fifth hour, which every step length divides. Samples are at n * 37.
     let between = [begin + 3 * 3600, begin + 5 * 3600];
     let within: Vec<i64> = (1..=600).filter(|n| (3 * 3600..5 * 3600).contains(&(n * 37))).collect();
     let highest = within.iter().map(|n| at(*n).mib).max().unwrap();
@@ -295,8 +300,8 @@ fn lives_are_exact_whatever_the_steps(open: Factory, folder: &Path) {
         for _ in 0..if days == 0 { 0 } else { 20 } {
             store.housekeeping(WallClock((begin + 600 * 37 + days * 86_400) * SECOND)).unwrap();
         }
-        let found = lives(&*store, between);
-        let [life] = &found[..] else { panic!("{found:?}") };
+        let result = lives(&store, between);
+        let [life] = &result[..] else { panic!("{result:?}") };
         let (before, last, peak, _) = sizes_of(life, begin);
         let expected = (at(within[0] - 1).mib, at(*within.last().unwrap()).mib, highest);
         assert_eq!((before, last, peak), expected, "after {days} days");
@@ -310,41 +315,44 @@ fn programs(store: &TestStore, between: [i64; 2], by: Measure, top: usize, step_
     store.reader().unwrap().programs(&query).unwrap()
 }
 
-/// In MiB where it is sizes.
+/// Values in MiB.
 fn series(programs: &Programs, name: &str) -> Vec<u64> {
     let program = programs.programs.iter().find(|program| program.name == name).unwrap();
     program.series.iter().map(|(_, amount)| amount / MIB).collect()
 }
 
-fn programs_are_told_in_steps(open: Factory, folder: &Path) {
+fn programs_have_series_in_steps(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = four(&mut store);
     let between = [begin + 1000, begin + 2000];
-    let told = programs(&*store, between, Measure::Resident, 9, 200);
-    assert_eq!((told.step, told.other_names), (Duration::from_secs(240), 0), "the next that is kept");
-    assert_eq!(told.programs.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["sleeps", "busy", "ends"]);
-    assert_eq!(series(&told, "sleeps"), [700; 5]);
-    assert_eq!(series(&told, "busy"), [50, 90, 90, 40, 40]);
-    assert_eq!(series(&told, "ends"), [20, 0, 0, 0, 0]);
-    assert_eq!(told.programs.iter().map(|p| p.value / MIB).collect::<Vec<_>>(), [700, 90, 20]);
-    let froms: Vec<_> = told.programs[0].series.iter().map(|(from, _)| from.0 / SECOND - begin).collect();
+    let result = programs(&store, between, Measure::Resident, 9, 200);
+    assert_eq!((result.step, result.other_names), (Duration::from_secs(240), 0), "the next that is kept");
+    assert_eq!(
+        result.programs.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(),
+        ["sleeps", "busy", "ends"]
+    );
+    assert_eq!(series(&result, "sleeps"), [700; 5]);
+    assert_eq!(series(&result, "busy"), [50, 90, 90, 40, 40]);
+    assert_eq!(series(&result, "ends"), [20, 0, 0, 0, 0]);
+    assert_eq!(result.programs.iter().map(|p| p.value / MIB).collect::<Vec<_>>(), [700, 90, 20]);
+    let froms: Vec<_> = result.programs[0].series.iter().map(|(from, _)| from.0 / SECOND - begin).collect();
     assert_eq!(froms, [960, 1200, 1440, 1680, 1920]);
-    let asked = programs(&*store, between, Measure::Requested, 9, 200);
+    let asked = programs(&store, between, Measure::Requested, 9, 200);
     assert_eq!(series(&asked, "busy"), [0, 4, 0, 16, 0]);
     assert_eq!(series(&asked, "ends"), [0, 6, 0, 0, 0]);
     assert_eq!((asked.programs[0].name.as_str(), asked.programs[0].value), ("busy", 20 * MIB));
-    let alone = programs(&*store, between, Measure::Requested, 9, 0);
+    let alone = programs(&store, between, Measure::Requested, 9, 0);
     assert_eq!(
         alone.programs.iter().map(|p| (p.value, p.series.len())).collect::<Vec<_>>(),
         [(20 * MIB, 0), (6 * MIB, 0), (0, 0)]
     );
 }
 
-fn programs_beyond_the_top_come_together(open: Factory, folder: &Path) {
+fn programs_beyond_the_top_are_summed(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(2);
     let at = |pid, mib, ended| At { pid, start_s: begin, mib, requests: 3, ended };
-    // The two small ones have most one after the other.
+    // The two small programs have their peaks one after the other.
     store
         .append(&[tick(
             begin + 10,
@@ -357,14 +365,14 @@ fn programs_beyond_the_top_come_together(open: Factory, folder: &Path) {
             &[(b"a", at(2, 0, true)), (b"b", at(3, 8, false)), (b"b", at(4, 1, false))],
         )])
         .unwrap();
-    let told = programs(&*store, [begin, begin + 60], Measure::Virtual, 1, 10);
+    let result = programs(&store, [begin, begin + 60], Measure::Virtual, 1, 10);
     assert_eq!(
-        told.programs.iter().map(|p| (p.name.as_str(), p.value / MIB)).collect::<Vec<_>>(),
+        result.programs.iter().map(|p| (p.name.as_str(), p.value / MIB)).collect::<Vec<_>>(),
         [("big", 1000)]
     );
-    assert_eq!((told.others.lives, told.others.value / MIB, told.other_names), (3, 110, 2));
-    assert_eq!((told.others.name.as_str(), told.others.series.len()), ("", 0));
-    let none = programs(&*store, [begin, begin + 60], Measure::Requests, 0, 10);
+    assert_eq!((result.others.lives, result.others.value / MIB, result.other_names), (3, 110, 2));
+    assert_eq!((result.others.name.as_str(), result.others.series.len()), ("", 0));
+    let none = programs(&store, [begin, begin + 60], Measure::Requests, 0, 10);
     assert_eq!((none.programs.len(), none.others.value, none.other_names), (0, 12, 3));
 }
 
@@ -376,17 +384,17 @@ fn ranges_beyond_the_history_are_empty(open: Factory, folder: &Path) {
     for between in
         [[begin - ago, begin - ago + 3600], [begin + ago, begin + ago + 3600], [begin + 2000, begin + 1000]]
     {
-        assert_eq!(lives(&*store, between), []);
-        assert_eq!(programs(&*store, between, Measure::Virtual, 9, 60).programs, []);
+        assert_eq!(lives(&store, between), []);
+        assert_eq!(programs(&store, between, Measure::Virtual, 9, 60).programs, []);
         assert_eq!(reader.oom_kills(&range(between), 9).unwrap(), []);
     }
     let ever = Range { host: None, from: WallClock(i64::MIN), to: WallClock(i64::MAX) };
     let query = LifeQuery { range: ever.clone(), limit: 9, ..LifeQuery::default() };
     assert_eq!(reader.lives(&query).unwrap().lives.len(), 4);
     let query = ProgramQuery { range: ever, by: Measure::Virtual, top: 9, step: Duration::from_secs(1) };
-    let told = reader.programs(&query).unwrap();
-    assert_eq!(told.programs.len(), 4);
-    assert!((1..3000).contains(&told.programs[0].series.len()), "{}", told.programs[0].series.len());
+    let result = reader.programs(&query).unwrap();
+    assert_eq!(result.programs.len(), 4);
+    assert!((1..3000).contains(&result.programs[0].series.len()), "{}", result.programs[0].series.len());
 }
 
 fn refused(mut booked: BookedRequest, call: Call, errno: Errno) -> BookedRequest {
@@ -439,7 +447,7 @@ fn sizes_are_counted_by_call_and_power_of_two(open: Factory, folder: &Path) {
     assert_eq!((none.rows, none.since, none.cut), (0, None, true));
 }
 
-fn refusals_come_by_process_call_and_errno(open: Factory, folder: &Path) {
+fn refused_requests_are_grouped_by_process_call_and_errno(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut requests: Vec<_> = (0..30).map(|n| mmap(9, b"fine", n)).collect();
     for n in 30..50 {
@@ -448,7 +456,7 @@ fn refusals_come_by_process_call_and_errno(open: Factory, folder: &Path) {
     requests.push(refused(mmap(7, b"renamed", 50), Call::Mmap, Errno::ENOMEM));
     requests.push(refused(mmap(7, b"\xff'x", 51), Call::Mmap, Errno(13)));
     requests.push(refused(mmap(7, b"\xff'x", 52), Call::Brk, Errno::ENOMEM));
-    // The same pid again, another life.
+    // The same pid, but another process.
     let mut again = refused(mmap(7, b"again", 53), Call::Mmap, Errno::ENOMEM);
     again.process.start = StartTime(12_345);
     requests.push(again);
@@ -458,9 +466,9 @@ fn refusals_come_by_process_call_and_errno(open: Factory, folder: &Path) {
     let theirs = [batch(vec![refused(mmap(7, b"theirs", 54), Call::Mmap, Errno::ENOMEM)])];
     store.store.append(Delivery { run: &run("other"), sequence: 1, batches: &theirs }).unwrap();
     let reader = store.reader().unwrap();
-    let told = |query: RequestQuery| {
-        let found = reader.refusals(&query).unwrap();
-        found
+    let groups = |query: RequestQuery| {
+        let result = reader.refusals(&query).unwrap();
+        result
             .iter()
             .map(|r| (r.host.to_string(), r.name.to_text(), r.call, r.errno.0, r.count))
             .collect::<Vec<_>>()
@@ -477,19 +485,19 @@ fn refusals_come_by_process_call_and_errno(open: Factory, folder: &Path) {
         row("vm", &hostile, Call::Mmap, Errno(13), 1),
         row("vm", "renamed", Call::Mmap, Errno::ENOMEM, 21),
     ];
-    assert_eq!(told(all.clone()), expected);
-    assert_eq!(told(RequestQuery { limit: 2, ..all.clone() }), expected[..2]);
-    assert_eq!(told(RequestQuery { refused: Some(false), ..all.clone() }), []);
-    assert_eq!(told(RequestQuery { host: Some("other".into()), ..all.clone() }), expected[..1]);
+    assert_eq!(groups(all.clone()), expected);
+    assert_eq!(groups(RequestQuery { limit: 2, ..all.clone() }), expected[..2]);
+    assert_eq!(groups(RequestQuery { refused: Some(false), ..all.clone() }), []);
+    assert_eq!(groups(RequestQuery { host: Some("other".into()), ..all.clone() }), expected[..1]);
     let most = &reader.refusals(&all).unwrap()[4];
     assert_eq!((most.pid, most.started_at, most.largest_bytes), (Tgid(7), WallClock(T0), 4096 + 50));
     assert_eq!((most.first.0, most.last.0), (T0 + 30_000_000, T0 + 50_000_000));
     let early =
         RequestQuery { from: Some(WallClock(T0 + 40_000_000)), to: Some(WallClock(T0 + 45_000_000)), ..all };
-    assert_eq!(told(early), [row("vm", &hostile, Call::Mmap, Errno::ENOMEM, 5)]);
+    assert_eq!(groups(early), [row("vm", &hostile, Call::Mmap, Errno::ENOMEM, 5)]);
 }
 
-fn oom_kills_come_back_whole(open: Factory, folder: &Path) {
+fn oom_kills_are_read_back_complete(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let resident = Resident { anonymous_bytes: 5, file_bytes: 6, shmem_bytes: 7, swap_bytes: 8 };
     let kill = |seconds: i64| OomKill {
@@ -509,7 +517,7 @@ fn oom_kills_come_back_whole(open: Factory, folder: &Path) {
     let victim = Some(process(7, b"eats", None));
     let before = vec![moment(98, 300), moment(99, 200)];
     let oom_kills = vec![Arc::new(OomReport { kill: kill(100), victim, before })];
-    // It has ended in the tick of the kill already.
+    // The victim has already ended in the tick of the kill.
     let ended = process(7, b"eats", Some(WallClock(T0 + 100 * SECOND)));
     let tick = Some(WallClock(T0 + 101 * SECOND));
     store.append(&[Batch { processes: vec![process(7, b"eats", None)], tick, ..Batch::default() }]).unwrap();
@@ -518,8 +526,8 @@ fn oom_kills_come_back_whole(open: Factory, folder: &Path) {
     store.append(&[Batch { oom_kills: vec![Arc::new(unknown)], ..Batch::default() }]).unwrap();
     let t0 = T0 / SECOND;
     let reader = store.reader().unwrap();
-    let found = reader.oom_kills(&range([t0, t0 + 1000]), 9).unwrap();
-    let [last, first] = &found[..] else { panic!("{found:?}") };
+    let result = reader.oom_kills(&range([t0, t0 + 1000]), 9).unwrap();
+    let [last, first] = &result[..] else { panic!("{result:?}") };
     assert_eq!(
         (last.time.0, last.command.as_str(), last.before.len(), &*last.host),
         (T0 + 200 * SECOND, "", 0, "vm")
@@ -535,13 +543,13 @@ fn oom_kills_come_back_whole(open: Factory, folder: &Path) {
     assert_eq!(moments, [(98, 300), (99, 200)]);
     let expected = [(Tgid(7), "eats".to_owned(), MIB, 8192), (Tgid(8), "%_".to_owned(), MIB, 8192)];
     assert_eq!(first.before[0].largest, expected);
-    assert_eq!(reader.oom_kills(&range([t0, t0 + 1000]), 1).unwrap(), found[..1]);
-    assert_eq!(reader.oom_kills(&range([t0, t0 + 150]), 9).unwrap(), found[1..]);
+    assert_eq!(reader.oom_kills(&range([t0, t0 + 1000]), 1).unwrap(), result[..1]);
+    assert_eq!(reader.oom_kills(&range([t0, t0 + 150]), 9).unwrap(), result[1..]);
     let other = Range { host: Some("other".into()), ..range([t0, t0 + 1000]) };
     assert_eq!(reader.oom_kills(&other, 9).unwrap(), []);
 }
 
-fn requests_of_one_life(open: Factory, folder: &Path) {
+fn requests_of_one_lifetime(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = T0 / SECOND;
     let life = |start_s| At { pid: 7, start_s, mib: 1, requests: 1, ended: false };

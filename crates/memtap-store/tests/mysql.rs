@@ -1,4 +1,5 @@
-//! What only the MySQL store has: rights, the original system's table, a server that goes away.
+//! Behaviour of the MySQL store alone: privileges, the original system's table, and an unavailable
+//! server.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -14,13 +15,13 @@ use memtap_testing::{OpenNow as _, TestReader};
 use support::mariadb::{Server, server};
 use support::{SECOND, T0, Written, batch, mmap, process, run, tick};
 
-/// The tests' requests are of long ago.
+/// Keeps requests for 100 years: the tests' requests have old times.
 fn kept() -> Settings {
     Settings { max_age: Duration::from_secs(100 * 365 * 86_400), ..Settings::default() }
 }
 
 fn store(server: &Server, database: &str) -> Written {
-    Written::by(server.url(database).open_now(&kept()).unwrap().unwrap(), run("vm"))
+    Written::new(server.url(database).open_now(&kept()).unwrap().unwrap(), run("vm"))
 }
 
 fn error(url: &str) -> String {
@@ -34,7 +35,7 @@ fn error(url: &str) -> String {
     }
 }
 
-/// The original server's queries, as it sends them.
+/// Queries of the original system's server.
 const PROCESSES: &str = "SELECT pid, process_name, GREATEST(0, SUM(CASE WHEN my_call = 'mmap' THEN memory_size \
     WHEN my_call = 'munmap' THEN -memory_size ELSE 0 END)) AS memory_used FROM memory_usage GROUP BY pid, process_name ORDER BY pid";
 const REQUESTS: &str = "SELECT pid, process_name, my_call, memory_size, timestamp FROM memory_usage ORDER BY timestamp DESC LIMIT 3";
@@ -81,7 +82,11 @@ fn the_originals_table_is_taken_over_with_its_rows() {
         let mut written = store(server, &database);
         assert_eq!(written.size().0, 2, "{table}");
         let engine = "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";
-        assert_eq!(server.sql(&database, engine), "InnoDB", "rows must go when a transaction does");
+        assert_eq!(
+            server.sql(&database, engine),
+            "InnoDB",
+            "rows must be rolled back with their transaction"
+        );
         let mut large = mmap(7, "\u{8a9e} \u{1f980} largo".as_bytes(), 0);
         large.request.requested_bytes = 1 << 45;
         large.request.call = memtap_model::Call::ProcessMadvise;
@@ -91,16 +96,16 @@ fn the_originals_table_is_taken_over_with_its_rows() {
             .unwrap()
             .requests(&RequestQuery { limit: 10, ..RequestQuery::default() })
             .unwrap();
-        let found: Vec<_> =
+        let result: Vec<_> =
             page.requests.iter().map(|r| (r.pid.0, r.name.to_text(), r.requested_bytes, &*r.host)).collect();
         let old = |size| (1, "old".to_owned(), size, "");
         assert_eq!(
-            found,
+            result,
             [(7, "\u{8a9e} \u{1f980} largo".to_owned(), 1 << 45, "vm"), old(4096), old(4096)],
             "{table}"
         );
         assert_eq!(page.requests[2].time, WallClock(1_717_232_703_000_000_000));
-        // What was there before is nobody's to delete.
+        // Rows from before memtap are never deleted.
         let mut forgetful = server
             .url(&database)
             .open_now(&Settings {
@@ -135,19 +140,19 @@ fn odd_rows_of_the_original_are_readable() {
     let written = store(server, &database);
     let page =
         written.reader().unwrap().requests(&RequestQuery { limit: 10, ..RequestQuery::default() }).unwrap();
-    let found: Vec<_> =
+    let result: Vec<_> =
         page.requests.iter().map(|r| (r.pid.0, r.name.to_text(), r.requested_bytes)).collect();
-    assert_eq!(found, [(0, "x".to_owned(), 0), (0, String::new(), 0)], "what is no call of ours is left out");
+    assert_eq!(result, [(0, "x".to_owned(), 0), (0, String::new(), 0)], "unknown calls are left out");
 }
 
 #[test]
-fn each_machine_keeps_its_own_size_and_no_others() {
+fn the_size_limit_applies_per_machine() {
     let (server, database) = (server(), server().database());
     let mut large = store(server, &database);
     large.append(&[batch((0..5000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     let small = Settings { max_bytes: 200 * 100, ..kept() };
     let small = server.url(&database).open_now(&small).unwrap().unwrap();
-    let mut small = Written::by(small, run("small"));
+    let mut small = Written::new(small, run("small"));
     small.append(&[batch((0..300).map(|n| mmap(8, b"sh", n)).collect())]).unwrap();
     for _ in 0..5 {
         small.housekeeping(WallClock(T0)).unwrap();
@@ -160,7 +165,7 @@ fn each_machine_keeps_its_own_size_and_no_others() {
 fn a_flood_does_not_grow_beyond_the_limit_between_two_steps_of_housekeeping() {
     let (server, database) = (server(), server().database());
     let settings = Settings { max_bytes: 200 * 10_000, ..kept() };
-    let mut store = Written::by(server.url(&database).open_now(&settings).unwrap().unwrap(), run("vm"));
+    let mut store = Written::new(server.url(&database).open_now(&settings).unwrap().unwrap(), run("vm"));
     for n in 0..10 {
         store.append(&[batch((n * 3000..(n + 1) * 3000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
     }
@@ -170,7 +175,7 @@ fn a_flood_does_not_grow_beyond_the_limit_between_two_steps_of_housekeeping() {
 }
 
 #[test]
-fn short_steps_of_a_run_that_is_over_go_too() {
+fn short_steps_of_an_ended_run_are_deleted() {
     let (server, database) = (server(), server().database());
     let ticks: Vec<_> = (0..30).map(|n| tick(7, WallClock(T0 + n * SECOND), n.unsigned_abs() + 1)).collect();
     store(server, &database).append(&ticks).unwrap();
@@ -207,17 +212,18 @@ fn a_newer_schema_is_refused() {
 }
 
 #[test]
-fn tables_of_before_the_machines_samples_are_brought_up_to_date() {
+fn tables_without_machine_samples_are_upgraded() {
     let server = server();
-    // The second time the opening was cut short when it had added columns, and had not yet noted it.
+    // In the second round, the upgrade was interrupted after adding the columns, before the version
+    // was stored.
     for of_usage in ["ALTER TABLE usage_sample DROP COLUMN granted_bytes, DROP COLUMN released_bytes;", ""] {
         let database = server.database();
         let mut written = store(server, &database);
         written.append(&[tick(7, WallClock(T0), 4)]).unwrap();
         drop(written);
-        let rest = "DROP TABLE machine_sample, call_sample, run_call; ALTER TABLE run DROP COLUMN granted_bytes, DROP COLUMN released_bytes, \
+        let others = "DROP TABLE machine_sample, call_sample, run_call; ALTER TABLE run DROP COLUMN granted_bytes, DROP COLUMN released_bytes, \
             DROP COLUMN lost; UPDATE memtap_schema SET version = 8";
-        server.sql(&database, &format!("{of_usage} {rest}"));
+        server.sql(&database, &format!("{of_usage} {others}"));
         let mut written = store(server, &database);
         written.append(&[tick(7, WallClock(T0 + SECOND), 6)]).unwrap();
         let granted = "SELECT SUM(granted_bytes), SUM(requests) FROM usage_sample WHERE process_id = 0";
@@ -232,7 +238,7 @@ fn tables_of_before_the_machines_samples_are_brought_up_to_date() {
 }
 
 #[test]
-fn a_key_that_no_query_could_use_goes() {
+fn an_unused_key_is_dropped() {
     let (server, database) = (server(), server().database());
     drop(store(server, &database));
     let keys = "SHOW KEYS FROM memory_usage WHERE Key_name = 'memtap_process_name'";
@@ -244,7 +250,7 @@ fn a_key_that_no_query_could_use_goes() {
 }
 
 #[test]
-fn wrong_passwords_and_missing_rights_are_named_with_the_mend() {
+fn wrong_passwords_and_missing_privileges_are_reported_with_the_fix() {
     let (server, database) = (server(), server().database());
     drop(store(server, &database));
     let text = server.text(&database);
@@ -252,14 +258,14 @@ fn wrong_passwords_and_missing_rights_are_named_with_the_mend() {
     assert!(wrong.contains("Access denied") && wrong.contains("Correct the user and password"), "{wrong}");
     server.sql("", &format!("CREATE USER reader_{database}@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT SELECT ON {database}.* TO reader_{database}@'127.0.0.1'"));
     let reader = text.replace("memtap:s3cr3t%2F%40%3A", &format!("reader_{database}:hunter2"));
-    let lacking = error(&reader);
-    assert!(lacking.contains("denied") && lacking.contains("Grant memtap's user"), "{lacking}");
+    let denied = error(&reader);
+    assert!(denied.contains("denied") && denied.contains("Grant memtap's user"), "{denied}");
     let other = error(&reader.replace(&format!("/{database}"), "/another"));
     assert!(other.contains("denied") && other.contains("Grant"), "{other}");
 }
 
 #[test]
-fn rows_that_the_server_refuses_cost_no_other() {
+fn refused_rows_do_not_affect_others() {
     let (server, database) = (server(), server().database());
     let mut store = store(server, &database);
     server.sql(
@@ -303,7 +309,7 @@ fn both_ways_of_loading_write_the_same() {
 }
 
 #[test]
-fn an_encrypted_connection_and_whom_it_trusts() {
+fn connections_are_encrypted_and_verified() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let openssl = |arguments: &[&str]| {
@@ -364,7 +370,7 @@ fn an_encrypted_connection_and_whom_it_trusts() {
     let text = server.text("history");
     assert!(error(&text).contains("Access denied"), "the server wants it encrypted");
     let written = |options: &str| {
-        Written::by(
+        Written::new(
             format!("{text}?{options}").parse::<StoreUrl>().unwrap().open_now(&kept()).unwrap().unwrap(),
             run("vm"),
         )
@@ -372,9 +378,9 @@ fn an_encrypted_connection_and_whom_it_trusts() {
     written("tls=unverified").append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
     written(&format!("ca={ca}")).append(&[batch(vec![mmap(7, b"perl", 1)])]).unwrap();
     assert_eq!(server.sql("history", "SELECT COUNT(*) FROM memory_usage"), "2");
-    // Of no authority of the web.
+    // The certificate is not from a public authority.
     let stranger = format!("{text}?tls=verified").parse::<StoreUrl>().unwrap().open_now(&kept());
-    let mut stranger = Written::by(stranger.unwrap().unwrap(), run("vm"));
+    let mut stranger = Written::new(stranger.unwrap().unwrap(), run("vm"));
     assert!(stranger.append(&[batch(vec![mmap(7, b"perl", 2)])]).is_err());
 }
 
@@ -398,18 +404,18 @@ fn wait(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// How long the server is away; `OUTAGE_SECONDS=30` for the long form.
+/// Duration of the outage. `OUTAGE_SECONDS=30` selects the long form.
 fn outage_seconds() -> u64 {
     std::env::var("OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
 }
 
 #[test]
-fn a_server_that_is_killed_under_load_loses_and_doubles_nothing() {
-    // Batches of 400 every 20 ms: 20,000 requests a second.
+fn a_server_killed_under_load_loses_and_duplicates_nothing() {
+    // Batches of 400 every 20 ms: 20,000 requests per second.
     let outage = 50 * outage_seconds();
     let batches = outage + 300;
     let folder = tempfile::tempdir().unwrap();
-    // What it has committed must survive it.
+    // Committed data must survive the kill.
     let server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
     let handle = spooling(&server, folder.path());
     for n in 0..batches {
@@ -424,7 +430,7 @@ fn a_server_that_is_killed_under_load_loses_and_doubles_nothing() {
             server.restart();
         }
     }
-    wait("all is delivered", || handle.status().spooled == 0);
+    wait("delivery", || handle.status().spooled == 0);
     let status = handle.finish();
     assert_eq!((status.dropped.len(), status.error.as_deref()), (0, None));
     let counts =
@@ -436,19 +442,19 @@ fn a_server_that_is_killed_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_server_that_is_away_at_the_start_is_waited_for() {
+fn an_unavailable_server_at_start_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&[]);
     server.kill();
     let handle = spooling(&server, folder.path());
     handle.send(batch((0..100).map(|n| mmap(7, b"perl", n)).collect()));
-    wait("it is told", || handle.status().error.is_some());
-    let told = handle.status().error.unwrap();
-    assert!(told.contains("Start the server") && !told.contains("s3cr3t"), "{told}");
+    wait("the error is reported", || handle.status().error.is_some());
+    let message = handle.status().error.unwrap();
+    assert!(message.contains("Start the server") && !message.contains("s3cr3t"), "{message}");
     let page = TestReader(handle.reader()).requests(&RequestQuery::default());
     assert!(matches!(page, Err(StoreError::Database { away: true, .. })), "{page:?}");
     server.restart();
-    wait("it is delivered", || handle.status().rows == 100);
+    wait("delivery", || handle.status().rows == 100);
     assert_eq!(handle.finish().spooled, 0);
 }
 
@@ -464,11 +470,11 @@ fn a_full_disk_of_the_server_is_waited_out() {
     let handle = spawn(store.0, run, limits).unwrap();
     server.sql(&database, "CREATE TRIGGER full_disk BEFORE INSERT ON run FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'");
     handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
-    wait("it is told", || handle.status().error.is_some());
-    let told = handle.status().error.unwrap();
-    assert!(told.contains("1114") && told.contains("Free some disk space"), "{told}");
+    wait("the error is reported", || handle.status().error.is_some());
+    let message = handle.status().error.unwrap();
+    assert!(message.contains("1114") && message.contains("Free some disk space"), "{message}");
     server.sql(&database, "DROP TRIGGER full_disk");
-    wait("it is delivered", || handle.status().rows == 10);
+    wait("delivery", || handle.status().rows == 10);
     let status = handle.finish();
     assert_eq!((status.spooled, status.dropped.get(&DropCause::Refused)), (0, None));
 }

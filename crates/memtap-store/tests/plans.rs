@@ -1,5 +1,6 @@
-//! The plans that SQLite makes of every statement that the store runs. The statements are noted as they run, so that none can be left out
-//! here: what reads a whole table that grows with the history, or samples of one process without their index, makes a busy store slow.
+//! Checks SQLite's query plan of every statement that the store executes. Statements are recorded
+//! as they run, so none can be forgotten. A statement that reads a whole growing table, or the
+//! samples of one process without their index, makes a busy store slow.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -19,7 +20,8 @@ use rusqlite::{Connection, ffi};
 use support::mariadb::server;
 use support::{SECOND, T0, Written, mmap, process, run, store, tick};
 
-/// Tables that grow with the history, and `file` and `last`, as statements call `name` and tables of samples.
+/// Tables that grow with the history. `file` is an alias of `name`, and `last` one of the sample
+/// tables.
 const LARGE: [&str; 14] = [
     "request",
     "refused",
@@ -37,7 +39,7 @@ const LARGE: [&str; 14] = [
     "last",
 ];
 
-/// Statements that may walk a table: what they contain, which table, and why that is right.
+/// Statements that may scan a table: a part of their text, the table, and the reason.
 const MAY_SCAN: [(&str, &str, &str); 7] = [
     ("ORDER BY request.id DESC LIMIT ?", "request", "the newest first, until there are enough"),
     (
@@ -47,19 +49,20 @@ const MAY_SCAN: [(&str, &str, &str); 7] = [
     ),
     ("SELECT time_ns FROM request ORDER BY id LIMIT 1", "request", "one row"),
     ("SELECT run_id FROM process ORDER BY id LIMIT 1", "process", "one row"),
-    ("ORDER BY first_id LIMIT 1", "batch", "until one is young enough; those before have gone or go now"),
-    ("WHERE text LIKE ?", "name", "a part of a name may stand anywhere in it; names are few"),
+    ("ORDER BY first_id LIMIT 1", "batch", "stops at the first young one; those before it are deleted"),
+    ("WHERE text LIKE ?", "name", "names are searched by substring, and there are few"),
     ("WHERE hostname = ?)", "who", "only where one file has the histories of several machines"),
 ];
 
-/// The text of every statement that any connection of this program has run.
+/// Text of every statement that any connection of this program has executed.
 static RUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 unsafe extern "C" fn note(_: c_uint, _: *mut c_void, statement: *mut c_void, _: *mut c_void) -> c_int {
-    // SAFETY: SQLite gives the statement that runs, and its text lives as long.
+    // SAFETY: SQLite passes the statement being executed, and its text lives as long as the
+    // statement.
     let text = unsafe { ffi::sqlite3_sql(statement.cast()) };
     if !text.is_null() {
-        // SAFETY: as above; it ends with NUL.
+        // SAFETY: as above. The text ends with NUL.
         let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
         RUN.lock().unwrap().insert(text);
     }
@@ -75,13 +78,13 @@ unsafe extern "C" fn watch(
     unsafe { ffi::sqlite3_trace_v2(connection, ffi::SQLITE_TRACE_STMT, Some(note), std::ptr::null_mut()) }
 }
 
-/// Statements on rows that `work` runs, whichever connection it opens.
+/// Returns the data statements that `work` executes, on any connection that it opens.
 fn statements(work: impl FnOnce()) -> BTreeSet<String> {
     RUN.lock().unwrap().clear();
-    // SAFETY: the function is there as long as the program.
+    // SAFETY: the function exists as long as the program.
     assert_eq!(unsafe { ffi::sqlite3_auto_extension(Some(watch)) }, ffi::SQLITE_OK);
     work();
-    // SAFETY: it only takes back what stands above.
+    // SAFETY: this only removes the function registered above.
     unsafe { ffi::sqlite3_cancel_auto_extension(Some(watch)) };
     let of_rows =
         |sql: &String| ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|word| sql.starts_with(word));
@@ -93,7 +96,8 @@ fn settings(max_bytes: u64) -> Settings {
     Settings { max_bytes, max_age: years, max_sample_age: years, ..Settings::default() }
 }
 
-/// Requests of one process that makes most of them, and of many others; some are refused, follow a gap or map a file.
+/// Returns requests of one busy process and of many others. Some are refused, follow a gap or map a
+/// file.
 fn requests(from: u64, count: u64) -> Vec<BookedRequest> {
     let one = |n: u64| {
         let mut one = mmap(if n.is_multiple_of(4) { 100 + (n % 300) as u32 } else { 7 }, b"perl", n);
@@ -107,8 +111,8 @@ fn requests(from: u64, count: u64) -> Vec<BookedRequest> {
     (from..from + count).map(one).collect()
 }
 
-/// Three runs: of this machine, of another, and an import, which has requests alone. A kill for want of memory, many processes that have
-/// ended, and as many that have not.
+/// Writes three runs: on this machine, on another one, and an import, which has requests only.
+/// There is an OOM kill, and half of the many processes have ended.
 fn fill(store: &mut Written) {
     let other = run("other");
     for round in 0..20 {
@@ -143,7 +147,7 @@ fn oom_kill(at: WallClock) -> OomReport {
     OomReport { kill, victim: Some(process(7, b"perl", None)), before }
 }
 
-/// Each filter alone, and all of them together.
+/// Each filter alone, and all filters together.
 fn request_queries() -> Vec<RequestQuery> {
     let none = RequestQuery { limit: 100, ..RequestQuery::default() };
     let at = |minute: i64| Some(WallClock(T0 + minute * 60 * SECOND));
@@ -209,8 +213,8 @@ fn read(reader: &TestReader) {
     reader.hosts().unwrap();
 }
 
-/// Housekeeping as it is with nothing to do, with what is too old, and with what is too much.
-fn keep_house(folder: &Path) {
+/// Runs housekeeping with nothing to do, with data that is too old, and with too much data.
+fn do_housekeeping(folder: &Path) {
     for (max_bytes, max_age) in [(u64::MAX, 100 * 365), (u64::MAX, 1), (2 << 20, 100 * 365), (0, 100 * 365)] {
         let max_age = Duration::from_secs(max_age * 86_400);
         let mut store = store(folder, &Settings { max_age, ..settings(max_bytes) });
@@ -223,7 +227,7 @@ fn keep_house(folder: &Path) {
     }
 }
 
-/// What is wrong with the plan of a statement.
+/// Returns the faults in the plan of a statement.
 fn faults(connection: &Connection, sql: &str, used: &mut BTreeSet<&'static str>) -> Vec<String> {
     let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let nothing = vec![rusqlite::types::Null; plan.parameter_count()];
@@ -245,27 +249,27 @@ fn faults(connection: &Connection, sql: &str, used: &mut BTreeSet<&'static str>)
     lines.iter().filter(is_fault).map(|line| format!("{line}\n    in {sql}")).collect()
 }
 
-/// What MariaDB may walk: what the statement contains, which table, and why that is right.
+/// Scans allowed on MariaDB: a part of the statement's text, the table, and the reason.
 const MARIADB_MAY_SCAN: [(&str, &str, &str); 1] =
     [("ORDER BY id DESC", "memory_usage", "the newest first, until there are enough; of refused ones all")];
 
-/// Whether a line of a plan reads much of a large table for nothing.
-fn walks(table: &str, access: &str, rows: &str, sql: &str) -> bool {
+/// Returns whether a line of a plan scans a large table without need.
+fn is_needless_scan(table: &str, access: &str, rows: &str, sql: &str) -> bool {
     let is_large = LARGE.contains(&table) || ["memory_usage", "sample"].contains(&table);
     let is_many = rows.parse().is_ok_and(|rows: u64| rows > 1_000);
     let may = MARIADB_MAY_SCAN.iter().any(|(part, of, _)| *of == table && sql.contains(part));
     is_large && is_many && ["ALL", "index"].contains(&access) && !may
 }
 
-/// The same of MariaDB, whose own log says what it was asked.
+/// The same for MariaDB. Its general log records the statements.
 #[test]
 fn mariadb_reads_no_whole_table_that_grows() {
     let (server, database) = (server(), server().database());
     let open = || server.url(&database).open_now(&settings(200 * 40_000)).unwrap().unwrap();
-    fill(&mut Written::by(open(), run("vm")));
+    fill(&mut Written::new(open(), run("vm")));
     server.sql(&database, "ANALYZE TABLE memory_usage, process, usage_sample, machine_sample, call_sample");
     server.sql("", "SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON");
-    let mut written = Written::by(open(), run("vm"));
+    let mut written = Written::new(open(), run("vm"));
     read(&written.reader().unwrap());
     written.append(&[support::batch(requests(2_000_000, 100))]).unwrap();
     for minutes in [20, 60, 600] {
@@ -285,7 +289,7 @@ fn mariadb_reads_no_whole_table_that_grows() {
     assert!(kinds.len() > 60, "{} statements", kinds.len());
     let kinds: Vec<String> = kinds.into_values().collect();
     let mut faults = Vec::new();
-    // Many at once: each call of the client takes longer than a plan.
+    // Explain several at once: starting the client takes longer than a plan.
     for some in kinds.chunks(20) {
         let explained: String = some
             .iter()
@@ -296,7 +300,7 @@ fn mariadb_reads_no_whole_table_that_grows() {
         for line in server.sql(&database, &explained).lines() {
             match line.split('\t').collect::<Vec<_>>()[..] {
                 ["plan of", at] => sql = &some[at.parse::<usize>().unwrap()],
-                [_, _, table, access, _, key, .., rows, _] if walks(table, access, rows, sql) => {
+                [_, _, table, access, _, key, .., rows, _] if is_needless_scan(table, access, rows, sql) => {
                     faults.push(format!("{table}: {access} {key}, {rows} rows\n    in {sql}"));
                 }
                 _ => {}
@@ -317,17 +321,17 @@ fn no_statement_reads_a_whole_table_that_grows() {
         read(&again.reader().unwrap());
     });
     filled.append(&[]).unwrap();
-    // What housekeeping deletes must still be there when plans are made with statistics.
+    // Plans with statistics need the rows that housekeeping will delete.
     let kept = folder.path().join("kept");
     std::fs::create_dir(&kept).unwrap();
     for file in ["memtap.db", "memtap.db-wal"] {
         std::fs::copy(whole.join(file), kept.join(file)).unwrap();
     }
-    run.extend(statements(|| keep_house(&kept)));
+    run.extend(statements(|| do_housekeeping(&kept)));
     assert!(run.len() > 100, "{} statements", run.len());
     let connection = Connection::open(whole.join("memtap.db")).unwrap();
     let mut used = BTreeSet::new();
-    // The store makes no statistics; whoever looks into the file may.
+    // The store does not run ANALYZE, but a user who opens the file may.
     for statistics in ["", "ANALYZE"] {
         connection.execute_batch(statistics).unwrap();
         let faults: Vec<String> = run.iter().flat_map(|sql| faults(&connection, sql, &mut used)).collect();

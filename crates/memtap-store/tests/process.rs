@@ -1,4 +1,5 @@
-//! What every store must tell of one process: its requests by call and step, the names it had, and its sizes where nothing happened.
+//! Queries on one process that every store must support: its requests by call and step, its names,
+//! and its sizes while it is inactive.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -18,12 +19,12 @@ use memtap_testing::TestStore;
 use support::backends::{Factory, backends};
 use support::{SECOND, T0, batch, mmap, process};
 
-backends!(requests_of_one_process_come_by_call_and_step a_new_name_is_told_with_its_first_request the_newest_requests_are_counted
-    a_process_has_what_it_had_while_nothing_is_told a_life_within_one_step_has_its_highest_sizes);
+backends!(requests_of_a_process_are_counted_by_call_and_step a_new_name_is_returned_with_its_first_request the_newest_requests_are_counted
+    an_inactive_process_keeps_its_sizes a_lifetime_within_one_step_has_its_peak_sizes);
 
 const MIB: u64 = 1 << 20;
 
-/// A request of the process `pid`, so many seconds after [`T0`].
+/// Returns a request of process `pid`, `at_s` seconds after [`T0`].
 fn request(pid: u32, name: &[u8], at_s: i64, call: Call) -> BookedRequest {
     let mut booked = mmap(pid, name, 0);
     booked.request.time = WallClock(T0 + at_s * SECOND);
@@ -38,16 +39,16 @@ fn calls(store: &TestStore, pid: u32, [from, to, step]: [i64; 3], limit: usize) 
     store.reader().unwrap().calls(&query, Duration::from_secs(step.unsigned_abs())).unwrap()
 }
 
-/// Where a step begins, and its counts and refusals by call.
-type Told = (i64, Vec<(Call, u64, u64)>);
+/// Start of a step, and its counts and refusals by call.
+type StepCounts = (i64, Vec<(Call, u64, u64)>);
 
-fn told(found: &ProcessCalls) -> Vec<Told> {
+fn step_counts(calls: &ProcessCalls) -> Vec<StepCounts> {
     let counts = |(call, CallCount { count, refused }): &(Call, CallCount)| (*call, *count, *refused);
-    let steps = found.steps.iter();
+    let steps = calls.steps.iter();
     steps.map(|step| ((step.from.0 - T0) / SECOND, step.calls.iter().map(counts).collect())).collect()
 }
 
-fn requests_of_one_process_come_by_call_and_step(open: Factory, folder: &Path) {
+fn requests_of_a_process_are_counted_by_call_and_step(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut refused = request(7, b"perl", 25, Call::Mmap);
     refused.request.outcome = Outcome::Refused(Errno::ENOMEM);
@@ -63,18 +64,18 @@ fn requests_of_one_process_come_by_call_and_step(open: Factory, folder: &Path) {
     for part in requests.chunks(2) {
         store.append(&[batch(part.to_vec())]).unwrap();
     }
-    let found = calls(&*store, 7, [0, 40, 10], 100);
+    let result = calls(&store, 7, [0, 40, 10], 100);
     let expected = [
         (0, vec![(Call::Mmap, 2, 0), (Call::Brk, 1, 0)]),
         (20, vec![(Call::Mmap, 1, 1), (Call::Munmap, 1, 0)]),
     ];
-    assert_eq!(told(&found), expected);
-    assert_eq!((found.step, found.rows, found.cut), (Duration::from_secs(10), 5, false));
-    assert_eq!(found.since, Some(WallClock(T0 + SECOND)));
-    assert_eq!(calls(&*store, 9, [0, 40, 10], 100).rows, 0);
+    assert_eq!(step_counts(&result), expected);
+    assert_eq!((result.step, result.rows, result.cut), (Duration::from_secs(10), 5, false));
+    assert_eq!(result.since, Some(WallClock(T0 + SECOND)));
+    assert_eq!(calls(&store, 9, [0, 40, 10], 100).rows, 0);
 }
 
-fn a_new_name_is_told_with_its_first_request(open: Factory, folder: &Path) {
+fn a_new_name_is_returned_with_its_first_request(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let mut thread = request(7, b"worker-1", 12, Call::Mmap);
     thread.request.tid = Tid(9);
@@ -87,9 +88,9 @@ fn a_new_name_is_told_with_its_first_request(open: Factory, folder: &Path) {
         request(7, b"sh", 20, Call::Mmap),
     ];
     store.append(&[batch(requests)]).unwrap();
-    let found = calls(&*store, 7, [0, 60, 10], 100);
+    let result = calls(&store, 7, [0, 60, 10], 100);
     let since = |name: &[u8], at_s| NameSince { name: Comm::new(name), since: WallClock(T0 + at_s * SECOND) };
-    assert_eq!(found.names, [since(b"sh", 5), since(b"a'\xff", 10), since(b"sh", 20)]);
+    assert_eq!(result.names, [since(b"sh", 5), since(b"a'\xff", 10), since(b"sh", 20)]);
 }
 
 fn the_newest_requests_are_counted(open: Factory, folder: &Path) {
@@ -97,14 +98,15 @@ fn the_newest_requests_are_counted(open: Factory, folder: &Path) {
     let requests = (0..30).map(|n| request(7, b"perl", n, Call::Mmap)).collect();
     store.append(&[batch(requests)]).unwrap();
     for (limit, cut) in [(12, true), (30, false)] {
-        let found = calls(&*store, 7, [0, 60, 10], limit);
-        let sum: u64 = told(&found).iter().flat_map(|(_, calls)| calls).map(|(_, count, _)| count).sum();
-        assert_eq!((found.rows, sum, found.cut), (limit as u64, limit as u64, cut));
-        assert_eq!(found.since, Some(WallClock(T0 + (30 - limit as i64) * SECOND)));
+        let result = calls(&store, 7, [0, 60, 10], limit);
+        let sum: u64 =
+            step_counts(&result).iter().flat_map(|(_, calls)| calls).map(|(_, count, _)| count).sum();
+        assert_eq!((result.rows, sum, result.cut), (limit as u64, limit as u64, cut));
+        assert_eq!(result.since, Some(WallClock(T0 + (30 - limit as i64) * SECOND)));
     }
 }
 
-/// The process at a tick, in seconds since `begin`.
+/// Returns a tick of the process, `at_s` seconds after `begin`.
 fn tick(begin: i64, at_s: i64, mib: u64, ended: bool) -> Batch {
     let at = WallClock((begin + at_s) * SECOND);
     let summary = ProcessSummary {
@@ -122,7 +124,7 @@ fn hours_ago(hours: i64) -> i64 {
     (now.cast_signed() / 3600 - hours) * 3600
 }
 
-fn a_process_has_what_it_had_while_nothing_is_told(open: Factory, folder: &Path) {
+fn an_inactive_process_keeps_its_sizes(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(2);
     for (at_s, mib, ended) in [(100, 30, false), (1500, 50, false), (2000, 0, true)] {
@@ -141,21 +143,21 @@ fn a_process_has_what_it_had_while_nothing_is_told(open: Factory, folder: &Path)
             ..UsageQuery::default()
         };
         let points = store.reader().unwrap().usage(&query).unwrap();
-        let told = |point: &UsagePoint| {
+        let sizes = |point: &UsagePoint| {
             let at_s = point.from.0 / SECOND - begin;
             (at_s, point.virtual_bytes / MIB, point.anonymous_bytes / MIB, point.peak_virtual_bytes / MIB)
         };
-        points.iter().map(told).collect()
+        points.iter().map(sizes).collect()
     };
-    assert_eq!(usage(1000, 1400, false), [], "it sleeps");
+    assert_eq!(usage(1000, 1400, false), [], "inactive");
     assert_eq!(usage(1000, 1400, true), [(1000, 300, 30, 300)]);
     assert_eq!(usage(1000, 1600, true), [(1000, 300, 30, 300), (1500, 500, 50, 500)]);
-    assert_eq!(usage(1500, 1600, true), [(1500, 500, 50, 500)], "the step's own end counts");
-    assert_eq!(usage(0, 90, true), [], "nothing is known of it yet");
-    assert_eq!(usage(2500, 2900, true), [], "it has ended");
+    assert_eq!(usage(1500, 1600, true), [(1500, 500, 50, 500)], "the sample in the step counts");
+    assert_eq!(usage(0, 90, true), [], "before the first sample");
+    assert_eq!(usage(2500, 2900, true), [], "after the end");
 }
 
-fn a_life_within_one_step_has_its_highest_sizes(open: Factory, folder: &Path) {
+fn a_lifetime_within_one_step_has_its_peak_sizes(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = hours_ago(2);
     let mut short = tick(begin, 5, 0, true);

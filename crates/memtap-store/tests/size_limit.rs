@@ -1,4 +1,4 @@
-//! The size limit of a SQLite history: file and log together, in floods of all kinds.
+//! Size limit of a SQLite history, file and log together, under different floods.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -19,7 +19,7 @@ fn number(folder: &Path, sql: &str) -> i64 {
 
 #[test]
 fn the_size_limit_holds_against_a_fast_stream() {
-    // 100,000 requests between two calls of housekeeping: a second's worth on a busy machine.
+    // 100,000 requests between two rounds of housekeeping: one second on a busy machine.
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { max_bytes: 16 << 20, ..Settings::default() };
     let mut written = store(folder.path(), &settings);
@@ -34,11 +34,11 @@ fn the_size_limit_holds_against_a_fast_stream() {
         written.housekeeping(WallClock(T0 + 1000 * SECOND)).unwrap();
     }
     assert!(highest <= settings.max_bytes / 20 * 21, "{} KiB where 16 MiB are allowed", highest >> 10);
-    assert!(written.size().0 > 150_000, "no more goes than must: {} rows are left", written.size().0);
+    assert!(written.size().0 > 150_000, "too much was deleted: {} rows are left", written.size().0);
 }
 
 #[test]
-fn a_reader_that_stays_does_not_make_the_log_grow_without_bound() {
+fn a_long_read_does_not_grow_the_log_without_bound() {
     let folder = tempfile::tempdir().unwrap();
     let max_bytes = 16 << 20;
     let mut written = store(folder.path(), &Settings { max_bytes, ..Settings::default() });
@@ -56,7 +56,7 @@ fn a_reader_that_stays_does_not_make_the_log_grow_without_bound() {
 }
 
 #[test]
-fn a_history_that_is_too_large_is_right_again_soon() {
+fn an_oversized_history_shrinks_soon() {
     let folder = tempfile::tempdir().unwrap();
     let mut large = store(folder.path(), &Settings::default());
     for n in 0..10 {
@@ -69,7 +69,7 @@ fn a_history_that_is_too_large_is_right_again_soon() {
     let mut small = store(folder.path(), &Settings { max_bytes, ..Settings::default() });
     assert!(small.size().1 > 2 * max_bytes);
     let mut steps = 0;
-    // One a second.
+    // One round per second.
     while small.size().1 > max_bytes && steps < 60 {
         small.append(&[batch(vec![mmap(8, b"sh", 0)])]).unwrap();
         small.housekeeping(WallClock(T0 + SECOND)).unwrap();
@@ -79,7 +79,7 @@ fn a_history_that_is_too_large_is_right_again_soon() {
 }
 
 #[test]
-fn the_size_limit_holds_against_a_flood_of_short_lives() {
+fn the_size_limit_holds_against_a_flood_of_short_processes() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { max_bytes: 4 << 20, ..Settings::default() };
     let mut written = store(folder.path(), &settings);
@@ -97,7 +97,7 @@ fn the_size_limit_holds_against_a_flood_of_short_lives() {
     let used = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
     let (bytes, lives) = (number(folder.path(), used), number(folder.path(), "SELECT count(*) FROM process"));
     assert!(bytes < 6 << 20, "{} KiB where 4 MiB are allowed, {lives} lives", bytes >> 10);
-    assert!(number(folder.path(), "SELECT count(*) FROM request") > 1000, "not all is given up");
+    assert!(number(folder.path(), "SELECT count(*) FROM request") > 1000, "some requests are kept");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_flood_at_the_limit_goes_through_the_spool_and_nothing_is_dropped() {
         ..Limits::default()
     };
     let handle = spawn(store.0, run, limits).unwrap();
-    // As fast as memory is emptied, to the store or to disk.
+    // As fast as the queue is emptied, into the store or to disk.
     for n in 0..150 {
         let until = Instant::now() + Duration::from_secs(10);
         while handle.is_behind() && Instant::now() < until {

@@ -1,4 +1,4 @@
-//! The writer while its database is away: Another program holds SQLite's file.
+//! The writer while its database is unavailable: another program holds a lock on SQLite's file.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -28,7 +28,7 @@ fn limits(folder: &Path, max_bytes: u64) -> Limits {
     }
 }
 
-/// The tests' requests are of long ago.
+/// Keeps requests for 100 years: the tests' requests have old times.
 fn kept() -> Settings {
     Settings { max_age: Duration::from_secs(100 * 365 * 86_400), ..Settings::default() }
 }
@@ -38,7 +38,7 @@ fn start(folder: &Path, limits: Limits) -> Handle {
     spawn(store.0, run, limits).unwrap()
 }
 
-/// The database as Another program holds it: nobody can write.
+/// Locks the database, so that nobody else can write.
 fn hold(folder: &Path) -> Connection {
     let other = Connection::open(folder.join("memtap.db")).unwrap();
     other.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -69,7 +69,7 @@ fn wait(done: impl Fn() -> bool) {
     panic!("not within 30 s");
 }
 
-/// The numbers of the requests that the history has, in its order.
+/// Returns the numbers of the stored requests, in the history's order.
 fn stored(folder: &Path) -> Vec<u64> {
     let store = store(folder, &kept());
     let query = RequestQuery { limit: 10_000_000, ..RequestQuery::default() };
@@ -85,7 +85,7 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_comes_while_the_database_is_away_is_delivered_in_order_and_once() {
+fn requests_during_an_outage_are_delivered_in_order_and_once() {
     let folder = tempfile::tempdir().unwrap();
     let handle = start(folder.path(), limits(folder.path(), 1 << 30));
     send(&handle, 0, 3_000);
@@ -111,7 +111,7 @@ fn what_comes_while_the_database_is_away_is_delivered_in_order_and_once() {
 }
 
 #[test]
-fn what_waits_survives_the_end_of_memtap() {
+fn the_backlog_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let handle = start(folder.path(), limits(folder.path(), 1 << 30));
     let other = hold(folder.path());
@@ -129,7 +129,7 @@ fn what_waits_survives_the_end_of_memtap() {
     assert_eq!(runs, 2, "each under its own run");
 }
 
-/// A store with a bug: its thread panics over requests from the 1000th on.
+/// A store with a bug: it panics from the 1000th request on.
 struct Panicking(Box<dyn Store>);
 
 impl Store for Panicking {
@@ -158,7 +158,7 @@ impl Store for Panicking {
 }
 
 #[test]
-fn what_a_panic_of_the_store_leaves_is_on_disk_or_counted() {
+fn requests_after_a_store_panic_are_spooled_or_counted() {
     for has_spool in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let mut limits = limits(folder.path(), 1 << 30);
@@ -181,7 +181,7 @@ fn what_a_panic_of_the_store_leaves_is_on_disk_or_counted() {
 }
 
 #[test]
-fn a_full_spool_costs_the_newest_and_counts_them() {
+fn a_full_spool_drops_and_counts_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let handle = start(folder.path(), limits(folder.path(), 300_000));
     let other = hold(folder.path());
@@ -206,7 +206,7 @@ fn many_small_batches_go_to_disk_before_any_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let handle = start(folder.path(), Limits { queue_requests: 100_000, ..limits(folder.path(), 1 << 30) });
     let other = hold(folder.path());
-    // More batches than memory keeps; whoever sends waits a second for room, if there is none.
+    // More batches than memory holds. The sender waits up to a second for room.
     for n in 0..12_000 {
         let until = Instant::now() + Duration::from_secs(1);
         while n % 1000 == 0 && handle.is_behind() && Instant::now() < until {
@@ -222,7 +222,7 @@ fn many_small_batches_go_to_disk_before_any_is_dropped() {
     assert!(stored(folder.path()).into_iter().eq(0..12_000));
 }
 
-/// A disk of a few KiB.
+/// A small tmpfs.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -241,7 +241,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn a_full_disk_is_told_and_what_is_on_it_is_delivered() {
+fn a_full_disk_is_reported_and_its_records_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_disk) = Disk::mount(folder.path().join("spool")) else {
         return eprintln!("skipped: only root can mount a small disk");
@@ -263,7 +263,7 @@ fn a_full_disk_is_told_and_what_is_on_it_is_delivered() {
 }
 
 #[test]
-fn damage_on_disk_costs_what_is_damaged_and_is_counted() {
+fn damaged_records_are_counted_and_others_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let handle = start(folder.path(), limits(folder.path(), 1 << 30));
     let other = hold(folder.path());
@@ -285,7 +285,7 @@ fn damage_on_disk_costs_what_is_damaged_and_is_counted() {
 }
 
 #[test]
-fn a_second_memtap_goes_without_the_spool() {
+fn a_second_memtap_runs_without_a_spool() {
     let folder = tempfile::tempdir().unwrap();
     let first = start(folder.path(), limits(folder.path(), 1 << 30));
     let second = start(folder.path(), limits(folder.path(), 1 << 30));
@@ -297,7 +297,7 @@ fn a_second_memtap_goes_without_the_spool() {
 
 const VICTIM: &str = "MEMTAP_TEST_SPOOL_VICTIM";
 
-/// In the child only: sends, and reports what is on disk, until it is killed.
+/// Runs in the child only: sends requests and prints its progress until it is killed.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
@@ -313,7 +313,7 @@ fn victim() {
 }
 
 #[test]
-fn what_is_on_disk_survives_kill_and_is_delivered_once() {
+fn spooled_requests_survive_kill_and_are_delivered_once() {
     for round in 0..5 {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -329,7 +329,7 @@ fn what_is_on_disk_survives_kill_and_is_delivered_once() {
         for _ in 0..30 + round * 20 {
             sent.next().unwrap();
         }
-        // In some rounds in the middle of the delivery.
+        // In some rounds, the child is killed during the delivery.
         let_go(&other);
         std::thread::sleep(Duration::from_millis(round * 40));
         child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! What only the SQLite store has: its file, its tables, its life beside other programs.
+//! Behaviour of the SQLite store alone: its file, its tables, and other programs on the same file.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -34,7 +34,7 @@ fn number(folder: &Path, sql: &str) -> i64 {
 }
 
 #[test]
-fn the_file_is_its_owners_and_has_the_settings_it_needs() {
+fn the_file_is_private_and_has_the_required_settings() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("new");
     let mut store = store(&below, &Settings::default());
@@ -82,7 +82,7 @@ fn a_foreign_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_cut_database_is_named_with_the_mend() {
+fn a_truncated_database_is_reported_with_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let mut written = store(folder.path(), &Settings::default());
     written.append(&[batch((0..1000).map(|n| mmap(7, b"perl", n)).collect())]).unwrap();
@@ -95,7 +95,7 @@ fn a_cut_database_is_named_with_the_mend() {
 }
 
 #[test]
-fn an_unwritable_place_is_named_with_the_mend() {
+fn an_unwritable_path_is_reported_with_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -106,7 +106,7 @@ fn an_unwritable_place_is_named_with_the_mend() {
 }
 
 #[test]
-fn openings_that_are_cut_short_are_mended() {
+fn interrupted_openings_are_repaired() {
     for microseconds in (0..100).map(|n| n * 150) {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -172,8 +172,9 @@ fn the_view_uses_the_index_for_a_pid_and_clamps_hostile_sizes() {
 }
 
 #[test]
-fn one_life_has_one_row_in_a_run() {
-    // Of each run one: the start counts from boot, so after a reboot another life may have the same pid and start.
+fn a_process_has_one_row_per_run() {
+    // Each run has its own row: start times count from boot, so after a reboot another process may
+    // have the same pid and start.
     let folder = tempfile::tempdir().unwrap();
     let tick = Some(WallClock(T0));
     let living = Batch { processes: vec![process(7, b"perl", None)], tick, ..Batch::default() };
@@ -206,7 +207,7 @@ fn two_writers_on_one_file_do_not_block_each_other_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = store(folder.path(), &Settings::default());
     let second = StoreUrl::sqlite(folder.path().join("memtap.db")).open_now(&Settings::default());
-    let mut second = Written::by(second.unwrap().unwrap(), run("vm"));
+    let mut second = Written::new(second.unwrap().unwrap(), run("vm"));
     first.append(&[batch(vec![mmap(7, b"perl", 0)])]).unwrap();
     second.append(&[batch(vec![mmap(8, b"import", 1)])]).unwrap();
     first.append(&[batch(vec![mmap(7, b"perl", 2)])]).unwrap();
@@ -214,7 +215,7 @@ fn two_writers_on_one_file_do_not_block_each_other_for_good() {
 }
 
 #[test]
-fn the_file_shrinks_when_the_history_goes() {
+fn the_file_shrinks_when_requests_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
     let mut written = store(folder.path(), &settings);
@@ -231,7 +232,7 @@ fn the_file_shrinks_when_the_history_goes() {
 }
 
 #[test]
-fn processes_and_samples_without_history_go() {
+fn processes_without_requests_are_deleted_with_their_samples() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
     let mut written = store(folder.path(), &settings);
@@ -241,7 +242,7 @@ fn processes_and_samples_without_history_go() {
         .append(&[Batch { requests: vec![mmap(7, b"ended", 0)], processes, tick, ..Batch::default() }])
         .unwrap();
     drop(written);
-    // After a restart nobody will say that 8 has ended.
+    // After a restart, the end of process 8 will never be reported.
     let mut written = store(folder.path(), &settings);
     for _ in 0..5 {
         written.housekeeping(WallClock(T0 + 7200 * SECOND)).unwrap();
@@ -251,7 +252,7 @@ fn processes_and_samples_without_history_go() {
     assert_eq!(
         number(folder.path(), "SELECT count(*) FROM process"),
         0,
-        "those of an earlier run must go too"
+        "processes of an earlier run are deleted too"
     );
 }
 
@@ -299,7 +300,7 @@ fn wait(done: impl Fn() -> bool) {
 
 const VICTIM: &str = "MEMTAP_TEST_VICTIM";
 
-/// The victim's `n`th delivery: requests, and a tick a second after the one before.
+/// Returns the victim's `n`th delivery: requests, and a tick one second after the previous one.
 fn delivery(n: u64) -> Batch {
     let at = WallClock(T0 + n.cast_signed() * SECOND);
     Batch { requests: (0..500).map(|i| mmap(7, b"perl", n * 500 + i)).collect(), ..tick(7, at, n) }
@@ -309,7 +310,7 @@ fn victims_run() -> Run {
     Run { id: 77, ..run("vm") }
 }
 
-/// In the child only: commits, keeps house and reports until it is killed.
+/// Runs in the child only: commits, does housekeeping and prints its progress until it is killed.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
@@ -318,13 +319,13 @@ fn victim() {
         let batches = [delivery(n)];
         store.append(Delivery { run: &victims_run(), sequence: n, batches: &batches }).unwrap();
         println!("\ncommitted {n}");
-        // An hour later, so that there is always something to put together and to delete.
+        // An hour later, so that there is always something to roll up and to delete.
         store.housekeeping(WallClock(T0 + (n.cast_signed() + 3600) * SECOND)).unwrap();
     }
 }
 
 #[test]
-fn what_was_committed_survives_kill_at_any_moment_and_nothing_is_there_twice() {
+fn commits_survive_kill_at_any_moment_without_duplicates() {
     for round in 0..20_u64 {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -351,10 +352,10 @@ fn what_was_committed_survives_kill_at_any_moment_and_nothing_is_there_twice() {
         let whole = |last: u64| {
             assert_eq!(number("SELECT count(*) FROM request"), 500 * last);
             assert_eq!(number("SELECT count(DISTINCT memory_size) FROM memory_usage"), 500 * last);
-            // Each second counts once, in whichever step it stands now.
-            let told = "SELECT sum(usage_sample.requests) FROM usage_sample JOIN run ON run.id = run_id WHERE process_id = 0 AND at_s >= CASE step_s \
+            // Each second counts once, in the step length that holds it now.
+            let requests = "SELECT sum(usage_sample.requests) FROM usage_sample JOIN run ON run.id = run_id WHERE process_id = 0 AND at_s >= CASE step_s \
                 WHEN 1 THEN rolled_10 WHEN 10 THEN rolled_60 WHEN 60 THEN rolled_600 WHEN 600 THEN rolled_3600 ELSE 0 END";
-            assert_eq!(number(told), 3 * last);
+            assert_eq!(number(requests), 3 * last);
         };
         whole(last);
         for sequence in [last, last + 1, last, last + 1] {
@@ -404,19 +405,19 @@ fn old_samples_are_few_and_long() {
         number(folder.path(), &format!("SELECT count(*) FROM usage_sample WHERE step_s = {step}"))
     };
     assert_eq!(of(1), 2 * 7200, "of the process and of all");
-    // Each piece of work is bounded.
+    // Each round of housekeeping is bounded.
     written.housekeeping(WallClock(T0 + 7200 * SECOND)).unwrap();
     let (left, made) = (of(1), of(10));
     assert!(left >= 2 * 7200 - 5000 && (1..=2 * 60).contains(&made), "{left} left, {made} made");
     for _ in 0..100 {
         written.housekeeping(WallClock(T0 + (7200 + 100 * 86_400) * SECOND)).unwrap();
     }
-    // The last second may still be told of again, and what is made of it.
+    // The last second may still change, and so may the steps that contain it.
     assert_eq!([of(1), of(10), of(60), of(600), of(3600)], [20, 10, 18, 10, 2]);
 }
 
 #[test]
-fn names_threads_and_words_of_no_request_go() {
+fn unused_names_threads_and_arguments_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { max_age: Duration::from_secs(60), ..Settings::default() };
     let mut written = store(folder.path(), &settings);
@@ -434,7 +435,7 @@ fn names_threads_and_words_of_no_request_go() {
     for (table, expected) in [("request", 1), ("who", 1), ("what", 1), ("name", 1)] {
         assert_eq!(number(folder.path(), &format!("SELECT count(*) FROM {table}")), expected, "{table}");
     }
-    // What the writer had in mind is looked up anew.
+    // Cached ids of the deleted rows are looked up again.
     written.append(&[batch(vec![mmap(7, b"name 3", 3_600_001), mmap(7, b"perl", 3_600_002)])]).unwrap();
     assert_eq!(number(folder.path(), "SELECT count(*) FROM memory_usage"), 3);
 }

@@ -1,6 +1,5 @@
-//! What the tests and examples of several crates share: stores and readers whose calls wait for the answer.
-
-#![expect(clippy::missing_panics_doc, reason = "a panic is a failing test, and says where")]
+//! Shared by the tests and examples of several crates: stores and readers whose calls wait for the
+//! answer.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use memtap_model::WallClock;
 use memtap_store::StoreUrl;
 use tokio::runtime::Runtime;
 
-/// Connections belong to the runtime, so all tests of a program use this one.
+/// Runtime of all tests in a program. Connections belong to a runtime, so the tests share one.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().expect("a runtime")
@@ -25,15 +24,15 @@ pub fn wait<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.block_on(future)
 }
 
-/// Opens stores.
+/// Opens stores, and waits until they are open.
 pub trait OpenNow {
-    /// Opens the store for writing; `None` where no history is kept.
+    /// Opens the store for writing. Returns `None` if no history is kept.
     ///
     /// # Errors
     /// As [`StoreUrl::open`].
     fn open_now(&self, settings: &Settings) -> Result<Option<TestStore>, StoreError>;
 
-    /// Opens the store for reading; `None` where no history is kept.
+    /// Opens a read-only reader. Returns `None` if no history is kept.
     ///
     /// # Errors
     /// As [`StoreUrl::open_reader`].
@@ -50,14 +49,14 @@ impl OpenNow for StoreUrl {
     }
 }
 
-/// What is delivered. The store gets a copy.
+/// A borrowed delivery. The store gets a copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
-    /// The run.
+    /// Run that observed the batches.
     pub run: &'a Run,
-    /// Its number within the run.
+    /// Number of the delivery within the run.
     pub sequence: u64,
-    /// The batches.
+    /// Observations to write.
     pub batches: &'a [Batch],
 }
 
@@ -80,7 +79,7 @@ impl TestStore {
         wait(self.0.append(Arc::new(delivery.into())))
     }
 
-    /// Does a step of housekeeping.
+    /// Does a bounded amount of maintenance.
     ///
     /// # Errors
     /// As [`Store::housekeeping`].
@@ -88,7 +87,7 @@ impl TestStore {
         wait(self.0.housekeeping(now))
     }
 
-    /// A reader of the same database.
+    /// Opens a reader of the same database.
     ///
     /// # Errors
     /// As [`Store::reader`].
@@ -113,11 +112,11 @@ impl TestStore {
 #[derive(Clone)]
 pub struct TestReader(pub Arc<dyn Reader>);
 
-/// Questions, each as in [`Reader`].
+/// Defines the methods of [`Reader`].
 macro_rules! questions {
     ($($name:ident($($field:ident: $kind:ty),*) -> $answer:ty;)*) => {
         impl TestReader {$(
-            #[doc = concat!("See [`Reader::", stringify!($name), "`].\n\n# Errors\nAs there.")]
+            #[doc = concat!("See [`Reader::", stringify!($name), "`].\n\n# Errors\nAs that method.")]
             pub fn $name(&self, $($field: $kind),*) -> Result<$answer, StoreError> {
                 wait(self.0.$name($($field),*))
             }

@@ -7,10 +7,11 @@ fn row(ended_s: Option<i64>) -> ProcessRow {
     ProcessRow { id: 5, run: 1, started_at: nanoseconds(BEGIN - 9), ended_at, ..ProcessRow::default() }
 }
 
-/// Ten minutes in steps of one minute, of a run that told of their first seven.
+/// Returns the series of a ten-minute range in steps of one minute. The run has samples for the
+/// first seven minutes.
 fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
-    let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
+    let cover = Cover::new(&range, Duration::from_secs(60), BEGIN + 900);
     let run =
         RunRow { id: 1, host: "vm".into(), boot_id: "a".into(), sampled_s: BEGIN + 419, ..RunRow::default() };
     let mut carry = Carry::new(cover, vec![run], [row], Some(Measure::Virtual));
@@ -23,19 +24,24 @@ fn programs(row: ProcessRow, samples: &[(i64, u64)]) -> Vec<u64> {
 }
 
 #[test]
-fn what_it_had_last_is_carried_to_its_end() {
+fn the_last_size_is_carried_to_the_end() {
     let samples = [(70, 2), (75, 3), (200, 4)];
-    assert_eq!(programs(row(None), &samples), [1, 3, 3, 4, 4, 4, 4, 0, 0, 0], "the run told of 419 s");
+    assert_eq!(
+        programs(row(None), &samples),
+        [1, 3, 3, 4, 4, 4, 4, 0, 0, 0],
+        "the run has samples up to 419 s"
+    );
     assert_eq!(programs(row(Some(310)), &samples), [1, 3, 3, 4, 4, 0, 0, 0, 0, 0]);
     assert_eq!(programs(row(Some(599)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 0]);
     assert_eq!(programs(row(Some(600)), &samples), [1, 3, 3, 4, 4, 4, 4, 4, 4, 4], "after the range");
 }
 
-/// The clock was an hour ahead for a moment (the second run, by the time when it began), and is there again an hour later.
+/// The wall clock was an hour ahead for a moment, and an hour later the time comes again. The
+/// second run, in order of their start, is the one with the wrong clock.
 #[test]
-fn sizes_of_a_run_whose_clock_was_ahead_replace_no_later_ones() {
+fn sizes_from_a_clock_ahead_replace_no_later_ones() {
     let range = Range { host: None, from: nanoseconds(BEGIN), to: nanoseconds(BEGIN + 600) };
-    let cover = Cover::of(&range, Duration::from_secs(60), BEGIN + 900);
+    let cover = Cover::new(&range, Duration::from_secs(60), BEGIN + 900);
     let run = |id, sampled_s| RunRow {
         id,
         host: "vm".into(),
@@ -63,7 +69,7 @@ fn sizes_of_a_run_whose_clock_was_ahead_replace_no_later_ones() {
 }
 
 #[test]
-fn the_tick_after_its_end_tells_of_no_more() {
+fn the_tick_after_the_end_adds_nothing() {
     assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 2)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(programs(row(Some(119)), &[(70, 2), (120, 0)]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }

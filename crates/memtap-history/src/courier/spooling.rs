@@ -1,78 +1,81 @@
-//! Deliveries on their way to disk and back.
+//! Moves deliveries to the spool on disk and back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Courier, RETRY};
-use crate::spool::{Damage, NotPut, Spool};
+use crate::spool::{Damage, PutError, Spool};
 use crate::{Delivery, DropCause};
 
-/// The store makes progress only between two pieces of this length.
-const AT_ONCE: Duration = Duration::from_millis(20);
+/// Maximum time spent on spooling at once. The store makes no progress during this time.
+const SPOOL_SLICE: Duration = Duration::from_millis(20);
 
 impl Courier {
-    /// Puts a delivery on disk; where there is no room, it stays in memory.
+    /// Writes a delivery to the spool. If that fails, it stays in memory.
     pub(super) fn spool_or_hold(&mut self, delivery: Arc<Delivery>) {
         if self.put(&delivery) {
-            self.count_out(delivery.requests());
+            self.release(delivery.requests());
         } else {
             self.held = Some(delivery);
         }
     }
 
-    /// Moves the queue to disk, as far as there is room; what is under way stays the first. An answer of the store ends it, so that a stream
-    /// that comes without end does not keep the store waiting.
+    /// Moves the queue to disk until the spool is full. The delivery in flight goes first. Stops
+    /// after a moment, so that a steady stream of requests does not keep the store waiting.
     pub(super) fn spool_all(&mut self) {
         if self.spool.is_none() {
             return;
         }
-        if let Some(delivery) =
-            self.flying.as_ref().filter(|flying| !flying.spooled).map(|flying| Arc::clone(&flying.delivery))
+        if let Some(delivery) = self
+            .in_flight
+            .as_ref()
+            .filter(|in_flight| !in_flight.spooled)
+            .map(|in_flight| Arc::clone(&in_flight.delivery))
         {
             if !self.put(&delivery) {
                 return;
             }
-            self.count_out(delivery.requests());
-            if let Some(flying) = &mut self.flying {
-                flying.spooled = true;
+            self.release(delivery.requests());
+            if let Some(in_flight) = &mut self.in_flight {
+                in_flight.spooled = true;
             }
         }
         let begin = Instant::now();
-        while let Some(delivery) = self.held.take().or_else(|| self.next()) {
+        while let Some(delivery) = self.held.take().or_else(|| self.next_delivery()) {
             if !self.put(&delivery) {
                 self.held = Some(delivery);
                 return;
             }
-            self.count_out(delivery.requests());
-            if !self.ending && begin.elapsed() >= AT_ONCE {
+            self.release(delivery.requests());
+            if !self.ending && begin.elapsed() >= SPOOL_SLICE {
                 return;
             }
         }
     }
 
-    /// Puts a delivery on disk; `false` when it cannot be.
+    /// Writes a delivery to the spool. Returns `false` if that fails.
     fn put(&mut self, delivery: &Delivery) -> bool {
         let Some(spool) = &mut self.spool else { return false };
         let requests = u32::try_from(delivery.requests()).unwrap_or(u32::MAX);
         let put = match postcard::to_stdvec(delivery) {
             Ok(bytes) => spool.put(&bytes, requests),
-            Err(error) => Err(NotPut::Disk(std::io::Error::other(error))),
+            Err(error) => Err(PutError::Disk(std::io::Error::other(error))),
         };
         let cause = match put {
             Ok(()) => None,
-            Err(NotPut::Full) => Some(DropCause::SpoolFull),
-            Err(NotPut::Disk(error)) => {
+            Err(PutError::Full) => Some(DropCause::SpoolFull),
+            Err(PutError::Disk(error)) => {
                 if self.shared.lock().cause != Some(DropCause::SpoolFailed) {
                     tracing::error!("cannot write the spool: {error}");
                 }
                 Some(DropCause::SpoolFailed)
             }
         };
-        self.note_spool(cause);
+        self.publish_spool_status(cause);
         cause.is_none()
     }
 
-    /// The first delivery on disk that can be read; what is damaged before it is counted.
+    /// Returns the first readable delivery of the spool. Damaged records before it are counted.
     pub(super) fn first_spooled(&mut self) -> Option<Delivery> {
         loop {
             let spool = self.spool.as_mut()?;
@@ -85,9 +88,9 @@ impl Courier {
                     Err(error) => {
                         tracing::error!("cannot read a record of the spool: {error}");
                         let before = spool.requests();
-                        self.forget_first_spooled();
+                        self.remove_spooled();
                         damage.requests += before - self.spool.as_ref().map_or(0, Spool::requests);
-                        self.damaged(damage);
+                        self.count_damage(damage);
                         continue;
                     }
                 },
@@ -96,31 +99,31 @@ impl Courier {
                     None
                 }
             };
-            self.damaged(damage);
+            self.count_damage(damage);
             let (delivery, waited) = delivery?;
             self.shared.lock().oldest = Instant::now().checked_sub(waited);
             return Some(delivery);
         }
     }
 
-    fn damaged(&self, damage: Damage) {
+    fn count_damage(&self, damage: Damage) {
         if damage.records > 0 {
             tracing::error!("the spool contains {} damaged records", damage.records);
         }
         let cause = self.shared.lock().cause;
-        self.note_spool(cause);
+        self.publish_spool_status(cause);
         self.shared.lock().count_dropped(DropCause::SpoolDamaged, damage.requests);
     }
 
-    /// The first delivery on disk is in the store.
-    pub(super) fn forget_first_spooled(&mut self) {
+    /// Removes the first delivery from the spool.
+    pub(super) fn remove_spooled(&mut self) {
         let Some(spool) = &mut self.spool else { return };
-        if let Err(error) = spool.taken() {
+        if let Err(error) = spool.remove_first() {
             self.unreadable(&error);
         }
-        // A spool that was full is so until something has found room in it, or nothing is there.
-        let cause = self.shared.lock().cause.filter(|_| self.spools());
-        self.note_spool(cause);
+        // A full spool counts as full until a write succeeds or it is empty.
+        let cause = self.shared.lock().cause.filter(|_| self.has_spooled());
+        self.publish_spool_status(cause);
     }
 
     fn unreadable(&mut self, error: &std::io::Error) {
@@ -128,7 +131,7 @@ impl Courier {
         self.failed = Some((Instant::now() + RETRY[1], RETRY[1]));
     }
 
-    pub(super) fn note_spool(&self, cause: Option<DropCause>) {
+    pub(super) fn publish_spool_status(&self, cause: Option<DropCause>) {
         let Some(spool) = &self.spool else { return };
         let mut queue = self.shared.lock();
         queue.cause = cause;

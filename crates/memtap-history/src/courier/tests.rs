@@ -6,13 +6,14 @@ use crate::writer::Waiting;
 use crate::{Batch, Run, Status};
 
 #[test]
-fn a_house_with_nothing_to_do_in_it_is_left_alone_until_much_is_written() {
-    let due = |seconds, had_work, written| house_is_due(Duration::from_secs(seconds), had_work, written);
+fn housekeeping_without_work_waits_for_time_or_many_writes() {
+    let due =
+        |seconds, had_work, written| is_housekeeping_due(Duration::from_secs(seconds), had_work, written);
     assert!(due(1, true, 0) && due(1, false, 20_000) && due(10, false, 0));
     assert!(!due(9, false, 19_999) && !due(0, true, 1_000_000));
 }
 
-/// A courier with a queue of that many batches, whose store never answers.
+/// A courier with this many batches in its queue, and a store that never answers.
 fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
     let shared = Arc::new(Shared::new(Status::default()));
     let line = "mmap,7,perl,4096,Sat Jun  1 09:05:03 2024";
@@ -32,33 +33,35 @@ fn courier(limits: Limits, batches: usize, requests: usize) -> Courier {
         queue.waiting += requests;
         queue.batches.push_back(Waiting { since: Instant::now(), run: Arc::clone(&run), batch });
     }
-    Courier::new(Work::Gone, limits, None, shared)
+    Courier::new(Work::Crashed, limits, None, shared)
 }
 
-/// A queue that is full because the store was busy must not become one delivery: what comes while that is written would find no room.
+/// A queue that filled up while the store was busy must not become one delivery: there would be no
+/// room for new requests during the write.
 #[test]
-fn a_delivery_leaves_most_of_the_queue_to_what_comes() {
+fn a_delivery_leaves_most_of_the_queue_free() {
     let limits = Limits { queue_requests: 40_000, ..Limits::default() };
-    let taken = courier(limits, 10, 4_000).next_due().unwrap().requests();
-    assert!((10_000..15_000).contains(&taken), "{taken} of 40,000");
+    let requests = courier(limits, 10, 4_000).next_due_delivery().unwrap().requests();
+    assert!((10_000..15_000).contains(&requests), "{requests} of 40,000");
 }
 
-/// The few requests that come while a delivery is written are no delivery of their own: each writes many pages, however small it is.
+/// The few requests that arrive during a write are not a delivery of their own: each delivery
+/// writes many pages, however small it is.
 #[test]
 fn few_requests_wait_until_the_next_commit_is_due() {
     let limits = |commit_every| Limits { queue_requests: 40_000, commit_every, ..Limits::default() };
     let hour = Duration::from_secs(3600);
-    assert!(courier(limits(hour), 3, 100).next_due().is_none());
-    assert_eq!(courier(limits(Duration::ZERO), 3, 100).next_due().unwrap().requests(), 300);
+    assert!(courier(limits(hour), 3, 100).next_due_delivery().is_none());
+    assert_eq!(courier(limits(Duration::ZERO), 3, 100).next_due_delivery().unwrap().requests(), 300);
     let mut ending = courier(limits(hour), 3, 100);
     ending.ending = true;
-    assert_eq!(ending.next_due().unwrap().requests(), 300);
+    assert_eq!(ending.next_due_delivery().unwrap().requests(), 300);
 }
 
 #[test]
-fn a_delivery_under_way_is_not_too_many_by_itself() {
+fn one_delivery_is_below_the_backlog_threshold() {
     for queue_requests in [10, 10_000, 46_603] {
         let limits = Limits { queue_requests, ..Limits::default() };
-        assert!(2 * limits.worth_a_delivery() <= limits.too_many());
+        assert!(2 * limits.delivery_requests() <= limits.backlog_threshold());
     }
 }

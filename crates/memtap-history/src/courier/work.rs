@@ -1,4 +1,4 @@
-//! The store, and what it is busy with.
+//! The store and its current work.
 
 use std::future::Future as _;
 use std::panic::AssertUnwindSafe;
@@ -12,22 +12,22 @@ use memtap_model::WallClock;
 
 use crate::{Appended, Delivery, Store, StoreError};
 
-/// The store does one thing at a time.
+/// State of the store. It does one thing at a time.
 pub(super) enum Work {
     Idle(Box<dyn Store>),
     Busy(BoxFuture<'static, (Box<dyn Store>, Finished)>),
-    /// It panicked.
-    Gone,
+    /// The store panicked.
+    Crashed,
 }
 
-/// What the store has finished.
+/// Outcome of the store's work.
 pub(super) enum Finished {
     Delivery {
         appended: Result<Appended, StoreError>,
-        /// As [`Store::size`].
+        /// As in [`Store::size`].
         size: (u64, u64),
     },
-    /// Whether there was something to do.
+    /// As in [`Store::housekeeping`].
     Housekeeping(Result<bool, StoreError>),
     Panic,
 }
@@ -41,12 +41,13 @@ impl Work {
         matches!(self, Self::Busy(_))
     }
 
-    pub(super) const fn is_gone(&self) -> bool {
-        matches!(self, Self::Gone)
+    pub(super) const fn is_crashed(&self) -> bool {
+        matches!(self, Self::Crashed)
     }
 
+    /// Begins writing a delivery, if the store is idle.
     pub(super) fn deliver(&mut self, delivery: Arc<Delivery>) {
-        if let Self::Idle(mut store) = std::mem::replace(self, Self::Gone) {
+        if let Self::Idle(mut store) = std::mem::replace(self, Self::Crashed) {
             *self = Self::Busy(
                 async move {
                     let appended = store.append(delivery).await;
@@ -58,9 +59,9 @@ impl Work {
         }
     }
 
-    /// Returns whether the store was idle, and now is busy with it.
-    pub(super) fn keep_house(&mut self, now: WallClock) -> bool {
-        let Self::Idle(mut store) = std::mem::replace(self, Self::Gone) else { return false };
+    /// Begins housekeeping, if the store is idle. Returns whether it was.
+    pub(super) fn start_housekeeping(&mut self, now: WallClock) -> bool {
+        let Self::Idle(mut store) = std::mem::replace(self, Self::Crashed) else { return false };
         *self = Self::Busy(
             async move {
                 let kept = store.housekeeping(now).await;
@@ -71,12 +72,13 @@ impl Work {
         true
     }
 
-    /// Waits until the store has finished; for ever, when it is idle or gone. It may be cancelled.
+    /// Waits until the store has finished, or forever if it is idle or has panicked. Cancelling the
+    /// wait does not cancel the work.
     pub(super) async fn finished(&mut self) -> Finished {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
-    /// What the store has finished, if it has.
+    /// Returns the outcome if the store has finished.
     pub(super) fn finished_already(&mut self) -> Option<Finished> {
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(finished) => Some(finished),
@@ -94,7 +96,7 @@ impl Work {
                 Poll::Ready(finished)
             }
             Err(_) => {
-                *self = Self::Gone;
+                *self = Self::Crashed;
                 Poll::Ready(Finished::Panic)
             }
         }

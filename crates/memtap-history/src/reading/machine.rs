@@ -1,4 +1,4 @@
-//! The machine's memory and its calls in steps, the machines, and the runs of memtap on them.
+//! Answers queries for the machine's memory and calls in steps, for machines, and for memtap runs.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -13,7 +13,8 @@ use crate::rows::{RunQuery, RunRow, Snapshot, StepQuery};
 use crate::steps::{Sample, choose, merge, parts, seconds, width};
 use crate::{HostRun, MachinePoint, Range, StoreError, StoredHost, UsageQuery};
 
-/// The query's process is not read.
+/// Returns the machine's samples for the range and step of the query. The process in the query is
+/// ignored.
 pub(super) async fn machine<S: Snapshot>(
     snapshot: &mut S,
     query: UsageQuery,
@@ -59,7 +60,7 @@ async fn read<S: Snapshot>(
 pub(super) async fn hosts<S: Snapshot>(snapshot: &mut S, _now_s: i64) -> Result<Vec<StoredHost>, StoreError> {
     let every = RunQuery { host: None, from_s: i64::MIN, to_s: i64::MAX };
     let mut hosts: Vec<StoredHost> = Vec::new();
-    // The latest run comes last and says which kernel the machine has now.
+    // The latest run comes last, so its kernel is the current one.
     for run in snapshot.runs(&every).await?.into_iter().filter(|run| run.began.0 > 0 || run.sampled_s > 0) {
         let (began, last) = (run.first(), run.last().max(run.began));
         match hosts.iter_mut().find(|host| *host.hostname == *run.host) {
@@ -104,7 +105,8 @@ pub(super) async fn runs<S: Snapshot>(
 }
 
 impl RunRow {
-    /// Its start. A run that an early version left has none; its last second is the best that is known.
+    /// Start of the run. For runs written by an older version, only the samples have a time: their
+    /// last second is used.
     fn first(&self) -> WallClock {
         if self.began.0 == 0 { self.last() } else { self.began }
     }

@@ -1,4 +1,4 @@
-//! The reading side of every store: questions, answered from a driver's rows.
+//! Reading side of every store: queries become questions, which are answered from a driver's rows.
 
 mod machine;
 mod oom;
@@ -15,7 +15,7 @@ use crate::{
     UsageQuery,
 };
 
-/// A database as a [`Reader`].
+/// Implements [`Reader`] on a database.
 #[derive(Debug)]
 pub struct History<D> {
     database: D,
@@ -23,7 +23,7 @@ pub struct History<D> {
 }
 
 impl<D: Database> History<D> {
-    /// The history in `database`, whose ages count from `clock`.
+    /// Returns the history in `database`. `clock` is the time base for ages.
     pub const fn new(database: D, clock: Clock) -> Self {
         Self { database, clock }
     }
@@ -33,11 +33,12 @@ impl<D: Database> History<D> {
     }
 }
 
-/// A question whose answer depends on how old the samples are: older ones are kept in longer steps.
+/// A question whose answer depends on the age of the samples: older samples are kept in longer
+/// steps.
 trait Dated: Send + 'static {
     type Answer: Send + 'static;
 
-    /// `now_s`: the second that ages are counted from.
+    /// Answers the question. `now_s` is the second from which ages are counted.
     fn answer<S: Snapshot>(
         self,
         snapshot: &mut S,
@@ -45,7 +46,7 @@ trait Dated: Send + 'static {
     ) -> impl Future<Output = Result<Self::Answer, StoreError>> + Send;
 }
 
-/// A question that reads the clock when it is answered.
+/// Reads the clock and passes it to a [`Dated`] question.
 struct Now<Q> {
     question: Q,
     clock: Clock,
@@ -67,7 +68,7 @@ impl<Q: Dated> Question for Now<Q> {
     }
 }
 
-/// Declares a question by its fields, its answer and the function that answers it.
+/// Declares questions by their fields, their answer and the function that answers them.
 macro_rules! questions {
     ($($name:ident { $($field:ident: $kind:ty),* } -> $answer:ty, $function:path;)*) => {$(
         struct $name {

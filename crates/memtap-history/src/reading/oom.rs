@@ -1,4 +1,4 @@
-//! OOM kills, each with the readings before it.
+//! Answers queries for OOM kills, including the readings before each kill.
 
 use crate::rows::{OomReading, Snapshot};
 use crate::{Range, StoreError, StoredMoment, StoredOomKill};
@@ -17,7 +17,7 @@ pub(super) async fn kills<S: Snapshot>(
     Ok(kills)
 }
 
-/// Readings of the same time, together.
+/// Groups readings of the same time.
 fn moments(readings: Vec<OomReading>) -> Vec<StoredMoment> {
     let mut moments: Vec<StoredMoment> = Vec::new();
     for OomReading { time, available_bytes, pid, name, virtual_bytes, resident_bytes } in readings {

@@ -1,5 +1,5 @@
-//! Processes and programs of a range: their rows, what they had before it, and their samples in it. For
-//! imports, their requests take the place of samples.
+//! Answers queries for processes and programs in a range, from process rows, the last samples
+//! before the range, and the samples in it. For imports, their requests are used instead.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::rows::{ProcessQuery, ProcessRow, RunQuery, RunRow, SampleQuery, Snaps
 use crate::steps::STEPS;
 use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, StoreError};
 
-/// Up to this number of processes, each one's samples are looked up through their own index.
+/// Up to this number of processes, samples are read process by process.
 const FEW: usize = 50;
 
 pub(super) async fn lives<S: Snapshot>(
@@ -18,13 +18,14 @@ pub(super) async fn lives<S: Snapshot>(
     query: LifeQuery,
     now_s: i64,
 ) -> Result<Lives, StoreError> {
-    let cover = Cover::of(&query.range, Duration::ZERO, now_s);
+    let cover = Cover::new(&query.range, Duration::ZERO, now_s);
     let carry = follow(snapshot, cover, &query, None).await?;
-    let (found, more) = carry.lives(query.by, query.limit);
-    let rows: Vec<u64> = found.iter().map(|(row, _)| *row).collect();
+    let (largest, more) = carry.lives(query.by, query.limit);
+    let rows: Vec<u64> = largest.iter().map(|(row, _)| *row).collect();
     let mut details = snapshot.details(&rows).await?;
-    // A process that retention has just deleted has no details.
-    let lives = found.into_iter().map(|(row, life)| details.remove(&row).unwrap_or_default().complete(life));
+    // A process that was just deleted has no details.
+    let lives =
+        largest.into_iter().map(|(row, life)| details.remove(&row).unwrap_or_default().complete(life));
     Ok(Lives { lives: lives.collect(), more })
 }
 
@@ -33,7 +34,7 @@ pub(super) async fn programs<S: Snapshot>(
     query: ProgramQuery,
     now_s: i64,
 ) -> Result<Programs, StoreError> {
-    let cover = Cover::of(&query.range, query.step, now_s);
+    let cover = Cover::new(&query.range, query.step, now_s);
     let all = LifeQuery { range: query.range.clone(), ..LifeQuery::default() };
     let carry = follow(snapshot, cover, &all, Some(query.by)).await?;
     Ok(carry.programs(query.top, !query.step.is_zero()))
@@ -68,7 +69,7 @@ async fn rows<S: Snapshot>(
     query: &LifeQuery,
     runs: &[RunRow],
 ) -> Result<Vec<ProcessRow>, StoreError> {
-    let these = ProcessQuery {
+    let selection = ProcessQuery {
         from: query.range.from,
         to: query.range.to,
         pid: query.pid,
@@ -81,7 +82,7 @@ async fn rows<S: Snapshot>(
             rows.push(row);
         }
     };
-    snapshot.processes(&these, runs, &mut take).await?;
+    snapshot.processes(&selection, runs, &mut take).await?;
     Ok(rows)
 }
 

@@ -1,4 +1,4 @@
-//! Pages of requests, and what requests add up to: sizes, calls, refusals.
+//! Answers queries for pages of requests, and for counts of requests by size, by call and by errno.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(super) async fn calls<S: Snapshot>(
     Ok(count.finish(is_cut))
 }
 
-/// Adds the newest `query.limit` requests. Returns whether there were more.
+/// Passes the newest `query.limit` requests to `add`. Returns whether there were more.
 async fn newest<S: Snapshot>(
     snapshot: &mut S,
     query: RequestQuery,
@@ -64,7 +64,7 @@ async fn newest<S: Snapshot>(
     Ok(rows > limit)
 }
 
-/// One row more than is wanted shows whether there are more.
+/// Raises the limit by one: an extra row shows that there are more.
 fn one_more(query: RequestQuery) -> RequestQuery {
     RequestQuery { limit: query.limit.saturating_add(1), ..query }
 }

@@ -1,4 +1,4 @@
-//! Usage of one process, or of all together, in steps.
+//! Answers queries for usage of one process or of all processes, in steps.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::rows::{
 use crate::steps::{STEPS, Sample, choose, merge, parts, seconds, width};
 use crate::{StoreError, UsagePoint, UsageQuery};
 
-/// A row of samples: a process of one run, or the sums of all its processes.
+/// Owner of samples: a process of one run, or the sum of all its processes.
 struct Owner {
     process: u64,
     run: u64,
@@ -46,7 +46,8 @@ pub(super) async fn usage<S: Snapshot>(
             snapshot.samples(&query, &mut take).await?;
         }
     }
-    // Processes with the same pid follow each other; samples of one process are in order already.
+    // A pid may belong to several processes, one after the other. Within each, the rows are already
+    // in order.
     samples.sort_by_key(|sample| sample.at_s);
     Ok(merge(samples, width))
 }
@@ -61,8 +62,9 @@ async fn owners<S: Snapshot>(
         let sums = runs.into_iter().map(|run| Owner::new(&run, ALL_PROCESSES, None));
         return Ok(sums.collect());
     };
-    // A sample may be a second later than the end of its process, so ends do not matter here.
-    let these = ProcessQuery {
+    // The last sample may be a second later than the end of its process, so the end is not a
+    // filter.
+    let selection = ProcessQuery {
         from: WallClock(i64::MIN),
         to: WallClock(i64::MAX),
         pid: Some(pid),
@@ -74,12 +76,12 @@ async fn owners<S: Snapshot>(
             owners.push(Owner::new(run, row.id, row.ended_at.map(crate::cover::seconds)));
         }
     };
-    snapshot.processes(&these, &runs, &mut take).await?;
+    snapshot.processes(&selection, &runs, &mut take).await?;
     owners.sort_by_key(|owner| owner.process);
     Ok(owners)
 }
 
-/// Runs with samples between two seconds.
+/// Returns the runs with samples between two seconds.
 pub(super) async fn sampled_runs<S: Snapshot>(
     snapshot: &mut S,
     host: Option<String>,
@@ -90,7 +92,8 @@ pub(super) async fn sampled_runs<S: Snapshot>(
     Ok(runs)
 }
 
-/// The last sample of each process before a second. The shortest step that has one is the most exact.
+/// Returns the last sample of each process before a second. The shortest step with a sample is the
+/// most exact.
 pub(super) async fn last_before<S: Snapshot>(
     snapshot: &mut S,
     run: u64,

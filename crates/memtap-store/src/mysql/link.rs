@@ -1,4 +1,5 @@
-//! The way to the server: connections with the settings that all statements here rely on, and an end to all waiting.
+//! Connections to the server: session settings that all statements rely on, and a timeout for every
+//! operation.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,20 +15,21 @@ use mysql_async::{
 use super::url::{MysqlUrl, Tls};
 use memtap_history::StoreError;
 
-/// To a server that does not answer.
+/// Time limit for connecting.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// A delivery, or a step of housekeeping, that takes longer has failed.
+/// Time limit for a delivery or a step of housekeeping.
 const WRITE_WITHIN: Duration = Duration::from_secs(60);
-/// A query of a page that takes longer is ended: by the server, and if that hangs, by us.
+/// Time limit for a query. The server ends it, or memtap if the server does not respond.
 const READ_SECONDS: u64 = 10;
 
-/// Of every session. Times are UTC; what a column cannot hold is an error and never cut; a backslash is only a backslash. MySQL would tell the
-/// sizes of tables as they were a day ago. The two kinds of server name the bound on reading differently, and each takes the other's for
-/// a comment.
+/// Settings of every session. Times are UTC; a value that does not fit its column is an error and
+/// is never truncated. MySQL would otherwise report table sizes that are up to a day old. MySQL and
+/// MariaDB have different names for the time limit of queries; each server takes the other's
+/// setting as a comment.
 const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
     innodb_lock_wait_timeout = 10 /*!80000 , information_schema_stats_expiry = 0 */";
 
-/// How to reach one database.
+/// Access to one database.
 #[derive(Clone)]
 pub(super) struct Link {
     url: MysqlUrl,
@@ -40,7 +42,7 @@ impl Link {
         Self { url: url.clone(), has_answered: Arc::default() }
     }
 
-    /// Runs to the end, or fails when it takes too long.
+    /// Runs `work` with a time limit.
     pub(super) async fn run<T>(
         &self,
         within: Duration,
@@ -51,7 +53,7 @@ impl Link {
                 self.has_answered.fetch_or(done.is_ok(), Ordering::Relaxed);
                 done.map_err(|error| self.error(&error))
             }
-            Err(_) => Err(self.silent(within)),
+            Err(_) => Err(self.timeout_error(within)),
         }
     }
 
@@ -67,16 +69,16 @@ impl Link {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let within = Duration::from_secs(READ_SECONDS + 2);
-        tokio::time::timeout(within, work).await.unwrap_or_else(|_| Err(self.silent(within)))
+        tokio::time::timeout(within, work).await.unwrap_or_else(|_| Err(self.timeout_error(within)))
     }
 
-    /// A connection for writing; with `database` false, to the server alone.
+    /// Opens a connection for writing. If `database` is false, no database is selected.
     pub(super) async fn connect(&self, database: bool) -> Result<Conn, StoreError> {
         let options = self.options(database).setup(vec![SESSION]);
         self.run(CONNECT_WITHIN, Conn::new(options)).await
     }
 
-    /// Connections for reading. They belong to the runtime that this is called in.
+    /// Creates the connection pool for reading. It belongs to the runtime of the caller.
     pub(super) fn pool(&self) -> Pool {
         let bounded = format!(
             "{SESSION} /*M!100100 , max_statement_time = {READ_SECONDS} */ /*!80000 , max_execution_time = {READ_SECONDS}000 */"
@@ -90,7 +92,8 @@ impl Link {
         let url = &self.url;
         let tls = match &url.tls {
             Tls::Off => None,
-            // As the server's own client does it by default: against listeners, not against impostors.
+            // Like the default of the server's own client: safe against eavesdropping, not against
+            // impersonation.
             Tls::Unverified => Some(
                 SslOpts::default()
                     .with_danger_accept_invalid_certs(true)
@@ -114,17 +117,17 @@ impl Link {
             .ssl_opts(tls)
     }
 
-    /// The database as it may be shown.
+    /// URL of the database, without the password.
     pub(super) fn name(&self) -> String {
         self.url.to_string()
     }
 
-    /// The database's own name.
+    /// Name of the database.
     pub(super) fn database(&self) -> &str {
         &self.url.database
     }
 
-    fn silent(&self, within: Duration) -> StoreError {
+    fn timeout_error(&self, within: Duration) -> StoreError {
         let fix = match self.has_answered.load(Ordering::Relaxed) {
             true => "Check the server",
             false => "Check that a MySQL or MariaDB server listens at this address",
@@ -143,22 +146,22 @@ impl Link {
                 format!("{} (error {})", server.message, server.code),
                 fix(server),
             ),
-            error if is_of_the_protocol(error) && !self.has_answered.load(Ordering::Relaxed) => {
+            error if is_protocol_error(error) && !self.has_answered.load(Ordering::Relaxed) => {
                 let reason = "the program that answers there is not a MySQL or MariaDB server".to_owned();
                 let fix = "Correct the host and port in --store mysql://USER:PASSWORD@HOST:PORT/DATABASE";
                 self.mysql(true, reason, fix)
             }
             Error::Io(_) | Error::Driver(DriverError::ConnectionClosed) => {
-                self.mysql(true, root(error), "Start the server, or correct the address")
+                self.mysql(true, root_cause(error), "Start the server, or correct the address")
             }
             other => self.mysql(false, other.to_string(), "See the server's log"),
         }
     }
 }
 
-/// Whether what came is no answer of such a server. The system's own errors have numbers, except that
-/// a name is unknown; and a server that is ending closes the connection.
-fn is_of_the_protocol(error: &Error) -> bool {
+/// Returns whether the answer is not MySQL's protocol. Errors of the system have a number, except
+/// for unknown host names. A server that is shutting down closes the connection.
+fn is_protocol_error(error: &Error) -> bool {
     match error {
         Error::Io(IoError::Io(error)) => {
             let text = error.to_string();
@@ -170,41 +173,43 @@ fn is_of_the_protocol(error: &Error) -> bool {
     }
 }
 
-/// The driver's errors repeat themselves on the way up: the words of the one at the root.
-fn root(error: &dyn std::error::Error) -> String {
+/// Returns the text of the root cause. The driver's errors repeat it at each level.
+fn root_cause(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()
         .map_or_else(String::new, ToString::to_string)
 }
 
-/// Closes a connection in good order; the server frees it at once then.
+/// Closes a connection properly, so that the server frees it at once.
 pub(super) async fn close(link: &Link, connection: Conn) {
     let _ = link.run(Duration::from_secs(1), connection.disconnect()).await;
 }
 
-/// Whether the server allows LOAD DATA LOCAL, as far as its own setting tells.
+/// Returns whether the server's settings allow LOAD DATA LOCAL.
 pub(super) async fn allows_local_infile(connection: &mut Conn) -> mysql_async::Result<bool> {
     let setting: Option<i64> = connection.query_first("SELECT @@GLOBAL.local_infile").await?;
     Ok(setting == Some(1))
 }
 
-/// The server's code for a database that is not there.
+/// Server error code for an unknown database.
 const UNKNOWN_DATABASE: u16 = 1049;
 
-/// Whether the server answers, and has no such database.
+/// Returns whether the server answers but the database does not exist.
 pub(super) fn is_unknown_database(error: &StoreError) -> bool {
     let words = format!("(error {UNKNOWN_DATABASE})");
     matches!(error, StoreError::Database { reason, .. } if reason.contains(&words))
 }
 
-/// Errors of a row that MySQL gives no class: a value that is none of the column's type, no partition for it, a violated CHECK.
-const OF_A_ROW: [u16; 3] = [1366, 1526, 3819];
+/// Codes of row errors without an SQLSTATE class of their own: a value of the wrong type, no
+/// matching partition, a violated CHECK.
+const ROW_ERRORS: [u16; 3] = [1366, 1526, 3819];
 
-/// Whether a row was refused for what is in it: a value that does not fit, a constraint, a trigger's signal.
-pub(super) fn is_of_the_row(error: &Error) -> bool {
+/// Returns whether the server refused a row because of its content: a value that does not fit, a
+/// constraint, or a trigger's signal.
+pub(super) fn is_row_error(error: &Error) -> bool {
     match error {
         Error::Server(error) => {
-            OF_A_ROW.contains(&error.code)
+            ROW_ERRORS.contains(&error.code)
                 || ["22", "23", "45"].iter().any(|class| error.state.starts_with(class))
         }
         _ => false,
@@ -233,8 +238,8 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a server whose first words are these.
-    fn said_of(greeting: &'static [u8]) -> String {
+    /// Returns the error for a server that opens with this greeting.
+    fn error_for(greeting: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("mysql://me:secret@{}/memtap", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(greeting).unwrap());
@@ -253,16 +258,17 @@ mod tests {
             b"\x05\x00\x00\x00\x01abcd",
             b"\x05\x00\x00\x07\x01abcd",
         ] {
-            let error = said_of(greeting);
+            let error = error_for(greeting);
             assert!(error.contains("is not a MySQL or MariaDB server. Correct the host and port"), "{error}");
         }
-        let silent = said_of(b"");
+        let silent = error_for(b"");
         assert!(silent.contains("connection closed. Start the server"), "{silent}");
     }
 
-    /// Only what waits for the database says so: `memtap report` and the like queue nothing.
+    /// Only a writer that waits for the database may mention a queue: `memtap report` queues
+    /// nothing.
     #[test]
-    fn nothing_is_said_to_be_queued_that_is_not() {
+    fn connection_errors_do_not_mention_a_queue() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

@@ -1,4 +1,4 @@
-//! What is done with a whole database of a server on demand. Only the tables that memtap makes are looked at or written anew.
+//! Maintenance of a database on a server. Only memtap's tables are read or rewritten.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use super::url::MysqlUrl;
 use memtap_history::StoreError;
 use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Progress, Table};
 
-/// A table of many millions of rows is read from end to end, or written anew.
+/// Time limit. It is enough to read or rewrite a table of many millions of rows.
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-/// What the rows rely on, as what is wrong and the rows that are. What has no process told of none: the original's rows are such.
+/// References between rows, as a description and the rows that may break it. Requests without a
+/// process id are rows of the original system and are not errors.
 const RELATIONS: &[(&str, &str)] = &[
     (
         "requests without their process",
@@ -44,13 +45,14 @@ const RELATIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A delivery is there as a whole or not at all: then a machine has as many requests as its runs count.
+/// Finds hosts whose number of stored requests differs from the sum that their runs counted.
+/// Deliveries are atomic, so both must be equal.
 const COUNTS: &str = "SELECT counted.hostname, counted.requests, COALESCE(found.requests, 0) FROM \
     (SELECT hostname, CAST(SUM(`rows`) AS SIGNED) AS requests FROM run GROUP BY hostname) AS counted LEFT JOIN \
     (SELECT host, COUNT(*) AS requests FROM memory_usage WHERE id > (SELECT original_last_id FROM memtap_schema) GROUP BY host) AS found \
     ON found.host = counted.hostname WHERE counted.requests <> COALESCE(found.requests, 0)";
 
-/// A connection to tables that are this memtap's.
+/// A connection to a database with this memtap's tables.
 struct Database {
     link: Link,
     connection: Conn,
@@ -87,7 +89,7 @@ pub(super) async fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
     })
 }
 
-/// What is there, in words.
+/// Describes the state of the database in words.
 pub(super) async fn reach(url: &MysqlUrl) -> Result<String, StoreError> {
     let link = Link::new(url);
     let mut connection = match link.connect(true).await {
@@ -100,7 +102,7 @@ pub(super) async fn reach(url: &MysqlUrl) -> Result<String, StoreError> {
     link::close(&link, connection).await;
     match Database::open(url).await {
         Err(newer @ StoreError::NewerDatabase { .. }) => Err(newer),
-        // Tables that are missing or older are made by the next `memtap serve`.
+        // The next `memtap serve` creates or upgrades missing or older tables.
         _ => Ok(format!("{url} answers (version {})", server.unwrap_or_default())),
     }
 }
@@ -108,7 +110,7 @@ pub(super) async fn reach(url: &MysqlUrl) -> Result<String, StoreError> {
 pub(super) async fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Checked, StoreError> {
     let mut database = Database::open(url).await?;
     let mut checked = Checked { requests: 0, findings: database.missing_parts().await? };
-    // Each relies on what was looked at before.
+    // Each step relies on the ones before.
     if checked.findings.is_empty() {
         checked.findings = database.damaged_tables(progress).await?;
     }
@@ -120,7 +122,7 @@ pub(super) async fn check(url: &MysqlUrl, progress: Progress<'_>) -> Result<Chec
     Ok(checked)
 }
 
-/// The server writes each table anew beside the old one, which stays in use meanwhile.
+/// The server copies each table; the old one stays in use meanwhile.
 pub(super) async fn compact(url: &MysqlUrl, progress: Progress<'_>) -> Result<Compacted, StoreError> {
     let mut database = Database::open(url).await?;
     let before = database.bytes().await?;
@@ -135,7 +137,7 @@ pub(super) async fn compact(url: &MysqlUrl, progress: Progress<'_>) -> Result<Co
 }
 
 impl Database {
-    /// Makes and changes nothing.
+    /// Connects without creating or changing anything.
     async fn open(url: &MysqlUrl) -> Result<Self, StoreError> {
         let link = Link::new(url);
         let connection = link.connect(true).await?;
@@ -160,7 +162,7 @@ impl Database {
         }
     }
 
-    /// What follows sees one state of the database, whoever writes meanwhile.
+    /// Begins a transaction with a consistent snapshot, so that concurrent writes do not matter.
     async fn begin(&mut self) -> Result<(), StoreError> {
         self.link.write(self.connection.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")).await
     }
@@ -169,7 +171,7 @@ impl Database {
         self.link.run(WITHIN, self.connection.query(sql)).await
     }
 
-    /// What a statement on a whole table complains of.
+    /// Runs a statement on a whole table and returns the errors that it reports.
     async fn administer(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
         let rows: Vec<Row> = self.query(sql).await?;
         let rows = rows.into_iter().map(mysql_async::from_row::<(String, String, String, String)>);
@@ -203,7 +205,8 @@ impl Database {
         Ok(rows.into_iter().map(machine).collect())
     }
 
-    /// Tables, views, columns and indexes; and the engine, without which a delivery that is cut short would leave a part.
+    /// Checks tables, views, columns, indexes and the engine. Without InnoDB, an interrupted
+    /// delivery would be stored in part.
     async fn missing_parts(&mut self) -> Result<Vec<String>, StoreError> {
         let tables: Vec<(String, Option<String>)> = self
             .query("SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")

@@ -1,4 +1,5 @@
-//! MySQL and MariaDB: a database that several machines may write into, and the original system's users know.
+//! MySQL and MariaDB: a server database that several machines can share. It is also the original
+//! system's database.
 
 mod link;
 mod maintenance;
@@ -30,7 +31,7 @@ use retention::Retention;
 pub(crate) use url::MysqlUrl;
 use writer::Writer;
 
-/// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
+/// Driver for `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
 pub(crate) const DRIVER: Driver =
     Driver { schemes: &["mysql", "mariadb"], parse: |url| Ok(Arc::new(MysqlUrl::parse(url)?)) };
 
@@ -39,7 +40,7 @@ impl Location for MysqlUrl {
         Box::pin(async { Ok(Box::new(Mysql::open(self, settings).await?) as Box<dyn Store>) })
     }
 
-    /// Takes the tables as they are.
+    /// Opens a reader without a check or an upgrade of the tables.
     fn open_reader(&self, clock: Clock) -> Pending<'_, Arc<dyn Reader>> {
         Box::pin(async move { Ok(reader(&Link::new(self), clock)) })
     }
@@ -75,19 +76,19 @@ fn reader(link: &Link, clock: Clock) -> Arc<dyn Reader> {
     Arc::new(History::new(MysqlReader::new(link), clock))
 }
 
-/// Between two looks at how large the tables are: the server counts that slowly.
+/// Time between two queries for the size of the tables: they are slow.
 const SIZE_EVERY: Duration = Duration::from_secs(60);
 
-/// The writing side.
+/// Writing side of the store.
 struct Mysql {
     link: Link,
     connection: Option<Conn>,
     writer: Writer,
     retention: Retention,
     clock: Clock,
-    /// The tables are as this version has them.
+    /// True once the tables have this version's schema.
     prepared: bool,
-    /// Who wrote last: host and run.
+    /// Host and run of the last delivery.
     ours: Option<(String, u64)>,
     rows: u64,
     bytes: u64,
@@ -95,7 +96,8 @@ struct Mysql {
 }
 
 impl Mysql {
-    /// A server that is away may come back, and what comes until then waits; all else is an error.
+    /// Opens the store. If the server is unavailable, this succeeds with a warning, and data is
+    /// queued until the server is back. Other errors are returned.
     async fn open(url: &MysqlUrl, settings: &Settings) -> Result<Self, StoreError> {
         let mut store = Self {
             link: Link::new(url),
@@ -116,7 +118,7 @@ impl Mysql {
         Ok(store)
     }
 
-    /// The connection, made anew after a failure, to tables that are ours.
+    /// Returns the connection, reconnecting after a failure. Prepares the tables on first use.
     async fn connection(&mut self) -> Result<&mut Conn, StoreError> {
         if self.connection.is_none() {
             let mut connection = self.connect().await?;
@@ -150,7 +152,7 @@ impl Mysql {
         }
     }
 
-    /// Runs on the connection; one that failed is not used again.
+    /// Runs `work` on the connection. After a failure, the connection is not used again.
     async fn on_connection<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Writer, &mut Conn) -> mysql_async::Result<T>,
@@ -185,12 +187,12 @@ impl Store for Mysql {
         Box::pin(async move {
             if let Some((host, run)) = self.ours.clone() {
                 let (retention, requests) = (self.retention, delivery.requests() as u64);
-                let gone = self
+                let deletions = self
                     .on_connection(async |_, connection| {
                         retention.make_room(connection, &host, run, requests).await
                     })
                     .await?;
-                self.rows = self.rows.saturating_sub(gone);
+                self.rows = self.rows.saturating_sub(deletions);
             }
             let work = async |writer: &mut Writer, connection: &mut Conn| {
                 writer.deliver(connection, &delivery).await
@@ -210,9 +212,9 @@ impl Store for Mysql {
             let work = async |_: &mut Writer, connection: &mut Conn| {
                 retention.step(connection, &host, run, now).await
             };
-            let gone = self.on_connection(work).await?;
-            self.rows = self.rows.saturating_sub(gone.requests);
-            Ok(gone.requests > 0 || gone.others)
+            let deletions = self.on_connection(work).await?;
+            self.rows = self.rows.saturating_sub(deletions.requests);
+            Ok(deletions.requests > 0 || deletions.others)
         })
     }
 

@@ -1,11 +1,11 @@
-//! Rows of processes: their books, their samples, and OOM kills.
+//! Writes process rows, their accounts and samples, and OOM kills.
 
 use memtap_ledger::{OomReport, ProcessSummary};
 use memtap_model::{CALLS, WallClock};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, params};
 
-use super::rows::text_of;
+use super::rows::format_time;
 use super::samples;
 use super::writer::Writer;
 
@@ -22,7 +22,7 @@ const OOM_KILL: &str = "INSERT INTO oom_kill (timestamp, host, process_id, victi
     anonymous_bytes, file_bytes, shmem_bytes, swap_bytes) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// Between two tellings of what a living process's calls came to.
+/// Minimum time between two writes of a running process's call totals.
 const CALLS_EVERY_S: i64 = 10;
 
 pub(super) async fn update(
@@ -44,9 +44,9 @@ pub(super) async fn update(
         "command" => cut(&summary.command, 16_000),
         "user" => cut(&summary.user, 255),
         "parent" => summary.parent.0,
-        "ended" => summary.ended_at.map(text_of),
-        "started" => text_of(summary.started_at),
-        "seen" => text_of(tick.unwrap_or_default()),
+        "ended" => summary.ended_at.map(format_time),
+        "started" => format_time(summary.started_at),
+        "seen" => format_time(tick.unwrap_or_default()),
         "virtual" => summary.virtual_bytes,
         "resident" => summary.resident.set_bytes(),
         "swap" => summary.resident.swap_bytes,
@@ -85,13 +85,13 @@ pub(super) async fn update(
     }
     let Some((_, at_s)) = sampled else { return Ok(()) };
     let ended = summary.ended_at.is_some();
-    if !ended && writer.called.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
+    if !ended && writer.calls_written.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
         return Ok(());
     }
     if ended {
-        writer.called.remove(&id);
+        writer.calls_written.remove(&id);
     } else {
-        writer.called.insert(id, at_s);
+        writer.calls_written.insert(id, at_s);
     }
     let made = CALLS.iter().zip(&summary.books.calls).filter(|(_, call)| call.count > 0);
     let made = made.map(|(row, call)| (id, row.name, call.count, call.requested_bytes, call.refused));
@@ -107,7 +107,7 @@ pub(super) async fn oom_kill(
 ) -> Done<()> {
     let kill = &report.kill;
     let values = (
-        text_of(kill.time),
+        format_time(kill.time),
         host,
         victim,
         kill.victim.0,
@@ -129,7 +129,7 @@ pub(super) async fn oom_kill(
         let name = summary.name.to_text();
         (
             id,
-            text_of(moment.at),
+            format_time(moment.at),
             moment.host.available_bytes,
             summary.process.tgid.0,
             name,
@@ -142,7 +142,7 @@ pub(super) async fn oom_kill(
     connection.exec_batch(sql, before.collect::<Vec<_>>()).await
 }
 
-/// At most so many characters, as the column takes them.
+/// Truncates a text to the number of characters that its column holds.
 fn cut(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
 }

@@ -1,4 +1,5 @@
-//! What is too old or too much goes, a bounded piece at a time: of this machine's rows alone, and never the original system's.
+//! Deletes requests, samples and processes that exceed the age or size limit, a bounded number at a
+//! time. Only rows of this machine are deleted, and never rows of the original system.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +7,22 @@ use memtap_model::WallClock;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Transaction, TxOpts};
 
-use super::rows::text_of;
+use super::rows::format_time;
 use super::samples;
 use memtap_history::Settings;
 use memtap_history::steps::SHORT_LIFE_S;
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Rows deleted by one statement, at most.
+/// Maximum number of rows deleted by one statement.
 const ROWS_AT_ONCE: u64 = 10_000;
-/// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
+/// A time further in the future than this (a day, in nanoseconds) comes from a clock that was
+/// ahead.
 const AHEAD: i64 = 86_400 * 1_000_000_000;
-/// How long one step may go on with requests: what comes meanwhile waits.
+/// Time limit for deleting requests in one step: new data waits meanwhile.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// What a row takes with its indexes, about. The server's own figure of a table's size is minutes old and does not shrink with its rows.
+/// Approximate size of a row with its index entries. The server's own figure for a table is minutes
+/// old and does not shrink when rows are deleted.
 const ROW_BYTES: u64 = 200;
 
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +32,11 @@ pub(super) struct Retention {
     max_rows: u64,
 }
 
-/// What a step did.
+/// Rows deleted in one step.
 #[derive(Debug, Default)]
-pub(super) struct Gone {
+pub(super) struct Deletions {
     pub(super) requests: u64,
-    /// Lives have gone, or samples were put together or have gone.
+    /// Processes or samples were deleted, or samples were rolled up.
     pub(super) others: bool,
 }
 
@@ -47,41 +50,42 @@ impl Retention {
         }
     }
 
-    /// One step. `host` is whose rows they are, `run` who counts them.
+    /// Runs one step. `host` selects the rows; `run` is the run whose row count is updated.
     pub(super) async fn step(
         self,
         connection: &mut Conn,
         host: &str,
         run: u64,
         now: WallClock,
-    ) -> Done<Gone> {
+    ) -> Done<Deletions> {
         let begin = Instant::now();
-        let horizon = text_of(WallClock(now.0.saturating_sub(self.max_age_ns)));
-        let ahead = text_of(WallClock(now.0.saturating_add(AHEAD)));
+        let horizon = format_time(WallClock(now.0.saturating_sub(self.max_age_ns)));
+        let ahead = format_time(WallClock(now.0.saturating_add(AHEAD)));
         let mut beyond = rows(connection, host).await?.saturating_sub(self.max_rows);
-        let (mut gone, mut more) = (Gone::default(), true);
+        let (mut deletions, mut more) = (Deletions::default(), true);
         while more && begin.elapsed() < PATIENCE {
             let deleted =
                 piece(connection, (host, run), [&horizon, &ahead], beyond.min(ROWS_AT_ONCE)).await?;
-            gone.requests += deleted;
+            deletions.requests += deleted;
             beyond = beyond.saturating_sub(deleted);
             more = deleted == ROWS_AT_ONCE;
         }
         let to_seconds = |ns: i64| ns.div_euclid(1_000_000_000);
-        gone.others =
+        deletions.others =
             samples::keep(connection, host, run, to_seconds(now.0), to_seconds(self.max_sample_age_ns))
                 .await?;
-        let long = text_of(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
-        // No life goes before its requests.
+        let long = format_time(WallClock(now.0.saturating_sub(self.max_sample_age_ns.max(self.max_age_ns))));
+        // A process is never deleted before its requests.
         if !more {
-            gone.others |= rest(connection, host, &horizon, &long).await?;
+            deletions.others |= delete_processes(connection, host, &horizon, &long).await?;
         }
-        Ok(gone)
+        Ok(deletions)
     }
 }
 
 impl Retention {
-    /// Makes room for requests that come now: at most about twice as many go. Gives how many went.
+    /// Deletes old requests to make room for new ones, at most about twice as many. Returns the
+    /// number of deleted requests.
     pub(super) async fn make_room(
         self,
         connection: &mut Conn,
@@ -90,28 +94,32 @@ impl Retention {
         requests: u64,
     ) -> Done<u64> {
         let beyond = (rows(connection, host).await? + requests).saturating_sub(self.max_rows);
-        let (most, mut gone) = (beyond.min(2 * requests), 0);
-        while gone < most {
-            let deleted =
-                piece(connection, (host, run), ["1970-01-01", "9999-12-31"], (most - gone).min(ROWS_AT_ONCE))
-                    .await?;
+        let (most, mut deleted_rows) = (beyond.min(2 * requests), 0);
+        while deleted_rows < most {
+            let deleted = piece(
+                connection,
+                (host, run),
+                ["1970-01-01", "9999-12-31"],
+                (most - deleted_rows).min(ROWS_AT_ONCE),
+            )
+            .await?;
             if deleted == 0 {
                 break;
             }
-            gone += deleted;
+            deleted_rows += deleted;
         }
-        Ok(gone)
+        Ok(deleted_rows)
     }
 }
 
-/// Requests of a host.
+/// Number of a host's requests.
 async fn rows(connection: &mut Conn, host: &str) -> Done<u64> {
     let sql = "SELECT CAST(COALESCE(SUM(`rows`), 0) AS SIGNED) FROM run WHERE hostname = ?";
     let rows: i64 = connection.exec_first(sql, (host,)).await?.unwrap_or(0);
     Ok(rows.max(0).cast_unsigned())
 }
 
-/// One piece of [`requests`]; the count of what is there goes with the rows.
+/// Deletes one piece with [`requests`], and updates the row count in the same transaction.
 async fn piece(connection: &mut Conn, (host, run): (&str, u64), times: [&str; 2], beyond: u64) -> Done<u64> {
     let mut together = connection.start_transaction(TxOpts::default()).await?;
     let deleted = requests(&mut together, host, times, beyond).await?;
@@ -123,9 +131,9 @@ async fn piece(connection: &mut Conn, (host, run): (&str, u64), times: [&str; 2]
     Ok(deleted)
 }
 
-/// Deletes the oldest rows of the host: `beyond` of them, or when that is none, those that are too old. The first that is young
-/// enough keeps all that come after it. What was written while the clock was ahead says nothing of its age; it is as old as what comes next.
-/// Only the piece is locked.
+/// Deletes the oldest rows of the host: `beyond` rows, or if that is 0, the rows that are too old.
+/// A row counts as old only if it precedes all younger ones. Rows written while the clock was ahead
+/// are as old as the next ones. Only the deleted rows are locked.
 async fn requests(
     connection: &mut Transaction<'_>,
     host: &str,
@@ -151,7 +159,7 @@ async fn requests(
     );
     let last: Option<Option<u64>> = connection.exec_first(last, (host, first)).await?;
     let last = last.flatten().unwrap_or(first);
-    // Without an old one in it, the whole piece was written while the clock was ahead, before the first that is old.
+    // If the piece has no old row, all of it was written while the clock was ahead.
     let old = "SELECT MAX(id) FROM memory_usage WHERE host = ? AND id BETWEEN ? AND ? AND timestamp < ?";
     let old: Option<Option<u64>> = connection.exec_first(old, (host, first, last, horizon)).await?;
     let sql =
@@ -161,7 +169,7 @@ async fn requests(
     Ok(connection.affected_rows())
 }
 
-/// Whether the first row after those of a clock that was ahead is too old.
+/// Returns whether the first row after those of a clock that was ahead is too old.
 async fn next_is_old(
     connection: &mut Transaction<'_>,
     host: &str,
@@ -173,9 +181,10 @@ async fn next_is_old(
     Ok(is_old.unwrap_or(false))
 }
 
-/// Lives that nobody has told of for so long have no requests any more either: short ones go with them, all with their samples. Gives whether
-/// any went.
-async fn rest(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<bool> {
+/// Deletes processes not seen since `horizon`: short-lived ones, and all not seen since `long`.
+/// Their samples are deleted too; their requests are already gone. Also deletes old OOM kills.
+/// Returns whether any process was deleted.
+async fn delete_processes(connection: &mut Conn, host: &str, horizon: &str, long: &str) -> Done<bool> {
     let length = format!(
         "TIMESTAMPDIFF(SECOND, COALESCE(started_at, seen), COALESCE(ended_at, seen)) < {SHORT_LIFE_S}"
     );

@@ -1,11 +1,11 @@
-//! A request as a row of `memory_usage`: for LOAD DATA, and for INSERT.
+//! Formats a request as a row of `memory_usage`, for LOAD DATA and for INSERT.
 
 use std::fmt::Write as _;
 
 use memtap_ledger::BookedRequest;
 use memtap_model::{Comm, Outcome, WallClock};
 
-/// The columns, in the order of [`fields`].
+/// Columns in the order of [`fields`].
 pub(super) const COLUMNS: [&str; 18] = [
     "host",
     "pid",
@@ -27,13 +27,13 @@ pub(super) const COLUMNS: [&str; 18] = [
     "name_bytes",
 ];
 
-/// One value; text and bytes are strangers'.
+/// Value of a column. Text and bytes are not trusted.
 enum Field<'a> {
     Null,
     Signed(i64),
     Unsigned(u64),
-    /// Of a column whose default is 0.
-    Few(u32),
+    /// A number in a column whose default is 0.
+    Count(u32),
     Text(&'a str),
     Time(WallClock),
     Bytes(&'a [u8]),
@@ -45,17 +45,17 @@ impl Field<'_> {
     }
 }
 
-/// Writes rows; remembers the text of the last second and of the last name.
+/// Formats rows. Caches the text of the last second and of the last name.
 pub(super) struct Rows<'a> {
     host: &'a str,
     clock: Clock,
     name: (Comm, String),
-    /// Which of [`COLUMNS`] lines have.
+    /// For each of [`COLUMNS`], whether lines contain it.
     has: [bool; COLUMNS.len()],
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn of(host: &'a str) -> Self {
+    pub(super) fn new(host: &'a str) -> Self {
         Self {
             host,
             clock: Clock::default(),
@@ -64,15 +64,15 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Of lines for these requests, leaves out the columns in which none has more than the column's default: the server reads each.
-    /// Gives those that are left.
-    pub(super) fn leave_out(&mut self, requests: &[(&BookedRequest, u64)]) -> Vec<&'static str> {
+    /// Selects the columns for lines of these requests: columns in which all values are the default
+    /// are omitted, since the server parses each. Returns the selected columns.
+    pub(super) fn select_columns(&mut self, requests: &[(&BookedRequest, u64)]) -> Vec<&'static str> {
         let mut has = [false; COLUMNS.len()];
         for (booked, process) in requests {
             let mut has = has.iter_mut();
             fields(self.host, &mut self.name, booked, *process, |field| {
                 if let Some(has) = has.next() {
-                    *has |= !matches!(field, Field::Null | Field::Few(0));
+                    *has |= !matches!(field, Field::Null | Field::Count(0));
                 }
             });
         }
@@ -80,7 +80,8 @@ impl<'a> Rows<'a> {
         COLUMNS.into_iter().zip(has).filter(|(_, has)| *has).map(|(name, _)| name).collect()
     }
 
-    /// A line for LOAD DATA: columns between tabs, `\N` for NULL, the name's bytes in hexadecimal.
+    /// Appends a line for LOAD DATA: columns separated by tabs, `\N` for NULL, name bytes in
+    /// hexadecimal.
     pub(super) fn line(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
         let (mut first, clock, mut has) = (true, &mut self.clock, self.has.iter());
         fields(self.host, &mut self.name, booked, process, |field| {
@@ -92,18 +93,19 @@ impl<'a> Rows<'a> {
             }
             match field {
                 Field::Null => out.push_str("\\N"),
-                Field::Signed(number) => number_to(out, number),
-                Field::Unsigned(number) => number_to(out, number),
-                Field::Few(number) => number_to(out, number),
+                Field::Signed(number) => write_number(out, number),
+                Field::Unsigned(number) => write_number(out, number),
+                Field::Count(number) => write_number(out, number),
                 Field::Time(time) => clock.write(time, out),
-                Field::Text(text) => escaped(text, out),
-                Field::Bytes(bytes) => hexadecimal(bytes, out),
+                Field::Text(text) => write_escaped(text, out),
+                Field::Bytes(bytes) => write_hex(bytes, out),
             }
         });
         out.push('\n');
     }
 
-    /// The values for INSERT, in brackets. Text is written in hexadecimal: nothing of it can end the literal.
+    /// Appends the values for INSERT, in parentheses. Text is written in hexadecimal, so it cannot
+    /// end the literal.
     pub(super) fn values(&mut self, booked: &BookedRequest, process: u64, out: &mut String) {
         let (mut first, clock) = (true, &mut self.clock);
         out.push('(');
@@ -113,9 +115,9 @@ impl<'a> Rows<'a> {
             }
             match field {
                 Field::Null => out.push_str("NULL"),
-                Field::Signed(number) => number_to(out, number),
-                Field::Unsigned(number) => number_to(out, number),
-                Field::Few(number) => number_to(out, number),
+                Field::Signed(number) => write_number(out, number),
+                Field::Unsigned(number) => write_number(out, number),
+                Field::Count(number) => write_number(out, number),
                 Field::Time(time) => {
                     out.push('\'');
                     clock.write(time, out);
@@ -123,12 +125,12 @@ impl<'a> Rows<'a> {
                 }
                 Field::Text(text) => {
                     out.push_str("_utf8mb4 X'");
-                    hexadecimal(text.as_bytes(), out);
+                    write_hex(text.as_bytes(), out);
                     out.push('\'');
                 }
                 Field::Bytes(bytes) => {
                     out.push_str("X'");
-                    hexadecimal(bytes, out);
+                    write_hex(bytes, out);
                     out.push('\'');
                 }
             }
@@ -142,7 +144,7 @@ fn fields(
     name: &mut (Comm, String),
     booked: &BookedRequest,
     process: u64,
-    mut take: impl FnMut(Field<'_>),
+    mut visit: impl FnMut(Field<'_>),
 ) {
     let request = &booked.request;
     if name.0 != request.name {
@@ -155,36 +157,36 @@ fn fields(
     };
     let (protection, flags) = request.words();
     let size = i64::try_from(request.requested_bytes);
-    take(Field::Text(host));
-    take(Field::Unsigned(request.tgid.0.into()));
-    take(Field::Text(text));
-    take(Field::Text(request.call.name()));
-    take(Field::Signed(size.unwrap_or(i64::MAX)));
-    take(Field::Time(request.time));
-    take(Field::Unsigned(process));
-    take(Field::Unsigned(request.tid.0.into()));
-    take(Field::Unsigned(booked.address()));
-    take(Field::Signed(request.delta_bytes));
-    take(Field::optional(errno));
-    take(Field::Unsigned(request.virtual_bytes));
-    take(Field::optional(protection));
-    take(Field::optional(flags));
-    take(request.file.as_deref().map_or(Field::Null, Field::Text));
-    take(Field::Few(booked.lost_before));
-    take(if size.is_err() { Field::Unsigned(request.requested_bytes) } else { Field::Null });
-    take(if text.as_bytes() == request.name.bytes() {
+    visit(Field::Text(host));
+    visit(Field::Unsigned(request.tgid.0.into()));
+    visit(Field::Text(text));
+    visit(Field::Text(request.call.name()));
+    visit(Field::Signed(size.unwrap_or(i64::MAX)));
+    visit(Field::Time(request.time));
+    visit(Field::Unsigned(process));
+    visit(Field::Unsigned(request.tid.0.into()));
+    visit(Field::Unsigned(booked.address()));
+    visit(Field::Signed(request.delta_bytes));
+    visit(Field::optional(errno));
+    visit(Field::Unsigned(request.virtual_bytes));
+    visit(Field::optional(protection));
+    visit(Field::optional(flags));
+    visit(request.file.as_deref().map_or(Field::Null, Field::Text));
+    visit(Field::Count(booked.lost_before));
+    visit(if size.is_err() { Field::Unsigned(request.requested_bytes) } else { Field::Null });
+    visit(if text.as_bytes() == request.name.bytes() {
         Field::Null
     } else {
         Field::Bytes(request.name.bytes())
     });
 }
 
-fn number_to(out: &mut String, number: impl std::fmt::Display) {
-    // Writing to a String does not fail.
+fn write_number(out: &mut String, number: impl std::fmt::Display) {
+    // Writing to a String cannot fail.
     let _ = write!(out, "{number}");
 }
 
-fn hexadecimal(bytes: &[u8], out: &mut String) {
+fn write_hex(bytes: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.push(char::from(DIGITS[usize::from(byte >> 4)]));
@@ -192,8 +194,8 @@ fn hexadecimal(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// As LOAD DATA reads it with its usual escapes.
-fn escaped(text: &str, out: &mut String) {
+/// Escapes text for LOAD DATA.
+fn write_escaped(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -206,7 +208,7 @@ fn escaped(text: &str, out: &mut String) {
     }
 }
 
-/// Times as text, `2026-01-01 00:00:00.000000` in UTC; the day and the second are kept for the next.
+/// Formats times as `2026-01-01 00:00:00.000000` in UTC. Caches the text of the last second.
 #[derive(Default)]
 pub(super) struct Clock {
     second: i64,
@@ -215,7 +217,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn write(&mut self, time: WallClock, out: &mut String) {
-        // What a DATETIME can hold; only hostile times are beyond.
+        // Clamped to 1900, so that a DATETIME holds it. Only hostile times are earlier.
         let microseconds = time.0.div_euclid(1000).max(-2_208_988_800_000_000);
         let second = microseconds.div_euclid(1_000_000);
         if second != self.second || self.text.is_empty() {
@@ -229,8 +231,8 @@ impl Clock {
     }
 }
 
-/// A time as text.
-pub(super) fn text_of(time: WallClock) -> String {
+/// Formats a time for SQL.
+pub(super) fn format_time(time: WallClock) -> String {
     let mut text = String::new();
     Clock::default().write(time, &mut text);
     text
@@ -252,13 +254,13 @@ mod tests {
     fn lines_have_the_columns_that_some_request_has_something_in() {
         let plain = booked(b"mmap,7,a b,4096,Sat Jun  1 09:05:03 2024", 0);
         let odd = booked(b"mmap,7,\xff,18446744073709551615,Sat Jun  1 09:05:03 2024", 3);
-        let mut rows = Rows::of("vm");
-        let columns = rows.leave_out(&[(&plain, 1)]);
+        let mut rows = Rows::new("vm");
+        let columns = rows.select_columns(&[(&plain, 1)]);
         assert_eq!((columns.first(), columns.last()), (Some(&"host"), Some(&"virtual_bytes")));
         let mut line = String::new();
         rows.line(&plain, 1, &mut line);
         assert_eq!(line, "vm\t7\ta b\tmmap\t4096\t2024-06-01 09:05:03.000000\t1\t7\t0\t0\t0\n");
-        let columns = rows.leave_out(&[(&plain, 1), (&odd, 1)]);
+        let columns = rows.select_columns(&[(&plain, 1), (&odd, 1)]);
         assert_eq!(columns[columns.len() - 3..], ["lost_before", "requested_bytes", "name_bytes"]);
         line.clear();
         rows.line(&plain, 1, &mut line);

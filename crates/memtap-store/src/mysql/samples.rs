@@ -1,4 +1,5 @@
-//! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, deleted as they age, and read back.
+//! Samples of usage, of the machine and of its calls: written once a second, rolled up into longer
+//! steps, deleted by age, and read.
 
 use std::sync::LazyLock;
 
@@ -10,33 +11,34 @@ use memtap_model::{CALLS, Call, CallTotals, WallClock};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
-use super::rows::text_of;
+use super::rows::format_time;
 use crate::tables::{Dialect, MACHINE, Samples, USAGE, calls};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Rows that are deleted at once, at most.
+/// Maximum number of rows deleted at once.
 const ROWS_AT_ONCE: i64 = 5_000;
-/// Longer steps that are made at once, at most.
+/// Maximum number of longer steps written at once.
 const STEPS_AT_ONCE: i64 = 60;
 
-/// Of all processes' calls.
+/// Calls of all processes.
 pub(super) const CALL: Samples = calls("my_call");
 const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 
 const MYSQL: Dialect = Dialect {
     larger: "GREATEST",
     smaller: "LEAST",
-    if_there: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
-    new: |column| format!("VALUES({column})"),
+    on_duplicate: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
+    incoming: |column| format!("VALUES({column})"),
 };
 
-/// How a row is inserted: written once, said at each tick and for each process.
+/// Cached INSERT statements: they are executed at each tick for each process.
 static INSERT_USAGE: LazyLock<String> = LazyLock::new(|| USAGE.insert(&MYSQL));
 static INSERT_MACHINE: LazyLock<String> = LazyLock::new(|| MACHINE.insert(&MYSQL));
 static INSERT_CALL: LazyLock<String> = LazyLock::new(|| CALL.insert(&MYSQL));
 
-/// The second of a sample: never before the run's last one. A clock that is set back by more than a second begins another run.
+/// Returns the second of a sample, but not one before the run's last sample. If the clock is set
+/// back by more than a second, another run begins.
 pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> Done<i64> {
     let at_s = tick.0.div_euclid(1_000_000_000);
     connection
@@ -46,7 +48,8 @@ pub(super) async fn second(connection: &mut Conn, run: u64, tick: WallClock) -> 
     Ok(known.unwrap_or(at_s))
 }
 
-/// The sample of a process in the second `at_s`; its row must not have been brought up to date yet.
+/// Writes the sample of a process in the second `at_s`. Call it before updating the process row,
+/// which has the previous totals.
 pub(super) async fn process(
     connection: &mut Conn,
     run: u64,
@@ -58,17 +61,17 @@ pub(super) async fn process(
     let known = "SELECT process.requests, process.refused, process.requested_bytes, \
         process.granted_bytes, process.released_bytes, process.minor_faults, process.major_faults, \
         started_at IS NULL AND ? < began FROM process JOIN run ON run.id = run_id WHERE process.id = ?";
-    let known: Option<Row> = connection.exec_first(known, (text_of(summary.started_at), id)).await?;
+    let known: Option<Row> = connection.exec_first(known, (format_time(summary.started_at), id)).await?;
     let is_old = known.as_ref().and_then(|row| row.get(7)).unwrap_or(false);
     let mut before = counters(known.as_ref());
-    // Of a process that is older than the run, the faults of before are no part of the first step.
+    // For a process older than the run, page faults before the run do not count in the first step.
     if is_old {
         before[FAULTS].copy_from_slice(&sample.counters[FAULTS]);
     }
     usage_row(connection, (run, at_s, id), &sample, before).await
 }
 
-/// The sample of all processes of the run together, of the machine, and of the calls.
+/// Writes the samples of all processes of the run together, of the machine, and of the calls.
 pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllProcesses) -> Done<()> {
     let sample = TickSample::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults, lost FROM run WHERE id = ?";
@@ -87,7 +90,7 @@ pub(super) async fn all(connection: &mut Conn, run: u64, at_s: i64, all: &AllPro
     Ok(())
 }
 
-/// `lost`: what had been lost when the run was told of last.
+/// Writes the machine's sample. `lost`: number of lost requests at the previous sample.
 async fn machine_row(
     connection: &mut Conn,
     (run, at_s): (u64, i64),
@@ -97,11 +100,11 @@ async fn machine_row(
     let pressure = all.host.pressure;
     let pressure =
         [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
-    let rest = [all.host.available_bytes, all.lost.saturating_sub(lost)];
+    let tail = [all.host.available_bytes, all.lost.saturating_sub(lost)];
     let mut values: Vec<Value> = vec![run.into(), 1.into(), at_s.into()];
     values.extend(machine_sizes(&all.host).map(Value::from));
     values.extend(pressure.map(Value::from));
-    values.extend(rest.map(Value::from));
+    values.extend(tail.map(Value::from));
     connection.exec_drop(INSERT_MACHINE.as_str(), values).await?;
     connection.exec_drop("UPDATE run SET lost = ? WHERE id = ?", (all.lost, run)).await
 }
@@ -131,7 +134,7 @@ async fn call_rows(connection: &mut Conn, (run, at_s): (u64, i64), all: &AllProc
     connection.exec_batch(sql, known).await
 }
 
-/// A row's first columns; zero where there is none.
+/// Reads the first columns of a row; zero without a row.
 fn counters(row: Option<&Row>) -> Counters {
     std::array::from_fn(|index| row.and_then(|row| row.get(index)).unwrap_or(0))
 }
@@ -147,7 +150,8 @@ async fn usage_row(
     connection.exec_drop(INSERT_USAGE.as_str(), values).await
 }
 
-/// Puts together and deletes a bounded piece of this machine's samples; gives whether there was any. `current` is the run that still writes.
+/// Rolls up and deletes a bounded number of this machine's samples. Returns whether there was
+/// anything to do. `current` is the run that is being written.
 pub(super) async fn keep(
     connection: &mut Conn,
     host: &str,
@@ -160,7 +164,7 @@ pub(super) async fn keep(
     let runs: Vec<(u64, i64)> = connection.exec(sql, (host, current)).await?;
     for (run, sampled_s) in runs {
         for index in 0..STEPS.len() - 1 {
-            worked |= put_together(connection, run, index, (run != current).then_some(sampled_s)).await?;
+            worked |= roll_up(connection, run, index, (run != current).then_some(sampled_s)).await?;
         }
     }
     for Samples { table, .. } in TABLES {
@@ -172,8 +176,9 @@ pub(super) async fn keep(
     Ok(worked)
 }
 
-/// Deletes a bounded piece of a table's rows of one length that are older than `age`, of all runs of this machine. What is not yet in the
-/// next longer step stays. A run whose clock was ahead ages by its own last second: its times only go on.
+/// Deletes a bounded number of rows of one step length that are older than `age`, from all runs of
+/// this machine, if they have been rolled up. If a run's clock is ahead of `now_s`, ages count from
+/// the run's last sample, since times within a run only increase.
 async fn delete_old(
     connection: &mut Conn,
     table: &str,
@@ -203,9 +208,10 @@ async fn delete_old(
     Ok(!runs.is_empty())
 }
 
-/// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
-/// second) the rest too, of one that goes on only whole steps.
-async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
+/// Rolls up new samples of one step length into the next longer one. For a run that has ended,
+/// `end` is its last second and everything is rolled up. For a running one, only complete steps
+/// are rolled up.
+async fn roll_up(connection: &mut Conn, run: u64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
     let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
     let sql = format!("SELECT rolled_{longer}, {complete} FROM run WHERE id = ?");
@@ -216,7 +222,7 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         Some(_) => complete,
         None => complete - complete.rem_euclid(longer),
     };
-    // A second that tells of the machine tells of its processes.
+    // Each second with a machine sample also has a usage sample.
     let sql = "SELECT MIN(at_s) FROM usage_sample WHERE run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ?";
     let first: Option<Option<i64>> = connection.exec_first(sql, (run, step, rolled, complete)).await?;
     let pointer = format!("UPDATE run SET rolled_{longer} = ? WHERE id = ?");
@@ -227,12 +233,12 @@ async fn put_together(connection: &mut Conn, run: u64, index: usize, end: Option
         return Ok(false);
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
-    // Both or none: what was added is not added again.
+    // One transaction, so that nothing is added twice.
     connection.query_drop("START TRANSACTION").await?;
     let numbers =
         [run.to_string(), step.to_string(), rolled.to_string(), until.to_string(), longer.to_string()];
     for table in TABLES {
-        let sql = table.put_together(&MYSQL, numbers.each_ref().map(String::as_str));
+        let sql = table.roll_up(&MYSQL, numbers.each_ref().map(String::as_str));
         connection.query_drop(sql).await?;
     }
     connection.exec_drop(pointer, (until, run)).await?;

@@ -1,7 +1,8 @@
-//! The tables, made by memtap in an empty database, or beside and in the original system's table with its rows.
+//! Tables: created in an empty database, or added beside the original system's table, which is
+//! extended and keeps its rows.
 //!
-//! Amounts are bytes, times UTC with microseconds. MySQL ends a transaction at every change of a table, so the version is noted step by
-//! step: an opening that is cut short goes on where it stopped.
+//! Amounts are bytes, times are UTC with microseconds. MySQL commits at every change of a table, so
+//! the version is stored after each step. After an interruption, the next start continues there.
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row};
@@ -9,7 +10,7 @@ use mysql_async::{Conn, Row};
 use super::link::Link;
 use memtap_history::StoreError;
 
-/// The original's table, its columns first and under their names.
+/// The original system's table, with its column names.
 const MEMORY_USAGE: &str = "CREATE TABLE memory_usage (
     pid INT UNSIGNED NOT NULL,
     process_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -18,13 +19,14 @@ const MEMORY_USAGE: &str = "CREATE TABLE memory_usage (
     timestamp DATETIME(6) NOT NULL
 ) ENGINE = InnoDB";
 
-/// Of it, after the column that each begins with.
+/// Indexes that memtap adds to it, each named after its first column (with the prefix `memtap_`).
 const INDEXES: [&str; 3] = ["timestamp", "pid", "host"];
 
-/// Whether a column of that type is wide enough.
+/// Checks whether a column type is wide enough.
 type IsWide = fn(&str) -> bool;
 
-/// What is done to that table when its columns are too narrow: name, its type, and what is as wide.
+/// Columns of the original table that are widened if needed: name, new type, and a check for types
+/// that are wide enough.
 const WIDEN: [(&str, &str, IsWide); 5] = [
     ("pid", "BIGINT", |kind| kind.contains("bigint") || kind.starts_with("int") && kind.contains("unsigned")),
     ("process_name", "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", |kind| {
@@ -37,8 +39,9 @@ const WIDEN: [(&str, &str, IsWide); 5] = [
     ("timestamp", "DATETIME(6)", |kind| kind.trim_end() == "datetime(6)"),
 ];
 
-/// Ours, behind the original's. NULL where a row is older than memtap. `memory_size` is signed, so that it can be subtracted: of the rare
-/// length that does not fit, `requested_bytes` has all, as `name_bytes` has the name that is no text.
+/// Columns that memtap adds after the original ones. Older rows have the default, mostly NULL.
+/// `memory_size` is signed, so that it can be subtracted. The rare length that does not fit is in
+/// `requested_bytes`, and a process name that is not valid text is in `name_bytes`.
 const OURS: [(&str, &str); 14] = [
     ("host", "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT ''"),
     ("process_id", "BIGINT UNSIGNED NULL"),
@@ -56,8 +59,8 @@ const OURS: [(&str, &str); 14] = [
     ("id", "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"),
 ];
 
-/// Each step, a table, a view, further columns or a key that comes or goes, brings the database from its index to the next version; version 1 is
-/// `memory_usage` itself.
+/// Upgrade steps. Each one raises the version by one: it adds a table, a view or columns, or adds
+/// or drops a key. Version 1 is `memory_usage` itself.
 const STEPS: &[(&str, &str)] = &[
     (
         "run",
@@ -68,14 +71,14 @@ const STEPS: &[(&str, &str)] = &[
         boot_id VARCHAR(64) NOT NULL,
         page_size BIGINT UNSIGNED NOT NULL,
         began DATETIME(6) NOT NULL,
-        last_sequence BIGINT UNSIGNED NOT NULL, -- its last delivery that is here
-        `rows` BIGINT NOT NULL DEFAULT 0,       -- requests that it wrote, less those that it deleted
-        sampled_s BIGINT NOT NULL DEFAULT 0,    -- the last second that it told of
-        rolled_10 BIGINT NOT NULL DEFAULT 0,    -- up to where its samples are in these longer steps as well
+        last_sequence BIGINT UNSIGNED NOT NULL, -- its last stored delivery
+        `rows` BIGINT NOT NULL DEFAULT 0,       -- requests that it wrote, minus those that it deleted
+        sampled_s BIGINT NOT NULL DEFAULT 0,    -- second of its newest sample
+        rolled_10 BIGINT NOT NULL DEFAULT 0,    -- samples before this second are rolled up into 10 s (below: 60, 600, 3600 s)
         rolled_60 BIGINT NOT NULL DEFAULT 0,
         rolled_600 BIGINT NOT NULL DEFAULT 0,
         rolled_3600 BIGINT NOT NULL DEFAULT 0,
-        requests BIGINT UNSIGNED NOT NULL DEFAULT 0, -- what all its processes had done then
+        requests BIGINT UNSIGNED NOT NULL DEFAULT 0, -- totals of all its processes at that sample
         refused BIGINT UNSIGNED NOT NULL DEFAULT 0,
         requested_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
         minor_faults BIGINT UNSIGNED NOT NULL DEFAULT 0,
@@ -92,7 +95,7 @@ const STEPS: &[(&str, &str)] = &[
         id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
         run_id BIGINT UNSIGNED NOT NULL,
         pid INT UNSIGNED NOT NULL,
-        start_ns BIGINT UNSIGNED NOT NULL,      -- since boot: with run and pid the identity
+        start_ns BIGINT UNSIGNED NOT NULL,      -- since boot, identifies the process together with run and pid
         started_at DATETIME(6) NULL,
         name VARCHAR(64) NOT NULL,
         command TEXT NULL,
@@ -146,16 +149,16 @@ const STEPS: &[(&str, &str)] = &[
         "(
         run_id BIGINT UNSIGNED NOT NULL,
         step_s INT NOT NULL,                    -- 1, 10, 60, 600 or 3600
-        at_s BIGINT NOT NULL,                   -- where the step begins, seconds since 1970-01-01 UTC
-        process_id BIGINT UNSIGNED NOT NULL,    -- 0: all processes of the run together
-        virtual_bytes BIGINT UNSIGNED NOT NULL, -- sizes at the step's end
+        at_s BIGINT NOT NULL,                   -- start of the step, seconds since 1970-01-01 UTC
+        process_id BIGINT UNSIGNED NOT NULL,    -- 0: sum over all processes of the run
+        virtual_bytes BIGINT UNSIGNED NOT NULL, -- sizes at the end of the step
         anonymous_bytes BIGINT UNSIGNED NOT NULL,
         file_bytes BIGINT UNSIGNED NOT NULL,
         shmem_bytes BIGINT UNSIGNED NOT NULL,
         swap_bytes BIGINT UNSIGNED NOT NULL,
-        peak_virtual_bytes BIGINT UNSIGNED NOT NULL, -- the highest within it
+        peak_virtual_bytes BIGINT UNSIGNED NOT NULL, -- highest within the step
         peak_resident_bytes BIGINT UNSIGNED NOT NULL,
-        requests BIGINT UNSIGNED NOT NULL,      -- what was done within it
+        requests BIGINT UNSIGNED NOT NULL,      -- activity within the step
         refused BIGINT UNSIGNED NOT NULL,
         requested_bytes BIGINT UNSIGNED NOT NULL,
         minor_faults BIGINT UNSIGNED NOT NULL,
@@ -196,7 +199,8 @@ const STEPS: &[(&str, &str)] = &[
         KEY oom_id (oom_id, timestamp)
     ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     ),
-    // What requests truly added and took away within a step; of the run: what all its processes' had come to.
+    // Bytes added and removed by requests within a step; for the run, the totals over its
+    // processes.
     (
         "usage_sample",
         "ADD COLUMN granted_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0, ADD COLUMN released_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0",
@@ -213,7 +217,7 @@ const STEPS: &[(&str, &str)] = &[
         run_id BIGINT UNSIGNED NOT NULL,
         step_s INT NOT NULL,
         at_s BIGINT NOT NULL,
-        total_bytes BIGINT UNSIGNED NOT NULL,   -- sizes at the step's end
+        total_bytes BIGINT UNSIGNED NOT NULL,   -- sizes at the end of the step
         available_bytes BIGINT UNSIGNED NOT NULL,
         free_bytes BIGINT UNSIGNED NOT NULL,
         cached_bytes BIGINT UNSIGNED NOT NULL,
@@ -221,14 +225,14 @@ const STEPS: &[(&str, &str)] = &[
         programs_bytes BIGINT UNSIGNED NOT NULL,
         swap_total_bytes BIGINT UNSIGNED NOT NULL,
         swap_free_bytes BIGINT UNSIGNED NOT NULL,
-        pressure_some DOUBLE NULL,              -- the highest within it, percent; NULL where the kernel has no PSI
+        pressure_some DOUBLE NULL,              -- highest within the step, percent, NULL if the kernel has no PSI
         pressure_full DOUBLE NULL,
         least_available_bytes BIGINT UNSIGNED NOT NULL,
-        lost BIGINT UNSIGNED NOT NULL,          -- requests within it that are missing in the stream
+        lost BIGINT UNSIGNED NOT NULL,          -- requests within the step whose records were lost
         PRIMARY KEY (run_id, step_s, at_s)
     ) ENGINE = InnoDB",
     ),
-    // What all processes' requests of a call came to within a step; calls that were not made have no row.
+    // Requests of all processes by call within a step. Calls that were not made have no row.
     (
         "call_sample",
         "(
@@ -242,7 +246,7 @@ const STEPS: &[(&str, &str)] = &[
         PRIMARY KEY (run_id, step_s, at_s, my_call)
     ) ENGINE = InnoDB CHARACTER SET ascii COLLATE ascii_bin",
     ),
-    // What they had come to when the run was told of last.
+    // Totals of each call at the run's last sample.
     (
         "run_call",
         "(
@@ -254,25 +258,26 @@ const STEPS: &[(&str, &str)] = &[
         PRIMARY KEY (run_id, my_call)
     ) ENGINE = InnoDB CHARACTER SET ascii COLLATE ascii_bin",
     ),
-    // No query could use it: a name is looked for by a part of it. It was a seventh of the work of loading a row.
+    // No query can use this key, since names are searched by substring. It caused a seventh of the
+    // cost of loading a row.
     ("memory_usage", "DROP KEY memtap_process_name"),
-    // The processes of a range without those of all time.
+    // Finds the processes of a range without reading the whole history.
     ("process", "ADD KEY ended (run_id, ended_at)"),
 ];
 
-/// The version that this memtap makes.
+/// Schema version that this memtap creates.
 pub(super) const VERSION: i64 = STEPS.len() as i64 + 1;
 
-/// What a table or a view must have.
+/// Expected parts of a table or a view.
 pub(super) struct Expected {
     pub(super) name: &'static str,
     pub(super) columns: Vec<&'static str>,
     pub(super) indexes: Vec<String>,
-    /// A view has neither engine nor size.
+    /// False for a view, which has neither an engine nor a size.
     pub(super) is_table: bool,
 }
 
-/// All that this version makes, as it is defined above.
+/// Returns all tables and views of this version, parsed from the definitions above.
 pub(super) fn expected() -> Vec<Expected> {
     let originals = WIDEN.iter().map(|(name, ..)| *name);
     let memory_usage = Expected {
@@ -306,12 +311,12 @@ pub(super) fn expected() -> Vec<Expected> {
     std::iter::once(memory_usage).chain(STEPS.iter().map(step)).collect()
 }
 
-/// `varchar(64)` as 64.
+/// Returns the length of a type: 64 for `varchar(64)`.
 fn length(kind: &str) -> Option<u64> {
     kind.split_once('(')?.1.split_once(')')?.0.parse().ok()
 }
 
-/// Makes or migrates the tables. Whoever else does so now is waited for.
+/// Creates or migrates the tables. Waits while another memtap does so.
 pub(super) async fn prepare(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     const LOCK: &str = "memtap-schema";
     let locked: Option<Option<i64>> =
@@ -328,8 +333,8 @@ async fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     link.write(connection.query_drop(
         "CREATE TABLE IF NOT EXISTS memtap_schema (version INT NOT NULL, original_last_id BIGINT UNSIGNED NOT NULL, original_rows BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB",
     )).await?;
-    let found: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema")).await?;
-    let version = match found {
+    let stored: Option<i64> = link.write(connection.query_first("SELECT version FROM memtap_schema")).await?;
+    let version = match stored {
         Some(version) => version,
         None => {
             let (last_id, rows) = take_over(link, connection).await?;
@@ -358,11 +363,11 @@ async fn migrate(link: &Link, connection: &mut Conn) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a table, unless a step that was cut short has made it already.
+/// Creates a table, unless an interrupted step has already created it.
 async fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str) -> Result<(), StoreError> {
     let sql = "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    let found: Option<String> = link.write(connection.exec_first(sql, (name,))).await?;
-    match found.as_deref() {
+    let comment: Option<String> = link.write(connection.exec_first(sql, (name,))).await?;
+    match comment.as_deref() {
         None => {
             link.write(
                 connection.query_drop(format!("CREATE TABLE `{name}` {definition} COMMENT = 'memtap'")),
@@ -377,20 +382,22 @@ async fn table(link: &Link, connection: &mut Conn, name: &str, definition: &str)
     }
 }
 
-/// Adds columns to a table of ours, unless a step that was cut short has added them already: one statement adds all.
+/// Adds columns to one of memtap's tables, unless an interrupted step has already added them. One
+/// statement adds all columns.
 async fn add_columns(link: &Link, connection: &mut Conn, name: &str, added: &str) -> Result<(), StoreError> {
     let first = added.split(' ').next().unwrap_or_default();
     let sql = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?";
-    let found: Option<i64> = link.write(connection.exec_first(sql, (name, first))).await?;
-    if found == Some(0) {
+    let columns: Option<i64> = link.write(connection.exec_first(sql, (name, first))).await?;
+    if columns == Some(0) {
         let sql = format!("ALTER TABLE `{name}` ADD COLUMN {added}");
         link.run(ALTER_WITHIN, connection.query_drop(sql)).await?;
     }
     Ok(())
 }
 
-/// `memory_usage`, new or the original's; gives the last id that is the original's, and how many rows. One statement changes all, so that it is as it was or
-/// as it shall be.
+/// Creates `memory_usage`, or extends the original system's table. Returns the last id and the
+/// number of the original's rows. One statement makes all changes, so an interruption leaves all or
+/// none.
 async fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), StoreError> {
     let mut columns = columns(link, connection).await?;
     if columns.is_empty() {
@@ -404,7 +411,7 @@ async fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), Sto
             format!("its table memory_usage has no column {missing}, so it is not the original system's");
         return Err(link.mysql(false, reason, "Give memtap a database of its own"));
     }
-    // Rows are rolled back only where the engine knows transactions.
+    // Rollback needs an engine with transactions.
     let mut changes = vec!["ENGINE = InnoDB".to_owned()];
     for (name, wide, is_wide) in WIDEN {
         if !kind(name).is_some_and(is_wide) {
@@ -444,13 +451,13 @@ async fn take_over(link: &Link, connection: &mut Conn) -> Result<(u64, u64), Sto
     }
     link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE memory_usage {}", changes.join(", "))))
         .await?;
-    let found: Option<(u64, u64)> = link
+    let rows: Option<(u64, u64)> = link
         .run(ALTER_WITHIN, connection.query_first("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM memory_usage"))
         .await?;
-    Ok(found.unwrap_or_default())
+    Ok(rows.unwrap_or_default())
 }
 
-/// Adds a key, its name first, unless a step that was cut short has done so already.
+/// Adds a key, unless an interrupted step has already added it. `key` begins with its name.
 async fn add_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
     let name = key.split(' ').next().unwrap_or_default();
     if keys(link, connection, table).await?.iter().all(|found| found != name) {
@@ -459,7 +466,7 @@ async fn add_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> 
     Ok(())
 }
 
-/// Drops a key, unless a step that was cut short has done so already.
+/// Drops a key, unless an interrupted step has already dropped it.
 async fn drop_key(link: &Link, connection: &mut Conn, table: &str, key: &str) -> Result<(), StoreError> {
     if keys(link, connection, table).await?.iter().any(|found| found == key) {
         link.run(ALTER_WITHIN, connection.query_drop(format!("ALTER TABLE `{table}` DROP KEY `{key}`")))
@@ -468,19 +475,19 @@ async fn drop_key(link: &Link, connection: &mut Conn, table: &str, key: &str) ->
     Ok(())
 }
 
-/// The names of a table's keys.
+/// Names of a table's keys.
 async fn keys(link: &Link, connection: &mut Conn, table: &str) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
     link.write(connection.exec(sql, (table,))).await
 }
 
-/// A table of many millions of rows is written anew.
+/// Time limit for changing a table. It is enough to rewrite many millions of rows.
 const ALTER_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// Name, type with character set, key, and whether it may be NULL.
+/// Name, type with character set, key, and whether NULL is allowed.
 type Column = (String, String, String, bool);
 
-/// The columns of `memory_usage`; none when there is no such table.
+/// Columns of `memory_usage`; empty if the table does not exist.
 async fn columns(link: &Link, connection: &mut Conn) -> Result<Vec<Column>, StoreError> {
     let sql = "SELECT LOWER(COLUMN_NAME), LOWER(CONCAT(COLUMN_TYPE, ' ', COALESCE(CHARACTER_SET_NAME, ''))), COLUMN_KEY, IS_NULLABLE = 'YES' FROM information_schema.COLUMNS \
         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'memory_usage'";

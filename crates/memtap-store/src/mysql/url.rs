@@ -1,4 +1,4 @@
-//! `mysql://USER:PASSWORD@HOST:PORT/DATABASE?tls=...`: parsed, and shown without its secret.
+//! Parses `mysql://USER:PASSWORD@HOST:PORT/DATABASE?tls=...`, and formats it without the password.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ const DEFAULT_PORT: u16 = 3306;
 const PORT: &str = "the port in the mysql:// URL must be a number from 1 to 65535";
 const ENCODE: &str = "cannot parse the mysql:// URL (in a user or password, write / as %2F, @ as %40, : as %3A, # as %23 and ? as %3F)";
 
-/// A MySQL or MariaDB database.
+/// URL of a MySQL or MariaDB database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MysqlUrl {
     pub(super) user: String,
@@ -20,17 +20,18 @@ pub(crate) struct MysqlUrl {
     pub(super) tls: Tls,
 }
 
-/// Whether the connection is encrypted, and whom it trusts.
+/// Encryption of the connection and verification of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tls {
     Off,
-    /// Encrypted; the server may be anybody.
+    /// Encrypted, but the server's identity is not verified.
     Unverified,
-    /// Encrypted, and the server's certificate must be of this authority, or of the web's.
+    /// Encrypted, and the server's certificate is verified: with this authority's certificate, or
+    /// without one, with the public authorities.
     Verified(Option<PathBuf>),
 }
 
-/// Text that is never shown.
+/// Text that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(String);
 
@@ -47,10 +48,10 @@ impl fmt::Debug for Secret {
 }
 
 impl MysqlUrl {
-    /// From its parts, as the original system's settings have them.
+    /// Builds the URL from its parts, as in the original system's settings.
     ///
     /// # Errors
-    /// When a name is missing.
+    /// If the host, the user or the database is empty.
     pub(crate) fn new(
         (host, port): (&str, Option<u16>),
         (user, password): (&str, Option<&str>),
@@ -71,10 +72,11 @@ impl MysqlUrl {
         })
     }
 
-    /// Reads the URL; errors repeat none of it.
+    /// Parses a URL. Errors do not repeat any part of it.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         let url = url::Url::parse(text).map_err(|error| StoreError::Url(unparsed(text, error)))?;
-        // A password with a / in it ends the host's part there: its end would be taken for a database, and shown.
+        // An unencoded / in the password ends the host part: the end of the password would be taken
+        // for the database and displayed.
         let path = url.path().trim_start_matches('/');
         if path.contains(['/', '@']) || url.fragment().is_some() {
             return Err(StoreError::Url(ENCODE));
@@ -112,7 +114,8 @@ impl MysqlUrl {
         Ok(parsed)
     }
 
-    /// The file with the certificate of the authority that the server's certificate is checked against.
+    /// File with the certificate of the authority that the server's certificate is verified
+    /// against.
     pub(super) fn authority(&self) -> Option<&Path> {
         match &self.tls {
             Tls::Verified(Some(authority)) => Some(authority),
@@ -120,7 +123,8 @@ impl MysqlUrl {
         }
     }
 
-    /// Names the database among all others, for what belongs to it: letters, digits and dashes.
+    /// Returns a file name for data that belongs to this database: letters, digits, dots and
+    /// dashes. It is unique for each database.
     pub(super) fn name_for_files(&self) -> String {
         let text = format!("{}-{}-{}", self.host, self.port, self.database);
         let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
@@ -128,7 +132,8 @@ impl MysqlUrl {
     }
 }
 
-/// Why it is none: a password with a `/`, `#` or `?` in it looks like a wrong port, and stands before the `@`.
+/// Returns why the URL cannot be parsed. A password with an unencoded `/`, `#` or `?` looks like a
+/// wrong port, but an `@` follows it.
 fn unparsed(text: &str, error: url::ParseError) -> &'static str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority_is_cut = rest.find(['/', '#', '?']).is_some_and(|end| rest[end..].contains('@'));
@@ -146,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_is_read_and_never_shown() {
+    fn the_password_is_parsed_and_never_shown() {
         let url =
             MysqlUrl::parse("mysql://me:se%40cr%2Fet@db.example:3307/mem%20tap?tls=unverified").unwrap();
         assert_eq!(url.password.as_ref().unwrap().reveal(), "se@cr/et");
@@ -170,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_port_is_told_from_a_password_that_needs_encoding() {
+    fn a_wrong_port_is_distinguished_from_a_password_that_needs_encoding() {
         for (wrong, port) in [
             ("mysql://me:secret@host:99999/db", true),
             ("mysql://me:secret@host:abc/db", true),

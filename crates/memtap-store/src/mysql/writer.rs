@@ -1,4 +1,4 @@
-//! A delivery in, rows out: one transaction.
+//! Writes deliveries, one transaction each.
 
 use std::collections::HashMap;
 
@@ -9,39 +9,39 @@ use memtap_model::{ProcessId, WallClock};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, params};
 
-use super::link::is_of_the_row;
-use super::rows::{COLUMNS, Rows, text_of};
+use super::link::is_row_error;
+use super::rows::{COLUMNS, Rows, format_time};
 use super::{processes, samples};
 use memtap_history::{Appended, Delivery, Run};
 
 type Done<T> = mysql_async::Result<T>;
 
-/// Ids kept in memory; beyond that they are looked up anew.
+/// Maximum number of cached ids. Beyond that, the cache is cleared and ids are looked up again.
 const IDS_KEPT: usize = 100_000;
-/// Bytes of one INSERT, about; servers take a MiB at the least.
+/// Approximate size of an INSERT statement. Servers accept at least 1 MiB.
 const INSERT_BYTES: usize = 512 << 10;
-/// Bytes handed to the driver at once.
+/// Size of a piece handed to the driver.
 const PIECE: usize = 64 << 10;
 
-/// What the writer knows between two deliveries.
+/// State of the writer between two deliveries.
 #[derive(Default)]
 pub(super) struct Writer {
-    /// Rows of processes of `run`.
+    /// Ids of process rows of `run`.
     pub(super) ids: HashMap<ProcessId, u64>,
     pub(super) run: Option<u64>,
-    /// When it was told last, in seconds, what each process's calls came to.
-    pub(super) called: HashMap<u64, i64>,
-    /// LOAD DATA LOCAL is allowed, as far as is known.
+    /// Second at which each process's call totals were last written.
+    pub(super) calls_written: HashMap<u64, i64>,
+    /// False once the server has rejected LOAD DATA LOCAL.
     pub(super) loads: bool,
 }
 
 impl Writer {
-    /// After a failure nothing is known of what the transaction did.
+    /// Clears the state: after a failure, the outcome of the transaction is unknown.
     pub(super) fn forget(&mut self) {
         *self = Self { loads: self.loads, ..Self::default() };
     }
 
-    /// Writes a delivery; gives what became of it, and how many requests came.
+    /// Writes a delivery. Returns its outcome and the number of written requests.
     pub(super) async fn deliver(
         &mut self,
         connection: &mut Conn,
@@ -52,7 +52,7 @@ impl Writer {
             self.run = Some(delivery.run.id);
         }
         connection.query_drop("START TRANSACTION").await?;
-        if !take(connection, &delivery.run, delivery.sequence).await? {
+        if !begin_delivery(connection, &delivery.run, delivery.sequence).await? {
             connection.query_drop("ROLLBACK").await?;
             return Ok((Appended::default(), 0));
         }
@@ -81,7 +81,7 @@ impl Writer {
                 processes::update(self, connection, id, summary, batch.tick, sampled).await?;
             }
             for report in &batch.oom_kills {
-                // It may have ended in this tick.
+                // The victim may have ended in this tick.
                 let victim = match &report.victim {
                     Some(victim) => {
                         let (process, name) = (victim.process, victim.name.to_text());
@@ -99,7 +99,7 @@ impl Writer {
         connection.query_drop("COMMIT").await?;
         if self.ids.len() > IDS_KEPT {
             self.ids.clear();
-            self.called.clear();
+            self.calls_written.clear();
         }
         Ok((appended, written))
     }
@@ -114,7 +114,7 @@ impl Writer {
         }
     }
 
-    /// The row of a process life, made when it has none.
+    /// Returns the row id of a process, and creates the row if there is none.
     async fn row(
         &mut self,
         connection: &mut Conn,
@@ -128,14 +128,15 @@ impl Writer {
         }
         let sql = "INSERT INTO process (run_id, pid, start_ns, name, seen) VALUES (?, ?, ?, ?, ?) \
             ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id)";
-        let values = (run.id, process.tgid.0, process.start.0, name, text_of(seen));
+        let values = (run.id, process.tgid.0, process.start.0, name, format_time(seen));
         connection.exec_drop(sql, values).await?;
         let id = connection.last_insert_id().unwrap_or_default();
         self.ids.insert(process, id);
         Ok(id)
     }
 
-    /// By LOAD DATA, where the server allows it and takes every row as it is; else by INSERT.
+    /// Inserts requests with LOAD DATA if the server allows it and accepts every row unchanged,
+    /// otherwise with INSERT.
     async fn requests(
         &mut self,
         connection: &mut Conn,
@@ -146,7 +147,7 @@ impl Writer {
         if requests.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::of(&run.hostname);
+        let mut rows = Rows::new(&run.hostname);
         if self.loads {
             connection.query_drop("SAVEPOINT before_load").await?;
             match load(connection, &mut rows, requests).await {
@@ -164,37 +165,39 @@ impl Writer {
             rows.values(booked, *process, &mut one);
             values.push(one);
         }
-        let mut rest = &values[..];
-        while !rest.is_empty() {
+        let mut remaining = &values[..];
+        while !remaining.is_empty() {
             let mut bytes = 0;
-            let fits = rest.iter().take_while(|value| {
+            let fits = remaining.iter().take_while(|value| {
                 bytes += value.len();
                 bytes <= INSERT_BYTES
             });
-            let (chunk, later) = rest.split_at(fits.count().max(1));
+            let (chunk, later) = remaining.split_at(fits.count().max(1));
             insert(connection, chunk, appended).await?;
-            rest = later;
+            remaining = later;
         }
         Ok(())
     }
 }
 
-/// Notes that the run's delivery is being written; `false` when it has been already. The run's row is then this session's until the end.
-async fn take(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
+/// Begins a delivery: locks the run's row until the end of the transaction, and creates it if
+/// needed. Returns `false` if the delivery was already written.
+async fn begin_delivery(connection: &mut Conn, run: &Run, sequence: u64) -> Done<bool> {
     let last: Option<u64> =
         connection.exec_first("SELECT last_sequence FROM run WHERE id = ? FOR UPDATE", (run.id,)).await?;
     if let Some(last) = last {
         return Ok(last < sequence);
     }
     let sql = "INSERT INTO run (id, hostname, kernel, boot_id, page_size, began, last_sequence) VALUES (?, ?, ?, ?, ?, ?, 0)";
-    let values = (run.id, &run.hostname, &run.kernel, &run.boot_id, run.page_size, text_of(run.began));
+    let values = (run.id, &run.hostname, &run.kernel, &run.boot_id, run.page_size, format_time(run.began));
     connection.exec_drop(sql, values).await?;
     Ok(true)
 }
 
-/// Whether all rows are in as they are. With LOCAL the server turns a value that does not fit into a warning, and changes it.
+/// Loads the rows. Returns `false` if any row was changed or skipped: with LOCAL, the server turns
+/// errors into warnings and adjusts the values.
 async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRequest, u64)]) -> Done<bool> {
-    let columns = rows.leave_out(requests);
+    let columns = rows.select_columns(requests);
     let mut pieces = vec![String::with_capacity(PIECE + 1024)];
     for (booked, process) in requests {
         if pieces.last().is_some_and(|piece| piece.len() >= PIECE) {
@@ -220,7 +223,7 @@ async fn load(connection: &mut Conn, rows: &mut Rows<'_>, requests: &[(&BookedRe
     Ok(connection.affected_rows() == requests.len() as u64 && connection.get_warnings() == 0)
 }
 
-/// Inserts rows; when the server refuses one for what is in it, all others.
+/// Inserts rows. If the server refuses one because of its content, all others are still inserted.
 async fn insert(connection: &mut Conn, values: &[String], appended: &mut Appended) -> Done<()> {
     let columns = COLUMNS.map(|name| format!("`{name}`")).join(", ");
     let mut parts = vec![values];
@@ -228,7 +231,7 @@ async fn insert(connection: &mut Conn, values: &[String], appended: &mut Appende
         let sql = format!("INSERT INTO memory_usage ({columns}) VALUES {}", part.join(","));
         match connection.query_drop(sql).await {
             Ok(()) => {}
-            Err(error) if is_of_the_row(&error) => match part.len() {
+            Err(error) if is_row_error(&error) => match part.len() {
                 1 => {
                     appended.refused += 1;
                     appended.reason.get_or_insert_with(|| error.to_string());

@@ -1,4 +1,5 @@
-//! A history that is there already, opened by whoever may: which permission is missing, and what can be read without it.
+//! Opens existing history files. Reports which permission is missing, and reads what is possible
+//! without it.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -13,15 +14,16 @@ use memtap_history::StoreError;
 
 use super::error::Done;
 
-/// What stands for itself in SQLite's `file:` URIs.
+/// Characters to encode in SQLite's `file:` URIs.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
-/// A connection that only reads. SQLite makes two files beside the database for that, unless it is told that nobody writes: where
-/// the directory cannot be written and no log is there, nobody has the history open.
+/// Opens a read-only connection. SQLite creates two files beside the database for that, unless the
+/// database is declared immutable. If the directory is not writable and there is no log, nobody has
+/// the history open.
 pub(super) fn to_read(path: &Path) -> Done<Connection> {
     check(path, "read", AccessFlags::R_OK)?;
-    let folder = folder_of(path);
-    if may_write(folder) {
+    let directory = directory_of(path);
+    if may_write(directory) {
         return Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?);
     }
     let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
@@ -34,26 +36,26 @@ pub(super) fn to_read(path: &Path) -> Done<Connection> {
         let reason = format!(
             "its newest part is in {}, which can be read only with write permission in {}",
             log.display(),
-            folder.display()
+            directory.display()
         );
         return Err(StoreError::Denied { action: "read", path: path.into(), reason }.into());
     }
     Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-/// A connection that may change all of it.
+/// Opens a connection that may rewrite the whole file.
 pub(super) fn to_rewrite(path: &Path) -> Done<Connection> {
     check(path, "rewrite", AccessFlags::R_OK | AccessFlags::W_OK)?;
-    let folder = folder_of(path);
-    if !may_write(folder) {
-        let reason = format!("no write permission in its directory {}", folder.display());
+    let directory = directory_of(path);
+    if !may_write(directory) {
+        let reason = format!("no write permission in its directory {}", directory.display());
         return Err(StoreError::Denied { action: "rewrite", path: path.into(), reason }.into());
     }
     Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 
-/// SQLite's own error would not say which permission is missing. The file is not opened for that: whoever closes a file loses the locks
-/// that the same process has on it.
+/// Checks the permissions: SQLite's own error would not name the missing one. The file is not
+/// opened for this, because closing a file releases all locks that the process has on it.
 fn check(path: &Path, action: &'static str, how: AccessFlags) -> Result<(), StoreError> {
     let missing = || StoreError::Missing { path: path.into() };
     let found = match path.metadata() {
@@ -70,12 +72,12 @@ fn check(path: &Path, action: &'static str, how: AccessFlags) -> Result<(), Stor
     })
 }
 
-fn may_write(folder: &Path) -> bool {
-    eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+fn may_write(directory: &Path) -> bool {
+    eaccess(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn beside(path: &Path, ending: impl AsRef<OsStr>) -> PathBuf {

@@ -1,46 +1,50 @@
-//! What is deleted, a bounded piece at a time: what belongs together goes in one transaction.
+//! Deletes rows, a bounded number at a time. Rows that belong together are deleted in one
+//! transaction.
 
 use crate::sqlite::error::Done;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use memtap_history::steps::SHORT_LIFE_S;
 
-/// How many requests there are: there are no holes between the first and the last. One aggregate of both ends would read all of them.
+/// SQL for the number of requests: ids have no gaps. A single aggregate over both ends would read
+/// all rows.
 pub(super) const REQUESTS: &str =
     "SELECT coalesce((SELECT max(id) FROM request) - (SELECT min(id) FROM request) + 1, 0)";
 
-/// A process that lived as long, in nanoseconds, is kept as long as samples are.
+/// A process with at least this lifetime, in nanoseconds, is kept as long as its samples.
 pub(super) const LONG_LIFE: i64 = SHORT_LIFE_S * 1_000_000_000;
 
-/// Rows of who, what and name that are looked at together.
+/// Rows of who, what and name that are examined at once.
 const SHARED_AT_ONCE: i64 = 5_000;
-/// Processes deleted at once for one reason, at most.
+/// Maximum number of processes deleted by one statement.
 const LIVES_AT_ONCE: i64 = 2_000;
 
-/// What went.
+/// Deleted rows.
 #[derive(Debug, Default)]
-pub(super) struct Gone {
+pub(super) struct Deletions {
     pub(super) requests: u64,
-    /// Rows of processes.
+    /// Ids of process rows.
     pub(super) processes: Vec<i64>,
-    /// Rows of who, what and name: the writer may have them in mind.
+    /// Rows of who, what and name. The writer may have cached their ids.
     pub(super) shared: usize,
-    /// Rows of samples, or samples that became longer ones.
+    /// Samples were deleted or rolled up.
     pub(super) samples: bool,
 }
 
-impl Gone {
-    pub(super) fn is_something(&self) -> bool {
+impl Deletions {
+    pub(super) fn is_any(&self) -> bool {
         self.requests > 0 || !self.processes.is_empty() || self.shared > 0 || self.samples
     }
 }
 
-/// Nanoseconds from now on from which a time is one of a clock that was ahead: a day.
+/// A time further in the future than this (a day, in nanoseconds) comes from a clock that was
+/// ahead.
 const AHEAD: i64 = 86_400 * 1_000_000_000;
 
-/// The first request that is not too old; `None` when nothing is too old. Only what comes before every younger one counts as old: an old
-/// recording may have been imported, and nothing younger may go with it. What was written while the clock was ahead says nothing of its age;
-/// it is as old as what comes next.
+/// Returns the first request that is not too old, or `None` if no request is too old. A request
+/// counts as old only if it precedes all younger ones: an old recording may have been imported, and
+/// deleting it must not delete younger requests. Requests written while the clock was ahead are as
+/// old as the next ones.
 pub(super) fn first_young(connection: &Connection, now: i64, horizon: i64) -> Done<Option<i64>> {
     let first = |sql: &str, values: [i64; 2]| -> Done<Option<i64>> {
         Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
@@ -54,13 +58,15 @@ pub(super) fn first_young(connection: &Connection, now: i64, horizon: i64) -> Do
     Ok(Some(first(next, [old, young])?.unwrap_or(i64::MAX)))
 }
 
-/// When the first request was made: processes that ended before have none. Without requests, the end of time.
+/// Returns the time of the first request. Processes that ended before have no requests. Returns the
+/// maximum if there are no requests.
 pub(super) fn first_time(connection: &Connection) -> Done<i64> {
     let sql = "SELECT time_ns FROM request ORDER BY id LIMIT 1";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(i64::MAX))
 }
 
-/// Deletes at most `rows` requests before `end`, oldest first, with everything that refers to them. Returns how many were deleted.
+/// Deletes at most `rows` requests before `end`, oldest first, and the rows that refer to them.
+/// Returns the number of deleted requests.
 pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> Done<u64> {
     let first = "SELECT min(id) FROM request";
     let first: Option<i64> = connection.prepare_cached(first)?.query_row([], |row| row.get(0))?;
@@ -69,14 +75,14 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> D
     if end <= first {
         return Ok(0);
     }
-    together(connection, || {
+    in_transaction(connection, || {
         let deleted = connection.prepare_cached("DELETE FROM request WHERE id < ?1")?.execute([end])?;
         for table in ["refused", "gap"] {
             connection
                 .prepare_cached(&format!("DELETE FROM {table} WHERE request_id < ?1"))?
                 .execute([end])?;
         }
-        // The mark whose rows are only partly gone stays.
+        // Keep the batch row that still has requests.
         let marks =
             "DELETE FROM batch WHERE first_id < (SELECT max(first_id) FROM batch WHERE first_id <= ?1)";
         connection.prepare_cached(marks)?.execute([end])?;
@@ -84,8 +90,8 @@ pub(super) fn delete_requests(connection: &Connection, end: i64, rows: i64) -> D
     })
 }
 
-/// Runs `work` in one transaction: the caller's, where there is one.
-fn together<T>(connection: &Connection, work: impl FnOnce() -> Done<T>) -> Done<T> {
+/// Runs `work` in a transaction, or in the caller's transaction if there is one.
+fn in_transaction<T>(connection: &Connection, work: impl FnOnce() -> Done<T>) -> Done<T> {
     if !connection.is_autocommit() {
         return work();
     }
@@ -95,17 +101,17 @@ fn together<T>(connection: &Connection, work: impl FnOnce() -> Done<T>) -> Done<
     Ok(done)
 }
 
-/// How far [`Sweep::step`] has come in each of its tables.
+/// Position of [`Sweep::step`] in each table.
 #[derive(Debug, Default)]
 pub(super) struct Sweep([i64; 3]);
 
 impl Sweep {
-    /// Deletes threads, words of calls and names that no request is of any more, among the next rows of each table. After the last row it
-    /// begins again with the first, so that each is looked at in turn.
+    /// Deletes unused rows (threads, call arguments and names that no request refers to) among the
+    /// next rows of each table. After the last row, it starts from the first again.
     pub(super) fn step(&mut self, connection: &Connection) -> Done<usize> {
         let unused = "last_id < coalesce((SELECT min(id) FROM request), 9223372036854775807)";
         let nameless = "NOT EXISTS (SELECT 1 FROM who WHERE name_id = name.id) AND NOT EXISTS (SELECT 1 FROM what WHERE file_id = name.id)";
-        let mut gone = 0;
+        let mut deleted = 0;
         let tables = [("who", unused), ("what", unused), ("name", nameless)];
         for ((table, unused), place) in tables.into_iter().zip(&mut self.0) {
             let last = format!(
@@ -115,23 +121,24 @@ impl Sweep {
             let last: Option<i64> =
                 connection.prepare_cached(&last)?.query_row([*place], |row| row.get(0)).optional()?;
             let sql = format!("DELETE FROM {table} WHERE id > ?1 AND id <= ?2 AND {unused}");
-            gone += connection.prepare_cached(&sql)?.execute([*place, last.unwrap_or(i64::MAX)])?;
+            deleted += connection.prepare_cached(&sql)?.execute([*place, last.unwrap_or(i64::MAX)])?;
             *place = last.unwrap_or(0);
         }
-        Ok(gone)
+        Ok(deleted)
     }
 }
 
-/// Processes of which nothing is left to tell: short ones whose last time is before `short`, all whose last time is before `long`; that is
-/// when they ended, or, where the end was not seen (as when memtap itself was ended), when they were seen last. A process goes with its
-/// samples, or not at all.
+/// Deletes processes without requests: short-lived ones whose last time is before `short`, and all
+/// whose last time is before `long`. The last time is the end, or, if the end was not observed (for
+/// example because memtap was stopped), the last time seen. A process is deleted in one transaction
+/// with its samples.
 pub(super) fn delete_processes(connection: &Connection, short: i64, long: i64) -> Done<Vec<i64>> {
     let living = "run CROSS JOIN process INDEXED BY process_living ON run_id = run.id WHERE ended_at_ns IS NULL AND seen_ns < ?1";
     let ended = |index: &str, length: &str| {
         format!("process INDEXED BY {index} WHERE ended_at_ns - started_at_ns {length} AND ended_at_ns < ?1")
     };
-    let together = connection.unchecked_transaction()?;
-    let mut gone = Vec::new();
+    let transaction = connection.unchecked_transaction()?;
+    let mut deleted = Vec::new();
     for (rows, before) in [
         (ended("process_short", &format!("< {LONG_LIFE}")), short.max(long)),
         (ended("process_long", &format!(">= {LONG_LIFE}")), long),
@@ -142,28 +149,30 @@ pub(super) fn delete_processes(connection: &Connection, short: i64, long: i64) -
             "DELETE FROM process WHERE id IN (SELECT process.id FROM {rows} \
              AND NOT EXISTS (SELECT 1 FROM who WHERE process_id = process.id) LIMIT {LIVES_AT_ONCE}) RETURNING id"
         );
-        let mut statement = together.prepare_cached(&sql)?;
+        let mut statement = transaction.prepare_cached(&sql)?;
         for id in statement.query_map([before], |row| row.get(0))? {
-            gone.push(id?);
+            deleted.push(id?);
         }
     }
     for table in ["process_call", "usage_sample"] {
-        let mut rows = together.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
-        for id in &gone {
+        let mut rows = transaction.prepare_cached(&format!("DELETE FROM {table} WHERE process_id = ?1"))?;
+        for id in &deleted {
             rows.execute([id])?;
         }
     }
-    together.commit()?;
-    Ok(gone)
+    transaction.commit()?;
+    Ok(deleted)
 }
 
-/// Kills are few and small: only their age counts.
+/// Deletes OOM kills by age alone: they are few and small.
 pub(super) fn delete_oom_kills(connection: &Connection, before: i64) -> Done<()> {
     let old = "SELECT id FROM oom_kill WHERE time_ns < ?1";
-    let together = connection.unchecked_transaction()?;
-    together.prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?.execute([before])?;
-    together.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute(params![before])?;
-    Ok(together.commit()?)
+    let transaction = connection.unchecked_transaction()?;
+    transaction
+        .prepare_cached(&format!("DELETE FROM oom_before WHERE oom_id IN ({old})"))?
+        .execute([before])?;
+    transaction.prepare_cached("DELETE FROM oom_kill WHERE time_ns < ?1")?.execute(params![before])?;
+    Ok(transaction.commit()?)
 }
 
 #[cfg(test)]
@@ -173,9 +182,9 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    /// What fails on the way stands for whatever ends memtap there.
+    /// An error in the middle of a deletion stands for any interruption of memtap.
     #[test]
-    fn what_belongs_together_goes_together_or_stays() {
+    fn a_failed_deletion_deletes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::prepare(&mut connection, Path::new("memory")).unwrap();
         connection

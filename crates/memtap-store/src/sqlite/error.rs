@@ -1,18 +1,18 @@
-//! Errors of SQLite, with the fix.
+//! Errors of SQLite, with advice to the user.
 
 use memtap_history::StoreError;
 use rusqlite::ErrorCode;
 
-/// An error inside the driver. At the port it becomes a [`StoreError`].
+/// Error within the driver. At the port, it is converted to a [`StoreError`].
 #[derive(Debug)]
 pub(crate) enum Error {
     /// SQLite failed.
     Sqlite(rusqlite::Error),
-    /// Something else is wrong.
+    /// Any other failure.
     Store(StoreError),
 }
 
-/// A result inside the driver.
+/// Result within the driver.
 pub(super) type Done<T> = Result<T, Error>;
 
 impl From<rusqlite::Error> for Error {
@@ -41,7 +41,7 @@ impl From<Error> for StoreError {
     }
 }
 
-/// How to fix a damaged file.
+/// Advice on a damaged file.
 pub const AFTER_DAMAGE: &str = "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again";
 
 fn fix(error: &rusqlite::Error) -> &'static str {

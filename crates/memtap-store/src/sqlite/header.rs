@@ -1,18 +1,18 @@
-//! What the first bytes of a file say, without SQLite: whether it is a history of memtap.
+//! Recognizes a memtap history by the first bytes of the file, without SQLite.
 
 use super::schema::APPLICATION;
 
-/// The first bytes of a database file (<https://www.sqlite.org/fileformat.html>).
+/// First bytes of a database file (<https://www.sqlite.org/fileformat.html>).
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Where the header counts changes of the tables' definitions; 0: no table has been written to the file.
+/// Offset of the schema cookie, which counts schema changes. 0: no table was written to the file.
 const SCHEMA_COOKIE: usize = 40;
 const APPLICATION_ID: usize = 68;
 
-/// Bytes that [`is_history`] needs.
+/// Number of bytes that [`is_history`] needs.
 pub const HEADER_BYTES: usize = 100;
 
-/// Whether a database file that begins with `header` is memtap's, or has no tables yet: those of a new history may be in its log
-/// alone.
+/// Returns whether a database file that begins with `header` belongs to memtap or has no tables
+/// yet. The tables of a new history may be in its log only.
 #[must_use]
 pub fn is_history(header: &[u8]) -> bool {
     let number = |at: usize| {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    /// What the file has while it is open, and when it is closed.
+    /// Returns the file's content while the database is open, and after it is closed.
     fn headers(prepare: impl FnOnce(&mut Connection, &std::path::Path)) -> [Vec<u8>; 2] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_not_taken_for_one() {
+    fn other_files_are_rejected() {
         let others = headers(|connection, _| connection.execute_batch("CREATE TABLE a (b)").unwrap());
         for header in others.iter().map(Vec::as_slice).chain([&b""[..], b"SQLite", b"#!/bin/sh\n", MAGIC]) {
             assert!(!is_history(header), "{header:?}");

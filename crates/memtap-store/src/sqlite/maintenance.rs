@@ -1,5 +1,6 @@
-//! What is done with a whole database file on demand. Telling and checking only read, each in one transaction, beside a memtap that writes.
-//! What a database must have is not written down here: it is what this memtap makes in an empty one.
+//! Maintenance of a database file. Showing and checking run in one read transaction each, and may
+//! run while memtap writes. The expected tables are not listed here: they are read from an empty
+//! database that this memtap creates.
 
 use crate::sqlite::error::{Done, Error};
 use std::collections::{HashMap, HashSet};
@@ -14,15 +15,16 @@ use super::schema;
 use memtap_history::StoreError;
 use memtap_history::maintenance::{Checked, Compacted, Contents, Machine, Table};
 
-/// For another program's lock.
+/// Time to wait for another program's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Damaged places that are told, at most.
+/// Maximum number of damaged places reported.
 const SHOWN: u32 = 20;
-/// Pages that a check may keep in memory.
+/// Cache size for a check.
 const CHECK_CACHE_KIB: i64 = 64 << 10;
 
-/// What the rows rely on, as what is wrong and how many: a reader joins these tables, and a row without its partner would be in
-/// no answer. Rows that only wait for retention (a thread without requests, a mark of a deleted request) are not wrong.
+/// References between rows, as a description and the rows that break it. A reader joins these
+/// tables, so a row without its partner would never be returned. Rows that only wait for retention
+/// (a thread without requests, a batch row of deleted requests) are not errors.
 const RELATIONS: &[(&str, &str)] = &[
     ("requests without the thread that made them", "request WHERE who_id NOT IN (SELECT id FROM who)"),
     ("requests without their call and outcome", "request WHERE what_id NOT IN (SELECT id FROM what)"),
@@ -43,11 +45,11 @@ const RELATIONS: &[(&str, &str)] = &[
     ("processes without their run", "process WHERE run_id NOT IN (SELECT id FROM run)"),
 ];
 
-/// Adds what it finds.
+/// A step of a check. It adds its findings.
 type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 
-/// Fails when the file is not there, or not this memtap's.
-pub(super) fn look(path: &Path) -> Done<()> {
+/// Fails if the history does not exist or its tables are not this version's.
+pub(super) fn verify_file(path: &Path) -> Done<()> {
     reading(path, |_, _| Ok(()))
 }
 
@@ -69,7 +71,7 @@ pub(super) fn contents(path: &Path) -> Done<Contents> {
     })
 }
 
-/// What is there, in words.
+/// Describes the state of the file in words.
 pub(super) fn reach(path: &Path) -> Done<String> {
     let name = path.display();
     match reading(path, |_, _| Ok(())) {
@@ -82,13 +84,13 @@ pub(super) fn reach(path: &Path) -> Done<String> {
     }
 }
 
-/// Its pages, its tables, and what its rows rely on.
+/// Checks the pages, the tables, and the references between rows.
 pub(super) fn check(path: &Path) -> Done<Checked> {
     let done = reading(path, |connection, expected| {
-        // An index is compared with its table row by row.
+        // The integrity check compares an index with its table row by row.
         connection.pragma_update(None, "cache_size", -CHECK_CACHE_KIB)?;
         let mut checked = Checked::default();
-        // Each relies on what the one before has looked at.
+        // Each step relies on the ones before.
         let steps: [Step; 3] = [damaged_pages, missing_parts, broken_relations];
         for step in steps {
             match step(connection, expected, &mut checked) {
@@ -102,7 +104,7 @@ pub(super) fn check(path: &Path) -> Done<Checked> {
         Ok(checked)
     });
     match done {
-        // Its first page already, or its length.
+        // The first page or the file length is damaged.
         Err(Error::Sqlite(error)) if is_damage(&error) => {
             Ok(Checked { requests: 0, findings: vec![error.to_string()] })
         }
@@ -110,13 +112,13 @@ pub(super) fn check(path: &Path) -> Done<Checked> {
     }
 }
 
-/// Writes the file anew, without the pages that hold nothing.
+/// Rewrites the file without unused pages.
 pub(super) fn compact(path: &Path) -> Done<Compacted> {
     let connection = access::to_rewrite(path)?;
     connection.busy_timeout(PATIENCE)?;
     let before = bytes_on_disk(path);
-    // Taken with the first access and kept to the end. It is not given while another program has the file open, whether or not that
-    // is writing just now.
+    // The lock is taken at the first access and held to the end. It fails while another program has
+    // the file open, even if that does not write.
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
     let alone = |error: Error| match error {
         Error::Sqlite(error) if is_busy(&error) => StoreError::InUse { path: path.into() }.into(),
@@ -124,25 +126,26 @@ pub(super) fn compact(path: &Path) -> Done<Compacted> {
     };
     verify(&connection, path, &Expected::new()?).map_err(alone)?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(|error| alone(error.into()))?;
-    shorten_log(&connection)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    truncate_log(&connection)?;
+    let directory =
+        path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let pages = pragma(&connection, "page_count")? - pragma(&connection, "freelist_count")?;
-    make_sure_of_room(path, folder, (pages * pragma(&connection, "page_size")?).cast_unsigned())?;
-    // The copy is made where the room was looked for, not wherever temporary files go.
-    if let Some(folder) = folder.to_str() {
-        connection.pragma_update(None, "temp_store_directory", folder)?;
+    check_free_space(path, directory, (pages * pragma(&connection, "page_size")?).cast_unsigned())?;
+    // Create the copy where the free space was checked, not in the directory for temporary files.
+    if let Some(directory) = directory.to_str() {
+        connection.pragma_update(None, "temp_store_directory", directory)?;
     }
     connection.execute_batch("VACUUM")?;
-    shorten_log(&connection)?;
+    truncate_log(&connection)?;
     drop(connection);
     Ok(Compacted { before, after: bytes_on_disk(path) })
 }
 
-/// What this memtap makes in an empty database.
+/// Tables that this memtap creates in an empty database.
 struct Expected {
     application: i64,
     schema: i64,
-    /// Kind and name of its tables, views and indexes.
+    /// Kind and name of tables, views and indexes.
     parts: Vec<(String, String)>,
 }
 
@@ -162,7 +165,7 @@ impl Expected {
     }
 }
 
-/// Works on one state of the database, whoever writes meanwhile.
+/// Runs `work` in one read transaction, so that concurrent writes do not matter.
 fn reading<T>(path: &Path, work: impl FnOnce(&Connection, &Expected) -> Done<T>) -> Done<T> {
     let connection = access::to_read(path)?;
     connection.busy_timeout(PATIENCE)?;
@@ -172,7 +175,7 @@ fn reading<T>(path: &Path, work: impl FnOnce(&Connection, &Expected) -> Done<T>)
     work(&connection, &expected)
 }
 
-/// Only what has exactly our tables is told of or changed.
+/// Rejects foreign files, and files with another schema version.
 fn verify(connection: &Connection, path: &Path, expected: &Expected) -> Done<()> {
     let foreign = |reason: String| Error::from(StoreError::Foreign { path: path.into(), reason });
     let application =
@@ -220,7 +223,7 @@ fn tables(connection: &Connection, expected: &Expected) -> Done<Vec<Table>> {
 }
 
 fn machines(connection: &Connection) -> rusqlite::Result<Vec<Machine>> {
-    // Run 0 is of rows from before there were runs, and stands there without such rows too.
+    // Run 0 holds rows from before there were runs. It exists even without such rows.
     let sql = "SELECT hostname, kernel, count(*), min(began_ns), max(began_ns) FROM run \
         WHERE id <> 0 OR EXISTS (SELECT 1 FROM process WHERE run_id = 0) GROUP BY 1, 2 ORDER BY 1, 5";
     let machine = |row: &rusqlite::Row<'_>| {
@@ -249,8 +252,8 @@ fn missing_parts(
     expected: &Expected,
     checked: &mut Checked,
 ) -> rusqlite::Result<()> {
-    let found: HashSet<_> = parts(connection)?.into_iter().collect();
-    let missing = expected.parts.iter().filter(|part| !found.contains(part));
+    let existing: HashSet<_> = parts(connection)?.into_iter().collect();
+    let missing = expected.parts.iter().filter(|part| !existing.contains(part));
     checked.findings.extend(missing.map(|(kind, name)| format!("the {kind} {name} is missing")));
     Ok(())
 }
@@ -270,15 +273,15 @@ fn broken_relations(connection: &Connection, _: &Expected, checked: &mut Checked
 }
 
 /// Moves the log into the file.
-fn shorten_log(connection: &Connection) -> rusqlite::Result<()> {
+fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// The copy, and the log that brings it into the file.
-fn make_sure_of_room(path: &Path, folder: &Path, used: u64) -> Done<()> {
+/// Checks the space for the copy, and for the log that moves it into the file.
+fn check_free_space(path: &Path, directory: &Path, used: u64) -> Done<()> {
     let needed = 2 * used + used / 32 + (1 << 20);
     let unknown = |error: nix::Error| StoreError::Unwritable { path: path.into(), reason: error.to_string() };
-    let free = nix::sys::statvfs::statvfs(folder).map_err(unknown)?;
+    let free = nix::sys::statvfs::statvfs(directory).map_err(unknown)?;
     let free = free.blocks_available().saturating_mul(free.fragment_size());
     if free < needed { Err(StoreError::NoRoom { path: path.into(), needed, free }.into()) } else { Ok(()) }
 }
@@ -305,14 +308,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_looked_for_before_anything_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("memtap.db");
-        make_sure_of_room(&path, folder.path(), 4096).unwrap();
-        let error = make_sure_of_room(&path, folder.path(), 1 << 60).unwrap_err();
+    fn free_space_is_checked_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("memtap.db");
+        check_free_space(&path, directory.path(), 4096).unwrap();
+        let error = check_free_space(&path, directory.path(), 1 << 60).unwrap_err();
         let error = StoreError::from(error).to_string();
         assert!(error.contains("memtap.db") && error.contains("Nothing was changed."), "{error}");
-        let nowhere = folder.path().join("nowhere");
-        assert!(make_sure_of_room(&path, &nowhere, 4096).is_err());
+        let nowhere = directory.path().join("nowhere");
+        assert!(check_free_space(&path, &nowhere, 4096).is_err());
     }
 }

@@ -1,6 +1,7 @@
-//! An old history on its way to the present schema: how far it is, and what it may take.
+//! Upgrades an old history to the current schema and reports the progress.
 //!
-//! All of a version's changes are one transaction. Whatever ends it early, the history is as it was, and the next opening begins anew.
+//! All changes of a version are one transaction. If it is interrupted, the history is unchanged,
+//! and the next start begins again.
 
 use crate::sqlite::error::Done;
 use std::path::Path;
@@ -10,19 +11,21 @@ use rusqlite::Connection;
 
 use super::deletion::REQUESTS;
 
-/// Between two lines that tell how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(3);
-/// Steps of SQLite's machine between two looks at the clock.
+/// Time between two progress messages.
+const REPORT_EVERY: Duration = Duration::from_secs(3);
+/// Number of SQLite virtual machine steps between two checks of the clock.
 const STEPS_AT_ONCE: u32 = 50_000;
-/// Steps that a row of a request takes from version 2 to 3, about: there the share that is done is known.
+/// Approximate number of steps per request for the upgrade from version 2 to 3; used for the
+/// progress in percent.
 const STEPS_OF_A_REQUEST: u64 = 110;
-/// The same of a sample of usage.
+/// Approximate number of steps per usage sample for the same upgrade.
 const STEPS_OF_A_SAMPLE: u64 = 185;
-/// What a row of a process takes from version 4 on.
+/// Approximate number of steps per process for the upgrades from version 4 on.
 const STEPS_OF_A_PROCESS: u64 = 30;
 
-/// Does it with lines in the log. What it sorts lies in files beside the database, not in memory.
-pub(super) fn watched(
+/// Runs the migration and logs its progress. Temporary data is kept in files beside the database,
+/// not in memory.
+pub(super) fn with_log(
     connection: &mut Connection,
     path: &Path,
     version: i64,
@@ -33,43 +36,44 @@ pub(super) fn watched(
         "{}: upgrading {mebibytes} MiB to the current schema. An interruption leaves the file unchanged",
         path.display()
     );
-    let (name, begin, mut told) = (path.display().to_string(), Instant::now(), Instant::now());
-    let tell = move |percent| {
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
+    let (name, begin, mut last_report) = (path.display().to_string(), Instant::now(), Instant::now());
+    let report = move |percent| {
+        if last_report.elapsed() >= REPORT_EVERY {
+            last_report = Instant::now();
             tracing::info!("{name}: about {percent} % upgraded after {} s", begin.elapsed().as_secs());
         }
     };
-    told_of(connection, path, version, tell, migrate)?;
+    with_progress(connection, path, version, report, migrate)?;
     tracing::info!("{}: upgraded to the current schema in {} s", path.display(), begin.elapsed().as_secs());
     Ok(())
 }
 
-/// Tells again and again how much is done, in percent; the last ones take as long as they take.
-fn told_of(
+/// Runs the migration and calls `report` with the progress in percent. It stays at 99 until the
+/// end.
+fn with_progress(
     connection: &mut Connection,
     path: &Path,
     version: i64,
-    mut tell: impl FnMut(u64) + Send + 'static,
+    mut report: impl FnMut(u64) + Send + 'static,
     migrate: impl FnOnce(&Connection) -> Done<()>,
 ) -> Done<()> {
     let all = steps(connection, version)?.max(1);
     let mut done = 0;
-    let look = move || {
+    let on_steps = move || {
         done += u64::from(STEPS_AT_ONCE);
-        tell((done.saturating_mul(100) / all).min(99));
+        report((done.saturating_mul(100) / all).min(99));
         false
     };
-    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    sort_in(connection, beside.to_str())?;
-    connection.progress_handler(STEPS_AT_ONCE.cast_signed(), Some(look))?;
+    let directory = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    set_temp_directory(connection, directory.to_str())?;
+    connection.progress_handler(STEPS_AT_ONCE.cast_signed(), Some(on_steps))?;
     let migrated = migrate(connection);
     connection.progress_handler(0, None::<fn() -> bool>)?;
-    sort_in(connection, None)?;
+    set_temp_directory(connection, None)?;
     migrated
 }
 
-/// Steps that it will take.
+/// Estimated number of steps.
 fn steps(connection: &Connection, version: i64) -> Done<u64> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     let processes = count("SELECT count(*) FROM process")? * STEPS_OF_A_PROCESS;
@@ -81,8 +85,8 @@ fn steps(connection: &Connection, version: i64) -> Done<u64> {
         + count("SELECT count(*) FROM usage_sample")? * STEPS_OF_A_SAMPLE)
 }
 
-/// Where temporary files go; where SQLite thinks best, when there is no such place.
-fn sort_in(connection: &Connection, folder: Option<&str>) -> Done<()> {
+/// Sets the directory for temporary files. `None` selects SQLite's default.
+fn set_temp_directory(connection: &Connection, folder: Option<&str>) -> Done<()> {
     connection.execute_batch("PRAGMA temp_store = FILE")?;
     Ok(connection.pragma_update(None, "temp_store_directory", folder.unwrap_or_default())?)
 }
@@ -97,7 +101,7 @@ mod tests {
 
     const REQUESTS: i64 = 40_000;
 
-    /// As a memtap of version 2 left it.
+    /// Creates a history as memtap with schema version 2 left it.
     fn old(path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL").unwrap();
@@ -129,31 +133,34 @@ mod tests {
     }
 
     #[test]
-    fn the_share_that_is_done_is_about_true_and_a_kill_leaves_the_old_history() {
+    fn progress_is_roughly_right_and_a_kill_leaves_the_old_history() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("memtap.db");
         let mut connection = old(&path);
         let before = requests(&connection);
-        // Files as they are in the middle are what a kill leaves.
+        // A copy of the files during the upgrade is what a kill would leave.
         let killed = folder.path().join("killed");
         std::fs::create_dir(&killed).unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell = {
-            let (told, folder, killed) = (Arc::clone(&told), folder.path().to_owned(), killed.clone());
+        let percents = Arc::new(Mutex::new(Vec::new()));
+        let report = {
+            let (percents, folder, killed) =
+                (Arc::clone(&percents), folder.path().to_owned(), killed.clone());
             move |percent: u64| {
-                let mut told = told.lock().unwrap();
-                if percent >= 70 && told.iter().all(|before| *before < 70) {
+                let mut percents = percents.lock().unwrap();
+                if percent >= 70 && percents.iter().all(|before| *before < 70) {
                     let mut copy = Command::new("sh");
                     copy.arg("-c").arg("cp \"$0\"/memtap.db* \"$1\"").args([&folder, &killed]);
                     assert!(copy.status().unwrap().success());
                 }
-                told.push(percent);
+                percents.push(percent);
             }
         };
         let known = MIGRATIONS.len() as i64;
-        told_of(&mut connection, &path, 2, tell, |connection| crate::sqlite::schema::migrate(connection, 2))
-            .unwrap();
-        let all = told.lock().unwrap().clone();
+        with_progress(&mut connection, &path, 2, report, |connection| {
+            crate::sqlite::schema::migrate(connection, 2)
+        })
+        .unwrap();
+        let all = percents.lock().unwrap().clone();
         assert!(all.is_sorted() && (85..=99).contains(all.last().unwrap()), "{all:?}");
         assert_eq!((version(&connection), requests(&connection)), (known, before));
         let log = killed.join("memtap.db-wal").metadata().unwrap().len();

@@ -38,7 +38,7 @@ use space::Log;
 use worker::Worker;
 use writer::Writer;
 
-/// `sqlite:PATH`.
+/// Driver for `sqlite:PATH`.
 pub(crate) const DRIVER: Driver = Driver {
     schemes: &["sqlite"],
     parse: |url| match url.split_once(':') {
@@ -47,7 +47,7 @@ pub(crate) const DRIVER: Driver = Driver {
     },
 };
 
-/// A database in a file.
+/// Path of a database file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SqliteFile(pub(crate) PathBuf);
 
@@ -67,7 +67,7 @@ impl Location for SqliteFile {
     fn open_reader(&self, clock: Clock) -> Pending<'_, Arc<dyn Reader>> {
         let path = self.0.clone();
         Box::pin(async move {
-            worker::run(move || Ok(maintenance::look(&path)?)).await?;
+            worker::run(move || Ok(maintenance::verify_file(&path)?)).await?;
             Ok(Arc::new(History::new(SqliteReader::new(&self.0)?, clock)) as Arc<dyn Reader>)
         })
     }
@@ -103,7 +103,7 @@ impl Maintenance for SqliteFile {
     }
 }
 
-/// The writing side, in a thread of its own.
+/// Writing side of the store. A separate thread works on the file.
 struct SqliteStore {
     path: PathBuf,
     clock: Clock,
@@ -135,7 +135,7 @@ impl Store for SqliteStore {
 
     fn housekeeping(&mut self, now: WallClock) -> Pending<'_, bool> {
         Box::pin(async move {
-            let work = move |sqlite: &mut Sqlite| Ok((sqlite.keep_house(now)?, sqlite.size()));
+            let work = move |sqlite: &mut Sqlite| Ok((sqlite.housekeeping(now)?, sqlite.size()));
             let (had_work, size) = self.worker.run(work).await?;
             self.size = size;
             Ok(had_work)
@@ -155,10 +155,11 @@ impl Store for SqliteStore {
     }
 }
 
-/// What a tick and housekeeping say to the database, again and again: to read it anew each time takes longer than to do it.
+/// Size of the statement cache. Ticks and housekeeping repeat the same statements, and parsing one
+/// takes longer than executing it.
 const STATEMENTS_KEPT: usize = 128;
 
-/// An open database.
+/// A database file opened for writing.
 struct Sqlite {
     path: PathBuf,
     connection: Connection,
@@ -180,12 +181,12 @@ impl Sqlite {
             connection,
             writer,
             retention: Retention::new(settings),
-            log: Log::of(path, settings.max_bytes),
+            log: Log::new(path, settings.max_bytes),
         })
     }
 }
 
-/// The file and its folder, for their owner only: what processes do is nobody else's business.
+/// Creates the file and its directory, accessible for their owner only: the history is private.
 fn make_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
@@ -209,16 +210,16 @@ impl Sqlite {
         self.writer.append(&mut self.connection, delivery, &mut self.retention)
     }
 
-    fn keep_house(&mut self, now: WallClock) -> Done<bool> {
-        let gone = self.retention.step(&self.connection, now, self.writer.run());
-        match &gone {
-            Ok(gone) => self.writer.deleted(gone),
-            // A step that was cut short may have deleted some all the same.
+    fn housekeeping(&mut self, now: WallClock) -> Done<bool> {
+        let deletions = self.retention.step(&self.connection, now, self.writer.run());
+        match &deletions {
+            Ok(deletions) => self.writer.apply(deletions),
+            // A failed step may have deleted something too.
             Err(_) => self.writer.forget(),
         }
-        let gone = gone?;
+        let deletions = deletions?;
         self.log.shorten(&self.connection)?;
-        Ok(gone.is_something())
+        Ok(deletions.is_any())
     }
 
     fn size(&self) -> (u64, u64) {

@@ -1,4 +1,4 @@
-//! Rows of processes: their books, their samples, and OOM kills.
+//! Writes process rows, their accounts and samples, and OOM kills.
 
 use crate::sqlite::error::Done;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const INSERT_OOM_KILL: &str = "INSERT INTO oom_kill (time_ns, process_id, victim
 const INSERT_OOM_BEFORE: &str = "INSERT INTO oom_before (oom_id, time_ns, available_bytes, pid, name, virtual_bytes, resident_bytes) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// Between two tellings of what a living process's calls came to.
+/// Minimum time between two writes of a running process's call totals.
 const CALLS_EVERY_S: i64 = 10;
 
 impl Writer {
@@ -81,20 +81,20 @@ impl Writer {
         at_s: i64,
     ) -> Done<()> {
         let ended = summary.ended_at.is_some();
-        if !ended && self.called.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
+        if !ended && self.calls_written.get(&id).is_some_and(|last| at_s - last < CALLS_EVERY_S) {
             return Ok(());
         }
         if ended {
-            self.called.remove(&id);
+            self.calls_written.remove(&id);
         } else {
-            self.called.insert(id, at_s);
+            self.calls_written.insert(id, at_s);
         }
         calls(transaction, id, summary)
     }
 
     pub(super) fn oom_kill(&mut self, transaction: &Transaction<'_>, report: &OomReport) -> Done<()> {
         let kill = &report.kill;
-        // It may have ended in this tick.
+        // The victim may have ended in this tick.
         let row = |victim: &Arc<ProcessSummary>| {
             self.ids.row(transaction, victim.process, &victim.name.to_text(), kill.time)
         };

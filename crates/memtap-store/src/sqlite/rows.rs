@@ -1,16 +1,18 @@
-//! Requests on their way into their table, some in one statement: to begin and end a statement costs about as much as a row in it.
+//! Inserts requests, several per statement: executing a statement costs about as much as inserting
+//! a row.
 
 use crate::sqlite::error::Done;
 use memtap_ledger::BookedRequest;
 use rusqlite::{CachedStatement, Transaction};
 
-/// Rows of one statement.
-const TOGETHER: usize = 64;
-/// Columns but the id.
+/// Rows per statement.
+const ROWS_PER_INSERT: usize = 64;
+/// Number of columns without the id.
 const COLUMNS: usize = 7;
 
-/// Rows of one transaction. The first has its id, the others the next ones, as SQLite gives them: with ids that are given, a statement of
-/// many rows needs a journal of its own, which takes longer than it spares.
+/// Requests of one transaction. Only the first gets an explicit id; SQLite assigns the following
+/// ones in order. With explicit ids, a multi-row statement would need a statement journal, which
+/// costs more than it saves.
 pub(super) struct Rows<'t> {
     first_id: Option<i64>,
     first: CachedStatement<'t>,
@@ -20,7 +22,7 @@ pub(super) struct Rows<'t> {
 }
 
 impl<'t> Rows<'t> {
-    /// Rows that begin with that id, larger than all before.
+    /// Starts with the id `first_id`, which must be larger than all existing ids.
     pub(super) fn from(first_id: i64, transaction: &'t Transaction<'_>) -> Done<Self> {
         let insert = |columns: &str, values: &str| {
             let columns =
@@ -32,8 +34,8 @@ impl<'t> Rows<'t> {
             first_id: Some(first_id),
             first: insert("id, ", "(?8, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
             one: insert("", row)?,
-            many: insert("", &vec![row; TOGETHER].join(", "))?,
-            waiting: Vec::with_capacity(TOGETHER),
+            many: insert("", &vec![row; ROWS_PER_INSERT].join(", "))?,
+            waiting: Vec::with_capacity(ROWS_PER_INSERT),
         })
     }
 
@@ -53,14 +55,14 @@ impl<'t> Rows<'t> {
             return insert(&mut self.first, &[row]);
         }
         self.waiting.push(row);
-        if self.waiting.len() == TOGETHER {
+        if self.waiting.len() == ROWS_PER_INSERT {
             insert(&mut self.many, &self.waiting)?;
             self.waiting.clear();
         }
         Ok(())
     }
 
-    /// Those that are left.
+    /// Inserts the remaining rows.
     pub(super) fn finish(mut self) -> Done<()> {
         self.waiting.iter().try_for_each(|row| insert(&mut self.one, std::slice::from_ref(row)))
     }
@@ -89,11 +91,13 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::prepare(&mut connection, Path::new("memory")).unwrap();
         let mut first_id = 1;
-        for count in [0, 1, 2, TOGETHER, TOGETHER + 1, 3 * TOGETHER, 3 * TOGETHER + 5] {
-            // What has been deleted leaves a hole that is not filled again.
+        for count in
+            [0, 1, 2, ROWS_PER_INSERT, ROWS_PER_INSERT + 1, 3 * ROWS_PER_INSERT, 3 * ROWS_PER_INSERT + 5]
+        {
+            // Ids of deleted rows are not used again.
             first_id += 1000;
-            let together = connection.transaction().unwrap();
-            let mut rows = Rows::from(first_id, &together).unwrap();
+            let transaction = connection.transaction().unwrap();
+            let mut rows = Rows::from(first_id, &transaction).unwrap();
             for n in 0..count {
                 let line = format!("mmap,7,perl,{n},Sat Jun  1 09:05:03 2024");
                 let request = MemoryRequest::from(&ScriptReader::default().read(line.as_bytes()).unwrap());
@@ -101,11 +105,11 @@ mod tests {
                 rows.push([3, 4], &booked).unwrap();
             }
             rows.finish().unwrap();
-            together.commit().unwrap();
+            transaction.commit().unwrap();
             let sql = "SELECT count(*), coalesce(sum(size = id - ?1 AND who_id = 3 AND what_id = 4), 0) FROM request WHERE id >= ?1";
-            let found: [i64; 2] =
+            let counts: [i64; 2] =
                 connection.query_row(sql, [first_id], |row| Ok([row.get(0)?, row.get(1)?])).unwrap();
-            assert_eq!(found, [count as i64; 2]);
+            assert_eq!(counts, [count as i64; 2]);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Samples of usage, of the machine and of its calls: written a second at a time, put together into longer steps, and deleted as they age.
+//! Samples of usage, of the machine and of its calls: written once a second, rolled up into longer
+//! steps, and deleted by age.
 
 use crate::sqlite::error::Done;
 use std::sync::LazyLock;
@@ -13,31 +14,32 @@ use memtap_history::rows::ALL_PROCESSES;
 use memtap_history::steps::{Counters, FAULTS, KEPT, STEPS, TickSample};
 use memtap_history::{AllProcesses, machine_sizes};
 
-/// The row of the sums of all processes.
+/// Process id of the samples that sum all processes.
 const ALL: i64 = ALL_PROCESSES.cast_signed();
 
-/// Rows that are put together, or deleted, at once, at most (about).
+/// Maximum number of rows deleted at once.
 const ROWS_AT_ONCE: i64 = 5_000;
-/// Longer steps that are made at once, at most.
+/// Maximum number of longer steps written at once.
 const STEPS_AT_ONCE: i64 = 60;
 
-/// Of all processes' calls.
+/// Calls of all processes.
 pub(super) const CALL: Samples = calls("call_id");
 const TABLES: [Samples; 3] = [USAGE, MACHINE, CALL];
 
 const SQLITE: Dialect = Dialect {
     larger: "max",
     smaller: "min",
-    if_there: |table| format!("ON CONFLICT ({}) DO UPDATE SET", table.key()),
-    new: |column| format!("excluded.{column}"),
+    on_duplicate: |table| format!("ON CONFLICT ({}) DO UPDATE SET", table.key()),
+    incoming: |column| format!("excluded.{column}"),
 };
 
-/// How a row is inserted: written once, said at each tick and for each process.
+/// Cached INSERT statements: they are executed at each tick for each process.
 static INSERT_USAGE: LazyLock<String> = LazyLock::new(|| USAGE.insert(&SQLITE));
 static INSERT_MACHINE: LazyLock<String> = LazyLock::new(|| MACHINE.insert(&SQLITE));
 static INSERT_CALL: LazyLock<String> = LazyLock::new(|| CALL.insert(&SQLITE));
 
-/// The sample of a process at `[run, second, process]`; its row must not have been brought up to date yet.
+/// Writes the sample of a process at `[run, second, process]`. Call it before updating the process
+/// row, which has the previous totals.
 pub(super) fn process(
     transaction: &Transaction<'_>,
     [run, at_s, process]: [i64; 3],
@@ -49,14 +51,14 @@ pub(super) fn process(
     let (mut before, started_at, began): (Counters, i64, i64) = transaction
         .prepare_cached(known)?
         .query_row([process], |row| Ok((counters(row)?, row.get(7)?, row.get(8)?)))?;
-    // Of a process that is older than the run, the faults of before are no part of the first step.
+    // For a process older than the run, page faults before the run do not count in the first step.
     if started_at == 0 && summary.started_at.0 < began {
         before[FAULTS].copy_from_slice(&sample.counters[FAULTS]);
     }
     usage(transaction, [run, at_s, process], &sample, before)
 }
 
-/// The sample of all processes of the run together, of the machine, and of the calls.
+/// Writes the samples of all processes of the run together, of the machine, and of the calls.
 pub(super) fn all(transaction: &Transaction<'_>, run: i64, at_s: i64, all: &AllProcesses) -> Done<()> {
     let sample = TickSample::from(all);
     let known = "SELECT requests, refused, requested_bytes, granted_bytes, released_bytes, minor_faults, major_faults FROM run WHERE id = ?1";
@@ -79,18 +81,18 @@ fn machine_and_calls(transaction: &Transaction<'_>, run: i64, at_s: i64, all: &A
     let pressure =
         [pressure.map(|pressure| pressure.some_avg10), pressure.map(|pressure| pressure.full_avg10)];
     let sizes = machine_sizes(&all.host).map(|size| Value::Integer(size.cast_signed()));
-    let rest = [all.host.available_bytes, all.lost.saturating_sub(lost.cast_unsigned())];
+    let tail = [all.host.available_bytes, all.lost.saturating_sub(lost.cast_unsigned())];
     let values = sizes.into_iter().chain(pressure.map(Value::from));
     insert(
         transaction,
         &INSERT_MACHINE,
         &[run, 1, at_s],
-        values.chain(rest.map(|n| Value::Integer(n.cast_signed()))),
+        values.chain(tail.map(|n| Value::Integer(n.cast_signed()))),
     )?;
     transaction
         .prepare_cached("UPDATE run SET lost = ?2 WHERE id = ?1")?
         .execute([run, all.lost.cast_signed()])?;
-    let before = called(transaction, run)?;
+    let before = last_call_totals(transaction, run)?;
     for row in CALLS {
         let (now, before) = (all.calls[row.call.index()], before[row.call.index()]);
         if now == before {
@@ -116,8 +118,7 @@ fn machine_and_calls(transaction: &Transaction<'_>, run: i64, at_s: i64, all: &A
     Ok(())
 }
 
-/// What a run's calls had come to when it was told of last.
-fn called(transaction: &Transaction<'_>, run: i64) -> Done<[CallTotals; Call::COUNT]> {
+fn last_call_totals(transaction: &Transaction<'_>, run: i64) -> Done<[CallTotals; Call::COUNT]> {
     let mut calls = [CallTotals::default(); Call::COUNT];
     let sql = "SELECT call_id, count, requested_bytes, refused FROM run_call WHERE run_id = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -130,7 +131,7 @@ fn called(transaction: &Transaction<'_>, run: i64) -> Done<[CallTotals; Call::CO
     Ok(calls)
 }
 
-/// Count, requested bytes and refused ones, from a row's column `at` on.
+/// Reads count, requested bytes and refused requests, from column `at` on.
 pub(super) fn call_totals(row: &Row<'_>, at: usize) -> rusqlite::Result<CallTotals> {
     let unsigned = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
     Ok(CallTotals { count: unsigned(at)?, requested_bytes: unsigned(at + 1)?, refused: unsigned(at + 2)? })
@@ -144,7 +145,7 @@ fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
     Ok(counters)
 }
 
-/// At `[run, second, process]`.
+/// Writes a usage sample at `[run, second, process]`.
 fn usage(
     transaction: &Transaction<'_>,
     [run, at_s, process]: [i64; 3],
@@ -160,7 +161,7 @@ fn usage(
     )
 }
 
-/// A row of one second, with its key and its columns.
+/// Inserts a row: key, then columns.
 fn insert(
     transaction: &Transaction<'_>,
     sql: &str,
@@ -172,15 +173,16 @@ fn insert(
     Ok(())
 }
 
-/// The second of a sample: never before the run's last one, so that no step is told of again that has been put together. A clock that is
-/// set back by more than a second begins another run.
+/// Returns the second of a sample, but not one before the run's last sample: steps that have been
+/// rolled up must not change. If the clock is set back by more than a second, another run begins.
 pub(super) fn second(transaction: &Transaction<'_>, run: i64, tick_ns: i64) -> Done<i64> {
     let sql = "UPDATE run SET sampled_s = max(sampled_s, ?2) WHERE id = ?1 RETURNING sampled_s";
     let at_s = tick_ns.div_euclid(1_000_000_000);
     Ok(transaction.prepare_cached(sql)?.query_row([run, at_s], |row| row.get(0))?)
 }
 
-/// Puts together and deletes a bounded piece; gives whether there was something to do. `current` is the run that still writes.
+/// Rolls up and deletes a bounded number of samples. Returns whether there was anything to do.
+/// `current` is the run that is being written.
 pub(super) fn keep(connection: &Connection, current: i64, now_s: i64, max_age_s: i64) -> Done<bool> {
     let unfinished = "SELECT id, sampled_s FROM run WHERE sampled_s > 0 AND (id = ?1 OR rolled_3600 <= sampled_s) LIMIT 20";
     let runs = connection
@@ -190,7 +192,7 @@ pub(super) fn keep(connection: &Connection, current: i64, now_s: i64, max_age_s:
     let mut worked = false;
     for (run, sampled_s) in runs {
         for index in 0..STEPS.len() - 1 {
-            worked |= put_together(connection, run, index, (run != current).then_some(sampled_s))?;
+            worked |= roll_up(connection, run, index, (run != current).then_some(sampled_s))?;
         }
     }
     for table in TABLES {
@@ -202,8 +204,9 @@ pub(super) fn keep(connection: &Connection, current: i64, now_s: i64, max_age_s:
     Ok(worked)
 }
 
-/// Deletes a bounded piece of a table's rows of one length that are older than `age`. What is not yet in the next longer step stays. A run
-/// whose clock was ahead ages by its own last second: its times only go on.
+/// Deletes a bounded number of rows of one step length that are older than `age`, if they have been
+/// rolled up. If a run's clock is ahead of `now_s`, ages count from the run's last sample, since
+/// times within a run only increase.
 fn delete_old(
     connection: &Connection,
     table: &Samples,
@@ -221,8 +224,8 @@ fn delete_old(
     Ok(connection.prepare_cached(&sql)?.execute([step, now_s, age])? > 0)
 }
 
-/// Deletes the oldest samples of single processes, of the shortest steps first: what else is there is too much. What is not yet in the
-/// next longer step stays.
+/// Deletes the oldest samples of individual processes, shortest steps first, because the history is
+/// too large. Samples that are not rolled up yet are kept.
 pub(super) fn delete_oldest(connection: &Connection) -> Done<usize> {
     let runs = "SELECT id FROM run WHERE sampled_s > 0 ORDER BY began_ns";
     let runs =
@@ -231,27 +234,29 @@ pub(super) fn delete_oldest(connection: &Connection) -> Done<usize> {
         let safe = STEPS
             .get(index + 1)
             .map_or("9223372036854775807".to_owned(), |longer| format!("rolled_{longer}"));
-        // Run by run, so that nothing is sorted: within one, the key has the order of time.
+        // Run by run, so no sorting is needed: within a run, the key is in order of time.
         let oldest = format!(
             "DELETE FROM usage_sample WHERE (run_id, step_s, at_s, process_id) IN (SELECT run_id, step_s, at_s, process_id \
              FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND process_id <> {ALL} \
              AND at_s < (SELECT {safe} FROM run WHERE id = ?1) ORDER BY at_s LIMIT {ROWS_AT_ONCE})"
         );
         for run in &runs {
-            let gone = connection.prepare_cached(&oldest)?.execute([run, step])?;
-            if gone > 0 {
-                return Ok(gone);
+            let deleted = connection.prepare_cached(&oldest)?.execute([run, step])?;
+            if deleted > 0 {
+                return Ok(deleted);
             }
         }
     }
     Ok(0)
 }
 
-/// Adds a run's samples of one length, as far as they were not yet, to those of the next. Of a run that has ended (`end`: its last
-/// second) the rest too, of one that goes on only whole steps.
-fn put_together(connection: &Connection, run: i64, index: usize, end: Option<i64>) -> Done<bool> {
+/// Rolls up new samples of one step length into the next longer one. For a run that has ended,
+/// `end` is its last second and everything is rolled up. For a running one, only complete steps
+/// are rolled up.
+fn roll_up(connection: &Connection, run: i64, index: usize, end: Option<i64>) -> Done<bool> {
     let (step, longer) = (STEPS[index], STEPS[index + 1]);
-    // What of this length is complete: in the first, all seconds before the last; in others, what has been put together.
+    // End of the complete samples, exclusive: for the shortest length, the last second; for others,
+    // the end of what was rolled up.
     let complete = if index == 0 { "sampled_s".to_owned() } else { format!("rolled_{step}") };
     let sql = format!("SELECT rolled_{longer}, {complete} FROM run WHERE id = ?1");
     let (rolled, complete): (i64, i64) =
@@ -261,7 +266,7 @@ fn put_together(connection: &Connection, run: i64, index: usize, end: Option<i64
         Some(_) => complete,
         None => complete - complete.rem_euclid(longer),
     };
-    // A second that tells of the machine tells of its processes.
+    // Each second with a machine sample also has a usage sample.
     let first =
         "SELECT min(at_s) FROM usage_sample WHERE run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4";
     let first: Option<i64> = connection
@@ -278,10 +283,10 @@ fn put_together(connection: &Connection, run: i64, index: usize, end: Option<i64
     };
     let until = complete.min(first - first.rem_euclid(longer) + STEPS_AT_ONCE * longer);
     let pointer = format!("UPDATE run SET rolled_{longer} = ?2 WHERE id = ?1");
-    // Both or none: what was added is not added again.
+    // One transaction, so that nothing is added twice.
     let savepoint = connection.unchecked_transaction()?;
     for table in TABLES {
-        let sql = table.put_together(&SQLITE, ["?1", "?2", "?3", "?4", "?5"]);
+        let sql = table.roll_up(&SQLITE, ["?1", "?2", "?3", "?4", "?5"]);
         savepoint.prepare_cached(&sql)?.execute([run, step, rolled, until, longer])?;
     }
     savepoint.prepare_cached(&pointer)?.execute([run, until])?;

@@ -1,8 +1,9 @@
-//! The tables, and how an older file becomes a newer one.
+//! Tables, and the migrations from older schema versions.
 //!
-//! Amounts are bytes, times nanoseconds since 1970-01-01 UTC. SQLite's integers are signed: addresses and lengths above
-//! 2^63, which only hostile arguments have, are stored as the same 64 bits and read back unchanged; the view `memory_usage`
-//! shows such a length as the largest integer.
+//! Amounts are bytes, times are nanoseconds since 1970-01-01 UTC. SQLite's integers are signed:
+//! addresses and lengths above 2^63, which only hostile arguments have, are stored as the same 64
+//! bits and read back unchanged. The view `memory_usage` shows such a length as the largest
+//! integer.
 
 use crate::sqlite::error::{Done, Error};
 use std::path::Path;
@@ -13,27 +14,27 @@ use rusqlite::{Connection, params};
 use super::migration;
 use memtap_history::StoreError;
 
-/// "mtap", so that `file` and we can tell whose database it is.
+/// "mtap". Identifies the file as memtap's, also for `file`.
 pub(super) const APPLICATION: i64 = 0x6d74_6170;
 
-/// Each brings a database from its index to the next version.
+/// Each migration upgrades a database from the version that equals its index to the next one.
 pub(super) const MIGRATIONS: &[&str] = &["
-    -- The machine, a row per kernel that it ran.
+    -- Machines, one row per kernel.
     CREATE TABLE host (hostname TEXT NOT NULL, kernel TEXT NOT NULL, page_size INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
         PRIMARY KEY (hostname, kernel)) WITHOUT ROWID;
 
-    -- One row per process life.
+    -- One row per process.
     CREATE TABLE process (
         id INTEGER PRIMARY KEY,
         pid INTEGER NOT NULL,
-        start_ns INTEGER NOT NULL,          -- since boot: with the pid the identity within one boot
+        start_ns INTEGER NOT NULL,          -- since boot, identifies the process within one boot together with the pid
         started_at_ns INTEGER NOT NULL,
         name TEXT NOT NULL,
         command TEXT NOT NULL DEFAULT '',
         user TEXT NOT NULL DEFAULT '',
         parent_pid INTEGER,
         ended_at_ns INTEGER,
-        seen_ns INTEGER NOT NULL DEFAULT 0, -- the last tick or request batch that told of it
+        seen_ns INTEGER NOT NULL DEFAULT 0, -- time of the newest data about the process
         virtual_bytes INTEGER NOT NULL DEFAULT 0,
         resident_bytes INTEGER NOT NULL DEFAULT 0,
         swap_bytes INTEGER NOT NULL DEFAULT 0,
@@ -51,7 +52,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX name_text ON name (text);
     CREATE TABLE call (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
-    -- One row per request, in the stream's order; read it through memory_usage.
+    -- One row per request, in the order of the stream. Read it through memory_usage.
     CREATE TABLE request (
         id INTEGER PRIMARY KEY,
         time_ns INTEGER NOT NULL,
@@ -70,7 +71,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX request_process ON request (process_id, time_ns);
     CREATE INDEX request_name ON request (name_id, time_ns);
 
-    -- One row per transaction: where in request a time is, without an index on every row's time.
+    -- One row per transaction: maps times to request ids without an index on every row's time.
     CREATE TABLE batch (first_id INTEGER PRIMARY KEY, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL);
 
     -- One row per process and interval in which something changed.
@@ -134,14 +135,14 @@ pub(super) const MIGRATIONS: &[&str] = &["
     JOIN call ON call.id = request.call_id
     LEFT JOIN name AS file ON file.id = request.file_id;
 
-    -- The rest of the books, where a process ran, and its peaks.
+    -- Further columns of the account, cgroup and container of the process, and its peaks.
     ALTER TABLE process ADD COLUMN opening_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN exec_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN stack_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN kernel_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN shared_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN ended_bytes INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE process ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;         -- requests that are in the sums and have no row
+    ALTER TABLE process ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;         -- requests counted in the totals without a row
     ALTER TABLE process ADD COLUMN peak_virtual_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN peak_resident_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE process ADD COLUMN minor_faults INTEGER NOT NULL DEFAULT 0;
@@ -153,17 +154,17 @@ pub(super) const MIGRATIONS: &[&str] = &["
     ALTER TABLE process ADD COLUMN session TEXT;
     ALTER TABLE process ADD COLUMN inner_pid INTEGER;
 
-    -- Highest sizes since the sample before; faults since the process began.
+    -- Highest sizes since the previous sample, and page faults since the start of the process.
     ALTER TABLE usage_sample ADD COLUMN peak_virtual_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE usage_sample ADD COLUMN peak_resident_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE usage_sample ADD COLUMN minor_faults INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE usage_sample ADD COLUMN major_faults INTEGER NOT NULL DEFAULT 0;
 
-    -- What each process's calls came to.
+    -- Totals of each process by call.
     CREATE TABLE process_call (process_id INTEGER NOT NULL, call_id INTEGER NOT NULL, count INTEGER NOT NULL,
         requested_bytes INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (process_id, call_id)) WITHOUT ROWID;
 
-    -- Who was killed for want of memory, whose request for a page came too many, and who had most in the seconds before.
+    -- OOM kills, the process whose allocation triggered each one, and the largest processes in the seconds before.
     CREATE TABLE oom_kill (
         id INTEGER PRIMARY KEY,
         time_ns INTEGER NOT NULL,
@@ -190,7 +191,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX oom_before_oom ON oom_before (oom_id, time_ns);
 ", "
-    -- One row per run of memtap (or import): which machine and boot, and its last delivery that is here.
+    -- One row per run of memtap (or import), with its machine, boot and last stored delivery.
     CREATE TABLE run (
         id INTEGER PRIMARY KEY,
         hostname TEXT NOT NULL,
@@ -199,39 +200,39 @@ pub(super) const MIGRATIONS: &[&str] = &["
         page_size INTEGER NOT NULL,
         began_ns INTEGER NOT NULL,
         last_sequence INTEGER NOT NULL,
-        sampled_s INTEGER NOT NULL DEFAULT 0,   -- the last second that it told of
-        rolled_10 INTEGER NOT NULL DEFAULT 0,   -- up to where its samples are in these longer steps as well
+        sampled_s INTEGER NOT NULL DEFAULT 0,   -- second of its newest sample
+        rolled_10 INTEGER NOT NULL DEFAULT 0,   -- samples before this second are rolled up into 10 s (below: 60, 600, 3600 s)
         rolled_60 INTEGER NOT NULL DEFAULT 0,
         rolled_600 INTEGER NOT NULL DEFAULT 0,
         rolled_3600 INTEGER NOT NULL DEFAULT 0,
-        requests INTEGER NOT NULL DEFAULT 0,    -- what all its processes had done then
+        requests INTEGER NOT NULL DEFAULT 0,    -- totals of all its processes at that sample
         refused INTEGER NOT NULL DEFAULT 0,
         requested_bytes INTEGER NOT NULL DEFAULT 0,
         minor_faults INTEGER NOT NULL DEFAULT 0,
         major_faults INTEGER NOT NULL DEFAULT 0
     );
-    -- Rows of before, of which only the machine is known.
+    -- Run 0 holds the rows from before, of which only the machine is known.
     INSERT INTO run (id, hostname, kernel, boot_id, page_size, began_ns, last_sequence)
         SELECT 0, hostname, kernel, '', page_size, 0, 0 FROM host ORDER BY last_seen_ns DESC LIMIT 1;
     INSERT OR IGNORE INTO run (id, hostname, kernel, boot_id, page_size, began_ns, last_sequence) VALUES (0, '', '', '', 0, 0, 0);
     DROP TABLE host;
     CREATE VIEW host AS SELECT hostname, kernel, page_size, max(began_ns) AS last_began_ns FROM run GROUP BY hostname, kernel;
     ALTER TABLE process ADD COLUMN run_id INTEGER NOT NULL DEFAULT 0;
-    -- From when on its age counts: the latest of its times, but not before its run began, so that what is imported stays as long as what is new.
+    -- Time from which ages count: the latest request, but not before the start of the run, so that imported data is kept as long as new data.
     ALTER TABLE batch ADD COLUMN aged_from_ns INTEGER NOT NULL DEFAULT 0;
     UPDATE batch SET aged_from_ns = to_ns;
 
-    -- Rows of requests in half the space: what is the same in many of them stands once, in who and in what; what is rare in tables of its own.
-    CREATE TABLE who (                          -- which thread of which process, under which name
+    -- Requests in half the space: values shared by many requests are in who and what, and rare values in tables of their own.
+    CREATE TABLE who (                          -- process, name and thread of a request
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         process_id INTEGER NOT NULL,
         name_id INTEGER NOT NULL,
         tid INTEGER NOT NULL,
-        last_id INTEGER NOT NULL DEFAULT 0,     -- the last request of it, or one soon after
+        last_id INTEGER NOT NULL DEFAULT 0,     -- last request that uses the row, or a slightly later one
         UNIQUE (process_id, name_id, tid)
     );
     CREATE INDEX who_name ON who (name_id);
-    CREATE TABLE what (                         -- which call, with which words, of which file, refused with what
+    CREATE TABLE what (                         -- call, arguments, file and errno of a request
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         call_id INTEGER NOT NULL,
         protection INTEGER,
@@ -297,14 +298,14 @@ pub(super) const MIGRATIONS: &[&str] = &["
     LEFT JOIN name AS file ON file.id = what.file_id
     LEFT JOIN gap ON gap.request_id = request.id;
 
-    -- Usage in steps of 1, 10, 60, 600 and 3600 s: sizes at the step's end, the highest sizes and what happened within it. Process 0 is all
-    -- processes of the run together.
+    -- Usage in steps of 1, 10, 60, 600 and 3600 s: sizes at the end of the step, peaks and activity within it. Process 0 is the
+    -- sum over all processes of the run.
     ALTER TABLE usage_sample RENAME TO old_sample;
     DROP INDEX usage_sample_time;
     CREATE TABLE usage_sample (
         run_id INTEGER NOT NULL,
         step_s INTEGER NOT NULL,
-        at_s INTEGER NOT NULL,              -- where the step begins, seconds since 1970-01-01 UTC
+        at_s INTEGER NOT NULL,              -- start of the step, seconds since 1970-01-01 UTC
         process_id INTEGER NOT NULL,
         virtual_bytes INTEGER NOT NULL,
         anonymous_bytes INTEGER NOT NULL,
@@ -321,7 +322,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (run_id, step_s, at_s, process_id)
     ) WITHOUT ROWID;
     CREATE INDEX usage_sample_process ON usage_sample (process_id, run_id, step_s, at_s);
-    -- Before, they were sums since the process began, about every 10 s.
+    -- The old samples have totals since the start of the process, about every 10 s.
     INSERT OR REPLACE INTO usage_sample SELECT run_id, 10, time_ns / 10000000000 * 10, process_id, old_sample.virtual_bytes, anonymous_bytes,
         file_bytes, shmem_bytes, old_sample.swap_bytes, max(old_sample.virtual_bytes, old_sample.peak_virtual_bytes),
         max(anonymous_bytes + file_bytes + shmem_bytes, old_sample.peak_resident_bytes),
@@ -334,7 +335,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     UPDATE run SET sampled_s = coalesce((SELECT max(at_s) + 10 FROM usage_sample WHERE run_id = run.id), 0);
     UPDATE run SET rolled_10 = sampled_s;
 ", "
-    -- What requests truly added and took away within a step; of the run: what all its processes' had come to.
+    -- Bytes added and removed by requests within a step. In run: totals over its processes.
     ALTER TABLE usage_sample ADD COLUMN granted_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE usage_sample ADD COLUMN released_bytes INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE run ADD COLUMN granted_bytes INTEGER NOT NULL DEFAULT 0;
@@ -346,7 +347,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         run_id INTEGER NOT NULL,
         step_s INTEGER NOT NULL,
         at_s INTEGER NOT NULL,
-        total_bytes INTEGER NOT NULL,       -- sizes at the step's end
+        total_bytes INTEGER NOT NULL,       -- sizes at the end of the step
         available_bytes INTEGER NOT NULL,
         free_bytes INTEGER NOT NULL,
         cached_bytes INTEGER NOT NULL,
@@ -354,13 +355,13 @@ pub(super) const MIGRATIONS: &[&str] = &["
         programs_bytes INTEGER NOT NULL,
         swap_total_bytes INTEGER NOT NULL,
         swap_free_bytes INTEGER NOT NULL,
-        pressure_some REAL,                 -- the highest within it, percent; NULL where the kernel has no PSI
+        pressure_some REAL,                 -- highest within the step, percent, NULL if the kernel has no PSI
         pressure_full REAL,
         least_available_bytes INTEGER NOT NULL,
-        lost INTEGER NOT NULL,              -- requests within it that are missing in the stream
+        lost INTEGER NOT NULL,              -- requests within the step whose records were lost
         PRIMARY KEY (run_id, step_s, at_s)
     ) WITHOUT ROWID;
-    -- What all processes' requests of a call came to within a step; calls that were not made have no row.
+    -- Requests of all processes by call within a step. Calls that were not made have no row.
     CREATE TABLE call_sample (
         run_id INTEGER NOT NULL,
         step_s INTEGER NOT NULL,
@@ -371,19 +372,19 @@ pub(super) const MIGRATIONS: &[&str] = &["
         refused INTEGER NOT NULL,
         PRIMARY KEY (run_id, step_s, at_s, call_id)
     ) WITHOUT ROWID;
-    -- What they had come to when the run was told of last.
+    -- Totals by call at the newest sample of the run.
     CREATE TABLE run_call (run_id INTEGER NOT NULL, call_id INTEGER NOT NULL, count INTEGER NOT NULL, requested_bytes INTEGER NOT NULL,
         refused INTEGER NOT NULL, PRIMARY KEY (run_id, call_id)) WITHOUT ROWID;
 ", "
-    -- The processes of a range without those of all time: by run where no end was seen, else by their end, those that lived an hour or
-    -- longer apart from the many others, which began at most an hour before it.
+    -- Indexes that find the processes of a range without reading the whole history: by run if no end was observed, otherwise by
+    -- end. Processes that lived for an hour or longer have their own index: all others started at most an hour before their end.
     DROP INDEX process_ended;
     CREATE INDEX process_living ON process (run_id, seen_ns) WHERE ended_at_ns IS NULL;
     CREATE INDEX process_short ON process (ended_at_ns) WHERE ended_at_ns - started_at_ns < 3600000000000;
     CREATE INDEX process_long ON process (ended_at_ns) WHERE ended_at_ns - started_at_ns >= 3600000000000;
 "];
 
-/// Makes or migrates the tables and sets the connection up for writing.
+/// Creates or migrates the tables, and configures the connection for writing.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Done<()> {
     let version = version(connection, path)?;
     let known = MIGRATIONS.len() as i64;
@@ -397,7 +398,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Done<()> {
     if version == 0 || version == known {
         migrate(connection, version)?;
     } else {
-        migration::watched(connection, path, version, |connection| migrate(connection, version))?;
+        migration::with_log(connection, path, version, |connection| migrate(connection, version))?;
     }
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     for row in CALLS {
@@ -408,7 +409,8 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Done<()> {
     Ok(())
 }
 
-/// The header is marked in the transaction that makes the tables: an opening that is cut short leaves neither.
+/// Runs the migrations. The header is set in the same transaction as the tables, so an interruption
+/// leaves neither.
 pub(super) fn migrate(connection: &Connection, version: i64) -> Done<()> {
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {};", index + 1);
@@ -421,7 +423,7 @@ pub(super) fn migrate(connection: &Connection, version: i64) -> Done<()> {
     Ok(())
 }
 
-/// The schema version of our own database; 0 when it is empty.
+/// Returns the schema version of a memtap database, or 0 if the database is empty.
 fn version(connection: &Connection, path: &Path) -> Done<i64> {
     let foreign = |reason: String| Error::from(StoreError::Foreign { path: path.into(), reason });
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
@@ -444,7 +446,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_of_the_first_version_becomes_one_of_this_with_its_rows() {
+    fn a_first_version_database_is_upgraded_with_its_rows() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection
@@ -469,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_the_third_version_keeps_its_samples() {
+    fn a_third_version_database_keeps_its_samples() {
         let mut connection = Connection::open_in_memory().unwrap();
         for migration in &MIGRATIONS[..3] {
             connection.execute_batch(migration).unwrap();

@@ -1,5 +1,5 @@
-//! Space on disk: what the history and its log (SQLite's write-ahead log) take, how the limit is shared between them, and how they become
-//! smaller.
+//! Disk space of the history and its log (SQLite's write-ahead log): how the size limit is divided
+//! between them, and how they shrink.
 
 use crate::sqlite::error::Done;
 use std::path::{Path, PathBuf};
@@ -9,40 +9,40 @@ use rusqlite::Connection;
 
 use memtap_history::StoreError;
 
-/// How long to wait for another program, as `schema::prepare` sets it.
+/// Time to wait for another program's lock, the same as in `schema::prepare`.
 const BUSY: Duration = Duration::from_secs(2);
-/// How long to wait for those who read the log, so that it can begin again.
+/// Time to wait for readers of the log before it can be reset.
 const READERS: Duration = Duration::from_millis(100);
-/// Pages given back to the file system in one step, at most.
+/// Maximum number of pages returned to the file system in one step.
 const PAGES_AT_ONCE: i64 = 2_000;
-/// This part of the file may be free: what comes next would only make it grow again.
+/// One part in this many of the file may be free: new data would only make it grow again.
 const SPARE: i64 = 16;
 const MIB: u64 = 1 << 20;
 
-/// Bounds of the parts, in bytes; together they are the size limit.
+/// Limits in bytes. `data` and `log` add up to the size limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Pages in use in the file.
+    /// Limit for used pages in the file.
     pub(super) data: i64,
-    /// The log; from here on it is to begin again.
+    /// Size from which the log is reset.
     log: u64,
-    /// The log while somebody reads from it, which keeps it from beginning again; from here on nothing is written.
-    log_at_most: u64,
+    /// Size of the log from which nothing is written, if a reader keeps it from being reset.
+    log_max: u64,
 }
 
 impl Bounds {
-    pub(super) fn of(max_bytes: u64) -> Self {
+    pub(super) fn new(max_bytes: u64) -> Self {
         let log = (max_bytes / 16).clamp(4 * MIB, 64 * MIB).min(max_bytes / 4);
         let beyond = (max_bytes / 20).min(1024 * MIB);
         Self {
             data: i64::try_from(max_bytes - log).unwrap_or(i64::MAX),
             log,
-            log_at_most: (log + beyond).max(8 * MIB),
+            log_max: (log + beyond).max(8 * MIB),
         }
     }
 }
 
-/// The log's file.
+/// The log file.
 #[derive(Debug)]
 pub(super) struct Log {
     database: PathBuf,
@@ -51,18 +51,18 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn of(database: &Path, max_bytes: u64) -> Self {
+    pub(super) fn new(database: &Path, max_bytes: u64) -> Self {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
-        Self { database: database.into(), log: log.into(), bounds: Bounds::of(max_bytes) }
+        Self { database: database.into(), log: log.into(), bounds: Bounds::new(max_bytes) }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         std::fs::metadata(&self.log).map_or(0, |file| file.len())
     }
 
-    /// Moves a log that has become large into the file and cuts it to nothing. Where somebody reads from it and it is too large as well,
-    /// nothing may be written now.
+    /// Moves a large log into the file and truncates it. Fails if a reader prevents this and the
+    /// log is over its hard limit; then nothing may be written.
     pub(super) fn shorten(&self, connection: &Connection) -> Done<()> {
         if self.bytes() <= self.bounds.log {
             return Ok(());
@@ -72,14 +72,14 @@ impl Log {
         connection.busy_timeout(BUSY)?;
         done?;
         let bytes = self.bytes();
-        if bytes <= self.bounds.log_at_most {
+        if bytes <= self.bounds.log_max {
             return Ok(());
         }
         Err(StoreError::LogIsRead { path: self.database.clone(), mebibytes: bytes / MIB }.into())
     }
 }
 
-/// Bytes of pages in use.
+/// Size of the used pages, bytes.
 pub(super) fn used_bytes(connection: &Connection) -> Done<i64> {
     let [pages, free, size] = pages(connection)?;
     Ok((pages - free) * size)
@@ -91,7 +91,7 @@ fn pages(connection: &Connection) -> Done<[i64; 3]> {
     Ok(statement.query_row([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?)
 }
 
-/// Gives free pages back to the file system, where there are many or the file is too large.
+/// Returns free pages to the file system if there are many, or if the file is too large.
 pub(super) fn give_back(connection: &Connection, bounds: Bounds) -> Done<()> {
     let [pages, free, size] = pages(connection)?;
     let most = (pages / SPARE).min((bounds.data / size - (pages - free)).max(0));
@@ -99,7 +99,7 @@ pub(super) fn give_back(connection: &Connection, bounds: Bounds) -> Done<()> {
     if count <= 0 {
         return Ok(());
     }
-    // The pragma gives back one page per step, so all its rows must be read.
+    // The pragma frees one page per row, so all rows must be read.
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({count})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
@@ -114,9 +114,9 @@ mod tests {
     fn the_parts_are_the_limit_and_the_log_grows_by_a_twentieth_of_it() {
         for mebibytes in [160, 512, 2048, 1 << 20] {
             let max_bytes = mebibytes * MIB;
-            let bounds = Bounds::of(max_bytes);
+            let bounds = Bounds::new(max_bytes);
             assert_eq!(bounds.data.cast_unsigned() + bounds.log, max_bytes);
-            assert!(bounds.data.cast_unsigned() + bounds.log_at_most <= max_bytes + max_bytes / 20);
+            assert!(bounds.data.cast_unsigned() + bounds.log_max <= max_bytes + max_bytes / 20);
         }
     }
 }

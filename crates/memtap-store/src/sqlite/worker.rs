@@ -1,4 +1,4 @@
-//! A thread that works on a database file, so that nobody else waits for the disk.
+//! Runs work on a database file in a thread, so that no other thread waits for the disk.
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use memtap_history::StoreError;
 use tokio::sync::oneshot;
 
-/// How long the end waits for the thread, which closes the file.
+/// Maximum time that a drop waits for the thread, which closes the file.
 const END_WITHIN: Duration = Duration::from_millis(500);
 
 type Job<T> = Box<dyn FnOnce(&mut T) + Send>;
 
-/// The thread. It ends when this is dropped.
+/// Handle of the thread. Dropping it ends the thread.
 pub(super) struct Worker<T> {
     jobs: Option<mpsc::Sender<Job<T>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// Starts the thread with what it works on.
+    /// Starts the thread with the value that it works on.
     pub(super) fn start(name: &str, mut subject: T) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel::<Job<T>>();
         let thread = std::thread::Builder::new().name(name.to_owned());
@@ -27,8 +27,8 @@ impl<T: Send + 'static> Worker<T> {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Does the work in the thread, after all work that was given to it before. Work that nobody waits for
-    /// any more is not begun.
+    /// Runs `work` in the thread, after all earlier work. Work whose caller no longer waits for it
+    /// is not begun.
     pub(super) async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut T) -> Result<R, StoreError> + Send + 'static,
@@ -58,7 +58,7 @@ impl<T> Drop for Worker<T> {
     }
 }
 
-/// Does work in a thread of its own.
+/// Runs `work` in a new thread.
 pub(super) async fn run<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, StoreError> {
@@ -94,7 +94,7 @@ mod tests {
             })
         };
         assert_eq!(wait(async { (push(1).await.unwrap(), push(2).await.unwrap()) }), (vec![1], vec![1, 2]));
-        let panicked = wait(worker.run(|_| -> Result<(), _> { panic!("a test's") }));
+        let panicked = wait(worker.run(|_| -> Result<(), _> { panic!("by this test") }));
         assert!(panicked.unwrap_err().to_string().contains("Restart memtap"));
         assert!(wait(push(3)).is_err());
     }

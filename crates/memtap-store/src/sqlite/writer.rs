@@ -1,4 +1,4 @@
-//! Batches in, rows out: one transaction at a time.
+//! Writes deliveries, one transaction each.
 
 use crate::sqlite::error::Done;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, Comm, Errno, Outcome, ProcessId, Tid, WallClock, to_text};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::deletion::{Gone, REQUESTS};
+use super::deletion::{Deletions, REQUESTS};
 use super::retention::Retention;
 use super::rows::Rows;
 use super::samples;
@@ -18,17 +18,17 @@ const NEXT_REQUEST: &str = "SELECT 1 + max(coalesce((SELECT max(id) FROM request
     coalesce((SELECT max(first_id) FROM batch), 0))";
 const NEXT_PROCESS: &str = "SELECT 1 + coalesce(max(id), 0) FROM process";
 
-/// Ids kept in memory; beyond that they are looked up anew.
+/// Maximum number of cached ids. Beyond that, the cache is cleared and ids are looked up again.
 const IDS_KEPT: usize = 100_000;
-/// What the writer knows between two transactions.
+/// State of the writer between two transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     next_request: i64,
     rows: u64,
     pub(super) ids: Ids,
-    /// When it was told last, in seconds, what each process's calls came to.
-    pub(super) called: HashMap<i64, i64>,
-    /// Changes when another program has written.
+    /// Second at which each process's call totals were last written.
+    pub(super) calls_written: HashMap<i64, i64>,
+    /// SQLite's data version, which changes when another connection has written.
     seen_version: i64,
 }
 
@@ -36,33 +36,33 @@ pub(super) struct Writer {
 pub(super) struct Ids {
     pub(super) processes: HashMap<ProcessId, i64>,
     names: HashMap<Vec<u8>, i64>,
-    who: HashMap<Who, Known>,
-    what: HashMap<What, Known>,
-    /// Rows of who and of what that this transaction has used.
+    who: HashMap<Who, CachedRow>,
+    what: HashMap<What, CachedRow>,
+    /// Ids of who and what that this transaction has used.
     used: [Vec<i64>; 2],
-    /// The transaction's number.
+    /// Number of the transaction.
     transaction: u64,
     next_process: i64,
-    /// The run that all these are of.
+    /// Run of all cached ids.
     pub(super) run: i64,
 }
 
-/// Which thread of which process, under which name.
+/// Process, name and thread id of a request.
 type Who = (ProcessId, Comm, Tid);
-/// Which call, with which words, of which file, refused with what.
+/// Call, arguments, file and errno of a request.
 type What = (Call, (Option<u64>, Option<u64>), Option<Arc<str>>, Option<Errno>);
 
-/// A row of who or of what.
+/// Cached row of who or what.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct CachedRow {
     id: i64,
-    /// The last transaction that used it.
+    /// Last transaction that used it.
     used_in: u64,
 }
 
-impl Known {
-    /// Its id; the first time that a transaction uses it, it is noted.
-    fn note(&mut self, transaction: u64, used: &mut Vec<i64>) -> i64 {
+impl CachedRow {
+    /// Returns the id. The first use in a transaction is recorded in `used`.
+    fn mark_used(&mut self, transaction: u64, used: &mut Vec<i64>) -> i64 {
         if std::mem::replace(&mut self.used_in, transaction) != transaction {
             used.push(self.id);
         }
@@ -74,11 +74,11 @@ impl Writer {
     pub(super) fn open(connection: &Connection) -> Done<Self> {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok(Self {
-            // The last mark stays when all requests have gone, so that no id is given twice.
+            // The last batch row stays when all requests are deleted, so no id is used twice.
             next_request: number(NEXT_REQUEST)?,
             rows: number(REQUESTS)?.cast_unsigned(),
             ids: Ids::default(),
-            called: HashMap::new(),
+            calls_written: HashMap::new(),
             seen_version: 0,
         })
     }
@@ -87,28 +87,28 @@ impl Writer {
         self.rows
     }
 
-    pub(super) fn deleted(&mut self, gone: &Gone) {
-        self.rows = self.rows.saturating_sub(gone.requests);
-        if !gone.processes.is_empty() {
-            self.ids.processes.retain(|_, id| !gone.processes.contains(id));
+    pub(super) fn apply(&mut self, deletions: &Deletions) {
+        self.rows = self.rows.saturating_sub(deletions.requests);
+        if !deletions.processes.is_empty() {
+            self.ids.processes.retain(|_, id| !deletions.processes.contains(id));
         }
-        if gone.shared > 0 {
+        if deletions.shared > 0 {
             self.forget();
         }
     }
 
-    /// Rows may have gone: ids are looked up anew.
+    /// Clears the cache, because rows may have been deleted.
     pub(super) fn forget(&mut self) {
         self.ids = Ids { run: self.ids.run, ..Ids::default() };
     }
 
-    /// The run that wrote last.
+    /// Run of the last delivery.
     pub(super) fn run(&self) -> i64 {
         self.ids.run
     }
 
-    /// Writes a delivery in one transaction, which also deletes the oldest requests where it needs their space. When it fails, nothing has
-    /// changed here either.
+    /// Writes a delivery in one transaction, which also deletes the oldest requests if space is
+    /// needed. On failure, the writer's state is unchanged too.
     pub(super) fn append(
         &mut self,
         connection: &mut Connection,
@@ -121,7 +121,7 @@ impl Writer {
         if done.is_err() {
             (self.next_request, self.rows) = before;
             self.ids = Ids::default();
-            self.called.clear();
+            self.calls_written.clear();
         }
         done.map(|()| Appended::default())
     }
@@ -135,9 +135,9 @@ impl Writer {
         let run = delivery.run.id.cast_signed();
         if self.ids.run != run {
             self.ids = Ids { run, ..Ids::default() };
-            self.called.clear();
+            self.calls_written.clear();
         }
-        if !take(transaction, &delivery.run, delivery.sequence)? {
+        if !begin_delivery(transaction, &delivery.run, delivery.sequence)? {
             return Ok(());
         }
         retention.make_room(transaction, delivery.requests())?;
@@ -146,7 +146,7 @@ impl Writer {
 
     fn write(&mut self, transaction: &Transaction<'_>, delivery: &Delivery) -> Done<()> {
         let batches = &delivery.batches;
-        // Another program (an import, a second memtap) may have written or deleted since.
+        // Another program (an import, a second memtap) may have written or deleted rows.
         let version = transaction.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if std::mem::replace(&mut self.seen_version, version) != version {
             self.forget();
@@ -158,7 +158,7 @@ impl Writer {
         self.mark(transaction, delivery)?;
         let mut rows = Rows::from(self.next_request, transaction)?;
         for booked in batches.iter().flat_map(|batch| &batch.requests) {
-            let (who, what) = self.ids.of(transaction, booked)?;
+            let (who, what) = self.ids.who_and_what(transaction, booked)?;
             rows.push([who, what], booked)?;
             if booked.refused() {
                 transaction
@@ -173,7 +173,7 @@ impl Writer {
             self.rows += 1;
         }
         rows.finish()?;
-        self.ids.note_use(transaction, self.next_request - 1)?;
+        self.ids.store_use(transaction, self.next_request - 1)?;
         for batch in batches {
             let at_s =
                 batch.tick.map(|tick| samples::second(transaction, self.ids.run, tick.0)).transpose()?;
@@ -187,14 +187,14 @@ impl Writer {
                 self.oom_kill(transaction, report)?;
             }
         }
-        self.ids.bound();
-        if self.called.len() > IDS_KEPT {
-            self.called.clear();
+        self.ids.limit_cache();
+        if self.calls_written.len() > IDS_KEPT {
+            self.calls_written.clear();
         }
         Ok(())
     }
 
-    /// Where in `request` the times of this transaction are.
+    /// Records which times the requests of this transaction have.
     fn mark(&self, transaction: &Transaction<'_>, delivery: &Delivery) -> Done<()> {
         let batches = &delivery.batches;
         let times = batches.iter().flat_map(|batch| &batch.requests).map(|booked| booked.request.time.0);
@@ -216,8 +216,8 @@ impl Writer {
 }
 
 impl Ids {
-    /// The rows of who and what of a request.
-    fn of(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Done<(i64, i64)> {
+    /// Returns the ids of a request's rows in who and what.
+    fn who_and_what(&mut self, transaction: &Transaction<'_>, booked: &BookedRequest) -> Done<(i64, i64)> {
         let request = &booked.request;
         let who = (booked.process, request.name, request.tid);
         let errno = match request.outcome {
@@ -228,8 +228,9 @@ impl Ids {
         Ok((self.who(transaction, who, booked)?, self.what(transaction, what)?))
     }
 
-    /// Notes up to which request rows of who and what are in use: when those before have gone, so may they.
-    fn note_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Done<()> {
+    /// Stores the last request that uses each row of who and what. Once all requests up to it are
+    /// deleted, the row may be deleted.
+    fn store_use(&mut self, transaction: &Transaction<'_>, last_request: i64) -> Done<()> {
         for (table, used) in ["who", "what"].into_iter().zip(&mut self.used) {
             let mut update =
                 transaction.prepare_cached(&format!("UPDATE {table} SET last_id = ?2 WHERE id = ?1"))?;
@@ -243,7 +244,7 @@ impl Ids {
 
     fn who(&mut self, transaction: &Transaction<'_>, who: Who, booked: &BookedRequest) -> Done<i64> {
         if let Some(known) = self.who.get_mut(&who) {
-            return Ok(known.note(self.transaction, &mut self.used[0]));
+            return Ok(known.mark_used(self.transaction, &mut self.used[0]));
         }
         let process = self.process(transaction, booked)?;
         let name = self.name(transaction, who.1.bytes())?;
@@ -251,14 +252,14 @@ impl Ids {
             ON CONFLICT (process_id, name_id, tid) DO UPDATE SET tid = tid RETURNING id";
         let values = params![process, name, who.2.0];
         let id = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        self.who.insert(who, Known { id, used_in: self.transaction });
+        self.who.insert(who, CachedRow { id, used_in: self.transaction });
         self.used[0].push(id);
         Ok(id)
     }
 
     fn what(&mut self, transaction: &Transaction<'_>, what: What) -> Done<i64> {
         if let Some(known) = self.what.get_mut(&what) {
-            return Ok(known.note(self.transaction, &mut self.used[1]));
+            return Ok(known.mark_used(self.transaction, &mut self.used[1]));
         }
         let (call, (protection, flags), file, errno) = &what;
         let file = file.as_ref().map(|file| self.name(transaction, file.as_bytes())).transpose()?;
@@ -279,7 +280,7 @@ impl Ids {
                 transaction.last_insert_rowid()
             }
         };
-        self.what.insert(what, Known { id, used_in: self.transaction });
+        self.what.insert(what, CachedRow { id, used_in: self.transaction });
         self.used[1].push(id);
         Ok(id)
     }
@@ -294,7 +295,7 @@ impl Ids {
         }
     }
 
-    /// The row of a process life, made when it has none.
+    /// Returns the row id of a process, and creates the row if there is none.
     pub(super) fn row(
         &mut self,
         transaction: &Transaction<'_>,
@@ -306,8 +307,9 @@ impl Ids {
             return Ok(*id);
         }
         let (pid, start) = (process.tgid.0, process.start.0.cast_signed());
-        // Forgotten here (a failed transaction, a flood of processes), but this run has made its row already. Another run's row is
-        // another life's: the start counts from boot.
+        // The id may be missing from the cache (after a failed transaction, or with very many
+        // processes) although the row exists. A row of another run is another process, since start
+        // times count from boot.
         let known = "SELECT id FROM process WHERE pid = ?1 AND start_ns = ?2 AND run_id = ?3";
         let mut known = transaction.prepare_cached(known)?;
         if let Some(id) = known.query_row(params![pid, start, self.run], |row| row.get(0)).optional()? {
@@ -322,7 +324,7 @@ impl Ids {
         Ok(id)
     }
 
-    /// The row of a name: a process's, as its bytes, or a file's.
+    /// Returns the row id of a process or file name.
     fn name(&mut self, transaction: &Transaction<'_>, name: &[u8]) -> Done<i64> {
         if let Some(id) = self.names.get(name) {
             return Ok(*id);
@@ -334,8 +336,8 @@ impl Ids {
         Ok(id)
     }
 
-    /// Names can be looked up again; a living process's row must be remembered, so only a flood of them is cut.
-    fn bound(&mut self) {
+    /// Limits the cache. All ids can be looked up again.
+    fn limit_cache(&mut self) {
         if self.names.len() > IDS_KEPT {
             self.names.clear();
         }
@@ -351,8 +353,8 @@ impl Ids {
     }
 }
 
-/// Notes that the run's delivery is being written; `false` when it has been already.
-fn take(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Done<bool> {
+/// Records the delivery as written. Returns `false` if it already was.
+fn begin_delivery(transaction: &Transaction<'_>, run: &Run, sequence: u64) -> Done<bool> {
     let (id, sequence) = (run.id.cast_signed(), sequence.cast_signed());
     let last: Option<i64> = transaction
         .prepare_cached("SELECT last_sequence FROM run WHERE id = ?1")?

@@ -1,4 +1,4 @@
-//! Runs a case on each backend.
+//! Runs each test case on every store.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use memtap_testing::OpenNow as _;
 use super::mariadb::server;
 use super::{Written, run};
 
-/// Opens the store in a folder.
+/// Opens a store in a directory.
 pub(crate) type Factory = fn(&Path, &Settings) -> Written;
 
-/// Makes a test of each case and backend.
+/// Generates a test for each case and store.
 macro_rules! backends {
     (@$backend:ident, $factory:expr; $($case:ident)*) => {
         mod $backend {
@@ -28,12 +28,12 @@ macro_rules! backends {
 }
 pub(crate) use backends;
 
-/// A database of its own for each folder.
+/// Opens a MariaDB store. Each directory has its own database.
 pub(crate) fn mariadb(folder: &Path, settings: &Settings) -> Written {
     let name = folder.join("database");
     if !name.exists() {
         std::fs::write(&name, server().database()).unwrap();
     }
     let url = server().url(&std::fs::read_to_string(name).unwrap());
-    Written::by(url.open_now(settings).unwrap().unwrap(), run("vm"))
+    Written::new(url.open_now(settings).unwrap().unwrap(), run("vm"))
 }

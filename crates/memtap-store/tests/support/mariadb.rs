@@ -1,5 +1,5 @@
-//! A MariaDB server of the tests' own: its own folder, socket and port; it ends with the test program. `MEMTAP_TEST_MYSQLD=PROGRAM`
-//! makes it a MySQL server, whose `mysqld` that is.
+//! A MariaDB server for the tests, with its own directory, socket and port. It ends with the test
+//! program. `MEMTAP_TEST_MYSQLD=PROGRAM` tests on a MySQL server instead; PROGRAM is its `mysqld`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use memtap_store::StoreUrl;
 const PATIENCE: Duration = Duration::from_secs(60);
 const MISSING: &str = "the server is there: install Debian's mariadb-server, as cargo xtask test does, or correct MEMTAP_TEST_MYSQLD";
 
-/// The MySQL server to test on instead of MariaDB's.
+/// Program of the MySQL server to test on instead of MariaDB.
 fn mysqld() -> Option<OsString> {
     std::env::var_os("MEMTAP_TEST_MYSQLD")
 }
@@ -26,7 +26,8 @@ pub(crate) struct Server {
     databases: AtomicU32,
 }
 
-/// The server that all tests of the program share; each has a database of its own. Nobody stops this one.
+/// Server shared by all tests of a program. Each test uses its own database. Tests must not stop
+/// this server.
 pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
@@ -38,7 +39,7 @@ pub(crate) fn server() -> &'static Server {
                 let _ = std::fs::remove_dir_all(&server.folder);
             }
         }
-        // SAFETY: the function is there as long as the program.
+        // SAFETY: the function exists as long as the program.
         unsafe { libc::atexit(end) };
         server
     })
@@ -49,7 +50,7 @@ fn free_port() -> u16 {
 }
 
 impl Server {
-    /// A server with further options.
+    /// Starts a server with additional options.
     pub(crate) fn start(options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("memtap-mariadb-").tempdir().unwrap().keep();
         let mut install = match mysqld() {
@@ -64,7 +65,8 @@ impl Server {
                 install
             }
         };
-        // What is temporary too is its own: names in a shared folder meet those of other servers.
+        // Temporary files get a directory of their own too: in a shared one, names could clash with
+        // other servers.
         install.env("TMPDIR", &folder);
         install.args(user()).arg(format!("--datadir={}", folder.join("data").display()));
         let installed = install.output().expect(MISSING);
@@ -82,7 +84,7 @@ impl Server {
         server
     }
 
-    /// Starts the server (again) and waits until it answers.
+    /// Starts the server (again) and waits until it responds.
     pub(crate) fn restart(&self) {
         let at = |name: &str| self.folder.join(name).display().to_string();
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
@@ -119,7 +121,7 @@ impl Server {
         self.client("").arg("--execute=SELECT 1").output().is_ok_and(|done| done.status.success())
     }
 
-    /// SIGKILL.
+    /// Ends the server with SIGKILL.
     pub(crate) fn kill(&self) {
         if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = child.kill();
@@ -127,7 +129,7 @@ impl Server {
         }
     }
 
-    /// A new database's name; it is not made yet.
+    /// Returns the name for a new database, which does not exist yet.
     pub(crate) fn database(&self) -> String {
         format!("history{}", self.databases.fetch_add(1, Ordering::Relaxed))
     }
@@ -158,7 +160,7 @@ impl Server {
         client
     }
 
-    /// What the server's own client prints, as root.
+    /// Returns the output of the server's own client, run as root.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let done = self.client(database).arg(format!("--execute={sql}")).output().unwrap();
         assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
@@ -173,8 +175,8 @@ impl Drop for Server {
     }
 }
 
-/// Root's server must be told that it is meant.
+/// As root, the server needs an explicit option to start.
 fn user() -> Option<&'static str> {
-    // SAFETY: it only asks.
+    // SAFETY: geteuid has no preconditions.
     (unsafe { libc::geteuid() } == 0).then_some("--user=root")
 }

@@ -1,4 +1,4 @@
-//! Makes requests and processes for the tests of the stores.
+//! Requests, processes and stores for tests.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 #![allow(dead_code, unused_imports, unused_macros, reason = "no test program needs all of it")]
@@ -22,13 +22,13 @@ use memtap_testing::{Delivery, OpenNow as _, TestStore};
 pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
-/// The SQLite store in `folder`, written to by a new run.
+/// Opens the SQLite store in `folder`, with a new run.
 pub(crate) fn store(folder: &Path, settings: &Settings) -> Written {
     let store = StoreUrl::sqlite(folder.join("memtap.db")).open_now(settings).unwrap().unwrap();
-    Written::by(store, run("vm"))
+    Written::new(store, run("vm"))
 }
 
-/// A new run of memtap on the machine `host`.
+/// Returns a new memtap run on the machine `host`.
 pub(crate) fn run(host: &str) -> Run {
     Run {
         id: Run::draw(),
@@ -40,7 +40,7 @@ pub(crate) fn run(host: &str) -> Run {
     }
 }
 
-/// A store with the run that writes into it.
+/// A store, and the run that writes into it.
 pub(crate) struct Written {
     pub(crate) store: TestStore,
     pub(crate) run: Run,
@@ -48,7 +48,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    pub(crate) fn by(store: TestStore, run: Run) -> Self {
+    pub(crate) fn new(store: TestStore, run: Run) -> Self {
         Self { store, run, sequence: 0 }
     }
 
@@ -74,7 +74,7 @@ impl std::ops::DerefMut for Written {
     }
 }
 
-/// The `n`th granted mmap of process `pid`.
+/// Returns the `n`th granted mmap of process `pid`.
 pub(crate) fn mmap(pid: u32, name: &[u8], n: u64) -> BookedRequest {
     let time = WallClock(T0 + n.cast_signed() * 1_000_000);
     BookedRequest {
@@ -98,7 +98,7 @@ pub(crate) fn mmap(pid: u32, name: &[u8], n: u64) -> BookedRequest {
     }
 }
 
-/// The process of [`mmap`].
+/// Returns the process that made [`mmap`]'s requests.
 pub(crate) fn process(pid: u32, name: &[u8], ended_at: Option<WallClock>) -> Arc<ProcessSummary> {
     Arc::new(ProcessSummary {
         process: ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid) * 10) },
@@ -115,7 +115,8 @@ pub(crate) fn process(pid: u32, name: &[u8], ended_at: Option<WallClock>) -> Arc
     })
 }
 
-/// The process `pid` at the `n`th tick of its life, and all processes together: what is counted grows with `n`, the peak has its own mind.
+/// Returns the `n`th tick of process `pid`, which is also the only process. Totals grow with `n`;
+/// the peak varies.
 pub(crate) fn tick(pid: u32, at: WallClock, n: u64) -> Batch {
     let mut summary = ProcessSummary::clone(&process(pid, b"perl", None));
     summary.started_at = WallClock(at.0 - n.cast_signed() * SECOND);
@@ -145,7 +146,7 @@ pub(crate) fn tick(pid: u32, at: WallClock, n: u64) -> Batch {
     Batch { processes: vec![Arc::new(summary)], tick: Some(at), all: Some(all), ..Batch::default() }
 }
 
-/// The machine's memory at the `n`th tick: what is available and the pressure go up and down.
+/// Returns the machine's memory at the `n`th tick. Available memory and pressure rise and fall.
 pub(crate) fn host(n: u64) -> HostReading {
     HostReading {
         total_bytes: 16 << 30,
@@ -159,7 +160,7 @@ pub(crate) fn host(n: u64) -> HostReading {
     }
 }
 
-/// A batch of requests alone.
+/// Returns a batch with requests only.
 pub(crate) fn batch(requests: Vec<BookedRequest>) -> Batch {
     Batch { requests, ..Batch::default() }
 }

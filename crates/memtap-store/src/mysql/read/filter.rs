@@ -1,4 +1,4 @@
-//! Which requests are meant: the filters of a query as SQL.
+//! Filters of a request query as SQL.
 
 use memtap_model::CALLS;
 use mysql_async::Value;
@@ -6,18 +6,18 @@ use mysql_async::Value;
 use memtap_history::{RequestQuery, StoreError};
 
 use super::processes::STARTED;
-use crate::mysql::rows::text_of;
+use crate::mysql::rows::format_time;
 
-/// Conditions and their values; values are always bound.
+/// SQL conditions and their values. Values are always bound parameters.
 pub(super) struct Filter {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
 }
 
 impl Filter {
-    /// Added to `sql`, a statement that ends with a condition on `memory_usage`.
+    /// Appends the conditions to `sql`, a statement on `memory_usage` that ends with a condition.
     pub(super) fn new(query: &RequestQuery, sql: &str) -> Result<Self, StoreError> {
-        // The original's rows may name calls that nobody knows.
+        // Rows of the original system may have unknown calls; these are left out.
         let known: Vec<String> = match &query.calls[..] {
             [] => CALLS.iter().map(|row| format!("'{}'", row.name)).collect(),
             calls => calls.iter().map(|call| format!("'{}'", call.name())).collect(),
@@ -32,17 +32,17 @@ impl Filter {
         }
         if let Some(started_at) = query.started_at {
             let pid = query.pid.map_or_else(String::new, |pid| format!("pid = {} AND ", pid.0));
-            let these = format!(
+            let condition = format!(
                 "process_id IN (SELECT process.id FROM process WHERE {pid}TIMESTAMPDIFF(SECOND, '1970-01-01', {STARTED}) = ?)"
             );
-            filter.add(&these, started_at.0.div_euclid(1_000_000_000));
+            filter.add(&condition, started_at.0.div_euclid(1_000_000_000));
         }
-        // An empty pattern is none to MySQL.
+        // MySQL rejects an empty pattern.
         if let Some(name) = query.name.as_deref().filter(|name| !name.is_empty()) {
             filter.add("process_name COLLATE utf8mb4_bin REGEXP ?", pattern(name));
         }
         if let Some(size) = query.min_size {
-            // One above 2^63 is kept as the largest number.
+            // Sizes above 2^63 are stored as the largest number.
             filter.add("memory_size >= ?", i64::try_from(size).unwrap_or(i64::MAX));
         }
         match query.refused {
@@ -51,10 +51,10 @@ impl Filter {
             None => {}
         }
         if let Some(from) = query.from {
-            filter.add("timestamp >= ?", text_of(from));
+            filter.add("timestamp >= ?", format_time(from));
         }
         if let Some(to) = query.to {
-            filter.add("timestamp < ?", text_of(to));
+            filter.add("timestamp < ?", format_time(to));
         }
         if let Some(cursor) = &query.cursor {
             let before: u64 = cursor.parse().map_err(|_| StoreError::Cursor(cursor.clone()))?;
@@ -63,7 +63,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// The newest requests, at most `limit`.
+    /// Returns the statement for the newest requests, at most `limit`, and its values.
     pub(super) fn newest_first(mut self, limit: u64) -> (String, Vec<Value>) {
         self.sql.push_str(" ORDER BY id DESC LIMIT ?");
         self.values.push(limit.into());
@@ -77,7 +77,8 @@ impl Filter {
     }
 }
 
-/// What finds that text whatever the case of its ASCII letters: of all others the server's collations and LOWER have ideas of their own.
+/// Returns a regular expression that finds this text, ignoring the case of ASCII letters only. The
+/// server's collations and LOWER would also fold other characters.
 fn pattern(text: &str) -> String {
     let parts = text.chars().map(|c| match c {
         'a'..='z' | 'A'..='Z' => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),

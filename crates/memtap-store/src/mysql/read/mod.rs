@@ -1,4 +1,4 @@
-//! Reading, through a small pool of connections.
+//! Reading side of the store, with a small pool of connections.
 
 mod filter;
 mod oom;
@@ -21,13 +21,13 @@ use mysql_async::{IsolationLevel, Pool, Transaction, TxOpts};
 use super::link::Link;
 use crate::tables::LAST_SAMPLED;
 
-/// Results of the client library; [`Link::error`] makes errors of the port of them.
+/// Result of the client library. [`Link::error`] converts its errors to errors of the port.
 type Done<T> = mysql_async::Result<T>;
 
-/// A database, open for reading.
+/// A database opened for reading.
 pub(super) struct MysqlReader {
     link: Link,
-    /// Made with the first question, in the runtime that asks.
+    /// Created by the first query, in its runtime.
     pool: OnceLock<Pool>,
 }
 
@@ -58,7 +58,7 @@ impl Database for MysqlReader {
     }
 }
 
-/// The database at one moment.
+/// Consistent snapshot of the database.
 struct Moment<'l> {
     link: &'l Link,
     transaction: Transaction<'static>,
@@ -183,22 +183,22 @@ impl Snapshot for Moment<'_> {
     }
 }
 
-/// A limit as the server can count it.
+/// Converts a limit to a number that the server accepts.
 fn limit(asked: usize) -> u64 {
     u64::try_from(asked).unwrap_or(u64::MAX).min(i64::MAX as u64)
 }
 
-/// Ids as the list of an IN.
+/// Returns ids as the list of an IN condition.
 fn list(ids: impl IntoIterator<Item = u64>) -> String {
     ids.into_iter().map(|id| id.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// A time from microseconds since 1970.
+/// Converts microseconds since 1970 to a time.
 fn time(microseconds: i64) -> WallClock {
     WallClock(microseconds.saturating_mul(1000))
 }
 
-/// Microseconds since 1970 of a column.
+/// Returns SQL for a column's microseconds since 1970.
 fn since_1970(column: &str) -> String {
     format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column})")
 }

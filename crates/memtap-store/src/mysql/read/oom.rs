@@ -1,4 +1,4 @@
-//! OOM kills, and the readings before them.
+//! Reads OOM kills and the readings before them.
 
 use memtap_history::rows::OomReading;
 use memtap_history::{Range, StoredOomKill};
@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
 use super::{Done, time};
-use crate::mysql::rows::text_of;
+use crate::mysql::rows::format_time;
 
 pub(super) async fn kills(
     connection: &mut impl Queryable,
@@ -18,7 +18,7 @@ pub(super) async fn kills(
         container, oom_kill.virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, oom_kill.swap_bytes, asker_pid, asker_name \
         FROM oom_kill LEFT JOIN process ON process.id = process_id WHERE timestamp >= ? AND timestamp < ?"
         .to_owned();
-    let mut values: Vec<Value> = vec![text_of(range.from).into(), text_of(range.to).into()];
+    let mut values: Vec<Value> = vec![format_time(range.from).into(), format_time(range.to).into()];
     if let Some(host) = &range.host {
         sql.push_str(" AND host = ?");
         values.push(host.as_str().into());
@@ -29,7 +29,7 @@ pub(super) async fn kills(
     Ok(rows.iter().filter_map(kill).collect())
 }
 
-/// `None` when a column has a value that memtap does not write.
+/// Reads an OOM kill. Returns `None` if a column has a value that memtap does not write.
 fn kill(row: &Row) -> Option<(u64, StoredOomKill)> {
     let kill = StoredOomKill {
         host: row.get::<String, _>(1)?.into(),

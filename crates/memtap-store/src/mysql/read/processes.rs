@@ -1,4 +1,4 @@
-//! Runs of memtap and rows of processes.
+//! Reads memtap runs and process rows.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,13 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
 use super::{Done, list, since_1970, time};
-use crate::mysql::rows::text_of;
+use crate::mysql::rows::format_time;
 
-/// Start of a process. A process that is known from its requests alone started with the first of them.
+/// SQL for the start of a process. For a process known only from requests, it is the time of the
+/// first one.
 pub(super) const STARTED: &str = "COALESCE(process.started_at, process.seen)";
 
-/// Processes that one statement names, at most.
+/// Maximum number of processes named in one statement.
 pub(super) const AT_ONCE: usize = 1_000;
 
 pub(super) async fn runs(connection: &mut impl Queryable, query: &RunQuery) -> Done<Vec<RunRow>> {
@@ -32,7 +33,7 @@ pub(super) async fn runs(connection: &mut impl Queryable, query: &RunQuery) -> D
     Ok(rows.iter().filter_map(run).collect())
 }
 
-/// `None` when a column has a value that memtap does not write.
+/// Reads a run. Returns `None` if a column has a value that memtap does not write.
 fn run(row: &Row) -> Option<RunRow> {
     Some(RunRow {
         id: row.get(0)?,
@@ -48,7 +49,8 @@ fn run(row: &Row) -> Option<RunRow> {
     })
 }
 
-/// Finds the processes by pid, or by their end, so that the processes of all time are not read.
+/// Reads process rows. They are found by pid or by end, through an index that skips most of the
+/// history.
 pub(super) async fn processes(
     connection: &mut impl Queryable,
     query: &ProcessQuery,
@@ -67,7 +69,7 @@ pub(super) async fn processes(
         since_1970("seen"),
         list(runs.iter().map(|run| run.id)),
     );
-    let mut values: Vec<Value> = vec![text_of(query.to).into(), text_of(query.from).into()];
+    let mut values: Vec<Value> = vec![format_time(query.to).into(), format_time(query.from).into()];
     if let Some(pid) = query.pid {
         sql.push_str(" AND pid = ?");
         values.push(pid.0.into());
@@ -108,7 +110,8 @@ pub(super) async fn details(connection: &mut impl Queryable, rows: &[u64]) -> Do
     Ok(details)
 }
 
-/// `None` when a column has a value that memtap does not write.
+/// Reads the details of a process. Returns `None` if a column has a value that memtap does not
+/// write.
 fn detail(row: &Row) -> Option<Details> {
     Some(Details {
         host: row.get::<String, _>(1)?.into(),

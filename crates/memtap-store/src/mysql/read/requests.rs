@@ -1,4 +1,4 @@
-//! Requests: pages of them, their sizes, those that were refused, and those of imports as samples.
+//! Reads requests: pages, sizes, refused requests, and requests of imports as samples.
 
 use memtap_history::rows::{Names, RefusedRow, SampleRow, SizedRow, Take};
 use memtap_history::{Range, RequestQuery, StoreError, StoredRequest, UsagePoint};
@@ -8,20 +8,20 @@ use mysql_async::prelude::{FromValue, Queryable};
 
 use super::filter::Filter;
 use super::{Done, limit, time};
-use crate::mysql::rows::text_of;
+use crate::mysql::rows::format_time;
 
-/// The original system's rows may have NULL, and a time or a pid that is none.
+/// In rows of the original system, values may be NULL, and a time or a pid may be invalid.
 const COLUMNS: &str = "SELECT id, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0), \
     CAST(LEAST(GREATEST(COALESCE(pid, 0), 0), 4294967295) AS UNSIGNED), tid, COALESCE(process_name, ''), name_bytes, my_call, \
     COALESCE(memory_size, 0), requested_bytes, address, delta_bytes, errno, virtual_bytes, protection, flags, file, lost_before, host \
     FROM memory_usage WHERE true";
 
-/// Columns that [`sized_row`] reads. The original system's rows may have NULL.
+/// Columns that [`sized_row`] reads. In rows of the original system they may be NULL.
 const SIZED: &str = "my_call, COALESCE(memory_size, 0), requested_bytes, COALESCE(errno, 0), \
     COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', timestamp), 0)";
 
-/// The outer result is an error of the query, the inner one of the server; `None` when a row has a value
-/// that memtap does not write.
+/// Reads a page of requests. The outer result is an error of the query, the inner one an error of
+/// the server. A row is `None` if it has a value that memtap does not write.
 pub(super) async fn requests(
     connection: &mut impl Queryable,
     query: &RequestQuery,
@@ -68,7 +68,7 @@ pub(super) async fn sized(
     names: Names,
     take: Take<'_, SizedRow>,
 ) -> Result<Done<()>, StoreError> {
-    // A row that names no thread is of the first one.
+    // A row without a thread id counts as one of the first thread.
     let name = match names {
         Names::Omitted => "",
         Names::OfProcess => ", COALESCE(tid = pid, true), process_name, name_bytes",
@@ -84,7 +84,7 @@ pub(super) async fn sized(
     Ok(connection.exec_fold(sql, values, (), each).await)
 }
 
-/// What the columns [`SIZED`] contain, with the errno. The name comes from elsewhere.
+/// Reads the columns [`SIZED`] and the errno. The caller adds the name.
 fn sized_row(row: &Row) -> Option<(SizedRow, Errno)> {
     let size: i64 = row.get(1)?;
     let exact_size: Option<u64> = row.get(2)?;
@@ -99,7 +99,7 @@ fn sized_row(row: &Row) -> Option<(SizedRow, Errno)> {
     Some((sized, Errno(errno)))
 }
 
-/// From a text, and its bytes where they are not text.
+/// Reads a thread name: from its bytes if the text is not exact, otherwise from the text.
 fn thread_name(row: &Row, text: usize) -> Option<Comm> {
     let bytes: Vec<u8> = match row.get::<Option<Vec<u8>>, _>(text + 1)? {
         Some(bytes) => bytes,
@@ -139,14 +139,14 @@ pub(super) async fn as_samples(
     let sql = "SELECT process_id, TIMESTAMPDIFF(SECOND, '1970-01-01', timestamp), my_call, errno IS NOT NULL, memory_size, \
         memory_usage.requested_bytes, delta_bytes, memory_usage.virtual_bytes FROM memory_usage JOIN process ON process.id = process_id \
         WHERE run_id = ? AND timestamp >= ? AND timestamp < ?";
-    let values = (run, text_of(range.from), text_of(range.to));
+    let values = (run, format_time(range.from), format_time(range.to));
     type Request = (u64, i64, String, bool, i64, Option<u64>, Option<i64>, Option<u64>);
     let each = |(), row: Request| {
         let (process, at_s, call, is_refused, size, exact_size, delta, virtual_bytes) = row;
         let Some(call) = Call::from_name(&call) else { return };
         let size = exact_size.unwrap_or(size.max(0).cast_unsigned());
         let (delta, virtual_bytes) = (delta.unwrap_or(0), virtual_bytes.unwrap_or(0));
-        let point = UsagePoint::of_request(call, is_refused, size, delta, virtual_bytes);
+        let point = UsagePoint::from_request(call, is_refused, size, delta, virtual_bytes);
         take(SampleRow { process, at_s, point });
     };
     connection.exec_fold(sql, values, (), each).await

@@ -1,4 +1,4 @@
-//! Samples of usage, of the machine and of its calls.
+//! Reads samples of usage, of the machine's memory and of its calls.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{Done, list};
 use crate::mysql::samples::CALL;
 use crate::tables::{MACHINE, USAGE};
 
-/// Samples of some processes, by their own index, whatever statistics the server has.
+/// Samples of some processes. The index hint overrides the server's statistics.
 const OF_PROCESS: &str = "usage_sample FORCE INDEX (`process`)";
 
 pub(super) async fn samples(
@@ -44,7 +44,7 @@ pub(super) async fn last_samples(
         USAGE.columns().split(", ").map(|column| format!("sample.{column}")).collect::<Vec<_>>().join(", ");
     let mut samples = Vec::new();
     if let [process] = rows {
-        // The sums of all processes have no row among the processes.
+        // The join leaves out the sums of all processes, which have no process row.
         let sql = format!(
             "SELECT process_id, at_s, {} FROM {OF_PROCESS} WHERE process_id = ? AND run_id = ? AND step_s = ? AND at_s <= ? \
              ORDER BY at_s DESC LIMIT 1",
@@ -54,10 +54,10 @@ pub(super) async fn last_samples(
         return Ok(last.iter().map(sample).collect());
     }
     for rows in rows.chunks(AT_ONCE) {
-        let these = list(rows.iter().copied());
+        let ids = list(rows.iter().copied());
         let sql = format!(
             "SELECT last.id, last.last_s, {columns} FROM (SELECT process.id, (SELECT MAX(at_s) FROM {OF_PROCESS} WHERE process_id = process.id \
-             AND run_id = {run} AND step_s = {step_s} AND at_s <= {at_s}) AS last_s FROM process WHERE process.id IN ({these})) AS last \
+             AND run_id = {run} AND step_s = {step_s} AND at_s <= {at_s}) AS last_s FROM process WHERE process.id IN ({ids})) AS last \
              JOIN usage_sample AS sample ON sample.process_id = last.id AND sample.run_id = {run} AND sample.step_s = {step_s} \
              AND sample.at_s = last.last_s"
         );
@@ -67,7 +67,7 @@ pub(super) async fn last_samples(
     Ok(samples)
 }
 
-/// Process, second, and the columns of a sample.
+/// Reads a sample: process, second, and the sample's columns.
 fn sample(row: &Row) -> SampleRow {
     let number = |index: usize| row.get::<u64, _>(2 + index).unwrap_or(0);
     let point = UsagePoint {
@@ -91,7 +91,7 @@ fn sample(row: &Row) -> SampleRow {
     SampleRow { process: row.get(0).unwrap_or(0), at_s: row.get(1).unwrap_or(0), point }
 }
 
-/// The steps of a [`StepQuery`], in the order of time.
+/// SQL condition for the steps of a [`StepQuery`], in order of time.
 const STEPS: &str = "run_id = ? AND step_s = ? AND at_s >= ? AND at_s < ? ORDER BY at_s";
 
 fn place(steps: &StepQuery) -> Vec<Value> {
@@ -122,7 +122,7 @@ fn machine_sample(row: &Row) -> MachineRow {
 pub(super) async fn call_samples(connection: &mut impl Queryable, steps: &StepQuery) -> Done<Vec<CallRow>> {
     let sql = format!("SELECT at_s, my_call, {} FROM call_sample WHERE {STEPS}", CALL.columns());
     let rows: Vec<(i64, String, u64, u64, u64)> = connection.exec(sql, place(steps)).await?;
-    // A later version may know more calls.
+    // A later version may have stored calls that are unknown here.
     let samples = rows.into_iter().filter_map(|(at_s, name, count, requested_bytes, refused)| {
         let totals = CallTotals { count, requested_bytes, refused };
         Some(CallRow { at_s, call: Call::from_name(&name)?, totals })

@@ -1,4 +1,4 @@
-//! Reading, through a connection of its own that cannot write.
+//! Reading side of the store, with its own read-only connection.
 
 mod filter;
 mod oom;
@@ -24,15 +24,15 @@ use super::error::Done;
 use super::worker::Worker;
 use crate::tables::LAST_SAMPLED;
 
-/// A query that takes longer is ended.
+/// Time limit of a query.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A database file, open for reading in a thread of its own.
+/// A database file opened for reading. A separate thread works on it.
 pub(super) struct SqliteReader {
     worker: Worker<File>,
 }
 
-/// The file is opened with the first question.
+/// The file. The first query opens it.
 struct File {
     path: PathBuf,
     connection: Option<Connection>,
@@ -52,13 +52,14 @@ impl File {
             connection.busy_timeout(Duration::from_secs(2))?;
             self.connection = Some(connection);
         }
-        // It has just been set where it was not.
+        // The connection always exists here.
         self.connection.as_mut().ok_or_else(|| rusqlite::Error::InvalidQuery.into())
     }
 }
 
 impl Database for SqliteReader {
     async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
+        // After a panic the connection is still usable: reading changes nothing.
         let answer = self.worker.run(|file| {
             let mut moment = Moment::begin(file.connection()?)?;
             let answer = question.answer(&mut moment).now_or_never();
@@ -68,7 +69,7 @@ impl Database for SqliteReader {
     }
 }
 
-/// The database at one moment.
+/// Consistent snapshot of the database.
 struct Moment<'c> {
     connection: &'c mut Connection,
 }
@@ -189,14 +190,14 @@ fn last_sampled_s(connection: &Connection) -> Done<Option<i64>> {
     Ok(connection.query_one(LAST_SAMPLED, [], |row| row.get(0))?)
 }
 
-/// The call in a column.
+/// Reads the call in column `index`.
 fn call(row: &Row<'_>, index: usize) -> rusqlite::Result<Call> {
     let call: i64 = row.get(index)?;
     let known = usize::try_from(call).ok().and_then(Call::from_index);
     known.ok_or(rusqlite::Error::IntegralValueOutOfRange(index, call))
 }
 
-/// An unsigned number, which SQLite stores as the signed number with the same bits.
+/// Reads an unsigned number. SQLite stores it as the signed number with the same bits.
 fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(index).map(i64::cast_unsigned)
 }

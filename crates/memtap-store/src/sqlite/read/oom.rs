@@ -1,4 +1,4 @@
-//! OOM kills, and the readings before them.
+//! Reads OOM kills and the readings before them.
 
 use memtap_history::rows::OomReading;
 use memtap_history::{Range, StoredOomKill};
@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::unsigned;
 use crate::sqlite::error::Done;
 
-/// Where the process of a kill is not known, the machine is the one whose run had begun last.
+/// If a kill's process is unknown, the host is taken from the run that started last before it.
 const KILLS: &str = "SELECT oom_kill.id, \
     coalesce(run.hostname, (SELECT hostname FROM run WHERE began_ns <= time_ns ORDER BY began_ns DESC LIMIT 1), '') AS host, \
     time_ns, victim_pid, victim_name, coalesce(command, ''), container, oom_kill.virtual_bytes, anonymous_bytes, file_bytes, shmem_bytes, \

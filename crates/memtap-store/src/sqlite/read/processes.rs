@@ -1,4 +1,4 @@
-//! Runs of memtap and rows of processes.
+//! Reads memtap runs and process rows.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use super::unsigned;
 use crate::sqlite::deletion::LONG_LIFE;
 use crate::sqlite::error::Done;
 
-/// Start of a process. A process that is known from its requests alone started with the first of them.
+/// SQL for the start of a process. For a process known only from requests, it is the time of the
+/// first one.
 pub(super) const STARTED: &str =
     "(CASE process.started_at_ns WHEN 0 THEN process.seen_ns ELSE process.started_at_ns END)";
 
@@ -36,7 +37,8 @@ pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Done<Vec<RunRow
     Ok(runs.collect::<Result<_, _>>()?)
 }
 
-/// Finds the processes by pid, or in parts that do not contain the processes of all time.
+/// Reads process rows that may overlap the range. Without a pid, they are found through indexes
+/// that skip most of the history.
 pub(super) fn processes(
     connection: &Connection,
     query: &ProcessQuery,
@@ -51,7 +53,8 @@ pub(super) fn processes(
     for run in runs {
         part_of(connection, query, living, run.id.cast_signed(), take)?;
     }
-    // A process that lived for less than an hour and ended an hour after the range began after it.
+    // A process that lived for less than an hour and ended more than an hour after the range has
+    // started after the range.
     let ended = "ended_at_ns >= ?1 AND ended_at_ns < ?4";
     let short = format!(
         "process INDEXED BY process_short WHERE ended_at_ns - started_at_ns < {LONG_LIFE} AND {ended}"
@@ -63,8 +66,8 @@ pub(super) fn processes(
     part_of(connection, query, &long, i64::MAX, take)
 }
 
-/// Takes the rows of one part of the processes. Its parameter ?1 is the start of the range, ?4 is the
-/// part's own.
+/// Reads the rows of one part of the table `process`. In `part`, ?1 is the start of the range and
+/// ?4 is `bound`.
 fn part_of(
     connection: &Connection,
     query: &ProcessQuery,

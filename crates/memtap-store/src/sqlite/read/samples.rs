@@ -1,4 +1,4 @@
-//! Samples of usage, of the machine and of its calls.
+//! Reads samples of usage, of the machine's memory and of its calls.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::sqlite::error::Done;
 use crate::sqlite::samples::{CALL, call_totals};
 use crate::tables::{MACHINE, USAGE};
 
-/// Samples of one process. Without the name of its index, SQLite takes the primary key instead, which has an
-/// equal number of known columns, and walks the samples of all processes.
+/// Samples of one process. Without the index hint, SQLite chooses the primary key, which has the
+/// same number of known columns, and reads the samples of all processes.
 const OF_PROCESS: &str = "usage_sample INDEXED BY usage_sample_process";
 
 pub(super) fn samples(
@@ -71,7 +71,7 @@ pub(super) fn last_samples(
     Ok(samples)
 }
 
-/// The columns of a sample, from the `first` on.
+/// Reads a sample, from column `first` on.
 fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint> {
     let number = |index: usize| unsigned(row, first + index);
     Ok(UsagePoint {
@@ -94,7 +94,7 @@ fn point(row: &Row<'_>, first: usize) -> rusqlite::Result<UsagePoint> {
     })
 }
 
-/// The steps of a [`StepQuery`], in the order of time.
+/// SQL condition for the steps of a [`StepQuery`], in order of time.
 const STEPS: &str = "run_id = ?1 AND step_s = ?2 AND at_s >= ?3 AND at_s < ?4 ORDER BY at_s";
 
 pub(super) fn machine_samples(connection: &Connection, steps: &StepQuery) -> Done<Vec<MachineRow>> {
@@ -124,7 +124,7 @@ pub(super) fn call_samples(connection: &Connection, steps: &StepQuery) -> Done<V
     let mut rows = statement.query(values)?;
     let mut samples = Vec::new();
     while let Some(row) = rows.next()? {
-        // A later version may know more calls.
+        // A later version may have stored calls that are unknown here.
         if let Some(call) = Call::from_index(usize::from(row.get::<_, u16>(1)?)) {
             samples.push(CallRow { at_s: row.get(0)?, call, totals: call_totals(row, 2)? });
         }
