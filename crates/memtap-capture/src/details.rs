@@ -75,7 +75,7 @@ impl Details {
             self.places.clear();
         }
         let place = self.places.entry(cgroup);
-        Arc::clone(place.or_insert_with_key(|cgroup| Arc::new(Placement::of(&to_text(cgroup)))))
+        Arc::clone(place.or_insert_with_key(|cgroup| Arc::new(Placement::from_proc_cgroup(&to_text(cgroup)))))
     }
 }
 

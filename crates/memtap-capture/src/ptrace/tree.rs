@@ -239,7 +239,7 @@ impl Tree {
         let Some((account, space)) = self.books_of(tid) else { return };
         space.under_way = space.under_way.saturating_sub(u32::from(moves));
         let Some(answer) = answer.map(|answer| call.answer(answer)) else { return };
-        let outcome = Outcome::of(call.call, &call.arguments, answer);
+        let outcome = Outcome::from_return_value(call.call, &call.arguments, answer);
         let delta_bytes = if moves { space.change_by(&call, outcome, pages, page) } else { 0 };
         account.book(space, Cause::Request, delta_bytes);
         let requested_bytes = call.requested_bytes(answer, space.brk, delta_bytes, page);
