@@ -38,8 +38,8 @@ struct account {
 
 /*
  * The low bits of a process's tgid select its slot, which is found without a helper call. If
- * another process uses that slot, the account is in the map `accounts`, by tgid. An account exists
- * from the first to the last moment of its process. The loader sets the sizes of both maps.
+ * another process uses that slot, the account is in the map `accounts`, by tgid. An account is
+ * opened and closed with its process. The loader sets the sizes of both maps.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

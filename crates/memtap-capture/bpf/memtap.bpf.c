@@ -44,8 +44,8 @@ static __always_inline __s64 change_since_last(struct account *account, struct m
 	__s64 stack = stack_not_booked(account, mm), change;
 
 	/*
-	 * It is unknown whose stack grew in a shared space, so the next call that returns is
-	 * charged.
+	 * In a shared space, it is unknown whose stack grew, so the growth is booked to the next
+	 * call that returns.
 	 */
 	if (stack && !account->shares)
 		book(account, BY_STACK, stack, mm->total_vm);
@@ -124,8 +124,9 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 		return 0;
 	account = account_of(task->tgid);
 	/*
-	 * Until the first reading has reached a process, its requests are part of the opening.
-	 * After that, a process without an account is one that the iterator does not show.
+	 * Until the first reading of all processes is complete, requests of a process without an
+	 * account are part of its opening. After that, only a process that the iterator does not
+	 * show has none.
 	 */
 	if (unlikely(!account)) {
 		if (!all_read_once)

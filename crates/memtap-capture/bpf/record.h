@@ -23,7 +23,7 @@ enum memtap_kind {
 #define MEMTAP_COMM_BYTES 16
 #define MEMTAP_ARGUMENTS 5
 #define MEMTAP_FILE_BYTES 64
-/* The most rows that the call table may have. */
+/* Maximum number of rows in the call table. */
 #define MEMTAP_CALLS 24
 /* Pairs of call and errno that are counted separately for each process. */
 #define MEMTAP_REFUSALS 12

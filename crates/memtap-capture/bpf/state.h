@@ -41,7 +41,7 @@ static __always_inline struct kin kin_of(__u8 kind, struct task_struct *task)
 	return kin;
 }
 
-/* The most threads whose page faults are added up. */
+/* Maximum number of threads whose page faults are added up. */
 #define THREADS 4096
 
 struct faults {

@@ -22,8 +22,8 @@ static __always_inline void fill(struct memtap_request *record, struct task_stru
 }
 
 /*
- * Returns the name of the file behind a descriptor without directories, or NULL if it has been
- * closed in the meantime.
+ * Returns the name (without directories) of the file that a descriptor refers to, or NULL if the
+ * descriptor has been closed in the meantime.
  */
 static __always_inline const unsigned char *file_name(struct task_struct *task, __u32 descriptor)
 {

@@ -18,8 +18,8 @@ const volatile bool only_watched = false, children_join = false;
 const volatile __u8 name_part[COMM] = {};
 const volatile __u32 name_part_length = 0;
 /*
- * Requests for fewer bytes, granted requests, and requests of rows that are 0 here are not
- * reported. The books include them.
+ * Requests that are not reported: those for fewer than least_bytes, granted ones if refused_only is
+ * set, and those of rows that are 0 in told_rows if some_rows is set. The books include them.
  */
 const volatile __u64 least_bytes = 0;
 const volatile bool refused_only = false, some_rows = false;

@@ -9,8 +9,8 @@ pub(crate) fn now() -> WallClock {
     WallClock(nanoseconds(ClockId::CLOCK_REALTIME))
 }
 
-/// Most nanoseconds between two reads of one clock for which a read of another clock in between
-/// counts as simultaneous.
+/// If two reads of one clock are at most this many nanoseconds apart, a read of another clock
+/// between them counts as simultaneous.
 const SIMULTANEOUS: i64 = 100_000;
 const TRIES: usize = 5;
 

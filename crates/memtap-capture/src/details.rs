@@ -9,14 +9,14 @@ use memtap_model::{Observation, Placement, ProcessDetails, ProcessId, Tgid, to_t
 
 use crate::procfs;
 
-/// Most processes read at one tick. The others wait for the next tick.
+/// Maximum number of processes read at one tick. The others wait for the next tick.
 const AT_ONCE: usize = 256;
 const COMMAND_BYTES: usize = 1024;
-/// Bytes read of a command line. A password is only recognized if its end is read, so this is more
-/// than what is kept.
+/// Bytes read of a command line. This is more than is kept, because a password is only recognized
+/// if its end was read.
 const COMMAND_READ: usize = 8 << 10;
 const CGROUP_BYTES: usize = 16 << 10;
-/// Most names of users, and most placements, in the caches.
+/// Maximum number of entries in each cache.
 const KEPT: usize = 4096;
 
 /// Processes whose details were read, and caches for what many of them share.

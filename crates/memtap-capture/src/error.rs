@@ -14,7 +14,7 @@ pub enum CaptureError {
         step: String,
         /// The kernel's error message.
         reason: String,
-        /// Fix for this machine.
+        /// Command that grants the permission on this machine.
         fix: String,
     },
     /// The kernel is locked down.
@@ -43,7 +43,7 @@ pub enum CaptureError {
     NotTraceable {
         /// The kernel's error message.
         reason: String,
-        /// The fix.
+        /// Command or setting that solves the problem.
         fix: String,
     },
     /// A command cannot be started or traced, even with all permissions.

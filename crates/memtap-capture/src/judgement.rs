@@ -66,7 +66,7 @@ pub struct Check {
     pub name: &'static str,
     /// Result of the check.
     pub verdict: Verdict,
-    /// Observed facts, for people.
+    /// Text for users that describes what was observed.
     pub found: String,
     /// Fix; every problem has one.
     pub fix: Option<String>,

@@ -10,7 +10,7 @@ use memtap_model::{Mapped, MappingClass, Mappings, to_text};
 
 /// Time after which the kernel's visit of the pages is abandoned, and only the lengths are read.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Most names in the result.
+/// Maximum number of names in the result.
 const MOST_FILES: usize = 200;
 
 /// Reads the mappings of a process, without resident and swapped bytes if measuring them takes too
@@ -72,7 +72,7 @@ struct Heading {
     length: u64,
 }
 
-/// Adds up all mappings; `None` if the time was not sufficient.
+/// Adds up all mappings; `None` if that takes too long.
 fn sum_mappings(mut lines: impl BufRead, is_late: impl Fn() -> bool) -> io::Result<Option<Sums>> {
     let mut sums = Sums::default();
     let mut current: Option<(Heading, Mapped)> = None;

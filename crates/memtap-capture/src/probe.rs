@@ -98,7 +98,7 @@ fn locks_are_cheap(release: &str) -> bool {
     version(release).is_some_and(|version| version >= CHEAP_LOCKS)
 }
 
-/// Longest time to attach and detach one hook on a function. There are about forty, so start and
+/// Maximum time to attach and detach one hook on a function. There are about forty, so start and
 /// end take at most a second. A hook takes a few milliseconds on an ordinary machine, and hundreds
 /// under emulation.
 const QUICK_HOOK: Duration = Duration::from_millis(25);

@@ -10,7 +10,6 @@ use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident,
 use crate::details::Details;
 use crate::{CaptureError, Filter, Settings, Source, SourceKind, bpf, clock};
 
-/// The source.
 #[derive(Default)]
 pub(crate) struct Procfs {
     /// True if a reading has been requested.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::poll_interval::PollInterval;
 use crate::{CaptureError, Settings, Source, clock};
 
-/// Most observations in one batch. The readings of /proc at a tick may add to it.
+/// Maximum number of observations in one batch. The readings of /proc at a tick may add to it.
 const BATCH: usize = 8192;
 
 /// Observations in the order of the stream.

@@ -203,7 +203,7 @@ impl Default for Settings {
 pub struct Notice {
     /// The problem.
     pub what: String,
-    /// The fix.
+    /// Command or setting that solves the problem.
     pub fix: String,
 }
 

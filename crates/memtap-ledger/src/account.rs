@@ -45,8 +45,8 @@ pub(crate) struct Account {
     /// Number of lost requests, as of the last request in the stream.
     lost_reported: u32,
     /// Difference that the last reading found. It is most likely in flight and will be booked
-    /// later. Only if the next reading finds the same difference, and nothing was booked in
-    /// between, is it unexplained.
+    /// later. It is unexplained only if the next reading finds the same difference and nothing was
+    /// booked in between.
     in_flight: i64,
     readings: u32,
     /// Summary in the last view.
@@ -281,8 +281,8 @@ impl Account {
         self.books.calls[call.index()]
     }
 
-    /// Closes the account and returns its last summary, in which all memory is returned. A
-    /// difference in the last state can no longer be in flight, so it is unexplained.
+    /// Closes the account, books the remaining virtual size as ended, and returns the last summary.
+    /// A difference in the last state can no longer be in flight, so it is unexplained.
     pub(crate) fn close(mut self, last: Option<&ProcessState>, at: WallClock) -> Arc<ProcessSummary> {
         if let Some(state) = last
             && let Some(causes) = &state.causes

@@ -120,7 +120,7 @@ pub struct Totals {
     pub refused: u64,
     /// Requests that arrived in the stream.
     pub seen: u64,
-    /// Records missing in the stream, by cause. The books contain what they did.
+    /// Records missing in the stream, by cause. The books include their effects.
     pub lost: BTreeMap<LossCause, u64>,
     /// Requests per second in the last tick.
     pub per_second: f64,

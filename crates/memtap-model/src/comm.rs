@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Comm([u8; 16]);
 
 impl Comm {
-    /// Takes the bytes before the first NUL, at most 15.
+    /// Creates a name from the bytes before the first NUL, at most 15.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         let mut comm = [0; 16];

@@ -52,8 +52,8 @@ pub enum Observation {
     },
 }
 
-/// Cause of lost records. Only the stream lacks them; the kernel side's accounts include what they
-/// did.
+/// Cause of lost records. Only the stream lacks them, because the kernel side's accounts include
+/// their effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LossCause {
     /// Requests for which the kernel's ring was full, because user space read too slowly.
@@ -163,7 +163,7 @@ pub struct MemoryRequest {
     pub delta_bytes: i64,
     /// Virtual size after the call, bytes.
     pub virtual_bytes: u64,
-    /// Name of the mapped file without directories, as text.
+    /// Name of the mapped file, without its directories, as text.
     pub file: Option<Arc<str>>,
     /// Number of this process's requests that were lost before this one, modulo 2^32.
     pub lost: u32,
@@ -183,7 +183,7 @@ impl MemoryRequest {
 pub struct Resident {
     /// Anonymous memory.
     pub anonymous_bytes: u64,
-    /// Mapped files.
+    /// Memory backed by files.
     pub file_bytes: u64,
     /// Shared memory and tmpfs.
     pub shmem_bytes: u64,

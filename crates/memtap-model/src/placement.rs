@@ -64,7 +64,7 @@ impl Runtime {
     }
 }
 
-/// Longest path that is kept; longer ones are cut.
+/// Maximum length of a path; longer ones are cut.
 const PATH_BYTES: usize = 4096;
 const ID_DIGITS: usize = 64;
 /// Suffixes of units that have processes. Timers, paths, targets and devices have no cgroup.

@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::CALLS;
 
-/// `MEMTAP_CALLS`: the most rows that the call table may have.
+/// `MEMTAP_CALLS`: maximum number of rows in the call table.
 pub const CALL_ROWS: usize = 24;
 /// `MEMTAP_REFUSALS`: pairs of call and errno that are counted for each process.
 pub const REFUSALS: usize = 12;

@@ -315,7 +315,7 @@ fn row_tables() -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
     (sizes, moves)
 }
 
-/// Returns the text that names must contain in lower case, cut to the length of a name, and its
+/// Returns the text that names must contain (in lower case, cut to the length of a name) and its
 /// length.
 fn name_part(filter: &Filter) -> ([u8; COMM], u32) {
     let mut part = [0; COMM];

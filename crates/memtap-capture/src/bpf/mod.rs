@@ -20,7 +20,6 @@ use crate::{
 use driver::{Driver, Losses, Types};
 use hidden::Hidden;
 
-/// The source.
 pub(crate) struct Bpf {
     driver: Driver,
     plan: Plan,

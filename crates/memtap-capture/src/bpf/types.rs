@@ -2,8 +2,8 @@
 //! complete description has more than a hundred thousand types. Searching them for each of ours
 //! takes longer than everything else that loading does in user space.
 //!
-//! Types are identified by their position, also towards the kernel, so each omitted type is
-//! replaced by a placeholder (Documentation/bpf/btf.rst).
+//! Types are identified by their position, which is also passed to the kernel. Each omitted type is
+//! therefore replaced by a placeholder (Documentation/bpf/btf.rst).
 
 use std::collections::HashSet;
 

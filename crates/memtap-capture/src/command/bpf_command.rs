@@ -10,15 +10,14 @@ use super::{Ending, Follow, Waiting, command_ended, halt_with_command, user_gave
 use crate::bpf::Bpf;
 use crate::{CaptureError, Filter, Plan, Settings, Source, SourceKind};
 
-/// The source.
 pub(super) struct BpfCommand {
     source: Bpf,
     command: Waiting,
     root: Tgid,
     /// Running processes of the tree.
     tree: HashSet<Tgid>,
-    /// Causes of the child before it ran the command. They belong to memtap, of which it was a
-    /// copy, and not to the command.
+    /// Virtual size by cause, before the child ran the command. It belongs to memtap, of which the
+    /// child was a copy, and not to the command.
     before: Option<Causes>,
     ending: Option<Ending>,
     all: Vec<Observation>,
@@ -150,8 +149,8 @@ impl BpfCommand {
     }
 }
 
-/// Reads all processes. The first reading also initializes the counters of resident memory in the
-/// kernel side.
+/// Reads all processes. The kernel side's first reading also finds the per-CPU counters of resident
+/// memory.
 fn read_all(source: &mut Bpf) -> Result<Vec<Observation>, CaptureError> {
     let mut all = Vec::new();
     source.tick()?;

@@ -21,7 +21,7 @@ const RUN: u8 = 2;
 /// A command that waits for its start.
 pub(crate) struct Waiting {
     pid: Pid,
-    /// Pipe to the child. A byte releases it and selects the step. If memtap ends before, the child
+    /// Pipe to the child. A byte releases it and selects the step. If memtap ends first, the child
     /// ends as well.
     gate: Option<File>,
     /// Pipe from the child, which writes the error if a step fails.
@@ -83,7 +83,7 @@ impl Waiting {
     }
 }
 
-/// Runs in the child.
+/// Body of the child: waits for its release, then runs the command, or reports why it cannot.
 fn run(
     words: &[*const libc::c_char],
     wait: &OwnedFd,

@@ -1,12 +1,12 @@
 //! Signals while a command runs: the command controls the terminal, and memtap stays in the
 //! background.
 //!
-//! Both are in one process group, so keys reach both. ^C and ^\ are meant for the command, and
-//! memtap waits for its reaction. A signal that another process sends to memtap (to end it, or
-//! SIGUSR1 and SIGUSR2) is passed on to the command. When the terminal stops the command (^Z),
-//! memtap stops itself afterwards, so that the shell takes over as it would without memtap. After
-//! the command has ended while its descendants still run, such a signal means that the user no
-//! longer wants to wait for them.
+//! Both are in one process group, so signals typed at the terminal reach both. ^C and ^\ are meant
+//! for the command, and memtap waits for its reaction. A signal that another process sends to
+//! memtap (to end it, or SIGUSR1 and SIGUSR2) is passed on to the command. When the terminal stops
+//! the command (^Z), memtap stops itself afterwards, so that the shell takes over as it would
+//! without memtap. After the command has ended while its descendants still run, such a signal means
+//! that the user no longer wants to wait for them.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 

@@ -2,10 +2,11 @@
 //! run normally.
 //!
 //! It is classic BPF, written by hand. Crates that generate such filters kill or reject 32-bit
-//! callers, whose calls are counted here. A few calls stop that are not memory calls: execve, so
-//! that the peaks of the old image are read before it; prctl that renames a thread; and a clone
-//! whose child would not be traced, or might not be: the flags of clone3 are in memory, which a
-//! filter cannot read.
+//! callers, whose calls are counted here. A few calls stop that are not memory calls:
+//! - execve, so that the peaks of the old image are read before it;
+//! - prctl if it renames a thread;
+//! - clone if the child would not be traced, and clone3 always, because its flags are in memory,
+//!   which a filter cannot read.
 
 use std::io;
 
@@ -34,7 +35,7 @@ pub(super) struct Numbers {
 
 pub(super) const NUMBERS_X86_64: Numbers = Numbers { execve: 59, execveat: 322, prctl: 157, clone: 56 };
 pub(super) const NUMBERS_I386: Numbers = Numbers { execve: 11, execveat: 358, prctl: 172, clone: 120 };
-/// Number of clone3 for all kinds of callers.
+/// System call number of clone3, the same for all kinds of callers.
 pub(super) const CLONE3: u32 = 435;
 /// i386's ipc(), which combines many calls, and the ones among them that are followed
 /// (ipc/syscall.c).

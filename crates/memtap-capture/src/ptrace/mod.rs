@@ -29,10 +29,9 @@ use tree::Tree;
 /// First kernel that reports the call of a stopped thread to its tracer (kernel/ptrace.c,
 /// PTRACE_GET_SYSCALL_INFO).
 const SYSCALL_INFO_SINCE: (u32, u32) = (5, 3);
-/// Longest time for which observations are collected before they are passed on.
+/// Maximum time for which observations are collected before they are passed on.
 const COLLECT_TIME: Duration = Duration::from_millis(100);
 
-/// The source.
 pub(crate) struct Ptrace {
     command: Waiting,
     tree: Tree,

@@ -40,7 +40,7 @@ struct Birth {
 /// Processes of the command.
 pub(super) struct Tree {
     threads: HashMap<pid_t, Thread>,
-    /// Threads whose parents stopped before they did.
+    /// Information from the parents of threads that have not stopped yet.
     births: HashMap<pid_t, Birth>,
     accounts: HashMap<pid_t, Account>,
     spaces: HashMap<SpaceId, Space>,
@@ -369,8 +369,8 @@ fn read_name(tid: pid_t) -> Comm {
     Comm::new(name.strip_suffix(b"\n").unwrap_or(&name))
 }
 
-/// Returns the name of the file of a descriptor without directories, at most 63 bytes as on the
-/// eBPF side.
+/// Returns the name (without directories) of the file that a descriptor refers to, at most 63 bytes
+/// as on the eBPF side.
 fn file_name(tid: pid_t, descriptor: u32) -> Option<Arc<str>> {
     let path = std::fs::read_link(format!("/proc/{tid}/fd/{descriptor}")).ok()?;
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());

@@ -20,7 +20,7 @@ pub const MARK: [u8; 7] = *b"mtrec\r\n";
 const FORM: u8 = 1;
 const SYNC: [u8; 4] = [0xb5, b'f', b'r', b'm'];
 const HEADER: usize = 21;
-/// Longest content of a frame, compressed or not. Anything longer is damage.
+/// Maximum size of a frame, compressed or not. Anything larger is damage.
 const FRAME_BYTES: u32 = 64 << 20;
 
 /// Kind of a frame.

@@ -9,8 +9,8 @@ use super::unchanged::LastKnown;
 use super::{Piece, ReadingEnd, Stretch};
 use crate::{Batch, Machine};
 
-/// Observations or readings after which a frame is written. Small frames compress badly, but if
-/// memtap is killed, the frame in progress is lost.
+/// Observations or readings after which a frame is written. Small frames compress poorly, but a
+/// large one loses more if memtap is killed.
 const OBSERVATIONS: usize = 8192;
 const READINGS: usize = 5;
 /// Readings after which all processes are written again, so that playback can continue after

@@ -22,7 +22,6 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, CaptureEr
     Ok(Opened { source: Box::new(source), notices: Vec::new(), machine: Some(machine) })
 }
 
-/// The source.
 struct Replay {
     path: PathBuf,
     frames: Frames,
@@ -212,7 +211,7 @@ impl Source for Replay {
     }
 }
 
-/// Time of the recording in relation to this machine's.
+/// Relation between the time of the recording and this machine's clock.
 struct Pace {
     speed: f64,
     begin: Option<(WallClock, Instant)>,

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use memtap_model::{Layout, LineError, ScriptLine, ScriptReader};
 
-/// Longest line that the script can print.
+/// Maximum length of a line that the script prints.
 const LINE: usize = 4096;
 /// Bytes of a longer line that are kept, to show it.
 const KEPT: usize = 1 << 20;

@@ -18,13 +18,13 @@ use crate::{CaptureError, Filter, Settings, Source, SourceKind, clock, procfs};
 pub use lines::{Damaged, ScriptLines};
 use stream::{Lost, Piece};
 
-/// Most processes at a time. If there are more, those without a line for the longest time are
+/// Maximum number of processes. If there are more, those without a line for the longest time are
 /// assumed to have ended.
 const PROCESSES: usize = 20_000;
-/// Most processes without a new line whose sizes are read at one tick. They take turns.
+/// Maximum number of processes without a new line whose sizes are read at one tick. They take
+/// turns.
 const UNCHANGED: usize = 256;
 
-/// The source.
 pub(crate) struct SystemTap {
     lines: Receiver<Piece>,
     filter: Filter,
