@@ -179,7 +179,7 @@ fn lockdown(facts: &Facts) -> Check {
         None => {
             let found = "unknown: cannot read /sys/kernel/security/lockdown";
             let fix = "sudo mount -t securityfs securityfs /sys/kernel/security, and run memtap doctor again";
-            Check::lack(Verdict::Less, group, name, found, fix)
+            Check::problem(Verdict::Less, group, name, found, fix)
         }
     }
 }
