@@ -183,7 +183,7 @@ fn failed_trials_are_judged_by_their_cause() {
 fn a_lockdown_that_is_unknown_is_good_only_where_kernel_memory_was_read() {
     let lockdown = |lockdown: Option<&str>, reads_kernel| {
         let facts = Facts { lockdown: lockdown.map(str::to_owned), reads_kernel, ..good() };
-        of(&checks(&facts), "kernel lockdown").clone()
+        find(&checks(&facts), "kernel lockdown").clone()
     };
     assert_eq!(lockdown(None, true).verdict, Verdict::Good);
     let unknown = lockdown(None, false);
