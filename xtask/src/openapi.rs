@@ -1,4 +1,5 @@
-//! What is made of the server's handlers and types: the interface's description `docs/openapi.json`, and of that the page's types.
+//! What is generated from the server's handlers and the types of memtap-api: the description of the interface `docs/openapi.json`, and
+//! from that the page's types.
 //! That the description is what the code gives is checked among the tests (`crates/memtap-server/tests/openapi.rs`).
 
 use std::path::PathBuf;

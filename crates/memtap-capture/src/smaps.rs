@@ -4,18 +4,9 @@
 use std::collections::HashMap;
 use std::{fs, io};
 
-/// Proportional and own memory of a process, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proportional {
-    /// `Pss`: its pages, each divided by how many processes have it.
-    pub pss_bytes: u64,
-    /// `Private_Clean + Private_Dirty`: pages that it alone has.
-    pub uss_bytes: u64,
-    /// `SwapPss`.
-    pub swap_pss_bytes: u64,
-}
+use memtap_model::Proportional;
 
-/// Reads it for one process.
+/// Reads the proportional memory of one process.
 ///
 /// # Errors
 /// When the process has gone or may not be read.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use memtap_api::Measure;
 use memtap_model::{Call, CallTotals, Comm, Errno, HostReading, Resident, Tgid, WallClock};
 
 use crate::{UsagePoint, UsageQuery};
@@ -76,64 +77,16 @@ pub struct MachinePoint {
     pub lost: u64,
 }
 
-/// What processes and programs are put in order by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Measure {
-    /// Bytes that were asked for and granted.
-    #[default]
-    Requested,
-    /// Bytes that requests truly added.
-    Granted,
-    /// Resident set: the highest.
-    Resident,
-    /// Virtual size: the highest.
-    Virtual,
-    /// How many requests.
-    Requests,
-    /// How many of them were refused.
-    Refused,
-}
-
-impl Measure {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Requested, Self::Granted, Self::Resident, Self::Virtual, Self::Requests, Self::Refused];
-
-    /// Its name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Granted => "granted",
-            Self::Resident => "resident",
-            Self::Virtual => "virtual",
-            Self::Requests => "requests",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// The measure of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|measure| measure.name() == name)
-    }
-}
-
-impl Measure {
-    /// Whether it is something had, and not something done.
-    pub(crate) fn is_size(self) -> bool {
-        matches!(self, Self::Resident | Self::Virtual)
-    }
-
-    /// What a sample says of it.
-    pub(crate) fn of(self, point: &UsagePoint) -> u64 {
-        match self {
-            Self::Requested => point.requested_bytes,
-            Self::Granted => point.granted_bytes,
-            Self::Resident => point.resident_bytes(),
-            Self::Virtual => point.virtual_bytes,
-            Self::Requests => point.requests,
-            Self::Refused => point.refused,
+impl UsagePoint {
+    /// The value of a measure.
+    pub(crate) fn amount(&self, by: Measure) -> u64 {
+        match by {
+            Measure::Requested => self.requested_bytes,
+            Measure::Granted => self.granted_bytes,
+            Measure::Resident => self.resident_bytes(),
+            Measure::Virtual => self.virtual_bytes,
+            Measure::Requests => self.requests,
+            Measure::Refused => self.refused,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod maintenance;
 mod mysql;
 mod port;
 mod refusals;
+mod request;
 mod sizes;
 mod spool;
 mod sqlite;
@@ -27,18 +28,21 @@ mod tables;
 mod url;
 mod writer;
 
+pub use memtap_api::Measure;
+
 pub use clock::{Clocks, Moment};
 pub use error::StoreError;
 pub use history::{
-    CallCount, CallStep, FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, Measure, NameSince,
+    CallCount, CallStep, FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, NameSince,
     ProcessCalls, Program, ProgramQuery, Programs, Range, Refused, SizeBucket, Sizes, StoredHost,
     StoredMoment, StoredOomKill,
 };
 pub use mysql::MysqlUrl;
 pub use port::{
     AllProcesses, Appended, Batch, Clock, Delivery, DropCause, Reader, RequestPage, RequestQuery, Run,
-    Settings, Status, Store, StoredRequest, UsagePoint, UsageQuery,
+    Settings, Status, Store, UsagePoint, UsageQuery,
 };
+pub use request::StoredRequest;
 pub use sqlite::{HEADER_BYTES, is_history};
 pub use url::{StoreUrl, open, open_reader};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_ledger::{BookedRequest, LiveView, OomReport, ProcessSummary};
-use memtap_model::{Call, CallTotals, Comm, Errno, Faults, HostReading, Resident, Tgid, Tid, WallClock};
+use memtap_model::{Call, CallTotals, Faults, HostReading, Resident, Tgid, WallClock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range, Refused, Sizes,
-    StoreError, StoredHost, StoredOomKill,
+    StoreError, StoredHost, StoredOomKill, StoredRequest,
 };
 
 /// What is kept.
@@ -365,55 +365,6 @@ pub struct RequestPage {
     pub requests: Vec<StoredRequest>,
     /// Gives the next page; `None` at the end.
     pub next_cursor: Option<String>,
-}
-
-/// A request as read back: the fields of the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of `BookedRequest`, whose docs hold")]
-pub struct StoredRequest {
-    /// The machine's name; empty where it is this one's live view.
-    pub host: Arc<str>,
-    pub time: WallClock,
-    pub pid: Tgid,
-    pub tid: Tid,
-    pub name: Comm,
-    pub call: Call,
-    pub protection: Option<u64>,
-    pub flags: Option<u64>,
-    pub file: Option<Arc<str>>,
-    pub requested_bytes: u64,
-    pub address: u64,
-    pub delta_bytes: i64,
-    pub errno: Option<Errno>,
-    pub virtual_bytes: u64,
-    pub lost_before: u32,
-}
-
-impl From<&BookedRequest> for StoredRequest {
-    fn from(booked: &BookedRequest) -> Self {
-        let request = &booked.request;
-        let (protection, flags) = request.words();
-        Self {
-            host: "".into(),
-            time: request.time,
-            pid: request.tgid,
-            tid: request.tid,
-            name: request.name,
-            call: request.call,
-            protection,
-            flags,
-            file: request.file.clone(),
-            requested_bytes: request.requested_bytes,
-            address: booked.address(),
-            delta_bytes: request.delta_bytes,
-            errno: match request.outcome {
-                memtap_model::Outcome::Refused(errno) => Some(errno),
-                memtap_model::Outcome::Granted(_) => None,
-            },
-            virtual_bytes: request.virtual_bytes,
-            lost_before: booked.lost_before,
-        }
-    }
 }
 
 /// Why requests are not in the history.

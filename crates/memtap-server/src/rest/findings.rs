@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_api::{Findings, Time};
 use memtap_report::Lang;
 use memtap_store::Range;
 use serde::Deserialize;
@@ -12,10 +13,9 @@ use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader};
-use crate::State;
-use crate::dto::{Findings, Time};
 use crate::error::ApiError;
 use crate::params::{Asked, language};
+use crate::{State, answer};
 
 /// After this no further detail is read: the answer says what was not looked at.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -66,5 +66,5 @@ pub(crate) async fn findings(
         let begin = Instant::now();
         memtap_report::look(&*reader, &asked, now.as_deref(), &|| begin.elapsed() > PATIENCE)
     });
-    Ok(Json(Findings::of(&range, &looked.await?, lang)))
+    Ok(Json(answer::findings(&range, &looked.await?, lang)))
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_api::{Time, Usage};
 use memtap_model::Tgid;
 use memtap_store::UsageQuery as StoreQuery;
 use serde::Deserialize;
@@ -9,9 +10,8 @@ use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader, step};
-use crate::State;
-use crate::dto::{Time, Usage};
 use crate::params::Asked;
+use crate::{State, answer};
 
 /// Filters and range.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -62,5 +62,5 @@ pub(crate) async fn usage(Shared(state): Shared<State>, Asked(query): Asked<Usag
         Ok((points, all))
     };
     let (points, all) = ask(found).await?;
-    Ok(Json(Usage::of(&points, &all, step.as_secs())))
+    Ok(Json(answer::usage(&points, &all, step.as_secs())))
 }
