@@ -1,4 +1,4 @@
-// One Chromium for a file of tests, and pages in it that must stay without faults.
+// One Chromium for each test file, and pages in it that must not cause faults.
 import AxeSource from "axe-core";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -10,7 +10,10 @@ export async function startBrowser() {
   return chromium.launch({ executablePath, args: ARGUMENTS });
 }
 
-/** Opens a page of memtap; `faults` collects its errors, its dialogs, and what it asks of other machines. */
+/**
+ * Opens a page of memtap. `faults` collects its errors, its dialogs, and its requests to other
+ * machines.
+ */
 export async function open(browser, url, hash, options = {}) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: "en-US", timezoneId: "UTC", ...options });
   const faults = [];
@@ -26,7 +29,7 @@ export async function open(browser, url, hash, options = {}) {
 
 export const artefact = (name) => join(process.env.ARTEFACTS ?? ".", name);
 
-/** The serious findings of axe in whatever the page shows now. */
+/** The serious accessibility problems that axe reports for the current page. */
 export async function barriers(page) {
   await page.evaluate(AxeSource.source);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));

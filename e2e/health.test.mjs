@@ -1,4 +1,4 @@
-// Health of the past: when memtap watched, and when nobody did.
+// The Health view of past times: when memtap was running, and when it was not.
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { after, before, test } from "node:test";
@@ -22,7 +22,7 @@ after(async () => {
 const stretch = (from, to) => new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), host: hostname() });
 const runs = async (from, to) => (await fetch(`${memtap.url}/api/v1/runs?${stretch(from, to)}`)).json();
 
-test("the runs of a range are told, yesterday's and the one that goes on", async () => {
+test("the API returns the runs of a range, including the current one", async () => {
   const { runs: both } = await until("its first second is in the history", async () => {
     const answer = await runs(MIDNIGHT - DAY_MS, Date.now());
     return answer.runs.length === 2 && answer;
@@ -32,7 +32,7 @@ test("the runs of a range are told, yesterday's and the one that goes on", async
   assert.deepEqual(await runs(MIDNIGHT - 3 * DAY_MS, MIDNIGHT - 2 * DAY_MS), { runs: [], more: false });
 });
 
-test("Health shows the runs of its time with the absence between them, and says what the history does not know", async () => {
+test("Health shows the runs of a past range and the time between them", async () => {
   for (const [name, options] of [
     ["health-past.png", { colorScheme: "light" }],
     ["health-past-dark.png", { colorScheme: "dark" }],
@@ -51,7 +51,7 @@ test("Health shows the runs of its time with the absence between them, and says 
   }
 });
 
-test("Health says so where memtap was not running", async () => {
+test("Health reports that memtap was not running", async () => {
   const { page, faults } = await open(browser, memtap.url, `#/health?${stretch(MIDNIGHT - 3 * DAY_MS, MIDNIGHT - 2 * DAY_MS)}`);
   await page.getByText("memtap was not running in this time range.").waitFor({ timeout: 8_000 });
   assert.deepEqual(faults, []);

@@ -1,4 +1,4 @@
-// A memtap and fixtures of the tests' own; all of it is ended at the end, by pid.
+// Starts memtap and fixtures for the tests, and ends them by pid.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ async function freePort() {
   return port;
 }
 
-/** Asks until the answer is truthy. */
+/** Asks repeatedly until the answer is truthy. Throws after `patience` milliseconds. */
 export async function until(what, ask, patience = 15_000) {
   const end = Date.now() + patience;
   while (Date.now() < end) {
@@ -27,7 +27,10 @@ export async function until(what, ask, patience = 15_000) {
   throw new Error(`timed out: ${what}`);
 }
 
-/** `withDay`: its history has yesterday (examples/day.rs says what happened). */
+/**
+ * Starts memtap and waits until it answers. With `withDay`, its history contains yesterday
+ * (examples/day.rs describes the events).
+ */
 export async function startMemtap({ port, withDay = false, source = "bpf" } = {}) {
   port ??= await freePort();
   const folder = mkdtempSync(join(tmpdir(), "memtap-e2e-"));
@@ -54,7 +57,7 @@ export async function startMemtap({ port, withDay = false, source = "bpf" } = {}
   };
 }
 
-/** A fixture that is ready and waits to be told; ended with the test `t`, however that ends. */
+/** Starts a fixture, which waits for `go`. The end of test `t` ends it, even if the test fails. */
 export async function startFixture(t, ...args) {
   const child = spawn(process.env.FIXTURE, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -1,4 +1,4 @@
-// The page in a real browser, with the real memtap behind it.
+// The page in a real browser, served by the real memtap.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
@@ -18,7 +18,10 @@ after(async () => {
 
 const open = (hash, options) => openPage(browser, memtap.url, hash, options);
 
-/** A second's stream shows its latest 1,000: beside a busy neighbour it may take another request. */
+/**
+ * Waits until the page shows a request of a fixture. The stream shows only the latest 1,000
+ * requests of each second, so a busy machine may need another try.
+ */
 async function requestIsShown(t, page) {
   for (let tries = 0; tries < 5; tries++) {
     const fixture = await startFixture(t, "named", hex("seen-by-page"), "2345678");
@@ -60,7 +63,7 @@ test("a hostile name is text", async (t) => {
     const row = page.locator(`[data-testid="process-row"][data-pid="${fixture.pid}"]`);
     await row.waitFor({ timeout: 5000 });
     const shown = name.startsWith("<") ? "<img src=x oner" : 'a,"b"\\n\\x1b[31m';
-    // A tick may fall between its fork, its exec and its new name.
+    // A tick may come between the fixture's exec and its new name.
     await page.waitForFunction(([pid, shown]) => document.querySelector(`[data-pid="${pid}"]`)?.textContent.includes(shown), [fixture.pid, shown], { timeout: 5000 }).catch(() => {});
     const text = await row.textContent();
     assert.ok(text.includes(shown), text);
@@ -71,7 +74,7 @@ test("a hostile name is text", async (t) => {
   for (const fixture of fixtures) await fixture.end();
 });
 
-test("the panel of one process tells its books, its refused requests and its PSS", async (t) => {
+test("the panel of a process shows its account, its refused requests and its PSS", async (t) => {
   const fixture = await startFixture(t, "known");
   await fixture.go();
   const { page, faults } = await open("#/processes");
@@ -90,7 +93,10 @@ test("the panel of one process tells its books, its refused requests and its PSS
   await fixture.end();
 });
 
-/** One that makes more requests than a tick shows, and one that makes a request a second, each of its own size. */
+/**
+ * A program that makes more requests than a tick contains, and one that maps a different size each
+ * second.
+ */
 const FLOOD = `
 import mmap, time
 while True:
@@ -134,7 +140,7 @@ test("the panel of a quiet process shows all of its requests, however busy its n
   await page.close();
 });
 
-test("it looks as it should: wide and narrow, light and dark, English and Spanish", async () => {
+test("the page fits wide and narrow windows, light and dark, in English and Spanish", async () => {
   for (const [name, options] of [
     ["overview-light.png", { colorScheme: "light" }],
     ["overview-dark.png", { colorScheme: "dark" }],
@@ -152,7 +158,7 @@ test("it looks as it should: wide and narrow, light and dark, English and Spanis
   }
 });
 
-test("the theme is the system's until one is chosen, and what the reader chose is remembered", async () => {
+test("the theme follows the system until one is chosen, and choices are remembered", async () => {
   const { page, faults } = await open("#/", { colorScheme: "light" });
   const html = page.locator("html");
   const is = (name, value) => page.waitForFunction(([name, value]) => document.documentElement.getAttribute(name) === value, [name, value], { timeout: 5000 });
@@ -192,7 +198,7 @@ test("a dismissed hint moves nothing, and does not come back", async () => {
   await page.close();
 });
 
-test("when memtap goes away the page says so, and when it comes back the page goes on by itself", async () => {
+test("the page reports when memtap stops, and reconnects when it starts again", async () => {
   const own = await startMemtap();
   const page = await browser.newPage();
   await page.goto(`${own.url}/`);

@@ -1,4 +1,4 @@
-// The page and the past: a recorded day is in the history, and whoever has never read a manual finds what happened in it.
+// The page with a recorded day in its history: users find what happened without reading a manual.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { artefact, barriers, open, startBrowser } from "./browser.mjs";
@@ -21,7 +21,7 @@ async function yesterday(page) {
   await page.locator('[data-testid="time"][data-kind="range"]').waitFor();
 }
 
-test("which program asked for most yesterday", async () => {
+test("the program that requested the most memory yesterday is shown first", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/");
   await yesterday(page);
   const first = page.locator(".share-list li").first();
@@ -32,11 +32,11 @@ test("which program asked for most yesterday", async () => {
   await page.close();
 });
 
-test("which process had a request refused, and why", async (t) => {
+test("a finding names the process with a refused request, and the reason", async (t) => {
   const fixture = await startFixture(t, "known");
   await fixture.go();
   const { page, faults } = await open(browser, memtap.url, "#/");
-  // What was captured is in the history about a second later.
+  // Captured requests reach the history about a second later.
   const finding = page.getByTestId("finding").filter({ hasText: `pid ${fixture.pid}` }).and(page.locator('[data-rule="refused"]'));
   await until("the finding is there", async () => {
     await page.reload();
@@ -55,7 +55,7 @@ test("which process had a request refused, and why", async (t) => {
   await fixture.end();
 });
 
-test("when a process that is gone had its peak", async () => {
+test("the panel of an ended process shows the time of its peak", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/processes");
   await yesterday(page);
   await page.getByTestId("process-search").fill("backup");
@@ -63,7 +63,7 @@ test("when a process that is gone had its peak", async () => {
   const panel = page.getByTestId("process-panel");
   const peak = panel.locator(".amount").filter({ hasText: "peak resident" });
   await peak.waitFor({ timeout: 8000 });
-  // It was at 02:25; of yesterday the history keeps steps of ten minutes.
+  // The peak was at 02:25. The history of yesterday has steps of ten minutes.
   assert.match(await peak.textContent(), /6\.14 GiB .* 02:2\d:00/);
   await page.waitForTimeout(500);
   await page.screenshot({ path: artefact("past-process.png") });
@@ -71,14 +71,14 @@ test("when a process that is gone had its peak", async () => {
   await page.close();
 });
 
-/** The option of the choice of machines, once it is there: it is read from the history. */
+/** Selects a host. The list appears only after it was read from the history. */
 async function chooseHost(page, value) {
   const choice = page.getByTestId("host");
   await choice.waitFor({ timeout: 8000 });
   await choice.selectOption(value);
 }
 
-test("of two machines in one history the page shows one, the other, or both", async () => {
+test("the page shows either of two hosts in one history, or both", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/processes");
   await yesterday(page);
   const row = (name) => page.getByTestId("process-row").filter({ hasText: name });
@@ -91,7 +91,7 @@ test("of two machines in one history the page shows one, the other, or both", as
   await chooseHost(page, "attic");
   await programs.other.waitFor({ timeout: 8000 });
   assert.equal(await programs.own.count(), 0, "the other alone");
-  const of = async (hash) => {
+  const textAt = async (hash) => {
     const answer = await page.evaluate(async (hash) => {
       location.hash = hash;
       await new Promise((done) => setTimeout(done, 1500));
@@ -100,16 +100,16 @@ test("of two machines in one history the page shows one, the other, or both", as
     return answer;
   };
   const link = await page.evaluate(() => location.hash);
-  const requests = await of(link.replace("processes", "requests"));
+  const requests = await textAt(link.replace("processes", "requests"));
   assert.ok(requests.includes("mailer") && !requests.includes("postgres"), "its requests alone");
-  await of(link);
+  await textAt(link);
   await chooseHost(page, "*");
-  // Only the rows in sight are in the document.
+  // The document contains only the visible rows, so search for each program.
   for (const [name, program] of [["postgres", programs.own], ["mailer", programs.other]]) {
     await page.getByTestId("process-search").fill(name);
     await program.waitFor({ timeout: 8000 });
   }
-  // The same pid and start on both machines: each is itself.
+  // These processes have the same pid and start time on both hosts, and must not be confused.
   await page.getByTestId("process-search").fill("systemd");
   await page.waitForFunction(() => document.querySelectorAll('[data-testid="process-row"]').length === 2, undefined, { timeout: 5000 });
   const sizes = new Set();
@@ -125,7 +125,7 @@ test("of two machines in one history the page shows one, the other, or both", as
   await page.close();
 });
 
-test("a process of the past: its requests by call, the name it took, and the time in which nobody watched", async () => {
+test("a past process has its requests by call, its new name, and the time when memtap was not running", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/processes");
   await yesterday(page);
   await chooseHost(page, "attic");
@@ -149,7 +149,7 @@ test("a process of the past: its requests by call, the name it took, and the tim
   await page.close();
 });
 
-test("a drag over a chart chooses its time for every view, and one click leads back", async () => {
+test("dragging over a chart selects the time for every view, and one click returns to live", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/");
   await yesterday(page);
   const chart = page.getByTestId("memory-chart");
@@ -175,7 +175,7 @@ test("a drag over a chart chooses its time for every view, and one click leads b
   await page.close();
 });
 
-test("requests of the past: filtered, read page by page, and sent as a link", async () => {
+test("past requests can be filtered, paged and shared as a link", async () => {
   const { page, faults } = await open(browser, memtap.url, "#/requests");
   await yesterday(page);
   await page.locator('[data-testid="request-history"][data-state="more"]').waitFor({ timeout: 5000 });
@@ -194,7 +194,7 @@ test("requests of the past: filtered, read page by page, and sent as a link", as
 });
 
 test("every view is accessible, now and in the past, light and dark", async () => {
-  const found = {};
+  const violations = {};
   for (const colorScheme of ["light", "dark"]) {
     const { page, faults } = await open(browser, memtap.url, "#/", { colorScheme });
     for (const view of ["overview", "processes", "requests", "reports", "health"]) {
@@ -203,12 +203,12 @@ test("every view is accessible, now and in the past, light and dark", async () =
         const query = past ? `?from=${day}T02:00:00Z&to=${day}T03:00:00Z` : "";
         await page.goto(`${memtap.url}/#/${view}${query}`);
         await page.waitForTimeout(400);
-        const told = await barriers(page);
-        if (told.length > 0) found[`${view} ${past ? "past" : "live"} ${colorScheme}`] = told;
+        const problems = await barriers(page);
+        if (problems.length > 0) violations[`${view} ${past ? "past" : "live"} ${colorScheme}`] = problems;
       }
     }
     assert.deepEqual(faults, []);
     await page.close();
   }
-  assert.deepEqual(found, {}, "axe finds nothing serious");
+  assert.deepEqual(violations, {}, "axe finds nothing serious");
 });

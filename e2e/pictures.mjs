@@ -1,5 +1,5 @@
-// The pictures of README: a memtap that captures this machine, real programs that run beside it, and two screenshots.
-// `cargo xtask pictures` runs it as root.
+// Takes the screenshots of README: memtap captures this machine while real programs run. `cargo
+// xtask pictures` runs it as root.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,7 +8,7 @@ import { startMemtap } from "./memtap.mjs";
 
 const SECONDS = Number(process.env.SECONDS ?? 100);
 
-/** Programs that every developer's machine has; each ends by itself or is ended at the end. */
+/** Programs that developers' machines have. Each ends by itself or is killed at the end. */
 const WORK = {
   python3: [
     "-c",

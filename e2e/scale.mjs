@@ -1,6 +1,9 @@
-// What the page costs with many processes and many requests; printed, not asserted. MEMTAP as for the tests.
-//   node scale.mjs [--processes 10000] [--rate 20000]              memtap with ten clients, first paint, scrolling, a hidden tab
-//   node scale.mjs --minutes 15 [--view overview] [--rate 2000]    what a tab holds, minute by minute
+// Measures the cost of the page with many processes and requests. It prints the results and asserts
+// nothing. It needs MEMTAP, as the tests do.
+//   node scale.mjs [--processes 10000] [--rate 20000]
+//     measures memtap with ten clients, the first paint, scrolling, and a hidden tab
+//   node scale.mjs --minutes 15 [--view overview] [--rate 2000]
+//     measures the memory of a tab, once a minute
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,7 +25,7 @@ const PROCESSES = Number(values.processes ?? (MINUTES > 0 ? 200 : 10_000));
 const RATE = Number(values.rate ?? (MINUTES > 0 ? 2_000 : 20_000));
 const SECONDS = 20;
 
-/** Sleepers, and one that makes so many requests a second. */
+/** Sleeping processes, and one that makes requests at the given rate. */
 const CROWD = `
 import mmap, os, sys, time, signal
 for _ in range(${PROCESSES}):
@@ -58,14 +61,14 @@ try {
 }
 
 async function clientsCost() {
-  const quiet = await took(memtap.pid, SECONDS);
+  const quiet = await cpuUsed(memtap.pid, SECONDS);
   const clients = Array.from({ length: 10 }, () => io(`${memtap.url}/live`, { transports: ["websocket"], forceNew: true, auth: { gzip: true } }));
   const [first] = clients;
   await new Promise((there) => first.once("snapshot", there));
-  // One that never reads.
+  // This client never reads.
   clients[9].io.engine.transport.ws?._socket?.pause();
   const before = first.io.engine.transport.ws._socket.bytesRead;
-  const busy = await took(memtap.pid, SECONDS);
+  const busy = await cpuUsed(memtap.pid, SECONDS);
   const read = first.io.engine.transport.ws._socket.bytesRead - before;
   console.log(`memtap without a client: ${percent(quiet)} of a CPU; with ten clients, one of which does not read: ${percent(busy)} (one run of ${SECONDS} s)`);
   console.log(`that is ${((1000 * (busy - quiet)) / SECONDS).toFixed(1)} ms more for each tick`);
@@ -79,11 +82,11 @@ async function clientsCost() {
 async function firstPaint() {
   const all = [];
   for (let round = 0; round < 7; round++) all.push(await opened(browser, memtap.url));
-  const told = (of) => {
-    const sorted = all.map(of).sort((a, b) => a - b);
+  const summary = (value) => {
+    const sorted = all.map(value).sort((a, b) => a - b);
     return `${sorted[3].toFixed(0)} ms (${sorted[0].toFixed(0)} to ${sorted[6].toFixed(0)})`;
   };
-  console.log(`with an empty cache, median of 7: something is seen after ${told(({ seen }) => seen)}, the processes' rows after ${told(({ rows }) => rows)}`);
+  console.log(`with an empty cache, median of 7: something is seen after ${summary(({ seen }) => seen)}, the processes' rows after ${summary(({ rows }) => rows)}`);
   console.log(`over HTTP until then: ${(all[0].bytes / 1024).toFixed(0)} KiB`);
 }
 
@@ -120,17 +123,17 @@ async function heldOverTime() {
     heaps.push(heap / 1024);
     console.log(`${values.view}, minute ${minute}: ${(heap / 1024).toFixed(0)} KiB, ${nodes} nodes, ${listeners} listeners, ${documents} documents`);
   }
-  // In the first minutes the bounded lists fill.
+  // The bounded lists fill in the first minutes, so leave these out.
   const filled = heaps.slice(Math.floor(heaps.length / 3));
   console.log(`${values.view}: ${slope(filled).toFixed(1)} KiB a minute in the last ${filled.length - 1}; faults: ${faults.length}`);
-  // What memtap itself has more to tell of by now, a new tab holds too.
+  // A new tab also holds memtap's current data, so it is the baseline for the old tab.
   const { page: other } = await open(browser, memtap.url, `#/${values.view}`);
   await sleep(60_000);
   const { heap } = await (await meter(other)).held();
   console.log(`${values.view}: a tab opened a minute ago holds ${(heap / 1024).toFixed(0)} KiB`);
 }
 
-/** Of the straight line that fits best. */
+/** Slope of the regression line. */
 function slope(values) {
   const middle = (values.length - 1) / 2;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -138,7 +141,7 @@ function slope(values) {
   return over / under;
 }
 
-/** Seconds of CPU that a process has taken. */
+/** Seconds of CPU that a process has used. */
 function cpu(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
@@ -148,7 +151,7 @@ function resident(pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 }
 
-async function took(pid, seconds) {
+async function cpuUsed(pid, seconds) {
   const before = cpu(pid);
   await sleep(seconds * 1000);
   return cpu(pid) - before;

@@ -1,4 +1,4 @@
-// The original system's clients keep working, and the page's events are as documented.
+// The original system's clients keep working, and the page's events match the documentation.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -18,7 +18,7 @@ function connect(t, namespace, transports) {
   return socket;
 }
 
-/** The next events of a name, as many as asked for, and when they came. */
+/** Waits for the next `count` events with this name. Returns each with the time when it arrived. */
 function events(socket, name, count) {
   return new Promise((resolve, reject) => {
     const seen = [];
@@ -34,8 +34,11 @@ function events(socket, name, count) {
   });
 }
 
-/** Requests are shown as far as they are among the latest 1,000: beside a busy neighbour it may take another try. */
-async function found(look) {
+/**
+ * Repeats `look` until it returns a value. Events contain only the latest 1,000 requests, so a busy
+ * machine may need another try.
+ */
+async function retried(look) {
   for (let tries = 0; tries < 8; tries++) {
     const answer = await look();
     if (answer) return answer;
@@ -51,7 +54,7 @@ for (const transports of [["websocket"], ["polling"]]) {
     assert.ok(seen[0].at - begin < 900, "at once");
     assert.ok(seen[3].at - seen[1].at > 1500 && seen[3].at - seen[1].at < 2900, "every second");
     const name = 'a,"b"\n';
-    const { update, request, pid } = await found(async () => {
+    const { update, request, pid } = await retried(async () => {
       const fixture = await startFixture(t, "named", hex(name), "7654321");
       const next = events(socket, "update", 2);
       await fixture.go();
@@ -60,8 +63,8 @@ for (const transports of [["websocket"], ["polling"]]) {
       return request && { update, request, pid: fixture.pid };
     });
     assert.deepEqual(Object.keys(update).sort(), ["memoryRequests", "pieChartData", "processes"]);
-    const { timestamp, ...rest } = request;
-    assert.deepEqual(rest, { pid, process_name: name, my_call: "mmap", memory_size: 7655424 });
+    const { timestamp, ...fields } = request;
+    assert.deepEqual(fields, { pid, process_name: name, my_call: "mmap", memory_size: 7655424 });
     assert.match(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     const process = update.processes.find((row) => row.pid === pid);
     assert.equal(process.memory_used, "7655424", "what it mapped under this name");
@@ -76,7 +79,7 @@ test("/live: a snapshot, then ticks that carry a new process and its requests", 
   const [{ event: snapshot }] = await events(socket, "snapshot", 1);
   assert.ok(snapshot.processes.length > 0 && snapshot.host.memory.total_bytes > 0);
   assert.equal(snapshot.health.source, "bpf");
-  const { changed, request } = await found(async () => {
+  const { changed, request } = await retried(async () => {
     const ticks = events(socket, "tick", 3);
     const fixture = await startFixture(t, "named", hex("ticker"), "3456789");
     await fixture.go();
@@ -89,7 +92,7 @@ test("/live: a snapshot, then ticks that carry a new process and its requests", 
   assert.equal(changed.at(-1).name, "ticker");
 });
 
-/** A busy program: each second has more requests than one event carries. */
+/** A busy program that makes more requests in a second than one event carries. */
 const BUSY = `
 import mmap, time
 while True:
@@ -98,7 +101,10 @@ while True:
     time.sleep(0.05)
 `;
 
-/** A client that takes nothing from its socket until it is told to; then it says how many ticks it finds before the next snapshot. */
+/**
+ * A client that does not read its socket until it gets a line on stdin. Then it prints the number
+ * of ticks before the next snapshot.
+ */
 const MUTE = `
 import re, socket, sys, time
 def sent(text):
@@ -109,22 +115,22 @@ link.connect(("127.0.0.1", int(sys.argv[1])))
 link.sendall(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\\r\\nHost: 127.0.0.1:" + sys.argv[1].encode() + b"\\r\\nConnection: Upgrade\\r\\n"
     b"Upgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==\\r\\n\\r\\n")
 link.sendall(sent("40") + sent("40/live,"))
-# The first sign of life is asked for at once.
+# The server sends its first ping at once; answer it.
 time.sleep(1)
 link.sendall(sent("3"))
 print("there", flush=True)
 sys.stdin.readline()
 link.settimeout(10)
-events, rest = [], b""
+events, buffer = [], b""
 while events.count(b"snapshot") < 2:
     more = link.recv(1 << 20)
     if not more:
         sys.exit("memtap has hung up")
-    rest, end = rest + more, 0
-    for event in re.finditer(b'42/live,."(snapshot|tick)"', rest):
+    buffer, end = buffer + more, 0
+    for event in re.finditer(b'42/live,."(snapshot|tick)"', buffer):
         events.append(event[1])
         end = event.end()
-    rest = rest[end:][-18:]
+    buffer = buffer[end:][-18:]
 print(events.index(b"snapshot", 1) - 1, flush=True)
 `;
 
@@ -133,10 +139,10 @@ function started(t, script, ...args) {
   t.after(() => child.kill("SIGKILL"));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async () => (await lines.next()).value;
-  return { line, tell: (text) => child.stdin.write(`${text}\n`) };
+  return { line, send: (text) => child.stdin.write(`${text}\n`) };
 }
 
-test("a client that stops reading costs the nine others nothing, and finds no backlog when it reads on", async (t) => {
+test("a client that stops reading does not delay nine others, and gets no backlog when it resumes", async (t) => {
   started(t, BUSY);
   const mute = started(t, MUTE, String(memtap.port));
   assert.equal(await mute.line(), "there");
@@ -147,19 +153,20 @@ test("a client that stops reading costs the nine others nothing, and finds no ba
     return { socket, times };
   });
   const [first] = clients;
-  // The server keeps sixteen events for one client, and this one gets those of two namespaces; the kernel keeps 4 MiB, which is nine
-  // seconds'. Who has no room for the sign of life that is asked for after 25 seconds is sent away.
+  // The server queues sixteen events for a client, and this one receives those of two namespaces.
+  // The kernel buffers 4 MiB, which is about nine seconds. A client that cannot receive the ping
+  // after 25 seconds is disconnected.
   const UPDATES = 20;
   await until("the first client has its updates", () => Promise.resolve(first.times.length >= UPDATES), 60_000);
   const since = (times) => times.slice(times.indexOf(first.times[2]), times.indexOf(first.times[UPDATES - 2]) + 1);
   const expected = first.times.slice(2, UPDATES - 1);
   for (const { times } of clients) assert.deepEqual(since(times), expected, "each update, in order");
-  mute.tell("read on");
+  mute.send("read on");
   const kept = Number(await mute.line());
   assert.ok(kept > 0 && kept < UPDATES - 1, `${kept} updates were kept for it`);
 });
 
-test("/live: who looks at a process gets its requests apart; 32 processes can be looked at", async (t) => {
+test("/live: a client that focuses on a process gets its requests separately, for up to 32 processes", async (t) => {
   const look = (socket, pid) => socket.timeout(15_000).emitWithAck("focus", { pid });
   const fixture = await startFixture(t, "named", hex("looked at"), "3456789");
   const socket = connect(t, "/live", ["websocket"]);
@@ -181,7 +188,7 @@ test("/live: who looks at a process gets its requests apart; 32 processes can be
   assert.equal((await look(connect(t, "", ["websocket"]), fixture.pid)).focused, false, "the original's clients know of none");
 });
 
-test("strangers are refused: a foreign Host, a foreign Origin, also for WebSockets", async () => {
+test("a foreign Host or Origin is refused, also for WebSockets", async () => {
   const status = async (headers) => (await raw(memtap.port, headers)).split(" ")[1];
   assert.equal(await status({ Host: "evil.example" }), "421");
   assert.equal(await status({ Host: `127.0.0.1:${memtap.port}`, Origin: "http://evil.example" }), "403");
@@ -199,7 +206,7 @@ test("strangers are refused: a foreign Host, a foreign Origin, also for WebSocke
   socket.disconnect();
 });
 
-/** fetch() does not let a caller set Host; a socket does. */
+/** fetch() does not allow a caller to set Host; a socket does. */
 async function raw(port, headers) {
   const { connect } = await import("node:net");
   return new Promise((resolve, reject) => {

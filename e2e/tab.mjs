@@ -1,6 +1,9 @@
-// What an open tab of the page takes, asked of the browser itself.
+// Resource usage of an open tab of the page, as reported by the browser.
 
-/** Notes when rows of processes are first there, counted from the start of loading; to be put into a page before it loads. */
+/**
+ * Records when the first process rows appear, relative to the start of loading. Must run in the
+ * page before it loads.
+ */
 export function noteFirstRows() {
   const look = new MutationObserver(() => {
     if (document.querySelector('[data-testid="process-row"]') === null) return;
@@ -10,9 +13,12 @@ export function noteFirstRows() {
   look.observe(document, { childList: true, subtree: true });
 }
 
-/** Milliseconds from asking for the page until something is seen, until the rows are, and the bytes that came until then. */
+/**
+ * Opens the page with an empty cache. Returns the milliseconds until the first paint and until the
+ * first rows, and the bytes transferred until then.
+ */
 export async function opened(browser, url) {
-  // A context of its own: nothing is in its cache.
+  // A new context has an empty cache.
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   try {
     const page = await context.newPage();
@@ -32,7 +38,7 @@ export async function opened(browser, url) {
   }
 }
 
-/** Asks of one page what it holds and what it has done. */
+/** Measures the memory and the work of a page. */
 export async function meter(page) {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Performance.enable");
@@ -43,7 +49,7 @@ export async function meter(page) {
   return {
     /** Seconds of work so far. */
     worked: async () => (await metrics()).TaskDuration,
-    /** After everything that nobody can reach any more is gone. */
+    /** Memory after a garbage collection. */
     async held() {
       await devtools.send("HeapProfiler.collectGarbage");
       const { usedSize } = await devtools.send("Runtime.getHeapUsage");
@@ -53,7 +59,10 @@ export async function meter(page) {
   };
 }
 
-/** Tells the page that it is not seen, or seen again. A headless browser has no other tab to put in front of it. */
+/**
+ * Makes the page believe that it is hidden or visible. A headless browser has no other tab to put
+ * in front of it.
+ */
 export async function show(page, visible) {
   await page.evaluate((visible) => {
     Object.defineProperty(document, "hidden", { configurable: true, get: () => !visible });

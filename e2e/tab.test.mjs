@@ -1,4 +1,4 @@
-// An open tab: what it does while nobody sees it, and when it is seen again.
+// The work of an open tab while it is hidden, and when it becomes visible again.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,7 +17,7 @@ after(async () => {
   await memtap?.stop();
 });
 
-/** Counts what a page gets, asks and draws. */
+/** Counts the events, HTTP requests, sockets and DOM changes of a page. */
 async function counted(page) {
   const counts = { events: 0, questions: 0, sockets: 0 };
   const follow = (socket) => {
@@ -36,8 +36,8 @@ async function counted(page) {
   return async () => ({ ...counts, drawings: await page.evaluate(() => globalThis.drawings) });
 }
 
-// Most of it is waiting.
-describe("a tab that nobody sees is sent nothing, asks nothing and draws nothing, and is up to date when it is seen again", { concurrency: true }, () => {
+// The tests run concurrently because they mostly wait.
+describe("a hidden tab receives, requests and draws nothing, and is up to date when it becomes visible", { concurrency: true }, () => {
   for (const view of ["overview", "processes", "requests"]) {
     test(view, async (t) => {
       const { page, faults } = await open(browser, memtap.url, `#/${view}`);

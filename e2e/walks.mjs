@@ -1,5 +1,6 @@
-// What a process pays when clients ask for its PSS and mappings: pairs of mmap and munmap per second alone, and beside 20 clients. Printed,
-// not asserted. MEMTAP as for the tests.
+// Measures how PSS and mapping queries slow down the queried process: pairs of mmap and munmap per
+// second alone, and with 20 clients. It prints the results and asserts nothing. It needs MEMTAP, as
+// the tests do.
 //   node walks.mjs [--clients 20] [--seconds 5] [--mappings 60000] [--touched-mib 512]
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -17,7 +18,10 @@ const { values } = parseArgs({ options });
 const CLIENTS = Number(values.clients);
 const SECONDS = Number(values.seconds);
 
-/** A large address space, and pairs in it for two minutes at most; each line is the count of pairs so far. */
+/**
+ * Creates a large address space, then makes pairs for at most two minutes. Each output line is the
+ * number of pairs so far.
+ */
 const BUSY = `
 import mmap, time
 kept = [mmap.mmap(-1, 4096) for _ in range(${Number(values.mappings)})]

@@ -1,4 +1,4 @@
-/** Which view is shown. */
+/** The page: the frame and the current view. */
 import { useEffect } from "react";
 import { VIEWS } from "./lib/route";
 import { useLive } from "./model/store";
@@ -25,7 +25,10 @@ function CurrentView() {
   return <Shown key={route.view} route={route} />;
 }
 
-/** The scripts of the views that are not shown come when the browser has nothing else to do: a click then waits for nothing. */
+/**
+ * Loads the scripts of the other views while the browser is idle, so that a click does not wait for
+ * them.
+ */
 function useOtherViews(isLoaded: boolean): void {
   useEffect(() => {
     if (!isLoaded) return undefined;

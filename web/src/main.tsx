@@ -18,7 +18,7 @@ import "./styles/findings.css";
 
 const root = document.getElementById("root");
 if (root !== null) {
-  // All at once: the words, the view, and what memtap knows.
+  // Start these at the same time: the socket, the view's script, and the language.
   connect();
   fetchView(parseRoute(location.hash).view);
   await startLanguage();

@@ -6,7 +6,7 @@ import { rowOf } from "./samples";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** `bash×2`, and what stands below it with a point for each level. */
+/** Lines as text: `bash×2` for a group, with one dot for each level below it. */
 function drawn(lines: readonly Line[]): string[] {
   return lines.map(({ row, level, members }) => "·".repeat(level - 1) + (members === null ? String(row.pid) : `${row.name}×${members}`));
 }
@@ -26,7 +26,7 @@ describe("groups", () => {
     rowOf(3, { name: "perl", resident_bytes: 5, user: "ana", unit: "cron.service" }),
   ];
 
-  it("begin closed, and stand by their sums", () => {
+  it("begin closed, and are sorted by their sums", () => {
     expect(drawn(arranged(rows, DEFAULT_SORT, "program", NONE))).toEqual(["perl×2", "bash×1"]);
     expect(drawn(arranged(rows, DEFAULT_SORT, "user", NONE))).toEqual(["ana×2", "bob×1"]);
     expect(drawn(arranged(rows, parseSort("name"), "container", NONE))).toEqual(["×1", "cron.service×1", "docker:01×1"]);
@@ -39,7 +39,7 @@ describe("groups", () => {
     expect(new Set(lines.map((line) => line.key)).size).toBe(4);
   });
 
-  it("tell names apart that are hostile", () => {
+  it("keep hostile names apart", () => {
     const named = ["__proto__", "constructor", "", "program x"].map((name, i) => rowOf(i, { name }));
     expect(arranged(named, DEFAULT_SORT, "program", NONE).map((line) => line.row.name).toSorted()).toEqual(["", "__proto__", "constructor", "program x"]);
   });
@@ -51,18 +51,18 @@ describe("the tree", () => {
     expect(drawn(arranged(rows, DEFAULT_SORT, "tree", NONE))).toEqual(["1", "·6", "·5", "··7"]);
   });
 
-  it("hides what is below a closed one", () => {
+  it("hides the descendants of a closed process", () => {
     const rows = [child(1, 0), child(5, 1), child(7, 5), child(8, 0)];
     const lines = arranged(rows, parseSort("pid"), "tree", new Set([rows[1]?.key ?? ""]));
     expect(drawn(lines)).toEqual(["1", "·5", "8"]);
     expect(lines.map((line) => line.open)).toEqual([true, false, null]);
   });
 
-  it("has those without a known parent at its root", () => {
+  it("has processes without a known parent at its root", () => {
     expect(drawn(arranged([child(5, 1), child(6, 5)], DEFAULT_SORT, "tree", NONE))).toEqual(["5", "·6"]);
   });
 
-  it("takes the parent who lived then, when a pid was used again", () => {
+  it("chooses the parent that was alive then, when a pid was reused", () => {
     const rows = [child(1, 0, { start_time: at(1), key: "old" }), child(1, 0, { start_time: at(5), key: "new" }), child(9, 1, { start_time: at(3) })];
     const lines = arranged(rows, parseSort("start_time"), "tree", NONE);
     expect(lines.map((line) => line.key)).toEqual(["old", rows[2]?.key, "new"]);
@@ -74,7 +74,7 @@ describe("the tree", () => {
     expect(drawn(arranged(rows, DEFAULT_SORT, "tree", NONE))).toEqual(["1", "2"]);
   });
 
-  it("shows everyone once, even where parents go round in a circle", () => {
+  it("shows each process once, even if parents form a cycle", () => {
     const rows = [child(1, 1), child(2, 4), child(3, 2), child(4, 3), child(0, 0)];
     const lines = arranged(rows, parseSort("pid"), "tree", NONE);
     expect(lines.map((line) => line.row.pid).toSorted()).toEqual([0, 1, 2, 3, 4]);
@@ -86,7 +86,7 @@ describe("the tree", () => {
     expect(lines.at(-1)).toMatchObject({ level: 20_000, row: { pid: 20_000 } });
   });
 
-  it("keeps the parents of what a search found", () => {
+  it("keeps the parents of search results", () => {
     const all = [child(1, 0), child(5, 1), child(6, 5), child(7, 1)];
     const kept = withParents(all.slice(2, 3), all);
     expect(drawn(arranged(kept, DEFAULT_SORT, "tree", NONE))).toEqual(["1", "·5", "··6"]);

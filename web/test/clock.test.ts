@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { hear, sourceNow } from "../src/live/clock";
+import { updateClock, sourceNow } from "../src/live/clock";
 
-test("a recording has a time of its own, everything else the browser's", () => {
-  hear("recording", "2026-01-02T03:04:05.678Z");
+test("a recording uses its own time, other sources the browser's", () => {
+  updateClock("recording", "2026-01-02T03:04:05.678Z");
   expect(sourceNow()).toBe(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
-  hear("bpf", "2026-01-02T03:04:05.678Z");
+  updateClock("bpf", "2026-01-02T03:04:05.678Z");
   expect(Math.abs(sourceNow() - Date.now())).toBeLessThan(60_000);
 });

@@ -28,7 +28,7 @@ describe("strangers' text", () => {
     expect(visibleName("sh")).toBe("sh");
   });
 
-  it("is cut in the middle, by characters and not by halves of them", () => {
+  it("is cut in the middle, by whole characters", () => {
     expect(cutMiddle("abcdefghij", 5)).toBe("ab…ij");
     expect(cutMiddle("abcde", 5)).toBe("abcde");
     expect(cutMiddle("🦀🦀🦀🦀", 3)).toBe("🦀…🦀");
@@ -121,7 +121,7 @@ describe("the filters of the stream", () => {
     expect(mmaps).toMatchObject([{ kind: "lost", seq: 1, count: 15 }]);
   });
 
-  it("go through the address and back", () => {
+  it("survive a round trip through the address", () => {
     const filter = { name: "a&b #", call: "mmap", size: "1 MiB", refused: true };
     const route = parseRoute(routeHash({ view: "requests", query: filterToQuery(filter) }));
     expect(filterFromQuery(route.query)).toEqual(filter);

@@ -12,7 +12,7 @@ function started(): LiveState {
 }
 
 describe("the state", () => {
-  it("takes the whole of a snapshot", () => {
+  it("starts with everything in a snapshot", () => {
     const state = started();
     expect([...state.processes.values()].map((process) => process.pid)).toEqual([1, 2]);
     expect(state.stream.items).toHaveLength(1);
@@ -20,7 +20,7 @@ describe("the state", () => {
     expect(state.connected).toBe(true);
   });
 
-  it("adds what changed and takes away what was removed", () => {
+  it("adds changed processes and deletes removed ones", () => {
     const before = started();
     const changed = { ...processOf(2), virtual_bytes: 99 };
     const tick = tickOf({ changed: [changed, processOf(3)], removed: [processOf(1)] });
@@ -30,13 +30,13 @@ describe("the state", () => {
     expect(before.processes.size).toBe(2);
   });
 
-  it("tells two processes of one pid apart", () => {
+  it("distinguishes two processes with one pid", () => {
     const second = processOf(1, "2026-11-23T11:00:00.000Z");
     const after = reduce(started(), { type: "tick", at: 2_000, tick: tickOf({ changed: [second] }) });
     expect([...after.processes.values()].filter((process) => process.pid === 1)).toHaveLength(2);
   });
 
-  it("keeps its processes when nothing changed, so that nothing is drawn anew", () => {
+  it("keeps the same map of processes when nothing changed, so that nothing is redrawn", () => {
     const before = started();
     expect(reduce(before, { type: "tick", at: 2_000, tick: tickOf({}) }).processes).toBe(before.processes);
   });
@@ -45,13 +45,13 @@ describe("the state", () => {
     expect(reduce(initialState, { type: "tick", at: 1, tick: tickOf({}) })).toBe(initialState);
   });
 
-  it("keeps what it knew while disconnected, and why it is", () => {
+  it("keeps its data while disconnected, and the reason", () => {
     const after = reduce(started(), { type: "disconnected", problem: "transport close" });
     expect(after).toMatchObject({ connected: false, problem: "transport close" });
     expect(after.processes.size).toBe(2);
   });
 
-  it("reckons what was refused and lost in a second from the counters", () => {
+  it("computes refused and lost requests per second from the counters", () => {
     const tick = tickOf({ time: "2026-11-23T10:00:02.000Z", health: health({ refused: 4, lost: 7 }) });
     const after = reduce(started(), { type: "tick", at: 2_000, tick });
     expect(after.rates.at(-1)).toMatchObject({ refused: 2, lost: 7 });
@@ -64,7 +64,7 @@ describe("the state", () => {
     expect(after.rates.map((point) => point.requests)).toEqual([5, null, 5]);
   });
 
-  it("does not take a restarted memtap for negative rates", () => {
+  it("has no negative rates when memtap restarts", () => {
     const first = tickOf({ time: "2026-11-23T10:00:01.000Z", health: health({ refused: 50 }) });
     const second = tickOf({ time: "2026-11-23T10:00:02.000Z", health: health({ refused: 0 }) });
     const before = reduce(started(), { type: "tick", at: 1, tick: first });
@@ -73,7 +73,7 @@ describe("the state", () => {
 });
 
 describe("the OOM kills", () => {
-  it("are added to those of the run, at most the latest are kept, and a snapshot starts anew", () => {
+  it("are appended up to a limit, and replaced by a snapshot", () => {
     const first = killSample(1, "2026-11-23T10:00:00.000Z");
     const before = reduce(initialState, { type: "snapshot", at: 1, snapshot: snapshotOf({ oom_kills: [first] }) });
     const quiet = reduce(before, { type: "tick", at: 2, tick: tickOf({}) });
@@ -86,7 +86,7 @@ describe("the OOM kills", () => {
 });
 
 describe("the stream", () => {
-  it("keeps the latest of more than it holds", () => {
+  it("keeps the latest requests up to its limit", () => {
     const many = Array.from({ length: STREAM_LIMIT + 5 }, (_, i) => requestOf({ pid: i }));
     const stream = appended(emptyStream, "t", many, 0);
     expect(stream.items).toHaveLength(STREAM_LIMIT);
@@ -94,13 +94,13 @@ describe("the stream", () => {
     expect(appended(stream, "t", [requestOf({})], 0).items).toHaveLength(STREAM_LIMIT);
   });
 
-  it("counts what the server skipped, and says so in a line", () => {
+  it("counts skipped requests, and has a line for them", () => {
     const stream = appended(emptyStream, "t", [requestOf({})], 40);
     expect(stream.items.at(-1)).toMatchObject({ kind: "skipped", count: 40 });
     expect(stream.received).toBe(41);
   });
 
-  it("says in a line what was lost just before a request, and whose", () => {
+  it("has a line with the number and the process of lost requests", () => {
     const requests = [requestOf({ pid: 1 }), requestOf({ pid: 2, lost_before: 1234 })];
     const stream = appended(emptyStream, "t", requests, 0);
     expect(stream.items.map((item) => item.kind)).toEqual(["request", "lost", "request"]);
@@ -108,7 +108,7 @@ describe("the stream", () => {
     expect([stream.lastSeq, stream.received]).toEqual([3, 2]);
   });
 
-  it("starts anew after a reconnect, with a line that says what is missing", () => {
+  it("starts again after a reconnect, with a line for the gap", () => {
     const stream = restarted(appended(emptyStream, "t", [requestOf({})], 0), "t", [requestOf({ pid: 8 })]);
     expect(stream.items.map((item) => item.kind)).toEqual(["gap", "request"]);
     expect(stream.items.map((item) => item.seq)).toEqual([2, 3]);
@@ -127,7 +127,7 @@ describe("colours", () => {
     expect(assignColours(before, names.toReversed())).toBe(before);
   });
 
-  it("pass from one that left to one that came, and no other moves", () => {
+  it("pass from a program that left to a new one, and no other changes", () => {
     const before = assignColours(new Map(), names);
     const after = assignColours(before, [...names.slice(1), "new"]);
     expect(after.get("new")).toBe(before.get("program 0"));

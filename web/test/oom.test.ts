@@ -27,7 +27,7 @@ describe("an OOM kill", () => {
     expect(growth([])).toEqual([]);
   });
 
-  it("is told to the process that lived then, not to another one of that pid", () => {
+  it("belongs to the process that was alive then, not to another one with that pid", () => {
     const ended = { ...processOf(7, "2026-11-23T10:00:00.000Z"), end_time: "2026-11-23T10:05:00.000Z" };
     const later = processOf(7, "2026-11-23T10:06:00.000Z");
     const kill = killSample(7, "2026-11-23T10:05:00.000Z");

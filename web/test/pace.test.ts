@@ -21,7 +21,7 @@ const KEY = processKey(perl);
 const pace = ({ paces }: { paces: Paces }, key = KEY) => paceOf(paces, key);
 
 describe("the rate of a process", () => {
-  it("is what its counts grew by since the last tick, and falls to 0 when they stand still", () => {
+  it("is the growth of its counts since the last tick, and 0 when they do not change", () => {
     expect(pace(begun(perl))).toBeNull();
     const busy = ticked(begun(perl), 2, [{ ...perl, requests: 21, requested_bytes: 4096 * 11 }]);
     expect(pace(busy)).toMatchObject({ requests: 10, requested: 20_480 });
@@ -34,28 +34,28 @@ describe("the rate of a process", () => {
     expect(pace(ticked(begun(perl), 1, [fresh]), processKey(fresh))?.requests).toBe(5);
   });
 
-  it("is not known of an old process that is heard of for the first time, or whose counts fell", () => {
+  it("is unknown for an old process that appears for the first time, or whose counts fell", () => {
     const late = { ...processOf(2, at(-60)), requests: 5_000 };
     expect(pace(ticked(begun(perl), 1, [late]), processKey(late))?.requests).toBeNull();
     expect(pace(ticked(begun(perl), 1, [{ ...perl, requests: 0 }]))?.requests).toBeNull();
   });
 
-  it("begins anew with a snapshot", () => {
+  it("starts again with a snapshot", () => {
     const busy = ticked(begun(perl), 1, [{ ...perl, requests: 9 }]);
     const again = reduce(busy, { type: "snapshot", at: 1, snapshot: snapshotOf({ time: at(60), processes: [perl] }) });
     expect(again.paces).toEqual({ ...NO_PACES, since: BEGIN + 60_000 });
   });
 
-  it("and the trace are forgotten when it ends or is removed", () => {
+  it("is dropped with the trace when the process ends or is removed", () => {
     const busy = ticked(begun(perl), 1, [{ ...perl, resident_bytes: 8192 }]);
-    expect(busy.paces.of.size).toBe(1);
-    expect(ticked(busy, 2, [{ ...perl, state: "ended", end_time: at(2) }]).paces.of.size).toBe(0);
-    expect(ticked(busy, 2, [], [perl]).paces.of.size).toBe(0);
+    expect(busy.paces.byKey.size).toBe(1);
+    expect(ticked(busy, 2, [{ ...perl, state: "ended", end_time: at(2) }]).paces.byKey.size).toBe(0);
+    expect(ticked(busy, 2, [], [perl]).paces.byKey.size).toBe(0);
   });
 });
 
 describe("the trace of a process", () => {
-  it("tells the resident set where it changed, with what it was before", () => {
+  it("has the resident set before and after each change", () => {
     let state = ticked(begun(perl), 1, []);
     state = ticked(state, 2, [{ ...perl, requests: 2 }]);
     expect(pace(state)?.trace).toEqual([]);
@@ -74,7 +74,7 @@ describe("the trace of a process", () => {
     expect(first).toBeLessThan(TRACE_MS + 5_000);
   });
 
-  it("of a new process begins where it was first heard of", () => {
+  it("begins when a new process is first reported", () => {
     const fresh = processOf(2, at(0.5));
     expect(pace(ticked(begun(perl), 1, [fresh]), processKey(fresh))?.trace).toEqual([BEGIN + 1_000, 4096]);
   });
@@ -83,7 +83,7 @@ describe("the trace of a process", () => {
 describe("the picture of a trace", () => {
   const box = { width: 120, height: 10 };
 
-  it("goes from the time when one began to look on to now, in steps", () => {
+  it("is a step line from the start of observation until now", () => {
     const path = sparkPath([BEGIN, 0, BEGIN + 60_000, 100], BEGIN - 200_000, BEGIN + 120_000, box);
     expect(path).toBe("M0 10H60V0H120");
   });

@@ -4,14 +4,17 @@ import { SLOTS } from "../src/model/colours";
 
 type Triple = readonly [number, number, number];
 
-/** How eyes see linear RGB: normal, and with each kind of colour blindness in full (Machado, Oliveira, Fernandes 2009). */
+/**
+ * Matrices on linear RGB that simulate normal sight and each complete colour blindness (Machado,
+ * Oliveira, Fernandes 2009).
+ */
 const EYES: Record<string, readonly Triple[]> = {
   normal: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
   protan: [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
   deutan: [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
   tritan: [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
 };
-/** The least distance in OKLab; about four times what an eye can just tell apart. */
+/** Smallest allowed distance in OKLab, about four times the smallest visible difference. */
 const APART = 0.07;
 const THEMES: readonly Theme[] = ["light", "dark"];
 
@@ -74,11 +77,11 @@ function contrast(a: string, b: string): number {
 }
 
 describe.each(THEMES)("the %s palette", (theme) => {
-  it.each(Object.entries(EYES))("stays apart for %s eyes", (_, eye) => {
+  it.each(Object.entries(EYES))("has distinct colours for %s eyes", (_, eye) => {
     expect(closest(colours(theme).map((colour) => seen(colour, eye)))).toBeGreaterThan(APART);
   });
 
-  it("has an ink that can be read on every colour", () => {
+  it("has a readable text colour on every colour", () => {
     for (const colour of colours(theme)) expect(contrast(colour, inkOn(colour))).toBeGreaterThanOrEqual(4.5);
   });
 });

@@ -30,7 +30,7 @@ function stepAt(second: number): Usage["series"][number] {
 
 const at = (second: number) => new Date(NOON + second * 1000).toISOString();
 
-/** Steps of ten seconds, of a memtap that ran in these stretches. */
+/** Steps of ten seconds. `watched` lists the periods in which memtap was running. */
 function usageAt(seconds: number[], watched: [from: number, to: number][] = [[0, 100]]): Usage {
   return { step_s: 10, series: seconds.map(stepAt), watched: watched.map(([from, to]) => ({ from: at(from), to: at(to) })) };
 }
@@ -55,9 +55,9 @@ function timelineOf(part: Partial<TimelineSource>) {
 }
 
 describe("a process over time", () => {
-  it("has what it had while nothing is told of it, and asks for nothing then", () => {
-    const told = moments(usageAt([0, 10, 60]), NOON + 100_000);
-    expect(told.map(({ time, isStill }) => [(time - NOON) / 1000, isStill])).toEqual([
+  it("keeps its sizes while nothing is reported, and makes no requests then", () => {
+    const points = moments(usageAt([0, 10, 60]), NOON + 100_000);
+    expect(points.map(({ time, isStill }) => [(time - NOON) / 1000, isStill])).toEqual([
       [0, false],
       [10, false],
       [20, true],
@@ -80,7 +80,7 @@ describe("a process over time", () => {
     expect(drawn.map(({ stack }) => stack)).toEqual(["all", "all", "all", undefined]);
   });
 
-  it("has what it had before the time that is shown, though nothing happens in it", () => {
+  it("shows its earlier sizes in a range in which nothing happens", () => {
     const before = { ...stepAt(0), requests: 0, refused: 0 };
     const charts = timelineOf({ usage: { ...usageAt([]), series: [before] } });
     expect(charts.resident.times).toEqual([0, 10, 100].map((second) => NOON + second * 1000));
@@ -90,8 +90,8 @@ describe("a process over time", () => {
 
   it("has a gap while memtap was not running", () => {
     const usage = usageAt([0, 70], [[0, 30], [70, 100]]);
-    const told = moments(usage, NOON + 100_000).map(({ time, step }) => [(time - NOON) / 1000, step !== null]);
-    expect(told).toEqual([[0, true], [10, true], [30, true], [30.001, false], [70, true], [80, true], [100, true]]);
+    const points = moments(usage, NOON + 100_000).map(({ time, step }) => [(time - NOON) / 1000, step !== null]);
+    expect(points).toEqual([[0, true], [10, true], [30, true], [30.001, false], [70, true], [80, true], [100, true]]);
     const chart = timelineOf({ usage, calls: callsAt([[0, { mmap: { count: 20, refused: 0 } }], [70, { mmap: { count: 20, refused: 0 } }]]) });
     expect(chart.requests.series[0]?.values).toEqual([2, 0, 0, null, null, null, null, 2, 0, 0]);
     const short = moments(usageAt([0, 10], [[0, 10], [10, 20]]), NOON + 20_000);
@@ -101,7 +101,7 @@ describe("a process over time", () => {
 });
 
 describe("requests of a process by call", () => {
-  it("are those of its own counts in the present, from the first whole step on", () => {
+  it("come from live counts since the first complete step", () => {
     const stored = callsAt([[0, { mmap: { count: 4, refused: 0 } }], [10, { mmap: { count: 7, refused: 0 } }], [20, { mmap: { count: 1, refused: 0 } }]]);
     const ticks = [12, 21, 29, 30].map((second) => ({ time: NOON + second * 1000, calls: { brk: { count: second, refused: 1 } } }));
     const steps = callSteps(stored, { ticks, ticksFrom: NOON + 11_000 }, 10_000);
@@ -113,7 +113,7 @@ describe("requests of a process by call", () => {
     ]);
   });
 
-  it("are said to be fewer than were made where the history has fewer, and a line has all", () => {
+  it("are reported as incomplete where the history has fewer, with a line for all", () => {
     const usage = usageAt([0, 10]);
     const some = callSteps(callsAt([[10, { mmap: { count: 20, refused: 10 } }]]), null, 10_000);
     expect(missingOf(some, usage)).toEqual({ counted: 20, made: 40 });
@@ -124,7 +124,7 @@ describe("requests of a process by call", () => {
     expect(missingOf(nearly, usage), "the last are on their way").toBeNull();
   });
 
-  it("are there of an import, of which nothing else is known", () => {
+  it("exist for an import, which has no other data", () => {
     const usage = { step_s: 10, series: [], watched: [] };
     const charts = timelineOf({ usage, calls: callsAt([[20, { mmap: { count: 10, refused: 0 } }]]), until: NOON + 40_000 });
     expect(charts.resident.times).toEqual([]);
@@ -132,7 +132,7 @@ describe("requests of a process by call", () => {
     expect(charts.requests.series[0]?.values).toEqual([1, 0]);
   });
 
-  it("have flags at each new name, and its end by the kernel, with text and never markup", () => {
+  it("have flags for new names and for an OOM kill, as text and never as markup", () => {
     const names = ["sh", "a{b|c}", "x"].map((name, i) => ({ name, timestamp: at(i) }));
     const { resident, requests } = timelineOf({ usage: usageAt([0]), calls: callsAt([], { names }), killed: at(50) });
     expect(resident.marks.map(({ from, label }) => [(from - NOON) / 1000, label])).toEqual([[1, "→ a❴b|c❵"], [2, "→ x"], [50, "killed"]]);
@@ -146,7 +146,7 @@ describe("requests of a process by call", () => {
 });
 
 describe("sizes that a process asks for", () => {
-  it("are counted by power of two, refused ones apart", () => {
+  it("are counted by power of two, refused ones separately", () => {
     const bars = histogram([
       { call: "brk", from_bytes: 0, count: 3, refused: 0, bytes: 0 },
       { call: "mmap", from_bytes: 4096, count: 2, refused: 2, bytes: 8192 },

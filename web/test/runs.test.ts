@@ -11,9 +11,9 @@ function run(hostname: string, from: number, to: number): Run {
   return { hostname, kernel: "6.12", first_time: first_time ?? "", last_time: last_time ?? "", requests: 3, refused: 1, lost: 0 };
 }
 
-function told(watched: readonly Watch[]) {
+function drawn(watched: readonly Watch[]) {
   return watched.map((watch) => {
-    const word = watch.kind === "absence" ? "-" : watch.goesOn ? ">" : "|";
+    const word = watch.kind === "absence" ? "-" : watch.isCurrent ? ">" : "|";
     return `${(watch.from - NOON) / 1000}${word}${(watch.to - NOON) / 1000}`;
   });
 }
@@ -23,27 +23,27 @@ const hour = { from: at(0), to: at(3600) };
 describe("the runs of a range", () => {
   it("have the time between them as absence, latest first", () => {
     const watched = watches([run("vm", 2000, 3598), run("vm", -500, 900)], hour);
-    expect(told(watched)).toEqual(["2000>3598", "900-2000", "-500|900"]);
+    expect(drawn(watched)).toEqual(["2000>3598", "900-2000", "-500|900"]);
     expect(unwatched(watched)).toBe(1_100_000);
   });
 
-  it("leave out the moment in which one follows another, and the last seconds, which are on their way", () => {
-    expect(told(watches([run("vm", 0, 1000), run("vm", 1004, 3592)], hour))).toEqual(["1004>3592", "0|1000"]);
+  it("ignore a short gap between two runs, and the last seconds, which are not stored yet", () => {
+    expect(drawn(watches([run("vm", 0, 1000), run("vm", 1004, 3592)], hour))).toEqual(["1004>3592", "0|1000"]);
   });
 
-  it("begin and end with an absence where memtap came later and went before", () => {
+  it("begin and end with an absence if memtap ran only in between", () => {
     const watched = watches([run("vm", 100, 200)], hour);
-    expect(told(watched)).toEqual(["200-3600", "100|200", "0-100"]);
+    expect(drawn(watched)).toEqual(["200-3600", "100|200", "0-100"]);
     expect(unwatched(watched)).toBe(3_500_000);
   });
 
-  it("may overlap, and then nobody was away", () => {
-    expect(told(watches([run("vm", 0, 3600), run("vm", 500, 600)], hour))).toEqual(["500|600", "0>3600"]);
+  it("may overlap, without an absence", () => {
+    expect(drawn(watches([run("vm", 0, 3600), run("vm", 500, 600)], hour))).toEqual(["500|600", "0>3600"]);
   });
 
-  it("are told machine by machine", () => {
+  it("are separate for each host", () => {
     const watched = watches([run("a", 0, 3600), run("b", 1800, 3600)], hour);
-    expect(told(watched)).toEqual(["0>3600", "1800>3600", "0-1800"]);
+    expect(drawn(watched)).toEqual(["0>3600", "1800>3600", "0-1800"]);
     expect(unwatched(watched)).toBe(1_800_000);
     expect(watches([], hour)).toEqual([]);
     expect(unwatched([])).toBe(0);
@@ -51,7 +51,7 @@ describe("the runs of a range", () => {
 });
 
 describe("the machine's steps", () => {
-  it("come to sums over all calls, and to the highest pressure", () => {
+  it("are summed over all calls, with the highest pressure", () => {
     const step = { total_bytes: 1, available_bytes: 1, least_available_bytes: 1, free_bytes: 0, cached_bytes: 0, kernel_bytes: 0, programs_bytes: 0, swap_total_bytes: 0, swap_free_bytes: 0, timestamp: "" };
     const calls = { mmap: { count: 4, requested_bytes: 1, refused: 1 }, brk: { count: 2, requested_bytes: 0, refused: 0 } };
     const series = [

@@ -1,4 +1,4 @@
-/** Messages of the server for the tests, each as small as the types allow. */
+/** Server messages for the tests, each as small as the types allow. */
 import { rowOfProcess, type TableRow } from "../src/lib/rows";
 import type { Life } from "../src/model/history";
 import { STILL } from "../src/model/pace";
@@ -50,10 +50,10 @@ export function processOf(pid: number, start_time = "2026-11-23T10:00:00.000Z"):
   };
 }
 
-/** The row of such a process that did nothing in the last tick. */
+/** Table row of such a process, which did nothing in the last tick. */
 export function rowOf(pid: number, part: Partial<TableRow> = {}, process: Partial<Process> = {}): TableRow {
-  const { start_time, ...rest } = process;
-  return { ...rowOfProcess({ ...processOf(pid, start_time), ...rest }, STILL, true), ...part };
+  const { start_time, ...others } = process;
+  return { ...rowOfProcess({ ...processOf(pid, start_time), ...others }, STILL, true), ...part };
 }
 
 export function lifeOf(pid: number, part: Partial<Life> = {}): Life {

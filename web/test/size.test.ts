@@ -1,12 +1,12 @@
-/** What the built page weighs as it is sent, gzipped. */
+/** Size of the built page as it is transferred, compressed with gzip. */
 import { describe, expect, it } from "vitest";
 import index from "../dist/index.html?raw";
 
 const BUILT = import.meta.glob<string>("../dist/assets/*", { query: "?raw", import: "default", eager: true });
 const KIB = 1024;
-/** Before anything is drawn. */
+/** Limit for the files needed before the first view. */
 const FIRST = 150 * KIB;
-/** Every view, every drawing, both languages. */
+/** Limit for all views, all charts and both languages. */
 const ALL = 350 * KIB;
 
 async function weight(texts: readonly string[]): Promise<number> {
@@ -18,7 +18,7 @@ async function weight(texts: readonly string[]): Promise<number> {
 }
 
 describe("the built page", () => {
-  // The build names in it what the first script imports as well.
+  // index.html also lists the files that the first script imports.
   const first = [...index.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map((match) => `../dist/${match[1]}`);
 
   it("is small before anything is drawn", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { columnsFromText, columnsText, columnValue, COLUMNS, DEFAULT_COLUMNS, ordinaryColumns, toggled, type Column } from "../src/lib/columns";
 import { clicked, DEFAULT_SORT, parseSort, PAST_SORT, sorted, sortText } from "../src/lib/order";
-import { found, parentOf } from "../src/lib/processes";
+import { findProcesses, parentOf } from "../src/lib/processes";
 import { rowOfLife, rowOfProcess, sumOf } from "../src/lib/rows";
 import { STILL } from "../src/model/pace";
 import { lifeOf, processOf, rowOf } from "./samples";
@@ -20,19 +20,19 @@ describe("the rows of the table", () => {
   ];
 
   it("are found by name, command, pid and user, all words of the search", () => {
-    expect(pids(found(rows, "PERL 20", true))).toEqual([20]);
-    expect(pids(found(rows, "ana", true))).toEqual([10]);
-    expect(pids(found(rows, "", false))).toEqual([10, 20]);
-    expect(pids(found(rows, "node", false))).toEqual([]);
-    expect(found(rows, " ", true)).toBe(rows);
+    expect(pids(findProcesses(rows, "PERL 20", true))).toEqual([20]);
+    expect(pids(findProcesses(rows, "ana", true))).toEqual([10]);
+    expect(pids(findProcesses(rows, "", false))).toEqual([10, 20]);
+    expect(pids(findProcesses(rows, "node", false))).toEqual([]);
+    expect(findProcesses(rows, " ", true)).toBe(rows);
   });
 
   it("are found by container, pod and unit too", () => {
     const placed = [rowOf(1, { container: "docker:0123456789ab", pod: "web-7f" }), rowOf(2, { unit: "cron.service" })];
-    expect(pids(found(placed, "docker", false))).toEqual([1]);
-    expect(pids(found(placed, "WEB-7F", false))).toEqual([1]);
-    expect(pids(found(placed, "cron.service", false))).toEqual([2]);
-    expect(pids(found(placed, "null", false))).toEqual([]);
+    expect(pids(findProcesses(placed, "docker", false))).toEqual([1]);
+    expect(pids(findProcesses(placed, "WEB-7F", false))).toEqual([1]);
+    expect(pids(findProcesses(placed, "cron.service", false))).toEqual([2]);
+    expect(pids(findProcesses(placed, "null", false))).toEqual([]);
   });
 
   it("turn their order at the second click; shift keeps the first column", () => {
@@ -49,14 +49,14 @@ describe("the rows of the table", () => {
 describe("the order of the rows", () => {
   const rows = [rowOf(10, { name: "bash", resident_bytes: 5 }), rowOf(20, { name: "Perl", resident_bytes: 9 }), rowOf(30, { name: "node", resident_bytes: 5 })];
 
-  it("is by two columns, and of equal ones by pid", () => {
+  it("uses two columns, then the pid", () => {
     expect(pids(sorted(rows, DEFAULT_SORT))).toEqual([20, 10, 30]);
     expect(pids(sorted(rows, parseSort("resident_bytes,-name")))).toEqual([30, 10, 20]);
     expect(pids(sorted(rows, parseSort("name")))).toEqual([10, 30, 20]);
     expect(sorted([], DEFAULT_SORT)).toEqual([]);
   });
 
-  it("holds names for equal that differ only in case, so that the second column decides", () => {
+  it("treats names as equal that differ only in case, so that the second column decides", () => {
     const two = [rowOf(1, { name: "perl", resident_bytes: 1 }), rowOf(2, { name: "Perl", resident_bytes: 9 })];
     expect(pids(sorted(two, parseSort("name,-resident_bytes")))).toEqual([2, 1]);
   });
@@ -68,7 +68,7 @@ describe("the order of the rows", () => {
     expect(pids(sorted(first, parseSort("-name")))).toEqual([2, 1]);
   });
 
-  it("has what is not known below all that is, ascending above it", () => {
+  it("puts unknown values last in descending order, and first in ascending order", () => {
     const some = [rowOf(1, { unexplained_bytes: null }), rowOf(2, { unexplained_bytes: -4096 }), rowOf(3, { unexplained_bytes: 0 })];
     expect(pids(sorted(some, parseSort("-unexplained_bytes")))).toEqual([3, 2, 1]);
     expect(pids(sorted(some, parseSort("unexplained_bytes")))).toEqual([1, 2, 3]);
@@ -76,7 +76,7 @@ describe("the order of the rows", () => {
     expect(pids(sorted(times, parseSort("-last_request")))).toEqual([1, 3, 2]);
   });
 
-  it("is by faults of both kinds, by growth, and has those without a place first", () => {
+  it("sorts by both kinds of faults and by growth, and puts rows without a place first", () => {
     const few = rowOf(1, { minor_faults: 5, major_faults: 2, unit: "b.service", growth_bytes: 10 });
     const many = rowOf(2, { minor_faults: 3, major_faults: 9, unit: "a.service", growth_bytes: -10 });
     expect(pids(sorted([few, many, rowOf(3)], parseSort("-faults")))).toEqual([2, 1, 3]);
@@ -99,7 +99,7 @@ describe("the row of a live process", () => {
     expect(rowOfProcess({ ...process }, STILL, true)).not.toBe(row);
   });
 
-  it("knows nothing of requests where the source does not show them, and no rate before the first tick", () => {
+  it("has no requests if the source does not report them, and no rate before the first tick", () => {
     const blind = rowOfProcess(processOf(1), STILL, false);
     for (const column of ["requests", "requested_bytes", "refused", "requests_per_second"] as const) expect(blind[column]).toBeNull();
     expect(rowOfProcess(processOf(2), null, true)).toMatchObject({ requests: 1, requests_per_second: null, trace: null });
@@ -111,11 +111,11 @@ describe("the row of a live process", () => {
   });
 });
 
-describe("the row of a life", () => {
+describe("the row of a past process", () => {
   const from = Date.parse("2026-11-23T10:30:00.000Z");
   const past = { from, to: from + 60_000, memory: new Map([["vm", 40_960]]) };
 
-  it("has rates on average over the time that it lived within what is shown", () => {
+  it("has average rates over the part of its lifetime in the range", () => {
     expect(rowOfLife(lifeOf(1), past)).toMatchObject({ requests_per_second: 1, requested_per_second: 4096 / 60 });
     const late = lifeOf(1, { start_time: "2026-11-23T10:30:30.000Z", end_time: "2026-11-23T10:30:40.000Z" });
     expect(rowOfLife(late, past).requests_per_second).toBe(6);
@@ -123,23 +123,23 @@ describe("the row of a life", () => {
     expect(rowOfLife(short, past).requests_per_second).toBe(60);
   });
 
-  it("has ended only if that was before the end of what is shown", () => {
+  it("has ended only if it ended before the end of the range", () => {
     const [before, after] = ["2026-11-23T10:30:59.000Z", "2026-11-23T10:31:01.000Z"];
     expect(rowOfLife(lifeOf(1, { end_time: before }), past).end_time).toBe(before);
     expect(rowOfLife(lifeOf(1, { end_time: after }), past).end_time).toBeNull();
   });
 
-  it("has nothing left once it has ended, but the peak that it had", () => {
+  it("keeps only its peak after it has ended", () => {
     const ended = rowOfLife(lifeOf(1, { end_time: "2026-11-23T10:30:59.000Z", before: { virtual_bytes: 0, resident_bytes: 1000 } }), past);
     expect(ended).toMatchObject({ virtual_bytes: 0, resident_bytes: 0, anonymous_bytes: 0, memory_percentage: 0, growth_bytes: -1000, peak_resident_bytes: 4096 });
   });
 
-  it("has the share of the memory of its own machine, if that is known", () => {
+  it("has its share of its own host's memory, if known", () => {
     expect(rowOfLife(lifeOf(1), past).memory_percentage).toBe(10);
     expect(rowOfLife(lifeOf(1, { host: "other" }), past).memory_percentage).toBeNull();
   });
 
-  it("tells how much it grew, and says of what is not kept that it is not known", () => {
+  it("has its growth, and null for values that the history does not keep", () => {
     const row = rowOfLife(lifeOf(1, { before: { virtual_bytes: 0, resident_bytes: 1000 } }), past);
     expect(row).toMatchObject({ key: "1@2026-11-23T10:00:00.000Z", growth_bytes: 3096, anonymous_bytes: 4096 });
     expect([row.unexplained_bytes, row.last_request, row.threads, row.trace]).toEqual([null, null, null, null]);
@@ -147,18 +147,18 @@ describe("the row of a life", () => {
 });
 
 describe("the sums of a group", () => {
-  it("add what can be added, of what is known", () => {
+  it("add the known values of columns that have a sum", () => {
     const sum = sumOf("g", "perl", [rowOf(1, { resident_bytes: 5, requests: 3, threads: 2 }), rowOf(2, { resident_bytes: 7, requests: null, threads: 4 })]);
     expect(sum).toMatchObject({ key: "g", name: "perl", pid: null, resident_bytes: 12, requests: 3, threads: 6, minor_faults: 2 });
     const nobodyKnows = sumOf("g", "perl", [rowOf(1, { requests: null }), rowOf(2, { requests: null })]);
     expect(nobodyKnows.requests).toBeNull();
   });
 
-  it("have the largest peak, as those of several have no sum", () => {
+  it("have the largest peak, since peaks cannot be added", () => {
     expect(sumOf("g", "x", [rowOf(1, { peak_resident_bytes: 5 }), rowOf(2, { peak_resident_bytes: 7 })]).peak_resident_bytes).toBe(7);
   });
 
-  it("tell what all have in common, the first start, and an end only if all have ended", () => {
+  it("have common values, the first start, and an end only if all have ended", () => {
     const one = rowOf(1, { user: "ana", unit: "a", ...ENDED, start_time: "2026-11-23T09:00:00.000Z" });
     const two = rowOf(2, { user: "ana", unit: "b", end_time: "2026-11-23T10:00:09.000Z" });
     expect(sumOf("g", "x", [two, one])).toMatchObject({ user: "ana", unit: null, start_time: one.start_time, end_time: two.end_time });
@@ -181,7 +181,7 @@ describe("the columns", () => {
     expect(columnsFromText(columnsText(DEFAULT_COLUMNS))).toEqual(DEFAULT_COLUMNS);
   });
 
-  it("have one of places only where something runs in a container, and one of machines where there are several", () => {
+  it("include the place only if something runs in a container, and the host only if there are several", () => {
     expect(ordinaryColumns([rowOf(1, { unit: "cron.service" })])).toBe(DEFAULT_COLUMNS);
     expect(ordinaryColumns([rowOf(1), rowOf(2, { container: "docker:01" })])).toContain("place");
     const hosts = ordinaryColumns([rowOf(1, { host: "a" }), rowOf(2, { host: "b" })]);
@@ -190,7 +190,7 @@ describe("the columns", () => {
     expect(columnValue(rowOf(1, { container: "docker:01", unit: "docker.service" }), "place")).toBe("docker:01");
   });
 
-  it("come and go by a click, in their place", () => {
+  it("are added and removed by a click, at their position", () => {
     const shown: readonly Column[] = ["name", "pid", "refused"];
     expect(toggled(shown, "user")).toEqual(["name", "pid", "user", "refused"]);
     expect(toggled(shown, "pid")).toEqual(["name", "refused"]);
@@ -198,7 +198,7 @@ describe("the columns", () => {
 });
 
 describe("the parent of a process", () => {
-  it("is the one of that pid who lived when the child started", () => {
+  it("is the process with that pid that was alive when the child started", () => {
     const old = processOf(1, "2026-11-23T08:00:00.000Z");
     const later = processOf(1, "2026-11-23T12:00:00.000Z");
     expect(parentOf([old, later], processOf(9))).toBe(old);

@@ -11,7 +11,7 @@ const at = (second: number) => `2026-11-23T10:00:0${second}.000Z`;
 const query = (text: string) => new URLSearchParams(text);
 
 describe("the time that is shown", () => {
-  it("is live with an hour's look back unless the address says otherwise", () => {
+  it("is live with the last hour unless the address says otherwise", () => {
     expect(timeFromQuery(query(""))).toEqual(LIVE);
     expect(timeToQuery(LIVE)).toEqual({});
     expect(timeFromQuery(query("last=86400"))).toEqual({ kind: "live", seconds: 86_400 });
@@ -23,19 +23,19 @@ describe("the time that is shown", () => {
       expect(timeFromQuery(query(wrong))).toEqual(LIVE);
     }
   });
-  it("goes along with links, and so does the machine", () => {
+  it("is part of links, as is the host", () => {
     const route = parseRoute("#/processes?q=perl&last=21600&host=db%201");
     expect(route.query.toString()).toBe("q=perl");
     expect(route.host).toBe("db 1");
     expect(routeHash({ view: "requests", time: route.time, host: route.host })).toBe("#/requests?last=21600&host=db+1");
   });
-  it("is what was dragged, in whichever direction, and never too short", () => {
+  it("is the dragged range, in either direction, and never too short", () => {
     expect(dragged(9_000, 5_000)).toEqual({ kind: "range", from: 5_000, to: 9_000 });
     expect(dragged(5_000, 5_000)).toEqual({ kind: "range", from: 4_000, to: 6_000 });
     const clicked = stretch(around(100_000, { from: 0, to: 200_000 }), 0);
     expect(clicked).toEqual({ kind: "range", from: 85_000, to: 115_000 });
   });
-  it("is drawn no further back than memtap has seen, but for five minutes, and as it is when it was chosen", () => {
+  it("begins with the first data, but at least five minutes back, unless it was chosen", () => {
     const hour = { from: 0, to: 3_600_000 };
     expect(drawn(hour, 2_000_000, true)).toEqual({ from: 2_000_000, to: 3_600_000 });
     expect(drawn(hour, 3_599_000, true)).toEqual({ from: 3_300_000, to: 3_600_000 });
@@ -45,14 +45,14 @@ describe("the time that is shown", () => {
   it("does not go into the future when it is widened", () => {
     expect(zoomedOut({ from: 100, to: 200 }, 220)).toEqual({ kind: "range", from: 20, to: 220 });
   });
-  it("is a whole day of the reader's, or today up to now", () => {
+  it("is a whole local day, or today until now", () => {
     const now = new Date(2026, 10, 24, 15, 30).getTime();
     expect(day(now, 0)).toEqual({ kind: "range", from: new Date(2026, 10, 24).getTime(), to: now });
     expect(day(now, 1)).toEqual({ kind: "range", from: new Date(2026, 10, 23).getTime(), to: new Date(2026, 10, 24).getTime() });
   });
 });
 
-/** What stands at an axis of rates. */
+/** Labels of an axis of rates. */
 function ticks(top: number): string[] {
   const { interval, max } = rateSteps(top);
   return Array.from({ length: Math.round(max / interval) + 1 }, (_, i) => amountLabel(i * interval, interval, false, "en"));
@@ -67,7 +67,7 @@ describe("charts of the history", () => {
     expect(byteSteps(6.6 * 2 ** 30)).toEqual({ interval: 2 ** 31, max: 2 ** 33 });
     expect(byteSteps(0)).toEqual({ interval: 1024, max: 1024 });
   });
-  it("write ticks of amounts with the decimals that tell them apart", () => {
+  it("label amounts with enough decimals to distinguish them", () => {
     expect(ticks(0.036)).toEqual(["0.00", "0.01", "0.02", "0.03", "0.04"]);
     expect(ticks(1.6)).toEqual(["0.0", "0.5", "1.0", "1.5", "2.0"]);
     expect(ticks(17_000)).toEqual(["0", "5,000", "10,000", "15,000", "20,000"]);
@@ -80,13 +80,13 @@ describe("charts of the history", () => {
     }
     expect(amountLabel(2 ** 31, 2 ** 31, true, "en")).toBe("2.00 GiB");
   });
-  it("write ticks of time with seconds where ranges are short, and with days where they are long", () => {
+  it("label times with seconds in short ranges, and with days in long ones", () => {
     const time = new Date(2026, 10, 24, 15, 30, 5).getTime();
     expect([90_000, 300_000].map((range) => timeLabel(time, range))).toEqual(["15:30:05", "15:30:05"]);
     expect(timeLabel(time, 3_600_000)).toBe("15:30");
     expect(timeLabel(time, 7 * 86_400_000)).toBe("11-24 15:30");
   });
-  it("tell calls apart, put rare ones together, and mark what was lost", () => {
+  it("separate calls, combine rare ones, and mark lost requests", () => {
     const memory = {
       total_bytes: 0, available_bytes: 0, least_available_bytes: 0, free_bytes: 0, cached_bytes: 0, kernel_bytes: 0,
       programs_bytes: 0, swap_total_bytes: 0, swap_free_bytes: 0, pressure: null,
@@ -109,7 +109,7 @@ describe("charts of the history", () => {
   });
 });
 
-it("where no program had anything, nobody watched: a gap, not a fall to nothing", () => {
+it("a step in which no program had memory is a gap, not a fall to zero", () => {
   const program = (name: string, values: number[]) => ({
     name,
     lives: 1,

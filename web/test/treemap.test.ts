@@ -1,22 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { tiles, type Tile } from "../src/lib/treemap";
 
-/** Far less than a pixel. */
+/** Tolerance, far less than a pixel. */
 const NEAR = 1e-6;
 const area = ({ width, height }: Tile) => width * height;
 
 describe("a treemap", () => {
-  it.each([[[6, 6, 4, 3, 2, 2, 1]], [[1]], [[1e12, 4096, 4096, 1]], [[5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 40]]])("fills the whole with %j, each as large as its amount", (amounts) => {
+  it.each([[[6, 6, 4, 3, 2, 2, 1]], [[1]], [[1e12, 4096, 4096, 1]], [[5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 40]]])("fills the area with %j, each in proportion to its amount", (amounts) => {
     const total = amounts.reduce((sum, amount) => sum + amount, 0);
-    const found = tiles(amounts, 1.7);
-    expect(found).toHaveLength(amounts.length);
-    for (const [i, tile] of found.entries()) {
+    const all = tiles(amounts, 1.7);
+    expect(all).toHaveLength(amounts.length);
+    for (const [i, tile] of all.entries()) {
       expect(area(tile)).toBeCloseTo((amounts[i] ?? 0) / total, 9);
       expect(Math.min(tile.left, tile.top)).toBeGreaterThan(-NEAR);
       expect(Math.max(tile.left + tile.width, tile.top + tile.height)).toBeLessThan(1 + NEAR);
     }
-    for (const [i, one] of found.entries()) {
-      for (const other of found.slice(i + 1)) {
+    for (const [i, one] of all.entries()) {
+      for (const other of all.slice(i + 1)) {
         const wide = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
         const high = Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
         expect(Math.min(wide, high)).toBeLessThan(NEAR);
@@ -24,15 +24,15 @@ describe("a treemap", () => {
     }
   });
 
-  it("keeps near to squares", () => {
-    // The example of the paper: 6 by 4.
+  it("keeps tiles close to squares", () => {
+    // Example of the squarified treemap paper: 6 by 4.
     for (const { width, height } of tiles([6, 6, 4, 3, 2, 2, 1], 1.5)) {
       const ratio = (1.5 * width) / height;
       expect(Math.max(ratio, 1 / ratio)).toBeLessThan(3);
     }
   });
 
-  it("has no room for nothing", () => {
+  it("gives no area to zero amounts", () => {
     expect(tiles([], 2)).toEqual([]);
     expect(tiles([0, 0], 2).map(area)).toEqual([0, 0]);
     expect(tiles([3, 0], 2).map(area)).toEqual([1, 0]);

@@ -27,7 +27,7 @@ function variables(text: string): string[] {
   return [...text.matchAll(/\{\{(.*?)\}\}/g)].map((match) => match[1] ?? "").toSorted();
 }
 
-/** The variables of each key; of one that counts, those of its general form. */
+/** Variables of each key. For a key with plural forms, those of its general form. */
 function wanted(all: Texts): Record<string, string[]> {
   const general = [...all].filter(([key]) => !FORM.test(key) || key.endsWith("_other"));
   return Object.fromEntries(general.map(([key, text]) => [base(key), variables(text)]));
@@ -38,7 +38,7 @@ const SOURCES = import.meta.glob<string>(["../src/**/*.ts", "../src/**/*.tsx", "
 describe("the words", () => {
   beforeAll(() => speak("es"));
 
-  it("want the same variables in both languages", () => {
+  it("use the same variables in both languages", () => {
     expect(wanted(ALL.es)).toEqual(wanted(ALL.en));
     expect(Object.keys(wanted(ALL.en)).length).toBeGreaterThan(300);
   });
@@ -60,7 +60,7 @@ describe("the words", () => {
   it("are all used", () => {
     const source = Object.values(SOURCES).join("\n");
     const literal = new Set([...source.matchAll(/"([a-z]\w*(?:\.\w+)+)"/g)].map((match) => match[1]));
-    // `meanings.terms.${term}` uses what stands in that group.
+    // `meanings.terms.${term}` uses all keys of that group.
     const groups = new Set([...source.matchAll(/`([a-z]\w*(?:\.\w+)*)\.\$\{/g)].map((match) => match[1]));
     for (const [, kind] of source.matchAll(/meaningOf\(t, "(\w+)"/g)) groups.add(`meanings.${kind}`);
     const unused = [...ALL.en.keys()].map(base).filter((key) => !literal.has(key) && !groups.has(key.slice(0, key.lastIndexOf("."))));
@@ -84,14 +84,14 @@ describe("the words", () => {
   });
 
   it.each(["{{count}}", "$t(frame.close)", "{{name}}", "$& $1 $$", "<b>&amp;</b>", "a,\"b\"", "__proto__"])(
-    "take the name %j as it is",
+    "insert the name %j unchanged",
     (name) => {
       const text = i18n.getFixedT("en")("requests.lost", { count: 2, name });
       expect(text).toBe(`2 requests of ${name} were lost here. The sums include them.`);
     },
   );
 
-  it("have no meaning for names that they do not know", () => {
+  it("have no meaning for unknown names", () => {
     const t = i18n.getFixedT("es");
     expect(meaningOf(t, "errors", "EINTR")).toBe("Llegó una señal antes de que terminara la llamada.");
     expect(meaningOf(t, "plans", "exit+locks")).toMatch(/^exit\+locks: cada cambio/);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Started by the unit install-test in the guest: the packaged unit from its start to its end, and what it leaves.
+# Started by the unit install-test in the guest: starts and stops the packaged unit, and checks the
+# result.
 exec >/dev/ttyS0 2>&1
 echo "vm-test: begin on $(uname -r)"
 (
@@ -14,14 +15,15 @@ echo "vm-test: begin on $(uname -r)"
 	test "$(ps -o user= -p "$pid")" = memtap
 	curl --fail --silent $url/api/v1/health | grep --only-matching '"source":"bpf"'
 	curl --fail --silent $url/api/v1/health | grep --only-matching '"user":"memtap","capabilities":\["CAP_SYS_PTRACE"\]'
-	# A process of another user, which the first reading tells.
+	# The first reading includes processes of other users.
 	curl --fail --silent --retry 30 --retry-delay 1 --retry-all-errors $url/api/v1/processes/1 | grep --only-matching '"pid":1,'
 	systemctl stop memtap
 	test "$(systemctl show --value --property Result memtap)" = success
 	test "$(systemctl show --value --property ExecMainStatus memtap)" = 0
 	test "$(stat --format %U:%a /var/lib/memtap)" = memtap:700
 	test -s /var/lib/memtap/memtap.db
-	# Started by root, as README does it, on a history that root has made: memtap becomes the package's user and takes it over.
+	# Started by root as in README, with a history that belongs to root: memtap becomes the
+	# package's user and takes over the history.
 	chown -R root: /var/lib/memtap
 	memtap serve &
 	pid=$!

@@ -1,4 +1,4 @@
-//! The committed eBPF objects: their rebuild, and the check that they are what their sources give.
+//! The committed eBPF objects: rebuilds them, and checks that they match their sources.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use crate::run::run;
 use crate::tools;
 
-/// memtap's own, and what `bench` compares it with.
+/// Names of the objects: memtap's own, and the baseline for `bench`.
 const NAMES: [&str; 2] = ["memtap", "floor"];
 
 fn folder() -> PathBuf {
@@ -38,7 +38,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The paths in the object are relative, so it is the same from any folder; DWARF goes, BTF stays.
+/// Compiles an object. Its paths are relative, so it is the same in any directory. DWARF is removed
+/// and BTF is kept.
 fn build(name: &str, object: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(object.parent().context("the object has no directory")?)?;
     let prefix = format!("-fdebug-prefix-map={}=.", folder().display());

@@ -1,4 +1,5 @@
-//! The tests in `e2e/`: the official Socket.IO client and the page in headless Chromium, against the real memtap.
+//! The tests in `e2e/`: the official Socket.IO client and the page in headless Chromium, against
+//! the real memtap.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,21 +7,21 @@ use std::process::Command;
 use crate::run::{cargo, run};
 use crate::{tools, web};
 
-/// Screenshots stay in target/artefacts.
+/// Runs the tests. Screenshots go to target/artefacts.
 pub(crate) fn check() -> anyhow::Result<()> {
-    // As the tests were built: nothing is built twice.
+    // The same arguments as for the tests, so cargo builds nothing twice.
     run(&mut cargo(&["build", "--release", "--locked", "--workspace", "--all-targets"]))?;
     run(node(&crate::target().join("artefacts"))?.args(["--test", "--test-concurrency=1"]))
 }
 
-/// `cargo xtask pictures`: the screenshots of README, of real programs on this machine.
+/// `cargo xtask pictures`: takes the screenshots of README, with real programs on this machine.
 pub(crate) fn pictures() -> anyhow::Result<()> {
     tools::browser()?;
     run(&mut cargo(&["build", "--release", "--locked", "--package=memtap"]))?;
     run(node(&crate::root().join("docs/pictures"))?.arg("pictures.mjs"))
 }
 
-/// Node among the tests, which puts its pictures into `artefacts`.
+/// Prepares Node in a copy of e2e/, with `artefacts` as the directory for screenshots.
 fn node(artefacts: &Path) -> anyhow::Result<Command> {
     let place = web::install("e2e", &["node_modules"])?;
     std::fs::create_dir_all(artefacts)?;

@@ -1,6 +1,6 @@
-//! Files out of Debian's packages, for the guests of `vm.rs`: the name of a package goes in, the path of one file of it below
-//! target/vm comes out. Nothing is installed. A file that is there is used as it is, so it can also be put there by hand; remove
-//! target/vm to have newer ones.
+//! Extracts single files from Debian packages into target/vm, for the guests of `vm.rs`. Nothing is
+//! installed. An existing file is used as it is, so you can also put one there yourself. To get
+//! newer files, remove target/vm.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 
 use crate::run::{output, run};
 
-/// The kernel that a package such as linux-image-amd64 stands for; `series` is what its version has to be.
+/// Kernel image that a metapackage such as linux-image-amd64 depends on. Its version must begin
+/// with `series`.
 pub(crate) fn kernel(series: &str, package: &str) -> anyhow::Result<PathBuf> {
     let kept = folder().join(format!("vmlinuz-{series}"));
     keep(&kept, "*/vmlinuz-*", || newest_image(series, package)).with_context(|| {
@@ -22,7 +23,7 @@ pub(crate) fn kernel(series: &str, package: &str) -> anyhow::Result<PathBuf> {
     Ok(kept)
 }
 
-/// One static program that is a shell, `cat`, `mount` and the like.
+/// A static busybox, which contains a shell, `cat`, `mount` and similar commands.
 pub(crate) fn busybox() -> anyhow::Result<PathBuf> {
     let kept = folder().join("busybox");
     keep(&kept, "*/bin/busybox", || Ok("busybox-static".into())).with_context(|| {
@@ -32,12 +33,12 @@ pub(crate) fn busybox() -> anyhow::Result<PathBuf> {
     Ok(kept)
 }
 
-/// Where all that the guests need is kept.
+/// Directory for everything that the guests need.
 pub(crate) fn folder() -> PathBuf {
     crate::target().join("vm")
 }
 
-/// Has the file of a package whose path fits `pattern` at `kept`, unless it is there.
+/// Extracts the file that matches `pattern` from the package to `kept`, unless `kept` exists.
 fn keep(kept: &Path, pattern: &str, package: impl Fn() -> anyhow::Result<String>) -> anyhow::Result<()> {
     if kept.exists() {
         return Ok(());
@@ -50,11 +51,11 @@ fn keep(kept: &Path, pattern: &str, package: impl Fn() -> anyhow::Result<String>
     let fetched = fetch(place.path(), &package()?)?;
     let unpacked = place.path().join("unpacked");
     unpack(&fetched, pattern, &unpacked)?;
-    // Last and at once: what has its final name is whole.
+    // The rename comes last, so a file with its final name is complete.
     Ok(std::fs::rename(unpacked, kept)?)
 }
 
-/// The package of the newest kernel that another package depends on.
+/// Name of the newest kernel package that a metapackage depends on.
 fn newest_image(series: &str, package: &str) -> anyhow::Result<String> {
     if nix::unistd::geteuid().is_root() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
@@ -75,7 +76,7 @@ fn fetch(place: &Path, package: &str) -> anyhow::Result<PathBuf> {
     Ok(entry?.path())
 }
 
-/// A kernel's package has hundreds of megabytes of modules: only the one file is written.
+/// Extracts one file only, since a kernel package contains hundreds of megabytes of modules.
 fn unpack(package: &Path, pattern: &str, to: &Path) -> anyhow::Result<()> {
     let mut dpkg =
         Command::new("dpkg-deb").arg("--fsys-tarfile").arg(package).stdout(Stdio::piped()).spawn()?;

@@ -1,5 +1,6 @@
-//! `cargo xtask install-test`: memtap.deb on a system of its own. A minimal Debian is made once below target/install. A copy of it gets the
-//! package (in a chroot), is booted in qemu with systemd as its first process, and loses the package again.
+//! `cargo xtask install-test` installs memtap.deb on a minimal Debian, which is created once below
+//! target/install. A copy of that system gets the package in a chroot, boots in qemu with systemd,
+//! and purges the package.
 
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
@@ -12,26 +13,28 @@ use anyhow::{Context as _, bail};
 use crate::run::{run, run_for_output};
 use crate::{debian, package, tools, vm};
 
-/// As the package's libraries are: those of the machine that it is made on.
+/// Debian release of the test system. The package's libraries are those of the machine that builds
+/// it.
 const SUITE: &str = "bookworm";
 
-/// Beyond Debian's least: systemd as the first process, what the guest asks with, and who reads manual pages and completions.
+/// Packages beyond the minimal base: systemd as the first process, commands for the guest's checks,
+/// and readers of manual pages and completions.
 const PACKAGES: &str = "systemd-sysv,dbus,procps,curl,man-db,bash-completion";
 
-/// Of the base system, what would only take memory in the guest.
+/// Directories of the base system that would only use the guest's memory.
 const UNNEEDED: [&str; 4] = ["var/cache/apt", "var/lib/apt/lists", "usr/share/locale", "usr/share/doc"];
 
-/// Where dpkg and systemd write down what they do: it grows with each package, whatever that is.
+/// Paths where dpkg and systemd write logs and state, which change with any package.
 const JOURNALS: [&str; 4] = ["var/lib/dpkg/", "var/log/", "var/cache/", "etc/.pwd.lock"];
 
-/// The kernel of the guest.
+/// The guest's kernel: series and package.
 const KERNEL: (&str, &str) = ("6.12", "linux-image-6.12-amd64");
 
-/// Started in the guest in place of all that a machine usually starts.
+/// Unit that the guest starts instead of the default target.
 const UNIT: &str = "install-test.service";
 
-/// What must go well where the package is installed.
-const LOOKS: [&str; 6] = [
+/// Commands that must succeed after the installation.
+const CHECKS: [&str; 6] = [
     "memtap --version",
     "memtap doctor",
     "man memtap | grep --quiet memtap && man memtap-serve | grep --quiet listen",
@@ -40,7 +43,7 @@ const LOOKS: [&str; 6] = [
     "test \"$(getent passwd memtap | cut --delimiter=: --fields=6,7)\" = /var/lib/memtap:/usr/sbin/nologin",
 ];
 
-/// `cargo xtask install-test`, of a package that is there already or of one that is made now.
+/// `cargo xtask install-test`: tests the given package, or builds one.
 pub(crate) fn check(package: Option<PathBuf>) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!(
@@ -57,11 +60,11 @@ pub(crate) fn check(package: Option<PathBuf>) -> anyhow::Result<()> {
     let before = system.paths()?;
     std::fs::copy(package, system.0.join("tmp/memtap.deb"))?;
     system.run("dpkg --install /tmp/memtap.deb")?;
-    for look in LOOKS {
-        system.run(look)?;
+    for check in CHECKS {
+        system.run(check)?;
     }
     boot(&system, place.path())?;
-    // As it is where memtap has run.
+    // Create the files that memtap leaves after a run.
     system.run("install --directory --owner=memtap /var/lib/memtap && touch /var/lib/memtap/memtap.db")?;
     system.run("dpkg --purge memtap && rm /tmp/memtap.deb")?;
     let left: Vec<String> = system.paths()?.difference(&before).cloned().collect();
@@ -76,7 +79,7 @@ fn folder() -> PathBuf {
     crate::target().join("install")
 }
 
-/// The minimal system, made by debootstrap unless it is there; remove target/install to have a newer one.
+/// Minimal system made by debootstrap, unless it exists. To get a newer one, remove target/install.
 fn base() -> anyhow::Result<PathBuf> {
     let kept = folder().join(SUITE);
     if kept.exists() {
@@ -92,16 +95,17 @@ fn base() -> anyhow::Result<PathBuf> {
         std::fs::remove_dir_all(&unneeded)?;
         std::fs::create_dir(unneeded)?;
     }
-    // Last and at once: what has its final name is whole.
+    // The rename comes last, so a directory with its final name is complete.
     std::fs::rename(made, &kept)?;
     Ok(kept)
 }
 
-/// A system below a folder.
+/// Root directory of an installed system.
 struct System(PathBuf);
 
 impl System {
-    /// Runs a line of shell in it, with the machine's /proc and /sys, in a mount namespace that goes with it.
+    /// Runs a shell command in the system, with the machine's /proc and /sys mounted in a private
+    /// mount namespace.
     fn run(&self, line: &str) -> anyhow::Result<()> {
         const ENTER: &str = "mount --rbind /proc \"$0/proc\" && mount --rbind /sys \"$0/sys\" && exec chroot \"$0\" bash -c \"$1\"";
         let mut enter = Command::new("unshare");
@@ -110,17 +114,18 @@ impl System {
         run(enter.env("DEBIAN_FRONTEND", "noninteractive"))
     }
 
-    /// All that is in it but for the journals.
+    /// Lists all paths of the system except the journals.
     fn paths(&self) -> anyhow::Result<BTreeSet<String>> {
         let mut find = Command::new("find");
         find.args([".", "-mindepth", "1", "-printf", "%P\\n"]).current_dir(&self.0);
-        let found = String::from_utf8(run_for_output(&mut find)?).context("a file name is not UTF-8")?;
+        let listing = String::from_utf8(run_for_output(&mut find)?).context("a file name is not UTF-8")?;
         let is_kept = |path: &&str| !JOURNALS.iter().any(|journal| path.starts_with(journal));
-        Ok(found.lines().filter(is_kept).map(str::to_owned).collect())
+        Ok(listing.lines().filter(is_kept).map(str::to_owned).collect())
     }
 }
 
-/// The whole system is the guest's first file system; what only the test needs comes in a second archive.
+/// Boots the system as the guest's initial file system. A second archive adds the files that only
+/// the test needs.
 fn boot(system: &System, place: &Path) -> anyhow::Result<()> {
     let (series, package) = KERNEL;
     let kernel = debian::kernel(series, package)?;
@@ -132,11 +137,11 @@ fn boot(system: &System, place: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(&folder)?;
         std::fs::copy(crate::root().join("xtask/install").join(file), folder.join(file))?;
     }
-    // The kernel looks for it here.
+    // The kernel starts /init.
     symlink("usr/lib/systemd/systemd", more.join("init"))?;
     let (initramfs, second) = (place.join("initramfs"), place.join("second"));
-    vm::archive_of(&system.0, &busybox, &initramfs)?;
-    vm::archive_of(&more, &busybox, &second)?;
+    vm::pack_directory(&system.0, &busybox, &initramfs)?;
+    vm::pack_directory(&more, &busybox, &second)?;
     std::io::copy(&mut File::open(&second)?, &mut File::options().append(true).open(&initramfs)?)?;
     let log = folder().join("guest.log");
     let guest = vm::Guest {

@@ -1,5 +1,6 @@
-//! The interface against its own description: schemathesis asks a running memtap what `/api/v1/openapi.json` allows and what it forbids,
-//! and looks whether statuses, headers and bodies are those described. `xtask/interface/` has its settings and its packages.
+//! Tests the REST API against its OpenAPI description. schemathesis sends requests that
+//! `/api/v1/openapi.json` allows or forbids to a running memtap, and checks status codes, headers
+//! and bodies. Its settings and packages are in `xtask/interface/`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,10 +11,11 @@ use crate::run::{output, run};
 use crate::serving::Serving;
 use crate::tools;
 
-/// Pairs of mmap and munmap made while memtap looks, so that the live figures are of something.
+/// Pairs of mmap and munmap made before the test, so that memtap has live data.
 const PAIRS: &str = "20000";
 
-/// `cargo xtask interface-test`, on the built memtap: a recorded yesterday, and what this machine does now.
+/// `cargo xtask interface-test`: tests the built memtap with a recorded history of yesterday and
+/// live data of this machine.
 pub(crate) fn check() -> anyhow::Result<()> {
     let schemathesis = tools::venv("schemathesis", &sources().join("requirements.txt"))?.join("schemathesis");
     let examples = crate::target().join("release/examples");
@@ -24,8 +26,9 @@ pub(crate) fn check() -> anyhow::Result<()> {
     ask(&schemathesis, memtap.port)
 }
 
-/// What it writes about failures lies in target/artefacts/interface. First what is forbidden, then what is allowed: of a range from
-/// yesterday on, since most of those that it would draw lie where there is no history.
+/// Sends forbidden requests, then allowed ones. The allowed ones use a fixed time range from
+/// yesterday to tomorrow, since most random ranges contain no history. Reports of failures go to
+/// target/artefacts/interface.
 fn ask(schemathesis: &Path, port: u16) -> anyhow::Result<()> {
     let place = crate::target().join("artefacts/interface");
     std::fs::create_dir_all(&place)?;
@@ -40,10 +43,10 @@ fn ask(schemathesis: &Path, port: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where a day begins.
+/// Start of a day as RFC 3339.
 fn day(which: &str) -> anyhow::Result<String> {
-    let found = output("date", &["-u", "-d", which, "+%Y-%m-%dT00:00:00Z"]).context("no date")?;
-    Ok(found.trim().to_owned())
+    let date = output("date", &["-u", "-d", which, "+%Y-%m-%dT00:00:00Z"]).context("no date")?;
+    Ok(date.trim().to_owned())
 }
 
 fn sources() -> PathBuf {

@@ -1,9 +1,11 @@
-//! The developer's commands. `cargo xtask test` is the whole gate; CI calls nothing else.
+//! Commands for developers. `cargo xtask test` is the whole gate, and the only command that CI
+//! runs.
 
 mod acceptance;
 mod bench;
 mod bpf;
 mod browser;
+mod comments;
 mod debian;
 mod installing;
 mod interface;
@@ -48,6 +50,8 @@ usage: cargo xtask COMMAND
            run long checks that are not part of `test`; without a name, list them
   parts    regenerate the list of components and their licences (memtap --version --verbose)
   prose    check texts for users: words to avoid, long lines, links that lead nowhere
+  comments [PATH...]
+           list comments that open with a fragment or say 'tell', and long lines; count them by directory
   pictures regenerate docs/pictures/, the screenshots of README, from two minutes of real programs on this machine (needs root)
   web      rebuild the committed page from web/ (needs Node 20 or later)
   bench [--peers] [--rounds N] [--millions N] [SECTION...]
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Some("acceptance") => acceptance::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("parts") => parts::renew(),
         Some("prose") => prose::check(),
+        Some("comments") => comments::print(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("web") => web::rebuild(),
         Some("bench") => bench::run_bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
@@ -94,12 +99,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace's folder.
+/// Root directory of the workspace.
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default()
 }
 
-/// Where everything that is built or fetched goes.
+/// Directory for everything that is built or downloaded.
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

@@ -1,6 +1,7 @@
-//! MySQL's own server for the stores' tests. Debian's stable releases have MariaDB alone: the server and all libraries that it needs come
-//! from the packages of the unstable one. Nothing is installed; they lie below target/tools/mysql, with the libraries' own dynamic
-//! linker, so that they run beside an older C library. Remove that folder to have a newer server.
+//! A real MySQL server for the store tests. Debian's stable releases contain only MariaDB, so the
+//! server and its libraries come from packages of the unstable release. Nothing is installed. The
+//! files are in target/tools/mysql, with the libraries' own dynamic linker, so that they run on a
+//! system with an older C library. To get a newer server, remove that directory.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,14 +12,15 @@ use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, output, run};
 
-/// What the packages lack: a way to start the server where it lies.
+/// Script that starts the server from its directory. The packages do not contain one.
 const START: &str = r#"#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
 libraries=$(echo "$here"/usr/lib/*-linux-gnu*)
 exec "$libraries"/ld-linux-*.so.* --library-path "$libraries" "$here/usr/sbin/mysqld" "$@" --lc-messages-dir="$here/usr/share/mysql"
 "#;
 
-/// `cargo xtask mysql-test`: what the stores' tests say on MySQL. They have run on MariaDB, so a machine that cannot have MySQL goes on.
+/// `cargo xtask mysql-test`: runs the store tests on MySQL. They have already run on MariaDB, so a
+/// missing MySQL is not an error.
 pub(crate) fn check() -> anyhow::Result<()> {
     let mysqld = match mysqld() {
         Ok(mysqld) => mysqld,
@@ -27,13 +29,14 @@ pub(crate) fn check() -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    // Of the whole workspace, as the tests before: another choice of packages would build their dependencies anew.
+    // Test the whole workspace, as the previous step does. Another selection of packages would
+    // rebuild the dependencies.
     let mut test = cargo(&["test", "--release", "--locked", "--workspace"]);
     test.args(["--test=conformance", "--test=mysql", "--test=store_on_server"]);
     run(test.env("MEMTAP_TEST_MYSQLD", &mysqld))
 }
 
-/// The server: the one that `MEMTAP_TEST_MYSQLD` names, else one out of Debian's packages.
+/// Returns the server that `MEMTAP_TEST_MYSQLD` names, or one from Debian's packages.
 fn mysqld() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("MEMTAP_TEST_MYSQLD") {
         return Ok(named.into());
@@ -45,7 +48,7 @@ fn mysqld() -> anyhow::Result<PathBuf> {
         std::fs::create_dir_all(&tools)?;
         let place = tempfile::tempdir_in(&tools)?;
         let unpacked = unpack(place.path())?;
-        // Last and at once: what has its final name is whole.
+        // The rename comes last, so a directory with its final name is complete.
         std::fs::rename(unpacked, &folder)?;
     }
     Ok(program)
@@ -68,7 +71,8 @@ fn unpack(place: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Has the packages in `place`/archives: apt works there on lists of its own, and takes nothing for installed.
+/// Downloads the packages to `place`/archives. apt uses its own package lists there, and assumes
+/// that nothing is installed.
 fn fetch(place: &Path) -> anyhow::Result<()> {
     if output("apt-get", &["--version"]).is_none() {
         bail!("apt-get is missing");
@@ -100,11 +104,11 @@ fn fetch(place: &Path) -> anyhow::Result<()> {
     apt(&["install", "--download-only", "--yes", "--no-install-recommends", "mysql-server-core"])
 }
 
-/// Where this machine takes Debian's packages from.
+/// Address of the Debian mirror that this machine uses.
 fn mirror() -> anyhow::Result<String> {
     let known = || {
         output("apt-get", &["indextargets", "--format=$(REPO_URI)", "Created-By: Packages", "Label: Debian"])
-            .and_then(|found| found.lines().next().map(str::to_owned))
+            .and_then(|addresses| addresses.lines().next().map(str::to_owned))
     };
     if known().is_none() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;

@@ -1,6 +1,6 @@
-//! What is generated from the server's handlers and the types of memtap-api: the description of the interface `docs/openapi.json`, and
-//! from that the page's types.
-//! That the description is what the code gives is checked among the tests (`crates/memtap-server/tests/openapi.rs`).
+//! Files generated from the server's handlers and the types of memtap-api: the API description
+//! `docs/openapi.json`, and the page's types, which come from it. The test
+//! `crates/memtap-server/tests/openapi.rs` checks that the description matches the code.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::run::{cargo, run, run_for_output};
 use crate::{tools, web};
 
-/// How the types' file begins.
+/// First lines of the types' file.
 const HEAD: &str = "// Generated from docs/openapi.json, which is generated from the server's code. To regenerate both: cargo xtask openapi\n\
      /* oxlint-disable */\n";
 
@@ -22,13 +22,13 @@ pub(crate) fn renew() -> anyhow::Result<()> {
     renew_types()
 }
 
-/// The page's types anew.
+/// Regenerates the page's types.
 pub(crate) fn renew_types() -> anyhow::Result<()> {
     let made = types()?;
     std::fs::write(committed_types(), made).context("cannot write the page's types")
 }
 
-/// Fails when the page's types are not those of the description.
+/// Fails when the page's types differ from the description.
 pub(crate) fn check_types() -> anyhow::Result<()> {
     if types()? != std::fs::read_to_string(committed_types()).unwrap_or_default() {
         bail!("web/src/model/api.ts differs from docs/openapi.json. Run: cargo xtask openapi");

@@ -1,4 +1,5 @@
-//! What is handed out: a package for Debian and its kin, and a program that needs no library.
+//! Release packages: a package for Debian and derivative distributions, and a program without
+//! library dependencies.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use crate::{packaging, tools};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// What the package has at least.
+/// Files that the package must contain.
 const FILES: [&str; 10] = [
     "usr/bin/memtap",
     "usr/lib/systemd/system/memtap.service",
@@ -25,13 +26,13 @@ const FILES: [&str; 10] = [
     "usr/share/doc/memtap/copyright",
 ];
 
-/// Where what is handed out lies.
+/// Output directory of the packages.
 fn place() -> PathBuf {
-    // As crates/memtap/Cargo.toml names it.
+    // crates/memtap/Cargo.toml names the same directory.
     crate::root().join("target/package")
 }
 
-/// `cargo xtask package`: memtap.deb, opened and looked at; gives where it is.
+/// `cargo xtask package`: builds and checks memtap.deb, and returns its path.
 pub(crate) fn debian() -> anyhow::Result<PathBuf> {
     tools::dpkg()?;
     let cargo_deb = tools::cargo_deb()?;
@@ -42,12 +43,12 @@ pub(crate) fn debian() -> anyhow::Result<PathBuf> {
     let mut make = Command::new(cargo_deb);
     make.args(["--no-build", "--locked", "--package", "memtap", "--output"]).arg(&package);
     run(make.current_dir(crate::root()))?;
-    look_into(&package)?;
+    check_package(&package)?;
     println!("{}", package.display());
     Ok(package)
 }
 
-/// The manual pages and completions, by the program itself.
+/// Lets the program write its manual pages and completions.
 fn documents(memtap: &Path) -> anyhow::Result<()> {
     let (man, completions) = (place().join("man"), place().join("completions"));
     for folder in [&man, &completions] {
@@ -64,13 +65,13 @@ fn documents(memtap: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Its content and its scripts, in a folder: nothing is installed.
-fn look_into(package: &Path) -> anyhow::Result<()> {
+/// Checks the package's content and scripts in a temporary directory, without installing it.
+fn check_package(package: &Path) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let (root, control) = (folder.path().join("root"), folder.path().join("control"));
     run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&root))?;
     run(Command::new("dpkg-deb").arg("--control").arg(package).arg(&control))?;
-    // Where /lib is a link to usr/lib, either is the place of units.
+    // If /lib is a link to usr/lib, units may be below either path.
     let there =
         |file: &&&str| root.join(file).exists() || root.join(file.trim_start_matches("usr/")).exists();
     let missing: BTreeSet<&str> = FILES.iter().filter(|file| !there(file)).copied().collect();
@@ -101,20 +102,21 @@ fn look_into(package: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `cargo xtask package --static`: the C library is in it as well, so that it runs on any distribution.
+/// `cargo xtask package --static`: links the C library too, so that the program runs on any
+/// distribution.
 pub(crate) fn without_libraries() -> anyhow::Result<()> {
     let folder = place().join("static");
     let mut build = cargo(&["build", "--release", "--locked", "--package", "memtap", "--target", TARGET]);
-    // Other flags would throw away the main build: it has a folder of its own.
+    // Its own target directory, because other flags would invalidate the main build.
     run(build.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_TARGET_DIR", &folder))?;
     let built = folder.join(TARGET).join("release/memtap");
     let program = place().join("memtap");
     std::fs::copy(built, &program)?;
     let linked = Command::new("ldd").arg(&program).output()?;
-    let told = [linked.stdout, linked.stderr].concat();
-    let told = String::from_utf8_lossy(&told);
-    if !["statically linked", "not a dynamic executable"].iter().any(|words| told.contains(words)) {
-        bail!("{} still needs libraries: {told}", program.display());
+    let linkage = [linked.stdout, linked.stderr].concat();
+    let linkage = String::from_utf8_lossy(&linkage);
+    if !["statically linked", "not a dynamic executable"].iter().any(|words| linkage.contains(words)) {
+        bail!("{} still needs libraries: {linkage}", program.display());
     }
     let version = output(&program, &["--version"]).context("the static memtap does not run")?;
     eprint!("{version}");

@@ -1,5 +1,5 @@
-//! What is in packaging/, asked of the tools that know: systemd of the unit, hadolint of the Dockerfile, and Kubernetes' own schemas of the
-//! manifest.
+//! Checks the files in packaging/: the unit with systemd, the Dockerfile with hadolint, and the
+//! manifest with the Kubernetes schemas.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail};
 use crate::run::{run, run_for_output};
 use crate::tools;
 
-/// How exposed systemd may find the unit, in tenths of its scale from 0 to 10.
+/// Highest exposure score that systemd may give the unit, in tenths (0 to 100).
 const EXPOSURE: u32 = 20;
 
-/// The version of Kubernetes whose schemas the manifest has to fit.
+/// Kubernetes version whose schemas the manifest must match.
 const KUBERNETES: &str = "1.29";
 
 /// `cargo xtask packaging-test`, a step of the gate.
@@ -31,19 +31,19 @@ pub(crate) fn source(name: &str) -> PathBuf {
     crate::root().join("packaging").join(name)
 }
 
-/// The unit is understood to the last word, and shuts in what it starts.
+/// Checks that systemd accepts every line of the unit, and that its sandbox is strict enough.
 fn unit(place: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(source("memtap.service")).context("cannot read the unit")?;
-    // systemd looks for the program and for the user.
+    // systemd checks that the program and the user exist.
     let here = std::env::current_exe()?;
     let text = text.replace("/usr/bin/memtap", here.to_str().context("the path is not UTF-8")?);
     let text = text.replace("=memtap\nGroup=memtap", "=daemon\nGroup=daemon");
     let unit = place.join("memtap.service");
     std::fs::write(&unit, text)?;
     let verify = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output()?;
-    // Other units of the machine may have faults of their own, which it tells as well.
-    let told = String::from_utf8_lossy(&verify.stderr).into_owned();
-    let ours: Vec<&str> = told.lines().filter(|line| line.contains("memtap.service")).collect();
+    // systemd also reports faults in other units of the machine.
+    let messages = String::from_utf8_lossy(&verify.stderr).into_owned();
+    let ours: Vec<&str> = messages.lines().filter(|line| line.contains("memtap.service")).collect();
     if !ours.is_empty() {
         bail!("packaging/memtap.service: {}", ours.join("\n"));
     }
@@ -57,7 +57,7 @@ fn unit(place: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// systemd reads the line that makes the user.
+/// Checks that systemd creates the user from its configuration line.
 fn users() -> anyhow::Result<()> {
     let root = tempfile::tempdir()?;
     let etc = root.path().join("etc");

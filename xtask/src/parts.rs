@@ -1,5 +1,6 @@
-//! What the program is built of, for `memtap --version --verbose`: a line a crate or npm package, with its licence, in
-//! `crates/memtap/parts.txt`. A test of the gate fails when the lock files say otherwise.
+//! Components of the program for `memtap --version --verbose`. `crates/memtap/parts.txt` has one
+//! line for each crate or npm package, with its licence. The gate fails when the file does not
+//! match the lock files.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ pub(crate) fn renew() -> anyhow::Result<()> {
     std::fs::write(committed(), parts()?).context("cannot write the list of components")
 }
 
-/// Fails when the committed list is not what the lock files give.
+/// Fails when the committed list does not match the lock files.
 pub(crate) fn check() -> anyhow::Result<()> {
     if parts()? != std::fs::read_to_string(committed()).unwrap_or_default() {
         bail!(
@@ -38,7 +39,7 @@ fn line(name: &str, version: &str, licence: Option<&str>, from: &str) -> String 
     format!("{name} {version} ({from}): {}", licence.unwrap_or("see its own package"))
 }
 
-/// Crates that the binary links, on Linux.
+/// Crates that are linked into the binary on Linux.
 fn crates() -> anyhow::Result<BTreeSet<String>> {
     let arguments =
         ["metadata", "--format-version=1", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"];
@@ -56,7 +57,7 @@ fn crates() -> anyhow::Result<BTreeSet<String>> {
             continue;
         }
         for dependency in list(&nodes[&id]["deps"]) {
-            // What only builds or tests is not part of the program.
+            // Dependencies for build scripts or tests are not part of the program.
             if list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()) {
                 waiting.push(text(&dependency["pkg"]).to_owned());
             }
@@ -70,7 +71,7 @@ fn crates() -> anyhow::Result<BTreeSet<String>> {
         .collect())
 }
 
-/// Packages that the page may hold.
+/// npm packages that the page may contain.
 fn packages() -> anyhow::Result<BTreeSet<String>> {
     let lock = std::fs::read_to_string(crate::root().join("web/package-lock.json"))?;
     let lock: Value = serde_json::from_str(&lock)?;

@@ -1,11 +1,11 @@
-//! Running programs: told on stderr, and an error when they fail.
+//! Runs programs. Each command is printed on stderr, and a failure is an error.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-/// Runs a command to its end.
+/// Runs a command and waits until it ends.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     eprintln!("+ {command:?}");
     let status = command.status().with_context(|| format!("cannot start {:?}", command.get_program()))?;
@@ -15,7 +15,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end, for what it prints on stdout.
+/// Runs a command and returns its stdout.
 pub(crate) fn run_for_output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     eprintln!("+ {command:?}");
     let output = command.stderr(Stdio::inherit()).output();
@@ -26,24 +26,24 @@ pub(crate) fn run_for_output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// What a command prints, if it runs and succeeds.
+/// Returns the stdout of a command, or `None` if it does not run or fails.
 pub(crate) fn output(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program.as_ref()).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// `cargo` itself, in the workspace.
+/// Returns a `cargo` command that runs in the workspace.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(crate::root());
     command
 }
 
-/// The files below a folder with their contents, by relative path, sorted.
+/// Reads all files below a directory, keyed by relative path.
 pub(crate) fn files(
     folder: &Path,
 ) -> anyhow::Result<std::collections::BTreeMap<std::path::PathBuf, Vec<u8>>> {
-    let mut found = std::collections::BTreeMap::new();
+    let mut contents = std::collections::BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
         for entry in std::fs::read_dir(&next).with_context(|| format!("cannot read {}", next.display()))? {
@@ -51,14 +51,14 @@ pub(crate) fn files(
             if path.is_dir() {
                 folders.push(path);
             } else {
-                found.insert(path.strip_prefix(folder)?.to_path_buf(), std::fs::read(&path)?);
+                contents.insert(path.strip_prefix(folder)?.to_path_buf(), std::fs::read(&path)?);
             }
         }
     }
-    Ok(found)
+    Ok(contents)
 }
 
-/// Copies a folder but for the parts named in `without`.
+/// Copies a directory, except the entries of its top level named in `without`.
 pub(crate) fn copy(from: &Path, to: &Path, without: &[&str]) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {

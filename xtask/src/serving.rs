@@ -1,4 +1,4 @@
-//! A memtap that serves, for whoever measures it or asks it.
+//! A running memtap for benchmarks and tests.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::Value;
 
-/// A memtap with its store in a temporary folder.
+/// `memtap serve` in a temporary directory, with its store there. Dropping it kills the process.
 pub(crate) struct Serving {
     child: Child,
     pub(crate) port: u16,
@@ -21,18 +21,18 @@ impl Serving {
         Self::start_on(&store, folder, &[], |_| ())
     }
 
-    /// With a store, and with further arguments.
+    /// Starts memtap with a store and further arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> anyhow::Result<Self> {
         Self::start_by(arguments, |_| ())
     }
 
-    /// With a store, further arguments, and whatever `change` adds to the command.
+    /// Starts memtap with a store and further arguments, after `change` has modified the command.
     pub(crate) fn start_by(arguments: &[&str], change: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         Self::start_on(&store_in(folder.path()), folder, arguments, change)
     }
 
-    /// On the store that a program given the store's URL has filled.
+    /// Starts memtap on the store that `fill` has written. `fill` gets the store's URL.
     pub(crate) fn start_on_filled(fill: impl FnOnce(&str) -> anyhow::Result<()>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let store = store_in(folder.path());

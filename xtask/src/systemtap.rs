@@ -1,5 +1,6 @@
-//! Our script for SystemTap, for real: built as a module for Debian's kernel 6.1, run in a guest where a program makes requests that are
-//! known, and what it printed there imported and compared with them.
+//! Tests our SystemTap script for real. The script is compiled for Debian's kernel 6.1 and runs in
+//! a guest, where a program makes known requests. The output is then imported and compared with
+//! those requests.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
@@ -15,15 +16,17 @@ pub(crate) const SERIES: &str = "6.1";
 
 const RUNTIME: &str = "/usr/share/systemtap/runtime";
 
-/// What staprun warns of when the module could not hand a piece of its output to it, which happens now and then on a busy machine.
+/// Warning of staprun when the module could not deliver part of its output, which happens
+/// occasionally on a busy machine.
 const LOST: &str = "transport failures";
-/// Boots until it has not.
+/// Maximum number of boots until no output is lost.
 const BOOTS: usize = 4;
 
-/// What vm/requests.c was granted under its name, by call: how many, and their bytes.
-const DONE: &str = "mmap|300|1273650\nmunmap|100|414550\n";
+/// Successful requests of vm/requests.c under its own name: call, count and bytes.
+const EXPECTED: &str = "mmap|300|1273650\nmunmap|100|414550\n";
 
-/// Runs it where SystemTap and the kernel's headers can be had, else says what is missing.
+/// Tests the script if SystemTap and the kernel headers are available. Otherwise prints what is
+/// missing.
 pub(crate) fn check(kernel: &Path, busybox: &Path) -> anyhow::Result<()> {
     let release = release(kernel)?;
     eprintln!("== SystemTap on kernel {release}");
@@ -48,7 +51,7 @@ pub(crate) fn check(kernel: &Path, busybox: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Boots the guest; gives whether SystemTap has handed on all that the script printed there.
+/// Boots the guest. Returns whether SystemTap delivered the whole output of the script.
 fn watch(kernel: &Path, initramfs: &Path, lines: &Path) -> anyhow::Result<bool> {
     let log = debian::folder().join("systemtap.log");
     let guest = vm::Guest { series: SERIES, options: "", kernel, initramfs, log: &log, lines: Some(lines) };
@@ -56,7 +59,7 @@ fn watch(kernel: &Path, initramfs: &Path, lines: &Path) -> anyhow::Result<bool> 
     Ok(!String::from_utf8_lossy(&std::fs::read(log)?).contains(LOST))
 }
 
-/// `uname -r` of a kernel, out of its image (Documentation/x86/boot.rst, `kernel_version`).
+/// Reads `uname -r` of a kernel from its image (Documentation/x86/boot.rst, `kernel_version`).
 fn release(kernel: &Path) -> anyhow::Result<String> {
     let image = std::fs::read(kernel)?;
     let text = image.get(0x20e..0x210).and_then(|at| {
@@ -67,7 +70,7 @@ fn release(kernel: &Path) -> anyhow::Result<String> {
     text.map(String::from).with_context(|| format!("{} contains no kernel version", kernel.display()))
 }
 
-/// Where the kernel's headers are.
+/// Directory of the kernel headers. Installs them if possible.
 fn headers(release: &str) -> anyhow::Result<PathBuf> {
     let (package, place) =
         (format!("linux-headers-{release}"), PathBuf::from(format!("/usr/src/linux-headers-{release}")));
@@ -83,7 +86,7 @@ fn headers(release: &str) -> anyhow::Result<PathBuf> {
     Ok(place)
 }
 
-/// The script as a module, built once for a kernel and a text of the script.
+/// Compiles the script as a module, unless this version of it was compiled for this kernel before.
 fn module(release: &str, headers: &Path) -> anyhow::Result<PathBuf> {
     let script = crate::root().join("systemtap/memtap.stp");
     let kept = debian::folder().join(format!("systemtap-{release}"));
@@ -93,8 +96,8 @@ fn module(release: &str, headers: &Path) -> anyhow::Result<PathBuf> {
     }
     let place = tempfile::tempdir_in(debian::folder())?;
     let (tree, runtime) = (place.path().join("tree"), place.path().join("runtime"));
-    tree_of(headers, &tree)?;
-    runtime_for(headers, &runtime)?;
+    link_headers(headers, &tree)?;
+    copy_runtime(headers, &runtime)?;
     let mut stap = Command::new("stap");
     stap.args(["-p4", "--suppress-handler-errors", "--disable-cache", "-m", "memtap_stp", "-r"])
         .arg(std::path::absolute(&tree)?);
@@ -102,13 +105,14 @@ fn module(release: &str, headers: &Path) -> anyhow::Result<PathBuf> {
     run(stap.current_dir(place.path()).env("SYSTEMTAP_DIR", std::path::absolute(place.path())?))?;
     std::fs::create_dir_all(&kept)?;
     std::fs::copy(place.path().join("memtap_stp.ko"), &module)?;
-    // Last: it says that the module is there, and of what.
+    // The script is copied last: it marks the module as complete, and as built from this version.
     std::fs::copy(script, built)?;
     Ok(module)
 }
 
-/// The headers, with the table of the functions that the script looks for: Debian's headers have none, and a running kernel tells its own.
-fn tree_of(headers: &Path, tree: &Path) -> anyhow::Result<()> {
+/// Links the headers and adds a System.map with the functions that the script probes. Debian's
+/// headers contain none, and only a running kernel provides its own table.
+fn link_headers(headers: &Path, tree: &Path) -> anyhow::Result<()> {
     std::fs::create_dir(tree)?;
     for entry in std::fs::read_dir(headers)? {
         let entry = entry?;
@@ -118,8 +122,9 @@ fn tree_of(headers: &Path, tree: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(tree.join("System.map"), functions)?)
 }
 
-/// SystemTap's own part of a module. That of 4.8 knows a function by the name that it had before Debian's 6.1.192.
-fn runtime_for(headers: &Path, runtime: &Path) -> anyhow::Result<()> {
+/// Copies SystemTap's runtime. SystemTap 4.8 calls task_work_cancel, which Debian's 6.1.192 renamed
+/// to task_work_cancel_func.
+fn copy_runtime(headers: &Path, runtime: &Path) -> anyhow::Result<()> {
     copy(Path::new(RUNTIME), runtime, &[])?;
     let common = headers.to_string_lossy().replace("-amd64", "-common");
     let is_renamed = std::fs::read_to_string(format!("{common}/include/linux/task_work.h"))
@@ -132,7 +137,8 @@ fn runtime_for(headers: &Path, runtime: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The guest's files: SystemTap's programs with their libraries, the module, and the program that it is to see.
+/// Packs the guest's files: SystemTap's programs with their libraries, the module, and the program
+/// to watch.
 fn initramfs(busybox: &Path, module: &Path) -> anyhow::Result<PathBuf> {
     let root = tempfile::tempdir_in(debian::folder())?;
     let staprun = Path::new("/usr/bin/staprun");
@@ -156,7 +162,7 @@ fn initramfs(busybox: &Path, module: &Path) -> anyhow::Result<PathBuf> {
     Ok(archive)
 }
 
-/// Copies a file to the same place below another root.
+/// Copies a file to the same path below another root.
 fn place(file: &Path, root: &Path) -> anyhow::Result<()> {
     let to = root.join(file.strip_prefix("/")?);
     std::fs::create_dir_all(to.parent().context("a file without a directory")?)?;
@@ -164,12 +170,12 @@ fn place(file: &Path, root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Imports the lines, and compares the rows with what the program did.
+/// Imports the lines, and compares the rows with the requests that the program made.
 fn compare(lines: &Path) -> anyhow::Result<()> {
     let count = std::fs::read(lines)?.iter().filter(|byte| **byte == b'\n').count();
     let folder = tempfile::tempdir_in(debian::folder())?;
     let database = std::path::absolute(folder.path().join("memtap.db"))?;
-    // The gate has built it by now; elsewhere it takes a moment.
+    // The gate has built memtap by now. Otherwise, this builds it.
     let program = crate::target().join("release/memtap");
     if !program.exists() {
         run(&mut cargo(&["build", "--release", "--locked", "--package=memtap"]))?;
@@ -189,9 +195,9 @@ fn compare(lines: &Path) -> anyhow::Result<()> {
     }
     let sql = "select my_call, count(*), sum(memory_size) from memory_usage where process_name = 'a,b \"c\"?%s' group by 1 order by 1";
     let seen = ask(sql)?;
-    if seen != DONE {
+    if seen != EXPECTED {
         bail!(
-            "the guest's program did\n{DONE}but SystemTap saw\n{seen}. Its lines are in {}",
+            "the guest's program did\n{EXPECTED}but SystemTap saw\n{seen}. Its lines are in {}",
             lines.display()
         );
     }

@@ -1,4 +1,4 @@
-//! The gate, quick things first.
+//! The gate: all checks, quick ones first.
 
 use std::process::Command;
 use std::time::Instant;
@@ -62,11 +62,13 @@ pub(crate) fn run_gate() -> anyhow::Result<()> {
 }
 
 fn tests() -> anyhow::Result<()> {
-    // Each test binary runs by itself, and those that load BPF take turns inside.
+    // Cargo runs the test binaries one after the other. Tests that load BPF also take turns inside
+    // a binary.
     run(&mut cargo(&["test", "--release", "--locked", "--workspace"]))
 }
 
-/// Advisories need their database from the network and are asked for in `cargo deny check` by hand (CONTRIBUTING.md).
+/// Checks licences and sources only. Advisories need their database from the network, so run `cargo
+/// deny check` by hand (CONTRIBUTING.md).
 fn licences() -> anyhow::Result<()> {
     parts::check()?;
     let deny = tools::cargo_deny()?;

@@ -1,4 +1,5 @@
-//! Tools that the developer's commands need beyond the Rust toolchain: found, installed, or named.
+//! Tools that the developer's commands need beyond the Rust toolchain. Missing ones are installed,
+//! or listed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::run::{cargo, output, run};
 
-/// A tool: how to see that it is there, and the packages of Debian and its kin that bring it.
+/// A tool, the check that it exists, and the Debian packages that contain it.
 struct Tool {
     name: &'static str,
     is_there: fn() -> bool,
@@ -129,53 +130,54 @@ fn node_version() -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// What the eBPF object is built with.
+/// Provides the compiler of the eBPF objects.
 pub(crate) fn clang() -> anyhow::Result<()> {
     provide(&[CLANG])
 }
 
-/// What the page is built with.
+/// Provides the build tools of the page.
 pub(crate) fn node() -> anyhow::Result<()> {
     provide(&[NODE])
 }
 
-/// What shows the page.
+/// Provides the browser for the page's tests.
 pub(crate) fn browser() -> anyhow::Result<()> {
     provide(&[NODE, CHROMIUM])
 }
 
-/// What other kernels are booted with.
+/// Provides the emulator for other kernels.
 pub(crate) fn qemu() -> anyhow::Result<()> {
     provide(&[QEMU])
 }
 
-/// What the stores are compared on.
+/// Provides the server for the store benchmark.
 pub(crate) fn mariadb() -> anyhow::Result<()> {
     provide(&[MARIADB])
 }
 
-/// What our script for SystemTap is built with, its guest's program, and what reads the history that its lines become.
+/// Provides everything for the SystemTap test: SystemTap itself, a C compiler for the guest's
+/// program, and sqlite3 to read the imported rows.
 pub(crate) fn systemtap() -> anyhow::Result<()> {
     provide(&[SYSTEMTAP])
 }
 
-/// What judges the unit of systemd.
+/// Provides the checker of the systemd unit.
 pub(crate) fn systemd() -> anyhow::Result<()> {
     provide(&[SYSTEMD])
 }
 
-/// What Debian's packages are made and opened with.
+/// Provides the tools that build and unpack Debian packages.
 pub(crate) fn dpkg() -> anyhow::Result<()> {
     provide(&[DPKG])
 }
 
-/// What a minimal Debian is made with and entered.
+/// Provides the tools that create a minimal Debian and run commands in it.
 pub(crate) fn debootstrap() -> anyhow::Result<()> {
     provide(&[DEBOOTSTRAP])
 }
 
-/// Where the programs of a list of Python packages are: in an environment of their own below target/tools, kept as long as the list is the
-/// same.
+/// Installs a list of Python packages into a virtual environment below target/tools, and returns
+/// the directory of its programs. The environment is rebuilt when the list changes.
 pub(crate) fn venv(name: &str, list: &Path) -> anyhow::Result<PathBuf> {
     provide(&[PYTHON])?;
     let place = std::path::absolute(crate::target())?.join("tools").join(name);
@@ -188,22 +190,22 @@ pub(crate) fn venv(name: &str, list: &Path) -> anyhow::Result<PathBuf> {
     let mut install = Command::new(programs.join("pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
     run(install.arg(list))?;
-    // Last: what has the list is whole.
+    // The list is copied last, so an environment that contains it is complete.
     std::fs::write(installed, wanted)?;
     Ok(programs)
 }
 
-/// What `memtap run` is measured against.
+/// Provides strace, which `memtap run` is compared with.
 pub(crate) fn strace() -> anyhow::Result<()> {
     provide(&[STRACE])
 }
 
-/// Whom memtap is measured beside.
+/// Provides the programs that memtap is compared with.
 pub(crate) fn peers() -> anyhow::Result<()> {
     provide(&[PEERS])
 }
 
-/// What the whole gate needs.
+/// Provides the tools for the whole gate.
 pub(crate) fn all() -> anyhow::Result<()> {
     provide(&[CLANG, NODE, CHROMIUM, QEMU, STRESS, STRACE, MARIADB, PYTHON, SYSTEMD])
 }
@@ -229,7 +231,7 @@ fn provide(tools: &[Tool]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Installs packages where that is possible; whoever needs them looks whether they are there.
+/// Installs packages if this process is root and apt-get exists. The caller checks the result.
 pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() || output("apt-get", &["--version"]).is_none() {
         return Ok(());
@@ -240,12 +242,12 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     run(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// cargo-deny: the one in the path, else one built once below target/.
+/// cargo-deny from PATH, or one built once below target/.
 pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
     cargo_tool("cargo-deny", "0.20.2")
 }
 
-/// cargo-deb, likewise.
+/// cargo-deb from PATH, or one built once below target/.
 pub(crate) fn cargo_deb() -> anyhow::Result<PathBuf> {
     cargo_tool("cargo-deb", "3.8.0")
 }
@@ -259,7 +261,7 @@ fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
     if !program.exists() {
         eprintln!("building {name}; this takes some minutes, once");
         let root = folder.display().to_string();
-        // Unoptimised: it is quick enough, and is built much sooner.
+        // A debug build is fast enough to run, and much faster to compile.
         run(&mut cargo(&["install", "--debug", "--locked", "--root", &root, &format!("{name}@{version}")]))?;
     }
     Ok(program)

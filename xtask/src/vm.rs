@@ -1,5 +1,6 @@
-//! `cargo xtask vm-test`: the tests of memtap-capture on other kernels than this machine's. Debian's kernels are booted in qemu with
-//! nothing but busybox and the test program, linked statically; what comes out is the tests' own output, and an error when one fails.
+//! `cargo xtask vm-test` runs the tests of memtap-capture on other kernels. It boots Debian's
+//! kernels in qemu with only busybox and the statically linked test program. It prints the tests'
+//! output, and fails if a test fails.
 
 use std::collections::HashMap;
 use std::fs::{File, Permissions};
@@ -14,23 +15,27 @@ use serde_json::Value;
 use crate::run::{cargo, run};
 use crate::{debian, systemtap, tools};
 
-/// The series that Debian 12 has, and the packages that stand for their newest kernels. They differ from later ones where memtap
-/// looks: in both sched_process_exit comes after exit_mm() (kernel/exit.c), and 6.1 keeps the resident set in plain counters.
+/// Kernel series in Debian 12, and the metapackages of their newest kernels. They differ from later
+/// kernels where memtap hooks in: in both, sched_process_exit comes after exit_mm()
+/// (kernel/exit.c), and 6.1 keeps the resident set in plain counters.
 const KERNELS: [(&str, &str); 2] = [("6.1", "linux-image-amd64"), ("6.12", "linux-image-6.12-amd64")];
 
-/// What is booted: a kernel's series, its options beyond [`KERNEL_OPTIONS`], and which tests run (all, or those with this in their name).
-/// Lockdown is a security module (LSM): integrity must not hinder, confidentiality denies what tracing needs and must be named.
+/// Guests: the kernel series, options beyond [`KERNEL_OPTIONS`], and a filter for test names (empty
+/// for all). Lockdown is a security module (LSM). memtap must work in integrity mode.
+/// Confidentiality mode blocks tracing, and memtap must name that as the reason.
 const GUESTS: [(&str, &str, &str); 3] = [
     ("6.1", "", ""),
     ("6.12", "lsm=lockdown,yama,apparmor,bpf lockdown=integrity", ""),
     ("6.1", "lsm=lockdown,yama,apparmor,bpf lockdown=confidentiality", "locked_down"),
 ];
 
-/// A boot with the tests takes some seconds; a busy machine gets time, a guest that hangs does not.
+/// Time limit for a guest. The tests take some seconds; a busy machine needs longer, and a guest
+/// that hangs must end.
 const SECONDS: &str = "420";
 
-/// The reboot that `panic=-1` asks for ends qemu. Mitigations only cost time here. On a busy machine the emulated timer's ticks may come
-/// too late for the kernel's check of it, which may then panic (arch/x86/kernel/apic/io_apic.c, check_timer): it is left out.
+/// The reboot that `panic=-1` causes ends qemu. Mitigations only cost time here. The kernel checks
+/// its timer at boot, and panics if the emulated timer's ticks come too late on a busy machine
+/// (arch/x86/kernel/apic/io_apic.c, check_timer); `no_timer_check` skips that check.
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check";
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -59,7 +64,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let checked = kernel.and_then(|kernel| systemtap::check(kernel, &busybox));
         checked.map_err(|error| format!("SystemTap on kernel {}: {error:#}", systemtap::SERIES))
     };
-    // Two at a time: a guest spends much of its time booting, on one CPU.
+    // Two guests at a time: most of a guest's boot uses only one CPU.
     let results = std::thread::scope(|scope| {
         let first = scope.spawn(|| [guest(0), guest(2)]);
         let second = [guest(1), systemtap()];
@@ -73,7 +78,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The tests as one file that needs no library in the guest. Other flags would throw away the main build: it has a folder of its own.
+/// Builds the tests as one static file, which needs no library in the guest. It has its own target
+/// directory, because other flags would invalidate the main build.
 fn static_tests() -> anyhow::Result<PathBuf> {
     let mut build =
         cargo(&["test", "--release", "--locked", "--no-run", "--package=memtap-capture", "--test=bpf"]);
@@ -92,7 +98,7 @@ fn static_tests() -> anyhow::Result<PathBuf> {
     program.context("cargo named no test program")
 }
 
-/// The guest's only file system: busybox, the tests, and the script that runs them.
+/// Packs the guest's only file system: busybox, the tests, and the script that runs them.
 fn initramfs(busybox: &Path, tests: &Path) -> anyhow::Result<PathBuf> {
     let root = tempfile::tempdir_in(debian::folder())?;
     std::fs::copy(tests, root.path().join("tests"))?;
@@ -102,17 +108,17 @@ fn initramfs(busybox: &Path, tests: &Path) -> anyhow::Result<PathBuf> {
     Ok(archive)
 }
 
-/// Makes a guest's file system of a folder, and busybox.
+/// Adds busybox to a directory and packs it as a guest's file system.
 pub(crate) fn pack(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(root.join("bin"))?;
     let copied = root.join("bin/busybox");
     std::fs::copy(busybox, &copied)?;
     std::fs::set_permissions(&copied, Permissions::from_mode(0o755))?;
-    archive_of(root, &copied, archive)
+    pack_directory(root, &copied, archive)
 }
 
-/// Makes a guest's file system of a folder as it is, with a busybox that may be run.
-pub(crate) fn archive_of(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
+/// Packs a directory as a guest's file system. `busybox` must be executable.
+pub(crate) fn pack_directory(root: &Path, busybox: &Path, archive: &Path) -> anyhow::Result<()> {
     let mut names = String::new();
     list(root, Path::new(""), &mut names)?;
     let mut cpio = Command::new(std::path::absolute(busybox)?);
@@ -125,7 +131,7 @@ pub(crate) fn archive_of(root: &Path, busybox: &Path, archive: &Path) -> anyhow:
     Ok(())
 }
 
-/// What is below a folder, a line each; a folder comes before what is in it.
+/// Lists the paths below a directory, one per line. A directory comes before its content.
 fn list(root: &Path, below: &Path, names: &mut String) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(root.join(below))? {
         let entry = entry?;
@@ -139,23 +145,25 @@ fn list(root: &Path, below: &Path, names: &mut String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is booted.
+/// Configuration of a guest.
 pub(crate) struct Guest<'a> {
     pub(crate) series: &'a str,
-    /// Beyond [`KERNEL_OPTIONS`].
+    /// Kernel options beyond [`KERNEL_OPTIONS`].
     pub(crate) options: &'a str,
     pub(crate) kernel: &'a Path,
     pub(crate) initramfs: &'a Path,
-    /// Where what it shows goes.
+    /// File for the output of the guest's console.
     pub(crate) log: &'a Path,
-    /// Where what it writes to its second serial port goes.
+    /// File for the output of the guest's second serial port.
     pub(crate) lines: Option<&'a Path>,
 }
 
-/// Boots a kernel, waits until the guest is off, and shows and judges what it has written.
+/// Boots a kernel, waits until the guest shuts down, prints its output, and fails if the tests
+/// failed.
 pub(crate) fn boot(guest: &Guest) -> anyhow::Result<()> {
     let mut qemu = Command::new("timeout");
-    // Emulated, so that it is the same everywhere. `--foreground` lets an interrupt from the terminal reach it.
+    // Emulated, so that it behaves the same everywhere. `--foreground` lets Ctrl-C on the terminal
+    // reach qemu.
     qemu.args(["--foreground", SECONDS, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"]);
     qemu.args(["-smp", "2", "-m", "1G", "-nographic", "-nic", "none", "-no-reboot", "-serial", "stdio"]);
     qemu.args(["-monitor", "none", "-append", &format!("{KERNEL_OPTIONS} {}", guest.options)]);

@@ -1,5 +1,5 @@
-//! The committed build of the page: its rebuild, its own checks, and the check that it is what its source gives.
-//! All of it happens in a copy below target/, so that nothing is written into the source.
+//! The committed build of the page: rebuilds it, runs its checks, and compares it with a rebuild.
+//! All commands run in a copy below target/, so that nothing is written into the source.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,8 @@ pub(crate) fn rebuild() -> anyhow::Result<()> {
     copy(&built, &dist, &[])
 }
 
-/// Lints, types, unit tests; fails when the committed build or the types made from the description differ from a rebuild.
+/// Runs lints, type checks and unit tests. Fails when the committed build, or the types generated
+/// from the API description, differ from a rebuild.
 pub(crate) fn check() -> anyhow::Result<()> {
     openapi::check_types()?;
     let built = build()?;
@@ -38,15 +39,15 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(place.join("dist"))
 }
 
-/// A copy of a folder of ours with the packages of its lock file.
+/// Copies a directory of the project and installs the packages of its lock file.
 pub(crate) fn install(name: &str, without: &[&str]) -> anyhow::Result<PathBuf> {
     let place = workplace(name);
     if place.exists() {
         std::fs::remove_dir_all(&place)?;
     }
     copy(&crate::root().join(name), &place, without)?;
-    // Not `npm ci`: it insists on the linter's binaries for every platform, some of which registries do not have. The lock file
-    // still decides every version.
+    // Not `npm ci`: it insists on the linter's binaries for every platform, and some registries do
+    // not have all of them. The lock file still decides every version.
     run(npm(&place).args(["install", "--no-audit", "--no-fund", "--loglevel=error"]))?;
     Ok(place)
 }

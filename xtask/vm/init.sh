@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The first process of the guest: runs the tests, says how they ended, and switches off.
+# First process of the guest: runs the tests, prints their exit code, and shuts down.
 /bin/busybox mkdir -p /dev /proc /sys /tmp
 /bin/busybox --install -s /bin
 mount -t devtmpfs devtmpfs /dev

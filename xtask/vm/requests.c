@@ -1,5 +1,6 @@
-// What SystemTap is to see in the guest: 300 mmaps and 100 munmaps that are granted, and some of each that are refused, by a process
-// whose name holds separators. xtask/src/systemtap.rs knows the same figures.
+// The requests that SystemTap must see in the guest: 300 mmap and 100 munmap calls that succeed,
+// and some of each that fail. The process name contains separators. xtask/src/systemtap.rs expects
+// the same numbers.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/mman.h>

@@ -26,7 +26,7 @@ pub struct Findings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct NotLookedAt {
-    /// What was not checked: `lives`, `machine`, `limits`, `time` or `history`.
+    /// What was not checked: `lives`, `machine`, `limits`, `requests`, `time` or `history`.
     pub what: Cow<'static, str>,
     /// The reason, as a sentence.
     pub sentence: String,

@@ -17,6 +17,8 @@ pub struct Facts {
     pub has_btf: bool,
     /// Lockdown mode: `none`, `integrity` or `confidentiality`; `None` when securityfs is not mounted and the kernel was not booted with one.
     pub lockdown: Option<String>,
+    /// An eBPF program was allowed to read kernel memory, which a lockdown of confidentiality denies.
+    pub reads_kernel: bool,
     /// `kernel.unprivileged_bpf_disabled`.
     pub unprivileged_bpf_disabled: Option<i8>,
     /// `kernel.perf_event_paranoid`.
@@ -99,6 +101,7 @@ pub fn facts() -> Facts {
         machine: machine.unwrap_or_default(),
         has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         lockdown: lockdown(),
+        reads_kernel: false,
         unprivileged_bpf_disabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),
         perf_event_paranoid: number("/proc/sys/kernel/perf_event_paranoid"),
         has_pressure: fs::read("/proc/pressure/memory").is_ok(),
@@ -168,8 +171,11 @@ fn lockdown() -> Option<String> {
             rest.split_once(']').map(|(mode, _)| mode.to_owned())
         }
         Err(_) => {
-            let options = fs::read_to_string("/proc/cmdline").ok()?;
-            options.split_whitespace().find_map(|option| option.strip_prefix("lockdown=")).map(str::to_owned)
+            let options = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+            let booted = options.split_whitespace().find_map(|option| option.strip_prefix("lockdown="));
+            // Where the security modules are listed, lockdown is not one of them.
+            let is_listed = fs::read("/sys/kernel/security/lsm").is_ok();
+            booted.or(is_listed.then_some("none: not in this kernel")).map(str::to_owned)
         }
     }
 }

@@ -163,8 +163,18 @@ fn btf(facts: &Facts) -> Check {
 }
 
 fn lockdown(facts: &Facts) -> Check {
-    let mode = facts.lockdown.as_deref().unwrap_or("unknown (cannot read /sys/kernel/security/lockdown)");
-    Check::needed(Group::Kernel, "kernel lockdown", !is_confidential(facts), mode, error::UNLOCK)
+    let (group, name) = (Group::Kernel, "kernel lockdown");
+    match facts.lockdown.as_deref() {
+        Some(mode) => Check::needed(group, name, !is_confidential(facts), mode, error::UNLOCK),
+        None if facts.reads_kernel => {
+            Check::good(group, name, "not confidentiality: eBPF programs can read kernel memory")
+        }
+        None => {
+            let found = "unknown: cannot read /sys/kernel/security/lockdown";
+            let fix = "sudo mount -t securityfs securityfs /sys/kernel/security, and run memtap doctor again";
+            Check::lack(Verdict::Less, group, name, found, fix)
+        }
+    }
 }
 
 /// The lockdown mode that denies reading kernel memory, which tracing needs (kernel/trace/bpf_trace.c).
@@ -397,7 +407,7 @@ pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration,
         (Attachment::Function, Ok(took)) => function(name, *took),
         (_, Ok(took)) => Check::good(Group::Trial, name, format!("works, {}", milliseconds(*took))),
         (Attachment::Function, Err(error)) if !error.not_permitted() || may_attach(facts) => {
-            let found = "this kernel does not allow hooks on functions, so every system call takes about 0.1 us longer";
+            let found = "this kernel does not allow hooks on functions, so every system call takes about 0.1 µs longer";
             let fix =
                 "use a kernel built with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y, as most distributions do";
             Check::lack(Verdict::Less, Group::Trial, name, found, fix)

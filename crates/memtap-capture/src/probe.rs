@@ -50,7 +50,7 @@ impl Plan {
     pub fn about(self) -> String {
         let (others, seen) = match self.hook {
             Hook::Functions => ("nothing to other system calls", "hooks only the memory calls"),
-            Hook::Exit => ("about 0.1 us to other system calls", "hooks the exit of every system call"),
+            Hook::Exit => ("about 0.1 µs to other system calls", "hooks the exit of every system call"),
         };
         let (cost, books) = match self.locks {
             true => ("0.5 to 0.7", "assigns each change to the thread that made it"),
@@ -59,7 +59,7 @@ impl Plan {
                 "sums are exact, but when threads of one process change its memory in the same instant, a change may be assigned to another thread",
             ),
         };
-        format!("{seen}; {books}; adds about {cost} us to a memory call and {others}")
+        format!("{seen}; {books}; adds about {cost} µs to a memory call and {others}")
     }
 
     /// # Errors

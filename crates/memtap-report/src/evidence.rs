@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
 use memtap_store::{
-    Life, LifeQuery, MachinePoint, Measure, Range, Reader, Refused, RequestQuery, Sizes, StoreError,
+    HostRun, Life, LifeQuery, MachinePoint, Measure, Range, Reader, Refused, RequestQuery, Sizes, StoreError,
     StoredOomKill, StoredRequest, UsageQuery,
 };
 
@@ -32,6 +32,8 @@ const REFUSED_ROWS: usize = 5_000;
 /// Processes of which it is looked whether they mapped what their heap was refused, and how long after they do so at once.
 const REFUSED_HEAPS: usize = 100;
 const AT_ONCE_NS: i64 = 50_000_000;
+/// Runs of memtap that are looked at.
+pub(crate) const RUNS: usize = 1_000;
 /// OOM kills.
 const KILLS: usize = 100;
 /// Stretches of pressure within which it is looked who grew.
@@ -129,6 +131,8 @@ pub enum NotLookedAt {
     LimitsElsewhere,
     /// Limits: they are not in the history, and the range has ended before.
     LimitsThen,
+    /// Requests and refusals: the source did not see them.
+    Requests,
     /// Details, since the time for it was used up.
     Time,
     /// Details, since the history did not give them.
@@ -143,6 +147,7 @@ impl NotLookedAt {
             Self::Lives(_) => "lives",
             Self::Machine => "machine",
             Self::LimitsElsewhere | Self::LimitsThen => "limits",
+            Self::Requests => "requests",
             Self::Time => "time",
             Self::History => "history",
         }
@@ -170,6 +175,10 @@ impl NotLookedAt {
             Self::LimitsThen => Text::both(
                 "Limits of processes and control groups: memtap knows only the present ones, and this range is in the past.",
                 "Los límites de procesos y grupos de control: memtap solo conoce los actuales, y este intervalo ya pasó.",
+            ),
+            Self::Requests => Text::both(
+                "Requests, refusals and OOM kills: they were not visible in this range (source: procfs).",
+                "Las solicitudes, los rechazos y las muertes por OOM: no eran visibles en este intervalo (fuente: procfs).",
             ),
             Self::Time => Text::both(
                 "Details of some processes: the time limit was reached. Choose a shorter range.",
@@ -214,6 +223,12 @@ pub fn gather(
     Ok(evidence)
 }
 
+/// Whether a run could see requests. A machine makes some in every second, if only memtap's own: a run that counted none in all of its time
+/// read /proc alone.
+pub(crate) fn saw_requests(run: &HostRun) -> bool {
+    run.requests > 0 || run.lost > 0
+}
+
 struct Gathering<'a> {
     reader: &'a dyn Reader,
     enough: &'a dyn Fn() -> bool,
@@ -227,6 +242,12 @@ impl Gathering<'_> {
         let refused = RequestQuery { refused: Some(true), ..within(&range) };
         if let Some(machine) = self.ask(|reader| reader.machine(&range, step)) {
             self.evidence.machine = machine;
+        }
+        if let Some(runs) = self.ask(|reader| reader.runs(&range, RUNS))
+            && !runs.is_empty()
+            && !runs.iter().any(saw_requests)
+        {
+            self.evidence.not_looked_at.push(NotLookedAt::Requests);
         }
         if let Some(kills) = self.ask(|reader| reader.oom_kills(&range, KILLS)) {
             self.evidence.oom_kills = kills;

@@ -312,7 +312,10 @@ impl Courier {
     }
 
     fn fail(&mut self, error: &StoreError) {
-        let text = error.to_string();
+        let text = match &self.spool {
+            Some(_) => format!("{error}. New data is queued meanwhile"),
+            None => error.to_string(),
+        };
         let mut queue = self.shared.lock();
         if queue.status.error.as_ref() != Some(&text) {
             tracing::error!("{text}");

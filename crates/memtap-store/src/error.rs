@@ -58,6 +58,18 @@ pub enum StoreError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The file is there, and this user may not use it so.
+    #[error(
+        "cannot {action} the history {path}: {reason}. Run memtap as root, or as the user who owns the file"
+    )]
+    Denied {
+        /// What was to be done: `read` or `rewrite`.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Which permission is missing.
+        reason: String,
+    },
     /// Another program has the file open.
     #[error("{path} is in use. Stop memtap and every other program that has it open, and try again")]
     InUse {
@@ -78,7 +90,7 @@ pub enum StoreError {
     },
     /// Somebody reads from SQLite's log without end, so that it cannot begin again.
     #[error(
-        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program. New data is queued until then"
+        "the log of {path} has grown to {mebibytes} MiB, because another program keeps reading the history. End that program"
     )]
     LogIsRead {
         /// Which database.
@@ -144,19 +156,27 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// What to do with a damaged file.
+macro_rules! after_damage {
+    () => {
+        "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
+    };
+}
+
+/// How to fix a damaged SQLite file.
+pub const AFTER_DAMAGE: &str = after_damage!();
+
 fn fix(error: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => ". Free some disk space: queued data is written then",
+        Some(ErrorCode::DiskFull) => ". Free some disk space",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             ". Make the file and its directory writable for memtap's user"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             ". Another program holds a lock on the database. End that program or its transaction"
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            ". Move the file away and start memtap again"
-        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => concat!(". ", after_damage!()),
         Some(ErrorCode::OperationInterrupted) => ". The query took too long. Narrow it by pid or time",
         _ => "",
     }

@@ -31,7 +31,7 @@ mod writer;
 pub use memtap_api::Measure;
 
 pub use clock::{Clocks, Moment};
-pub use error::StoreError;
+pub use error::{AFTER_DAMAGE, StoreError};
 pub use history::{
     CallCount, CallStep, FrequentSize, HostRun, Life, LifeQuery, Lives, MachinePoint, NameSince,
     ProcessCalls, Program, ProgramQuery, Programs, Range, Refused, SizeBucket, Sizes, StoredHost,

@@ -104,6 +104,18 @@ pub fn compact(url: &StoreUrl, tell: &dyn Fn(&str)) -> Result<Compacted, StoreEr
     }
 }
 
+/// Whether the history can be opened as it is now: what is there, in words. Changes nothing.
+///
+/// # Errors
+/// When it cannot be reached, is not permitted, or is something else.
+pub fn reach(url: &StoreUrl) -> Result<String, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::maintenance::reach(path),
+        StoreUrl::Mysql(url) => mysql::maintenance::reach(url),
+        StoreUrl::None => Err(nothing()),
+    }
+}
+
 fn nothing() -> StoreError {
     StoreError::Url("--store none keeps no history")
 }

@@ -50,14 +50,14 @@ columns! {
     Virtual     "VIRT"      6  true  90  true  "virtual size";
     Resident    "RES"       6  true  95  true  "resident set: its pages in RAM";
     Swap        "SWAP"      6  true  40  true  "swapped-out memory";
-    Peak        "PEAK"      6  true  50  true  "highest resident set seen";
+    Peak        "PEAK"      6  true  50  true  "peak of the resident set";
     Share       "MEM%"      5  true  30  false "resident set as a percentage of the machine's memory";
     Rate        "REQ/s"     6  true  85  true  "memory requests per second, since the previous update";
     Requests    "REQUESTS"  8  true  28  false "all memory requests, including refused ones";
     Requested   "REQSIZE"   7  true  27  false "requested bytes, of granted requests";
     Refused     "REFUSED"   7  true  80  true  "memory requests that the kernel refused";
     Unexplained "UNEXPL"    6  true  26  false "virtual size without a recorded cause";
-    Lost        "LOST"      6  true  25  false "requests missing from the stream; the sums include them";
+    Lost        "LOST"      7  true  25  false "requests missing from the stream; the sums include them";
     MinorFaults "MINFLT"    7  true  38  true  "page faults that did not read from disk";
     MajorFaults "MAJFLT"    7  true  24  false "page faults that read from disk";
     Threads     "THR"       4  true  23  false "threads";

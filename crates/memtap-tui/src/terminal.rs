@@ -16,7 +16,8 @@ use crate::App;
 /// The screen while memtap top has it. A frame is written in one go.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<Backend>,
+    /// `None` only while it is given back.
+    terminal: Option<Terminal<Backend>>,
 }
 
 /// The terminal was given back by a panic.
@@ -40,7 +41,7 @@ impl Screen {
             told(panic);
         }));
         enter()?;
-        blank().map(|terminal| Self { terminal }).inspect_err(|_| give_back())
+        blank().map(|terminal| Self { terminal: Some(terminal) }).inspect_err(|_| give_back())
     }
 
     /// Draws a frame.
@@ -53,7 +54,7 @@ impl Screen {
                 "a thread of memtap panicked (a bug); please report the message above",
             ));
         }
-        self.terminal.draw(|frame| app.draw(frame)).map(drop)
+        self.terminal.as_mut().map_or(Ok(()), |terminal| terminal.draw(|frame| app.draw(frame)).map(drop))
     }
 
     /// Gives the terminal back for a while: `meanwhile` stops this program, and returns when it is told to go on.
@@ -61,17 +62,30 @@ impl Screen {
     /// # Errors
     /// When the terminal cannot be taken again.
     pub fn suspend(&mut self, meanwhile: impl FnOnce()) -> io::Result<()> {
+        self.leave();
         give_back();
         meanwhile();
         enter()?;
-        self.terminal = blank()?;
+        self.terminal = Some(blank()?);
         Ok(())
+    }
+}
+
+impl Screen {
+    /// ratatui's terminal shows the cursor when it is dropped, and writes to standard error by `eprintln!` where it cannot. That panics when
+    /// standard error is the same terminal, which is gone: then it is not dropped.
+    fn leave(&mut self) {
+        if let Some(mut terminal) = self.terminal.take()
+            && terminal.show_cursor().is_err()
+        {
+            std::mem::forget(terminal);
+        }
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = self.terminal.show_cursor();
+        self.leave();
         give_back();
     }
 }

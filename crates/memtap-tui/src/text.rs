@@ -85,10 +85,10 @@ pub(crate) fn count(count: u64) -> String {
     grouped(count, ',')
 }
 
-/// A count for a narrow column: exact up to six digits, then `12.3M`.
+/// A count for a narrow column: exact up to six digits (`999,999`), then `12.3M`.
 pub(crate) fn narrow_count(count: u64) -> String {
     let unit = [(1e12, 'T'), (1e9, 'G'), (1e6, 'M')].into_iter().find(|(unit, _)| count as f64 >= *unit);
-    unit.map_or_else(|| count.to_string(), |(unit, letter)| format!("{:.1}{letter}", count as f64 / unit))
+    unit.map_or_else(|| grouped(count, ','), |(unit, letter)| format!("{:.1}{letter}", count as f64 / unit))
 }
 
 /// A rate: whole from 10 on, one decimal below; 0 as it is.
@@ -167,7 +167,7 @@ mod tests {
             ("+64.0 KiB".into(), "-4.00 KiB".into(), "0 B".into())
         );
         assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!((narrow_count(999_999), narrow_count(12_345_678)), ("999999".into(), "12.3M".into()));
+        assert_eq!((narrow_count(999_999), narrow_count(12_345_678)), ("999,999".into(), "12.3M".into()));
         assert_eq!((rate(0.0), rate(0.26), rate(1234.4)), ("0".into(), "0.3".into(), "1,234".into()));
         let durations = [
             (-3, "0s"),

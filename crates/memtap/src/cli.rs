@@ -1,6 +1,7 @@
 //! What may be typed. These types stop here; `config.rs` says what they mean.
 
 mod chosen;
+mod number;
 mod priority;
 mod record;
 mod report;
@@ -9,6 +10,7 @@ mod store;
 mod store_url;
 mod top;
 mod trace;
+mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,11 +18,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use memtap_capture::{Plan, SourceChoice};
-use memtap_model::{CALLS, Call};
 use memtap_store::StoreUrl;
 
 use crate::confine::User;
 use store_url::StoreUrlParser;
+use value::{bytes, memory, origin, ring_size, size, speed, time_span, utc_offset};
 
 pub(crate) use chosen::ChosenRequests;
 pub(crate) use priority::PriorityArguments;
@@ -30,6 +32,7 @@ pub(crate) use run::{RunArguments, RunFormat};
 pub(crate) use store::{ExportArguments, ExportFormat, StoreArguments, StoreCommand, WhichStore};
 pub(crate) use top::{SERVED_AT, TopArguments};
 pub(crate) use trace::{TraceArguments, TraceFormat};
+pub(crate) use value::{age, call};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,6 +57,7 @@ Examples:
   memtap import --columns 'pid call length time name' lines.txt
   stap script.stp | memtap import -              from a pipe
   memtap import --format recording morning.mtrec a recording made with memtap record
+
 memtap counts damaged lines and prints the first ones with their numbers. They never stop an import.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -175,7 +179,7 @@ pub(crate) struct ImportArguments {
     pub(crate) host: String,
 
     /// First line to import, to continue an interrupted import
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = number::whole::<u64>(0..=i64::MAX))]
     pub(crate) from_line: u64,
 
     /// File to write damaged lines to, unchanged; a line longer than 1 MiB is cut to its first MiB
@@ -209,7 +213,7 @@ pub(crate) struct LineArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     /// Address and port of the dashboard [default: 127.0.0.1:3000]
-    #[arg(long, env = "MEMTAP_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "MEMTAP_LISTEN", value_name = "ADDRESS:PORT", value_parser = number::address)]
     pub(crate) listen: Option<SocketAddr>,
 
     /// Store of the history: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. All users can see
@@ -219,11 +223,11 @@ pub(crate) struct ServeArguments {
     pub(crate) store: Option<StoreUrl>,
 
     /// How long to keep requests: 12h, 7d, 8w, 2y
-    #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = age)]
+    #[arg(long, env = "MEMTAP_KEEP_REQUESTS", value_name = "AGE", default_value = "7d", value_parser = time_span)]
     pub(crate) keep_requests: Duration,
 
     /// How long to keep samples of memory usage; memtap merges older samples into longer steps
-    #[arg(long, env = "MEMTAP_KEEP_SAMPLES", value_name = "AGE", default_value = "2y", value_parser = age)]
+    #[arg(long, env = "MEMTAP_KEEP_SAMPLES", value_name = "AGE", default_value = "2y", value_parser = time_span)]
     pub(crate) keep_samples: Duration,
 
     /// Size limit of the history; beyond it memtap deletes the oldest requests
@@ -272,7 +276,7 @@ pub(crate) struct ServeArguments {
     pub(crate) ring_requests: Option<u32>,
 
     /// Maximum number of processes with accounts in the kernel, about 1.25 KiB each [default: a quarter of --memory]
-    #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = number::whole::<u32>(64..=4_194_304))]
     pub(crate) accounts: Option<u32>,
 
     /// Read the clock for each request. Otherwise up to sixteen requests of one process within one tick of the kernel's timer (1 to
@@ -300,179 +304,11 @@ pub(crate) struct ServeArguments {
         env = "MEMTAP_CORS_ORIGIN",
         value_name = "ORIGIN",
         value_delimiter = ',',
-        default_value = "http://localhost:5173"
+        default_value = "http://localhost:5173",
+        value_parser = origin
     )]
     pub(crate) cors_origin: Vec<String>,
 }
 
-/// An age such as `7d`.
-pub(crate) fn age(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds = match &text[digits.len()..] {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        "y" => 365 * 86_400,
-        _ => 0_u64,
-    };
-    let number = digits.parse::<u64>().ok().filter(|_| seconds > 0);
-    let age = number.and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs);
-    age.ok_or_else(|| {
-        format!("'{text}' is not a length of time; expected for example 90s, 10m, 12h, 7d or 2y")
-    })
-}
-
-/// How many times faster: a number above 0.
-fn speed(text: &str) -> Result<f64, String> {
-    let speed = text.parse::<f64>().ok().filter(|speed| speed.is_finite() && *speed > 0.0);
-    speed.ok_or_else(|| format!("invalid speed '{text}'; expected for example 1, 0.5 or 60"))
-}
-
-/// `-21600` or `+05:30`, in seconds.
-fn utc_offset(text: &str) -> Result<i64, String> {
-    let seconds = match text.split_once(':') {
-        None => text.parse().ok(),
-        Some((hours, minutes)) => {
-            hours.parse::<i64>().ok().zip(minutes.parse::<i64>().ok()).and_then(|(hours, minutes)| {
-                let sign = if hours < 0 || text.starts_with('-') { -1 } else { 1 };
-                (0..60).contains(&minutes).then_some(hours * 3600 + sign * minutes * 60)
-            })
-        }
-    };
-    let seconds = seconds.filter(|seconds: &i64| seconds.abs() <= 24 * 3600);
-    seconds.ok_or_else(|| format!("invalid offset '{text}'; expected seconds such as -21600, or +05:30"))
-}
-
-/// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
-fn ring_size(text: &str) -> Result<u32, String> {
-    let bytes = size(text)?;
-    if bytes.is_power_of_two() && (256 << 10..=1 << 30).contains(&bytes) {
-        Ok(bytes)
-    } else {
-        Err("the ring size must be a power of two from 256KiB to 1GiB".to_owned())
-    }
-}
-
-/// What memtap may take: from 32 MiB on.
-fn memory(text: &str) -> Result<u64, String> {
-    let bytes = bytes(text)?;
-    if bytes < 32 << 20 { Err("memtap needs at least 32MiB".to_owned()) } else { Ok(bytes) }
-}
-
-/// A size such as `64KiB`, below 4 GiB.
-fn size(text: &str) -> Result<u32, String> {
-    u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too large; expected less than 4GiB"))
-}
-
-/// The call of that name.
-pub(crate) fn call(name: &str) -> Result<Call, String> {
-    let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; expected one of {}", known()))
-}
-
-/// A size such as `64KiB`.
-fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: u64 =
-        digits.parse().map_err(|_| format!("invalid size '{text}'; expected for example 16MiB"))?;
-    let unit = match text[digits.len()..].trim() {
-        "" | "B" => 1,
-        "KiB" | "K" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        "TiB" | "T" => 1_u64 << 40,
-        other => return Err(format!("unknown unit '{other}'; expected KiB, MiB, GiB or TiB")),
-    };
-    Ok(number.saturating_mul(unit))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    /// Each command's help, as it is read in a terminal of a hundred columns. Renewed with INSTA_UPDATE=always.
-    #[test]
-    fn help_texts() {
-        let mut command = Cli::command().term_width(100);
-        command.build();
-        let mut texts = vec![("memtap".to_owned(), command.render_long_help())];
-        for name in command.clone().get_subcommands().map(|inner| inner.get_name().to_owned()) {
-            let inner = command.find_subcommand_mut(&name).unwrap();
-            texts.push((format!("memtap-{name}"), inner.render_long_help()));
-            for deeper in inner.clone().get_subcommands().map(|deeper| deeper.get_name().to_owned()) {
-                let text = inner.find_subcommand_mut(&deeper).unwrap().render_long_help();
-                texts.push((format!("memtap-{name}-{deeper}"), text));
-            }
-        }
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path("../tests/help");
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
-        settings.bind(|| {
-            for (name, text) in
-                texts.into_iter().filter(|(name, _)| !name.ends_with("-help") && !name.contains("-help-"))
-            {
-                insta::assert_snapshot!(name, text.to_string());
-            }
-        });
-    }
-
-    #[test]
-    fn ring_sizes() {
-        assert_eq!(ring_size("16MiB"), Ok(16 << 20));
-        assert_eq!(ring_size("256K"), Ok(256 << 10));
-        assert!(ring_size("3MiB").is_err(), "no power of two");
-        assert!(ring_size("lots").is_err());
-        assert!(ring_size("99999999999999999999GiB").is_err());
-        assert!(ring_size("4TiB").is_err());
-    }
-
-    #[test]
-    fn ages() {
-        assert_eq!(age("12h"), Ok(Duration::from_secs(43_200)));
-        assert_eq!(age("2y"), Ok(Duration::from_secs(730 * 86_400)));
-        for wrong in ["", "7", "d", "7 days", "-1d", "99999999999999999999y"] {
-            assert!(age(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn offsets() {
-        assert_eq!(utc_offset("-21600"), Ok(-21_600));
-        assert_eq!(utc_offset("+05:30"), Ok(19_800));
-        assert_eq!(utc_offset("-00:30"), Ok(-1_800));
-        for wrong in ["", "noon", "+25:00", "05:75", "100000"] {
-            assert!(utc_offset(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_stands_behind_the_command_of_run_is_the_commands() {
-        let parse = |words: &[&str]| Cli::try_parse_from([&["memtap", "run"], words].concat());
-        for words in [
-            &["-o", "x.html", "ls", "-l", "--format", "json"][..],
-            &["-o", "x.html", "--", "ls", "-l", "--format", "json"],
-        ] {
-            let Some(Command::Run(run)) = parse(words).unwrap().command else { panic!("another command") };
-            assert_eq!(run.command, ["ls", "-l", "--format", "json"]);
-            assert_eq!((run.format, run.output), (None, Some("x.html".into())));
-        }
-        assert!(parse(&[]).is_err() && parse(&["--source", "procfs", "ls"]).is_err());
-    }
-
-    #[test]
-    fn serve_is_the_default_command() {
-        let cli = Cli::try_parse_from(["memtap", "--listen", "127.0.0.1:1", "--source", "procfs"]).unwrap();
-        assert!(cli.command.is_none());
-        assert_eq!(cli.serve.listen, Some("127.0.0.1:1".parse().unwrap()));
-        assert!(Cli::try_parse_from(["memtap", "--source", "magic"]).is_err());
-    }
-}
+mod tests;

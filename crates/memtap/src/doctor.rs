@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use memtap_capture::{
-    Attachment, Check, Group, Plan, Verdict, attempt, attempt_check, checks, facts, folder_check,
+    Attachment, Check, Facts, Group, Plan, Verdict, attempt, attempt_check, checks, facts, folder_check,
     folder_facts, trial, trial_check,
 };
-use memtap_store::StoreUrl;
+use memtap_store::{StoreError, StoreUrl};
 use serde::Serialize;
 
 use crate::cli::{DoctorArguments, DoctorFormat};
@@ -41,16 +41,17 @@ struct Findings {
 
 /// Ends well when all requests can be seen; else by what is missing: an ability, or a permission.
 pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::Result<ExitCode> {
-    let facts = facts();
+    let trial = trial();
+    let facts = Facts { reads_kernel: trial.is_ok(), ..facts() };
     let mut found = checks(&facts);
     for what in [Attachment::Tracepoint, Attachment::Iterator, Attachment::Function] {
         found.push(attempt_check(&facts, what, &attempt(what)));
     }
-    let trial = trial();
     found.push(trial_check(&facts, &trial));
     let store = config::store(arguments.which.store.as_ref(), file)?;
     found.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
     found.extend(own_user(&store)?);
+    found.extend(database(&store));
     let runs_as = confine::runs_as();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -81,6 +82,26 @@ fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
         Err(notice) => (Verdict::Less, notice.what, Some(notice.fix)),
     };
     Ok(Some(Check { group: Group::History, name: "user of serve", verdict, found, fix }))
+}
+
+/// Whether the history that is there can be opened.
+fn database(store: &StoreUrl) -> Option<Check> {
+    let outcome = match store {
+        StoreUrl::None => return None,
+        store => memtap_store::maintenance::reach(store),
+    };
+    let (verdict, found, fix) = match outcome {
+        Ok(found) => (Verdict::Good, found, None),
+        Err(StoreError::Mysql { database, reason, fix, .. }) => {
+            (Verdict::Missing, format!("{database}: {reason}"), Some(fix.to_owned()))
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let (found, fix) = text.split_once(". ").unwrap_or((&text, "memtap store check"));
+            (Verdict::Missing, found.to_owned(), Some(fix.to_owned()))
+        }
+    };
+    Some(Check { group: Group::History, name: "database", verdict, found, fix })
 }
 
 /// Where the history is kept, when that is a file.

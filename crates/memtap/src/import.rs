@@ -1,7 +1,7 @@
 //! `memtap import`: lines of the original system's SystemTap script become rows of the history.
 
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::{Cursor, Read, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,16 +50,17 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         output::tell(format_args!("{requests} requests of {host} are in {url}"));
         return Ok(());
     }
-    let store = memtap_store::open(&url, &settings)?
-        .context("--store none keeps no history. Choose a store with --store")?;
-    let (input, length) = open(&arguments.file)?;
-    let rejects = arguments
-        .rejects
-        .as_deref()
-        .map(|path| File::create(path).with_context(|| format!("cannot write {}", path.display())));
     // SAFETY: the handler only sets a flag, which is safe in a signal's context.
     let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
     handled.context("cannot handle Ctrl-C")?;
+    // A wrong input leaves no empty history behind.
+    let (input, length) = open(&arguments.file)?;
+    let store = memtap_store::open(&url, &settings)?
+        .context("--store none keeps no history. Choose a store with --store")?;
+    let rejects = arguments
+        .rejects
+        .as_deref()
+        .map(|path| File::create(path).map_err(|error| output::cannot_write(path, &error)));
     let mut import = Import {
         deliveries: Deliveries::start(store, run_of(&arguments.host))?,
         committed: arguments.from_line.saturating_sub(1),
@@ -96,11 +97,29 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
 
 fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
     if path == Path::new("-") {
-        return Ok((Box::new(std::io::stdin()), None));
+        return Ok((lines("standard input", std::io::stdin())?, None));
     }
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
     let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
-    Ok((Box::new(file), length))
+    Ok((lines(&name, file)?, length))
+}
+
+/// The whole input, unless it begins as a recording does.
+fn lines(name: &str, mut input: impl Read + 'static) -> anyhow::Result<Box<dyn Read>> {
+    let mut start = Vec::new();
+    let mark = memtap_capture::RECORDING_MARK;
+    input
+        .by_ref()
+        .take(mark.len() as u64)
+        .read_to_end(&mut start)
+        .with_context(|| format!("cannot read {name}"))?;
+    if start == mark {
+        bail!(
+            "{name} is a memtap recording, not lines of a SystemTap script. Import it with --format recording"
+        );
+    }
+    Ok(Box::new(Cursor::new(start).chain(input)))
 }
 
 fn run_of(host: &str) -> Run {
@@ -271,10 +290,12 @@ impl Import {
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = self.rows as f64 / seconds.max(0.001);
         output::tell(format_args!(
-            "memtap: {lines} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {rate:.0} rows/s",
-            self.rows - self.refused,
-            self.damaged,
-            self.refused
+            "memtap: {} lines read, {} rows written, {} lines damaged, {} rows refused; {seconds:.1} s, {} rows/s",
+            HumanCount(lines),
+            HumanCount(self.rows - self.refused),
+            HumanCount(self.damaged),
+            HumanCount(self.refused),
+            HumanCount(rate.round() as u64),
         ));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::top;
+use crate::{settings_file, top};
 
 /// Bytes of lines that wait for the thread, at most. Further lines are dropped and counted.
 const WAITING_BYTES: usize = 256 << 10;
@@ -46,8 +46,8 @@ enum Entry {
 pub(crate) fn start(drawn: bool, wanted: Option<&str>) {
     // What is drawn already says the rest.
     let least = if drawn { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_env("MEMTAP_LOG")
-        .ok()
+    let filter = settings_file::from_environment("MEMTAP_LOG")
+        .and_then(|wanted| EnvFilter::try_new(wanted).ok())
         .or_else(|| wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok()))
         .unwrap_or_else(|| EnvFilter::new(least));
     let terminal = io::IsTerminal::is_terminal(&io::stderr());

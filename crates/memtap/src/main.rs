@@ -32,7 +32,9 @@ mod terminal;
 mod top;
 mod trace;
 mod version;
+mod wrong_value;
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -135,20 +137,31 @@ fn understood() -> Result<(cli::Cli, anyhow::Result<SettingsFile>), ExitCode> {
     let read = SettingsFile::read(named.as_deref());
     let none = SettingsFile::default();
     let file = read.as_ref().unwrap_or(&none);
-    let command = file.as_defaults(cli::Cli::command());
+    let command = cli::Cli::command();
     for key in file.unknown(&command) {
         output::tell(format_args!("memtap: {}: unknown setting {key}", file.path().display()));
     }
-    let parsed = command.try_get_matches().and_then(|matches| cli::Cli::from_arg_matches(&matches));
-    match parsed {
+    let typed = help_of_help(std::env::args_os().collect(), &command);
+    let parsed = file.as_defaults(command.clone()).try_get_matches_from(&typed);
+    match parsed.and_then(|matches| cli::Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok((cli, read)),
-        Err(error) => {
-            if error.use_stderr() && !file.path().as_os_str().is_empty() {
-                output::tell(format_args!("memtap: some settings come from {}", file.path().display()));
-            }
-            Err(print_usage(&error))
-        }
+        Err(error) => Err(print_usage(&wrong_value::name_setting(error, &command, file, &typed))),
     }
+}
+
+/// The words without the option that asks the command `help` for help: clap takes it for the name of a command.
+fn help_of_help(typed: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
+    let mut parent = command;
+    for (at, word) in typed.iter().enumerate().skip(1) {
+        if word == "help" && parent.has_subcommands() {
+            let (start, names) = typed.split_at(at);
+            let names = names.iter().filter(|name| *name != "--help" && *name != "-h");
+            return start.iter().chain(names).cloned().collect();
+        }
+        let Some(inner) = parent.find_subcommand(word) else { break };
+        parent = inner;
+    }
+    typed
 }
 
 /// Prints clap's error, or help. What was typed may hold a password in the wrong place.
@@ -174,5 +187,25 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         () if not_permitted => NOT_PERMITTED,
         () if wrong_usage => WRONG_USAGE,
         () => FAILED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_for_the_command_help_is_help() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (typed, understood) in [
+            ("memtap help --help", "memtap help"),
+            ("memtap help -h store", "memtap help store"),
+            ("memtap store help --help info", "memtap store help info"),
+            ("memtap run help --help", "memtap run help --help"),
+            ("memtap run -- memtap help --help", "memtap run -- memtap help --help"),
+            ("memtap store info --help", "memtap store info --help"),
+        ] {
+            assert_eq!(help_of_help(words(typed), &cli::Cli::command()), words(understood));
+        }
     }
 }

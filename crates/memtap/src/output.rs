@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use memtap_store::StoreUrl;
 
 use crate::log;
@@ -24,24 +24,54 @@ pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Resul
 /// The file appears under its name when it is whole. What is no file (a pipe, a device) is written as it is; of a link, what it leads to is
 /// replaced.
 pub(crate) fn to_file(path: &Path, write: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
+    let cannot = |error: io::Error| cannot_write(path, &error);
     if is_no_file(path) {
-        let file = OpenOptions::new().write(true).open(path).with_context(cannot)?;
+        let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
         return write(&file);
     }
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let part = part_of(&target).with_context(cannot)?;
+    let part = part_of(&target).map_err(cannot)?;
     write(part.as_file())?;
-    part.persist(target).with_context(cannot)?;
+    part.persist(target).map_err(|error| cannot(error.error))?;
     Ok(())
 }
 
 /// Whether a file can be made there: before that takes long which shall be in it.
 pub(crate) fn can_be_made(path: &Path) -> anyhow::Result<()> {
     if !is_no_file(path) {
-        part_of(path).with_context(|| format!("cannot write {}", path.display()))?;
+        part_of(path).map_err(|error| cannot_write(path, &error))?;
     }
     Ok(())
+}
+
+/// Why the file cannot be written. The system's error would not say whether it is the file or its directory, and may name a
+/// temporary file.
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> anyhow::Error {
+    let (file, folder) = (path.display(), folder_of(path));
+    let (folder, is_there) = (folder.display(), folder.is_dir());
+    let why = match error.kind() {
+        ErrorKind::NotFound if !is_there => {
+            format!("the directory {folder} does not exist. Create it, or choose another file")
+        }
+        ErrorKind::NotADirectory => format!("{folder} is not a directory. Choose another file"),
+        ErrorKind::IsADirectory => "it is a directory. Choose a file".to_owned(),
+        ErrorKind::PermissionDenied if path.is_file() => {
+            format!("no write permission for the file or its directory {folder}. Choose another file")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("no write permission in the directory {folder}. Choose another file")
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("the directory {folder} is on a read-only file system. Choose another file")
+        }
+        ErrorKind::StorageFull => "the disk is full. Free some space, or choose another file".to_owned(),
+        kind => error.raw_os_error().map_or_else(|| kind.to_string(), |_| error.to_string()),
+    };
+    anyhow::anyhow!("cannot write {file}: {why}")
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn is_no_file(path: &Path) -> bool {
@@ -50,8 +80,7 @@ fn is_no_file(path: &Path) -> bool {
 
 /// It is its owner's alone, for it tells what others do.
 fn part_of(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".memtap-part-").tempfile_in(folder)
+    tempfile::Builder::new().prefix(".memtap-part-").tempfile_in(folder_of(path))
 }
 
 /// Writes a line to standard error, if anybody listens there.
@@ -84,6 +113,24 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_made_names_its_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for (path, why) in [
+            (folder.path().join("none/run.html"), "the directory "),
+            (file.join("run.html"), "file is not a directory"),
+        ] {
+            let errors = [can_be_made(&path).unwrap_err(), to_file(&path, |_| Ok(())).unwrap_err()];
+            for error in errors.map(|error| format!("{error:#}")) {
+                assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
+                assert!(error.contains(why) && error.contains("hoose another file"), "{error}");
+                assert!(!error.contains("os error") && !error.contains(".memtap-part"), "{error}");
+            }
+        }
+    }
 
     #[test]
     fn of_a_link_what_it_leads_to_is_replaced() -> anyhow::Result<()> {

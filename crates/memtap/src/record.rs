@@ -98,7 +98,7 @@ fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
         .create(true)
         .truncate(false)
         .open(path)
-        .with_context(cannot)?;
+        .map_err(|error| output::cannot_write(path, &error))?;
     if !force && !may_replace(&mut file).with_context(cannot)? {
         bail!(
             "{} exists and is not a recording. Choose another name, or use --force to replace it",

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use indicatif::{HumanCount, ProgressBar};
 use memtap_capture::{Machine, SourceChoice};
 use memtap_ledger::{Ledger, LiveView};
-use memtap_model::WallClock;
+use memtap_model::{LossCause, WallClock};
 use memtap_store::{Limits, StoreUrl};
 use tokio::sync::{mpsc, watch};
 
@@ -24,6 +24,8 @@ pub(crate) struct Replayed {
     pub(crate) end: WallClock,
     /// Requests that are in the history.
     pub(crate) requests: u64,
+    /// Requests in its damaged parts; `None` where it is whole.
+    pub(crate) damaged: Option<u64>,
 }
 
 /// Reads the recording to its end into the store.
@@ -61,7 +63,8 @@ pub(crate) fn into_store(
         bail!("{missing} requests are not in the history: {}", status.error.unwrap_or_default());
     }
     let last = view.borrow();
-    Ok(Replayed { machine, end: last.at, requests: last.totals.seen })
+    let damaged = last.totals.lost.get(&LossCause::DamagedRecording).copied();
+    Ok(Replayed { machine, end: last.at, requests: last.totals.seen, damaged })
 }
 
 /// A run of memtap's, on the machine that the recording is of.

@@ -28,7 +28,17 @@ pub(crate) fn run(arguments: &ReportArguments, file: &SettingsFile) -> anyhow::R
         return of_recording(recording, arguments);
     }
     let url = config::store(arguments.which.store.as_ref(), file)?;
-    of_history(&url, Timestamp::now(), HOUR, arguments, Clock::Machine)
+    let name = url.to_string();
+    of_history(&url, Timestamp::now(), HOUR, arguments, &Told { name, clock: Clock::Machine, damaged: None })
+}
+
+/// What a history is to whoever reads the report.
+struct Told {
+    /// The recording's file, or the store: never the temporary database that a recording is read into.
+    name: String,
+    clock: Clock,
+    /// Requests in damaged parts of a recording.
+    damaged: Option<u64>,
 }
 
 /// A recording is read into a history that goes again; its end is the present, and all of it is told where no range is asked for.
@@ -42,7 +52,7 @@ fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result
         Timestamp::from_nanosecond(end.into())?,
         Duration::from_nanos(length),
         arguments,
-        Clock::Told,
+        &Told { name: recording.display().to_string(), clock: Clock::Told, damaged: replayed.damaged },
     )
 }
 
@@ -52,19 +62,20 @@ fn of_history(
     now: Timestamp,
     last: Duration,
     arguments: &ReportArguments,
-    clock: Clock,
+    told: &Told,
 ) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
-    let reader = memtap_store::open_reader(url, clock)?
+    let reader = memtap_store::open_reader(url, told.clock)?
         .context("--store none keeps no history. Name the history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;
     }
+    ask.damaged_recording = told.damaged;
     ask.limits = Some(limits::of_history(&*reader, &ask.range)?);
     let report = make(&*reader, &ask)?;
-    tell_when_empty(&report, &url.to_string());
+    tell_when_empty(&report, &told.name);
     let audience = Audience { lang, zone };
     match &arguments.output {
         Some(path) => {
@@ -111,6 +122,7 @@ fn ask(arguments: &ReportArguments, now: Timestamp, last: Duration, zone: &TimeZ
         compare: compare.map(|(from, to)| Span { from: At(from), to: At(to) }),
         now: now_at,
         limits: None,
+        damaged_recording: None,
     })
 }
 
@@ -152,16 +164,23 @@ fn draw(bar: &ProgressBar) {
 }
 
 /// An empty report is no failure; but whoever asked should know why it is empty.
-fn tell_when_empty(report: &Report, store: &str) {
-    if report.totals.processes > 0 || report.totals.requests > 0 {
+fn tell_when_empty(report: &Report, history: &str) {
+    if !report.totals.is_empty() {
         return;
+    }
+    if report.matches_nothing() {
+        let asked = &report.asked;
+        let pid = asked.pid.map(|pid| format!("-p {pid}"));
+        let filter = asked.name.as_ref().map(|name| format!("--name {}", report::visible(name))).or(pid);
+        let filter = filter.unwrap_or_default();
+        return output::tell(format_args!("memtap: no process matches {filter} in this range"));
     }
     let last = report.hosts.iter().map(|host| host.last_time).max();
     match last.and_then(|At(last)| Timestamp::from_nanosecond(last.0.into()).ok()) {
         Some(last) => output::tell(format_args!(
-            "memtap: {store} has no data in this range; its latest data is from {last:.0}. Choose another range with --from and --to, or --last"
+            "memtap: {history} has no data in this range; its latest data is from {last:.0}. Choose another range with --from and --to, or --last"
         )),
-        None => output::tell(format_args!("memtap: {store} has no data in this range")),
+        None => output::tell(format_args!("memtap: {history} has no data in this range")),
     }
 }
 

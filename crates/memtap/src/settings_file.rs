@@ -3,15 +3,18 @@
 
 mod place;
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use clap::builder::Resettable;
 use clap::{ArgAction, Command};
 use memtap_store::{MysqlUrl, StoreUrl};
 use nix::unistd::{Uid, geteuid};
@@ -92,13 +95,17 @@ impl SettingsFile {
         Ok(Self { warnings, ..Self::default() })
     }
 
-    fn parse(path: &Path, file: &File) -> anyhow::Result<Self> {
+    fn parse(path: &Path, mut file: &File) -> anyhow::Result<Self> {
+        if file.metadata().is_ok_and(|found| found.is_dir()) {
+            bail!("the settings file {} is a directory. Name a file with --env-file", path.display());
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(|| cannot_read(path))?;
         let mut values = HashMap::new();
-        for (index, line) in dotenvy::from_read_iter(file).enumerate() {
+        let read = Cell::new(0);
+        for line in dotenvy::from_read_iter(Lines { text: &text, read: &read }) {
             // The crate's own error would quote the line, which may hold a password.
-            let Ok((key, value)) = line else {
-                bail!("{}: setting {} is not of the form KEY=VALUE", path.display(), index + 1)
-            };
+            let (key, value) = line.map_err(|error| not_a_setting(path, &text, read.get(), &error))?;
             values.insert(key, value);
         }
         Ok(Self { path: path.to_owned(), values, warnings: Vec::new() })
@@ -117,9 +124,14 @@ impl SettingsFile {
         }
     }
 
+    /// The value of a key. One without a value is not set: it has its default.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
     /// The log's filter.
     pub(crate) fn log_filter(&self) -> Option<&str> {
-        self.values.get("MEMTAP_LOG").map(String::as_str)
+        self.value("MEMTAP_LOG")
     }
 
     /// The file that the command line names, if it does: it must be read before the rest of that is understood.
@@ -136,13 +148,15 @@ impl SettingsFile {
         None
     }
 
-    /// The command with the file's values for its defaults, and those of its commands. The store's is left out: its URL may hold a password,
-    /// which clap would repeat when it is wrong.
+    /// The command with the file's values for its defaults, and those of its commands. A variable of the environment without a value is as
+    /// good as none. The store's value is left out: its URL may hold a password, which clap would repeat when it is wrong.
     pub(crate) fn as_defaults(&self, command: Command) -> Command {
         let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
         let command = command.mut_args(|arg| {
             let key = arg.get_env().and_then(OsStr::to_str).filter(|key| *key != "MEMTAP_STORE");
-            let value = key.and_then(|key| self.values.get(key)).cloned();
+            let value = key.and_then(|key| self.value(key)).map(str::to_owned);
+            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+            let arg = if is_empty { arg.env(Resettable::Reset) } else { arg };
             match (value, arg.get_action()) {
                 (Some(value), ArgAction::Append) => {
                     arg.default_values(value.split(',').map(str::to_owned).collect::<Vec<_>>())
@@ -173,25 +187,24 @@ impl SettingsFile {
 
     /// The address by the original's key, or the default.
     pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
-        // PORT is the original system's key, from its environment or its .env file.
-        let port = match std::env::var("PORT").ok().as_ref().or(self.values.get("PORT")) {
-            Some(port) => port.parse().with_context(|| self.wrong("PORT", "a port number such as 3000"))?,
+        let port = match self.of_the_original("PORT") {
+            Some(port) => port.parse().map_err(|_| self.wrong("PORT", "a port number such as 3000"))?,
             None => DEFAULT_PORT,
         };
         Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
     pub(crate) fn store(&self) -> anyhow::Result<Option<StoreUrl>> {
-        if let Some(url) = self.values.get("MEMTAP_STORE") {
+        if let Some(url) = self.value("MEMTAP_STORE") {
             let wrong = |error| WrongSetting(format!("{}: MEMTAP_STORE: {error}", self.path.display()));
             return Ok(Some(url.parse::<StoreUrl>().map_err(wrong)?));
         }
         self.original_database()
     }
 
-    /// The database of the original system, by its keys, from its environment or its .env file. The host and the port have defaults.
+    /// The database of the original system, by its keys. The host and the port have defaults.
     fn original_database(&self) -> anyhow::Result<Option<StoreUrl>> {
-        let key = |name: &str| std::env::var(name).ok().or_else(|| self.values.get(name).cloned());
+        let key = |name: &str| self.of_the_original(name);
         let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
             (Some(user), Some(database)) => (user, database),
             (None, None) => return Ok(None),
@@ -203,20 +216,63 @@ impl SettingsFile {
             }
         };
         let port = key("DB_PORT").map(|port| port.parse::<u16>()).transpose();
-        let port = port.with_context(|| self.wrong("DB_PORT", "a port number such as 3306"))?;
+        let port = port.map_err(|_| self.wrong("DB_PORT", "a port number such as 3306"))?;
         let host = key("DB_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
         let url = MysqlUrl::of(&host, port, &user, key("DB_PASS").as_deref(), &database)?;
         Ok(Some(StoreUrl::Mysql(url)))
     }
 
-    fn wrong(&self, key: &str, expected: &str) -> String {
-        let place = if self.values.contains_key(key) {
-            self.path.display().to_string()
-        } else {
-            "environment".to_owned()
-        };
-        format!("{place}: {key} must be {expected}")
+    /// A key of the original system, from its environment or its .env file.
+    fn of_the_original(&self, key: &str) -> Option<String> {
+        from_environment(key).or_else(|| self.value(key).map(str::to_owned))
     }
+
+    /// Where a key has its value: it comes from the environment first.
+    pub(crate) fn place(&self, key: &str) -> Option<String> {
+        let in_file = || self.value(key).map(|_| self.path.display().to_string());
+        from_environment(key).map(|_| "the environment".to_owned()).or_else(in_file)
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
+        anyhow::anyhow!("{key} in {} must be {expected}", self.place(key).unwrap_or_default())
+    }
+}
+
+/// What a variable of the environment is set to. One without a value is not set.
+pub(crate) fn from_environment(key: &str) -> Option<String> {
+    std::env::var_os(key).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}
+
+/// A text that is read a line at a time, so that its reader is never further than the line that it is about.
+struct Lines<'a> {
+    text: &'a str,
+    read: &'a Cell<usize>,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = &self.text.as_bytes()[self.read.get()..];
+        let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let count = line.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&line[..count]);
+        self.read.set(self.read.get() + count);
+        Ok(count)
+    }
+}
+
+/// Names the line, without what is in it: the last that was read, or the first of a text whose quotes do not end.
+fn not_a_setting(path: &Path, text: &str, read: usize, error: &dotenvy::Error) -> anyhow::Error {
+    let end = match error {
+        dotenvy::Error::LineParse(wrong, _) if read == text.len() && text.ends_with(wrong) => {
+            read - wrong.len().max(1)
+        }
+        _ => read.saturating_sub(1),
+    };
+    anyhow::anyhow!(
+        "{}: line {} is not of the form KEY=VALUE. A value with blanks needs quotes: KEY=\"two words\"",
+        path.display(),
+        text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+    )
 }
 
 fn cannot_read(path: &Path) -> String {
@@ -224,102 +280,4 @@ fn cannot_read(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::Cli;
-    use clap::{CommandFactory as _, FromArgMatches as _};
-
-    fn file(text: &str) -> anyhow::Result<SettingsFile> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        std::fs::write(&path, text).unwrap();
-        SettingsFile::read(Some(&path))
-    }
-
-    #[test]
-    fn the_originals_port_is_honoured() {
-        let listen = file("PORT=4000\nDB_PASS=secret\n").unwrap().listen().unwrap();
-        assert_eq!(listen, "127.0.0.1:4000".parse().unwrap());
-    }
-
-    #[test]
-    fn its_values_are_defaults() {
-        let file = file("MEMTAP_MEMORY=128MiB\nMEMTAP_CORS_ORIGIN=http://a,http://b\nMEMTAP_STORE=none\nMEMTAP_MEMROY=1\n").unwrap();
-        let command = file.as_defaults(Cli::command());
-        assert_eq!(file.unknown(&command), ["MEMTAP_MEMROY"]);
-        let parsed = |arguments: &[&str]| {
-            let matches =
-                command.clone().try_get_matches_from([&["memtap", "serve"], arguments].concat()).unwrap();
-            match Cli::from_arg_matches(&matches).unwrap().command {
-                Some(crate::cli::Command::Serve(serve)) => serve,
-                other => panic!("{other:?}"),
-            }
-        };
-        let serve = parsed(&[]);
-        assert_eq!((serve.memory, serve.store), (128 << 20, None));
-        assert_eq!(serve.cors_origin, ["http://a", "http://b"]);
-        let serve = parsed(&["--memory=32MiB", "--cors-origin=http://c"]);
-        assert_eq!((serve.memory, serve.cors_origin), (32 << 20, vec!["http://c".to_owned()]));
-    }
-
-    #[test]
-    fn it_is_named_on_the_command_line() {
-        let named = |line: &str| SettingsFile::named(line.split(' ').map(OsString::from));
-        assert_eq!(named("memtap serve --env-file a/b --x"), Some("a/b".into()));
-        assert_eq!(named("memtap serve --env-file=a/b"), Some("a/b".into()));
-        assert_eq!(named("memtap run -- env --env-file=a/b"), None);
-        assert_eq!(named("memtap --env-file"), None);
-    }
-
-    /// The example has every setting, as a comment with its default, and no other.
-    #[test]
-    fn the_example_is_true() {
-        let text = include_str!("../../../packaging/memtap.env");
-        let lines = text.lines().filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='));
-        let lines: HashMap<&str, &str> =
-            lines.filter(|(key, _)| key.starts_with("MEMTAP_") && !key.contains(' ')).collect();
-        let known = keys(&Cli::command());
-        let told: BTreeSet<String> = lines.keys().map(|key| (*key).to_owned()).collect();
-        assert_eq!(told, known);
-        let command = Cli::command();
-        let serve = command.find_subcommand("serve").unwrap();
-        for arg in serve.get_arguments() {
-            let (Some(key), [default]) = (arg.get_env(), arg.get_default_values()) else { continue };
-            assert_eq!(lines[key.to_str().unwrap()], default.to_str().unwrap(), "the default of {key:?}");
-        }
-        assert!(
-            !text.lines().any(|line| !line.is_empty() && !line.starts_with('#')),
-            "it sets nothing by itself"
-        );
-    }
-
-    #[test]
-    fn the_originals_database_is_honoured() {
-        let store = |text: &str| file(text).unwrap().store();
-        let url = store("DB_HOST=db\nDB_PORT=3307\nDB_USER=me\nDB_PASS=s@cret\nDB_NAME=memory\nPORT=4000\n")
-            .unwrap()
-            .unwrap();
-        assert_eq!(url.to_string(), "mysql://me@db:3307/memory");
-        let url = store("DB_USER=me\nDB_NAME=memory\n").unwrap().unwrap();
-        assert_eq!(url.to_string(), "mysql://me@127.0.0.1:3306/memory");
-        assert!(store("DB_USER=me\nDB_NAME=memory\nMEMTAP_STORE=none\n").unwrap() == Some(StoreUrl::None));
-        assert_eq!(store("PORT=4000\n").unwrap(), None);
-        for half in [
-            "DB_USER=me\nDB_PASS=secret",
-            "DB_NAME=memory\nDB_PASS=secret",
-            "DB_USER=me\nDB_NAME=m\nDB_PORT=many\nDB_PASS=secret",
-        ] {
-            let error = format!("{:#}", store(half).unwrap_err());
-            assert!(error.contains("DB_") && !error.contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_file_is_an_error_that_keeps_its_secrets() {
-        let error = format!("{:#}", file("DB_PASS='secret\n").unwrap_err());
-        assert!(error.contains("KEY=VALUE") && !error.contains("secret"), "{error}");
-        let error = format!("{:#}", file("PORT=many").unwrap().listen().unwrap_err());
-        assert!(error.contains("PORT must be a port number"), "{error}");
-        assert!(SettingsFile::read(Some(Path::new("/nonexistent/.env"))).is_err());
-    }
-}
+mod tests;

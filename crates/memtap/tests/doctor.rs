@@ -60,7 +60,10 @@ fn somebody_without_rights_is_told_what_gives_them() {
         let check = check(&told, name);
         assert_eq!(check["verdict"], "missing", "{check}");
         assert!(
-            check["fix"].as_str().unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep"),
+            check["fix"]
+                .as_str()
+                .unwrap()
+                .contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"),
             "{check}"
         );
     }
@@ -109,4 +112,32 @@ fn a_folder_that_cannot_be_written_is_found() {
         .output();
     let told = told(&output.unwrap());
     assert!(check(&told, "folder")["fix"].as_str().unwrap().contains("--owner=nobody"), "{told}");
+}
+
+#[test]
+fn the_history_is_looked_at() {
+    let database = |store: &str| {
+        let output = doctor(&["--format=json"]).env("MEMTAP_STORE", store).output().unwrap();
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(0), "all requests can be seen: {told}");
+        told["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").cloned()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memtap.db");
+    let url = format!("sqlite:{}", path.display());
+    let none = database(&url).unwrap();
+    assert_eq!(none["verdict"], "good", "{none}");
+    assert!(!path.exists(), "nothing was made");
+    std::fs::write(&path, b"not a database at all\n".repeat(1000)).unwrap();
+    let foreign = database(&url).unwrap();
+    assert_eq!(foreign["verdict"], "missing", "{foreign}");
+    assert!(foreign["found"].as_str().unwrap().contains("is not a memtap database"), "{foreign}");
+    assert!(foreign["fix"].as_str().unwrap().contains("choose another file"), "{foreign}");
+    let away = database("mysql://me:s3cret@127.0.0.1:1/memtap").unwrap();
+    assert_eq!(
+        (away["verdict"].as_str(), away["fix"].as_str()),
+        (Some("missing"), Some("Start the server, or correct the address"))
+    );
+    assert!(away["found"].as_str().unwrap().starts_with("mysql://me@127.0.0.1:1/memtap: Connection refused"));
+    assert_eq!(database("none"), None);
 }

@@ -142,7 +142,7 @@ fn who_is_killed_for_want_of_memory_is_found_and_reported() {
         "{sentence}"
     );
     assert!(
-        sentence.ends_with("so the cause was the limit of a control group."),
+        sentence.ends_with("which points to the limit of a control group. memtap did not check that limit."),
         "the machine has plenty: {sentence}"
     );
 

@@ -70,7 +70,7 @@ fn what_systemtap_printed_is_imported_line_by_line() {
     let folder = tempfile::tempdir().unwrap();
     let (code, told) = import(folder.path(), &std::fs::read(sample).unwrap(), &["--utc-offset=-21600"]);
     assert!(
-        code == Some(0) && told.contains("2560 lines read, 2560 rows written, 0 lines damaged"),
+        code == Some(0) && told.contains("2,560 lines read, 2,560 rows written, 0 lines damaged"),
         "{told}"
     );
     let sql = "select my_call, substr(process_name, 1, 4), count(*) from memory_usage group by 1, 2 order by 3 desc, 1, 2";
@@ -147,6 +147,28 @@ fn what_is_no_line_at_all_is_a_failure_with_the_mend() {
     assert!(code == Some(1) && told.contains("/nonexistent/lines.csv"), "{told}");
     let (code, told) = import(folder.path(), b"", &["--columns", "pid,pid"]);
     assert!(code == Some(2) && told.contains("five columns"), "{told}");
+}
+
+#[test]
+fn a_wrong_input_is_named_and_leaves_no_history_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("morning.mtrec");
+    let start = [&memtap_capture::RECORDING_MARK[..], b"and more\n"].concat();
+    std::fs::write(&recording, &start).unwrap();
+    for (text, arguments, why) in [
+        (&b""[..], vec![recording.to_str().unwrap()], "morning.mtrec is a memtap recording"),
+        (&start, vec!["-"], "standard input is a memtap recording"),
+        (b"", vec!["/nonexistent/lines.csv"], "cannot read /nonexistent/lines.csv"),
+        (LINE.as_bytes(), vec!["--format", "recording"], "it is not a memtap recording"),
+    ] {
+        let (code, told) = import(folder.path(), text, &arguments);
+        assert!(code == Some(1) && told.contains(why), "{told}");
+        assert_eq!(told.contains("--format recording"), why.ends_with("is a memtap recording"), "{told}");
+        assert!(!folder.path().join("memtap.db").exists(), "{why}");
+    }
+    let rejects = folder.path().join("none/rejects");
+    let (code, told) = import(folder.path(), LINE.as_bytes(), &["--rejects", rejects.to_str().unwrap()]);
+    assert!(code == Some(1) && told.contains("none does not exist. Create it"), "{told}");
 }
 
 #[test]

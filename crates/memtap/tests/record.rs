@@ -117,6 +117,57 @@ fn the_recorded_day_is_reported_and_imported() {
     }
 }
 
+/// `memtap report --recording`: standard output and standard error.
+fn report_of(file: &Path, arguments: &[&str]) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
+    command.args(["report", "--recording"]).arg(file).args(arguments).env("LC_ALL", "C").env("TZ", "UTC");
+    let output = command.output().unwrap();
+    let [said, told] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success(), "{told}");
+    (said, told)
+}
+
+#[test]
+fn requests_that_the_source_cannot_see_are_not_reported_as_none() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (code, told) = support::run(record(file.path(), &["--source", "procfs", "--duration", "2s"]));
+    assert_eq!(code, Some(0), "{told}");
+    for format in ["html", "md", "txt", "csv"] {
+        let (said, _) = report_of(file.path(), &["--format", format]);
+        assert!(said.contains("not visible (source: procfs)"), "{format}: {said}");
+    }
+    let (json, _) = report_of(file.path(), &["--format", "json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["totals"]["requests_visible"], false, "{}", json["totals"]);
+    assert!(json["not_looked_at"].to_string().contains("source: procfs"), "{}", json["not_looked_at"]);
+
+    let (said, told) = report_of(file.path(), &["--name", "nosuch"]);
+    assert!(told.contains("memtap: no process matches --name nosuch in this range"), "{told}");
+    assert!(said.contains("No process matches nosuch in this range."), "{said}");
+    let (_, told) = report_of(file.path(), &["-p", "4000000"]);
+    assert!(told.contains("no process matches -p 4000000 in this range"), "{told}");
+    let (_, told) =
+        report_of(file.path(), &["--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"]);
+    let name = file.path().display().to_string();
+    assert!(told.contains(&format!("memtap: {name} has no data in this range")), "{told}");
+    assert!(!told.contains("sqlite:"), "the temporary database is nobody's concern: {told}");
+}
+
+#[test]
+fn damage_of_a_recording_is_told_as_damage() {
+    let day = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec");
+    let mut bytes = std::fs::read(day).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let (said, told) = report_of(file.path(), &[]);
+    assert!(told.contains("damaged in 1 place;"), "{told}");
+    assert!(said.contains("! The recording is damaged. "), "{said}");
+    assert!(!said.contains("No record was lost") && !said.contains("ring buffer"), "{said}");
+    assert!(!said.contains("were lost before memtap"), "all that is missing is damage: {said}");
+}
+
 #[test]
 fn of_a_recorder_that_was_killed_all_but_the_last_seconds_is_there() {
     let folder = folder();

@@ -169,6 +169,12 @@ fn two_ranges_are_compared_and_refusals_explained() {
     let report = json(folder.path(), &[&SECOND_HOUR[..], &["--compare", "last"]].concat());
     assert_eq!(report["asked"]["compared"]["from"], "2026-11-23T10:00:00.000Z");
     assert_eq!((&report["totals"]["requests"], &report["totals"]["refused"]), (&3.into(), &2.into()));
+    let mmap = by(&report["calls"]["calls"], "call", "mmap");
+    assert_eq!(
+        (&mmap["refused"], &mmap["requested_bytes"]),
+        (&2.into(), &8192.into()),
+        "only what was granted"
+    );
     assert_eq!((&report["compared"]["requests"], &report["compared"]["refused"]), (&1.into(), &0.into()));
     let evil = by(&by(&report["programs"], "by", "requests")["programs"], "name", "<b>=evil|`").clone();
     assert_eq!((&evil["value"], &evil["compared"]), (&1.into(), &1.into()));
@@ -176,6 +182,22 @@ fn two_ranges_are_compared_and_refusals_explained() {
     assert_eq!((&refusal["requests"], &refusal["error"]), (&2.into(), &"ENOMEM".into()));
     assert_eq!(refusal["largest_bytes"], 1_u64 << 41);
     assert!(refusal["meaning"]["en"].as_str().unwrap().contains("not enough memory"));
+}
+
+#[test]
+fn a_compared_range_without_data_is_told_and_is_no_row_of_zeros() {
+    let folder = two_hours();
+    let compared = [&SECOND_HOUR[..], &["--compare", "1w"]].concat();
+    let said = text(folder.path(), &compared);
+    assert!(said.contains("no data in the compared range") && !said.contains("against 0"), "{said}");
+    let report = json(folder.path(), &compared);
+    assert_eq!(
+        (&report["compared"]["has_data"], &report["totals"]["has_data"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(report["totals"]["requests_visible"], true, "an import consists of requests");
+    let csv = text(folder.path(), &[&compared[..], &["--format", "csv", "--lang", "es"]].concat());
+    assert!(csv.contains("compared,,,,,,,has_data,no data in this range,text\n"), "{csv}");
 }
 
 #[test]
@@ -232,6 +254,10 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
         1,
         "--from must be before",
     );
+
+    let nosuch = report(history.path(), &[&SECOND_HOUR[..], &["--name", "nosuch"]].concat());
+    let told = String::from_utf8(nosuch.stderr).unwrap();
+    assert!(nosuch.status.success() && told.contains("no process matches --name nosuch"), "{told}");
 
     let empty = report(history.path(), &["--from", "2026-11-25T00:00:00Z", "--to", "2026-11-25T01:00:00Z"]);
     let told = String::from_utf8(empty.stderr).unwrap();

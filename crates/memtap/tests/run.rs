@@ -243,13 +243,23 @@ fn what_cannot_be_run_is_told_as_a_shell_does() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("no-program");
     std::fs::write(&file, "").unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     for source in ["ptrace", "bpf"] {
-        for (name, status) in [("no-such-command-anywhere", 127), (file.to_str().unwrap(), 126)] {
+        let absent = folder.path().join("absent");
+        for (name, status, why) in [
+            ("no-such-command-anywhere", 127, "command not found. Check its name"),
+            (absent.to_str().unwrap(), 127, "no such file. Check the path"),
+            (script.to_str().unwrap(), 127, "the interpreter that it needs does not exist"),
+            (file.to_str().unwrap(), 126, "it is not executable for this user. To fix it: chmod +x "),
+            ("/tmp", 126, "it is a directory"),
+        ] {
             let mut command = memtap();
             let output = command.args(["run", "--source", source, "--", name]).output().unwrap();
             assert_eq!(output.status.code(), Some(status), "{name}");
             let told = String::from_utf8(output.stderr).unwrap();
-            assert!(told.starts_with(&format!("memtap: cannot run {name}: ")), "{told}");
+            assert!(told.starts_with(&format!("memtap: cannot run {name}: {why}")), "{told}");
         }
     }
 }
@@ -283,7 +293,8 @@ fn stdin_and_stdout_are_the_commands_and_the_report_comes_on_stderr() {
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     assert!(status.success() && stdout == b"through\n");
     let told = String::from_utf8(stderr).unwrap();
-    for part in ["Memory of cat", "Peak virtual size", "Requests by call", "mmap", "status 0"] {
+    for part in ["Memory of cat", "Peak virtual size", "Requested", "Granted", "Released", "mmap", "status 0"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
 }

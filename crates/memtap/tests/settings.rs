@@ -156,3 +156,27 @@ fn no_error_repeats_a_password() {
         assert!(text.contains("mysql://me:***@db/memtap") && !text.contains("s3cret"), "{text}");
     }
 }
+
+/// Whoever reads an error looks for what it names.
+#[test]
+fn a_wrong_value_is_named_by_what_it_was_set_with() {
+    let folder = tempfile::tempdir().unwrap();
+    give(folder.path(), 0, 0o755);
+    let said = |arguments: &[&str], variable: &str| {
+        let mut memtap = memtap(folder.path());
+        memtap.args(arguments).env("MEMTAP_MAX_SIZE", variable).env("MEMTAP_SPEED", "");
+        let (code, text) = run(memtap);
+        assert_eq!(code, Some(2), "{text}");
+        text
+    };
+    std::fs::write(folder.path().join(".env"), "MEMTAP_PLAN=\nMEMTAP_MAX_SIZE=def\n").unwrap();
+    let by_variable = said(&["serve"], "abc");
+    assert!(
+        by_variable.contains("'abc' for 'MEMTAP_MAX_SIZE in the environment (--max-size "),
+        "{by_variable}"
+    );
+    let by_file = said(&["serve"], "");
+    assert!(by_file.contains("'def' for 'MEMTAP_MAX_SIZE in .env (--max-size <SIZE>)'"), "{by_file}");
+    let by_flag = said(&["serve", "--max-size", "ghi"], "abc");
+    assert!(by_flag.contains("'ghi' for '--max-size <SIZE>'"), "{by_flag}");
+}

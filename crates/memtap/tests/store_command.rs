@@ -4,14 +4,20 @@
 
 mod histories;
 
+use std::fs::Permissions;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use histories::{HOSTILE, History, SECOND, T0, hostile, many, refused, request};
 use memtap_model::{Call, Comm};
 use memtap_store::Settings;
 use serde_json::Value;
+
+/// The user `nobody`, who may do nothing.
+const NOBODY: u32 = 65534;
 
 #[test]
 fn strangers_names_come_out_as_they_are_and_start_no_formula() {
@@ -99,6 +105,27 @@ fn parquet_has_the_rows_of_csv_in_columns_of_their_types() {
 }
 
 #[test]
+fn the_format_follows_the_files_name_unless_it_is_given() {
+    let history = History::of(many(3));
+    for (name, format, begin) in [
+        ("a.csv", None, "host,"),
+        ("a.txt", None, "host,"),
+        ("a.jsonl", None, "{"),
+        ("a.ndjson", None, "{"),
+        ("A.PARQUET", None, "PAR1"),
+        ("a.parquet", Some("csv"), "host,"),
+        ("a.csv", Some("jsonl"), "{"),
+    ] {
+        let format = format.map(|format| ["--format", format]);
+        let arguments = [&["export", "-o", name][..], format.as_ref().map_or(&[], |format| &format[..])];
+        let (code, out, told) = history.run(&arguments.concat());
+        assert_eq!((code, out.as_str(), told.as_str()), (Some(0), "", ""), "{name}");
+        let written = std::fs::read(history.folder.path().join(name)).unwrap();
+        assert!(written.starts_with(begin.as_bytes()), "{name} {format:?}");
+    }
+}
+
+#[test]
 fn filters_narrow_what_is_written() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     let history = History::of(vec![
@@ -147,7 +174,8 @@ fn the_file_stands_there_when_it_is_whole_and_is_its_owners() {
     let (code, _, told) = history.run(&["export", "-o", "memtap.db"]);
     assert!(code == Some(1) && told.contains("the history itself"), "{told}");
     let (code, _, told) = history.run(&["export", "-o", "nowhere/requests.csv"]);
-    assert!(code == Some(1) && told.contains("cannot write nowhere/requests.csv"), "{told}");
+    let why = "cannot write nowhere/requests.csv: the directory nowhere does not exist. Create it";
+    assert!(code == Some(1) && told.contains(why), "{told}");
     let (code, out, _) = history.run(&["export", "-o", "/dev/stdout"]);
     assert_eq!((code, out.lines().count()), (Some(0), 11), "what is no file is written as it is");
     let left: Vec<_> =
@@ -212,6 +240,11 @@ fn check_finds_damaged_pages() {
     let (code, out, told) = history.run(&["check"]);
     assert_eq!(code, Some(1), "{out}{told}");
     assert!(!out.is_empty() && told.contains("memtap.db is damaged. Stop memtap, save what"), "{out}{told}");
+    for command in ["info", "compact"] {
+        let (code, _, told) = history.run(&[command]);
+        assert!(code == Some(1) && told.contains("Stop memtap, save what"), "{command}: {told}");
+        assert!(told.contains("memtap store export"), "{command}: {told}");
+    }
     file.set_len(middle).unwrap();
     let (code, out, told) = history.run(&["check"]);
     assert!(code == Some(1) && out.contains("malformed") && told.contains("is damaged"), "{out}{told}");
@@ -328,6 +361,59 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     {
         let (code, _, told) = history.run(&["compact", "--store", url]);
         assert!(code == Some(1) && told.contains(mend) && !told.contains("secret"), "{told}");
+    }
+}
+
+/// Commands that only read need no more than to read; all others say which permission is missing.
+#[test]
+fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
+    let history = History::of(many(100));
+    let (folder, file) = (history.folder.path().to_owned(), history.path());
+    let give = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let nobody = |command: &str| {
+        let mut command = history.command(&[command]);
+        let done = command.uid(NOBODY).gid(NOBODY).current_dir("/").output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    give(&folder, 0o755);
+    give(&file, 0o644);
+    let before = history.state();
+    for command in ["info", "check", "export"] {
+        let (code, out, told) = nobody(command);
+        assert_eq!((code, told.as_str()), (Some(0), ""), "{command}");
+        assert!(!out.is_empty(), "{command}");
+    }
+    let (code, _, told) = nobody("compact");
+    let denied = format!("cannot rewrite the history {}: permission denied. Run", file.display());
+    assert!(code == Some(1) && told.contains(&denied), "{told}");
+    assert_eq!(history.state(), before);
+
+    // What is not in the file yet can be read beside a writer, and not after one that was killed.
+    let writer = history.open(&Settings::default());
+    history.sql("DELETE FROM request WHERE id = 1");
+    for ending in ["-wal", "-shm"] {
+        give(&folder.join(format!("memtap.db{ending}")), 0o644);
+    }
+    let (code, out, told) = nobody("check");
+    assert!(code == Some(0) && out.contains("is intact: 99 requests"), "{out}{told}");
+    give(&folder.join("memtap.db-wal"), 0o600);
+    for command in ["info", "check", "export"] {
+        let (code, _, told) = nobody(command);
+        assert!(code == Some(1) && told.contains("memtap.db-wal, which can be read only with"), "{told}");
+    }
+    drop(writer);
+
+    for (folder_mode, file_mode) in [(0o700, 0o644), (0o755, 0o600)] {
+        give(&folder, folder_mode);
+        give(&file, file_mode);
+        for command in ["info", "check", "export", "compact"] {
+            let (code, _, told) = nobody(command);
+            assert!(
+                code == Some(1) && told.contains("memtap.db: permission denied. Run memtap as"),
+                "{told}"
+            );
+        }
     }
 }
 

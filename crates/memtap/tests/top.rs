@@ -6,6 +6,7 @@
 mod support;
 mod terminal;
 
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -25,7 +26,7 @@ fn finds_a_process_tells_its_requests_and_gives_the_terminal_back() {
     terminal.press(&format!("/{}\r\r", fixture.pid()));
     terminal.shows(&format!("fixture  pid {}", fixture.pid()));
     fixture.go();
-    terminal.shows("munmap            300");
+    terminal.shows("munmap           3,00");
     terminal.press("3");
     let screen = terminal.shows("64.0 KiB  +64.0 KiB");
     assert!(
@@ -97,6 +98,33 @@ fn the_terminal_is_free_while_it_is_suspended() {
     terminal.press("q");
     assert_eq!(terminal.end(), Some(0));
     terminal.assert_given_back();
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(pty_process::Size::new(24, 80)).unwrap();
+    let top = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_memtap"));
+    let mut child = top
+        .args(["top", "--source", "procfs"])
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "xterm")
+        .spawn(pts)
+        .unwrap();
+    let (mut seen, mut bytes) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&seen).contains("memtap top") {
+        let count = pty.read(&mut bytes).unwrap();
+        seen.extend_from_slice(&bytes[..count]);
+    }
+    drop(pty);
+    let begin = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begin.elapsed() > support::PATIENCE {
+            child.kill().unwrap();
+            panic!("it goes on without a terminal");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -1,4 +1,7 @@
-/** Top 10 programs and Others: a chart, and the same as a list. Of the time that the page shows; without a history, since memtap started. */
+/**
+ * Top 10 programs and Others, as a chart and as a list. Covers the selected time, or the time since
+ * memtap started if there is no history.
+ */
 import { useMemo, useState } from "react";
 import { percent } from "../lib/format";
 import { cutMiddle, visibleName } from "../lib/visible";
@@ -20,7 +23,7 @@ import { shareOf, slicesOf, type Slice } from "./slices";
 const KINDS = ["treemap", "pie"] as const;
 
 interface Props {
-  /** Null without a history. */
+  /** Null if there is no history. */
   answer: Answer<Programs> | null;
   sinceStart: Share;
   measure: ShareMeasure;

@@ -1,4 +1,7 @@
-/** A chart over time: one crosshair for all charts of a view, a drag chooses a range, a click the moment around it. */
+/**
+ * A chart over time. All charts of a view share one crosshair. A drag selects a range, and a click
+ * selects the time around it.
+ */
 import { connect } from "echarts/core";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { around, dragged } from "../lib/time";
@@ -8,7 +11,7 @@ import { Chart, type Drawn } from "./Chart";
 import { timeOption, type TimeChartData } from "./timeOption";
 
 const GROUP = "time";
-/** A pointer that moved less than this has clicked. */
+/** A pointer that moved less than this is a click. */
 const CLICK_PX = 4;
 
 interface Drag {
@@ -40,7 +43,7 @@ export function TimeChart({ data, testId }: { data: TimeChartData; testId: strin
     goTo({ time: Math.abs(drag.end - drag.start) < CLICK_PX ? around(start, data) : dragged(start, end) });
   };
   return (
-    // A shortcut for the pointer: the field of the time in the frame does the same by keyboard.
+    // Only a shortcut for the pointer. The time control in the frame does the same by keyboard.
     <div
       className="time-chart"
       role="presentation"

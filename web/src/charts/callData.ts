@@ -1,4 +1,7 @@
-/** One process's requests by call over time: from the stored ones, and from its counts since the page looks at it. Pure. */
+/**
+ * Requests of one process by call over time: from stored requests, and from live counts since the
+ * page focused on the process. Pure.
+ */
 import type { Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
 import type { CallCounts, Focus } from "../model/focus";
@@ -7,10 +10,13 @@ import { callBands, type Stretch } from "./historyData";
 import { LOOK } from "./look";
 import type { Mark, TimeChartData, TimeSeries } from "./timeOption";
 
-/** What was called within each step, by where the step begins, ms. */
+/** Counts by call in each step. The key is the step's start in ms. */
 export type CallSteps = ReadonlyMap<number, CallCounts>;
 
-/** Counts of the present miss nothing, and take the place of stored requests from the first whole step on that they have. */
+/**
+ * Merges stored requests and live counts. Live counts are complete, so they replace stored requests
+ * from their first whole step on.
+ */
 export function callSteps(stored: ProcessCalls | null, live: Pick<Focus, "ticks" | "ticksFrom"> | null, stepMs: number): CallSteps {
   const liveFrom = live === null ? Number.POSITIVE_INFINITY : Math.ceil(live.ticksFrom / stepMs) * stepMs;
   const steps = new Map<number, CallCounts>();
@@ -34,13 +40,13 @@ function added(a: CallCounts, b: CallCounts): CallCounts {
   return sum;
 }
 
-/** Where steps miss what the sums of all calls have, how much of it they have. */
+/** Number of requests counted by call, and number made, if the counts are incomplete. */
 export interface Missing {
   counted: number;
   made: number;
 }
 
-/** The last seconds are still on their way into the history, so a few are no reason to say a word. */
+/** The history does not contain the last seconds yet, so a small difference is not reported. */
 const FEW = 10;
 const NEARLY_ALL = 0.95;
 
@@ -57,7 +63,7 @@ function countOf(calls: CallCounts): number {
 export interface CallWords {
   others: string;
   refused: string;
-  /** All requests, whatever their call. */
+  /** Label of the line for all requests. */
   all: string;
   description: string;
 }
@@ -65,13 +71,16 @@ export interface CallWords {
 interface Source {
   usage: Usage;
   steps: CallSteps;
-  /** When nothing more is known, ms. */
+  /** End of the known data, in ms. */
   until: number;
   shown: Stretch;
   marks: readonly Mark[];
 }
 
-/** Bands by call and a line of what was refused; a line of all requests as well where the bands miss some. */
+/**
+ * Bands by call and a line of refused requests. If the bands are incomplete, a line shows all
+ * requests as well.
+ */
 export function callChart({ usage, steps, until, shown, marks }: Source, theme: Theme, lang: Lang, words: CallWords): TimeChartData {
   const stepMs = usage.step_s * 1000;
   const all = new Map(usage.series.map((step) => [Date.parse(step.timestamp), step]));
@@ -89,7 +98,7 @@ export function callChart({ usage, steps, until, shown, marks }: Source, theme: 
   return { times, series, marks, ...shown, isBytes: false, lang, description: words.description };
 }
 
-/** Each step from the first that is known of the process. */
+/** All steps since the first known one of the process. */
 function grid({ series, step_s }: Usage, steps: CallSteps, until: number, { from, to }: Stretch): number[] {
   const stepMs = step_s * 1000;
   const firsts = [...steps.keys(), ...series.slice(0, 1).map((step) => Date.parse(step.timestamp))];
@@ -99,7 +108,7 @@ function grid({ series, step_s }: Usage, steps: CallSteps, until: number, { from
   return times;
 }
 
-/** An import has requests of a time in which memtap was not running. */
+/** Imports contain requests from times when memtap was not running, so they have no such times. */
 function isWatched({ watched }: Usage, time: number, stepMs: number): boolean {
   return watched.length === 0 || watched.some(({ from, to }) => time + stepMs > Date.parse(from) && time < Date.parse(to));
 }

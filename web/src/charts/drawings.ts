@@ -1,3 +1,3 @@
-/** All that needs ECharts: one script, imported when the first drawing is wanted. */
+/** All components that need ECharts. They are one script, which loads with the first drawing. */
 export { Chart } from "./Chart";
 export { TimeChart } from "./TimeChart";

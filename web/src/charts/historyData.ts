@@ -1,4 +1,4 @@
-/** The history's answers as what the time charts draw. Pure. */
+/** Converts the history's answers for the time charts. Pure. */
 import type { Lang } from "../lib/format";
 import { othersColour, programColour, slotColour, type Theme } from "../lib/palette";
 import type { Colours } from "../model/colours";
@@ -11,10 +11,13 @@ export interface Stretch {
   to: number;
 }
 
-/** The calls that are told apart, from the bottom up, each with its colour's slot; all others are one grey band. */
+/**
+ * Calls with their own band, from the bottom up, and their colour slots. All other calls share a
+ * grey band.
+ */
 const CALL_SLOTS: Readonly<Record<string, number>> = { mmap: 0, munmap: 5, brk: 1, mremap: 6, mprotect: 8, madvise: 7, mlock: 9 };
 
-/** A call's colour, in every chart the same. */
+/** A call's colour, the same in every chart. */
 export function callColour(call: string, theme: Theme): string {
   const slot = CALL_SLOTS[call];
   return slot === undefined ? othersColour(theme) : slotColour(slot, theme);
@@ -22,12 +25,15 @@ export function callColour(call: string, theme: Theme): string {
 
 type Counts = Readonly<Record<string, { count: number }>>;
 
-/** A band for each call, from the bottom up, and one for all others. `values`: what a pick from a step's calls comes to at each time. */
+/**
+ * One band for each call, from the bottom up, and one for all others. `values` applies a function
+ * to each step's calls and returns the results over time.
+ */
 export function callBands(values: (pick: (calls: Counts) => number) => (number | null)[], theme: Theme, others: string): TimeSeries[] {
   const known = Object.keys(CALL_SLOTS);
-  const rest = (calls: Counts) => Object.entries(calls).reduce((sum, [call, { count }]) => (known.includes(call) ? sum : sum + count), 0);
+  const countOthers = (calls: Counts) => Object.entries(calls).reduce((sum, [call, { count }]) => (known.includes(call) ? sum : sum + count), 0);
   const bands = known.map((call) => ({ key: call, label: call, colour: callColour(call, theme), values: values((calls) => calls[call]?.count ?? 0) }));
-  return [...bands, { key: "others", label: others, colour: othersColour(theme), values: values(rest) }];
+  return [...bands, { key: "others", label: others, colour: othersColour(theme), values: values(countOthers) }];
 }
 
 export interface RateWords {
@@ -59,7 +65,7 @@ export function callRates(machine: Machine, shown: Stretch, theme: Theme, lang: 
   };
 }
 
-/** Steps in which records were lost, neighbours joined. */
+/** Steps in which records were lost, with adjacent steps joined. */
 function lostMarks(machine: Machine, word: (count: number) => string): Mark[] {
   const stepMs = machine.step_s * 1000;
   const spans: { from: number; to: number; lost: number }[] = [];
@@ -77,7 +83,10 @@ function lostMarks(machine: Machine, word: (count: number) => string): Mark[] {
   return spans.map(({ from, to, lost }) => ({ from, to, label: word(lost) }));
 }
 
-/** Memory by program; the largest at the bottom. Where none had any, nobody watched. */
+/**
+ * Memory by program, the largest at the bottom. If no program has memory in a step, memtap was not
+ * running, and the chart has a gap.
+ */
 export function programMemory(
   programs: Programs,
   shown: Stretch,
@@ -87,12 +96,12 @@ export function programMemory(
   description: string,
 ): TimeChartData {
   const times = (programs.programs[0]?.series ?? []).map((point) => Date.parse(point.timestamp));
-  const isTold = times.map((_, step) => programs.programs.some(({ series }) => (series[step]?.value ?? 0) > 0));
+  const isKnown = times.map((_, step) => programs.programs.some(({ series }) => (series[step]?.value ?? 0) > 0));
   const series = programs.programs.map((program) => ({
     key: program.name,
     label: chartText(program.name),
     colour: programColour(colours, program.name, theme) ?? othersColour(theme),
-    values: program.series.map((point, step) => (isTold[step] === true ? point.value : null)),
+    values: program.series.map((point, step) => (isKnown[step] === true ? point.value : null)),
   }));
   return { times, series, marks: [], ...shown, isBytes: true, lang, description };
 }
@@ -100,7 +109,7 @@ export function programMemory(
 export const MACHINE_PARTS = ["programs", "kernel", "cached"] as const;
 export type MachinePart = (typeof MACHINE_PARTS)[number];
 
-/** The machine's memory by part; what is free is the room above. */
+/** The machine's memory by part. The space above the bands is free memory. */
 export function machineMemory(
   machine: Machine,
   shown: Stretch,

@@ -1,4 +1,4 @@
-/** What all charts have in common. ECharts draws on a canvas, where the style sheets do not reach. */
+/** Common style of all charts. ECharts draws on a canvas, where style sheets have no effect. */
 import type { Theme } from "../lib/palette";
 import { visibleName } from "../lib/visible";
 
@@ -48,7 +48,10 @@ export const LOOK: Record<Theme, Look> = {
 
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
-/** A tooltip drawn as text on the canvas: never HTML, as names are strangers' bytes. */
+/**
+ * Tooltip style. Tooltips are text on the canvas and never HTML, because process names are
+ * untrusted.
+ */
 export function tooltip(theme: Theme): Record<string, unknown> {
   const look = LOOK[theme];
   return {
@@ -61,7 +64,10 @@ export function tooltip(theme: Theme): Record<string, unknown> {
   };
 }
 
-/** Rich text takes `{style|text}` for markup, so a name's braces are drawn with look-alikes. */
+/**
+ * Replaces braces in a name with similar characters, because rich text treats `{style|text}` as
+ * markup.
+ */
 export function chartText(text: string): string {
   return visibleName(text).replaceAll("{", "❴").replaceAll("}", "❵");
 }

@@ -1,16 +1,19 @@
-/** The drawings as the views use them: ECharts is a script of its own, and their place is kept until it is there. */
+/**
+ * The drawings for the views. ECharts is a separate script, and a placeholder keeps the drawing's
+ * space until it has loaded.
+ */
 import { part } from "../ui/part";
 import { useSettings } from "../ui/settings";
 
-export const Chart = part(async () => (await import("./drawings")).Chart, <Coming />);
-export const TimeChart = part(async () => (await import("./drawings")).TimeChart, <Coming />);
+export const Chart = part(async () => (await import("./drawings")).Chart, <Placeholder />);
+export const TimeChart = part(async () => (await import("./drawings")).TimeChart, <Placeholder />);
 
-function Coming() {
+function Placeholder() {
   const { t } = useSettings();
   return <div className="chart chart-waiting" role="status" aria-label={t("frame.loading")} />;
 }
 
-/** For whoever will draw soon. */
+/** Loads the drawings' script before it is needed. */
 export function fetchDrawings(): void {
   for (const drawing of [Chart, TimeChart]) drawing.fetch().catch(() => undefined);
 }

@@ -6,7 +6,7 @@ import { RATE_SECONDS, type RatePoint } from "../model/rates";
 import type { Translate } from "../i18n";
 import { FONT, LOOK, tooltip } from "./look";
 
-/** The axis shows at least this much, so that the first seconds are no steep mountains. */
+/** Shortest axis, so that the first seconds do not look like steep peaks. */
 const LEAST_SECONDS = 60;
 
 export function rateOption(points: readonly RatePoint[], theme: Theme, lang: Lang, t: Translate): EChartsCoreOption {
@@ -81,7 +81,9 @@ function pointText(point: RatePoint | undefined, lang: Lang, t: Translate): stri
   return lines.join("\n");
 }
 
-/** The seconds in which records were lost, neighbours joined, each with how many. */
+/**
+ * Periods in which records were lost, with adjacent seconds joined and the number of lost records.
+ */
 function lostAreas(points: readonly RatePoint[], theme: Theme, t: Translate) {
   const look = LOOK[theme];
   const axis = axisOf(points);
@@ -94,7 +96,7 @@ function lostAreas(points: readonly RatePoint[], theme: Theme, t: Translate) {
       {
         name: t("overview.rates.lost", { count: span.lost }),
         xAxis: span.from,
-        // Towards the middle of the chart, where there is room for the words.
+        // Put the text on the side with more space.
         label: { position: span.from > middle ? "insideTopRight" : "insideTopLeft" },
       },
       { xAxis: span.to },

@@ -1,4 +1,4 @@
-/** Who requested how much: slices with their colours. Pure. */
+/** Share of each program with its colour. Pure. */
 import type { Translate } from "../i18n";
 import { othersColour, programColour, type Theme } from "../lib/palette";
 import { visibleName } from "../lib/visible";
@@ -7,7 +7,7 @@ import type { Programs } from "../model/history";
 import type { Share } from "../model/wire";
 
 export interface Slice {
-  /** The program's name as it came; null for Others. */
+  /** The program's name without escapes; null for Others. */
   program: string | null;
   label: string;
   bytes: number;
@@ -15,7 +15,7 @@ export interface Slice {
   colour: string;
 }
 
-/** The history's answer in the form of the live share. */
+/** Converts the history's answer to the form of the live share. */
 export function shareOf(programs: Programs): Share {
   const slices = programs.programs.map(({ name, value }) => ({ name, bytes: value }));
   const others = programs.others && { names: programs.others.names, bytes: programs.others.value };

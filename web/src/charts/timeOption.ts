@@ -1,4 +1,7 @@
-/** Amounts over time as an ECharts option: bands that are stacked, lines over them, and what is known to be missing. Pure. */
+/**
+ * Amounts over time as an ECharts option: stacked bands, lines over them, and marks for missing
+ * data. Pure.
+ */
 import type { EChartsCoreOption } from "echarts/core";
 import { bytes, fineRate, type Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
@@ -9,24 +12,24 @@ export interface TimeSeries {
   key: string;
   label: string;
   colour: string;
-  /** At each of the chart's times; null is a gap. */
+  /** A value for each of the chart's times; null is a gap. */
   values: readonly (number | null)[];
-  /** A line over the bands instead of one of them. */
+  /** Draws a line over the bands instead of a band. */
   isLine?: boolean;
-  /** Of a line: a tick at each value, and nothing between them. */
+  /** Draws a tick at each value of a line, without connections. */
   isTicks?: boolean;
 }
 
-/** A stretch of time with a word, as of records that were lost; or, from and to alike, a moment: a flag. */
+/** A labelled period, such as one with lost records, or a flag if `from` equals `to`. */
 export interface Mark {
   from: number;
   to: number;
   label: string;
-  /** In a whole sentence, for who points at it. */
+  /** Whole sentence for the tooltip. */
   about?: string;
-  /** Of something that is not bad. */
+  /** Marks an ordinary event. Others are drawn in the colour for problems. */
   isPlain?: boolean;
-  /** Its label is not written. */
+  /** Hides the label. */
   isQuiet?: boolean;
 }
 
@@ -35,17 +38,19 @@ export interface TimeChartData {
   times: readonly number[];
   series: readonly TimeSeries[];
   marks: readonly Mark[];
-  /** The axis, whatever the data fill of it. */
+  /** Range of the axis, even if the data do not fill it. */
   from: number;
   to: number;
-  /** Whether amounts are bytes: the axis then has steps of powers of two. Else they are rates. */
+  /** Amounts are bytes, and the axis has steps of powers of two. Otherwise they are rates. */
   isBytes: boolean;
   lang: Lang;
-  /** What the drawing shows, in words. */
+  /** Text alternative for the drawing. */
   description: string;
 }
 
-/** So much of the axis a flag's label takes: another one that is closer is not written. */
+/**
+ * Width of a flag's label as a part of the axis. A label that would overlap another is not written.
+ */
 const LABEL_PART = 0.12;
 
 export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption {
@@ -57,7 +62,7 @@ export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption
   return {
     animation: false,
     aria: { enabled: true, label: { description: data.description } },
-    // Of one width, whatever stands at the axis: a moment is at one place in all charts of a view.
+    // The margins are fixed, so that a time has the same position in all charts of a view.
     grid: { left: 66, right: 20, top: hasFlags ? 22 : 12, bottom: 24, outerBoundsMode: "none" },
     tooltip: {
       ...tooltip(theme),
@@ -85,7 +90,7 @@ export function timeOption(data: TimeChartData, theme: Theme): EChartsCoreOption
   };
 }
 
-/** The highest that bands reach together, or a line. */
+/** Highest sum of the bands, or the highest line. */
 function highest(series: readonly TimeSeries[]): number {
   let top = 0;
   for (let i = 0; i < (series[0]?.values.length ?? 0); i += 1) {
@@ -116,7 +121,7 @@ function drawn(data: TimeChartData, one: TimeSeries, marks: object) {
   };
 }
 
-/** Stretches hatched by their dashed edges, and flags. */
+/** Periods as areas with dashed edges, and flags as dashed lines. */
 function marked({ marks, from, to }: TimeChartData, theme: Theme) {
   const look = LOOK[theme];
   const font = { fontFamily: FONT, fontSize: 11 };
@@ -144,12 +149,12 @@ function marked({ marks, from, to }: TimeChartData, theme: Theme) {
   };
 }
 
-/** Which flags have room for their label, the latest first. */
+/** Decides which flags have space for their label, the latest first. */
 function flagged(flags: readonly Mark[], room: number): { mark: Mark; isWritten: boolean }[] {
-  let taken = Number.POSITIVE_INFINITY;
+  let lastWritten = Number.POSITIVE_INFINITY;
   return flags.toSorted((a, b) => b.from - a.from).map((mark) => {
-    const isWritten = mark.isQuiet !== true && taken - mark.from >= room;
-    if (isWritten) taken = mark.from;
+    const isWritten = mark.isQuiet !== true && lastWritten - mark.from >= room;
+    if (isWritten) lastWritten = mark.from;
     return { mark, isWritten };
   });
 }
@@ -159,13 +164,13 @@ function tipText(data: TimeChartData, index: number): string {
   if (time === undefined) return "";
   const range = data.to - data.from;
   const lines = [momentLabel(time, range)];
-  // As they lie upon each other: the topmost first.
+  // In the order of the bands, the topmost first.
   for (const one of data.series.toReversed()) {
     const value = one.values[index];
     if (value === null || value === undefined || value <= 0) continue;
     lines.push(`${one.label}  ${data.isBytes ? bytes(value, data.lang) : fineRate(value, data.lang)}`);
   }
-  // A flag is met by who points near it.
+  // The tooltip includes flags near the pointer.
   for (const mark of data.marks) {
     const near = mark.from === mark.to ? range / 100 : 0;
     if (time >= mark.from - near && time <= mark.to + near) lines.push(mark.about ?? mark.label);
@@ -173,7 +178,7 @@ function tipText(data: TimeChartData, index: number): string {
   return lines.join("\n");
 }
 
-/** Puts in a gap wherever a step is missing, so that no line is drawn over time of which nothing is known. */
+/** Inserts a gap wherever a step is missing, so that no line crosses a time without data. */
 export function withGaps<T extends { time: number }>(points: readonly T[], stepMs: number): (T | { time: number })[] {
   return points.flatMap((point, i) => {
     const before = points[i - 1];

@@ -1,4 +1,4 @@
-/** What one process had over time, as what the time charts draw. Pure. */
+/** One process over time, converted for the time charts. Pure. */
 import { clockMs, type Lang } from "../lib/format";
 import type { Theme } from "../lib/palette";
 import { cutMiddle } from "../lib/visible";
@@ -11,32 +11,35 @@ import type { Mark, TimeChartData } from "./timeOption";
 
 type Step = Usage["series"][number];
 
-/** A moment of its life: a step that was told, one in which nothing changed, or (null) the begin of a time of which nothing is known. */
+/**
+ * A point of the charts: a reported step, a time when nothing changed, or the start of a gap
+ * (null).
+ */
 export interface Moment {
   time: number;
   step: Step | null;
   isStill: boolean;
 }
 
-/** The steps up to `until`; between them the process did nothing, and has what it had, while memtap was running. */
+/** The points up to `until`. Between two steps, nothing changed while memtap was running. */
 export function moments({ series, step_s, watched }: Usage, until: number): Moment[] {
   const stepMs = step_s * 1000;
   const stretches = watched.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }));
-  const found: Moment[] = [];
+  const points: Moment[] = [];
   for (const [i, step] of series.entries()) {
     const time = Date.parse(step.timestamp);
     const next = series[i + 1];
     const end = next === undefined ? until : Date.parse(next.timestamp);
-    // A step may be longer than the stretch in it: it tells of itself.
+    // A step may be longer than the running time within it, and is known as a whole.
     const known = Math.max(time + stepMs, stretches.find(({ from, to }) => time + stepMs > from && time < to)?.to ?? 0);
     const isCut = known < end;
-    found.push({ time, step, isStill: false });
-    if (Math.min(known, end) - time > stepMs) found.push({ time: time + stepMs, step, isStill: true });
+    points.push({ time, step, isStill: false });
+    if (Math.min(known, end) - time > stepMs) points.push({ time: time + stepMs, step, isStill: true });
     const last = isCut ? known : next === undefined ? end : end - stepMs;
-    if (last - time > stepMs) found.push({ time: last, step, isStill: true });
-    if (isCut && next !== undefined) found.push({ time: known + 1, step: null, isStill: true });
+    if (last - time > stepMs) points.push({ time: last, step, isStill: true });
+    if (isCut && next !== undefined) points.push({ time: known + 1, step: null, isStill: true });
   }
-  return found;
+  return points;
 }
 
 export type TimelineWords = Record<"anonymous" | "file" | "shmem" | "virtual" | "peak", string> &
@@ -48,13 +51,13 @@ export type TimelineWords = Record<"anonymous" | "file" | "shmem" | "virtual" | 
 
 export interface TimelineSource {
   usage: Usage;
-  /** Its stored requests by call; null while they are asked for. */
+  /** Stored requests by call; null until they are loaded. */
   calls: ProcessCalls | null;
-  /** Its counts since the page looks at it; null of the past. */
+  /** Counts since the page focused on the process; null in the past. */
   live: Pick<Focus, "ticks" | "ticksFrom"> | null;
-  /** When the kernel ended it for want of memory. */
+  /** Time of its OOM kill. */
   killed: string | null;
-  /** Its end, or that of the time that is shown. */
+  /** End of the process or of the selected time. */
   until: number;
   shown: Stretch;
 }
@@ -63,17 +66,20 @@ export interface Timeline {
   resident: TimeChartData;
   virtual: TimeChartData;
   requests: TimeChartData;
-  /** Where bands by call miss requests. */
+  /** Numbers of requests if the bands by call are incomplete. */
   missing: Missing | null;
 }
 
-/** Resident memory in bands by kind, the virtual size, and requests per second by call: three charts of one axis. */
+/**
+ * Resident memory by kind, the virtual size, and requests per second by call: three charts with one
+ * axis.
+ */
 export function timeline(source: TimelineSource, theme: Theme, lang: Lang, words: TimelineWords): Timeline {
   const { usage, calls, live, until, shown } = source;
   const all = moments(usage, until);
   const look = LOOK[theme];
   const marks = [...nameMarks(calls, shown, words), ...killMarks(source.killed, shown, words.killed)];
-  // What they say is written once, over the first chart.
+  // Only the first chart shows the labels.
   const quiet = marks.map((mark) => ({ ...mark, isQuiet: true }));
   const common = { times: all.map(({ time }) => time), ...shown, isBytes: true, lang };
   const amounts = (pick: (step: Step) => number) => all.map(({ step }) => (step === null ? null : pick(step)));
@@ -104,7 +110,7 @@ export function timeline(source: TimelineSource, theme: Theme, lang: Lang, words
   };
 }
 
-/** Where it took another name. The first one is what it had before. */
+/** Flags for changes of the process name. The first name is not a change. */
 function nameMarks(calls: ProcessCalls | null, { from, to }: Stretch, words: TimelineWords): Mark[] {
   const marks = (calls?.names ?? []).slice(1).map(({ name, timestamp }) => {
     const at = Date.parse(timestamp);

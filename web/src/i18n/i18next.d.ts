@@ -1,4 +1,4 @@
-/** The English texts define the keys, and the variables of each text. */
+/** The English texts define the keys and the variables of each text. */
 import type { en } from "./en";
 
 declare module "i18next" {

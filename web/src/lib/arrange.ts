@@ -1,4 +1,6 @@
-/** How the rows of the process table stand: one below the other, in groups with their sums, or as the tree of parents. Pure. */
+/**
+ * Arranges the rows of the process table as a list, in groups with their sums, or as a tree. Pure.
+ */
 import { placeOf } from "./columns";
 import { sorted, type Sort } from "./order";
 import { sumOf, type TableRow } from "./rows";
@@ -9,15 +11,18 @@ export type Grouping = (typeof GROUPINGS)[number];
 export interface Line {
   key: string;
   row: TableRow;
-  /** 1 for those that stand below nothing. */
+  /** Depth in the tree or group; 1 at the top. */
   level: number;
-  /** Whether what stands below it is shown; null where nothing does. */
+  /** True if its children are shown; null if it has none. */
   open: boolean | null;
-  /** How many processes a group has; null for a process. */
+  /** Number of processes in a group; null for a process. */
   members: number | null;
 }
 
-/** The lines that were opened or closed by hand. A group begins closed, a process of the tree open. */
+/**
+ * Keys of the lines that the user has opened or closed. By default, groups are closed and processes
+ * of the tree are open.
+ */
 export type Toggled = ReadonlySet<string>;
 
 export function arranged(rows: readonly TableRow[], sort: Sort, grouping: Grouping, toggled: Toggled): readonly Line[] {
@@ -33,7 +38,7 @@ type GroupBy = Exclude<Grouping, "none" | "tree">;
 
 function inGroups(rows: readonly TableRow[], sort: Sort, by: GroupBy, toggled: Toggled): readonly Line[] {
   const groups = new Map<string, TableRow[]>();
-  for (const row of rows) listed(groups, groupOf(row, by), row);
+  for (const row of rows) addRow(groups, groupOf(row, by), row);
   const sums = [...groups].map(([name, members]) => sumOf(`${by} ${name}`, name, members));
   const lines: Line[] = [];
   for (const row of sorted(sums, sort)) {
@@ -45,7 +50,7 @@ function inGroups(rows: readonly TableRow[], sort: Sort, by: GroupBy, toggled: T
   return lines;
 }
 
-/** Empty where it belongs to none. */
+/** Name of the row's group; empty if it belongs to none. */
 function groupOf(row: TableRow, by: GroupBy): string {
   switch (by) {
     case "program":
@@ -61,14 +66,15 @@ function asTree(rows: readonly TableRow[], sort: Sort, toggled: Toggled): readon
   const parents = parentsOf(rows);
   const children = new Map<string, TableRow[]>();
   const roots: TableRow[] = [];
-  // In their order, so that each list of children is in it too.
+  // Rows are sorted first, so each list of children is sorted too.
   for (const row of sorted(rows, sort)) {
     const parent = parents.get(row.key);
     if (parent === undefined) roots.push(row);
-    else listed(children, parent.key, row);
+    else addRow(children, parent.key, row);
   }
   const lines: Line[] = [];
-  // A list of what is still to be shown, and no recursion: a chain of forks may be deeper than the stack.
+  // An explicit stack instead of recursion, because a chain of forks may be deeper than the call
+  // stack.
   const waiting = roots.toReversed().map((row) => ({ row, level: 1 }));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { row, level } = next;
@@ -80,14 +86,14 @@ function asTree(rows: readonly TableRow[], sort: Sort, toggled: Toggled): readon
   return lines;
 }
 
-/** The parent of each row that has one among the rows, by key. */
+/** The parent of each row, by key, if it is among the rows. */
 export function parentsOf(rows: readonly TableRow[]): ReadonlyMap<string, TableRow> {
-  const lives = new Map<number | null, TableRow[]>();
-  for (const row of rows) listed(lives, row.pid, row);
+  const byPid = new Map<number | null, TableRow[]>();
+  for (const row of rows) addRow(byPid, row.pid, row);
   const parents = new Map<string, TableRow>();
   for (const row of rows) {
     let parent: TableRow | null = null;
-    for (const one of lives.get(row.parent_pid) ?? []) {
+    for (const one of byPid.get(row.parent_pid) ?? []) {
       if (one.host === row.host && isOlder(one, row) && (parent === null || isOlder(parent, one))) parent = one;
     }
     if (parent !== null) parents.set(row.key, parent);
@@ -95,13 +101,15 @@ export function parentsOf(rows: readonly TableRow[]): ReadonlyMap<string, TableR
   return parents;
 }
 
-/** Who came first. No two rows can each be older than the other, so that no circle of parents can arise. */
+/**
+ * Orders processes by start. A parent must be older than its child, so parents cannot form a cycle.
+ */
 function isOlder(a: TableRow, b: TableRow): boolean {
   if (a.start_time !== b.start_time) return a.start_time < b.start_time;
   return (a.pid ?? 0) < (b.pid ?? 0);
 }
 
-/** With the parents of the rows, and theirs: what a search found keeps its place in the tree. */
+/** Adds the ancestors of the rows, so that search results keep their position in the tree. */
 export function withParents(rows: readonly TableRow[], all: readonly TableRow[]): readonly TableRow[] {
   if (rows.length === all.length) return rows;
   const parents = parentsOf(all);
@@ -112,7 +120,7 @@ export function withParents(rows: readonly TableRow[], all: readonly TableRow[])
   return [...kept.values()];
 }
 
-function listed<K>(lists: Map<K, TableRow[]>, key: K, row: TableRow): void {
+function addRow<K>(lists: Map<K, TableRow[]>, key: K, row: TableRow): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [row]);
   else list.push(row);

@@ -1,4 +1,4 @@
-/** The columns of the process table: which there are, which are shown, and what they order by. Pure. */
+/** Columns of the process table: their names, the default selection, and their values. Pure. */
 import type { TableRow } from "./rows";
 
 export const COLUMNS = [
@@ -58,7 +58,7 @@ export function isColumn(text: string): text is Column {
   return (COLUMNS as readonly string[]).includes(text);
 }
 
-/** What a column orders by, and what its cell tells a change by. */
+/** The value that a column sorts by. A cell highlights changes of it. */
 export function columnValue(row: TableRow, column: Column): string | number | null {
   switch (column) {
     case "place":
@@ -72,12 +72,15 @@ export function columnValue(row: TableRow, column: Column): string | number | nu
   }
 }
 
-/** Where it runs: its container, else its unit. */
+/** Container of a process, or its unit if it has no container. */
 export function placeOf({ container, unit }: Pick<TableRow, "container" | "unit">): string | null {
   return container ?? unit;
 }
 
-/** The columns that an address or the browser's memory names, in the order of the table; null when it names none. */
+/**
+ * The columns named in the address or in the browser's storage, in the order of the table; null if
+ * there are none.
+ */
 export function columnsFromText(text: string | null): readonly Column[] | null {
   const named = new Set((text ?? "").split(","));
   const columns = COLUMNS.filter((column) => named.has(column));
@@ -89,7 +92,10 @@ export function columnsText(columns: readonly Column[]): string {
   return columns.join(",");
 }
 
-/** Without a choice: those that most look for, and the places and machines where there is more than one to tell apart. */
+/**
+ * Default columns: the common ones, the place if a process runs in a container, and the host if
+ * there are several.
+ */
 export function ordinaryColumns(rows: readonly TableRow[]): readonly Column[] {
   const withPlaces = rows.some((row) => row.container !== null);
   const withHosts = rows.some((row) => row.host !== rows[0]?.host);

@@ -1,4 +1,4 @@
-/** Numbers and times as text, in the reader's language. Pure. */
+/** Numbers and times as text, in the user's language. Pure. */
 
 export type Lang = "en" | "es";
 
@@ -31,11 +31,11 @@ export function count(value: number, lang: Lang): string {
   return fixed(value, 0, lang);
 }
 
-/** `412 MiB`, `1.50 GiB`: three digits that matter, so that columns compare at a glance. */
+/** `412 MiB`, `1.50 GiB`: three significant digits, so that columns are easy to compare. */
 export function bytes(value: number, lang: Lang): string {
   let size = Math.abs(value);
   let unit = 0;
-  // 1023.5 and not 1024: what would be rounded to 1024 belongs to the next unit.
+  // 1023.5 and not 1024, because a value that rounds to 1024 belongs to the next unit.
   while (size >= 1023.5 && unit < UNITS.length - 1) {
     size /= 1024;
     unit += 1;
@@ -44,7 +44,7 @@ export function bytes(value: number, lang: Lang): string {
   return `${fixed(Math.sign(value) * size, digits, lang)} ${UNITS[unit] ?? ""}`;
 }
 
-/** With a plus where it grew. */
+/** Bytes with a plus sign if positive. */
 export function signedBytes(value: number, lang: Lang): string {
   return value > 0 ? `+${bytes(value, lang)}` : bytes(value, lang);
 }
@@ -53,12 +53,15 @@ export function exactBytes(value: number, lang: Lang): string {
   return `${count(value, lang)} B`;
 }
 
-/** A rate or small amount: whole from 10 on, one decimal below. */
+/** A rate or small amount: no decimals from 10 on, one below. */
 export function rate(value: number, lang: Lang): string {
   return fixed(value, value === 0 || value >= 9.95 ? 0 : 1, lang);
 }
 
-/** A rate as exact as it needs to be told from nothing: below a tenth, up to its first digit that matters. */
+/**
+ * A rate that never rounds to zero: below a tenth, it has decimals up to the first significant
+ * digit.
+ */
 export function fineRate(value: number, lang: Lang): string {
   return value > 0 && value < 0.095 ? fixed(value, Math.min(9, Math.ceil(-Math.log10(value) - 0.02)), lang) : rate(value, lang);
 }
@@ -71,13 +74,13 @@ function two(value: number): string {
   return String(value).padStart(2, "0");
 }
 
-/** The time of day where the reader is, `13:47:21`. */
+/** Local time of day, `13:47:21`. */
 export function clock(time: string): string {
   const date = new Date(time);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-/** Day and time of day, `11-24 13:47`. */
+/** Date and time of day, `11-24 13:47`. */
 export function dayClock(ms: number): string {
   const date = new Date(ms);
   return `${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
@@ -87,7 +90,7 @@ export function clockMs(time: string): string {
   return `${clock(time)}.${String(new Date(time).getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** The time of day, and the date before it unless that is today. */
+/** The time of day, with the date unless it is today. */
 export function moment(time: string, nowMs: number): string {
   const date = new Date(time);
   if (date.toDateString() === new Date(nowMs).toDateString()) return clock(time);
@@ -105,7 +108,7 @@ export function duration(seconds: number): string {
 
 const SIZE = /^(\d+(?:[.,]\d+)?)\s*([kmgt]?)(?:i?b)?$/i;
 
-/** `1MiB`, `64k`, `4096` as bytes; null when it is no size. */
+/** Bytes of `1MiB`, `64k` or `4096`; null if the text is not a size. */
 export function parseSize(text: string): number | null {
   const match = SIZE.exec(text.trim());
   if (match === null) return null;

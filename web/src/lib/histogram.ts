@@ -2,18 +2,21 @@
 import type { Sizes } from "../model/history";
 
 export interface Bar {
-  /** The sizes from this up to, but less than, twice it. */
+  /** Smallest size of the row. The row ends below twice this size. */
   from: number;
   count: number;
   refused: number;
-  /** By call, most first, without those that were refused. */
+  /** Requests by call without the refused ones, the most frequent first. */
   granted: readonly { call: string; count: number }[];
 }
 
-/** So many sizes in a row that nobody asked for are shown; more are left out. */
+/** Longest series of empty rows that is shown. */
 const EMPTY_ROWS = 2;
 
-/** A row for each power of two, from the least to the largest; long stretches that nobody asked for are left out. */
+/**
+ * One row for each power of two from the smallest to the largest size. Longer series of empty rows
+ * are left out.
+ */
 export function histogram(buckets: Sizes["buckets"]): Bar[] {
   const sizes = [...new Set(buckets.map((bucket) => bucket.from_bytes))].toSorted((a, b) => a - b);
   const least = sizes.find((size) => size > 0);
@@ -33,7 +36,7 @@ export function histogram(buckets: Sizes["buckets"]): Bar[] {
   });
 }
 
-/** How many sizes that nobody asked for stand together where this one does. */
+/** Length of the series of empty rows around this size. */
 function emptyAround(from: number, sizes: readonly number[]): number {
   const below = sizes.findLast((size) => size < from) ?? from;
   const above = sizes.find((size) => size > from) ?? from;

@@ -1,13 +1,13 @@
-/** What the machine's steps come to together. Pure. */
+/** Totals of the machine's steps. Pure. */
 import type { Machine } from "../model/history";
 
 export interface MachineSums {
-  /** That were told. */
+  /** Length of all reported steps. */
   seconds: number;
   requests: number;
   refused: number;
   lost: number;
-  /** The highest; null where the kernel has no PSI. */
+  /** Highest pressure; null if the kernel has no PSI. */
   pressure: number | null;
 }
 

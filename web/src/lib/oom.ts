@@ -1,18 +1,18 @@
-/** What the page makes of an OOM kill. Pure. */
+/** Data for the page about an OOM kill. Pure. */
 import type { OomKill, OomMoment, Process } from "../model/wire";
 
-/** More rows than this say no more about who took the memory. */
+/** More rows would not help to find the process that used the memory. */
 export const LARGEST_SHOWN = 10;
 
-/** One process over the moments before a kill. */
+/** One process in the seconds before a kill. */
 export interface GrowthRow {
   pid: number;
   name: string;
-  /** Its resident set at each moment; null where it was not among the largest. */
+  /** Resident set in each sample; null if the process was not among the largest. */
   sizes: readonly (number | null)[];
 }
 
-/** The largest processes before a kill, a row for each, the largest first. */
+/** The largest processes before a kill, one row for each, the largest first. */
 export function growth(before: readonly OomMoment[]): GrowthRow[] {
   const rows = new Map<number, { pid: number; name: string; sizes: (number | null)[] }>();
   for (const [i, moment] of before.entries()) {
@@ -27,7 +27,10 @@ export function growth(before: readonly OomMoment[]): GrowthRow[] {
   return [...rows.values()].toSorted((a, b) => most(b) - most(a) || a.pid - b.pid).slice(0, LARGEST_SHOWN);
 }
 
-/** The kill that ended this process, if one did; told by its time of life, as pids are used again. */
+/**
+ * The OOM kill of this process, or null. It matches pid and lifetime, because the kernel reuses
+ * pids.
+ */
 export function killOf(process: Process, kills: readonly OomKill[]): OomKill | null {
   const { pid, start_time, end_time } = process;
   const isOurs = (kill: OomKill) =>

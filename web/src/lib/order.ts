@@ -1,4 +1,4 @@
-/** The order of the process table's rows. Pure. */
+/** Sort order of the process table. Pure. */
 import { columnValue, isColumn, TEXT, TIMES, type Column } from "./columns";
 import type { TableRow } from "./rows";
 
@@ -6,14 +6,17 @@ export interface SortKey {
   column: Column;
   descending: boolean;
 }
-/** The first key orders, the second breaks ties. */
+/** The second key breaks ties of the first. */
 export type Sort = readonly SortKey[];
 
 export const DEFAULT_SORT: Sort = [{ column: "resident_bytes", descending: true }];
-/** Of a past time: who was large at any moment of it, though nothing may be left at its end. */
+/**
+ * Default for past times: the peak, because a large process may have ended before the end of the
+ * range.
+ */
 export const PAST_SORT: Sort = [{ column: "peak_resident_bytes", descending: true }];
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
-/** Below all that is known. */
+/** Sorts below all known values. */
 const UNKNOWN = -Number.MAX_VALUE;
 
 export function sorted(rows: readonly TableRow[], sort: Sort): TableRow[] {
@@ -33,14 +36,17 @@ export function sorted(rows: readonly TableRow[], sort: Sort): TableRow[] {
   return ordered;
 }
 
-/** A last, fixed order, so that equal rows do not change places from tick to tick. */
+/** A fixed order for equal rows, so that they do not change places from tick to tick. */
 function fixedOrder(a: TableRow | undefined, b: TableRow | undefined): number {
   if (a === undefined || b === undefined) return 0;
   if (a.pid !== b.pid) return (a.pid ?? 0) - (b.pid ?? 0);
   return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
 }
 
-/** A number for each row that puts it in its place: comparing these is all that is done many times. */
+/**
+ * Numbers that sort in the order of the column. Comparing numbers is fast, and a sort compares many
+ * times.
+ */
 function weights(rows: readonly TableRow[], { column, descending }: SortKey): Float64Array {
   const sign = descending ? -1 : 1;
   const weight = TEXT.has(column) ? textWeight(rows, column) : TIMES.has(column) ? timeWeight : numberWeight;
@@ -59,14 +65,17 @@ function timeWeight(value: Value): number {
   return typeof value === "string" ? Date.parse(value) : UNKNOWN;
 }
 
-/** Each text's place among all texts of the column, so that the slow comparison is made once for each that differs. */
+/**
+ * The rank of each text among all texts of the column, so that the slow comparison runs once for
+ * each distinct text.
+ */
 function textWeight(rows: readonly TableRow[], column: Column): (value: Value) => number {
   const texts = new Set(rows.map((row) => String(columnValue(row, column) ?? "")));
   const places = ranks(column, texts);
   return (value) => places.get(String(value ?? "")) ?? 0;
 }
 
-// The places of the tick before serve again, unless a text came that they do not know.
+// Ranks are reused from tick to tick, until a new text appears.
 const known = new Map<Column, ReadonlyMap<string, number>>();
 
 function ranks(column: Column, texts: ReadonlySet<string>): ReadonlyMap<string, number> {
@@ -77,7 +86,7 @@ function ranks(column: Column, texts: ReadonlySet<string>): ReadonlyMap<string, 
   let last: string | null = null;
   let place = 0;
   for (const text of [...texts].toSorted(collator.compare)) {
-    // Texts that the reader's language holds for equal share a place.
+    // Texts that are equal in the user's language share a rank.
     if (last !== null && collator.compare(last, text) !== 0) place += 1;
     places.set(text, place);
     last = text;
@@ -86,7 +95,9 @@ function ranks(column: Column, texts: ReadonlySet<string>): ReadonlyMap<string, 
   return places;
 }
 
-/** What a click on a column's head makes of the order; with shift the column becomes the second one. */
+/**
+ * The sort order after a click on a column header. With shift, the column becomes the second key.
+ */
 export function clicked(sort: Sort, column: Column, second: boolean): Sort {
   const before = sort.find((key) => key.column === column);
   const fresh: SortKey = { column, descending: before ? !before.descending : !TEXT.has(column) };

@@ -1,11 +1,15 @@
-/** The colours of data. Names keep their slot (model/colours.ts); each theme has its own shade of a slot. */
+/**
+ * Colours for data. A name keeps its slot (model/colours.ts), and each theme has its own shade of a
+ * slot.
+ */
 import { SLOTS, type Colours } from "../model/colours";
 
 export type Theme = "light" | "dark";
 
 /**
- * Ten colours that stay apart for colour-blind eyes too (test/palette.test.ts measures it). Started from Paul Tol's
- * "muted" and moved apart within a calm chroma. No red, which is kept for what went wrong.
+ * Ten colours that colour-blind users can distinguish too (measured in test/palette.test.ts). They
+ * started as Paul Tol's "muted" palette and were moved apart at a moderate chroma. There is no red,
+ * which is reserved for problems.
  */
 const CATEGORICAL: Record<Theme, readonly string[]> = {
   light: ["#6577c9", "#edc661", "#3c5301", "#4fdfff", "#5e0639", "#22a578", "#aa4499", "#b48b1a", "#332288", "#7b664d"],
@@ -26,7 +30,7 @@ export function programColour(colours: Colours, name: string, theme: Theme): str
   return slot === undefined ? null : slotColour(slot, theme);
 }
 
-/** Black or white, whichever can be read better on that colour. */
+/** Black or white, whichever is more readable on the colour. */
 export function inkOn(colour: string): string {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => linear(Number.parseInt(colour.slice(at, at + 2), 16)));
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;

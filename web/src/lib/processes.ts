@@ -1,8 +1,8 @@
-/** Finding processes. Pure. */
+/** Searches for processes. Pure. */
 import type { Process } from "../model/wire";
 import type { TableRow } from "./rows";
 
-/** The part of each process that a search looks at. Every word must be found. */
+/** Returns whether the row contains every search word. */
 export function matches(row: TableRow, words: readonly string[]): boolean {
   if (words.length === 0) return true;
   const { name, command, pid, user, container, pod, unit } = row;
@@ -14,13 +14,13 @@ export function searchWords(search: string): readonly string[] {
   return search.toLowerCase().split(/\s+/).filter(Boolean);
 }
 
-export function found(rows: readonly TableRow[], search: string, withEnded: boolean): readonly TableRow[] {
+export function findProcesses(rows: readonly TableRow[], search: string, withEnded: boolean): readonly TableRow[] {
   const words = searchWords(search);
   if (words.length === 0 && withEnded) return rows;
   return rows.filter((row) => (withEnded || row.end_time === null) && matches(row, words));
 }
 
-/** Who was the parent of `child`: the one of that pid who lived when the child started. */
+/** Parent of `child`: the latest process with its parent pid that started before the child. */
 export function parentOf(processes: Iterable<Process>, child: Process): Process | null {
   let parent: Process | null = null;
   for (const process of processes) {

@@ -1,13 +1,15 @@
-/** Filters of the request stream. Pure; they are kept in the address, so that a link carries them. */
+/**
+ * Filters of the request stream. They are part of the address, so that links contain them. Pure.
+ */
 import type { Owner, StreamItem } from "../model/stream";
 import type { MemoryRequest } from "../model/wire";
 import { parseSize } from "./format";
 
 export interface RequestFilter {
-  /** A part of the process's name, or a pid. */
+  /** Part of the process name, or a pid. */
   name: string;
   call: string;
-  /** As typed: `1 MiB`. */
+  /** As entered: `1 MiB`. */
   size: string;
   refused: boolean;
 }
@@ -18,18 +20,18 @@ export function isFiltered(filter: RequestFilter): boolean {
   return filter.name !== "" || filter.call !== "" || minimum(filter) > 0 || filter.refused;
 }
 
-/** The smallest size that passes; what is not a size hides nothing. */
+/** Smallest size that passes. Text that is not a size hides nothing. */
 function minimum(filter: RequestFilter): number {
   return parseSize(filter.size) ?? 0;
 }
 
-/** A test in two parts, as of lost requests only the owner is known. */
+/** A filter in two parts, because only the owner of a lost request is known. */
 export interface RequestTest {
   owner: (owner: Owner) => boolean;
   request: (request: MemoryRequest) => boolean;
 }
 
-/** The test for one request. Built once per filter, as it runs over the whole buffer. */
+/** Compiles a filter, which then runs over the whole buffer. */
 export function requestTest(filter: RequestFilter): RequestTest {
   const name = filter.name.trim().toLowerCase();
   const least = minimum(filter);
@@ -43,7 +45,9 @@ export function requestTest(filter: RequestFilter): RequestTest {
   };
 }
 
-/** The items that pass. Lines about missing requests stay where what is missing might have passed. */
+/**
+ * Items that pass. Lines about missing requests remain if the missing requests might have passed.
+ */
 export function passing(items: readonly StreamItem[], test: RequestTest): readonly StreamItem[] {
   const passed: StreamItem[] = [];
   for (const item of items) {
@@ -67,7 +71,10 @@ export function passes(item: StreamItem, test: RequestTest): boolean {
   }
 }
 
-/** One line instead of two where no request stands between them. It keeps the first one's number and so its place. */
+/**
+ * Joins two lines about missing requests with no request between them. The result keeps the first
+ * line's number, and so its position.
+ */
 function joined(before: StreamItem, item: StreamItem): StreamItem | null {
   if (before.kind === "skipped" && item.kind === "skipped") {
     return { ...item, seq: before.seq, count: before.count + item.count, seconds: before.seconds + item.seconds };
@@ -96,7 +103,7 @@ export function filterToQuery(filter: RequestFilter): Record<string, string> {
   };
 }
 
-/** The same filter as the history is asked: a number is a pid. */
+/** Query parameters of the filter for the history. A number is a pid. */
 export function filterToHistory(filter: RequestFilter): Record<string, string> {
   const name = filter.name.trim();
   const isPid = /^\d+$/.test(name);

@@ -1,10 +1,10 @@
-/** Where the page is, as the part of the address behind `#`. Pure. */
+/** The page's location: the part of the address after `#`. Pure. */
 import { timeFromQuery, timeToQuery, type Time } from "./time";
 
 export const VIEWS = ["overview", "processes", "requests", "reports", "health"] as const;
 export type View = (typeof VIEWS)[number];
 
-/** In the place of a machine's name; no machine can be called so. */
+/** Used in place of a host name. No host can have this name. */
 export const ALL_HOSTS = "*";
 
 export interface Route {
@@ -12,13 +12,16 @@ export interface Route {
   /** Key of the process whose panel is open beside the table, `4211@2026-11-23T10:00:00.000Z`. */
   process: string | null;
   time: Time;
-  /** Of which machine the page tells; null: the one that memtap runs on; `ALL_HOSTS`: all that have written into its store. */
+  /**
+   * Host that the page shows. Null is the host that memtap runs on; `ALL_HOSTS` is all hosts in its
+   * store.
+   */
   host: string | null;
-  /** What is the view's own. */
+  /** Parameters of the view itself. */
   query: URLSearchParams;
 }
 
-/** Where a link leads. */
+/** Target of a link. */
 export interface Target {
   view: View;
   process?: string | null;
@@ -52,7 +55,10 @@ function split(text: string, mark: string): [string, string] {
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** A hand-written address may hold a lone `%`; it then names no process, which the panel says. */
+/**
+ * Decodes a part of the address. A hand-written address may contain a single `%`; the panel then
+ * reports an unknown process.
+ */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

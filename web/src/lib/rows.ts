@@ -1,18 +1,18 @@
-/** One row of the process table, of the present or of the past. Pure. */
+/** A row of the process table, live or past. Pure. */
 import type { Life } from "../model/history";
 import { processKey, type ProcessKey } from "../model/key";
 import type { Pace } from "../model/pace";
 import type { Process } from "../model/wire";
 
-/** What is not known of the time that is shown is null. */
+/** A field is null if its value is not known for the selected time. */
 export interface TableRow {
   key: ProcessKey;
-  /** Its machine; null where it is the one that memtap runs on, now. */
+  /** Host of the process; null for live processes of memtap's own host. */
   host: string | null;
   /** Null in the row of a group. */
   pid: number | null;
   start_time: string;
-  /** When it ended, if that was before the end of the time that is shown. */
+  /** End of the process if it was before the end of the selected time. */
   end_time: string | null;
   name: string;
   command: string;
@@ -42,9 +42,9 @@ export interface TableRow {
   requested_per_second: number | null;
   unexplained_bytes: number | null;
   last_request: string | null;
-  /** By how much the resident set grew in the last two minutes, or in the stretch of the past. */
+  /** Growth of the resident set in the last two minutes, or in the selected range. */
   growth_bytes: number | null;
-  /** See model/pace.ts; null where there is none. */
+  /** Trace from model/pace.ts; null if there is none. */
   trace: readonly number[] | null;
 }
 
@@ -54,7 +54,7 @@ interface Made {
   row: TableRow;
 }
 
-// A process of the live state is a new object whenever it changes: its row is made once for each.
+// A live process is a new object whenever it changes, so its row is cached by object.
 const made = new WeakMap<Process, Made>();
 
 export function rowOfProcess(process: Process, pace: Pace | null, seesRequests: boolean): TableRow {
@@ -107,7 +107,7 @@ function freshRow(process: Process, pace: Pace | null, seesRequests: boolean): T
   };
 }
 
-/** The stretch of the past that is shown, and how much memory the machines have, as far as that is known. */
+/** The selected range, and the total memory of each host if known. */
 export interface Past {
   from: number;
   to: number;
@@ -117,14 +117,16 @@ export interface Past {
 export function rowOfLife(life: Life, past: Past): TableRow {
   const { before, resident, end_time: end, ...same } = life;
   const total = past.memory.get(life.host);
-  const seconds = livedSeconds(life, past);
+  const seconds = lifetimeSeconds(life, past);
   const hasEnded = end !== null && Date.parse(end) <= past.to;
-  // Of who has ended the history tells what it had last; at the end of the time that is shown it has nothing, as in the live table.
+  // The history has the last sizes of an ended process. At the end of the range it has no memory,
+  // as in the live table.
   const sizes = hasEnded ? NOTHING : { virtual_bytes: life.virtual_bytes, resident_bytes: life.resident_bytes, swap_bytes: life.swap_bytes, ...resident };
   return {
     ...same,
     ...sizes,
-    // Of another machine: the same pid and start may be one of this machine's.
+    // Processes of other hosts need the host in their key, because pid and start time may be the
+    // same.
     key: total === undefined ? `${processKey(life)}@${life.host}` : processKey(life),
     end_time: hasEnded ? end : null,
     threads: null,
@@ -140,14 +142,20 @@ export function rowOfLife(life: Life, past: Past): TableRow {
 
 const NOTHING = { virtual_bytes: 0, resident_bytes: 0, anonymous_bytes: 0, file_bytes: 0, shmem_bytes: 0, swap_bytes: 0 };
 
-/** How long it lived within the stretch; a second at least, so that a rate is never told of less. */
-function livedSeconds({ start_time, end_time }: Life, { from, to }: Past): number {
+/**
+ * Length of the process lifetime within the range in seconds. At least one second, so that rates
+ * are not exaggerated.
+ */
+function lifetimeSeconds({ start_time, end_time }: Life, { from, to }: Past): number {
   const begin = Math.max(from, Date.parse(start_time));
   const end = Math.min(to, end_time === null ? to : Date.parse(end_time));
   return Math.max(1, (end - begin) / 1000);
 }
 
-/** The sums of some rows, as a row of its own. Sums are of what is known; null where that is nothing. */
+/**
+ * The sums of several rows as a row. A sum includes known values only, and is null if none is
+ * known.
+ */
 export function sumOf(key: string, name: string, rows: readonly TableRow[]): TableRow {
   const first = rows[0];
   if (first === undefined) throw new Error("a group without members");
@@ -156,7 +164,7 @@ export function sumOf(key: string, name: string, rows: readonly TableRow[]): Tab
   return sum;
 }
 
-// Field by field, and not over a list of them: ten thousand rows are added up at every tick.
+// Field by field instead of a loop over names, because a tick may sum ten thousand rows.
 function add(sum: TableRow, row: TableRow): void {
   addSizes(sum, row);
   addCounts(sum, row);
@@ -178,7 +186,7 @@ function addSizes(sum: TableRow, row: TableRow): void {
   sum.file_bytes += row.file_bytes;
   sum.shmem_bytes += row.shmem_bytes;
   sum.swap_bytes += row.swap_bytes;
-  // Of one process each: peaks of several fall at different times, and have no sum.
+  // The largest peak of a single process. Peaks occur at different times and cannot be added.
   sum.peak_virtual_bytes = Math.max(sum.peak_virtual_bytes, row.peak_virtual_bytes);
   sum.peak_resident_bytes = Math.max(sum.peak_resident_bytes, row.peak_resident_bytes);
   sum.memory_percentage = added(sum.memory_percentage, row.memory_percentage);
@@ -199,7 +207,7 @@ function addCounts(sum: TableRow, row: TableRow): void {
   sum.unexplained_bytes = added(sum.unexplained_bytes, row.unexplained_bytes);
 }
 
-/** Of what is known. */
+/** Sum of the known values. */
 function added(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : a + b;
 }

@@ -1,4 +1,4 @@
-/** The line of a trace (model/pace.ts) as the path of a small picture. Pure. */
+/** A trace (model/pace.ts) as an SVG path. Pure. */
 import { TRACE_MS } from "../model/pace";
 
 export interface Box {
@@ -6,10 +6,15 @@ export interface Box {
   height: number;
 }
 
-/** Changes that are smaller than this part of the size look small, and do not fill the picture. */
+/**
+ * A change below this part of the size does not fill the picture, so that small changes look small.
+ */
 const CALM = 0.05;
 
-/** From `since` on, when somebody began to look on, to `now`; a size holds until the next one is told. */
+/**
+ * Draws the trace from `since`, when observation began, to `now`. A size is valid until the next
+ * one.
+ */
 export function sparkPath(trace: readonly number[], since: number, now: number, { width, height }: Box): string {
   const sizes = trace.filter((_, at) => at % 2 === 1);
   if (sizes.length === 0) sizes.push(0);

@@ -1,7 +1,7 @@
-/** Which theme the page has: the reader's choice, or the browser's. Pure. */
+/** The theme of the page: the user's choice or the browser's preference. Pure. */
 import type { Theme } from "./palette";
 
-/** `system` follows what the browser prefers, as that changes. */
+/** `system` follows the browser's preference, even when it changes. */
 export const THEME_CHOICES = ["system", "light", "dark"] as const;
 export type ThemeChoice = (typeof THEME_CHOICES)[number];
 
@@ -10,8 +10,8 @@ export function themeOf(choice: ThemeChoice, prefersDark: boolean): Theme {
 }
 
 /**
- * The choice after this one, in a round of three: from `system` to the theme that the system does not have, so that the
- * first click is seen, then to the other one, and back.
+ * The next choice in a cycle of three: from `system` to the other theme, so that the first click
+ * has a visible effect, then to the system's theme, and back.
  */
 export function nextChoice(choice: ThemeChoice, prefersDark: boolean): ThemeChoice {
   const system = systemTheme(prefersDark);

@@ -1,4 +1,7 @@
-/** Which time the page shows: the present with a look back, or a stretch of the history. Kept in the address, so that a link carries it. Pure. */
+/**
+ * The time that the page shows: live with the last hours, or a range of the history. It is part of
+ * the address, so that links contain it. Pure.
+ */
 
 export type Time =
   | { kind: "live"; seconds: number }
@@ -6,10 +9,10 @@ export type Time =
   | { kind: "range"; from: number; to: number };
 
 export const HOUR = 3600;
-/** What one can look back over, seconds. */
+/** Selectable lengths of the live time, in seconds. */
 export const LOOK_BACKS = [15 * 60, HOUR, 6 * HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR] as const;
 export const LIVE: Time = { kind: "live", seconds: HOUR };
-/** A range that was chosen by hand is at least so long. */
+/** Minimum length of a range that the user selects. */
 export const LEAST_MS = 2_000;
 
 export function timeFromQuery(query: URLSearchParams): Time {
@@ -25,41 +28,44 @@ export function timeToQuery(time: Time): Record<string, string> {
   return time.seconds === HOUR ? {} : { last: String(time.seconds) };
 }
 
-/** The stretch that is shown, as of `now`. */
+/** The selected time as a range that ends at `now` if it is live. */
 export function stretch(time: Time, now: number): { from: number; to: number } {
   return time.kind === "range" ? time : { from: now - time.seconds * 1000, to: now };
 }
 
-/** The shortest look back that a chart draws, however little there is. */
+/** Shortest live range that a chart draws, even with less data. */
 const SHORTEST_MS = 300_000;
 
-/** What of the time that is shown a chart draws: memtap may have begun later than one looks back. A chosen range is drawn as it is. */
+/**
+ * The range that a chart draws. A live chart begins with the first data, because memtap may have
+ * started later. A range that the user chose is drawn as it is.
+ */
 export function drawn(shown: { from: number; to: number }, first: number | undefined, isLive: boolean): { from: number; to: number } {
   if (!isLive || first === undefined) return shown;
   return { from: Math.max(shown.from, Math.min(first, shown.to - SHORTEST_MS)), to: shown.to };
 }
 
-/** Two moments of a drag, in whichever order, as a range. */
+/** Converts the two ends of a drag, in any order, to a range. */
 export function dragged(a: number, b: number): Time {
   const [from, to] = a < b ? [a, b] : [b, a];
   const missing = Math.max(0, LEAST_MS - (to - from)) / 2;
   return { kind: "range", from: Math.floor(from - missing), to: Math.ceil(to + missing) };
 }
 
-/** The moment that was clicked in a chart, with as much around it as lets one see what happened. */
+/** A range around the time of a click in a chart. */
 export function around(moment: number, shown: { from: number; to: number }): Time {
   const half = Math.max(15_000, (shown.to - shown.from) / 40);
   return { kind: "range", from: Math.floor(moment - half), to: Math.ceil(moment + half) };
 }
 
-/** Twice as long, about the same middle, but not into the future. */
+/** A range of twice the length around the same centre, but not beyond `now`. */
 export function zoomedOut({ from, to }: { from: number; to: number }, now: number): Time {
   const half = (to - from) / 2;
   const end = Math.min(to + half, now);
   return { kind: "range", from: Math.floor(end - 4 * half), to: Math.ceil(end) };
 }
 
-/** The day that `now` is in, `back` days ago, where the reader is. */
+/** The local day that was `back` days ago, until `now` at the latest. */
 export function day(now: number, back: number): Time {
   const begin = new Date(now);
   begin.setHours(0, 0, 0, 0);
@@ -69,7 +75,7 @@ export function day(now: number, back: number): Time {
   return { kind: "range", from: begin.getTime(), to: Math.min(end.getTime(), now) };
 }
 
-/** The value of a `datetime-local` field where the reader is. */
+/** The local time for a `datetime-local` field. */
 export function fieldText(ms: number): string {
   const local = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
   return local.toISOString().slice(0, 19);

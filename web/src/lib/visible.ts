@@ -1,15 +1,22 @@
-/** Names and commands of processes are strangers' bytes. Everything of theirs passes here before it is shown. */
+/**
+ * Escapes names and commands of processes, which are untrusted. All of them must pass through here
+ * before the page shows them.
+ */
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * What a reader would not see, or would be deceived by: control characters, format characters (bidi controls, zero
- * width), odd spaces and line ends, lone surrogates, private use and unassigned characters, Hangul and braille blanks.
+ * Characters that are invisible or misleading: control and format characters (bidi controls, zero
+ * width), unusual spaces and line ends, lone surrogates, private use and unassigned characters,
+ * Hangul and braille blanks.
  */
 const UNSEEN =
   /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}\u00a0\u115f\u1160\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u3164\uffa0]/gu;
 
-/** The text with every such character written out: `\n`, `\x1b`, `\u{202e}`. */
+/**
+ * The text with these characters escaped: `
+ * `, `\x1b`, `\u{202e}`.
+ */
 export function visible(text: string): string {
   return text.replace(UNSEEN, escaped);
 }
@@ -21,12 +28,15 @@ function escaped(character: string): string {
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
-/** A program's name; one that is empty or only spaces is put in quotes, as it could not be seen. */
+/** A program's name. Quotes make an empty name, or one of spaces, visible. */
 export function visibleName(name: string): string {
   return name.trim() === "" ? `"${visible(name)}"` : visible(name);
 }
 
-/** At most `limit` characters, cut in the middle: both ends of a name tell programs apart. */
+/**
+ * Shortens a text to `limit` characters in the middle, because both ends of a name distinguish
+ * programs.
+ */
 export function cutMiddle(text: string, limit: number): string {
   const characters = [...text];
   if (characters.length <= limit) return text;

@@ -1,4 +1,4 @@
-/** What is asked for once, over HTTP. Everything else comes over the socket. */
+/** Single queries over HTTP. All other live data come over the socket. */
 import type { OneProcess, ProcessId, Proportional } from "../model/wire";
 import { timeAgo } from "./clock";
 
@@ -10,7 +10,7 @@ export async function askPss({ pid, start_time }: ProcessId): Promise<PssAnswer>
     const body = (await response.json()) as Partial<OneProcess> & { error?: string };
     if (!response.ok) return { kind: "failed", why: body.error ?? `HTTP ${response.status}` };
     const { pss_bytes, uss_bytes, swap_pss_bytes, pss_age_s } = body;
-    // Another process has the pid by now, or nobody has.
+    // The process has ended, and another one may have its pid.
     if (body.start_time !== start_time || pss_bytes === undefined || uss_bytes === undefined) return { kind: "ended" };
     const value = { pss_bytes, uss_bytes, swap_pss_bytes: swap_pss_bytes ?? 0 };
     return { kind: "answer", value, at: timeAgo(pss_age_s ?? 0) };

@@ -1,15 +1,21 @@
-/** The socket: turns what the server sends into events of the store. Reconnects by itself, for ever; while nobody sees the page it rests. */
+/**
+ * The socket. It turns the server's messages into events of the store, reconnects by itself, and
+ * disconnects while the page is hidden.
+ */
 import { io, type Socket } from "socket.io-client";
 import { dispatch } from "../model/store";
 import type { FocusAnswer, FocusedRequests, ProcessId, Snapshot, Tick } from "../model/wire";
-import { hear } from "./clock";
+import { updateClock } from "./clock";
 import { unpacked } from "./packed";
 
-/** A tab that is hidden for so long is sent nothing until it is seen again: then it gets the whole state. */
+/**
+ * A tab that is hidden for this long disconnects. When it is visible again, it gets a full
+ * snapshot.
+ */
 const REST_AFTER_MS = 10_000;
 
 let connection: Socket | null = null;
-/** The process that the page looks at; a new connection must hear of it again. */
+/** The focused process, which a new connection must request again. */
 let focus: ProcessId | null = null;
 
 export function connect(): void {
@@ -23,39 +29,39 @@ export function connect(): void {
   connection = socket;
   socket.on("connect", () => {
     dispatch({ type: "connected" });
-    if (focus !== null) tellFocus();
+    if (focus !== null) sendFocus();
   });
   socket.on("disconnect", (reason) => dispatch({ type: "disconnected", problem: reason }));
   socket.on("connect_error", (error) => dispatch({ type: "disconnected", problem: error.message }));
 
-  // Unpacking takes a moment; one after the other keeps their order.
+  // Decompression is asynchronous; a chain of promises keeps the order of events.
   let last: Promise<void> = Promise.resolve();
-  const inOrder = <T>(event: string, take: (payload: T, at: number) => void) =>
+  const inOrder = <T>(event: string, handle: (payload: T, at: number) => void) =>
     socket.on(event, (packed: ArrayBuffer) => {
       const at = Date.now();
       const payload = unpacked<T>(packed);
-      last = last.then(async () => take(await payload, at));
+      last = last.then(async () => handle(await payload, at));
     });
   inOrder<Snapshot>("snapshot", (snapshot, at) => {
-    hear(snapshot.health.source, snapshot.time);
+    updateClock(snapshot.health.source, snapshot.time);
     dispatch({ type: "snapshot", at, snapshot });
   });
   inOrder<Tick>("tick", (tick, at) => {
-    hear(tick.health.source, tick.time);
+    updateClock(tick.health.source, tick.time);
     dispatch({ type: "tick", at, tick });
   });
   inOrder<FocusedRequests>("focused", (focused) => dispatch({ type: "focused", focused }));
   restWhileHidden(socket);
 }
 
-/** Looks at a process, or at none any more: its requests then come apart from everybody's. */
+/** Focuses on a process, or on none. The server sends the requests of that process separately. */
 export function lookAt(id: ProcessId | null): void {
   focus = id;
   dispatch({ type: "focus", id });
-  if (connection?.connected === true) tellFocus();
+  if (connection?.connected === true) sendFocus();
 }
 
-function tellFocus(): void {
+function sendFocus(): void {
   const asked = focus;
   connection?.emit("focus", { pid: asked?.pid ?? null }, ({ focused }: FocusAnswer) => {
     if (!focused && asked !== null && asked === focus) dispatch({ type: "focus_refused" });

@@ -1,4 +1,7 @@
-/** Questions to the history, as React state: asked when they change and, while the page shows the present, again and again. */
+/**
+ * Queries of the history as React state. They run when they change, and repeatedly while the page
+ * shows live data.
+ */
 import { useEffect, useState } from "react";
 import { stretch, type Time } from "../lib/time";
 import { ALL_HOSTS } from "../lib/route";
@@ -9,27 +12,32 @@ import { sourceNow } from "./clock";
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
 export interface Answer<T> {
-  /** The latest answer; of the question before, until the new one is answered. */
+  /**
+   * The latest answer. After a change of the query, the previous answer until the new one arrives.
+   */
   data: T | null;
-  /** The stretch that `data` is of. */
+  /** The range that `data` covers. */
   shown: { from: number; to: number } | null;
-  /** Why the last attempt failed. */
+  /** Error of the last attempt. */
   problem: string | null;
-  /** Whether the question on the way is another than the one that `data` answers. */
+  /** True while `data` is the answer to a previous query. */
   isOld: boolean;
 }
 
-/** `path?query` of the time and the machine that the page shows (`query` may name another machine). `null`: nothing is asked. */
+/**
+ * Queries a path for the page's time and host (`query` may name another host). A null path queries
+ * nothing.
+ */
 export function useHistory<T>(path: string | null, query: Query, everyMs: number): Answer<T> {
   const { time } = useRoute();
   const host = useAskedHost();
-  // What was asked before it was known that the data have another clock is asked again.
+  // Query again when the data turn out to be a recording, which has its own clock.
   const isRecorded = useLive((state) => state.live?.health.source === "recording");
-  // As text, as its parts are new objects at each drawing.
+  // The key is a string, because its parts are new objects at each rendering.
   return useAnswer<T>(JSON.stringify([path, { host, ...query }, time, isRecorded] satisfies Question), everyMs);
 }
 
-/** Of which machine the history is asked, where a question does not name one itself; null: of all. */
+/** Host for queries that do not name one; null means all hosts. */
 export function useAskedHost(): string | null {
   const { host } = useRoute();
   const own = useLive((state) => state.live?.host.hostname ?? null);
@@ -64,7 +72,7 @@ function useAnswer<T>(key: string, everyMs: number): Answer<T> {
       );
       if (time.kind === "live") timer = setTimeout(again, everyMs);
     };
-    // A tab that nobody sees asks nothing; it goes on when it is seen again.
+    // A hidden tab does not query. It continues when it is visible again.
     const again = () => {
       if (document.hidden) document.addEventListener("visibilitychange", again, { once: true, signal: quit.signal });
       else void ask();
@@ -79,7 +87,9 @@ function useAnswer<T>(key: string, everyMs: number): Answer<T> {
   return { data: kept.data, shown: kept.shown, problem: kept.problem, isOld: kept.key !== key };
 }
 
-/** What does not depend on the time that is shown: asked once a minute while somebody sees the page. */
+/**
+ * Queries data that do not depend on the selected time, once a minute while the page is visible.
+ */
 export function useAlways<T>(path: string | null): T | null {
   const [data, setData] = useState<T | null>(null);
   useEffect(() => {
@@ -108,7 +118,7 @@ export function urlOf(path: string, query: Query, { from, to }: { from: number; 
   return `/api/v1/${path}?${search}`;
 }
 
-/** The answer, or why there is none, in the server's words. */
+/** Fetches JSON. On failure, returns the error in the server's words. */
 export async function fetched<T>(url: string, signal: AbortSignal): Promise<{ data: T } | { problem: string }> {
   try {
     const response = await fetch(url, { signal });

@@ -1,4 +1,4 @@
-/** What only the present has of one process: asked when it is opened, and again when the reader wants it. */
+/** Live data of one process, queried when it is opened and when the user asks again. */
 import { useCallback, useEffect, useState } from "react";
 import { fetched } from "./history";
 import { timeAgo } from "./clock";
@@ -8,7 +8,7 @@ const OLD_S = 3;
 
 export interface Once<T> {
   data: T | null;
-  /** When the data were read, unless that was just now. */
+  /** Time of the reading; null if it is recent. */
   readAt: string | null;
   problem: string | null;
   again: () => void;

@@ -1,11 +1,13 @@
-/** Pages of stored requests, newest first: the first at once, each further one when it is asked for. */
+/**
+ * Pages of stored requests, the newest first. The first page loads at once, the others on demand.
+ */
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Query } from "./history";
 import { fetched, urlOf, useAskedHost } from "./history";
 import type { MemoryRequest } from "../model/wire";
 
 const PAGE = 500;
-/** More than this is not read by eyes; filters and ranges narrow. */
+/** Maximum number of loaded requests. Filters and shorter ranges help to find others. */
 export const PAGES_LIMIT = 20_000;
 
 interface Page {
@@ -17,7 +19,7 @@ export interface Pages {
   requests: readonly MemoryRequest[];
   state: "asking" | "more" | "end" | "full" | "failed";
   problem: string | null;
-  /** Asks for the next page, unless one is on the way. */
+  /** Loads the next page, unless one is already loading. */
   more: () => void;
 }
 

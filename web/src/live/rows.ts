@@ -1,4 +1,4 @@
-/** The rows of the process table: of the live state while the page shows the present, else of the history. */
+/** Rows of the process table, from the live state or from the history. */
 import { useMemo } from "react";
 import { useHistory } from "./history";
 import type { Column } from "../lib/columns";
@@ -10,20 +10,23 @@ import { initialState } from "../model/state";
 import { useLive } from "../model/store";
 import { useIsLive, useRoute } from "../ui/router";
 
-/** Of a stretch of the past, which is asked for once, as many as one answer may hold; fewer where it is asked again and again. */
+/**
+ * Limits of an answer: the maximum for a past range, which is queried once, and fewer for queries
+ * that repeat.
+ */
 const LIMIT = { range: 10_000, live: 2_000 };
 const EVERY_MS = 5_000;
 
 export interface TableRows {
   rows: readonly TableRow[];
   isLive: boolean;
-  /** Whether the history has yet to answer the first time. */
+  /** The history has not answered yet. */
   isAsking: boolean;
-  /** Whether the rows are those of another time, until the history has answered. */
+  /** The rows are those of the previous time until the history answers. */
   isOld: boolean;
-  /** Why the history did not answer. */
+  /** Error of the last query. */
   problem: string | null;
-  /** Lives beyond those that one answer holds. */
+  /** Number of process lifetimes beyond the limit. */
   more: number;
 }
 
@@ -58,7 +61,7 @@ function useLives(isLive: boolean, sort: Sort): Omit<TableRows, "isLive"> {
   return { rows, isAsking: data === null && problem === null, isOld, problem, more: data?.more ?? 0 };
 }
 
-/** What the history compares lives by, so that those which matter are among the answer. */
+/** Measure by which the history chooses the processes of an answer, for each sort column. */
 const MEASURED: Partial<Record<Column, Measure>> = {
   virtual_bytes: "virtual",
   peak_virtual_bytes: "virtual",

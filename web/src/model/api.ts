@@ -1034,7 +1034,7 @@ export interface components {
         };
         /** @description A check that memtap did not make. */
         NotLookedAt: {
-            /** @description What was not checked: `lives`, `machine`, `limits`, `time` or `history`. */
+            /** @description What was not checked: `lives`, `machine`, `limits`, `requests`, `time` or `history`. */
             what: string;
             /** @description The reason, as a sentence. */
             sentence: string;
@@ -3531,7 +3531,10 @@ export interface operations {
                 compare_to?: components["schemas"]["Time"];
                 /** @description Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`. */
                 format?: string;
-                /** @description Language: `en` or `es`, or a locale of one of them. Default: `en`. */
+                /**
+                 * @description Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in both
+                 *     languages, CSV is always English.
+                 */
                 lang?: string;
             };
             header?: never;

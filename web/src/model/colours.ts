@@ -1,11 +1,11 @@
-/** Which of the ten colours a program has. Pure: names in, slots out. */
+/** Assigns one of ten colour slots to each program. Pure. */
 
 export const SLOTS = 10;
 export type Colours = ReadonlyMap<string, number>;
 
 /**
- * Gives each of `names` a slot. A program keeps the slot it had, and one that left the list keeps its own
- * until somebody needs it, so that a colour never jumps while the eye follows it.
+ * Gives each of `names` a slot. A program keeps its slot. One that left the list keeps it until
+ * another program needs it, so that colours do not change while the user watches.
  */
 export function assignColours(before: Colours, names: readonly string[]): Colours {
   const wanted = names.slice(0, SLOTS);
@@ -13,22 +13,25 @@ export function assignColours(before: Colours, names: readonly string[]): Colour
 
   const after = new Map(before);
   for (const name of wanted) {
-    if (!after.has(name)) after.set(name, takeSlot(after, name, wanted));
+    if (!after.has(name)) after.set(name, chooseSlot(after, name, wanted));
   }
   return after;
 }
 
-/** The slot a name's hash prefers, so that a reload tends to paint it alike; else a free one; else one whose owner left. */
-function takeSlot(taken: Map<string, number>, name: string, wanted: readonly string[]): number {
-  const used = new Set(taken.values());
+/**
+ * The slot that the name's hash prefers, so that a reload usually chooses the same; otherwise a
+ * free one, or one whose owner left the list.
+ */
+function chooseSlot(slots: Map<string, number>, name: string, wanted: readonly string[]): number {
+  const used = new Set(slots.values());
   const preferred = hash(name) % SLOTS;
   for (let step = 0; step < SLOTS; step += 1) {
     const slot = (preferred + step) % SLOTS;
     if (!used.has(slot)) return slot;
   }
-  const idle = [...taken].find(([owner]) => !wanted.includes(owner));
+  const idle = [...slots].find(([owner]) => !wanted.includes(owner));
   if (idle === undefined) return preferred;
-  taken.delete(idle[0]);
+  slots.delete(idle[0]);
   return idle[1];
 }
 

@@ -1,20 +1,23 @@
-/** The process that the page looks at: its requests, which no neighbour's flood hides, and its calls since the page began to look. Pure. */
+/**
+ * The focused process: all its requests, however busy other processes are, and its calls since the
+ * focus began. Pure.
+ */
 import { passing, type RequestTest } from "../lib/requests";
 import { processKey, type ProcessKey } from "./key";
 import { appended, emptyStream, type Stream, type StreamItem } from "./stream";
 import type { CallTotals, FocusedRequests, MemoryRequest, Process, ProcessId } from "./wire";
 
-/** An hour of ticks; of what was before, the history tells. */
+/** Limit of one hour. The history has earlier ticks. */
 export const TICKS_KEPT = 3_600;
-/** Of its requests before the page looked, so many are read from the history. */
+/** Number of earlier requests to read from the history. */
 export const PAST_LIMIT = 300;
-/** Room for their numbers: each may have a line of lost ones before it. */
+/** Sequence numbers for earlier requests. Each may have a line of lost requests before it. */
 const PAST_NUMBERS = 2 * PAST_LIMIT;
 
-/** How many requests of each call, and how many of them were refused. */
+/** Number of requests and of refused requests for each call. */
 export type CallCounts = Readonly<Record<string, Pick<CallTotals, "count" | "refused">>>;
 
-/** What a process called within the tick that ended at `time`. */
+/** Calls of the process in the tick that ended at `time`. */
 export interface CallTick {
   time: number;
   calls: CallCounts;
@@ -23,12 +26,15 @@ export interface CallTick {
 export interface Focus {
   key: ProcessKey;
   id: ProcessId;
-  /** From this time on the stream has all of its requests; null: they are those that are among everybody's latest. */
+  /**
+   * Start of the complete stream. Null if the requests come from the general stream, which may be
+   * incomplete.
+   */
   since: string | null;
-  /** The server has too many processes to tell apart already. */
+  /** The server already has as many focused processes as it allows. */
   isRefused: boolean;
   stream: Stream;
-  /** From this time on `ticks` have all of its calls, ms. */
+  /** Start of the complete `ticks`, in ms. */
   ticksFrom: number;
   ticks: readonly CallTick[];
 }
@@ -50,12 +56,15 @@ function numbered(item: StreamItem, seq: number): StreamItem {
   return { ...item, seq };
 }
 
-/** After a snapshot nobody knows what came between, nor does the server know at whom the page looks. */
+/**
+ * Restarts the focus after a snapshot. Requests in between are unknown, and the server does not
+ * know the focus any more.
+ */
 export function refocused(focus: Focus, stream: Stream, time: string): Focus {
   return focusOn(focus.id, stream, time);
 }
 
-/** Of a tick of all processes: its calls, and until it is told apart, its requests. */
+/** Adds a general tick: the calls of the process, and its requests until focused events arrive. */
 export function withTick(focus: Focus, before: Process | undefined, after: Process | undefined, tick: { time: string; requests: readonly MemoryRequest[]; skipped: number }): Focus {
   const counted = withCalls(focus, before, after, Date.parse(tick.time));
   if (focus.since !== null) return counted;
@@ -81,7 +90,7 @@ function grown(before: CallCounts, after: CallCounts): CallCounts {
   return Object.fromEntries(more.filter(([, { count }]) => count > 0));
 }
 
-/** Takes what the server tells apart: from the first of it on, that is all of the process's requests. */
+/** Adds a focused event. From the first one on, the stream contains all requests of the process. */
 export function withFocused(focus: Focus, { time, pid, requests, skipped }: FocusedRequests): Focus {
   if (pid !== focus.id.pid) return focus;
   const { owner } = testOf(focus.id);
@@ -89,7 +98,9 @@ export function withFocused(focus: Focus, { time, pid, requests, skipped }: Focu
   return { ...focus, since: focus.since ?? time, isRefused: false, stream: appended(focus.stream, time, own, skipped) };
 }
 
-/** Puts the history's requests, newest first, in the place of what was picked out of everybody's. */
+/**
+ * Replaces the requests from the general stream with those of the history, which come newest first.
+ */
 export function withPast(focus: Focus, requests: readonly MemoryRequest[]): Focus {
   const { since } = focus;
   if (since === null) return focus;
@@ -103,7 +114,7 @@ function timeOf(item: StreamItem): string {
   return item.kind === "request" ? item.request.timestamp : item.time;
 }
 
-/** Told by pid and by its time of life, as pids are used again. */
+/** Matches pid and start time, because the kernel reuses pids. */
 function testOf({ pid, start_time }: ProcessId): RequestTest {
   return { owner: (owner) => owner.pid === pid && owner.timestamp >= start_time, request: () => true };
 }

@@ -1,4 +1,7 @@
-/** How a process is told from others: pids are used again, so its start belongs to it; of another machine, that one's name stands behind. */
+/**
+ * Identifies a process. The start time is part of the key, because the kernel reuses pids. The key
+ * of a process on another host ends with the host name.
+ */
 import type { ProcessId } from "./wire";
 
 export type ProcessKey = string;
@@ -7,7 +10,7 @@ export function processKey(id: ProcessId): ProcessKey {
   return `${id.pid}@${id.start_time}`;
 }
 
-/** The parts of a key, `4211@2026-11-23T10:00:00.000Z@other`; null of one that was written by hand and is none. */
+/** Parts of a key, `4211@2026-11-23T10:00:00.000Z@other`; null if a hand-written key is invalid. */
 export function keyParts(key: ProcessKey): (ProcessId & { host: string | undefined }) | null {
   const match = /^(\d+)@([^@\s]+)(?:@(.+))?$/su.exec(key);
   return match === null ? null : { pid: Number(match[1]), start_time: match[2] ?? "", host: match[3] };

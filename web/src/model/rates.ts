@@ -2,7 +2,7 @@
 import type { Health } from "./wire";
 
 export const RATE_SECONDS = 600;
-/** A longer silence than this between two ticks is a gap in the chart, not a line. */
+/** A longer time between two ticks is a gap in the chart. */
 export const GAP_MS = 3_000;
 
 export interface RatePoint {
@@ -13,7 +13,7 @@ export interface RatePoint {
   lost: number;
 }
 
-/** Adds what one tick tells. Counters that fell mean that memtap was started anew: that second has no rate. */
+/** Adds a tick. If counters fell, memtap was restarted, and the difference counts as zero. */
 export function withTick(
   points: readonly RatePoint[],
   time: string,

@@ -1,4 +1,4 @@
-/** All that the page knows, and how a message of the server changes it. Pure: no clock, no socket. */
+/** State of the page, and how server messages change it. Pure: no clock, no socket. */
 import { assignColours, type Colours } from "./colours";
 import { focusOn, refocused, withFocused, withPast, withTick as focusAfterTick, type Focus } from "./focus";
 import { processKey, type ProcessKey } from "./key";
@@ -9,9 +9,9 @@ import type { FocusedRequests, Health, Host, MemoryRequest, OomKill, Process, Pr
 
 export { processKey, type ProcessKey } from "./key";
 
-/** More processes than this are not kept: the ended ones go first, the longest ended before the others. */
+/** Maximum number of processes. The processes that ended first are dropped first. */
 export const PROCESS_LIMIT = 50_000;
-/** As many as the server keeps. */
+/** The server has the same limit. */
 export const KILL_LIMIT = 100;
 
 export type Processes = ReadonlyMap<ProcessKey, Process>;
@@ -25,21 +25,21 @@ export interface LiveData {
 
 export interface LiveState {
   connected: boolean;
-  /** Why the last attempt to connect failed, in the transport's words. */
+  /** Error of the last attempt to connect, in the transport's words. */
   problem: string | null;
-  /** When the last message came, by the browser's clock; null before the first. */
+  /** Time of the last message by the browser's clock; null before the first. */
   heardAt: number | null;
   live: LiveData | null;
   processes: Processes;
   paces: Paces;
   stream: Stream;
-  /** The process that the page looks at. */
+  /** The focused process. */
   focus: Focus | null;
-  /** Earliest first. */
+  /** The earliest first. */
   oomKills: readonly OomKill[];
   rates: readonly RatePoint[];
   refusedPerSecond: number;
-  /** Whom the charts of the history show. */
+  /** Programs in the charts of the history. */
   charted: readonly string[];
   colours: Colours;
 }
@@ -49,14 +49,14 @@ export type LiveEvent =
   | { type: "disconnected"; problem: string | null }
   | { type: "snapshot"; at: number; snapshot: Snapshot }
   | { type: "tick"; at: number; tick: Tick }
-  /** The page looks at that process, or at none any more. */
+  /** Focuses on a process, or on none. */
   | { type: "focus"; id: ProcessId | null }
-  /** The server tells so many processes apart that there is no room for another. */
+  /** The server already has as many focused processes as it allows. */
   | { type: "focus_refused" }
   | { type: "focused"; focused: FocusedRequests }
-  /** Its requests before the page looked, newest first. */
+  /** Earlier requests of the focused process, the newest first. */
   | { type: "focus_past"; key: ProcessKey; requests: readonly MemoryRequest[] }
-  /** The programs that charts of the history show, those that matter most first. */
+  /** Programs in the charts of the history, the most important first. */
   | { type: "charted"; programs: readonly string[] };
 
 export const initialState: LiveState = {
@@ -94,7 +94,7 @@ export function reduce(state: LiveState, event: LiveEvent): LiveState {
     case "focus_past":
       return state.focus?.key === event.key ? { ...state, focus: withPast(state.focus, event.requests) } : state;
     case "tick":
-      // Without a snapshot there is nothing that the differences of a tick could be added to.
+      // Without a snapshot, a tick has nothing to change.
       return state.live === null ? state : afterTick(state, state.live.time, event.tick, event.at);
   }
 }
@@ -124,7 +124,7 @@ function afterTick(state: LiveState, lastTime: string, tick: Tick, at: number): 
   };
 }
 
-/** What snapshot and tick have in common. */
+/** Applies the parts that snapshots and ticks share. */
 function withCommon(state: LiveState, message: Snapshot | Tick, at: number): LiveState {
   const { host, health, share, time } = message;
   const rates = withTick(state.rates, time, health, state.live?.health ?? null);
@@ -140,7 +140,10 @@ function withCommon(state: LiveState, message: Snapshot | Tick, at: number): Liv
   };
 }
 
-/** Ten colours at most: whom the charts show first, then who has asked for most. */
+/**
+ * Assigns up to ten colours: to programs in the charts first, then to those that requested the
+ * most.
+ */
 function coloursOf(before: Colours, charted: readonly string[], share: Share | null): Colours {
   const names = share?.slices.map((slice) => slice.name) ?? [];
   return assignColours(before, [...new Set([...charted, ...names])]);
@@ -154,7 +157,7 @@ function merged(before: Processes, tick: Tick): Processes {
   return after.size > PROCESS_LIMIT ? bounded(after) : after;
 }
 
-/** Those that live come last. */
+/** Sort key by end time. Processes that are alive come last. */
 function age([, process]: [ProcessKey, Process]): string {
   return process.end_time ?? "9999";
 }

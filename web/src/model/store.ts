@@ -1,4 +1,4 @@
-/** Holds the one LiveState and tells React when it changed. */
+/** Holds the page's state and notifies React of changes. */
 import { useSyncExternalStore } from "react";
 import { initialState, reduce, type LiveEvent, type LiveState } from "./state";
 
@@ -17,7 +17,10 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** The part of the state that `select` picks; it must return the same object while that part is the same. */
+/**
+ * Selects a part of the state. `select` must return the same object while that part does not
+ * change.
+ */
 export function useLive<T>(select: (state: LiveState) => T): T {
   return useSyncExternalStore(subscribe, () => select(state));
 }

@@ -1,31 +1,33 @@
-/** The bounded buffer of requests that the log view shows. Pure: every change gives a new value. */
+/** The bounded buffer of requests for the log. Pure: every change returns a new value. */
 import type { MemoryRequest } from "./wire";
 
 export const STREAM_LIMIT = 10_000;
 
-/** Whose request it is, by pid and time, as pids are used again. */
+/** Owner of a request, identified by pid and time, because the kernel reuses pids. */
 export type Owner = Pick<MemoryRequest, "pid" | "process_name" | "timestamp">;
 
 export type StreamItem =
   | { kind: "request"; seq: number; request: MemoryRequest }
-  /** Requests of one second that the server did not send, only counted. */
+  /** Requests of one second that the server counted but did not send. */
   | { kind: "skipped"; seq: number; time: string; count: number; seconds: number }
-  /** Requests of one process that did not reach memtap; just before the next one of it that did. */
+  /** Requests of one process that did not reach memtap, before the next one that did. */
   | { kind: "lost"; seq: number; time: string; count: number; owner: Owner }
-  /** The connection was away; what came between is not here. */
+  /** The connection was interrupted, and requests in between are missing. */
   | { kind: "gap"; seq: number; time: string };
 
 export interface Stream {
   items: readonly StreamItem[];
-  /** Number of the last item; grows for as long as the page is open. */
+  /** Number of the last item. It increases as long as the page is open. */
   lastSeq: number;
-  /** Requests received, the skipped ones counted too. */
+  /** Number of received requests, including skipped ones. */
   received: number;
 }
 
 export const emptyStream: Stream = { items: [], lastSeq: 0, received: 0 };
 
-/** The stream of a new snapshot. What was there before is dropped, as nobody knows what came between. */
+/**
+ * The stream after a snapshot. Earlier items are dropped, because requests in between are unknown.
+ */
 export function restarted(before: Stream, time: string, requests: readonly MemoryRequest[]): Stream {
   const bare: Stream = { ...before, items: [] };
   if (before.lastSeq === 0) return appended(bare, time, requests, 0);

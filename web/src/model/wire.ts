@@ -1,4 +1,7 @@
-/** What memtap sends, by the page's names. The types are those of docs/openapi.json, which the server's code gives. No logic here. */
+/**
+ * Types of the live events. They come from docs/openapi.json, which is generated from the server's
+ * code. No logic here.
+ */
 import type * as api from "./api";
 
 export { callNameValues as CALLS } from "./api";
@@ -23,5 +26,5 @@ export type {
   Tick,
 } from "./api";
 
-/** What `?pss=true` adds to a process that is alive. */
+/** Fields that `?pss=true` adds to a process that is alive. */
 export type Proportional = Required<Pick<api.OneProcess, "pss_bytes" | "uss_bytes" | "swap_pss_bytes">>;

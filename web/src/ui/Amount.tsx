@@ -1,4 +1,4 @@
-/** A number above its word; several of them in a row make a sum. */
+/** A number above its label. Several of them in a row form a sum. */
 import type { ReactNode } from "react";
 import type { Term as TermName } from "../i18n";
 import { Term } from "./Term";
@@ -7,9 +7,9 @@ interface AmountProps {
   term: TermName;
   word: string;
   sign?: string;
-  /** The part of a bar that has the same colour. */
+  /** The part of a bar with the same colour. */
   part?: string;
-  /** Marks what the others add up to. */
+  /** Marks the result of the sum. */
   total?: boolean;
   children: ReactNode;
 }

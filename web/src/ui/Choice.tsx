@@ -1,8 +1,8 @@
-/** A few alternatives side by side, one of which is chosen. */
+/** A few alternatives side by side, of which one is selected. */
 interface ChoiceProps<T extends string> {
   label: string;
   value: T;
-  /** Value and word of each. */
+  /** Value and label of each option. */
   options: readonly (readonly [T, string])[];
   onChoose: (value: T) => void;
 }

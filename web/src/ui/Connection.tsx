@@ -1,10 +1,10 @@
-/** Whether the page is live, said with a word. */
+/** State of the connection, in words. */
 import { duration } from "../lib/format";
 import { useLive } from "../model/store";
 import { useNow } from "./media";
 import { useSettings } from "./settings";
 
-/** Without a tick for this long, what is shown is old. */
+/** Time without a tick after which the data are stale. */
 const STALE_MS = 3_000;
 
 export interface ConnectionState {
@@ -20,7 +20,7 @@ export function useConnection(): ConnectionState {
   const now = useNow(500, Date.now);
   if (heardAt === null) return { state: "connecting", age: 0 };
   const silence = Math.max(0, now - heardAt);
-  // A recording that has been read to its end is not old: it is all there is.
+  // A recording that was played to its end is not stale.
   if (isRecorded && connected) return { state: "recorded", age: 0 };
   const state = connected && silence <= STALE_MS ? "live" : "stale";
   return { state, age: Math.floor(silence / 1000) };

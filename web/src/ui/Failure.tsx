@@ -1,4 +1,4 @@
-/** Catches what no view expected, so that the page says so instead of going blank. */
+/** Catches unexpected errors, so that the page shows a message instead of going blank. */
 import { Component, type ReactNode } from "react";
 import { Say } from "./Say";
 import { useSettings } from "./settings";

@@ -38,9 +38,9 @@ export function Frame({ children }: { children: ReactNode }) {
         </div>
         {live && <Strip live={live} connection={connection} />}
       </header>
-      {/* Health has them in a card of its own. */}
+      {/* Health shows notices in its own card. */}
       {live && view !== "health" && <Notices notices={live.health.notices} />}
-      {live && <Hint key={view} of={view} />}
+      {live && <Hint key={view} topic={view} />}
       <main id="content" tabIndex={-1}>
         {children}
       </main>
@@ -49,7 +49,7 @@ export function Frame({ children }: { children: ReactNode }) {
   );
 }
 
-/** The hash is the route, so the link to the content moves the focus itself. */
+/** Moves the focus to the content. An ordinary link would change the hash, which is the route. */
 function skipToContent(event: { preventDefault: () => void }): void {
   event.preventDefault();
   document.getElementById("content")?.focus();
@@ -63,7 +63,7 @@ function pageKeys(href: (target: Target) => string, openHelp: () => void): Recor
     "/": () => {
       if (focusSearch()) return;
       navigate(href({ view: "processes" }));
-      // The field is there once the view has been drawn.
+      // The field exists only after the view was rendered.
       setTimeout(focusSearch, 50);
     },
   };

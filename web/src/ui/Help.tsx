@@ -1,4 +1,4 @@
-/** The list of keys, opened by `?`. */
+/** The list of keyboard shortcuts, opened by `?`. */
 import { useEffect, useRef } from "react";
 import { useSettings } from "./settings";
 

@@ -1,4 +1,4 @@
-/** What memtap itself found missing on this machine, and how to fix each. */
+/** Problems that memtap found on this host, and how to fix each. */
 import type { Notice } from "../model/wire";
 import { visible } from "../lib/visible";
 import { useSettings } from "./settings";

@@ -1,4 +1,4 @@
-/** When figures were read: the server shares one reading among all who ask, so they may be older than the question. */
+/** Time of a reading. Clients share the server's readings, so one may be older than the query. */
 import { clock } from "../lib/format";
 import { useSettings } from "./settings";
 

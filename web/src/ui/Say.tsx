@@ -1,4 +1,4 @@
-/** What a view says when it has nothing to show: what is so, and what to do next. */
+/** Message of a view that has nothing to show: the situation, and what to do next. */
 import type { ReactNode } from "react";
 import { Code } from "./Text";
 

@@ -1,4 +1,7 @@
-/** A word with a dotted underline that opens its one-sentence meaning, by pointer or by keyboard. */
+/**
+ * A term with a dotted underline. The pointer or the keyboard focus shows its meaning in one
+ * sentence.
+ */
 import { useState, type KeyboardEvent, type ReactNode, type SyntheticEvent } from "react";
 import { createPortal } from "react-dom";
 import type { Term as TermName } from "../i18n";
@@ -13,7 +16,7 @@ interface Place {
   above: boolean;
 }
 
-/** What an element needs to have a tooltip: attributes for it, and the tooltip to render beside it. */
+/** Attributes for an element with a tooltip, and the tooltip to render beside it. */
 export function useTip(text: string) {
   const [place, setPlace] = useState<Place | null>(null);
   const show = (event: SyntheticEvent<HTMLElement>) => setPlace(placeAt(event.currentTarget.getBoundingClientRect()));
@@ -51,7 +54,7 @@ export function Term({ term, children }: { term: TermName; children: ReactNode }
   const { t } = useSettings();
   const { attributes, tip } = useTip(t(`meanings.terms.${term}`));
   return (
-    // A term is focusable so that its meaning is within reach of the keyboard.
+    // A term can have the focus, so that keyboard users can read its meaning.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <span className="term" tabIndex={0} {...attributes}>
       {children}

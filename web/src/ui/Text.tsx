@@ -6,7 +6,10 @@ import { cutMiddle, visible, visibleName } from "../lib/visible";
 import { useLive } from "../model/store";
 import { useSettings } from "./settings";
 
-/** A stranger's text, control characters written out, cut in the middle, the whole of it on hover. */
+/**
+ * Untrusted text with escaped control characters, shortened in the middle. A tooltip shows the
+ * whole text.
+ */
 export function Strange({ text, limit = 48 }: { text: string; limit?: number }) {
   return <Cut whole={visible(text)} limit={limit} />;
 }
@@ -15,7 +18,7 @@ function Cut({ whole, limit }: { whole: string; limit: number }) {
   return <bdi title={whole}>{cutMiddle(whole, limit)}</bdi>;
 }
 
-/** A program's name with the colour it has in the charts, if it has one. */
+/** A program's name with its colour in the charts, if it has one. */
 export function ProgramName({ name, limit = 24 }: { name: string; limit?: number }) {
   const { theme } = useSettings();
   const colour = programColour(
@@ -41,7 +44,7 @@ export function Count({ value }: { value: number }) {
   return <>{count(value, lang)}</>;
 }
 
-/** A command to copy. The button is only there where the browser allows it. */
+/** A command with a button to copy it, if the browser allows that. */
 export function Code({ text }: { text: string }) {
   return (
     <span className="code">

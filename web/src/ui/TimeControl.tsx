@@ -1,4 +1,4 @@
-/** Which time the page shows: the present with a look back, or a stretch of the history. */
+/** Selects the time that the page shows: live with the last hours, or a range of the history. */
 import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
 import { dayClock } from "../lib/format";
 import { day, fieldText, HOUR, LIVE, LOOK_BACKS, zoomedOut, type Time } from "../lib/time";
@@ -22,10 +22,10 @@ export function TimeControl() {
     setOpen(false);
   };
   return (
-    // Escape closes what is open, wherever in it the focus is.
+    // Escape closes the list from anywhere in it.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <div ref={box} className="time" role="group" aria-label={t("time.label")} data-testid="time" data-kind={time.kind} onKeyDown={escape}>
-      {time.kind === "range" && <Moved time={time} />}
+      {time.kind === "range" && <RangeButtons time={time} />}
       <button type="button" className="time-open" data-testid="time-open" aria-expanded={open} onClick={() => setOpen(!open)}>
         {time.kind === "live" ? t("time.last", { span: spanText(time.seconds) }) : rangeText(time)} <span aria-hidden="true">▾</span>
       </button>
@@ -34,8 +34,8 @@ export function TimeControl() {
   );
 }
 
-/** Out of the past again, and about in it. */
-function Moved({ time }: { time: Range }) {
+/** Buttons to return to live data, and to move or widen a past range. */
+function RangeButtons({ time }: { time: Range }) {
   const { t } = useSettings();
   const goTo = useGoTo();
   const length = time.to - time.from;
@@ -58,7 +58,7 @@ function Moved({ time }: { time: Range }) {
   );
 }
 
-/** A round length of seconds in its largest unit: `15 min`, `6 h`, `7 d`. */
+/** A round number of seconds in its largest unit: `15 min`, `6 h`, `7 d`. */
 function spanText(length: number): string {
   if (length < HOUR) return `${length / 60} min`;
   return length < 24 * HOUR ? `${length / HOUR} h` : `${length / (24 * HOUR)} d`;

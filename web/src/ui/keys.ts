@@ -1,13 +1,16 @@
-/** Keys that work anywhere on the page. */
+/** Keyboard shortcuts that work anywhere on the page. */
 import { useEffect } from "react";
 
-/** Runs the handler of the pressed key. Typing into a field is left alone, except for Escape, which leaves the field. */
+/**
+ * Runs the handler of a key. Keys in an input field are ignored, except for Escape, which leaves
+ * the field.
+ */
 export function useKeys(handlers: Readonly<Record<string, (event: KeyboardEvent) => void>>): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (document.querySelector("dialog[open]") !== null) return;
-      if (isTaken(event)) return;
+      if (isHandledByTarget(event)) return;
       const handler = handlers[event.key];
       if (handler === undefined) return;
       event.preventDefault();
@@ -18,7 +21,7 @@ export function useKeys(handlers: Readonly<Record<string, (event: KeyboardEvent)
   }, [handlers]);
 }
 
-function isTaken(event: KeyboardEvent): boolean {
+function isHandledByTarget(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
   if (target.matches("input:not([type=checkbox]), textarea, select")) {
@@ -28,7 +31,7 @@ function isTaken(event: KeyboardEvent): boolean {
   return event.key === " " && target.closest("button, a, input, summary") !== null;
 }
 
-/** Puts the cursor into the search field of the view; false when it has none. */
+/** Focuses the search field of the view. Returns false if there is none. */
 export function focusSearch(): boolean {
   const field = document.querySelector<HTMLInputElement>("[data-search]");
   field?.focus();

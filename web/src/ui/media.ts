@@ -13,12 +13,14 @@ export function useMedia(query: string): boolean {
   );
 }
 
-/** Narrow screens get two-line rows; the same width stands in the style sheets. */
+/** Narrow screens have rows of two lines. The style sheets contain the same width. */
 export function useNarrow(): boolean {
   return useMedia("(max-width: 720px)");
 }
 
-/** A clock, the data's own unless another is given, read every `ms` while somebody sees the page. */
+/**
+ * The current time of the data, or of another clock, updated every `ms` while the page is visible.
+ */
 export function useNow(ms: number, clock: () => number = sourceNow): number {
   const [now, setNow] = useState(clock);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Closes what is open when something else is pressed. */
+/** Calls `close` when the user presses outside of the box. */
 import { useEffect } from "react";
 
 export function useCloseOutside(box: { current: HTMLElement | null }, open: boolean, close: () => void): void {

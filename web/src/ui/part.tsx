@@ -1,32 +1,33 @@
-/** Parts of the page that are scripts of their own, so that its first drawing waits for nothing that it does not show. */
+/** Components in separate scripts, so that the first rendering does not wait for them. */
 import { lazy, Suspense, useState, type ComponentType, type ReactNode } from "react";
 
 export interface Part<Props> {
   (props: Props): ReactNode;
-  /** Asks for its script, unless it has been asked for. */
+  /** Loads the script, unless it is loaded or loading. */
   fetch: () => Promise<unknown>;
 }
 
-/** `load` imports its script; `waiting` stands in its place, as large as it, until that is there. */
+/** Creates a component whose script `load` imports. `waiting` is a placeholder of the same size. */
 export function part<Props extends object>(load: () => Promise<ComponentType<Props>>, waiting: ReactNode): Part<Props> {
-  let there: ComponentType<Props> | null = null;
-  let asked: Promise<ComponentType<Props>> | null = null;
+  let loaded: ComponentType<Props> | null = null;
+  let loading: Promise<ComponentType<Props>> | null = null;
   const ask = async () => {
     try {
-      there = await load();
-      return there;
+      loaded = await load();
+      return loaded;
     } catch (error) {
-      // The next one who wants it asks again.
-      asked = null;
+      // The next user of the component tries again.
+      loading = null;
       throw error;
     }
   };
-  const fetch = () => (asked ??= ask());
-  const Coming = lazy(async () => ({ default: await fetch() }));
+  const fetch = () => (loading ??= ask());
+  const Lazy = lazy(async () => ({ default: await fetch() }));
 
   function Whole(props: Props) {
-    // What is there is drawn at once; and what was begun as coming stays that, so that it keeps its state.
-    const [Shown] = useState<ComponentType<Props>>(() => there ?? Coming);
+    // A loaded component is rendered at once. One that began as lazy remains lazy, so that it keeps
+    // its state.
+    const [Shown] = useState<ComponentType<Props>>(() => loaded ?? Lazy);
     return (
       <Suspense fallback={waiting}>
         <Shown {...props} />

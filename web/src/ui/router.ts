@@ -1,4 +1,4 @@
-/** The address's hash as React state. */
+/** The hash of the address as React state. */
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import { parseRoute, routeHash, type Route, type Target } from "../lib/route";
 import type { Time } from "../lib/time";
@@ -23,19 +23,22 @@ export function navigate(hash: string): void {
   location.hash = hash;
 }
 
-/** Changes the address without a new entry in the history, as typing into a filter does. */
+/**
+ * Changes the address without a new entry in the browser's history, for example while the user
+ * types a filter.
+ */
 export function replaceHash(hash: string): void {
   history.replaceState(null, "", hash);
   changed();
 }
 
-/** Makes links that keep the time and the machine which are shown, unless they name others. */
+/** Creates links that keep the selected time and host, unless the target has others. */
 export function useHref(): (target: Target) => string {
   const { time, host } = useRoute();
   return useCallback((target: Target) => routeHash({ time, host, ...target }), [time, host]);
 }
 
-/** Shows another time, or another machine, in the same view. */
+/** Shows another time or host in the same view. */
 export function useGoTo(): (to: { time?: Time; host?: string | null }) => void {
   const { view, process, time, host, query } = useRoute();
   return useCallback(
@@ -44,7 +47,7 @@ export function useGoTo(): (to: { time?: Time; host?: string | null }) => void {
   );
 }
 
-/** Whether the page shows this machine as it is now, and not what the history knows. */
+/** Returns whether the page shows live data of this host, and not the history. */
 export function useIsLive(): boolean {
   const { time, host } = useRoute();
   return time.kind === "live" && host === null;

@@ -1,4 +1,4 @@
-/** Language and theme: the browser's until the reader chooses, then remembered. */
+/** Language and theme: those of the browser until the user chooses others, which are stored. */
 import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { i18n, langOf, LANGS, speak, type Translate } from "../i18n";
@@ -10,12 +10,12 @@ import { recalled, remember } from "./memory";
 
 export interface Settings {
   lang: Lang;
-  /** Gives the page's words in that language; another function once the language changes. */
+  /** Returns a text in that language. The function changes with the language. */
   t: Translate;
-  /** The theme that is seen. */
+  /** The theme in use. */
   theme: Theme;
   themeChoice: ThemeChoice;
-  /** The choice that comes after it. */
+  /** The next choice in the cycle. */
   nextThemeChoice: ThemeChoice;
   setLang: (lang: Lang) => void;
   setThemeChoice: (choice: ThemeChoice) => void;
@@ -29,9 +29,9 @@ export function useSettings(): Settings {
   return settings;
 }
 
-/** To be called before the first drawing. */
+/** Must be called before the first rendering. */
 export async function startLanguage(): Promise<void> {
-  // Words that do not come are no reason to show nothing: then they are English.
+  // If the texts do not load, the page is in English.
   await speak(recalled("lang", LANGS) ?? langOf(navigator.language)).catch(() => undefined);
 }
 
@@ -59,7 +59,8 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
       nextThemeChoice,
       setLang: (value) => {
         remember("lang", value);
-        // The words of a page that is older than memtap are gone; a new one has them.
+        // The texts of a page from before an update of memtap do not exist any more. The reloaded
+        // page has them.
         speak(value).catch(() => location.reload());
       },
       setThemeChoice: (value) => {

@@ -1,4 +1,7 @@
-/** The books of one process as one sum: what it opened with, and every cause since, make its virtual size. */
+/**
+ * The account of one process as a sum: the opening size and every cause of a change make its
+ * virtual size.
+ */
 import type { Term as TermName } from "../i18n";
 import type { Process } from "../model/wire";
 import { Amount } from "../ui/Amount";
@@ -46,7 +49,7 @@ export function Books({ process }: { process: Process }) {
   );
 }
 
-/** A signed cause that is negative is written as a subtraction, not as `+ −`. */
+/** A negative amount is written as a subtraction, not as `+ −`. */
 function BookEntry({ sign, term, word, value }: Entry) {
   const isTurned = sign === "+" && value < 0;
   return (

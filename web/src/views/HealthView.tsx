@@ -1,4 +1,4 @@
-/** How memtap itself is: what it captures, what it lost, what it keeps, and what it costs. */
+/** Health of memtap: what it captures and loses, its store, and its costs. */
 import type { ReactNode } from "react";
 import { meaningOf, type Translate } from "../i18n";
 import { bytes, count, duration, exactBytes, fixed, percent, rate } from "../lib/format";
@@ -61,7 +61,7 @@ function captureFacts(health: Health, { t, lang }: Settings): Fact[] {
   ];
 }
 
-/** The title says in memtap's own words what it costs. */
+/** The tooltip explains the cost of the plan in the server's words. */
 function planFacts({ plan, plan_about }: Health, t: Translate): Fact[] {
   if (plan === null) return [];
   const value = <span title={visible(plan_about ?? "")}>{meaningOf(t, "plans", plan) ?? visible(plan)}</span>;

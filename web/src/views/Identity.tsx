@@ -1,4 +1,4 @@
-/** Who a process is: whose, since when, where it runs, and who started it. */
+/** Identity of a process: its state, user, start, location and parent. */
 import { useMemo, type ReactNode } from "react";
 import type { Term as TermName } from "../i18n";
 import { moment } from "../lib/format";
@@ -39,7 +39,7 @@ export function Identity({ process }: { process: Process }) {
   );
 }
 
-/** Alive, ended, or killed by the kernel. */
+/** State of the process: alive, ended, or killed by the kernel. */
 function Life({ process, now }: { process: Process; now: number }) {
   const href = useHref();
   const { t } = useSettings();
@@ -57,7 +57,7 @@ function Life({ process, now }: { process: Process; now: number }) {
   );
 }
 
-/** The cgroup only where nothing shorter says it. */
+/** The container, pod, unit and session of a process, or its cgroup if it has none of these. */
 function Places({ process }: { process: Process }) {
   const { t } = useSettings();
   const { container, pod, unit, session, cgroup } = process;

@@ -1,4 +1,4 @@
-/** What one process has in memory: by kind, in swap, and at its peaks. */
+/** Memory of one process: by kind, in swap, and at its peaks. */
 import type { Process } from "../model/wire";
 import { Amount } from "../ui/Amount";
 import { useSettings } from "../ui/settings";
@@ -30,7 +30,7 @@ export function Memory({ process }: { process: Process }) {
   );
 }
 
-/** The resident set by kind; the whole bar is its peak. */
+/** The resident set by kind. The full width is its peak. */
 function ResidentBar({ process }: { process: Process }) {
   const { anonymous_bytes, file_bytes, shmem_bytes } = process.resident;
   const parts = [

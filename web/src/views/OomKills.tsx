@@ -1,4 +1,7 @@
-/** The kernel's OOM kills: who was killed, whose request came too many, and who had most in the seconds before. */
+/**
+ * The kernel's OOM kills: the killed process, the process whose request exceeded the memory, and
+ * the largest processes in the seconds before.
+ */
 import type { ReactNode } from "react";
 import { bytes, clock, moment } from "../lib/format";
 import { growth } from "../lib/oom";
@@ -11,11 +14,11 @@ import { Term } from "../ui/Term";
 import { Bytes, ProgramName, Strange } from "../ui/Text";
 
 interface OomKillsProps {
-  /** Earliest first. */
+  /** The earliest first. */
   kills: readonly OomKill[];
-  /** What is said when there is none. */
+  /** Text if there is none. */
   none: string;
-  /** Stands beside the title. */
+  /** Shown beside the title. */
   children?: ReactNode;
 }
 
@@ -57,11 +60,11 @@ function Kill({ kill }: { kill: OomKill }) {
     <details className="oom-kill" data-testid="oom-kill" data-pid={kill.pid}>
       <summary className="oom-row">
         <time dateTime={kill.timestamp} title={kill.timestamp}>{moment(kill.timestamp, now)}</time>
-        <Who name={kill.process_name} pid={kill.pid} />
+        <ProgramAndPid name={kill.process_name} pid={kill.pid} />
         <b className="number bad"><Bytes value={kill.resident_bytes} /></b>
         <span>
           <span className="oom-asker muted">{t("health.oomAsker")}: </span>
-          {isItself ? <span className="oom-itself">{t("health.oomItself")}</span> : <Who name={kill.asker_name} pid={kill.asker_pid} />}
+          {isItself ? <span className="oom-itself">{t("health.oomItself")}</span> : <ProgramAndPid name={kill.asker_name} pid={kill.asker_pid} />}
         </span>
       </summary>
       <Details kill={kill} />
@@ -69,7 +72,7 @@ function Kill({ kill }: { kill: OomKill }) {
   );
 }
 
-function Who({ name, pid }: { name: string; pid: number }) {
+function ProgramAndPid({ name, pid }: { name: string; pid: number }) {
   return (
     <span className="oom-who">
       <ProgramName name={name} limit={22} /> <span className="muted">{pid}</span>
@@ -124,9 +127,9 @@ function Before({ kill }: { kill: OomKill }) {
           <tbody>
             {growth(kill.before).map((row) => (
               <tr key={row.pid} className={row.pid === kill.pid ? "bad" : ""}>
-                <td><Who name={row.name} pid={row.pid} /></td>
+                <td><ProgramAndPid name={row.name} pid={row.pid} /></td>
                 {row.sizes.map((size, i) => (
-                  // The moments of a kill never change.
+                  // The columns of a kill never change.
                   // oxlint-disable-next-line react/no-array-index-key
                   <td key={i} className="number">{size === null ? "–" : <Bytes value={size} />}</td>
                 ))}

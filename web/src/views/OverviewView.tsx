@@ -1,4 +1,4 @@
-/** At one glance: how much is asked for, by whom, what memory is used for, what stands out, and the first processes. */
+/** The overview: request rates, shares of programs, memory, findings, and the first processes. */
 import { useEffect, useMemo, useState } from "react";
 import { RateChart } from "../charts/RateChart";
 import { ShareChart } from "../charts/ShareChart";
@@ -14,9 +14,9 @@ import { FirstProcesses } from "./overview/FirstProcesses";
 import { MemoryChart } from "./overview/MemoryChart";
 import { SHARE_MEASURES, type ShareMeasure } from "./overview/measures";
 
-/** How often the charts ask anew while the page shows the present. */
+/** Interval of the charts' queries while the page shows live data. */
 const EVERY_MS = 5_000;
-/** Programs in the chart of memory: few enough to be told apart. */
+/** Number of programs in the memory chart, few enough to distinguish them. */
 const CHARTED = 7;
 
 export function OverviewView() {
@@ -51,7 +51,7 @@ export function OverviewView() {
   );
 }
 
-/** Both charts draw the same time: while the page shows the present, no more of it than memtap has seen. */
+/** Gives both charts the same range. A live range begins with memtap's first data. */
 function useSameStretch(machine: Answer<Machine>, memory: Answer<Programs>): [Answer<Machine>, Answer<Programs>] {
   const isLive = useRoute().time.kind === "live";
   return useMemo(() => {
@@ -64,7 +64,7 @@ function useSameStretch(machine: Answer<Machine>, memory: Answer<Programs>): [An
   }, [machine, memory, isLive]);
 }
 
-/** A program has one colour in all charts. */
+/** Gives each program the same colour in all charts. */
 function useColoursFor(memory: Programs | null, share: Programs | null): void {
   useEffect(() => {
     const names = [memory, share].flatMap((answer) => answer?.programs.map((program) => program.name) ?? []);

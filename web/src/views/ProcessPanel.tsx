@@ -1,4 +1,7 @@
-/** One process, now or in the past: who it is, its memory over time, its books, mappings, limits, requests, and what was refused. */
+/**
+ * The panel of one process, live or past: identity, memory over time, account, mappings, limits,
+ * requests, and refused requests.
+ */
 import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { killOf } from "../lib/oom";
 import type { RequestTest } from "../lib/requests";
@@ -44,9 +47,9 @@ export function ProcessPanel({ id, isWide, onWide, onClose }: PanelProps) {
   const process = isLive ? live : undefined;
   const { pid, start_time, host: named } = keyParts(id) ?? NO_PARTS;
   const own = useLive((state) => state.live?.host.hostname);
-  const isOfAll = useRoute().host === ALL_HOSTS;
-  // Among all machines, a key without a name is this one's.
-  const host = named ?? (isOfAll ? own : undefined);
+  const showsAllHosts = useRoute().host === ALL_HOSTS;
+  // In the view of all hosts, a key without a host belongs to memtap's own host.
+  const host = named ?? (showsAllHosts ? own : undefined);
   const lives = useHistory<Lives>(process === undefined && pid !== null ? "lives" : null, { pid, start_time, host }, EVERY_MS);
   const life = process === undefined ? lives.data?.lives[0] : undefined;
   const panel = useRef<HTMLElement>(null);
@@ -82,7 +85,7 @@ export function ProcessPanel({ id, isWide, onWide, onClose }: PanelProps) {
   );
 }
 
-/** A hand-written key may be anything. */
+/** Parts of an invalid key, which may be hand-written. */
 const NO_PARTS = { pid: null, start_time: null, host: undefined };
 
 function Head({ name, pid, onClose, children }: { name: string; pid: number; onClose: () => void; children: ReactNode }) {
@@ -104,13 +107,13 @@ function Head({ name, pid, onClose, children }: { name: string; pid: number; onC
 function LiveProcess({ process }: { process: Process }) {
   const { t } = useSettings();
   useFocus(process);
-  const test = useMemo(() => ofProcess(process), [process]);
+  const test = useMemo(() => processTest(process), [process]);
   const kill = killOf(process, useLive((state) => state.oomKills));
   const refusals = useRefusals(process);
   const isAlive = process.state === "alive";
   return (
     <>
-      <Hint of="process" />
+      <Hint topic="process" />
       <div className="whole">
         <Identity process={process} />
       </div>
@@ -130,13 +133,13 @@ function LiveProcess({ process }: { process: Process }) {
           </p>
         )}
       </section>
-      <RequestStream test={test} filtered ofProcess />
+      <RequestStream test={test} filtered inPanel />
     </>
   );
 }
 
-/** Its requests, told by pid and by its time of life, as pids are used again. */
-function ofProcess({ pid, start_time, end_time }: Process): RequestTest {
+/** Filter for the requests of a process by pid and lifetime, because the kernel reuses pids. */
+function processTest({ pid, start_time, end_time }: Process): RequestTest {
   return {
     owner: (owner) =>
       owner.pid === pid && owner.timestamp >= start_time && (end_time === null || owner.timestamp <= end_time),

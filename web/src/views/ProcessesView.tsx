@@ -1,7 +1,7 @@
-/** All processes, of now or of the past: search, groups, table, and the panel of the one that is open. */
+/** All processes, live or past: search, groups, the table, and the panel of the open process. */
 import { useMemo, useState } from "react";
 import { arranged, GROUPINGS, withParents, type Toggled } from "../lib/arrange";
-import { found } from "../lib/processes";
+import { findProcesses } from "../lib/processes";
 import type { Route } from "../lib/route";
 import { useTableRows, type TableRows } from "../live/rows";
 import type { ProcessKey } from "../model/state";
@@ -74,10 +74,10 @@ export function ProcessesView({ route }: { route: Route }) {
   );
 }
 
-/** Those that may be shown, those of them that were found, and how they stand. */
+/** The processes that may be shown, those that match the search, and the lines of the table. */
 function useLines(rows: TableRows["rows"], { search, ended, sort, grouping }: TableQuery, toggled: Toggled) {
-  const known = useMemo(() => found(rows, "", ended), [rows, ended]);
-  const shown = useMemo(() => found(known, search, true), [known, search]);
+  const known = useMemo(() => findProcesses(rows, "", ended), [rows, ended]);
+  const shown = useMemo(() => findProcesses(known, search, true), [known, search]);
   const lines = useMemo(
     () => arranged(grouping === "tree" ? withParents(shown, known) : shown, sort, grouping, toggled),
     [shown, known, sort, grouping, toggled],
@@ -85,7 +85,7 @@ function useLines(rows: TableRows["rows"], { search, ended, sort, grouping }: Ta
   return { known, shown, lines };
 }
 
-/** Whether the panel has the whole width, and links that keep that. */
+/** Returns whether the panel has the full width, and a function for links that keep it. */
 function useAddress({ process: opened, query: own }: Route, isLive: boolean) {
   const href = useHref();
   const isWide = opened !== null && own.get("wide") === "1";
@@ -94,13 +94,13 @@ function useAddress({ process: opened, query: own }: Route, isLive: boolean) {
   return { isWide, hrefOf };
 }
 
-/** The tree has a key of its own. */
+/** The next grouping for the key `g`. The tree has its own key. */
 function nextGrouping({ grouping }: TableQuery): TableQuery["grouping"] {
   const groupings = GROUPINGS.filter((one) => one !== "tree");
   return groupings[(groupings.findIndex((one) => one === grouping) + 1) % groupings.length] ?? "none";
 }
 
-/** Which lines were opened or closed by hand, each way of grouping anew. */
+/** Lines that the user opened or closed. Another grouping starts without any. */
 function useToggled(grouping: TableQuery["grouping"]) {
   const [kept, setKept] = useState<{ grouping: string; toggled: Toggled }>({ grouping, toggled: NONE });
   const toggled = kept.grouping === grouping ? kept.toggled : NONE;
@@ -114,7 +114,7 @@ function useToggled(grouping: TableQuery["grouping"]) {
 
 const NONE: Toggled = new Set();
 
-/** The present can be paused: values and order then stay as they are. */
+/** Pauses live data: values and order then do not change. */
 function usePause({ rows, isLive }: TableRows) {
   const [held, setHeld] = useState<{ rows: TableRows["rows"]; at: number } | null>(null);
   if (held !== null && !isLive) setHeld(null);

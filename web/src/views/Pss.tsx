@@ -1,4 +1,7 @@
-/** PSS and USS of one process. They cost the kernel a walk over its pages, so they are asked for, and once. */
+/**
+ * PSS and USS of one process. The kernel walks all its pages for them, so they are read only when
+ * the user asks.
+ */
 import { useState } from "react";
 import { clock } from "../lib/format";
 import { visible } from "../lib/visible";

@@ -1,4 +1,4 @@
-/** What the kernel refused to one process, by call and errno, and what that errno means. */
+/** Refused requests of one process by call and errno, with the meaning of the errno. */
 import { meaningOf } from "../i18n";
 import { visible } from "../lib/visible";
 import type { Refusals as Refused } from "../model/wire";

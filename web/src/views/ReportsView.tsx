@@ -1,4 +1,4 @@
-/** Reports: which time and which programs; the document itself is made by memtap. */
+/** Reports: the user chooses the time and the programs, and memtap creates the document. */
 import { useMemo, useState } from "react";
 import { dayClock } from "../lib/format";
 import { stretch } from "../lib/time";
@@ -116,14 +116,14 @@ function Documents({ query, shown }: { query: Query; shown: { from: number; to: 
   );
 }
 
-/** The range that a report is compared with. */
+/** The range to compare the report with. */
 function compared(comparison: Comparison, { from, to }: { from: number; to: number }): Query {
   if (comparison === "none") return {};
   const back = { before: to - from, day: DAY_MS, week: 7 * DAY_MS }[comparison];
   return { compare_from: new Date(from - back).toISOString(), compare_to: new Date(to - back).toISOString() };
 }
 
-/** What gives the same report in a terminal. */
+/** The command that creates the same report in a terminal. */
 function command({ from, to }: { from: number; to: number }, name: string, comparison: Comparison): string {
   const words = ["memtap", "report", "--from", new Date(from).toISOString(), "--to", new Date(to).toISOString()];
   if (name !== "") words.push("--name", `'${name.replaceAll("'", String.raw`'\''`)}'`);

@@ -1,4 +1,4 @@
-/** Stored requests of a stretch of time, newest first; scrolling down goes back in time. */
+/** Stored requests of a range, the newest first. Scrolling down loads older ones. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef } from "react";
 import type { Query } from "../live/history";
@@ -12,15 +12,15 @@ interface HistoryProps {
   query: Query;
   shown: { from: number; to: number };
   filtered: boolean;
-  ofProcess?: boolean;
+  inPanel?: boolean;
 }
 
-export function RequestHistory({ query, shown, filtered, ofProcess = false }: HistoryProps) {
+export function RequestHistory({ query, shown, filtered, inPanel = false }: HistoryProps) {
   const { t } = useSettings();
   const pages = useRequestPages(query, shown);
   const isEmpty = pages.requests.length === 0;
   return (
-    <div className={ofProcess ? "stream stream-of-process" : "stream"} data-testid="request-history" data-state={pages.state}>
+    <div className={inPanel ? "stream stream-of-process" : "stream"} data-testid="request-history" data-state={pages.state}>
       <Bar pages={pages} />
       {!isEmpty && <Log pages={pages} />}
       {isEmpty && pages.state === "failed" && <Say what={t("time.failed")} next={pages.problem ?? ""} />}

@@ -1,4 +1,4 @@
-/** The log of requests, newest at the bottom. Only the lines in sight are in the document. */
+/** The log of requests, the newest at the bottom. The document contains only the visible lines. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef } from "react";
 import { passes, passing, type RequestTest } from "../lib/requests";
@@ -13,15 +13,15 @@ import { RequestRow, StreamHead } from "./RequestRow";
 
 interface StreamProps {
   test: RequestTest;
-  /** Whether `test` may hide something. */
+  /** `test` may hide requests. */
   filtered: boolean;
-  /** In the panel of a process its name and pid need not be repeated. */
-  ofProcess?: boolean;
+  /** Shown in the panel of a process, where its name and pid need not be repeated. */
+  inPanel?: boolean;
 }
 
-export function RequestStream({ test, filtered, ofProcess = false }: StreamProps) {
-  const stream = useLive((state) => (ofProcess ? state.focus?.stream : null) ?? state.stream);
-  const isRefused = useLive((state) => ofProcess && state.focus?.isRefused === true);
+export function RequestStream({ test, filtered, inPanel = false }: StreamProps) {
+  const stream = useLive((state) => (inPanel ? state.focus?.stream : null) ?? state.stream);
+  const isRefused = useLive((state) => inPanel && state.focus?.isRefused === true);
   const follow = useFollow(stream);
   const items = useMemo(() => passing(follow.shown.items, test), [follow.shown, test]);
   const toggle = () => (follow.mode === "following" ? follow.pause() : follow.resume());
@@ -29,15 +29,18 @@ export function RequestStream({ test, filtered, ofProcess = false }: StreamProps
 
   const requests = items.filter((item) => item.kind === "request").length;
   return (
-    <div className={ofProcess ? "stream stream-of-process" : "stream"}>
+    <div className={inPanel ? "stream stream-of-process" : "stream"}>
       <StreamBar follow={follow} fresh={freshText(stream, follow.shown, filtered ? test : null)} shown={requests} onToggle={toggle} />
       {isRefused && <FocusRefused />}
-      {requests === 0 ? <NothingYet filtered={filtered} ofProcess={ofProcess} /> : <Log items={items} follow={follow} />}
+      {requests === 0 ? <NothingYet filtered={filtered} inPanel={inPanel} /> : <Log items={items} follow={follow} />}
     </div>
   );
 }
 
-/** How many came since the stream was stopped; a plus where the buffer no longer holds all of them. */
+/**
+ * Number of new requests since the stream was stopped. `more` means that the buffer has dropped
+ * some of them.
+ */
 function freshText(stream: Stream, shown: Stream, test: StreamProps["test"] | null): { n: number; more: boolean } {
   if (stream === shown) return { n: 0, more: false };
   if (test === null) return { n: stream.received - shown.received, more: false };
@@ -48,7 +51,7 @@ function freshText(stream: Stream, shown: Stream, test: StreamProps["test"] | nu
 interface BarProps {
   follow: Follow;
   fresh: { n: number; more: boolean };
-  /** How many requests are in the log. */
+  /** Number of requests in the log. */
   shown: number;
   onToggle: () => void;
 }
@@ -74,7 +77,7 @@ function StreamBar({ follow, fresh, shown, onToggle }: BarProps) {
   );
 }
 
-/** Its requests are then only those among everybody's latest. */
+/** Explains that the requests come from the general stream only and may be incomplete. */
 function FocusRefused() {
   const { t } = useSettings();
   return (
@@ -84,9 +87,9 @@ function FocusRefused() {
   );
 }
 
-function NothingYet({ filtered, ofProcess }: { filtered: boolean; ofProcess: boolean }) {
+function NothingYet({ filtered, inPanel }: { filtered: boolean; inPanel: boolean }) {
   const { t } = useSettings();
-  if (ofProcess) return <Say what={t("requests.emptyProcess")} next={t("requests.emptyProcessHint")} />;
+  if (inPanel) return <Say what={t("requests.emptyProcess")} next={t("requests.emptyProcessHint")} />;
   if (filtered) return <Say what={t("requests.noMatch")} next={t("requests.noMatchHint")} />;
   return <Say what={t("requests.empty")} next={t("requests.emptyHint")} />;
 }

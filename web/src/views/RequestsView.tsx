@@ -1,4 +1,7 @@
-/** All requests: the live stream, or those of a stretch of the history; with filters, which the address keeps. */
+/**
+ * All requests: the live stream, or a range of the history, with filters that are part of the
+ * address.
+ */
 import { useMemo } from "react";
 import { parseSize } from "../lib/format";
 import { filterFromQuery, filterToHistory, filterToQuery, isFiltered, NO_FILTER, requestTest, type RequestFilter } from "../lib/requests";
@@ -38,7 +41,7 @@ export function RequestsView({ route: { query, time } }: { route: Route }) {
   );
 }
 
-/** The fix of the notice that says why there are no requests; other notices are about other things. */
+/** The fix in the notice about missing requests. Other notices have other causes. */
 function captureFix(state: LiveState): string | undefined {
   return state.live?.health.notices.find((notice) => notice.what.startsWith("requests are not visible"))?.fix;
 }
@@ -83,7 +86,7 @@ function Filters({ filter, onChange }: FiltersProps) {
 
 function CallFilter({ call, onChange }: { call: string; onChange: FiltersProps["onChange"] }) {
   const { t } = useSettings();
-  // An address may name one that this page does not know.
+  // The address may contain a call that this page does not know.
   const calls = [...new Set<string>([...CALLS, call])].filter((one) => one !== "");
   return (
     <select

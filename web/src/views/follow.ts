@@ -1,4 +1,7 @@
-/** Following the stream: the newest is shown until the reader pauses or scrolls back; then what is shown stays still. */
+/**
+ * Following the stream. The log shows the newest requests until the user pauses or scrolls back,
+ * and then does not change.
+ */
 import { useCallback, useState } from "react";
 import type { Stream } from "../model/stream";
 
@@ -6,10 +9,10 @@ export type Mode = "following" | "paused" | "scrolled";
 
 export interface Follow {
   mode: Mode;
-  /** What to show: the stream, or how it was when it was stopped. */
+  /** The stream, or its state when it was stopped. */
   shown: Stream;
   pause: () => void;
-  /** Scrolling back stops as well, until one scrolls to the end again. */
+  /** Scrolling back stops the stream until the user scrolls to its end. */
   scrolledBack: () => void;
   scrolledToEnd: () => void;
   resume: () => void;

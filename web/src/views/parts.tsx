@@ -1,4 +1,4 @@
-/** The views, each a script of its own. */
+/** The views. Each is a separate script. */
 import { fetchDrawings } from "../charts/parts";
 import type { Route, View } from "../lib/route";
 import { part, type Part } from "../ui/part";
@@ -9,7 +9,7 @@ interface ViewProps {
   route: Route;
 }
 
-const waiting = <Coming />;
+const waiting = <Placeholder />;
 
 export const PARTS: Readonly<Record<View, Part<ViewProps>>> = {
   overview: part(async () => (await import("./OverviewView")).OverviewView, waiting),
@@ -19,13 +19,16 @@ export const PARTS: Readonly<Record<View, Part<ViewProps>>> = {
   health: part(async () => (await import("./HealthView")).HealthView, waiting),
 };
 
-/** Asks for a view's script, and for what it draws with; should that fail, it is asked for again when it is to be shown. */
+/**
+ * Loads a view's script and the charts that it needs. After a failure, showing the view tries
+ * again.
+ */
 export function fetchView(view: View): void {
   PARTS[view].fetch().catch(() => undefined);
   if (view === "overview") fetchDrawings();
 }
 
-function Coming() {
+function Placeholder() {
   const { t } = useSettings();
   return <Say what={t("frame.loading")} next="" />;
 }

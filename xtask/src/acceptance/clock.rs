@@ -1,4 +1,5 @@
-//! Steps of the wall clock, as memtap sees them through libfaketime: the machine's own clock stays as it is, and so does `CLOCK_BOOTTIME`.
+//! Steps of the wall clock. libfaketime changes the time that memtap sees. The machine's own clock
+//! and `CLOCK_BOOTTIME` do not change.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::serving::Serving;
 
 const LIBRARIES: [&str; 2] =
     ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1"];
-/// How far the clock is ahead, and for how many seconds.
+/// Offset of the clock, and the seconds that memtap runs with it.
 const STEPS: [(&str, u64); 5] = [("+0", 8), ("+1h", 5), ("+0", 8), ("+8d", 6), ("+0", 15)];
 
 pub(super) fn check() -> anyhow::Result<()> {
@@ -25,7 +26,7 @@ pub(super) fn check() -> anyhow::Result<()> {
         command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     })?;
     for (ahead, seconds) in STEPS {
-        // A whole file at each moment.
+        // The rename replaces the file atomically, so libfaketime never reads half of it.
         std::fs::write(folder.path().join("next"), ahead)?;
         std::fs::rename(folder.path().join("next"), &offset)?;
         std::thread::sleep(Duration::from_secs(seconds));
@@ -40,7 +41,8 @@ pub(super) fn check() -> anyhow::Result<()> {
     samples(&serving)
 }
 
-/// Each step began a run, and while the clock was right there is a sample in each second, but for one or two at each step.
+/// Checks that each step began a run, and that there is a sample for each second with the right
+/// time. Each step may cost two samples.
 fn samples(serving: &Serving) -> anyhow::Result<()> {
     let answer = serving.ask("/api/v1/runs?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")?;
     let runs = answer["runs"].as_array().with_context(|| format!("no runs in {answer}"))?;

@@ -1,12 +1,13 @@
-//! Long checks on the real thing that are no part of the gate: faults that were found once, tried again as they were found.
-//! `cargo xtask acceptance` lists them, `cargo xtask acceptance NAME...` runs them.
+//! Long checks on real programs, which are not part of the gate. Each repeats the conditions of a
+//! fault that occurred once. `cargo xtask acceptance` lists them, and `cargo xtask acceptance
+//! NAME...` runs them.
 
 mod clock;
 mod overload;
 
 use anyhow::{Context as _, bail};
 
-/// A check, and what must hold.
+/// An acceptance check, and the condition that it checks.
 struct Check {
     name: &'static str,
     about: &'static str,
@@ -26,7 +27,7 @@ const CHECKS: [Check; 2] = [
     },
 ];
 
-/// Runs the named checks; without a name, lists all.
+/// Runs the named checks. Without a name, lists all checks.
 pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     if names.is_empty() {
         for Check { name, about, .. } in &CHECKS {
@@ -36,8 +37,8 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     }
     let find = |name: &String| {
         let known = || CHECKS.map(|check| check.name).join(", ");
-        let found = CHECKS.iter().find(|check| check.name == name.as_str());
-        found.with_context(|| format!("unknown check '{name}'; expected one of {}", known()))
+        let check = CHECKS.iter().find(|check| check.name == name.as_str());
+        check.with_context(|| format!("unknown check '{name}'; expected one of {}", known()))
     };
     let checks = names.iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
     crate::run::run(&mut crate::run::cargo(&["build", "--release", "--locked", "-p", "memtap"]))?;

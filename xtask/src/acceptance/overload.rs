@@ -1,4 +1,5 @@
-//! The stream under overload: more runnable threads than processors, all of which make memory requests.
+//! The stream under overload: more runnable threads than processors, and all of them make memory
+//! requests.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +7,8 @@ use anyhow::{Context as _, bail};
 
 use crate::serving::Serving;
 
-/// Stressors of stress-ng, and how many of each: 25 together.
+/// Stressors of stress-ng with the number of workers and further options. There are 25 workers in
+/// total.
 const STRESSORS: [(&str, &str, &[&str]); 17] = [
     ("mmap", "2", &["--mmap-bytes=32M"]),
     ("mremap", "2", &["--mremap-bytes=16M"]),
@@ -28,10 +30,10 @@ const STRESSORS: [(&str, &str, &[&str]); 17] = [
 ];
 const SECONDS: u64 = 20;
 const ROUNDS: usize = 3;
-/// What may be lost at the default priority, percent of the requests that were made.
+/// Limit for lost requests at the default priority, in percent of the requests made.
 const MOST_LOST: f64 = 1.0;
 
-/// The same load at nice value 0 and at the default, in turn.
+/// Runs the same load with memtap at nice value 0 and at its default priority, in turn.
 pub(super) fn check() -> anyhow::Result<()> {
     let mut worst = 0.0_f64;
     for round in 1..=ROUNDS {
@@ -50,7 +52,7 @@ pub(super) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many requests were made, and how many of them were lost.
+/// Returns the numbers of requests made and lost while stress-ng runs.
 fn measure(arguments: &[&str]) -> anyhow::Result<(f64, f64)> {
     let serving = Serving::start_with(arguments)?;
     let folder = tempfile::tempdir()?;
@@ -61,7 +63,7 @@ fn measure(arguments: &[&str]) -> anyhow::Result<(f64, f64)> {
     }
     stress.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     stress.status().context("cannot start stress-ng (apt-get install stress-ng)")?;
-    // Two ticks later, what came last is counted.
+    // The last records are counted after up to two ticks.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let requests = serving.health()?["requests"].clone();
     let number = |name: &str| requests[name].as_f64().with_context(|| format!("no {name} in {requests}"));

@@ -1,4 +1,4 @@
-//! Horizontal bars of one column of a table, as SVG.
+//! Horizontal bar charts of one table column, as SVG.
 
 use anyhow::{Context as _, anyhow};
 use plotters::prelude::*;
@@ -14,7 +14,7 @@ const OURS: RGBColor = RGBColor(0x1d, 0x6f, 0xb8);
 const OTHERS: RGBColor = RGBColor(0x9a, 0xa3, 0xad);
 const INK: RGBColor = RGBColor(0x55, 0x5d, 0x66);
 
-/// Bars of memtap's own are coloured. What costs nothing or less, by the noise of the measurement, has no bar.
+/// Draws memtap's bars in colour. A value of zero or less, which noise can cause, has no bar.
 pub(crate) fn svg(table: &Table, chart: &Chart, alternative: &str) -> anyhow::Result<String> {
     let bars: Vec<(&str, f64)> = table
         .rows
@@ -26,10 +26,10 @@ pub(crate) fn svg(table: &Table, chart: &Chart, alternative: &str) -> anyhow::Re
     let height = MARGINS + ROW * u32::try_from(bars.len())?;
     let mut text = String::new();
     draw(&mut text, &bars, chart.is_logarithmic, &column.unit, height).map_err(|error| anyhow!("{error}"))?;
-    // Readable on a dark page as well, and for those who do not see it.
-    let (begin, rest) = text.split_once('>').context("an SVG")?;
+    // Add a text alternative for screen readers.
+    let (opening, content) = text.split_once('>').context("an SVG")?;
     Ok(format!(
-        "{begin} role=\"img\" aria-label=\"{}\">{rest}",
+        "{opening} role=\"img\" aria-label=\"{}\">{content}",
         alternative.replace('&', "&amp;").replace('"', "&quot;")
     ))
 }
@@ -83,7 +83,7 @@ fn draw(
     Ok(())
 }
 
-/// Names may have Markdown's marks.
+/// Removes Markdown's marks from a name.
 fn plain(name: &str) -> String {
     name.replace(['`', '*'], "")
 }

@@ -1,4 +1,4 @@
-//! A crowd of sleeping processes.
+//! Many sleeping processes.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,12 +7,12 @@ use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// They are gone when this is dropped.
+/// A process group of sleeping processes. Dropping it kills them.
 pub(crate) struct Crowd(Child);
 
 impl Crowd {
-    /// Each is a copy of one small Python, in one process group.
-    pub(crate) fn of(count: usize) -> anyhow::Result<Self> {
+    /// Starts one small Python program, which forks until there are `count` processes.
+    pub(crate) fn spawn(count: usize) -> anyhow::Result<Self> {
         let program = format!(
             "import os, signal\nfor _ in range({}):\n    if os.fork() == 0:\n        signal.pause()\nprint('there', flush=True)\nsignal.pause()",
             count.saturating_sub(1)

@@ -1,11 +1,11 @@
-//! Figures: medians with their spread, and what a process has used as the kernel tells it.
+//! Measured figures: medians with their spread, and the resource usage of a process.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-/// A median, and the smallest and largest of what it is the median of.
+/// A median with the smallest and the largest value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) value: f64,
@@ -14,13 +14,13 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// One that was measured once.
+    /// Creates a figure from a single measurement, without a spread.
     pub(crate) fn once(value: f64) -> Self {
         Self { value, spread: None }
     }
 
-    /// Of several rounds.
-    pub(crate) fn of(values: &[f64]) -> Self {
+    /// Creates a figure from the values of several rounds.
+    pub(crate) fn from_rounds(values: &[f64]) -> Self {
         let (low, high) = values
             .iter()
             .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
@@ -38,45 +38,46 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Seconds of CPU that a process and the children it waited for have used (/proc/PID/stat).
+/// CPU seconds of a process and of the children that it has waited for (/proc/PID/stat).
 pub(crate) fn cpu_s(pid: u32) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, after_name) = text.rsplit_once(')').context("no name in stat")?;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
-    // utime, stime, cutime, cstime: fields 14 to 17 of the line, of which the name is the second.
+    // utime, stime, cutime and cstime are fields 14 to 17 of the line. The name is field 2.
     let ticks: f64 =
         fields.get(11..15).context("a short stat")?.iter().map(|field| field.parse().unwrap_or(0.0)).sum();
     let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("CLK_TCK")?;
     Ok(ticks / a_second as f64)
 }
 
-/// The same of a process and all below it.
+/// CPU seconds of a process and all its descendants.
 pub(crate) fn cpu_of_tree_s(pid: u32) -> f64 {
     tree(pid).into_iter().filter_map(|pid| cpu_s(pid).ok()).sum()
 }
 
-/// A process and all below it.
+/// A process and all its descendants.
 pub(crate) fn tree(pid: u32) -> Vec<u32> {
-    let mut found = vec![pid];
+    let mut pids = vec![pid];
     let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
+    while let Some(parent) = pids.get(next).copied() {
         let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-        found.extend(
+        pids.extend(
             children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()),
         );
         next += 1;
     }
-    found
+    pids
 }
 
-/// MiB of a field of one of the files in /proc/PID, such as `Pss:` of smaps_rollup.
+/// Reads a field of a file in /proc/PID in MiB, such as `Pss:` in smaps_rollup.
 pub(crate) fn mib(pid: u32, file: &str, field: &str) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/{file}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
-/// The kernel's own account of its BPF programs (`kernel.bpf_stats_enabled`) while this is there.
+/// Enables the kernel's statistics for BPF programs (`kernel.bpf_stats_enabled`) until it is
+/// dropped.
 pub(crate) struct KernelWitness;
 
 const WITNESS: &str = "/proc/sys/kernel/bpf_stats_enabled";
@@ -87,8 +88,9 @@ impl KernelWitness {
         Ok(Self)
     }
 
-    /// Nanoseconds and runs of the programs of these names so far. Those that have the kernel's 15 letters of it are meant.
-    pub(crate) fn of(&self, names: &[&str]) -> anyhow::Result<Vec<(String, f64, f64)>> {
+    /// Returns each name with the total nanoseconds and runs of its programs. The kernel keeps only
+    /// 15 bytes of a name, so a prefix of 15 bytes matches as well.
+    pub(crate) fn read(&self, names: &[&str]) -> anyhow::Result<Vec<(String, f64, f64)>> {
         let programs =
             crate::run::output(Path::new("bpftool"), &["prog", "show", "--json"]).context("bpftool")?;
         let programs: Vec<serde_json::Value> = serde_json::from_str(&programs)?;
@@ -96,12 +98,12 @@ impl KernelWitness {
             .iter()
             .map(|name| {
                 let sum = |field: &str| -> f64 {
-                    let of_name = programs.iter().filter(|program| {
+                    let named = programs.iter().filter(|program| {
                         program["name"]
                             .as_str()
-                            .is_some_and(|found| name.starts_with(found) && found.len() >= 15.min(name.len()))
+                            .is_some_and(|shown| name.starts_with(shown) && shown.len() >= 15.min(name.len()))
                     });
-                    of_name.filter_map(|program| program[field].as_f64()).sum()
+                    named.filter_map(|program| program[field].as_f64()).sum()
                 };
                 ((*name).to_owned(), sum("run_time_ns"), sum("run_cnt"))
             })

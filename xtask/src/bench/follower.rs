@@ -1,5 +1,5 @@
-//! What may follow a load: nothing, memtap, the least that a tracer can cost, and memtap's peers. Each is attached as this is made, and gone
-//! when it is dropped.
+//! Followers of a load: none, memtap, the cheapest possible tracer, and memtap's peers.
+//! [`Follower::start`] attaches a follower, and dropping the result detaches it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,18 @@ use nix::unistd::Pid;
 use crate::run::run;
 use crate::serving::Serving;
 
-/// The memory calls that peers are told to follow; what the loops make is among them.
+/// Memory calls that peers follow. They include the calls of all loops.
 const CALLS: [&str; 4] = ["mmap", "munmap", "mremap", "brk"];
-/// Nothing tells from outside that a peer has attached all of its probes. That it saw the load is looked at afterwards.
+/// Time that a peer gets to attach its probes. A peer does not report when it is ready, so the
+/// results include the share of calls that it printed.
 const SETTLED: Duration = Duration::from_millis(2500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follower {
     Nothing,
-    /// The example `attach` of memtap-capture, with these words.
+    /// The example `attach` of memtap-capture with these arguments.
     Attached(&'static [&'static str]),
-    /// `memtap serve` as it comes, with its store.
+    /// `memtap serve` at its default settings, with its store.
     Serve,
     BpftraceCounting,
     BpftracePrinting,
@@ -50,7 +51,7 @@ impl Follower {
         }
     }
 
-    /// How much less of the load it is given, so that all take about as long.
+    /// Divisor for the number of rounds, so that all followers take about as long.
     pub(crate) fn slowness(self) -> u64 {
         match self {
             Self::BpftraceCounting => 4,
@@ -63,30 +64,30 @@ impl Follower {
 
     pub(crate) fn start(self) -> anyhow::Result<Following> {
         let folder = tempfile::tempdir()?;
-        let told = folder.path().join("told");
-        let beside = match self {
-            Self::Nothing | Self::Strace | Self::StraceSeccomp => Beside::Nobody,
-            Self::Attached(words) => Beside::Attached(attach(words)?),
-            Self::Serve => Beside::Serve(Serving::start(true)?),
-            Self::BpftraceCounting => Beside::Peer(peer(
+        let output = folder.path().join("output");
+        let tracer = match self {
+            Self::Nothing | Self::Strace | Self::StraceSeccomp => Tracer::None,
+            Self::Attached(words) => Tracer::Attached(attach(words)?),
+            Self::Serve => Tracer::Serve(Serving::start(true)?),
+            Self::BpftraceCounting => Tracer::Peer(peer(
                 Command::new("bpftrace").args(["-e", &script("@[probe, pid] = count();")]),
-                &told,
+                &output,
             )?),
             Self::BpftracePrinting => {
                 let print = "printf(\"%s %d %s %ld\\n\", probe, pid, comm, args->ret);";
-                Beside::Peer(peer(Command::new("bpftrace").args(["-e", &script(print)]), &told)?)
+                Tracer::Peer(peer(Command::new("bpftrace").args(["-e", &script(print)]), &output)?)
             }
             Self::PerfTrace => {
                 let mut perf = Command::new("perf");
-                perf.args(["trace", "-a", "-e", &CALLS.join(","), "-o"]).arg(&told);
-                Beside::Peer(peer(&mut perf, &folder.path().join("stdout"))?)
+                perf.args(["trace", "-a", "-e", &CALLS.join(","), "-o"]).arg(&output);
+                Tracer::Peer(peer(&mut perf, &folder.path().join("stdout"))?)
             }
         };
-        Ok(Following { follower: self, beside, told, _folder: folder })
+        Ok(Following { follower: self, tracer, output, _folder: folder })
     }
 }
 
-/// Peers need tracefs: mounted while this is there, where it was not.
+/// Mounts tracefs for the peers if it is not mounted, and unmounts it when dropped.
 pub(crate) struct Tracefs {
     is_ours: bool,
 }
@@ -117,14 +118,14 @@ fn script(action: &str) -> String {
     format!("{} {{ {action} }}", probes.join(", "))
 }
 
-/// It is told to say what it has only when it ends well, which SIGINT makes it do.
+/// Starts a peer. SIGINT ends it later, so that it prints its results.
 fn peer(command: &mut Command, out: &Path) -> anyhow::Result<Child> {
     let errors = File::create(out.with_extension("errors"))?;
     let mut child = command.stdin(Stdio::null()).stdout(File::create(out)?).stderr(errors).spawn()?;
     std::thread::sleep(SETTLED);
     if let Some(status) = child.try_wait()? {
-        let said = std::fs::read_to_string(out.with_extension("errors"))?;
-        bail!("{command:?} ended at once ({status}): {said}");
+        let message = std::fs::read_to_string(out.with_extension("errors"))?;
+        bail!("{command:?} ended at once ({status}): {message}");
     }
     Ok(child)
 }
@@ -141,23 +142,24 @@ fn attach(words: &[&str]) -> anyhow::Result<Child> {
     Ok(child)
 }
 
-enum Beside {
-    Nobody,
+enum Tracer {
+    None,
     Attached(Child),
     Serve(Serving),
     Peer(Child),
 }
 
-/// One that is attached.
+/// A follower that is attached.
 pub(crate) struct Following {
     follower: Follower,
-    beside: Beside,
-    told: PathBuf,
+    tracer: Tracer,
+    output: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Following {
-    /// The command that runs a program under it: the program itself where it stands beside.
+    /// Returns the command that runs a program under this follower. strace starts the program
+    /// itself; other followers run tracer it.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let seccomp: &[&str] =
             if self.follower == Follower::StraceSeccomp { &["--seccomp-bpf"] } else { &[] };
@@ -168,7 +170,7 @@ impl Following {
                     .args(["-f", "-A", "-e", "trace=%memory"])
                     .args(seccomp)
                     .arg("-o")
-                    .arg(&self.told)
+                    .arg(&self.output)
                     .arg(program);
                 command
             }
@@ -176,28 +178,29 @@ impl Following {
         }
     }
 
-    /// Ends it; how many memory calls it has told of, where it writes them down one by one.
+    /// Detaches the follower. Returns the number of memory calls that it printed, or `None` if it
+    /// does not print each call.
     pub(crate) fn end(mut self) -> anyhow::Result<Option<u64>> {
         self.stop();
         match self.follower {
             Follower::BpftracePrinting | Follower::PerfTrace | Follower::Strace | Follower::StraceSeccomp => {
-                let text = std::fs::read(&self.told)?;
-                Ok(Some(text.split(|byte| *byte == b'\n').filter(|line| is_of_a_call(line)).count() as u64))
+                let text = std::fs::read(&self.output)?;
+                Ok(Some(text.split(|byte| *byte == b'\n').filter(|line| reports_call(line)).count() as u64))
             }
             _ => Ok(None),
         }
     }
 
     fn stop(&mut self) {
-        match std::mem::replace(&mut self.beside, Beside::Nobody) {
-            Beside::Nobody => {}
-            // It ends when its stdin does.
-            Beside::Attached(mut child) => {
+        match std::mem::replace(&mut self.tracer, Tracer::None) {
+            Tracer::None => {}
+            // The example exits at the end of its stdin.
+            Tracer::Attached(mut child) => {
                 drop(child.stdin.take());
                 let _ = child.wait();
             }
-            Beside::Serve(serving) => drop(serving),
-            Beside::Peer(mut child) => {
+            Tracer::Serve(serving) => drop(serving),
+            Tracer::Peer(mut child) => {
                 let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT);
                 let _ = child.wait();
             }
@@ -211,7 +214,7 @@ impl Drop for Following {
     }
 }
 
-fn is_of_a_call(line: &[u8]) -> bool {
+fn reports_call(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line);
     CALLS.iter().any(|call| text.contains(&format!("{call}(")) || text.contains(&format!("sys_exit_{call} ")))
 }

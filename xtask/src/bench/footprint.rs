@@ -1,4 +1,4 @@
-//! What memtap itself takes, at a steady rate of requests, and what other monitors take on the same machine.
+//! CPU and memory of memtap at steady request rates, and of other monitors on the same machine.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::serving::Serving;
 
 const RATES: [u64; 4] = [0, 1_000, 10_000, 100_000];
 const SECONDS: u64 = 20;
-/// Until what a start takes is over.
+/// Time to wait after a start before measuring.
 const SETTLED: Duration = Duration::from_secs(5);
 
-pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
+pub(crate) fn measure(with_peers: bool) -> anyhow::Result<Section> {
     let place = crate::web::install("e2e", &["node_modules"])?;
     let mut table = Table::new(
         "",
@@ -41,7 +41,7 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
             eprintln!("footprint: {rate} requests a second");
             let caller =
                 (rate > 0).then(|| rate_started(rate, SECONDS + SETTLED.as_secs() + 2)).transpose()?;
-            let figures = taken(memtap.pid())?;
+            let figures = measure_process(memtap.pid())?;
             if let Some(mut caller) = caller {
                 caller.wait()?;
             }
@@ -65,7 +65,7 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
         ] {
             eprintln!("footprint: {name}");
             let peer = Peer::start(line)?;
-            table.row(name, taken(peer.0.id())?);
+            table.row(name, measure_process(peer.0.id())?);
         }
     }
     Ok(Section {
@@ -82,8 +82,8 @@ pub(crate) fn measured(with_peers: bool) -> anyhow::Result<Section> {
     })
 }
 
-/// CPU and memory of a process and those below it.
-fn taken(pid: u32) -> anyhow::Result<Vec<Option<Figure>>> {
+/// Measures CPU and memory of a process and its descendants.
+fn measure_process(pid: u32) -> anyhow::Result<Vec<Option<Figure>>> {
     std::thread::sleep(SETTLED);
     let (begin, before) = (Instant::now(), cpu_of_tree_s(pid));
     std::thread::sleep(Duration::from_secs(SECONDS));
@@ -95,7 +95,7 @@ fn taken(pid: u32) -> anyhow::Result<Vec<Option<Figure>>> {
     Ok(figures.map(|figure| Some(Figure::once(figure))).to_vec())
 }
 
-/// One that is ended, with all below it, when this is dropped.
+/// A monitor to compare with. Dropping it ends it with all its descendants.
 struct Peer(Child);
 
 impl Peer {

@@ -1,4 +1,4 @@
-//! Loads: the example `fixture` of memtap, on the last CPU where one caller is enough.
+//! Loads made by the example `fixture` of memtap. A single caller runs on the last CPU.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,9 +15,10 @@ pub(crate) fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Nanoseconds of so many rounds of one of the fixture's loops.
+/// Runs one of the fixture's loops and returns its nanoseconds.
 pub(crate) fn loop_ns(kind: &str, rounds: u64, following: &Following) -> anyhow::Result<f64> {
-    // A tracer that is its parent runs where it likes, as it does for whoever uses it.
+    // taskset pins only the load. A tracer that is its parent may run on any CPU, as it does for
+    // its users.
     let mut command = following.command(Path::new("taskset"));
     command.args(["-c", &(cpus() - 1).to_string()]).arg(fixture()).args(["loop", kind, &rounds.to_string()]);
     let output = command.stderr(Stdio::null()).output()?;
@@ -27,14 +28,14 @@ pub(crate) fn loop_ns(kind: &str, rounds: u64, following: &Following) -> anyhow:
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// A caller that is not waited for: its process, whose stdout tells the nanoseconds at its end.
+/// Starts a caller without waiting for it. It prints its nanoseconds on stdout when it ends.
 pub(crate) fn loop_started(kind: &str, rounds: u64) -> anyhow::Result<Child> {
     let mut command = Command::new(fixture());
     command.args(["loop", kind, &rounds.to_string()]).stdout(Stdio::piped());
     command.spawn().context("the fixture does not start")
 }
 
-/// One that makes so many requests a second for so long.
+/// Starts a caller that makes requests at a steady rate for a number of seconds.
 pub(crate) fn rate_started(a_second: u64, seconds: u64) -> anyhow::Result<Child> {
     let mut command = Command::new(fixture());
     command.args(["rate", &a_second.to_string(), &seconds.to_string()]).stdout(Stdio::null());

@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: what memtap costs others, what it carries, what it takes itself, and the same of its peers; ratios and medians of one
-//! run. Each section is kept as JSON in docs/bench/, and BENCHMARKS.md is written from all of them.
+//! `cargo xtask bench` measures memtap's overhead, capacity and footprint, and its peers for
+//! comparison. Ratios and medians come from one run. Each section is stored as JSON in docs/bench/,
+//! and BENCHMARKS.md is generated from all of them.
 
 mod aims;
 mod chart;
@@ -24,14 +25,15 @@ use crate::run::{cargo, output};
 use crate::tools;
 use section::Section;
 
-/// In the order of the page.
+/// Sections in the order of the page.
 const SECTIONS: [&str; 8] = ["overhead", "work", "stream", "footprint", "snapshot", "live", "store", "run"];
-/// Millions of stored requests that the page's questions are asked of.
+/// Millions of stored requests for the page's queries.
 const MILLIONS: u64 = 5;
-/// In which all that is compared takes turns.
+/// Rounds in which the compared programs take turns.
 const ROUNDS: usize = 9;
 
-/// `cargo xtask bench [--peers] [--rounds N] [--millions N] [SECTION...]`, or `--page`: charts and page anew of what was measured before.
+/// `cargo xtask bench [--peers] [--rounds N] [--millions N] [SECTION...]`. With `--page`, only
+/// redraws the charts and rewrites the page from earlier measurements.
 pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     let mut wanted = Vec::new();
     let (mut with_peers, mut millions, mut rounds) = (false, MILLIONS, ROUNDS);
@@ -54,14 +56,14 @@ pub(crate) fn run_bench(arguments: &[String]) -> anyhow::Result<()> {
     for name in SECTIONS.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
         eprintln!("== {name}");
         let section = match name {
-            "overhead" => overhead::measured(with_peers, rounds),
-            "work" => work::measured(with_peers, rounds.div_ceil(2)),
-            "stream" => stream::measured(),
-            "footprint" => footprint::measured(with_peers),
+            "overhead" => overhead::measure(with_peers, rounds),
+            "work" => work::measure(with_peers, rounds.div_ceil(2)),
+            "stream" => stream::measure(),
+            "footprint" => footprint::measure(with_peers),
             "snapshot" => ticks::snapshot(),
             "live" => ticks::live(),
-            "store" => store::measured(millions),
-            _ => run::measured(rounds),
+            "store" => store::measure(millions),
+            _ => run::measure(rounds),
         };
         keep(&section.with_context(|| format!("the section {name}"))?)?;
     }
@@ -90,7 +92,7 @@ fn keep(section: &Section) -> anyhow::Result<()> {
 }
 
 fn write_page() -> anyhow::Result<()> {
-    let sections = kept()?;
+    let sections = read_sections()?;
     for section in &sections {
         for (index, table) in section.tables.iter().enumerate() {
             if let Some(chart) = &table.chart {
@@ -103,8 +105,8 @@ fn write_page() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All sections that were ever measured, each with its day.
-fn kept() -> anyhow::Result<Vec<Section>> {
+/// Reads all stored sections. Each contains the date of its measurement.
+fn read_sections() -> anyhow::Result<Vec<Section>> {
     let mut sections = Vec::new();
     for name in SECTIONS {
         let file = folder().join(format!("{name}.json"));
@@ -116,7 +118,7 @@ fn kept() -> anyhow::Result<Vec<Section>> {
     Ok(sections)
 }
 
-/// Their figures, and what was learned on the way, which a hand has written.
+/// Generates the page from the measured sections and the hand-written docs/bench/tried.md.
 fn page(sections: &[Section]) -> anyhow::Result<String> {
     let mut text = "# Benchmarks\n\nWritten by `cargo xtask bench --peers` (as root; the figures as JSON: docs/bench/). Shared and noisy machines give \
                     other absolute numbers: compare within one table. `cargo xtask bench NAME` repeats the part that docs/bench/NAME.json has.\n"
@@ -130,7 +132,7 @@ fn page(sections: &[Section]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// When and where.
+/// Date, kernel and processor of this measurement.
 fn machine() -> String {
     let kernel = output("uname", &["-srm"]).unwrap_or_default();
     let date = output("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default();
@@ -144,7 +146,7 @@ fn machine() -> String {
 mod tests {
     #[test]
     fn the_page_is_what_the_figures_give() {
-        let sections = super::kept().unwrap();
+        let sections = super::read_sections().unwrap();
         let page = super::page(&sections).unwrap();
         assert_eq!(
             std::fs::read_to_string(crate::root().join("BENCHMARKS.md")).unwrap(),

@@ -1,20 +1,21 @@
-//! What following costs those that are followed, and those that are not: nanoseconds added to a call, and wall time of real work.
+//! Overhead of following, for memory calls and for unrelated calls, in nanoseconds for each call.
 
 use super::figure::{Figure, KernelWitness};
 use super::follower::Follower;
 use super::load::loop_ns;
 use super::section::{Section, Table};
 
-/// The fixture's loop, what a round of it is called, and how many rounds.
+/// Argument of the fixture's loop, the name of one round, and the number of rounds.
 const LOOPS: [(&str, &str, u64); 4] = [
     ("pair", "mmap + munmap of 64 KiB", 60_000),
     ("brk", "brk(0)", 300_000),
     ("fault", "page fault", 60_000),
     ("other", "getppid, an unrelated call", 300_000),
 ];
-/// In which a loop is made, each by a process of its own. The fastest counts: what other guests of the machine take only adds.
+/// Slices of a loop, each in its own process. The fastest slice counts, since other guests of the
+/// machine only add time.
 const SLICES: u64 = 8;
-/// Memory calls in a round.
+/// Memory calls in one round of each loop.
 const CALLS: [u64; 4] = [2, 1, 0, 0];
 
 const OURS: [Follower; 7] = [
@@ -34,21 +35,23 @@ pub(crate) const PEERS: [Follower; 5] = [
     Follower::StraceSeccomp,
 ];
 
-pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Section> {
+pub(crate) fn measure(with_peers: bool, rounds: usize) -> anyhow::Result<Section> {
     let followers: Vec<Follower> =
         OURS.into_iter().chain(if with_peers { &PEERS[..] } else { &[] }.iter().copied()).collect();
     let mut times = vec![[const { Vec::new() }; LOOPS.len()]; followers.len()];
-    let mut told = vec![None; followers.len()];
+    let mut printed = vec![None; followers.len()];
     for round in 0..rounds {
         eprintln!("overhead: round {} of {rounds}", round + 1);
         for step in 0..followers.len() {
-            // Each round begins with another, so that nobody always comes after the same.
+            // Each round starts with a different follower, so that none always runs after the same
+            // one.
             let index = (step + round) % followers.len();
             let follower = followers[index];
             let following = follower.start()?;
             let mut made = 0;
             for (place, (kind, _, count)) in LOOPS.iter().enumerate() {
-                // What is no memory call is slow for strace alone.
+                // A slow follower gets fewer rounds of every loop, although only plain strace slows
+                // down unrelated calls.
                 let count = count / follower.slowness() / SLICES;
                 let mut fastest = f64::MAX;
                 for _ in 0..SLICES {
@@ -57,11 +60,12 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
                 }
                 times[index][place].push(fastest);
             }
-            // Starting a process makes some more.
-            told[index] = following.end()?.map(|told| (told as f64 / made as f64).min(1.0) * 100.0);
+            // The fixture also makes memory calls while it starts, so the ratio can exceed 100 %
+            // and is capped.
+            printed[index] = following.end()?.map(|lines| (lines as f64 / made as f64).min(1.0) * 100.0);
         }
     }
-    let tables = vec![added(&followers, &times, &told), ratios(&followers, &times), inside_the_kernel()?];
+    let tables = vec![added(&followers, &times, &printed), ratios(&followers, &times), inside_the_kernel()?];
     Ok(Section {
         name: "overhead".to_owned(),
         title: "What following costs others".to_owned(),
@@ -80,21 +84,21 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
 
 type Rounds = [[Vec<f64>; LOOPS.len()]];
 
-fn added(followers: &[Follower], rounds: &Rounds, told: &[Option<f64>]) -> Table {
+fn added(followers: &[Follower], rounds: &Rounds, printed: &[Option<f64>]) -> Table {
     let mut columns: Vec<(String, &str)> =
         LOOPS.iter().map(|(_, name, _)| ((*name).to_owned(), "ns")).collect();
     columns.push(("memory calls printed".to_owned(), "%"));
     let columns: Vec<(&str, &str)> = columns.iter().map(|(name, unit)| (name.as_str(), *unit)).collect();
     let mut table = Table::new("Nanoseconds", &columns);
-    for ((follower, rounds), told) in followers.iter().zip(rounds).zip(told) {
-        let mut figures: Vec<_> = rounds.iter().map(|values| Some(Figure::of(values))).collect();
-        figures.push(told.map(Figure::once));
+    for ((follower, rounds), printed) in followers.iter().zip(rounds).zip(printed) {
+        let mut figures: Vec<_> = rounds.iter().map(|values| Some(Figure::from_rounds(values))).collect();
+        figures.push(printed.map(Figure::once));
         table.row(follower.name(), figures);
     }
     table
 }
 
-/// What is added to a pair of mmap and munmap, and against what memtap adds.
+/// Time added to a pair of mmap and munmap, and its ratio to the time that memtap adds.
 fn ratios(followers: &[Follower], rounds: &Rounds) -> Table {
     let mut table = Table::new(
         "Added to a pair of mmap and munmap",
@@ -105,21 +109,24 @@ fn ratios(followers: &[Follower], rounds: &Rounds) -> Table {
         ],
     )
     .with_chart(0, true);
-    // Within a round, so that a machine that is slower for a while is so for both.
-    let of = |index: usize, place: usize| {
+    // Compare within a round, so that a slow phase of the machine affects both values.
+    let added_to = |index: usize, place: usize| {
         let pairs = rounds[index][place].iter().zip(&rounds[0][place]);
-        Figure::of(&pairs.map(|(with, without)| with - without).collect::<Vec<_>>())
+        Figure::from_rounds(&pairs.map(|(with, without)| with - without).collect::<Vec<_>>())
     };
     let ours =
         followers.iter().position(|follower| *follower == Follower::Attached(&["exit+locks"])).unwrap_or(0);
     for (index, follower) in followers.iter().enumerate().skip(1) {
-        let against_ours = Figure::once(of(index, 0).value / of(ours, 0).value);
-        table.row(follower.name(), vec![Some(of(index, 0)), Some(against_ours), Some(of(index, 3))]);
+        let against_ours = Figure::once(added_to(index, 0).value / added_to(ours, 0).value);
+        table.row(
+            follower.name(),
+            vec![Some(added_to(index, 0)), Some(against_ours), Some(added_to(index, 3))],
+        );
     }
     table
 }
 
-/// The kernel's own account of the programs, a witness from outside.
+/// Time inside the programs by the kernel's own statistics, independent of memtap.
 fn inside_the_kernel() -> anyhow::Result<Table> {
     let names = ["on_sys_exit", "on_locked", "on_released", "floor_exit", "floor_locked", "floor_released"];
     let mut table = Table::new(
@@ -131,9 +138,9 @@ fn inside_the_kernel() -> anyhow::Result<Table> {
     let pairs = LOOPS[0].2;
     for (follower, names) in [(OURS[4], &names[..3]), (OURS[3], &names[3..])] {
         let following = follower.start()?;
-        let before = witness.of(names)?;
+        let before = witness.read(names)?;
         loop_ns("pair", pairs, &following)?;
-        for ((name, ns, runs), (_, ns_before, runs_before)) in witness.of(names)?.into_iter().zip(before) {
+        for ((name, ns, runs), (_, ns_before, runs_before)) in witness.read(names)?.into_iter().zip(before) {
             let (ns, runs) = (ns - ns_before, runs - runs_before);
             let figures = [runs / pairs as f64, ns / runs.max(1.0), ns / pairs as f64];
             table.row(format!("`{name}`"), figures.map(|figure| Some(Figure::once(figure))).to_vec());

@@ -1,4 +1,5 @@
-//! What following a command costs it: `memtap run` by both sources, and strace, over ten commands that people run.
+//! Overhead of following one command: `memtap run` with both sources, and strace, over ten common
+//! commands.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,8 +12,8 @@ use super::section::{Section, Table};
 use crate::run::output;
 use crate::tools;
 
-/// What is run. `FOLDER` stands for a folder with a C program and a git repository. Python by its path: the first one found may be a script
-/// that looks for another.
+/// Commands to run. `FOLDER` stands for a directory with a C program and a git repository. Python
+/// has its full path, because the first python3 in PATH may be a script that looks for another.
 const COMMANDS: [&str; 10] = [
     "/usr/bin/python3 -c 'import json, re, http.client'",
     "node -e 'JSON.stringify([...Array(1000).keys()])'",
@@ -26,10 +27,10 @@ const COMMANDS: [&str; 10] = [
     "cargo --version --verbose",
 ];
 
-/// How it is followed.
+/// Ways to run a command.
 const MODES: [&str; 4] = ["alone", "memtap run, ptrace", "memtap run, bpf", "strace -f -c -e trace=%memory"];
 
-pub(crate) fn measured(rounds: usize) -> anyhow::Result<Section> {
+pub(crate) fn measure(rounds: usize) -> anyhow::Result<Section> {
     tools::strace()?;
     let folder = scene()?;
     let program = |line: &'static str| line.split(' ').next().unwrap_or_default();
@@ -45,7 +46,7 @@ pub(crate) fn measured(rounds: usize) -> anyhow::Result<Section> {
         let name = program(line).trim_start_matches("/usr/bin/");
         eprintln!("run: {name}");
         let line = line.replace("FOLDER", &folder.path().display().to_string());
-        let figures = of_one(&line, folder.path(), rounds)?;
+        let figures = measure_command(&line, folder.path(), rounds)?;
         times.row(name, figures.iter().map(|figure| Some(*figure)).collect());
         let medians: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
         ratios.row(name, against_strace(&medians));
@@ -76,13 +77,13 @@ fn against_strace(times: &[f64]) -> Vec<Option<Figure>> {
     ratios.chain([added]).map(|ratio| Some(Figure::once(ratio))).collect()
 }
 
-/// Medians by mode.
-fn of_one(line: &str, folder: &Path, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+/// Returns the median time of a command for each mode.
+fn measure_command(line: &str, folder: &Path, rounds: usize) -> anyhow::Result<Vec<Figure>> {
     let memtap = crate::target().join("release/memtap");
     let mut times = vec![Vec::new(); MODES.len()];
     for _ in 0..rounds {
         for (mode, times) in times.iter_mut().enumerate() {
-            let out = folder.join("told.json");
+            let out = folder.join("report.json");
             let follower: Vec<String> = match mode {
                 0 => Vec::new(),
                 3 => ["strace", "-f", "-c", "-e", "trace=%memory", "-o"].map(String::from).into(),
@@ -92,7 +93,8 @@ fn of_one(line: &str, folder: &Path, rounds: usize) -> anyhow::Result<Vec<Figure
                 }
             };
             let mut command = Command::new("sh");
-            // The shell becomes what follows, which becomes nobody: the command alone is started in the same way.
+            // The shell replaces itself with the follower, or with the command if there is no
+            // follower. So the command starts in the same way in both cases.
             let follower = if follower.is_empty() {
                 String::new()
             } else {
@@ -108,7 +110,7 @@ fn of_one(line: &str, folder: &Path, rounds: usize) -> anyhow::Result<Vec<Figure
             }
         }
     }
-    Ok(times.iter().map(|times| Figure::of(times)).collect())
+    Ok(times.iter().map(|times| Figure::from_rounds(times)).collect())
 }
 
 fn scene() -> anyhow::Result<tempfile::TempDir> {

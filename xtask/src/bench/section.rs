@@ -1,4 +1,5 @@
-//! A part of the page: tables of figures, their charts, and how they are written down. The JSON is for machines, BENCHMARKS.md for people.
+//! Sections of the benchmark page: tables of figures and their charts. They are written as JSON for
+//! programs, and in BENCHMARKS.md for people.
 
 use std::fmt::Write as _;
 
@@ -10,9 +11,9 @@ use super::figure::Figure;
 pub(crate) struct Section {
     pub(crate) name: String,
     pub(crate) title: String,
-    /// When and where.
+    /// Date and machine of the measurement.
     pub(crate) measured: String,
-    /// What was done, in Markdown.
+    /// Method of the measurement, in Markdown.
     pub(crate) about: String,
     pub(crate) tables: Vec<Table>,
 }
@@ -22,10 +23,10 @@ pub(crate) struct Table {
     pub(crate) title: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Row>,
-    /// Said below it.
+    /// Notes below the table.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) notes: String,
-    /// The column of which a chart is drawn.
+    /// Chart of one column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chart: Option<Chart>,
 }
@@ -39,14 +40,14 @@ pub(crate) struct Column {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// None: not measured.
+    /// One figure for each column; `None` if it was not measured.
     pub(crate) figures: Vec<Option<Figure>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Chart {
     pub(crate) column: usize,
-    /// Whether each step to the right is ten times the one before.
+    /// Uses a logarithmic scale: each grid line is ten times the previous one.
     pub(crate) is_logarithmic: bool,
 }
 
@@ -68,7 +69,7 @@ impl Table {
 }
 
 impl Section {
-    /// The name of the chart of one of its tables.
+    /// File name of a table's chart.
     pub(crate) fn chart_name(&self, table: usize) -> String {
         if table == 0 { format!("{}.svg", self.name) } else { format!("{}-{}.svg", self.name, table + 1) }
     }
@@ -125,7 +126,7 @@ impl Table {
     }
 }
 
-/// With as many digits as mean something.
+/// Formats a number with its significant digits only.
 pub(crate) fn number(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 || value.fract() == 0.0 => 0,
@@ -137,7 +138,7 @@ pub(crate) fn number(value: f64) -> String {
     if decimals > 0 || plain.len() <= 4 {
         return plain;
     }
-    // Thousands apart, as people read them.
+    // Group the digits by thousands.
     let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
     let groups: Vec<&str> = digits
         .as_bytes()
@@ -155,9 +156,9 @@ mod tests {
     #[test]
     fn numbers_have_the_digits_that_mean_something() {
         let all = [0.0, 3.0, 0.0123, 0.456, 12.34, 345.6, 1234.5, 51_281.0, 1_234_567.8, -12_345.0];
-        let told = all.map(number);
+        let formatted = all.map(number);
         assert_eq!(
-            told,
+            formatted,
             ["0", "3", "0.0123", "0.46", "12.3", "346", "1234", "51,281", "1,234,568", "-12,345"]
         );
     }

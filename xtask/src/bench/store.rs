@@ -1,4 +1,5 @@
-//! The stores: the examples `stores` of memtap and `limit` of memtap-store measure them, and print their tables as JSON.
+//! The stores. The examples `stores` of memtap and `limit` of memtap-store measure them and print
+//! tables as JSON.
 
 use std::process::{Command, Stdio};
 
@@ -8,8 +9,8 @@ use super::load::fixture;
 use super::section::{Chart, Section, Table};
 use crate::tools;
 
-/// What an example prints.
-fn output_of(example: &str, argument: &str) -> anyhow::Result<Vec<u8>> {
+/// Runs an example and returns its stdout.
+fn run_example(example: &str, argument: &str) -> anyhow::Result<Vec<u8>> {
     let program = fixture().with_file_name(example);
     let out = Command::new(program).arg(argument).stderr(Stdio::inherit()).output()?;
     if !out.status.success() {
@@ -18,10 +19,10 @@ fn output_of(example: &str, argument: &str) -> anyhow::Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
-pub(crate) fn measured(millions: u64) -> anyhow::Result<Section> {
+pub(crate) fn measure(millions: u64) -> anyhow::Result<Section> {
     tools::mariadb()?;
-    let mut tables: Vec<Table> = serde_json::from_slice(&output_of("stores", &millions.to_string())?)?;
-    tables.push(serde_json::from_slice(&output_of("limit", "bench")?)?);
+    let mut tables: Vec<Table> = serde_json::from_slice(&run_example("stores", &millions.to_string())?)?;
+    tables.push(serde_json::from_slice(&run_example("limit", "bench")?)?);
     if let Some(writing) = tables.first_mut() {
         writing.chart = Some(Chart { column: 0, is_logarithmic: true });
     }

@@ -1,4 +1,5 @@
-//! The stream under load: how many requests a second are carried and booked, what is lost, and how long a request takes to the page.
+//! The stream under load: requests per second, lost records, and the latency from a request to the
+//! page.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -12,12 +13,12 @@ use super::section::{Section, Table};
 use crate::run::run_for_output;
 use crate::serving::Serving;
 
-/// Pairs by each of so many callers. The first is what one caller makes in a minute or more.
+/// Number of callers, and pairs for each caller. A single caller takes a minute or more.
 const CALLERS: [(usize, u64); 3] = [(1, 13_000_000), (2, 1_500_000), (4, 750_000)];
-/// Pairs of the largest burst that is tried, by two callers together.
+/// Pairs in the largest burst, from two callers together.
 const LARGEST_BURST: u64 = 8 << 20;
 
-pub(crate) fn measured() -> anyhow::Result<Section> {
+pub(crate) fn measure() -> anyhow::Result<Section> {
     Ok(Section {
         name: "stream".to_owned(),
         title: "What memtap carries".to_owned(),
@@ -62,7 +63,8 @@ fn sustained() -> anyhow::Result<Table> {
         let cpu = cpu_s(memtap.pid())? - cpu;
         let made = callers as u64 * pairs * 2;
         let gained = |part: &str, field: &str| number(&after, part, field) - number(&before, part, field);
-        // Each caller also makes the requests of its start; they are fewer than a hundred, and are not among `made`.
+        // Each caller also makes fewer than a hundred requests while it starts. `made` does not
+        // include them.
         let counted: f64 = pids.iter().map(|pid| made_by(&memtap, *pid)).sum::<anyhow::Result<f64>>()?;
         let figures = [
             seconds,
@@ -84,13 +86,13 @@ fn number(health: &Value, part: &str, field: &str) -> f64 {
     health[part][field].as_f64().unwrap_or(0.0)
 }
 
-/// Pairs that a process made, by its account: of mmap and munmap, those of its loop are nearly all.
+/// Requests of a process in its account. Nearly all are the mmap and munmap calls of its loop.
 fn made_by(memtap: &Serving, pid: u32) -> anyhow::Result<f64> {
     let process = memtap.ask(&format!("/api/v1/processes/{pid}"))?;
     process["requests"].as_f64().with_context(|| format!("no requests of {pid}: {process}"))
 }
 
-/// What two callers make in one go, doubled until something of it is lost.
+/// Doubles a burst from two callers until records are lost or dropped.
 fn bursts() -> anyhow::Result<Table> {
     let memtap = Serving::start(true)?;
     let (mut largest, mut first_lost) = (0.0, None);
@@ -123,7 +125,8 @@ fn bursts() -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// The page gets what there is once a tick, so half a tick is the least on average.
+/// Measures the latency to the page. The page gets data once a tick, so the average is at least
+/// half a tick.
 fn latency() -> anyhow::Result<Table> {
     let memtap = Serving::start(true)?;
     let place = crate::web::install("e2e", &["node_modules"])?;
@@ -136,10 +139,10 @@ fn latency() -> anyhow::Result<Table> {
         std::thread::sleep(Duration::from_secs(1));
         let mut client = Command::new("node");
         client.args(["client.mjs", &memtap.url(""), "20", &caller.id().to_string()]).current_dir(&place);
-        let told: Value = serde_json::from_slice(&run_for_output(&mut client)?)?;
+        let latencies: Value = serde_json::from_slice(&run_for_output(&mut client)?)?;
         caller.kill()?;
         caller.wait()?;
-        let figures = ["p50_ms", "p99_ms", "seen"].map(|field| told[field].as_f64().map(Figure::once));
+        let figures = ["p50_ms", "p99_ms", "seen"].map(|field| latencies[field].as_f64().map(Figure::once));
         table.row(format!("{rate} requests a second"), figures.to_vec());
     }
     Ok(table)

@@ -1,5 +1,6 @@
-//! What a tick costs with many processes, beside reading /proc as pollers do: `snapshot` is the kernel's reading alone, `live` is all of it, from
-//! the reading to an open page.
+//! Cost of a tick with many processes, compared with reading /proc as pollers do. `snapshot`
+//! measures only memtap's reading of all processes; `live` measures everything from the reading to
+//! an open page.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::serving::Serving;
 const CROWDS: [usize; 3] = [100, 1_000, 10_000];
 const ROUNDS: usize = 7;
 
-/// Reading all processes once: the kernel's iterator by memtap's own source, and files of /proc.
+/// Compares one reading of all processes by memtap's kernel iterator with reading files of /proc.
 pub(crate) fn snapshot() -> anyhow::Result<Section> {
     let mut table = Table::new(
         "",
@@ -30,14 +31,14 @@ pub(crate) fn snapshot() -> anyhow::Result<Section> {
     .with_chart(3, false);
     for count in CROWDS {
         eprintln!("snapshot: {count} processes");
-        let _crowd = Crowd::of(count)?;
+        let _crowd = Crowd::spawn(count)?;
         let [mut ours, mut statm, mut status] = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             ours.push(reading_ms()?);
             statm.push(files_ms("statm")?);
             status.push(files_ms("status")?);
         }
-        let [ours, statm, status] = [&ours, &statm, &status].map(|values| Figure::of(values));
+        let [ours, statm, status] = [&ours, &statm, &status].map(|values| Figure::from_rounds(values));
         let ratio = Figure::once(status.value / ours.value);
         table.row(format!("{count} processes"), [ours, statm, status, ratio].map(Some).to_vec());
     }
@@ -54,15 +55,15 @@ pub(crate) fn snapshot() -> anyhow::Result<Section> {
     })
 }
 
-/// The example `reading` prints the milliseconds of CPU that one took.
+/// Runs the example `reading`, which prints the CPU milliseconds of one reading.
 fn reading_ms() -> anyhow::Result<f64> {
     let program = crate::target().join("release/examples/reading");
-    let told = output(program, &[]).ok_or_else(|| anyhow::anyhow!("the example `reading` failed"))?;
-    Ok(told.trim().parse()?)
+    let milliseconds = output(program, &[]).ok_or_else(|| anyhow::anyhow!("the example `reading` failed"))?;
+    Ok(milliseconds.trim().parse()?)
 }
 
 fn own_cpu_s() -> anyhow::Result<f64> {
-    // To the nanosecond; what getrusage says may be whole clock ticks.
+    // This clock has a resolution of 1 ns. The times of getrusage may be whole clock ticks.
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
     Ok(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
 }
@@ -74,7 +75,7 @@ fn files_ms(name: &str) -> anyhow::Result<f64> {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
             text.clear();
-            // It may have ended meanwhile.
+            // The process may have ended meanwhile.
             if let Ok(mut file) = std::fs::File::open(entry.path().join(name)) {
                 let _ = std::io::Read::read_to_end(&mut file, &mut text);
             }
@@ -83,7 +84,7 @@ fn files_ms(name: &str) -> anyhow::Result<f64> {
     Ok((own_cpu_s()? - before) * 1e3)
 }
 
-/// A running memtap: all that a tick takes, with nobody looking and with a page.
+/// Measures whole ticks of a running memtap, with no page and with one page open.
 pub(crate) fn live() -> anyhow::Result<Section> {
     const SECONDS: u64 = 20;
     let place = crate::web::install("e2e", &["node_modules"])?;
@@ -100,23 +101,23 @@ pub(crate) fn live() -> anyhow::Result<Section> {
     .with_chart(3, false);
     for count in CROWDS {
         eprintln!("live: {count} processes");
-        let _crowd = Crowd::of(count)?;
+        let _crowd = Crowd::spawn(count)?;
         let memtap = Serving::start(true)?;
         std::thread::sleep(settled(count));
         let quiet = tick_ms(&memtap, || {
             std::thread::sleep(Duration::from_secs(SECONDS));
             Ok(())
         })?;
-        let mut told = Value::Null;
+        let mut report = Value::Null;
         let looked_at = tick_ms(&memtap, || {
             let mut client = Command::new("node");
             client.args(["client.mjs", &memtap.url(""), &SECONDS.to_string()]).current_dir(&place);
-            told = serde_json::from_slice(&run_for_output(&mut client)?)?;
+            report = serde_json::from_slice(&run_for_output(&mut client)?)?;
             Ok(())
         })?;
         let status: Vec<f64> = (0..ROUNDS).map(|_| files_ms("status")).collect::<anyhow::Result<_>>()?;
-        let status = Figure::of(&status);
-        let traffic = told["bytes_a_second"].as_f64().unwrap_or(0.0) / 1e3;
+        let status = Figure::from_rounds(&status);
+        let traffic = report["bytes_a_second"].as_f64().unwrap_or(0.0) / 1e3;
         let figures = [
             Figure::once(quiet),
             Figure::once(looked_at),
@@ -139,7 +140,9 @@ pub(crate) fn live() -> anyhow::Result<Section> {
     })
 }
 
-/// The first tick tells of all; those that follow, of what changed, and look up the users and control groups of a few hundred more each.
+/// Time until ticks have their steady cost. The first tick reports all processes. Later ticks
+/// report changes only, but each still resolves users and control groups for a few hundred
+/// processes.
 fn settled(processes: usize) -> Duration {
     const LOOKED_UP: u64 = 200;
     Duration::from_secs(5 + processes as u64 / LOOKED_UP)

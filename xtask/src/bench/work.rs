@@ -1,4 +1,4 @@
-//! Real work with and without a follower: wall time.
+//! Wall time of real work with and without a follower.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +14,8 @@ use crate::run::run;
 const OURS: [Follower; 2] = [Follower::Nothing, Follower::Serve];
 const PEERS: [Follower; 3] = [Follower::BpftracePrinting, Follower::PerfTrace, Follower::StraceSeccomp];
 
-/// A name, and a line of shell. `FOLDER` is a folder of its own, `SPEEDTEST` SQLite's own test.
+/// Name and shell command. `FOLDER` stands for a temporary directory, `SPEEDTEST` for SQLite's
+/// speed test.
 const WORK: [(&str, &str); 4] = [
     (
         "cargo build of a crate of ours",
@@ -28,7 +29,7 @@ const WORK: [(&str, &str); 4] = [
     ("SQLite's speedtest1", "SPEEDTEST --size 15 FOLDER/speed.db && rm FOLDER/speed.db"),
 ];
 
-pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Section> {
+pub(crate) fn measure(with_peers: bool, rounds: usize) -> anyhow::Result<Section> {
     let followers: Vec<Follower> =
         OURS.into_iter().chain(if with_peers { &PEERS[..] } else { &[] }.iter().copied()).collect();
     let folder = tempfile::tempdir()?;
@@ -51,7 +52,7 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
                 if !status.success() {
                     bail!("{line} failed ({status})");
                 }
-                // The first round warms what is read.
+                // Discard the first round, which fills the caches.
                 if round > 0 {
                     times[index][place].push(begin.elapsed().as_secs_f64());
                 }
@@ -67,11 +68,11 @@ pub(crate) fn measured(with_peers: bool, rounds: usize) -> anyhow::Result<Sectio
     )
     .with_chart(0, false);
     for (place, (name, _)) in lines.iter().enumerate() {
-        seconds.row(*name, times.iter().map(|of_one| Some(Figure::of(&of_one[place]))).collect());
+        seconds.row(*name, times.iter().map(|by_line| Some(Figure::from_rounds(&by_line[place]))).collect());
         let base = median(&times[0][place]);
         ratios.row(
             *name,
-            times[1..].iter().map(|of_one| Some(Figure::once(median(&of_one[place]) / base))).collect(),
+            times[1..].iter().map(|by_line| Some(Figure::once(median(&by_line[place]) / base))).collect(),
         );
     }
     Ok(Section {
@@ -92,7 +93,7 @@ fn quiet(mut command: Command) -> Command {
     command
 }
 
-/// SQLite's own speed test, out of Debian's source package, built once.
+/// Builds SQLite's own speed test from Debian's source package, unless it was built before.
 fn speedtest() -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(crate::target())?.join("bench");
     let program = folder.join("speedtest1");
@@ -133,7 +134,7 @@ fn speedtest() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// The machine's own lines of packages, for sources.
+/// Turns the machine's package sources into `deb-src` lines.
 fn source_lines() -> anyhow::Result<String> {
     let mut lines = Vec::new();
     for file in ["/etc/apt/sources.list", "/etc/apt/sources.list.d/debian.sources"] {
@@ -141,12 +142,12 @@ fn source_lines() -> anyhow::Result<String> {
         let mut uri = None;
         let mut suites = Vec::new();
         for line in text.lines().chain([""]) {
-            if let Some(rest) = line.strip_prefix("deb ") {
-                lines.push(format!("deb-src {rest}"));
-            } else if let Some(found) = line.strip_prefix("URIs: ") {
-                uri = Some(found.trim().to_owned());
-            } else if let Some(found) = line.strip_prefix("Suites: ") {
-                suites = found.split_whitespace().map(str::to_owned).collect();
+            if let Some(source) = line.strip_prefix("deb ") {
+                lines.push(format!("deb-src {source}"));
+            } else if let Some(value) = line.strip_prefix("URIs: ") {
+                uri = Some(value.trim().to_owned());
+            } else if let Some(value) = line.strip_prefix("Suites: ") {
+                suites = value.split_whitespace().map(str::to_owned).collect();
             } else if line.is_empty()
                 && let Some(uri) = uri.take()
             {

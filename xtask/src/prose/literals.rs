@@ -9,13 +9,14 @@ use serde_json::Value;
 use super::Fault;
 use super::words::{self, List};
 
-/// Whether users may see what stands in this source file: it is part of a program, and no test.
+/// Returns whether users may see the text in this source file: it belongs to a program and is not a
+/// test.
 pub(super) fn is_shown(path: &Path) -> bool {
     let parts: Vec<_> = path.iter().filter_map(|part| part.to_str()).collect();
     parts.contains(&"src") && !parts.iter().any(|part| matches!(*part, "tests" | "tests.rs"))
 }
 
-/// Faults in the string literals of a source file; comments and tests aside.
+/// Faults in the string literals of a source file, without comments and tests.
 pub(super) fn faults(source: &str) -> anyhow::Result<Vec<Fault>> {
     let tokens: TokenStream =
         source.parse().map_err(|error| anyhow::anyhow!("cannot be read as Rust: {error}"))?;
@@ -30,7 +31,7 @@ fn in_tokens(tokens: TokenStream, faults: &mut Vec<Fault>) {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Punct(mark) if mark.as_char() == '#' => {
-                // `#[...]` or `#![...]`. A comment for documentation is the attribute `doc`.
+                // `#[...]` or `#![...]`. A doc comment is the attribute `doc`.
                 tokens.next_if(|next| matches!(next, TokenTree::Punct(mark) if mark.as_char() == '!'));
                 if let Some(TokenTree::Group(attribute)) = tokens.next() {
                     let name = attribute.stream().into_iter().next().map(|name| name.to_string());
@@ -51,7 +52,7 @@ fn in_tokens(tokens: TokenStream, faults: &mut Vec<Fault>) {
             TokenTree::Literal(literal) => {
                 let line = literal.span().start().line;
                 let text = literal.to_string().replace("\\n", " ");
-                // The name of the deprecated field is the one literal that may have the word.
+                // The deprecated field is the only literal that may contain this word.
                 let is_text = text.starts_with(['"', 'r']) && text != "\"mend\"";
                 let in_literal = is_text.then(|| words::faults(&text, List::Literals));
                 faults.extend(
@@ -67,8 +68,8 @@ fn in_tokens(tokens: TokenStream, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The strings of a JSON document, a line each in the order of the document; names as well.
-pub(super) fn of_json(document: &str) -> anyhow::Result<String> {
+/// All string values of a JSON document, one per line. Names of fields are not included.
+pub(super) fn json_strings(document: &str) -> anyhow::Result<String> {
     let document: Value = serde_json::from_str(document).context("cannot be read as JSON")?;
     let mut lines = Vec::new();
     strings(&document, &mut lines);

@@ -1,4 +1,4 @@
-//! Markdown: the length of its lines, and where its links lead.
+//! Checks Markdown: the length of lines, and the targets of links.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::Fault;
 
-/// Characters of a line of prose, at most.
+/// Maximum length of a line of prose, in characters.
 const LINE: usize = 120;
 
-/// Lines of prose that are too long, and links to what is not there.
+/// Lines of prose that are too long, and links to missing files or headings.
 pub(super) fn faults(path: &Path, text: &str) -> Vec<Fault> {
     let document = Document::read(text);
     let mut faults = document.long_lines(text);
@@ -23,14 +23,14 @@ pub(super) fn faults(path: &Path, text: &str) -> Vec<Fault> {
     faults
 }
 
-/// What a document consists of, as far as it is checked.
+/// The parts of a document that are checked.
 #[derive(Default)]
 struct Document {
-    /// Bytes in tables, code and HTML: their lines may be long.
+    /// Byte ranges of tables, code and HTML, where lines may be long.
     wide: Vec<Range<usize>>,
-    /// Links and images, with the byte where each begins.
+    /// Links and images, each with the byte offset where it begins.
     links: Vec<(String, usize)>,
-    /// Names that links to places in this document use.
+    /// Anchors of the document's headings.
     anchors: HashSet<String>,
 }
 
@@ -75,7 +75,8 @@ impl Document {
     }
 }
 
-/// The name that a heading gets (as GitHub makes it): in lower case, spaces as hyphens, without other marks.
+/// Anchor of a heading as GitHub generates it: lower case, hyphens for spaces, no other
+/// punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -86,7 +87,7 @@ fn line_at(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// Links to other sites are not followed.
+/// Returns whether the target of a link exists. Links to other sites are not checked.
 fn leads_somewhere(path: &Path, document: &Document, target: &str) -> bool {
     if target.contains("://") || target.starts_with("mailto:") {
         return true;

@@ -1,5 +1,6 @@
-//! What users read: no word of the list in `words.rs`, lines that fit a terminal, links that lead somewhere. The list is a floor;
-//! CONTRIBUTING.md says how to write.
+//! Checks the texts that users read: no word of the list in `words.rs`, lines that fit a terminal,
+//! and links with an existing target. The list catches only the worst habits. CONTRIBUTING.md
+//! explains how to write.
 
 mod literals;
 mod markdown;
@@ -11,9 +12,9 @@ use anyhow::{Context as _, bail};
 
 use words::List;
 
-/// Documents whose lines and links are checked too.
+/// Documents whose lines and links are checked as well.
 const DOCUMENTS: [&str; 4] = ["README.md", "README.es.md", "CHANGELOG.md", "docs"];
-/// Other texts for users: files, or directories with all that is below them.
+/// Other texts for users: files, and directories with everything below them.
 const TEXTS: [&str; 6] = [
     "BENCHMARKS.md",
     "docs/examples",
@@ -23,18 +24,18 @@ const TEXTS: [&str; 6] = [
     "crates/memtap-tui/tests/snapshots",
 ];
 
-/// A place in a file, and what is wrong there.
+/// A line of a file, and what is wrong there.
 struct Fault {
     line: usize,
     text: String,
 }
 
-/// Fails with all faults in everything that users read.
+/// Fails if any text for users has a fault, and lists all faults.
 pub(crate) fn check() -> anyhow::Result<()> {
     let mut faults = Vec::new();
-    let mut note = |path: &Path, found: Vec<Fault>| {
+    let mut note = |path: &Path, new: Vec<Fault>| {
         let path = path.strip_prefix(crate::root()).unwrap_or(path).display().to_string();
-        faults.extend(found.into_iter().map(|fault| format!("{path}:{}: {}", fault.line, fault.text)));
+        faults.extend(new.into_iter().map(|fault| format!("{path}:{}: {}", fault.line, fault.text)));
     };
     for path in files(&DOCUMENTS, &["md"])? {
         let text = read(&path)?;
@@ -46,7 +47,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         note(&path, words::faults(&read(&path)?, List::Documents));
     }
     let interface = crate::root().join("docs/openapi.json");
-    note(&interface, words::faults(&literals::of_json(&read(&interface)?)?, List::Interface));
+    note(&interface, words::faults(&literals::json_strings(&read(&interface)?)?, List::Interface));
     for path in files(&["crates"], &["rs"])? {
         if literals::is_shown(&path) {
             note(&path, literals::faults(&read(&path)?).with_context(|| path.display().to_string())?);
@@ -62,26 +63,26 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Files of these names or with these endings, sorted.
+/// Files with these names or extensions, sorted.
 fn files(places: &[&str], endings: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+    let mut paths = Vec::new();
     for place in places {
-        collect(&crate::root().join(place), endings, &mut found)?;
+        collect(&crate::root().join(place), endings, &mut paths)?;
     }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
 }
 
-fn collect(place: &Path, endings: &[&str], found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn collect(place: &Path, endings: &[&str], paths: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     if !place.is_dir() {
         let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
         if endings.contains(&ending) {
-            found.push(place.to_path_buf());
+            paths.push(place.to_path_buf());
         }
         return Ok(());
     }
     let entries = std::fs::read_dir(place).with_context(|| format!("cannot read {}", place.display()))?;
-    entries.into_iter().try_for_each(|entry| collect(&entry?.path(), endings, found))
+    entries.into_iter().try_for_each(|entry| collect(&entry?.path(), endings, paths))
 }

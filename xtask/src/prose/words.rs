@@ -2,18 +2,19 @@
 
 use super::Fault;
 
-/// Which words are looked for.
+/// The words to look for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
-    /// All of them.
+    /// All words.
     Documents,
-    /// Those that are no term of SQL or of the code either.
+    /// Words that are also wrong in string literals: those that are not terms of SQL or of the
+    /// code.
     Literals,
-    /// The same; the name of the deprecated field `mend` is allowed.
+    /// Like `Literals`, but the name of the deprecated field `mend` is allowed.
     Interface,
 }
 
-/// Words that stand nowhere.
+/// Words that are wrong everywhere.
 const ALWAYS: [(&str, &str); 9] = [
     ("mend", "fix"),
     ("mends", "fixes"),
@@ -26,7 +27,7 @@ const ALWAYS: [(&str, &str); 9] = [
     ("borne", "another word"),
 ];
 
-/// Words that stand in no document, help text or text of the page.
+/// Words that are wrong in documents, help texts and the page's texts.
 const IN_DOCUMENTS: [(&str, &str); 10] = [
     ("tell", "report, show, print, say"),
     ("tells", "reports, shows, prints, says"),
@@ -40,7 +41,7 @@ const IN_DOCUMENTS: [(&str, &str); 10] = [
     ("goes on", "continues"),
 ];
 
-/// Every place in `text` where a word of the list stands.
+/// Finds every line of `text` that contains a word of the list.
 pub(super) fn faults(text: &str, list: List) -> Vec<Fault> {
     let numbered = text.lines().zip(1..);
     numbered.flat_map(|(text, line)| in_line(text, list).map(move |text| Fault { line, text })).collect()
@@ -51,20 +52,21 @@ fn in_line(line: &str, list: List) -> impl Iterator<Item = String> {
     let documents: &[_] = if list == List::Documents { &IN_DOCUMENTS } else { &[] };
     ALWAYS.iter().chain(documents).filter_map(move |(phrase, instead)| {
         let phrase: Vec<&str> = phrase.split(' ').collect();
-        let stands = words.windows(phrase.len()).any(|part| part.iter().eq(&phrase));
+        let appears = words.windows(phrase.len()).any(|part| part.iter().eq(&phrase));
         let is_field = list != List::Literals && phrase == ["mend"] && is_the_field(line);
-        (stands && !is_field).then(|| format!("\"{}\": write {instead}", phrase.join(" ")))
+        (appears && !is_field).then(|| format!("\"{}\": write {instead}", phrase.join(" ")))
     })
 }
 
-/// Whether every `mend` of a line is the old field's name, in quotes or as code.
+/// Returns whether `mend` appears in the line only as the old field's name, in quotes or as code.
 fn is_the_field(line: &str) -> bool {
     let lower = line.to_lowercase();
     let named = lower.matches("\"mend\"").count() + lower.matches("`mend`").count();
     words(line).iter().filter(|word| *word == "mend").count() == named
 }
 
-/// Words in lower case; letters, digits, underscores and apostrophes make one.
+/// Splits a line into words in lower case. A word consists of letters, digits, underscores and
+/// apostrophes.
 fn words(line: &str) -> Vec<String> {
     let parts = line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '\'');
     parts.filter(|part| !part.is_empty()).map(str::to_lowercase).collect()
@@ -74,23 +76,23 @@ fn words(line: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn found(text: &str, list: List) -> Vec<usize> {
+    fn fault_lines(text: &str, list: List) -> Vec<usize> {
         faults(text, list).iter().map(|fault| fault.line).collect()
     }
 
     #[test]
     fn whole_words_are_found_in_any_case() {
         let text = "memtap says what Mends it\nan amendment\nit is no source\nit tells";
-        assert_eq!(found(text, List::Documents), [1, 3, 4]);
-        assert_eq!(found(text, List::Literals), [1, 3]);
+        assert_eq!(fault_lines(text, List::Documents), [1, 3, 4]);
+        assert_eq!(fault_lines(text, List::Literals), [1, 3]);
     }
 
     #[test]
     fn the_deprecated_field_may_be_named_and_no_more() {
         assert_eq!(
-            found("`fix` (`mend` is deprecated)\n\"mend\": {\nmend it, see `mend`", List::Interface),
+            fault_lines("`fix` (`mend` is deprecated)\n\"mend\": {\nmend it, see `mend`", List::Interface),
             [3]
         );
-        assert_eq!(found("{\"mend\"}", List::Literals), [1]);
+        assert_eq!(fault_lines("{\"mend\"}", List::Literals), [1]);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError};
-use aya::{Btf, BtfError, Ebpf, EbpfLoader, Endianness};
+use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader, Endianness};
 use memtap_model::{CALL_ROWS, CALLS, Call, RawRecord, Tgid};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -287,7 +287,19 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("some_rows", &u8::from(!filter.calls.is_empty()), true)
         .override_global("told_rows", &told_rows(filter)[..], true)
         .load(OBJECT)
-        .map_err(|error| CaptureError::of_step("loading the eBPF object", &error))
+        .map_err(|error| not_loaded(&error))
+}
+
+/// A map that is not permitted stands for all of them: which one comes first is chance.
+fn not_loaded(error: &EbpfError) -> CaptureError {
+    match error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if io_error.kind() == ErrorKind::PermissionDenied =>
+        {
+            CaptureError::of_step("creating the eBPF maps", io_error)
+        }
+        error => CaptureError::of_step("loading the eBPF object", error),
+    }
 }
 
 /// On top of the accounts, at most a quarter of them: the few hundred processes that most machines have find one free.

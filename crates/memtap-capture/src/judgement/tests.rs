@@ -178,3 +178,17 @@ fn what_was_tried_is_judged_by_its_cause() {
     let plan = Plan { hook: Hook::Exit, locks: true };
     assert!(trial_check(&good(), &Ok(plan)).found.starts_with("exit+locks: "));
 }
+
+#[test]
+fn a_lockdown_that_is_unknown_is_good_only_where_kernel_memory_was_read() {
+    let lockdown = |lockdown: Option<&str>, reads_kernel| {
+        let facts = Facts { lockdown: lockdown.map(str::to_owned), reads_kernel, ..good() };
+        of(&checks(&facts), "kernel lockdown").clone()
+    };
+    assert_eq!(lockdown(None, true).verdict, Verdict::Good);
+    let unknown = lockdown(None, false);
+    assert_eq!(unknown.verdict, Verdict::Less);
+    assert!(unknown.fix.is_some_and(|fix| fix.contains("securityfs")));
+    assert_eq!(lockdown(Some("confidentiality"), false).verdict, Verdict::Missing);
+    assert_eq!(lockdown(Some("none"), false).verdict, Verdict::Good);
+}

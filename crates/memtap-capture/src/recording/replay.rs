@@ -127,7 +127,8 @@ impl Replay {
         self.over = true;
         let path = self.path.display();
         if self.damaged > 0 {
-            tracing::warn!("{path}: damaged in {} places; the intact parts were read", self.damaged);
+            let places = if self.damaged == 1 { "place" } else { "places" };
+            tracing::warn!("{path}: damaged in {} {places}; the intact parts were read", self.damaged);
         }
         match self.closed {
             true => tracing::info!("{path}: read to the end"),

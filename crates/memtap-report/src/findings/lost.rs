@@ -38,8 +38,8 @@ fn lost(evidence: &Evidence) -> Option<Finding> {
             Figure::new("share of all requests", "parte de todas las solicitudes", Value::Percent(percent)),
         ],
         advice: Text::both(
-            "Give memtap a larger ring buffer (--ring-size or --memory). The Health view shows why requests are lost.",
-            "Dé a memtap un búfer circular mayor (--ring-size o --memory). La vista Estado muestra por qué se pierden solicitudes.",
+            "The Health view shows why requests are lost. If the ring buffer was full, give memtap a larger one (--ring-size or --memory).",
+            "La vista Estado muestra por qué se pierden solicitudes. Si el búfer circular estaba lleno, dé a memtap uno mayor (--ring-size o --memory).",
         ),
         link: Link::to(View::Overview, &evidence.range),
         weight: percent,

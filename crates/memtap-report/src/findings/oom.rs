@@ -53,15 +53,15 @@ fn of_a_group(evidence: &Evidence, kill: &StoredOomKill) -> bool {
 fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
     let (name, pid) = (&kill.victim_name, kill.victim.0);
     let had = amount::bytes(kill.resident.set_bytes(), lang);
-    let why = match (in_group, lang) {
-        (true, Lang::En) => {
-            " The machine still had memory available, so the cause was the limit of a control group."
-        }
-        (true, Lang::Es) => {
-            " A la máquina le quedaba memoria disponible, así que la causa fue el límite de un grupo de control."
-        }
-        (false, _) => "",
-    };
+    // The kernel does not say which limit it was, and the group may be gone: what is known is that the machine had memory.
+    let left =
+        kill.before.last().filter(|_| in_group).map(|moment| amount::bytes(moment.available_bytes, lang));
+    let why = left.map_or_else(String::new, |left| {
+        lang.pick(
+            format!(" The machine still had {left} available, which points to the limit of a control group. memtap did not check that limit."),
+            format!(" A la máquina le quedaban {left} disponibles, lo que apunta al límite de un grupo de control. memtap no comprobó ese límite."),
+        )
+    });
     let asker = if kill.asker == kill.victim {
         String::new()
     } else {
@@ -72,8 +72,8 @@ fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
         )
     };
     lang.pick(
-        format!("The kernel killed {name} (pid {pid}), which had {had} in memory, because memory ran out.{why}{asker}"),
-        format!("El núcleo mató el proceso {name} (pid {pid}), que tenía {had} en memoria, porque se agotó la memoria.{why}{asker}"),
+        format!("The kernel killed {name} (pid {pid}), which had {had} in memory, because it could not allocate memory.{why}{asker}"),
+        format!("El núcleo mató el proceso {name} (pid {pid}), que tenía {had} en memoria, porque no pudo asignar memoria.{why}{asker}"),
     )
 }
 
@@ -99,8 +99,8 @@ fn figures(kill: &StoredOomKill) -> Vec<Figure> {
 fn advice(in_group: bool) -> Text {
     if in_group {
         Text::both(
-            "Raise the group's limit (memory.max: MemoryMax= of the unit, or the memory limit of the container or pod). Or configure the program's pools and heaps to stay below it.",
-            "Suba el límite del grupo (memory.max: MemoryMax= de la unidad, o el límite de memoria del contenedor o pod). O configure los pools y montículos del programa para que queden por debajo.",
+            "Check the group's limit (memory.max: MemoryMax= of the unit, or the memory limit of the container or pod); oom_kill in its memory.events counts the kills. Raise the limit, or configure the program's pools and heaps to stay below it.",
+            "Compruebe el límite del grupo (memory.max: MemoryMax= de la unidad, o el límite de memoria del contenedor o pod); oom_kill en su memory.events cuenta las muertes. Suba el límite, o configure los pools y montículos del programa para que queden por debajo.",
         )
     } else {
         Text::both(
@@ -159,6 +159,12 @@ mod tests {
         let mut scene = Scene::quiet(60);
         scene.evidence.oom_kills = vec![kill(&scene, 30, 5 * GIB)];
         let finding = &find(&scene.evidence)[0];
+        let text = finding.sentence(Lang::En);
+        assert!(
+            text.contains("still had 5.00 GiB available, which points to") && text.contains("did not check"),
+            "{text}"
+        );
+        assert!(!text.contains("the cause was"), "no limit was read: {text}");
         assert!(finding.sentence(Lang::Es).contains("grupo de control"));
         assert!(finding.advice.text(Lang::En).contains("MemoryMax="));
     }

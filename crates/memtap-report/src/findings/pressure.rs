@@ -202,8 +202,8 @@ fn sentence_of_group(worst: &Worst, lang: Lang) -> String {
     let (least, total) = (amount::bytes(worst.least_available, lang), amount::bytes(worst.total, lang));
     let some = amount::rate(worst.some_percent.unwrap_or(0.0), lang);
     lang.pick(
-        format!("For {seconds}, tasks waited for memory up to {some} % of the time. The machine had at least {least} of {total} available, so the cause was the limit of a control group."),
-        format!("Durante {seconds} hubo tareas esperando memoria hasta el {some} % del tiempo. La máquina tuvo siempre disponibles al menos {least} de {total}, así que la causa fue el límite de un grupo de control."),
+        format!("For {seconds}, tasks waited for memory up to {some} % of the time. The machine had at least {least} of {total} available, which points to the limit of a control group. memtap did not check that limit."),
+        format!("Durante {seconds} hubo tareas esperando memoria hasta el {some} % del tiempo. La máquina tuvo siempre disponibles al menos {least} de {total}, lo que apunta al límite de un grupo de control. memtap no comprobó ese límite."),
     )
 }
 
@@ -282,7 +282,8 @@ mod tests {
         let [finding] = &find(&scene.evidence)[..] else { panic!("one finding") };
         let text = finding.sentence(Lang::En);
         assert!(
-            text.contains("up to 36 % of the time") && text.ends_with("limit of a control group."),
+            text.contains("up to 36 % of the time")
+                && text.ends_with("limit of a control group. memtap did not check that limit."),
             "{text}"
         );
         let (spanish, advice) = (finding.sentence(Lang::Es), finding.advice.text(Lang::En));

@@ -1,5 +1,5 @@
 //! A report as one table for spreadsheets, a figure a line: to be filtered by `section` and `measure`, or turned into a pivot table. Names
-//! of sections, measures and units are the same in every language; they are those of the JSON form where there is one.
+//! of sections, measures and units, and all texts, are English in every language: they are an interface, as those of the JSON form are.
 //!
 //! | column | holds |
 //! | --- | --- |
@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use memtap_store::Measure;
 
+use super::outline::not_visible;
 use super::{At, MemoryPoint, Process, Report, Span, Totals};
 use crate::{Lang, Value};
 
@@ -42,8 +43,9 @@ pub(super) fn render(report: &Report) -> String {
     memory(&mut lines, report);
     calls(&mut lines, report);
     programs(&mut lines, report);
-    processes(&mut lines, "processes", &report.processes);
-    processes(&mut lines, "requesters", &report.requesters);
+    processes(&mut lines, "processes", &report.processes, report.totals.requests_visible);
+    processes(&mut lines, "requesters", &report.requesters, report.totals.requests_visible);
+    missing(&mut lines, report);
     requests(&mut lines, report);
     ends(&mut lines, report);
     lines.text()
@@ -137,20 +139,29 @@ fn asked(lines: &mut Lines, report: &Report) {
 
 fn totals(lines: &mut Lines, section: &str, totals: &Totals) {
     let of = of(section);
+    if !totals.has_data {
+        lines.line(of, "has_data", "no data in this range", "text");
+        return;
+    }
+    lines.count(of, "processes", totals.processes);
+    lines.count(of, "short_lived", totals.short_lived);
     for (measure, count) in [
-        ("processes", totals.processes),
-        ("short_lived", totals.short_lived),
         ("requests", totals.requests),
         ("refused", totals.refused),
         ("oom_kills", totals.oom_kills),
         ("lost", totals.lost),
     ] {
-        lines.count(of, measure, count);
+        if totals.requests_visible {
+            lines.count(of, measure, count);
+        } else {
+            lines.line(of, measure, not_visible(Lang::En), "text");
+        }
     }
+    let moved = |bytes: Option<u64>| bytes.filter(|_| totals.requests_visible);
     for (measure, bytes) in [
-        ("requested_bytes", Some(totals.requested_bytes)),
-        ("granted_bytes", totals.granted_bytes),
-        ("released_bytes", totals.released_bytes),
+        ("requested_bytes", moved(Some(totals.requested_bytes))),
+        ("granted_bytes", moved(totals.granted_bytes)),
+        ("released_bytes", moved(totals.released_bytes)),
         ("peak_virtual_bytes", totals.peak_virtual_bytes),
         ("peak_resident_bytes", totals.peak_resident_bytes),
         ("least_available_bytes", totals.least_available_bytes),
@@ -253,7 +264,7 @@ fn programs(lines: &mut Lines, report: &Report) {
     }
 }
 
-fn processes(lines: &mut Lines, section: &str, processes: &[Process]) {
+fn processes(lines: &mut Lines, section: &str, processes: &[Process], sees_requests: bool) {
     for process in processes {
         let of = Of {
             host: &process.host,
@@ -268,13 +279,27 @@ fn processes(lines: &mut Lines, section: &str, processes: &[Process]) {
             ("peak_resident_bytes", process.peak_resident_bytes),
             ("virtual_bytes", process.virtual_bytes),
             ("peak_virtual_bytes", process.peak_virtual_bytes),
-            ("requested_bytes", process.requested_bytes),
-            ("granted_bytes", process.granted_bytes),
         ] {
             lines.bytes(of, measure, bytes);
         }
-        lines.count(of, "requests", process.requests);
-        lines.count(of, "refused", process.refused);
+        if sees_requests {
+            lines.bytes(of, "requested_bytes", process.requested_bytes);
+            lines.bytes(of, "granted_bytes", process.granted_bytes);
+            lines.count(of, "requests", process.requests);
+            lines.count(of, "refused", process.refused);
+        }
+    }
+}
+
+/// What is missing for another reason than a loss, which is among the totals.
+fn missing(lines: &mut Lines, report: &Report) {
+    if let Some(requests) = report.missing.damaged_recording {
+        lines.count(of("missing"), "damaged_recording", requests);
+    }
+    for gap in &report.missing.requests_not_visible {
+        let of = Of { host: &gap.host, ..of("missing") };
+        lines.time(of, "requests_not_visible_from", gap.span.from);
+        lines.time(of, "requests_not_visible_to", gap.span.to);
     }
 }
 
@@ -328,8 +353,10 @@ fn ends(lines: &mut Lines, report: &Report) {
     for program in &report.short_lived.programs {
         let of = Of { name: &program.name, ..of("short_lived") };
         lines.count(of, "processes", program.processes);
-        lines.count(of, "requests", program.requests);
-        lines.bytes(of, "requested_bytes", program.requested_bytes);
+        if report.totals.requests_visible {
+            lines.count(of, "requests", program.requests);
+            lines.bytes(of, "requested_bytes", program.requested_bytes);
+        }
     }
 }
 

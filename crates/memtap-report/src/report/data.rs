@@ -54,6 +54,15 @@ pub struct Report {
     pub missing: Missing,
 }
 
+impl Report {
+    /// Whether the range has data, and none of it is of the programs or the process that were asked for.
+    #[must_use]
+    pub fn matches_nothing(&self) -> bool {
+        let is_filtered = self.asked.name.is_some() || self.asked.pid.is_some();
+        is_filtered && self.totals.has_data && self.totals.is_empty()
+    }
+}
+
 /// What was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Asked {
@@ -86,6 +95,11 @@ pub struct ReportedHost {
 /// What a range comes to. `None`: the history does not tell it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Totals {
+    /// Whether the history has data of this range, of whatever program. Without, the counts are 0 and mean nothing.
+    pub has_data: bool,
+    /// Whether the source could see requests: `procfs` cannot. Without, all counts and bytes of requests are 0 and mean nothing, as do OOM
+    /// kills and losses.
+    pub requests_visible: bool,
     /// Processes that lived in it.
     pub processes: u64,
     /// Those of them that lived shortly.
@@ -100,9 +114,9 @@ pub struct Totals {
     pub granted_bytes: Option<u64>,
     /// What they took away.
     pub released_bytes: Option<u64>,
-    /// The highest sum of virtual sizes.
+    /// The highest sum of virtual sizes at a sample; of one pid, its peak.
     pub peak_virtual_bytes: Option<u64>,
-    /// The highest sum of resident memory.
+    /// The highest sum of resident memory at a sample; of one pid, its peak.
     pub peak_resident_bytes: Option<u64>,
     /// The least available memory of the machine.
     pub least_available_bytes: Option<u64>,
@@ -112,6 +126,14 @@ pub struct Totals {
     pub oom_kills: u64,
     /// Requests that did not come in the stream.
     pub lost: u64,
+}
+
+impl Totals {
+    /// Whether there is neither a process nor a request in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.processes == 0 && self.requests == 0
+    }
 }
 
 /// A finding, as a report tells it.
@@ -268,7 +290,7 @@ pub struct ProgramSum {
     pub name: String,
     /// How many processes.
     pub processes: u64,
-    /// Sums of what was done; of sizes, the highest that its processes had together.
+    /// Sums of what was done; of sizes, the highest that its processes had together at a sample (of one pid: its peak).
     pub value: u64,
     /// Of sizes: where the range begins.
     pub at_start: Option<u64>,
@@ -321,13 +343,13 @@ pub struct Process {
     pub before_resident_bytes: u64,
     /// Resident set at the end.
     pub resident_bytes: u64,
-    /// The highest resident set.
+    /// The peak of its resident set: the kernel's high-water mark, which also covers the time between samples.
     pub peak_resident_bytes: u64,
     /// When.
     pub peak_resident_time: At,
     /// Virtual size at the end.
     pub virtual_bytes: u64,
-    /// The highest virtual size.
+    /// The peak of its virtual size, likewise.
     pub peak_virtual_bytes: u64,
     /// Requests.
     pub requests: u64,
@@ -450,6 +472,11 @@ pub struct ShortLivedProgram {
 pub struct Missing {
     /// Requests whose records did not come in the stream: they are in the sums, not among the single requests.
     pub lost: u64,
+    /// The recording that the report is of is damaged; so many requests of it, in all its time, cannot be read. They are part of `lost` where
+    /// they lie in the range.
+    pub damaged_recording: Option<u64>,
+    /// Where the source (`procfs`) could not see requests.
+    pub requests_not_visible: Vec<NotVisible>,
     /// Processes that are not among those looked at one by one: the smaller ones.
     pub processes: u64,
     /// The history begins only here, within the range.
@@ -460,4 +487,14 @@ pub struct Missing {
     pub largest_since: Option<At>,
     /// Single requests are kept only from here on: what tells of them begins there.
     pub requests_since: Option<At>,
+}
+
+/// A time in which requests could not be seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NotVisible {
+    /// On which machine.
+    pub host: String,
+    /// When.
+    #[serde(flatten)]
+    pub span: Span,
 }

@@ -80,6 +80,12 @@ impl Lived {
         (within().map(|point| point.granted_bytes).sum(), within().map(|point| point.released_bytes).sum())
     }
 
+    /// How many requests they made, and how many of these were refused.
+    pub(super) fn requests(&self) -> (u64, u64) {
+        let within = || self.lives.iter().map(|life| &life.within);
+        (within().map(|point| point.requests).sum(), within().map(|point| point.refused).sum())
+    }
+
     fn short(&self, range: &Range) -> impl Iterator<Item = &Life> {
         let (from, to) = (range.from, range.to);
         self.lives.iter().filter(move |life| {
@@ -324,6 +330,11 @@ fn peak(
     step: Duration,
 ) -> Result<Option<u64>, ReportError> {
     let found = programs(making, ask, range, by, (PROGRAMS, step))?;
+    if found.programs.len() == 1 {
+        // The rankings and this figure are of one program: they have one number, in the finest steps.
+        let finest = programs(making, ask, range, by, (PROGRAMS, Duration::ZERO))?;
+        return Ok(finest.programs.first().map(|program| program.value).filter(|value| *value > 0));
+    }
     let steps = found.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
     let at = |step: usize| -> u64 {
         found.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()

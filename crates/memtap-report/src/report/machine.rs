@@ -63,6 +63,14 @@ pub(super) fn calls(points: &[MachinePoint], counted: &Sizes, ask: &Ask) -> Call
     Calls { calls: in_order(&records), counted_since, ..Calls::default() }
 }
 
+/// Takes the bytes of each call from its granted requests.
+pub(super) fn only_granted(calls: &mut Calls, granted: &Sizes) {
+    for call in &mut calls.calls {
+        let buckets = granted.buckets.iter().filter(|bucket| bucket.call.name() == call.call);
+        call.requested_bytes = buckets.map(|bucket| bucket.bytes).sum();
+    }
+}
+
 fn sums(points: &[MachinePoint]) -> [CallTotals; Call::COUNT] {
     let mut sums = [CallTotals::default(); Call::COUNT];
     for (call, totals) in points.iter().flat_map(|point| &point.calls) {

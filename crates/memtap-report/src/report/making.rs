@@ -5,16 +5,18 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_store::{Measure, Range, Reader, StoreError, StoredHost, StoredOomKill};
+use memtap_store::{LifeQuery, Measure, Range, Reader, StoreError, StoredHost, StoredOomKill};
 
 use super::lives::Lived;
+use super::visibility::{Visibility, visibility};
 use super::{
     Ask, Asked, At, Missing, OomKill, Progress, Report, ReportError, ReportedHost, Resident, Span, Totals,
     Watch,
 };
 use super::{Told, ToldFigure, lives, machine, requests};
+use crate::evidence::RUNS;
 use crate::findings::Text;
-use crate::{Finding, NotLookedAt, Subject};
+use crate::{Finding, NotLookedAt, Rule, Subject};
 
 /// Steps of the charts.
 const STEPS: u64 = 120;
@@ -37,7 +39,7 @@ pub fn make(reader: &dyn Reader, ask: &Ask, watch: &mut Watch<'_>) -> Result<Rep
 }
 
 fn questions(ask: &Ask) -> usize {
-    let of_a_range = 3 + lives::QUESTIONS + requests::QUESTIONS;
+    let of_a_range = 4 + lives::QUESTIONS + requests::QUESTIONS;
     1 + of_a_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
 }
 
@@ -66,6 +68,7 @@ struct Course {
     calls: super::Calls,
     counted: memtap_store::Sizes,
     kills: Vec<StoredOomKill>,
+    visibility: Visibility,
 }
 
 impl Making<'_, '_> {
@@ -102,9 +105,11 @@ impl Making<'_, '_> {
         };
         let largest = requests::largest(self, ask, &course.counted)?;
         let refusals = requests::refusals(self, ask)?;
-        let (findings, not_looked_at) = self.findings(ask)?;
+        let (findings, not_looked_at) = self.findings(ask, course.totals.lost)?;
         let missing = Missing {
             lost: course.totals.lost,
+            damaged_recording: ask.damaged_recording,
+            requests_not_visible: course.visibility.gaps,
             processes: course.lived.more,
             largest_since: largest.since,
             requests_since: course.calls.counted_since,
@@ -154,7 +159,11 @@ impl Making<'_, '_> {
         let mut kills = self.ask(|reader| reader.oom_kills(range, KILLS))?;
         kills.retain(|kill| ask.is_of(&kill.victim_name, kill.victim));
         let memory = machine::memory(&points);
-        let calls = machine::calls(&points, &counted, ask);
+        let mut calls = machine::calls(&points, &counted, ask);
+        if calls.series.is_empty() && calls.calls.iter().any(|call| call.refused > 0) {
+            // The sizes of records are also of what was refused; requested is what was granted, as everywhere.
+            machine::only_granted(&mut calls, &requests::granted(self, ask, range, &counted)?);
+        }
         let mut totals = Totals {
             least_available_bytes: memory.as_ref().map(|memory| memory.least_available_bytes),
             highest_pressure: memory.as_ref().and_then(|memory| Some(memory.pressure?.some_avg10)),
@@ -166,18 +175,47 @@ impl Making<'_, '_> {
             totals.requests += call.requests;
             totals.refused += call.refused;
         }
+        if ask.name.is_some() {
+            // Its records have the name of their moment, which an exec changes: a process made all of its requests.
+            let (requests, refused) = lived.requests();
+            totals.requests = totals.requests.max(requests);
+            totals.refused = totals.refused.max(refused);
+        }
         lives::peaks(self, ask, (range, step(range)), &lived, &mut totals)?;
-        Ok(Course { totals, memory, lived, calls, counted, kills })
+        totals.has_data = !points.is_empty() || !totals.is_empty() || self.has_lives(ask, range)?;
+        let visibility = self.visibility(ask, range)?;
+        totals.requests_visible = visibility.requests || totals.requests > 0;
+        Ok(Course { totals, memory, lived, calls, counted, kills, visibility })
     }
 
-    fn findings(&mut self, ask: &Ask) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
+    /// Whether any process lived in a range in which the ones that were asked for did not.
+    fn has_lives(&mut self, ask: &Ask, range: &Range) -> Result<bool, ReportError> {
+        if ask.of_all() {
+            return Ok(false);
+        }
+        let query = LifeQuery { range: range.clone(), limit: 1, ..LifeQuery::default() };
+        Ok(!self.ask(|reader| reader.lives(&query))?.lives.is_empty())
+    }
+
+    fn visibility(&mut self, ask: &Ask, range: &Range) -> Result<Visibility, ReportError> {
+        let runs = self.ask(|reader| reader.runs(range, RUNS))?;
+        if ask.damaged_recording.is_some() {
+            // All of its requests may be in the damaged parts.
+            return Ok(Visibility { requests: true, ..Visibility::default() });
+        }
+        Ok(visibility(&runs, Span { from: At(range.from), to: At(range.to) }))
+    }
+
+    fn findings(&mut self, ask: &Ask, lost: u64) -> Result<(Vec<Told>, Vec<Text>), ReportError> {
         let looked = crate::look(self.reader, &ask.range, ask.limits.as_ref(), &|| self.is_stopped())?;
         if self.is_stopped() {
             return Err(ReportError::Stopped);
         }
         self.done += 1;
+        // The finding is about what the kernel's side lost: a larger ring buffer does not mend a file.
+        let only_damage = ask.damaged_recording.is_some_and(|damaged| lost <= damaged);
         let is_meant = |finding: &&Finding| match &finding.subject {
-            Subject::Machine(_) => true,
+            Subject::Machine(_) => finding.rule != Rule::Lost || !only_damage,
             Subject::Program { process, .. } => ask.is_of(&process.name, process.pid),
         };
         let findings = looked.findings.iter().filter(is_meant).map(Told::from).collect();

@@ -17,6 +17,7 @@ mod run;
 mod scene;
 mod span;
 mod text;
+mod visibility;
 mod when;
 
 use std::fmt;
@@ -52,6 +53,8 @@ pub struct Ask {
     pub now: WallClock,
     /// The limits as they are now, of the machine that memtap runs on.
     pub limits: Option<crate::Now>,
+    /// Of a damaged recording: how many of its requests cannot be read.
+    pub damaged_recording: Option<u64>,
 }
 
 impl Ask {

@@ -3,6 +3,7 @@
 
 mod figures;
 mod memory;
+mod missing;
 mod programs;
 mod requests;
 mod words;
@@ -11,6 +12,8 @@ use super::chart::Chart;
 use super::names::visible;
 use super::{At, Audience, Report, when};
 use crate::{Lang, Severity};
+pub(super) use figures::bytes_explained;
+pub(super) use words::not_visible;
 
 /// The whole.
 pub(super) struct Outline {

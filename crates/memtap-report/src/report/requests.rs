@@ -41,6 +41,19 @@ pub(super) fn count(making: &mut Making<'_, '_>, ask: &Ask, range: &Range) -> Re
     making.ask(|reader| reader.sizes(&query))
 }
 
+/// Counts those of them that were granted.
+pub(super) fn granted(
+    making: &mut Making<'_, '_>,
+    ask: &Ask,
+    range: &Range,
+    counted: &Sizes,
+) -> Result<Sizes, ReportError> {
+    let since = counted.since.filter(|_| counted.cut);
+    let range = Range { from: since.unwrap_or(range.from), ..range.clone() };
+    let query = RequestQuery { limit: COUNTED, refused: Some(false), ..query(ask, &range) };
+    making.ask(|reader| reader.sizes(&query))
+}
+
 pub(super) fn frequent(counted: &Sizes) -> Vec<FrequentSize> {
     let sizes = counted.frequent.iter().filter(|size| size.size > 0).take(ROWS);
     sizes

@@ -34,6 +34,8 @@ pub(super) fn report() -> Report {
             last_time: at(3600),
         }],
         totals: Totals {
+            has_data: true,
+            requests_visible: true,
             processes: 7,
             requests: 1_000,
             refused: 3,
@@ -41,7 +43,13 @@ pub(super) fn report() -> Report {
             peak_resident_bytes: Some(3 << 30),
             ..Totals::default()
         },
-        compared: Some(Totals { processes: 5, requests: 400, ..Totals::default() }),
+        compared: Some(Totals {
+            has_data: true,
+            requests_visible: true,
+            processes: 5,
+            requests: 400,
+            ..Totals::default()
+        }),
         findings: vec![Told {
             rule: "refused",
             severity: Severity::Serious,

@@ -48,7 +48,8 @@ pub(crate) struct ReportQuery {
     /// Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`.
     #[param(pattern = "^(html|md|json|csv|txt)$")]
     format: Option<String>,
-    /// Language: `en` or `es`, or a locale of one of them. Default: `en`.
+    /// Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in both
+    /// languages, CSV is always English.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }
@@ -68,7 +69,8 @@ impl ReportQuery {
             _ => return Err(ApiError::wrong("compare_from and compare_to must be given together")),
         };
         let range = Range { host: self.host, from, to };
-        let ask = Ask { range, name, pid: self.pid.map(Tgid), compare, now, limits: None };
+        let ask =
+            Ask { range, name, pid: self.pid.map(Tgid), compare, now, limits: None, damaged_recording: None };
         Ok((ask, format.map_err(ApiError::wrong)?, lang))
     }
 }

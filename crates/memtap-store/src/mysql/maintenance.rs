@@ -7,7 +7,7 @@ use memtap_model::WallClock;
 use mysql_async::prelude::{FromRow, Queryable as _};
 use mysql_async::{Conn, Row};
 
-use super::link::Link;
+use super::link::{self, Link};
 use super::schema::{self, Expected};
 use super::url::MysqlUrl;
 use crate::StoreError;
@@ -85,6 +85,24 @@ pub(crate) fn contents(url: &MysqlUrl) -> Result<Contents, StoreError> {
         times: times.and_then(|(from, to)| Some((time(from?), time(to?)))),
         machines: database.machines()?,
     })
+}
+
+/// What is there, in words.
+pub(crate) fn reach(url: &MysqlUrl) -> Result<String, StoreError> {
+    let link = Link::new(url)?;
+    let mut connection = match link.connect(true) {
+        Err(error) if link::is_unknown_database(&error) => {
+            return Ok(format!("the server of {url} answers; memtap serve creates the database"));
+        }
+        connected => connected?,
+    };
+    let server: Option<String> = link.write(connection.query_first("SELECT VERSION()"))?;
+    link::close(&link, connection);
+    match Database::open(url) {
+        Err(newer @ StoreError::NewerDatabase { .. }) => Err(newer),
+        // Tables that are missing or older are made by the next `memtap serve`.
+        _ => Ok(format!("{url} answers (version {})", server.unwrap_or_default())),
+    }
 }
 
 pub(crate) fn check(url: &MysqlUrl, tell: &dyn Fn(&str)) -> Result<Checked, StoreError> {

@@ -31,8 +31,6 @@ use writer::Writer;
 
 /// Between two looks at how large the tables are: the server counts that slowly.
 const SIZE_EVERY: Duration = Duration::from_secs(60);
-/// The server's code for a database that is not there.
-const UNKNOWN_DATABASE: u16 = 1049;
 
 /// The writing side.
 pub(crate) struct Mysql {
@@ -94,9 +92,7 @@ impl Mysql {
 
     fn connect(&self) -> Result<Conn, StoreError> {
         match self.link.connect(true) {
-            Err(StoreError::Mysql { reason, .. })
-                if reason.contains(&format!("(error {UNKNOWN_DATABASE})")) =>
-            {
+            Err(error) if link::is_unknown_database(&error) => {
                 let mut server = self.link.connect(false)?;
                 let name = self.link.database().replace('`', "``");
                 let sql = format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::StoreError;
 
 const DEFAULT_PORT: u16 = 3306;
+const PORT: &str = "the port in the mysql:// URL must be a number from 1 to 65535";
 const ENCODE: &str = "cannot parse the mysql:// URL (in a user or password, write / as %2F, @ as %40, : as %3A, # as %23 and ? as %3F)";
 
 /// A MySQL or MariaDB database.
@@ -74,7 +75,7 @@ impl MysqlUrl {
 
     /// Reads the URL; errors repeat none of it.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
-        let url = url::Url::parse(text).map_err(|_| StoreError::Url(ENCODE))?;
+        let url = url::Url::parse(text).map_err(|error| StoreError::Url(unparsed(text, error)))?;
         // A password with a / in it ends the host's part there: its end would be taken for a database, and shown.
         let path = url.path().trim_start_matches('/');
         if path.contains(['/', '@']) || url.fragment().is_some() {
@@ -87,6 +88,9 @@ impl MysqlUrl {
                 .map_err(|_| StoreError::Url("a %NN in the mysql:// URL is not UTF-8"))
         };
         let password = url.password().map(decoded).transpose()?;
+        if url.port() == Some(0) {
+            return Err(StoreError::Url(PORT));
+        }
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let database = decoded(path)?;
         let mut parsed =
@@ -128,6 +132,13 @@ impl MysqlUrl {
     }
 }
 
+/// Why it is none: a password with a `/`, `#` or `?` in it looks like a wrong port, and stands before the `@`.
+fn unparsed(text: &str, error: url::ParseError) -> &'static str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority_is_cut = rest.find(['/', '#', '?']).is_some_and(|end| rest[end..].contains('@'));
+    if error == url::ParseError::InvalidPort && !authority_is_cut { PORT } else { ENCODE }
+}
+
 impl fmt::Display for MysqlUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "mysql://{}@{}:{}/{}", self.user, self.host, self.port, self.database)
@@ -159,6 +170,24 @@ mod tests {
         ] {
             let error = MysqlUrl::parse(wrong).unwrap_err().to_string();
             assert!(!error.contains("secret") && !error.contains("cr/"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_port_is_told_from_a_password_that_needs_encoding() {
+        for (wrong, port) in [
+            ("mysql://me:secret@host:99999/db", true),
+            ("mysql://me:secret@host:abc/db", true),
+            ("mysql://me@host:-1/db", true),
+            ("mysql://me:secret@host:0/db", true),
+            ("mysql://host:abc/db", true),
+            ("mysql://me:se/cret@host/db", false),
+            ("mysql://me:se#cret@host:3306/db", false),
+            ("mysql://me:se?cret@host:99999/db", false),
+        ] {
+            let error = MysqlUrl::parse(wrong).unwrap_err().to_string();
+            assert_eq!(error.starts_with(PORT), port, "{wrong}: {error}");
+            assert_eq!(error.contains("%2F"), !port, "{wrong}: {error}");
         }
     }
 

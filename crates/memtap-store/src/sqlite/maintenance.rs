@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_model::WallClock;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
+use super::access;
 use super::reader::SqliteReader;
 use super::schema;
 use crate::maintenance::{Checked, Compacted, Contents, Machine, Table};
@@ -49,7 +50,7 @@ type Step = fn(&Connection, &Expected, &mut Checked) -> rusqlite::Result<()>;
 /// Pages of requests, without a writer.
 pub(crate) fn reader(path: &Path, clock: Clock) -> Result<Arc<dyn Reader>, StoreError> {
     reading(path, |_, _| Ok(()))?;
-    Ok(Arc::new(SqliteReader::open(path, clock)?))
+    Ok(Arc::new(SqliteReader::on(access::to_read(path)?, clock)?))
 }
 
 pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {
@@ -68,6 +69,17 @@ pub(crate) fn contents(path: &Path) -> Result<Contents, StoreError> {
             machines: machines(connection)?,
         })
     })
+}
+
+/// What is there, in words.
+pub(crate) fn reach(path: &Path) -> Result<String, StoreError> {
+    let name = path.display();
+    match reading(path, |_, _| Ok(())) {
+        Ok(()) => Ok(format!("{name} is a history of this memtap's version")),
+        Err(StoreError::Missing { .. }) => Ok(format!("none yet; memtap serve creates {name}")),
+        Err(StoreError::Older { .. }) => Ok(format!("{name} is an older history; memtap serve upgrades it")),
+        Err(error) => Err(error),
+    }
 }
 
 /// Its pages, its tables, and what its rows rely on.
@@ -100,7 +112,8 @@ pub(crate) fn check(path: &Path) -> Result<Checked, StoreError> {
 
 /// Writes the file anew, without the pages that hold nothing.
 pub(crate) fn compact(path: &Path) -> Result<Compacted, StoreError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = access::to_rewrite(path)?;
+    connection.busy_timeout(PATIENCE)?;
     let before = bytes_on_disk(path);
     // Taken with the first access and kept to the end. It is not given while another program has the file open, whether or not that
     // is writing just now.
@@ -154,20 +167,12 @@ fn reading<T>(
     path: &Path,
     work: impl FnOnce(&Connection, &Expected) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = access::to_read(path)?;
+    connection.busy_timeout(PATIENCE)?;
     let expected = Expected::new()?;
     connection.execute_batch("BEGIN")?;
     verify(&connection, path, &expected)?;
     work(&connection, &expected)
-}
-
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    if !path.is_file() {
-        return Err(StoreError::Missing { path: path.into() });
-    }
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    Ok(connection)
 }
 
 /// Only what has exactly our tables is told of or changed.

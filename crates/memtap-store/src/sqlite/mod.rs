@@ -1,5 +1,6 @@
 //! SQLite: the embedded store and the default.
 
+mod access;
 mod deletion;
 mod filter;
 mod findings;

@@ -36,7 +36,11 @@ pub(super) struct SqliteReader {
 
 impl SqliteReader {
     pub(super) fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Self::on(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, clock)
+    }
+
+    /// Reads through a connection that is open already.
+    pub(super) fn on(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         connection.busy_timeout(Duration::from_secs(2))?;
         Ok(Self { connection: Mutex::new(connection), clock })
     }

@@ -170,7 +170,12 @@ fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let look = app.settings.look;
     let width = usize::from(rest.width);
     let mut lines = Vec::new();
-    for cause in CAUSES {
+    let causes = if app.tells_requests() { CAUSES } else { &[] };
+    if causes.is_empty() {
+        // Without requests there are no causes: zeros would look as if they had been counted.
+        lines.push(Line::styled(text::fit(UNSEEN, width), look.faint()));
+    }
+    for cause in causes {
         let amount = (cause.amount)(process);
         if amount == 0 && !cause.always {
             continue;
@@ -203,7 +208,7 @@ fn resident(app: &App, process: &Process, width: usize) -> Line<'static> {
     let kinds = process.resident;
     let size = text::narrow_size;
     let whole = format!(
-        "resident {}, highest {}, swapped {}: anonymous {}, files {}, shared {}",
+        "resident {}, peak {}, swapped {}: anonymous {}, files {}, shared {}",
         size(process.resident_bytes),
         size(process.peak_resident_bytes),
         size(process.swap_bytes),
@@ -212,7 +217,7 @@ fn resident(app: &App, process: &Process, width: usize) -> Line<'static> {
         size(kinds.shmem_bytes)
     );
     let brief =
-        format!("resident {}, highest {}", size(process.resident_bytes), size(process.peak_resident_bytes));
+        format!("resident {}, peak {}", size(process.resident_bytes), size(process.peak_resident_bytes));
     Line::styled(if whole.len() <= width { whole } else { brief }, app.settings.look.plain())
 }
 
@@ -254,9 +259,12 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
 }
 
+/// What stands where a source cannot see requests.
+const UNSEEN: &str = "this source does not show requests";
+
 /// Why there are no requests.
 fn none(app: &App, told: &'static str) -> &'static str {
-    if app.tells_requests() { told } else { "this source does not show requests" }
+    if app.tells_requests() { told } else { UNSEEN }
 }
 
 /// The stream, newest at the bottom.
@@ -266,7 +274,7 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
     }
     let title = match app.stream_offset {
         0 => "Latest requests".to_owned(),
-        below => format!("Latest requests ({below} newer below; press End)"),
+        below => format!("Latest requests ({} newer below; press End)", text::count(below as u64)),
     };
     let rest = app.section(frame, area, &title);
     let look = app.settings.look;
@@ -289,7 +297,7 @@ fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
     let time = text::exact_clock(request.timestamp.timestamp(), &app.settings.zone);
     let lost = match request.lost_before {
         0 => String::new(),
-        lost => format!(" ({lost} lost before)"),
+        lost => format!(" ({} lost before)", text::count(lost.into())),
     };
     let (outcome, style) = match &request.error {
         None => (format!("{:>10}", text::signed_size(request.delta_bytes)), look.plain()),

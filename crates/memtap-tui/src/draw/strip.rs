@@ -158,7 +158,10 @@ pub(super) fn listed(app: &App) -> String {
     match app.table.wanted.filter.as_str() {
         _ if all == 0 => String::new(),
         "" => format!("{} processes", text::count(all as u64)),
-        filter => format!("{} of {all} match '{}'", app.table.lines.len(), text::fit(filter, 12)),
+        filter => {
+            let [listed, all] = [app.table.lines.len(), all].map(|number| text::count(number as u64));
+            format!("{listed} of {all} match '{}'", text::fit(filter, 12))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use memtap_capture::SourceChoice;
 
-use super::{PriorityArguments, age, memory};
+use super::{PriorityArguments, memory, time_span};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +14,7 @@ Examples:
   sudo memtap record -o morning.mtrec --duration 10s
   memtap serve --source recording:morning.mtrec        open it, on any machine and without privilege
   sudo memtap record -o - | ssh desk 'cat > there.mtrec'
+
 If memtap is killed or the disk is full, everything except the last seconds can be read.";
 
 /// Settings of `record`.
@@ -28,7 +29,7 @@ pub(crate) struct RecordArguments {
     pub(crate) force: bool,
 
     /// Stop after this time: 10s, 5m, 1h [default: at Ctrl-C]
-    #[arg(long, value_name = "TIME", value_parser = age)]
+    #[arg(long, value_name = "TIME", value_parser = time_span)]
     pub(crate) duration: Option<Duration>,
 
     /// Source of the observations, as for memtap serve

@@ -20,10 +20,13 @@ Examples:
   memtap report --from 13:00 --to '2026-11-24 15:30' --name 'postgres*'
   memtap report --recording morning.mtrec                 a recording made with memtap record
   memtap report --last 10m -p 4211 --format json | jq .totals
-Times are in this machine's time zone: 13:00 (the latest one in the past), 2026-11-24 13:00, 2026-11-24, today, yesterday, now,
-or an age such as 2h (two hours ago). RFC 3339 times have their own offset: 2026-11-24T13:00:00Z.
-CSV is one table with one figure per line (section, host, name, pid, call, error, time, measure, value, unit), for filters and
-pivot tables. JSON has sizes in bytes and times in RFC 3339.";
+
+Times are in this machine's time zone: 13:00 (the latest one in the past), 2026-11-24 13:00, 2026-11-24, today, yesterday, \
+now, or an age such as 2h (two hours ago). RFC 3339 times have their own offset: 2026-11-24T13:00:00Z.
+
+CSV is one table with one figure per line (section, host, name, pid, call, error, time, measure, value, unit), for filters \
+and pivot tables. It is English in every language. JSON has the texts in both languages, sizes in bytes and times in RFC \
+3339.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
@@ -35,7 +38,7 @@ pub(crate) struct ReportArguments {
     pub(crate) recording: Option<PathBuf>,
 
     /// Range that ends now: 90s, 10m, 1h, 7d [default: 1h]
-    #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::age)]
+    #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::time_span)]
     pub(crate) last: Option<Duration>,
 
     /// Start of the range, such as 13:00, yesterday or '2026-11-24 13:00'
@@ -51,7 +54,7 @@ pub(crate) struct ReportArguments {
     pub(crate) name: Option<NamePattern>,
 
     /// Only the process with this pid
-    #[arg(short, long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", value_parser = super::number::pid())]
     pub(crate) pid: Option<u32>,
 
     /// Only the machine with this name [default: all machines in the history]
@@ -70,7 +73,7 @@ pub(crate) struct ReportArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Language: en or es [default: from the locale]
+    /// Language of html, md and txt: en or es. JSON has both, CSV is always English [default: from the locale]
     #[arg(long, value_enum, value_name = "LANG")]
     pub(crate) lang: Option<ReportLang>,
 }
@@ -115,7 +118,7 @@ impl FromStr for Compared {
             return Ok(Self::Between(from.parse()?, to.parse()?));
         }
         let wrong = |_| format!("invalid range '{text}'; expected last, an age such as 1d, or FROM..TO");
-        super::age(text).map(Self::Earlier).map_err(wrong)
+        super::time_span(text).map(Self::Earlier).map_err(wrong)
     }
 }
 

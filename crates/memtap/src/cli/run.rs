@@ -11,11 +11,13 @@ Examples:
   memtap run -- make -j4                     a build; prints the report to stderr when it ends
   memtap run -o run.json -- python3 work.py  for scripts, all sizes in bytes
   memtap run -o run.html -- ./solver         for a browser
-The command keeps stdin, stdout and the terminal. memtap follows it and all its descendants until the last one has exited, and
-then exits like the command: with its status, or by its signal (127: command not found, 126: it cannot be run).
+
+The command keeps stdin, stdout and the terminal. memtap follows it and all its descendants until the last one has exited, \
+and then exits like the command: with its status, or by its signal (127: command not found, 126: it cannot be run). \
 After the command itself has exited, Ctrl-C (or a signal to memtap) stops waiting for its descendants and prints the report.
-With --source ptrace memtap needs no privilege. Setuid programs then run without their extra
-privileges. When memtap exits, it kills the processes that still run.";
+
+With --source ptrace memtap needs no privilege. Setuid programs then run without their extra privileges. \
+When memtap exits, it kills the processes that still run.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {

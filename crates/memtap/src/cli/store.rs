@@ -15,11 +15,13 @@ Examples:
   memtap store export -o requests.csv                     all requests, newest first
   memtap store export --last 1h --name postgres           the last hour of processes whose name contains 'postgres'
   memtap store export --format jsonl --refused | jq .     refused requests, one object per line
-  memtap store export --format parquet -o requests.parquet
-  memtap store export --from 2026-11-23T10:00:00Z --to 2026-11-23T11:00:00Z --call mmap,brk --min-size 1MiB
-The columns are the fields of a request in the API (docs/api.md). The newest request comes first. In CSV, a text that starts with
-= + - @ ' or a control character gets a leading apostrophe, so that no spreadsheet reads a process name as a formula. Remove it to
-get the original text. JSON lines and Parquet contain the original text.";
+  memtap store export -o requests.parquet                 for large exports
+  memtap store export --from 2026-11-23T10:00:00Z --to 2026-11-23T11:00:00Z --call mmap,brk
+
+The columns are the fields of a request in the API (docs/api.md). The newest request comes first.
+
+In CSV, a text that starts with = + - @ ' or a control character gets a leading apostrophe, so that no spreadsheet reads a \
+process name as a formula. Remove it to get the original text. JSON lines and Parquet contain the original text.";
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
@@ -69,9 +71,9 @@ pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) which: WhichStore,
 
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "csv")]
-    pub(crate) format: ExportFormat,
+    /// Output format [default: by the file name, else csv]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<ExportFormat>,
 
     /// Output file (mode 0600), written atomically [default: standard output]
     #[arg(short, long, value_name = "FILE")]
@@ -86,7 +88,7 @@ pub(crate) struct ExportArguments {
     pub(crate) to: Option<WallClock>,
 
     /// Range that ends now: 90s, 10m, 1h, 7d
-    #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::age)]
+    #[arg(long, value_name = "AGE", conflicts_with_all = ["from", "to"], value_parser = super::time_span)]
     pub(crate) last: Option<Duration>,
 
     /// Only processes whose name contains this; case is ignored
@@ -94,7 +96,7 @@ pub(crate) struct ExportArguments {
     pub(crate) name: Option<String>,
 
     /// Only the process with this pid
-    #[arg(short, long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", value_parser = super::number::pid())]
     pub(crate) pid: Option<u32>,
 
     #[command(flatten)]

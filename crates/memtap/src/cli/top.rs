@@ -12,7 +12,9 @@ Examples:
   sudo memtap top --source bpf               capture: every request of every process
   memtap top --source procfs                 what /proc shows, without root
   memtap top --source recording:a.mtrec      play a recording in real time
-  memtap top --attach http://127.0.0.1:3001  attach to another memtap serve, for example through ssh -L 3001:127.0.0.1:3000
+  memtap top --attach http://127.0.0.1:3001  attach to another memtap serve, for example one on
+                                             another machine (ssh -L 3001:127.0.0.1:3000 HOST)
+
 Press ? to list all keys. NO_COLOR=1 turns colours off. A locale without UTF-8 gets plain ASCII.";
 
 /// Where `memtap serve` listens unless told otherwise.

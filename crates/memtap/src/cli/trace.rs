@@ -16,10 +16,13 @@ Examples:
   sudo memtap trace --refused                          refused requests only
   sudo memtap trace --min-size 64MiB --duration 10s --format csv > large.csv
   sudo memtap trace --format json | jq -c 'select(.errno)'
-Columns: time of return, process, thread, thread name, call, size in whole pages, change of the virtual size, answer, and the arguments
-with C names and the mapped file. On a terminal with fewer than 110 columns, thread and answer are left out, and the arguments are shortened.
-If the reader of the output is too slow, memtap drops lines and prints how many are missing, in JSON as an object with `lost` and
-`cause`. At the end a summary goes to stderr; it counts the dropped lines, too.";
+
+Columns: time of return, process, thread, thread name, call, size in whole pages, change of the virtual size, answer, and \
+the arguments with C names and the mapped file. On a terminal with fewer than 110 columns, thread and answer are left out, \
+and the arguments are shortened.
+
+If the reader of the output is too slow, memtap drops lines and prints how many are missing, in JSON as an object with `lost` \
+and `cause`. At the end a summary goes to stderr; it counts the dropped lines, too.";
 
 /// What a request is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,7 +38,7 @@ pub(crate) enum TraceFormat {
 #[derive(Debug, Args)]
 pub(crate) struct TraceArguments {
     /// Only this process; may be given several times. The trace ends when all of them have exited
-    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = super::number::whole::<u32>(1..=u32::MAX.into()))]
     pub(crate) pid: Vec<u32>,
 
     /// Also trace its descendants, existing and future
@@ -50,7 +53,7 @@ pub(crate) struct TraceArguments {
     pub(crate) requests: ChosenRequests,
 
     /// Stop after this time: 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = super::age)]
+    #[arg(long, value_name = "TIME", value_parser = super::time_span)]
     pub(crate) duration: Option<Duration>,
 
     /// Output format

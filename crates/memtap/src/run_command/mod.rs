@@ -5,7 +5,7 @@ mod telling;
 mod timeline;
 mod together;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,9 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let gathered = follow_to_the_end(&mut *source, &settings, began)?;
     let kind = source.kind();
     let ending = source.ending().context("memtap did not see the end of the command")?;
-    if let Ending::NotRun(error) = ending {
-        output::tell(format_args!("memtap: cannot run {}: {error}", arguments.command[0].display()));
+    if let Ending::NotRun(error) = &ending {
+        let why = why_not_run(Path::new(&arguments.command[0]), error);
+        output::tell(format_args!("memtap: cannot run {}: {why}", arguments.command[0].display()));
         return Ok(ending.status());
     }
     let told = telling::Told { arguments, gathered: &gathered, ending, source: kind.name() };
@@ -46,6 +47,23 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         output::tell(format_args!("memtap: {error:#}. The report follows:\n{}", told.text()));
     }
     Ok(ending.repeat())
+}
+
+/// What the system's number means for a command, and how to fix it.
+fn why_not_run(command: &Path, error: &std::io::Error) -> String {
+    let is_path = command.components().count() > 1 || command.is_absolute();
+    match error.kind() {
+        ErrorKind::NotFound if command.exists() && is_path => {
+            "the interpreter that it needs does not exist. Check its first line, or for which system it was built".to_owned()
+        }
+        ErrorKind::NotFound if is_path => "no such file. Check the path".to_owned(),
+        ErrorKind::NotFound => "command not found. Check its name, or give its path".to_owned(),
+        ErrorKind::PermissionDenied if command.is_dir() => "it is a directory. Name a program".to_owned(),
+        ErrorKind::PermissionDenied => {
+            format!("it is not executable for this user. To fix it: chmod +x {}", command.display())
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn follow_to_the_end(

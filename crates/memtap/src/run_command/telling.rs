@@ -113,13 +113,15 @@ impl Told<'_> {
             peak_virtual_bytes: sum.peaks.virtual_bytes,
             peak_resident_bytes: sum.peaks.resident_bytes,
             requested_bytes: sum.requested_bytes,
+            granted_bytes: sum.books.granted_bytes,
+            released_bytes: sum.books.released_bytes,
             calls,
             refusals: sum.books.refusals.to_vec(),
             lost: sum.books.lost,
             largest: gathered.largest.iter().map(|booked| request(booked, gathered)).collect(),
             timeline: gathered.timeline.clone(),
             step_s: gathered.step_s,
-            processes: gathered.processes.iter().map(|summary| process(summary)).collect(),
+            processes: gathered.processes.iter().map(|summary| process(summary, gathered)).collect(),
             left_out: gathered.left_out,
         }
     }
@@ -148,7 +150,9 @@ fn request(booked: &BookedRequest, gathered: &Gathered) -> RunRequest {
     }
 }
 
-fn process(summary: &ProcessSummary) -> RunProcess {
+fn process(summary: &ProcessSummary, gathered: &Gathered) -> RunProcess {
+    // The first process waits for its tracer before the run begins: nothing lasts longer than the run.
+    let began = summary.started_at.max(gathered.began);
     let named = || summary.name.to_text();
     RunProcess {
         pid: summary.process.tgid.0,
@@ -158,6 +162,6 @@ fn process(summary: &ProcessSummary) -> RunProcess {
         requests: summary.books.requests(),
         requested_bytes: summary.requested_bytes,
         refused: summary.books.refused(),
-        seconds: summary.ended_at.map_or(0.0, |end| end.seconds_since(summary.started_at)),
+        seconds: summary.ended_at.map_or(0.0, |end| end.seconds_since(began)),
     }
 }

@@ -24,9 +24,7 @@ pub(super) fn run(url: &StoreUrl) -> anyhow::Result<()> {
         StoreUrl::Mysql(_) => {
             "Save what can still be read with memtap store export. Check the server's log and its backups"
         }
-        _ => {
-            "Stop memtap, save what can still be read with memtap store export, move the file away, and start memtap again"
-        }
+        _ => memtap_store::AFTER_DAMAGE,
     };
     bail!("{} is damaged. {fix}", name(url))
 }

@@ -21,19 +21,29 @@ const PAGE: usize = 10_000;
 pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     let url = super::url(&arguments.which, file)?;
     let reader = memtap_store::open_reader(&url, Clock::Machine)?.context("there is no history")?;
-    let query = query(arguments);
+    let (query, format) = (query(arguments), format(arguments));
     match &arguments.output {
-        None if arguments.format == ExportFormat::Parquet && io::stdout().is_terminal() => {
+        None if format == ExportFormat::Parquet && io::stdout().is_terminal() => {
             bail!(
                 "Parquet is binary and cannot be shown on a terminal. Choose a file with --output, or another --format"
             )
         }
-        None => output::unless_closed(pages(&*reader, query, arguments.format, io::stdout())),
+        None => output::unless_closed(pages(&*reader, query, format, io::stdout())),
         Some(path) => {
             output::is_not_the_history(path, &url)?;
-            output::to_file(path, |file| pages(&*reader, query, arguments.format, file))
+            output::to_file(path, |file| pages(&*reader, query, format, file))
         }
     }
+}
+
+/// What was asked for, else what the file's name says.
+fn format(arguments: &ExportArguments) -> ExportFormat {
+    let end = arguments.output.as_ref().and_then(|path| path.extension()?.to_str());
+    arguments.format.unwrap_or(match end.map(str::to_ascii_lowercase).as_deref() {
+        Some("parquet") => ExportFormat::Parquet,
+        Some("jsonl" | "ndjson") => ExportFormat::Jsonl,
+        _ => ExportFormat::Csv,
+    })
 }
 
 fn query(arguments: &ExportArguments) -> RequestQuery {

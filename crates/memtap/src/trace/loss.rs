@@ -14,6 +14,9 @@ impl Cause {
     /// Its name in JSON; of the source's causes, that of the API.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Source(LossCause::DamagedRecording) => "damaged parts of the recording",
+            Self::Source(LossCause::Undecodable) => "records that memtap cannot decode",
+            Self::Source(LossCause::UnknownProcess) => "their process is unknown",
             Self::Source(cause) => cause.name(),
             Self::OutputTooSlow => "output_too_slow",
         }

@@ -134,7 +134,12 @@ struct Watched {
 
 fn about(source: &dyn memtap_capture::Source) -> String {
     let plan = source.plan().map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default();
-    format!("tracing with {}{plan}; press Ctrl-C to stop", source.kind().name())
+    let what = match source.kind() {
+        SourceKind::Recording => "reading the recording".to_owned(),
+        SourceKind::SystemTap => "reading the SystemTap script's lines".to_owned(),
+        kind => format!("tracing with {}", kind.name()),
+    };
+    format!("{what}{plan}; press Ctrl-C to stop")
 }
 
 struct Trace {

@@ -6,7 +6,7 @@ export const frame = {
   skip: "Skip to the content",
   otherLanguage: "Español",
   switchLanguage: "Cambiar a español",
-  /** `system` follows what the browser prefers. */
+  /** `system` follows the browser's preference. */
   theme: {
     name: {
       system: "System",

@@ -1,4 +1,7 @@
-/** One sentence for the first visit of a view, and of the panel of a process: what is to be seen here, and what one can do. */
+/**
+ * A hint of one sentence for the first visit of a view or of a process panel: what it shows, and
+ * what the user can do.
+ */
 
 export const hints = {
   overview: "How often programs request memory, and which programs request most. Point at a word with a dotted underline to see its meaning.",

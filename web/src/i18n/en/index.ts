@@ -1,4 +1,7 @@
-/** English, the language in which a word is first written. The first part of a key names its file: `requests.pause` is in requests.ts. */
+/**
+ * English is the original language of all texts. The first part of a key names its file:
+ * `requests.pause` is in requests.ts.
+ */
 import { frame } from "./frame";
 import { health } from "./health";
 import { hints } from "./hints";

@@ -1,7 +1,7 @@
-/** What a term means, in one sentence, and what the names that memtap sends mean. */
+/** Meanings of terms in one sentence, and of names that memtap sends. */
 
 export const meanings = {
-  /** What each term means, in one sentence. */
+  /** Meanings of terms in one sentence. */
   terms: {
     request: "One memory system call of one thread, with its arguments and its outcome.",
     call: "Which system call: mmap, munmap, mremap, brk and others.",
@@ -57,7 +57,7 @@ export const meanings = {
     oomKill: "A process needed a page, and none was left on the machine or within the limit of a control group. So the kernel killed a process.",
     asker: "The process that needed the page. Often it is not the one that was killed.",
   },
-  /** What an errno means for a memory call, by its name. */
+  /** Meanings of errno names for memory calls. */
   errors: {
     ENOMEM:
       "Not enough memory, or a limit was reached (overcommit, address space, number of mappings, locked memory), or part of the range is not mapped.",
@@ -78,7 +78,7 @@ export const meanings = {
     ESRCH: "The process does not exist.",
     EIDRM: "The shared segment was removed.",
   },
-  /** Why records were lost, or are not in the history, by the cause's name. */
+  /** Causes of records that were lost or are not in the history. */
   causes: {
     ring_full: "requests: the kernel's ring buffer was full",
     lifecycle_ring_full: "forks, execs, exits and readings: the ring buffer was full; the next reading corrects this",
@@ -100,14 +100,14 @@ export const meanings = {
     cross_site: "requests from pages of other sites",
     stalled_client: "connections whose client stopped reading",
   },
-  /** Where observations come from. */
+  /** Sources of observations. */
   sources: {
     bpf: "eBPF: every request of every process",
     procfs: "procfs: memory in use, no requests",
     systemtap: "SystemTap: mmap and munmap with their lengths, from a script",
     recording: "recording: what memtap record captured; its last moment is shown as the present",
   },
-  /** How the kernel side books; the plan's name stands before its meaning. */
+  /** Capture plans of the kernel side. Each text begins with the plan's name. */
   plans: {
     "exit+locks": "exit+locks: each change is recorded for the thread that made it",
     exit: "exit: sums are exact; changes made by two threads at the same instant may be swapped",
@@ -116,7 +116,7 @@ export const meanings = {
     functions:
       "functions: sums are exact; changes made by two threads at the same instant may be swapped; other system calls cost nothing extra",
   },
-  /** Where the history is kept. */
+  /** Stores of the history. */
   stores: {
     none: "none: no history is kept",
   },

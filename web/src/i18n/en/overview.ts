@@ -1,4 +1,4 @@
-/** Overview: its charts. */
+/** Overview: its charts and findings. */
 
 export const overview = {
   share: {

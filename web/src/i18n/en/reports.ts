@@ -1,4 +1,4 @@
-/** Reports: which time and which programs, and the documents that are made of them. */
+/** Reports: the choice of time and programs, and the documents. */
 
 export const reports = {
   title: "Create a report",

@@ -21,7 +21,7 @@ export const requests = {
   },
   fresh_one: "{{count, number}} new",
   fresh_other: "{{count, number}} new",
-  /** The buffer no longer holds all of them. */
+  /** Used if the buffer has dropped some of the new requests. */
   freshOrMore_one: "{{count, number}}+ new",
   freshOrMore_other: "{{count, number}}+ new",
   toNewest: "jump to the newest",

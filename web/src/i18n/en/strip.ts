@@ -1,4 +1,4 @@
-/** The strip under the title: the machine at a glance. */
+/** The strip under the title: the state of the machine. */
 
 export const strip = {
   label: "The machine at a glance",

@@ -1,4 +1,4 @@
-/** Which time the page shows, and what the history says when it has nothing to show. */
+/** The time control, and messages if the history has no data. */
 
 export const time = {
   label: "Time shown",

@@ -19,7 +19,7 @@ export const health: Spanish<typeof english> = {
   lostByCause: "perdidas, por causa",
   nothingLost: "ninguna perdida",
   unexplained: "sin explicar",
-  oom: "Muertes por falta de memoria (OOM)",
+  oom: "Muertes por OOM",
   noOom: "Ninguna muerte por OOM desde que arrancó memtap.",
   oomSince: "{{kills, number}} desde que arrancó memtap",
   oomShown_one: "se ve la última",

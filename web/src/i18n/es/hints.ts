@@ -1,4 +1,7 @@
-/** Una frase para la primera visita a una vista, y al panel de un proceso: qué se ve aquí y qué se puede hacer. */
+/**
+ * Una frase para la primera visita a una vista o al panel de un proceso: qué muestra y qué se puede
+ * hacer.
+ */
 import type { hints as english } from "../en/hints";
 import type { Spanish } from "./spanish";
 

@@ -1,9 +1,9 @@
-/** Qué significa un término, en una frase, y qué significan los nombres que envía memtap. */
+/** Significado de los términos, en una frase, y de los nombres que envía memtap. */
 import type { meanings as english } from "../en/meanings";
 import type { Spanish } from "./spanish";
 
 export const meanings: Spanish<typeof english> = {
-  /** Qué significa cada término, en una frase. */
+  /** Significado de los términos, en una frase. */
   terms: {
     request: "Una llamada al sistema sobre memoria, hecha por un hilo, con sus argumentos y su resultado.",
     call: "Qué llamada al sistema: mmap, munmap, mremap, brk y otras.",
@@ -59,7 +59,7 @@ export const meanings: Spanish<typeof english> = {
     oomKill: "Un proceso necesitaba una página y no quedaba ninguna en la máquina o dentro del límite de un grupo de control. Por eso el núcleo mató un proceso.",
     asker: "El proceso que necesitaba la página. A menudo no es el que murió.",
   },
-  /** Qué significa un errno en una llamada sobre memoria, por su nombre. */
+  /** Significado de los errno en las llamadas de memoria. */
   errors: {
     ENOMEM:
       "No hay memoria suficiente, se llegó a un límite (sobreasignación, espacio de direcciones, número de zonas, memoria bloqueada) o parte del intervalo no está asignada.",
@@ -80,7 +80,7 @@ export const meanings: Spanish<typeof english> = {
     ESRCH: "El proceso no existe.",
     EIDRM: "El segmento compartido fue eliminado.",
   },
-  /** Por qué se perdieron registros o no están en el historial, por el nombre de la causa. */
+  /** Causas de los registros perdidos o ausentes del historial. */
   causes: {
     ring_full: "solicitudes: el búfer circular del núcleo estaba lleno",
     lifecycle_ring_full: "fork, exec, finales y lecturas: el búfer circular estaba lleno; la próxima lectura lo corrige",
@@ -102,14 +102,14 @@ export const meanings: Spanish<typeof english> = {
     cross_site: "peticiones de páginas de otros sitios",
     stalled_client: "conexiones cuyo cliente dejó de leer",
   },
-  /** De dónde vienen las observaciones. */
+  /** Orígenes de las observaciones. */
   sources: {
     bpf: "eBPF: todas las solicitudes de todos los procesos",
     procfs: "procfs: memoria en uso, sin solicitudes",
     systemtap: "SystemTap: mmap y munmap con sus longitudes, de un script",
     recording: "grabación: lo que capturó memtap record; su último momento se muestra como presente",
   },
-  /** Cómo se anota en el núcleo; delante va el nombre del plan. */
+  /** Planes de captura en el núcleo. Cada texto empieza con el nombre del plan. */
   plans: {
     "exit+locks": "exit+locks: cada cambio se atribuye al hilo que lo hizo",
     exit: "exit: las sumas son exactas; los cambios que hacen dos hilos en el mismo instante pueden quedar intercambiados",
@@ -118,7 +118,7 @@ export const meanings: Spanish<typeof english> = {
     functions:
       "functions: las sumas son exactas; los cambios que hacen dos hilos en el mismo instante pueden quedar intercambiados; las demás llamadas al sistema no tienen coste añadido",
   },
-  /** Dónde se guarda el historial. */
+  /** Almacenes del historial. */
   stores: {
     none: "ninguno: no se guarda historial",
   },

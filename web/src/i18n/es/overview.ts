@@ -1,4 +1,4 @@
-/** Resumen: sus gráficos. */
+/** Resumen: sus gráficos y hallazgos. */
 import type { overview as english } from "../en/overview";
 import type { Spanish } from "./spanish";
 

@@ -20,7 +20,7 @@ export const process: Spanish<typeof english> = {
   threads_one: "{{count, number}} hilo",
   threads_many: "{{count, number}} de hilos",
   threads_other: "{{count, number}} hilos",
-  killed: "matado por falta de memoria",
+  killed: "matado por OOM",
   memory: "Memoria",
   anonymous: "anónima",
   file: "de archivos",

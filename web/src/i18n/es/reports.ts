@@ -1,4 +1,4 @@
-/** Informes: qué intervalo y qué programas, y los documentos que se crean con ellos. */
+/** Informes: elección del intervalo y de los programas, y los documentos. */
 import type { reports as english } from "../en/reports";
 import type { Spanish } from "./spanish";
 

@@ -1,6 +1,6 @@
 /**
- * The keys of an English text, each with its Spanish one; a key too few or too many does not compile. Where English
- * knows `_one` and `_other`, Spanish has `_many` as well: 1.000.000 de solicitudes.
+ * The keys of an English text, each with a Spanish text. A missing or additional key does not
+ * compile. Keys with `_one` and `_other` in English also need `_many`: 1.000.000 de solicitudes.
  */
 export type Spanish<English> = {
   readonly [Key in keyof English]: English[Key] extends string ? string : Spanish<English[Key]>;

@@ -1,4 +1,4 @@
-/** La franja bajo el título: la máquina de un vistazo. */
+/** La franja bajo el título: el estado de la máquina. */
 import type { strip as english } from "../en/strip";
 import type { Spanish } from "./spanish";
 

@@ -1,4 +1,4 @@
-/** Qué momento muestra la página, y qué dice el historial cuando no tiene nada que mostrar. */
+/** El selector de tiempo y los mensajes cuando el historial no tiene datos. */
 import type { time as english } from "../en/time";
 import type { Spanish } from "./spanish";
 

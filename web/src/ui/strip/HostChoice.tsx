@@ -1,4 +1,7 @@
-/** Of which machine the page tells, or of all: only to be chosen where the store knows more than the one that memtap runs on. */
+/**
+ * Selects the host that the page shows, or all hosts. It is a plain item of the strip while the
+ * store knows only memtap's own host.
+ */
 import { useAlways } from "../../live/history";
 import { ALL_HOSTS } from "../../lib/route";
 import { visible } from "../../lib/visible";
@@ -16,7 +19,7 @@ export function HostChoice() {
   const own = useLive((state) => state.live?.host.hostname ?? "");
   const hasHistory = useLive((state) => state.live?.health.store.kind !== "none");
   const known = useAlways<HostList>(hasHistory ? "hosts" : null)?.hosts.map((one) => one.hostname) ?? [];
-  // Rows that came without a name are shown among all.
+  // Rows without a host name appear only among all hosts.
   const strangers = known.filter((name) => name !== own);
   const others = [...new Set([...strangers, ...(host === null || host === ALL_HOSTS ? [] : [host])])].filter((name) => name !== "");
   if (strangers.length === 0 && host === null) {

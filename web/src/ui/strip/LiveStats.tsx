@@ -1,4 +1,4 @@
-/** The numbers of the strip, now. */
+/** The current numbers of the strip. */
 import { meaningOf } from "../../i18n";
 import { bytes, clock, count, exactBytes, fixed, rate } from "../../lib/format";
 import { visible, visibleName } from "../../lib/visible";
@@ -16,7 +16,7 @@ export function LiveStats({ live }: { live: LiveData }) {
       <Rates live={live} />
       <Losses live={live} />
       <OomKills kills={live.health.oom_kills} />
-      <Where live={live} />
+      <HostAndSource live={live} />
     </>
   );
 }
@@ -77,7 +77,7 @@ function Losses({ live }: { live: LiveData }) {
   );
 }
 
-/** Only where there was one: it is the first thing to look at. */
+/** Shown only if there was an OOM kill, because that is the first thing to examine. */
 function OomKills({ kills }: { kills: number }) {
   const href = useHref();
   const { t, lang } = useSettings();
@@ -96,7 +96,7 @@ function OomKills({ kills }: { kills: number }) {
   );
 }
 
-function Where({ live }: { live: LiveData }) {
+function HostAndSource({ live }: { live: LiveData }) {
   const href = useHref();
   const { t } = useSettings();
   return (

@@ -1,4 +1,4 @@
-/** The machine's memory as one bar that adds up to all of it. */
+/** The machine's memory as one bar whose parts add up to the total. */
 import { useMemo } from "react";
 import { bytes, exactBytes, percent } from "../../lib/format";
 import { visibleName } from "../../lib/visible";
@@ -23,7 +23,7 @@ function sizeOf(memory: MachineMemory, part: Part): number {
   return part === "cache" ? memory.cached_bytes : memory[`${part}_bytes`];
 }
 
-/** `withPrograms`: the part of the programs is divided among the largest of those that live. */
+/** With `withPrograms`, the programs' part is divided among the largest live processes. */
 export function MemoryBar({ memory, withPrograms = false }: { memory: MachineMemory; withPrograms?: boolean }) {
   const { t, lang } = useSettings();
   const href = useHref();
@@ -50,7 +50,7 @@ export function MemoryBar({ memory, withPrograms = false }: { memory: MachineMem
   );
 }
 
-/** A part in numbers, and in its tooltip how it is known. */
+/** A part in numbers. The tooltip explains how it is measured. */
 function PartLine({ part, size, total }: { part: Part; size: number; total: number }) {
   const { t, lang } = useSettings();
   const { attributes, tip } = useTip(`${t(`strip.known.${part}`)} ${exactBytes(size, lang)}.`);
@@ -63,15 +63,18 @@ function PartLine({ part, size, total }: { part: Part; size: number; total: numb
   );
 }
 
-/** So many have a piece of their own. */
+/** Number of processes with their own piece of the bar. */
 const LARGEST = 5;
 
-/** What the largest processes have for themselves (their anonymous pages, which nobody else has), and the rest: smaller ones, and all that is shared. */
+/**
+ * Pieces for the anonymous pages of the largest processes, which no other process uses, and one for
+ * everything else: smaller processes and shared pages.
+ */
 function Largest({ programs }: { programs: number }) {
   const { t, lang } = useSettings();
   const processes = useLive((state) => state.processes);
   const largest = useMemo(() => largestOf(processes.values()), [processes]);
-  const told = largest.reduce((sum, process) => sum + process.resident.anonymous_bytes, 0);
+  const shown = largest.reduce((sum, process) => sum + process.resident.anonymous_bytes, 0);
   return (
     <>
       {largest.map((process) => (
@@ -82,7 +85,7 @@ function Largest({ programs }: { programs: number }) {
           title={`${visibleName(process.name)} (${process.pid}): ${t("strip.own", { size: bytes(process.resident.anonymous_bytes, lang) })}`}
         />
       ))}
-      <span className="part part-programs" style={{ flexGrow: Math.max(0, programs - told) }} title={t("strip.rest")} />
+      <span className="part part-programs" style={{ flexGrow: Math.max(0, programs - shown) }} title={t("strip.rest")} />
     </>
   );
 }

@@ -1,4 +1,4 @@
-/** The numbers of the strip for a time in the past, or for another machine. */
+/** The numbers of the strip for a past time or another host. */
 import { count, fixed, rate } from "../../lib/format";
 import { sums } from "../../lib/machine";
 import type { Machine } from "../../model/history";

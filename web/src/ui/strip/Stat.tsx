@@ -1,4 +1,4 @@
-/** One number with its word; a link to the view that explains it. */
+/** A number with its label, and a link to the view that explains it. */
 import type { ReactNode } from "react";
 
 interface StatProps {
@@ -6,7 +6,7 @@ interface StatProps {
   value: ReactNode;
   label: ReactNode;
   bad?: boolean;
-  /** The word that stands beside a bad number. */
+  /** Word beside a bad number. */
   warning?: string | undefined;
   title?: string;
   testId?: string;

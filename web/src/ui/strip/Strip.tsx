@@ -1,4 +1,7 @@
-/** The strip under the title, always there: the machine's memory, and whether something is wrong; now, or in the time that is shown. */
+/**
+ * The strip under the title, which is always visible: the machine's memory, and signs of problems,
+ * live or in the selected time.
+ */
 import { duration } from "../../lib/format";
 import { useHistory, type Answer } from "../../live/history";
 import type { Machine } from "../../model/history";
@@ -10,7 +13,7 @@ import { LiveStats } from "./LiveStats";
 import { MemoryBar } from "./MemoryBar";
 import { PastStats } from "./PastStats";
 
-/** While another machine is shown as it is now. */
+/** Interval of queries for the current state of another host. */
 const EVERY_MS = 5_000;
 
 export function Strip({ live, connection }: { live: LiveData; connection: ConnectionState }) {
@@ -52,7 +55,7 @@ function pastText(answer: Answer<Machine>, asking: string, nothing: string): str
   return answer.problem ?? (answer.data === null ? asking : nothing);
 }
 
-/** The time that is shown as a single step, or the two that it may touch. */
+/** The selected time as a single step, or as two if it crosses a step's boundary. */
 function useWhole(): Answer<Machine> {
   const { time } = useRoute();
   const seconds = time.kind === "live" ? time.seconds : Math.max(1, Math.ceil((time.to - time.from) / 1000));

@@ -1,23 +1,26 @@
-/** What stands out in the time that is shown: memtap's own rules, each with its evidence, what can be done, and where to look closer. */
+/**
+ * Findings in the selected time: the results of memtap's rules, each with its evidence, advice, and
+ * a link to details.
+ */
 import { moment } from "../../lib/format";
 import type { Target } from "../../lib/route";
 import { visible } from "../../lib/visible";
 import { useHistory } from "../../live/history";
-import type { Figure, Finding, Findings as Found } from "../../model/api";
+import type { Figure, Finding, Findings as FindingList } from "../../model/api";
 import { useNow } from "../../ui/media";
 import { useHref } from "../../ui/router";
 import { useSettings } from "../../ui/settings";
 import { Waiting } from "../overview/Waiting";
 
-/** They read much of the history: while the page shows the present, not more often than this. */
+/** Interval of live queries. It is long, because findings read much of the history. */
 const EVERY_MS = 30_000;
 
 export function Findings() {
   const { t, lang } = useSettings();
-  const answer = useHistory<Found>("findings", { lang }, EVERY_MS);
-  const found = answer.data?.findings ?? [];
+  const answer = useHistory<FindingList>("findings", { lang }, EVERY_MS);
+  const findings = answer.data?.findings ?? [];
   return (
-    <section className="card findings" data-testid="findings" data-count={answer.data === null ? "" : found.length}>
+    <section className="card findings" data-testid="findings" data-count={answer.data === null ? "" : findings.length}>
       <header className="card-head">
         <h2>{t("overview.findings.title")}</h2>
         <span className="muted">{t("overview.findings.about")}</span>
@@ -26,9 +29,9 @@ export function Findings() {
         <Waiting answer={answer} />
       ) : (
         <>
-          {found.length === 0 && <p className="findings-none">{t("overview.findings.none")}</p>}
+          {findings.length === 0 && <p className="findings-none">{t("overview.findings.none")}</p>}
           <ol className="findings-list">
-            {found.map((finding) => (
+            {findings.map((finding) => (
               <Line key={keyOf(finding)} finding={finding} />
             ))}
           </ol>
@@ -76,7 +79,7 @@ function Line({ finding }: { finding: Finding }) {
   );
 }
 
-/** A time is written where the reader is; all else as memtap wrote it. */
+/** Shows times in the user's time zone, and other values as memtap formatted them. */
 function FigureText({ figure }: { figure: Figure }) {
   const now = useNow(60_000);
   return figure.unit === "time" ? moment(String(figure.value), now) : visible(figure.text);

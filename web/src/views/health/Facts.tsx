@@ -1,7 +1,7 @@
 /** A card of facts. */
 import type { ReactNode } from "react";
 
-/** One line of a card: what it is, how it is, and whether that is bad. */
+/** One line of a card: a name, a value, and whether the value is bad. */
 export interface Fact {
   name: ReactNode;
   value: ReactNode;

@@ -1,4 +1,7 @@
-/** What the history knows of memtap in a time of the past: when it watched, what it saw, what it lost. */
+/**
+ * Health of memtap in a past time, according to the history: when it was running, and the requests
+ * that it recorded and lost.
+ */
 import { count, duration } from "../../lib/format";
 import { sums } from "../../lib/machine";
 import { unwatched, watches } from "../../lib/runs";

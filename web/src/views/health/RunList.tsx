@@ -1,4 +1,4 @@
-/** The runs of memtap in a time of the past, and the time between them. */
+/** The runs of memtap in a past time, and the times between them. */
 import { count, duration, moment } from "../../lib/format";
 import type { Watch } from "../../lib/runs";
 import { visible } from "../../lib/visible";
@@ -20,7 +20,7 @@ export function RunList({ watched, more }: { watched: readonly Watch[]; more: bo
 function Table({ watched }: { watched: readonly Watch[] }) {
   const { t } = useSettings();
   return (
-    // Wider than a narrow screen: the keyboard scrolls it too.
+    // The table may be wider than a narrow screen, so the keyboard must be able to scroll it.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className="runs-scroll" role="region" aria-label={t("health.past.runs")} tabIndex={0}>
       <table className="calls">
@@ -60,11 +60,11 @@ function Line({ watch }: { watch: Watch }) {
       </tr>
     );
   }
-  const { run, goesOn } = watch;
+  const { run, isCurrent } = watch;
   return (
     <tr data-testid="run">
       <td><Moment at={watch.from} /></td>
-      <td>{goesOn ? t("health.past.goesOn") : <Moment at={watch.to} />}</td>
+      <td>{isCurrent ? t("health.past.goesOn") : <Moment at={watch.to} />}</td>
       <td className="number">{span}</td>
       <td>{visible(run.hostname)}</td>
       <td>{visible(run.kernel)}</td>

@@ -1,4 +1,4 @@
-/** Requests per second by call, over the time that the page shows. */
+/** Requests per second by call in the selected time. */
 import { useMemo } from "react";
 import { callRates } from "../../charts/historyData";
 import { TimeChart } from "../../charts/parts";

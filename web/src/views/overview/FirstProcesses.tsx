@@ -1,8 +1,8 @@
-/** The first processes of the table, with a link to all. */
+/** The first processes of the table, with a link to the full table. */
 import { useMemo, useState } from "react";
 import { arranged, type Toggled } from "../../lib/arrange";
 import { sortText, type Sort } from "../../lib/order";
-import { found } from "../../lib/processes";
+import { findProcesses } from "../../lib/processes";
 import { useTableRows } from "../../live/rows";
 import { navigate, useHref, useIsLive } from "../../ui/router";
 import { Say } from "../../ui/Say";
@@ -20,7 +20,7 @@ export function FirstProcesses() {
   const isLive = useIsLive();
   const sort = chosen ?? ordinarySort(isLive);
   const { rows, isAsking, isOld, problem } = useTableRows(sort);
-  const shown = useMemo(() => found(rows, "", !isLive), [rows, isLive]);
+  const shown = useMemo(() => findProcesses(rows, "", !isLive), [rows, isLive]);
   const lines = useMemo(() => arranged(shown, sort, "none", NONE).slice(0, FIRST), [shown, sort]);
   const columns = useColumns(useState(rememberedColumns)[0], rows);
   const isWaiting = isAsking || (isOld && rows.length === 0);

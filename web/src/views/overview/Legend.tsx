@@ -1,4 +1,4 @@
-/** What the colours of a chart mean. */
+/** Legend of a chart. */
 import type { TimeSeries } from "../../charts/timeOption";
 import { cutMiddle } from "../../lib/visible";
 

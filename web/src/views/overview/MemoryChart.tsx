@@ -1,4 +1,4 @@
-/** Memory over the time that the page shows: by program, or of the whole machine by part. */
+/** Memory in the selected time: by program, or by part of the whole machine. */
 import { useMemo, useState } from "react";
 import { machineMemory, programMemory } from "../../charts/historyData";
 import { TimeChart } from "../../charts/parts";

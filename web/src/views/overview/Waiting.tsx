@@ -1,4 +1,7 @@
-/** What stands in the place of a chart that has nothing to show: being asked for, no data in that time, or why not. */
+/**
+ * Shown in place of a chart without data: it is loading, there is no data in that time, or the
+ * query failed.
+ */
 import type { Answer } from "../../live/history";
 import { Say } from "../../ui/Say";
 import { useSettings } from "../../ui/settings";

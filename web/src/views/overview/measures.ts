@@ -1,4 +1,4 @@
-/** What the share chart can compare programs by. */
+/** Measures by which the share chart compares programs. */
 import type { Measure } from "../../model/history";
 
 export const SHARE_MEASURES = ["requested", "granted", "resident", "virtual"] as const satisfies readonly Measure[];

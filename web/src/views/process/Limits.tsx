@@ -1,4 +1,7 @@
-/** What limits the memory of a process now: its own limits, its control group's, the machine's. */
+/**
+ * Current limits of a process's memory: its own limits, those of its control group, and the
+ * machine's.
+ */
 import type { ReactNode } from "react";
 import { useOnce } from "../../live/once";
 import type { Limits as Answered, ProcessId } from "../../model/wire";
@@ -8,7 +11,7 @@ import { Term } from "../../ui/Term";
 import { Bytes, Count, Strange } from "../../ui/Text";
 import { visible } from "../../lib/visible";
 
-/** From this part of a limit on, it is close. */
+/** Usage from this part of a limit on is marked. */
 const CLOSE = 0.9;
 
 export function Limits({ id }: { id: ProcessId }) {
@@ -48,7 +51,7 @@ export function Limits({ id }: { id: ProcessId }) {
 interface RowProps {
   word: ReactNode;
   used: number | null;
-  /** Null: none. */
+  /** Null if there is no limit. */
   limit: number | null;
   amount: (value: number) => ReactNode;
 }

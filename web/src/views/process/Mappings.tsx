@@ -1,4 +1,7 @@
-/** What a process has mapped now: by class, and the files with most of it in memory. The kernel walks its pages for it, so it is asked once. */
+/**
+ * Current mappings of a process by class, and the files with the most resident memory. The kernel
+ * walks all its pages for them, so they are read only once.
+ */
 import { Strange, Bytes, Count } from "../../ui/Text";
 import { useOnce } from "../../live/once";
 import type { Mappings as Answered, ProcessId } from "../../model/wire";

@@ -1,4 +1,4 @@
-/** A process of the past, as the history knows it within the time that is shown. */
+/** A past process, according to the history of the selected time. */
 import type { ReactNode } from "react";
 import { moment } from "../../lib/format";
 import { visible } from "../../lib/visible";
@@ -34,8 +34,8 @@ export function PastProcess({ life, shown }: { life: Life; shown: { from: number
             </>
           )}
           <Amount term="swapped" word={t("process.swap")}><Bytes value={life.swap_bytes} /></Amount>
-          <Amount term="peakResident" word={t("process.peakResident")}><Bytes value={life.peak_resident_bytes} /> <When time={life.peak_resident_time} /></Amount>
-          <Amount term="peakVirtual" word={t("process.peakVirtual")}><Bytes value={life.peak_virtual_bytes} /> <When time={life.peak_virtual_time} /></Amount>
+          <Amount term="peakResident" word={t("process.peakResident")}><Bytes value={life.peak_resident_bytes} /> <PeakTime time={life.peak_resident_time} /></Amount>
+          <Amount term="peakVirtual" word={t("process.peakVirtual")}><Bytes value={life.peak_virtual_bytes} /> <PeakTime time={life.peak_virtual_time} /></Amount>
         </div>
         <div className="sum">
           <Amount term="request" word={t("process.timeline.count")}><Count value={life.requests} /></Amount>
@@ -54,18 +54,21 @@ export function PastProcess({ life, shown }: { life: Life; shown: { from: number
       <section className="stream-head whole">
         <h3>{t("process.itsRequests")}</h3>
       </section>
-      <RequestHistory query={{ pid, start_time, host }} shown={shown} filtered ofProcess />
+      <RequestHistory query={{ pid, start_time, host }} shown={shown} filtered inPanel />
     </>
   );
 }
 
-/** Of a process that ended within the first step that tells of it, only the highest sizes are known. */
+/**
+ * Returns whether the sizes by kind are known. For a process that ended within its first step, only
+ * the highest sizes are.
+ */
 function hasKindsOf({ resident_bytes, resident }: Life): boolean {
   return resident.anonymous_bytes + resident.file_bytes + resident.shmem_bytes === resident_bytes;
 }
 
-/** When a peak was, to the step that the history keeps. */
-function When({ time }: { time: string }) {
+/** Time of a peak, with the precision of the history's steps. */
+function PeakTime({ time }: { time: string }) {
   const now = useNow(60_000);
   return (
     <time className="muted" dateTime={time}>

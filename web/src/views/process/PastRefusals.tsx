@@ -1,4 +1,4 @@
-/** What the kernel refused to a process within the time that is shown: what it means, and how to fix it. */
+/** Refused requests of a process in the selected time, with their meaning and how to fix them. */
 import { clock } from "../../lib/format";
 import { visible } from "../../lib/visible";
 import { useHistory } from "../../live/history";
@@ -10,7 +10,7 @@ import { Bytes, Count } from "../../ui/Text";
 
 const EVERY_MS = 5_000;
 
-/** Which calls and errnos the history tells of in words. */
+/** Returns the refused requests of a process from the history, with explanations. */
 export function useRefusals({ pid, start_time }: ProcessId, host?: string): RefusalList["refusals"] {
   const { lang } = useSettings();
   const { data } = useHistory<RefusalList>("refusals", { pid, start_time, host, lang }, EVERY_MS);
@@ -24,7 +24,7 @@ export function PastRefusals({ refusals }: { refusals: RefusalList["refusals"] }
       <h3>
         <Term term="refused">{t("process.refusals")}</Term>
       </h3>
-      <ul className="told">
+      <ul className="explained">
         {refusals.map((one) => (
           <li key={`${one.call} ${one.errno}`}>
             <p>

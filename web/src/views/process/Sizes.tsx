@@ -1,4 +1,4 @@
-/** Which sizes a process asks for: a histogram by powers of two, and those that come most often. */
+/** Sizes that a process requests: a histogram by powers of two, and the most frequent sizes. */
 import { callColour } from "../../charts/historyData";
 import { histogram, type Bar } from "../../lib/histogram";
 import { visible } from "../../lib/visible";
@@ -57,7 +57,7 @@ export function Sizes({ id: { pid, start_time }, host }: { id: ProcessId; host?:
   );
 }
 
-/** Whether sizes that nobody asked for were left out before it. */
+/** Returns whether empty rows were left out before this one. */
 function isAfterGap(before: Bar | undefined, bar: Bar): boolean {
   return before !== undefined && before.from > 0 && bar.from > 2 * before.from;
 }

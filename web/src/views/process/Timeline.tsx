@@ -1,4 +1,4 @@
-/** What a process had, and asked for, over the time that the page shows. */
+/** Memory and requests of a process over the selected time. */
 import { useMemo } from "react";
 import { TimeChart } from "../../charts/parts";
 import { timeline } from "../../charts/usageData";
@@ -17,19 +17,22 @@ import { Legend } from "../overview/Legend";
 import { Waiting } from "../overview/Waiting";
 
 const EVERY_MS = 5_000;
-/** Counting requests takes the store longer, and since the page looks at the process it counts its calls itself. */
+/**
+ * Longer than `EVERY_MS`, because counting requests is slower for the store. Live counts fill the
+ * time in between.
+ */
 const CALLS_EVERY_MS = 15_000;
-/** Of a process that makes many, the newest so many are counted. */
+/** Maximum number of requests to count, the newest first. */
 const ROWS = 500_000;
-/** Names that are told in words. */
+/** Maximum number of names to list. */
 const NAMES = 6;
 
 interface TimelineProps {
   id: ProcessId;
-  /** Its machine, where that is another than the page shows. */
+  /** The process's host if the page shows another one. */
   host?: string | undefined;
   end: string | null;
-  /** When the kernel ended it for want of memory. */
+  /** Time of its OOM kill. */
   killed?: string | null;
 }
 
@@ -37,7 +40,7 @@ export function Timeline({ id, host, end, killed = null }: TimelineProps) {
   const { t } = useSettings();
   const { pid, start_time } = id;
   const usage = useHistory<Usage>("usage", { pid, start_time, host }, EVERY_MS);
-  // Of the same steps as the usage, whose length the history chooses.
+  // Use the steps of the usage, whose length the history chooses.
   const step = usage.data?.step_s ?? null;
   const calls = useHistory<ProcessCalls>(step === null ? null : `processes/${pid}/calls`, { start_time, host, step, rows: ROWS }, CALLS_EVERY_MS);
   const charts = useCharts(id, usage, calls, end, killed);
@@ -78,7 +81,7 @@ function useCharts(id: ProcessId, usage: Answer<Usage>, calls: Answer<ProcessCal
   const { data } = usage;
   const stored = calls.data;
   const isLive = useRoute().time.kind === "live";
-  // Of the present, no more than is known of it.
+  // A live range begins with the first data.
   const first = data?.series[0]?.timestamp;
   const shown = useMemo(() => usage.shown && drawn(usage.shown, first === undefined ? undefined : Date.parse(first), isLive), [usage.shown, first, isLive]);
   return useMemo(() => {
@@ -103,16 +106,16 @@ function useCharts(id: ProcessId, usage: Answer<Usage>, calls: Answer<ProcessCal
   }, [data, shown, stored, ticks, ticksFrom, end, killed, theme, lang, t]);
 }
 
-/** The flags in words: which names it took. */
+/** The flags as text: the names that the process changed to. */
 function Names({ calls }: { calls: ProcessCalls | null }) {
   const { t } = useSettings();
-  const taken = calls?.names.slice(1) ?? [];
-  if (taken.length === 0) return null;
+  const renames = calls?.names.slice(1) ?? [];
+  if (renames.length === 0) return null;
   return (
     <p className="muted" data-testid="names">
-      <Term term="newName">{t("process.timeline.names", { count: taken.length })}</Term>{" "}
-      {taken.length > NAMES && "… "}
-      {taken.slice(-NAMES).map(({ name, timestamp }, i) => (
+      <Term term="newName">{t("process.timeline.names", { count: renames.length })}</Term>{" "}
+      {renames.length > NAMES && "… "}
+      {renames.slice(-NAMES).map(({ name, timestamp }, i) => (
         <span key={timestamp}>
           {i > 0 && ", "}
           <time dateTime={timestamp}>{clockMs(timestamp)}</time> <b><bdi>{visibleName(name)}</bdi></b>

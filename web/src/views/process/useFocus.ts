@@ -1,4 +1,7 @@
-/** Looks at a process for as long as its panel is open: its requests then come apart, and those before are read from the history. */
+/**
+ * Focuses on a process while its panel is open. The server then sends its requests separately, and
+ * earlier ones are read from the history.
+ */
 import { useEffect } from "react";
 import { lookAt } from "../../live/connect";
 import { fetched, urlOf } from "../../live/history";
@@ -7,7 +10,7 @@ import { processKey } from "../../model/key";
 import { dispatch, useLive } from "../../model/store";
 import type { MemoryRequest, ProcessId } from "../../model/wire";
 
-/** After so long the history has what came before. */
+/** Time after which the history contains the earlier requests. */
 const STORED_MS = 2_500;
 
 export function useFocus({ pid, start_time }: ProcessId): void {

@@ -1,4 +1,4 @@
-/** Which columns the table shows: a small list of boxes to tick. */
+/** Selects the columns of the table in a list of checkboxes. */
 import { useRef, useState, type KeyboardEvent } from "react";
 import { COLUMNS, toggled, type Column } from "../../lib/columns";
 import { useCloseOutside } from "../../ui/outside";
@@ -6,9 +6,9 @@ import { useSettings } from "../../ui/settings";
 
 interface ChoiceProps {
   shown: readonly Column[];
-  /** Whether they are other than the ordinary ones. */
+  /** The user has chosen the columns. */
   isChosen: boolean;
-  /** Null: the ordinary ones. */
+  /** Null restores the default columns. */
   onChoose: (columns: readonly Column[] | null) => void;
 }
 
@@ -25,7 +25,7 @@ export function ColumnChoice({ shown, isChosen, onChoose }: ChoiceProps) {
     button.current?.focus();
   };
   return (
-    // Escape closes what is open, wherever in it the focus is.
+    // Escape closes the list from anywhere in it.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <div ref={box} className="columns" role="group" aria-label={t("processes.chooseColumns")} onKeyDown={escape}>
       <button ref={button} type="button" data-testid="columns-open" aria-expanded={open} onClick={() => setOpen(!open)}>

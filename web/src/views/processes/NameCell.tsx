@@ -1,11 +1,11 @@
-/** The first cell of a line: how deep it stands, what it opens, its name, and that it ended. */
+/** The first cell of a line: its indentation, a button for its children, its name, and its end. */
 import type { MouseEvent } from "react";
 import { clock } from "../../lib/format";
 import { ProgramName, Strange } from "../../ui/Text";
 import type { CellContext } from "./columns";
 import type { LineProps } from "./ProcessRow";
 
-/** Deeper than this a line moves no further to the right: its name needs room. */
+/** Deeper levels are not indented further, because the name needs space. */
 const DEEPEST = 9;
 const INDENT = 14;
 
@@ -20,7 +20,7 @@ export function NameCell({ row, level, open, members, context, onToggle }: LineP
     <>
       {isFolded && <span className="indent" style={{ width: Math.min(level - 1, DEEPEST) * INDENT }} aria-hidden="true" />}
       {isFolded && open !== null && (
-        // The keys left and right do the same; the row itself tells whether it is open.
+        // The left and right keys do the same, and `aria-expanded` of the row has the state.
         <button type="button" className="fold" tabIndex={-1} aria-label={t(open ? "processes.fold" : "processes.unfold")} onClick={fold}>
           {open ? "▾" : "▸"}
         </button>

@@ -1,4 +1,7 @@
-/** One line of the process table on a narrow screen: a card with its name and the figures that matter most. */
+/**
+ * One line of the process table on a narrow screen: a card with the name and the most important
+ * figures.
+ */
 import { memo } from "react";
 import type { Column } from "../../lib/columns";
 import { COLUMN_VIEWS, reasonOf } from "./columns";
@@ -8,7 +11,7 @@ import { lineAttributes, Unknown, type LineProps } from "./ProcessRow";
 const FIGURES: readonly Column[] = ["resident_bytes", "virtual_bytes", "requested_per_second", "refused"];
 const ON_TOP: ReadonlySet<Column> = new Set(["name", "pid", "user", "trend", "command"]);
 
-/** The column that orders comes first. */
+/** The sort column comes first. */
 export function cardColumns(first: Column | undefined): readonly Column[] {
   if (first === undefined || ON_TOP.has(first)) return FIGURES;
   return [first, ...FIGURES.filter((column) => column !== first)].slice(0, FIGURES.length);
@@ -19,7 +22,6 @@ export const ProcessCard = memo(function ProcessCard(props: LineProps) {
   const { t } = context.settings;
   return (
     // The grid handles the keys for all of its rows.
-    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
     <div {...lineAttributes(props, "row-card")}>
       <div role="gridcell" className="card-name">
         <NameCell {...props} />

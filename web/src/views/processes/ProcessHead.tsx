@@ -1,4 +1,4 @@
-/** The head of the process table: a button for each column, which sorts by it. */
+/** The header of the process table. A click on a column header sorts by that column. */
 import type { Column } from "../../lib/columns";
 import { clicked, type Sort } from "../../lib/order";
 import { useSettings } from "../../ui/settings";

@@ -5,7 +5,10 @@ import type { TableRow } from "../../lib/rows";
 import { COLUMN_VIEWS, reasonOf, type CellContext } from "./columns";
 import { NameCell } from "./NameCell";
 
-/** What a line is drawn from; all of it stays the same object while nothing changes, so that only what changed is drawn. */
+/**
+ * Properties of a line. Unchanged values are the same objects, so that only changed lines are
+ * rendered again.
+ */
 export interface LineProps {
   columns: readonly Column[];
   row: TableRow;
@@ -24,7 +27,7 @@ export function rowId(key: string): string {
   return `row-${key}`;
 }
 
-/** What a line is to the eye, to the keyboard and to tests, row or card. */
+/** Attributes that rows and cards share, for style, keyboard and tests. */
 export function lineAttributes({ row, level, open, members, context, index, top, selected, onOpen, onToggle }: LineProps, look: string) {
   const isGroup = members !== null;
   const state = row.end_time === null ? "" : " row-ended";
@@ -47,7 +50,6 @@ export function lineAttributes({ row, level, open, members, context, index, top,
 export const ProcessRow = memo(function ProcessRow(props: LineProps) {
   return (
     // The grid handles the keys for all of its rows.
-    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
     <div {...lineAttributes(props, "row")}>
       {props.columns.map((column) => (
         <Cell key={column} column={column} {...props} />
@@ -75,7 +77,10 @@ export function Unknown({ why }: { why: string }): ReactNode {
   );
 }
 
-/** A class that starts a one-second tint whenever the value changes; two of them in turn, so that it starts again. */
+/**
+ * A class that starts a one-second highlight when the value changes. Two classes alternate, so that
+ * it restarts.
+ */
 function useTint(value: unknown): string {
   const [shown, setShown] = useState({ value, changes: 0 });
   if (!Object.is(shown.value, value)) setShown({ value, changes: shown.changes + 1 });

@@ -1,4 +1,4 @@
-/** The table of processes: only the lines in sight are in the document, however many there are. */
+/** The table of processes. The document contains only the visible lines, however many there are. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useLayoutEffect, useMemo, useRef, type CSSProperties, type KeyboardEvent } from "react";
 import type { Grouping, Line } from "../../lib/arrange";
@@ -15,11 +15,11 @@ import { ProcessHead } from "./ProcessHead";
 import { ProcessRow, rowId } from "./ProcessRow";
 import { useSelection } from "./selection";
 
-/** The same heights stand in the style sheet. */
+/** The style sheet contains the same heights. */
 const ROW = 26;
 const CARD = 68;
 const HEAD = 28;
-/** What the names of a tree need besides: they stand further to the right the deeper they are. */
+/** Extra width of the names in a tree, which are indented by their depth. */
 const DEEP = 70;
 
 interface TableProps {
@@ -27,7 +27,7 @@ interface TableProps {
   columns: readonly Column[];
   sort: Sort;
   onSort: (sort: Sort) => void;
-  /** What the reader chose to see: the lines keep their places only while that stays the same. */
+  /** The user's settings. Lines keep their positions only while these do not change. */
   choice: object;
   grouping?: Grouping;
   /** The process whose panel is open. */
@@ -35,7 +35,7 @@ interface TableProps {
   onOpen: (key: string) => void;
   onToggle?: (key: string) => void;
   pausedAt?: number | null;
-  /** Tall enough for all of its lines, instead of scrolling. */
+  /** Makes the table tall enough for all its lines, instead of scrolling. */
   whole?: boolean;
 }
 
@@ -56,7 +56,7 @@ export function ProcessTable(props: TableProps) {
     overscan: whole ? lines.length : 12,
     scrollPaddingStart: isNarrow ? 0 : HEAD,
   });
-  // The virtualiser keeps the heights that it was told before the window became narrow or wide.
+  // The virtualiser caches heights, which change when the window becomes narrow or wide.
   useLayoutEffect(() => virtual.measure(), [virtual, height]);
   const { selected, line, moved } = useSelection({ lines, opened: props.opened, scrollTo: (index) => virtual.scrollToIndex(index), onToggle });
 
@@ -70,7 +70,7 @@ export function ProcessTable(props: TableProps) {
   const shown = useMemo(() => (isNarrow ? cardColumns(first) : columns), [isNarrow, first, columns]);
   const LineView = isNarrow ? ProcessCard : ProcessRow;
   return (
-    // Only values of its own role, which the rule does not see as there are two.
+    // The attributes are valid for both roles, but the rule does not accept a conditional role.
     // oxlint-disable-next-line jsx-a11y/no-static-element-interactions
     <div
       ref={scroller}
@@ -86,7 +86,7 @@ export function ProcessTable(props: TableProps) {
       onKeyDown={pressed}
     >
       {!isNarrow && <ProcessHead columns={columns} sort={sort} onSort={onSort} />}
-      {/* Not on the whole of the table: over its head nobody aims at a line. */}
+      {/* Not on the whole table, because a pointer over the header does not aim at a line. */}
       <div role="rowgroup" className="rows" style={{ height: virtual.getTotalSize() }} {...{ onPointerDown, onPointerMove }}>
         {virtual.getVirtualItems().map(({ index, start }) => {
           const one = lines[index];
@@ -102,7 +102,10 @@ export function ProcessTable(props: TableProps) {
 
 function nothing(): void {}
 
-/** A function that stays the same while what it does may change, so that lines need not be drawn again for it. */
+/**
+ * Returns a function that never changes and calls the latest `act`, so that lines need not be
+ * rendered again.
+ */
 function useLatest(act: (key: string) => void): (key: string) => void {
   const latest = useRef(act);
   useLayoutEffect(() => {
@@ -111,7 +114,7 @@ function useLatest(act: (key: string) => void): (key: string) => void {
   return useCallback((key) => latest.current(key), []);
 }
 
-/** Head and rows are grids of their own, so they are told one common template. */
+/** The header and the rows are separate grids, so they need the same template. */
 function widths(columns: readonly Column[], grouping: Grouping): CSSProperties {
   const extra = grouping === "tree" ? DEEP : 0;
   const views = columns.map((column) => ({ ...COLUMN_VIEWS[column], width: COLUMN_VIEWS[column].width + (column === "name" ? extra : 0) }));

@@ -1,4 +1,4 @@
-/** The resident set of the last two minutes as a small line. Only those in sight are drawn. */
+/** The resident set of the last two minutes as a small line. */
 import { sparkPath } from "../../lib/spark";
 import { useLive } from "../../model/store";
 
@@ -7,7 +7,7 @@ const BOX = { width: 76, height: 14 };
 interface SparkProps {
   trace: readonly number[];
   startTime: string;
-  /** When the table was paused, ms. */
+  /** Time when the table was paused, in ms. */
   pausedAt: number | null;
 }
 

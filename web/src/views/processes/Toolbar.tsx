@@ -1,4 +1,4 @@
-/** What stands above the process table: search, groups, columns, and how many processes are shown. */
+/** The toolbar above the process table: search, groups, columns, and the number of processes. */
 import type { ChangeEvent, KeyboardEvent } from "react";
 import { GROUPINGS, type Grouping } from "../../lib/arrange";
 import { isColumn, COLUMNS, type Column } from "../../lib/columns";
@@ -11,16 +11,16 @@ import type { TableQuery } from "./query";
 interface ToolbarProps {
   query: TableQuery;
   columns: readonly Column[];
-  /** How many were found, of how many. */
+  /** Number of processes that match the search, out of `known`. */
   shown: number;
   known: number;
-  /** Lives that the history has beyond those. */
+  /** Number of further process lifetimes in the history. */
   more: number;
-  /** The history did not answer the last time; what is shown is older. */
+  /** The last query failed, and the rows are older. */
   isFailing: boolean;
   onChange: (part: Partial<TableQuery>) => void;
   isPaused: boolean;
-  /** Null where there is nothing to pause. */
+  /** Null if there is nothing to pause. */
   onPause: (() => void) | null;
   onDown: () => void;
 }
@@ -59,7 +59,7 @@ type Change = Pick<ToolbarProps, "onChange">;
 
 function Search({ search, onChange, onDown }: Change & { search: string; onDown: () => void }) {
   const { t } = useSettings();
-  // From the field the arrows lead on into what it found.
+  // The arrow key moves from the field to the search results.
   const pressed = (event: KeyboardEvent) => {
     if (event.key !== "ArrowDown" && event.key !== "Enter") return;
     event.preventDefault();
@@ -96,7 +96,7 @@ function GroupChoice({ grouping, onChange }: Change & { grouping: Grouping }) {
   );
 }
 
-/** Cards have no heads to click on. */
+/** Cards have no column headers to click. */
 function SortChoice({ query: { sort }, onChange }: Change & { query: TableQuery }) {
   const { t } = useSettings();
   const first = sort[0];

@@ -11,28 +11,28 @@ import type { Settings } from "../../ui/settings";
 import { Bytes, ProgramName, Strange } from "../../ui/Text";
 import { Spark } from "./Spark";
 
-/** What a cell is drawn with, besides its row. */
+/** Settings and state of the table that cells need in addition to their row. */
 export interface CellContext {
   settings: Settings;
   grouping: Grouping;
   hostname: string;
   isLive: boolean;
-  /** False where the source shows no requests. */
+  /** False if the source does not report requests. */
   seesRequests: boolean;
-  /** When the table was paused, ms. */
+  /** Time when the table was paused, in ms. */
   pausedAt: number | null;
 }
 
 export interface ColumnView {
-  /** Pixels, at least. */
+  /** Minimum width in pixels. */
   width: number;
-  /** Its part of the room that is left. */
+  /** Share of the remaining width. */
   grow?: number;
   term?: Term;
   isNumber: boolean;
-  /** Whether a change is told by a tint; not where it changes at every tick. */
+  /** Changes are highlighted. False for values that change at every tick. */
   tints: boolean;
-  /** Null: not known. */
+  /** Null if the value is unknown. */
   cell: (row: TableRow, context: CellContext) => ReactNode;
 }
 
@@ -81,7 +81,7 @@ export const COLUMN_VIEWS: Record<Column, ColumnView> = {
   command: { ...TEXT, width: 170, grow: 3, cell: commandCell },
 };
 
-/** Why a cell has nothing to show. */
+/** Reason why a cell is empty. */
 export function reasonOf(row: TableRow, column: Column, { settings: { t }, isLive, seesRequests }: CellContext): string {
   if (column === "trend" && row.end_time !== null) return t("processes.notAlive");
   if (column === "memory_percentage") return t("processes.memoryUnknown");
@@ -139,7 +139,7 @@ function requestsRateCell({ requests_per_second: value }: TableRow, { settings: 
   return value === 0 ? <Zero /> : rate(value, lang);
 }
 
-/** Nothing happened: quiet, so that the eye finds where something did. */
+/** A muted zero, so that other values stand out. */
 function Zero() {
   return <span className="zero">0</span>;
 }
@@ -154,7 +154,7 @@ function refusedCell({ refused }: TableRow, { settings: { lang } }: CellContext)
   return refused > 0 ? <span className="bad">{count(refused, lang)}</span> : <Zero />;
 }
 
-/** A process may be older than this day. */
+/** Includes the date if the process did not start today. */
 function startCell({ start_time }: TableRow): ReactNode {
   return <time dateTime={start_time} title={start_time}>{moment(start_time, sourceNow())}</time>;
 }

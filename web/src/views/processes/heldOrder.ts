@@ -1,12 +1,15 @@
-/** Lines never change places under a pointer that is pressed, or on its way to one of them; their values go on changing. */
+/**
+ * Keeps the order of lines while the pointer is pressed or moving over them, so that a click hits
+ * the intended line. Values still change.
+ */
 import { useEffect, useMemo, useState, type PointerEvent } from "react";
 import type { Line } from "../../lib/arrange";
 
-/** Whoever moves the pointer over the table is about to press. */
+/** Time after a movement of the pointer in which a click is likely. */
 const AIMING_MS = 1_200;
 
 interface Held {
-  /** What the reader chose to see; once that is something else, nothing is held. */
+  /** The user's settings. When they change, the order is no longer held. */
   choice: object;
   lines: readonly Line[];
   pressed: boolean;
@@ -23,7 +26,7 @@ export function useHeldOrder(ordered: readonly Line[], choice: object) {
       const timer = setTimeout(release, AIMING_MS);
       return () => clearTimeout(timer);
     }
-    // Not at once: the click comes after pointerup, and must still find the line that was pressed.
+    // Not immediately: the click follows pointerup, and must still find the line under the pointer.
     const later = () => setTimeout(release);
     const quit = new AbortController();
     for (const type of ["pointerup", "pointercancel", "blur"]) addEventListener(type, later, { signal: quit.signal });

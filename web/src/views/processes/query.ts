@@ -1,4 +1,4 @@
-/** What the address says of the process table. */
+/** Parameters of the process table in the address. */
 import { useMemo } from "react";
 import { GROUPINGS, type Grouping } from "../../lib/arrange";
 import { columnsFromText, columnsText, DEFAULT_COLUMNS, ordinaryColumns, type Column } from "../../lib/columns";
@@ -11,10 +11,10 @@ import { useIsLive } from "../../ui/router";
 export interface TableQuery {
   search: string;
   sort: Sort;
-  /** Whether those that have ended are shown. */
+  /** Ended processes are shown. */
   ended: boolean;
   grouping: Grouping;
-  /** Those that were chosen; null: the ordinary ones. */
+  /** The chosen columns; null for the default ones. */
   columns: readonly Column[] | null;
 }
 
@@ -29,7 +29,7 @@ function fromAddress(query: URLSearchParams, isLive: boolean): TableQuery {
   return {
     search: query.get("q") ?? "",
     sort: parseSort(query.get("sort"), ordinarySort(isLive)),
-    // Of the past one wants to see all who lived then.
+    // By default, past times include the processes that have ended.
     ended: ended === null ? !isLive : ended === "true",
     grouping: GROUPINGS.find((one) => one === query.get("group")) ?? "none",
     columns: columnsFromText(query.get("cols")) ?? rememberedColumns(),
@@ -54,12 +54,15 @@ export function rememberedColumns(): readonly Column[] | null {
   return columnsFromText(recallText("columns"));
 }
 
-/** Null: the ordinary ones again. */
+/** Null restores the default columns. */
 export function rememberColumns(columns: readonly Column[] | null): void {
   remember("columns", columns === null ? "" : columnsText(columns));
 }
 
-/** The columns that are shown; the same object while they are the same, so that no line is drawn again for it. */
+/**
+ * The columns to show. The object stays the same while they do not change, so that no line is
+ * rendered again.
+ */
 export function useColumns(chosen: readonly Column[] | null, rows: readonly TableRow[]): readonly Column[] {
   const ordinary = useMemo(() => columnsText(ordinaryColumns(rows)), [rows]);
   const text = chosen === null ? ordinary : columnsText(chosen);

@@ -1,4 +1,4 @@
-/** The line that the keys are on. It stays with its process when the order changes. */
+/** The line selected by keyboard. The selection follows its process when the order changes. */
 import { useState } from "react";
 import type { Line } from "../../lib/arrange";
 
@@ -13,10 +13,10 @@ interface Moves {
 export function useSelection({ lines, opened, scrollTo, onToggle }: Moves) {
   const [{ selected, wasOpened }, setSelection] = useState({ selected: opened, wasOpened: opened });
   const setSelected = (key: string | null) => setSelection({ selected: key, wasOpened: opened });
-  // Opening a process, by a click or by an address, selects its line.
+  // Opening a process, by a click or by the address, selects its line.
   if (wasOpened !== opened) setSelected(opened ?? selected);
 
-  /** Whether the key means something here. */
+  /** Moves the selection by a key. Returns whether the key has a function here. */
   const moved = (key: string, page: number): boolean => {
     const from = lines.findIndex((line) => line.key === selected);
     const line = lines[from];
@@ -59,7 +59,7 @@ function target(key: string, lines: readonly Line[], from: number, page: number)
   }
 }
 
-/** The line that this one stands below. */
+/** The line of the parent or group. */
 function above(lines: readonly Line[], from: number): number | null {
   const level = lines[from]?.level ?? 1;
   for (let at = from - 1; at >= 0; at -= 1) if ((lines[at]?.level ?? level) < level) return at;

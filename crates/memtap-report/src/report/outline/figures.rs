@@ -1,14 +1,28 @@
 //! The figures that say most, what should be known, and the two ranges side by side.
 
 use super::super::when;
+use super::missing::missing;
+use super::words::not_visible;
 use super::{Block, Cell, FindingBlock, Page, Section, Table, Tile};
-use crate::{Severity, Totals};
+use crate::{Lang, Severity, Totals};
 
 /// A figure of the totals: its name, what it is, how it changed.
 struct Figure {
     label: &'static str,
+    of: Of,
     cell: Cell,
     compared: Option<(Cell, Cell)>,
+}
+
+/// What a figure is of, which says when it means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Requests, which a source may not see.
+    Requests,
+    /// Their bytes: that they are not seen is said once.
+    Bytes,
+    Processes,
+    Machine,
 }
 
 type Read = fn(&Totals) -> Option<u64>;
@@ -16,17 +30,52 @@ type Read = fn(&Totals) -> Option<u64>;
 pub(super) fn summary(page: &Page<'_>) -> Section {
     let totals = &page.report.totals;
     let mut blocks = Vec::new();
-    if totals.processes == 0 && totals.requests == 0 {
+    if totals.is_empty() {
         blocks.push(Block::Warn(nothing(page)));
     }
-    let tiles = figures(page).into_iter().filter(|figure| figure.cell != Cell::None);
+    let shown = figures(page).into_iter().filter(|figure| figure.cell != Cell::None);
+    // Zeros of nothing would look as if something had been counted.
+    let shown = shown.filter(|figure| !totals.is_empty() || figure.of == Of::Machine);
     let tile = |figure: Figure| Tile { label: figure.label, cell: figure.cell, compared: figure.compared };
-    blocks.push(Block::Tiles(tiles.map(tile).collect()));
+    let tiles: Vec<Tile> = shown.map(tile).collect();
+    if !tiles.is_empty() {
+        blocks.push(Block::Tiles(tiles));
+    }
+    if totals.requests > 0 && totals.granted_bytes.is_some() {
+        blocks.push(Block::Say(bytes_explained(page.lang).to_owned()));
+    }
     blocks.extend(missing(page));
     page.section("summary", ("At a glance", "De un vistazo"), blocks)
 }
 
+/// What the sums of bytes are; also for the run of a command.
+pub(in super::super) fn bytes_explained(lang: Lang) -> &'static str {
+    lang.pick(
+        "Requested: the sizes in the granted requests. Granted and released: what requests added to the virtual size and removed from it.",
+        "Solicitada: los tamaños de las solicitudes concedidas. Concedida y liberada: lo que las solicitudes añadieron a la memoria virtual y lo que quitaron de ella.",
+    )
+}
+
 fn nothing(page: &Page<'_>) -> String {
+    let asked = &page.report.asked;
+    if page.report.matches_nothing() {
+        return match (&asked.name, asked.pid) {
+            (Some(name), _) => {
+                let name = super::visible(name);
+                page.say(
+                    format!("No process matches {name} in this range."),
+                    format!("Ningún proceso coincide con {name} en este intervalo."),
+                )
+            }
+            (None, pid) => {
+                let pid = pid.unwrap_or_default();
+                page.say(
+                    format!("No process has pid {pid} in this range."),
+                    format!("Ningún proceso tiene el pid {pid} en este intervalo."),
+                )
+            }
+        };
+    }
     let known = page.report.hosts.iter().map(|host| {
         let span = super::super::Span { from: host.first_time, to: host.last_time };
         format!("{} ({})", super::visible(&host.hostname), when::span(span, page.audience))
@@ -45,119 +94,71 @@ fn nothing(page: &Page<'_>) -> String {
 
 fn figures(page: &Page<'_>) -> Vec<Figure> {
     let count =
-        |english, spanish, read: Read| figure(page, (english, spanish), read, Cell::Count, Cell::CountChange);
+        |label, of, read: Read| figure(page, label, of, |it| read(it).map(Cell::Count), Cell::CountChange);
     let bytes =
-        |english, spanish, read: Read| figure(page, (english, spanish), read, Cell::Bytes, Cell::BytesChange);
+        |label, of, read: Read| figure(page, label, of, |it| read(it).map(Cell::Bytes), Cell::BytesChange);
+    let (resident, virtual_size) = size_labels(page.report.asked.pid.is_some());
     vec![
-        count("Requests", "Solicitudes", |it| Some(it.requests)),
-        count("Refused", "Rechazadas", |it| Some(it.refused)),
-        bytes("Requested", "Memoria solicitada", |it| Some(it.requested_bytes)),
-        bytes("Granted", "Memoria concedida", |it| it.granted_bytes),
-        bytes("Released", "Memoria liberada", |it| it.released_bytes),
-        bytes("Highest resident memory", "Memoria residente máxima", |it| it.peak_resident_bytes),
-        bytes("Highest virtual memory", "Memoria virtual máxima", |it| it.peak_virtual_bytes),
-        bytes("Least available memory", "Memoria disponible mínima", |it| it.least_available_bytes),
+        count(("Requests", "Solicitudes"), Of::Requests, |it| Some(it.requests)),
+        count(("Refused", "Rechazadas"), Of::Requests, |it| Some(it.refused)),
+        bytes(("Requested", "Memoria solicitada"), Of::Bytes, |it| Some(it.requested_bytes)),
+        bytes(("Granted", "Memoria concedida"), Of::Bytes, |it| it.granted_bytes),
+        bytes(("Released", "Memoria liberada"), Of::Bytes, |it| it.released_bytes),
+        bytes(resident, Of::Processes, |it| it.peak_resident_bytes),
+        bytes(virtual_size, Of::Processes, |it| it.peak_virtual_bytes),
+        bytes(("Least available memory", "Memoria disponible mínima"), Of::Machine, |it| {
+            it.least_available_bytes
+        }),
         pressure(page),
-        count("Processes", "Procesos", |it| Some(it.processes)),
-        count("Short-lived processes", "Procesos breves", |it| Some(it.short_lived)),
-        count("OOM kills", "Muertes por falta de memoria", |it| Some(it.oom_kills)),
+        count(("Processes", "Procesos"), Of::Processes, |it| Some(it.processes)),
+        count(("Short-lived processes", "Procesos breves"), Of::Processes, |it| Some(it.short_lived)),
+        count(("OOM kills", "Muertes por OOM"), Of::Requests, |it| Some(it.oom_kills)),
     ]
+}
+
+type Label = (&'static str, &'static str);
+
+/// A peak is the kernel's high-water mark, of one process; of several, only their highest sum at a sample is known.
+fn size_labels(is_one: bool) -> (Label, Label) {
+    if is_one {
+        (("Resident peak", "Pico residente"), ("Virtual peak", "Pico virtual"))
+    } else {
+        (
+            ("Highest resident memory", "Memoria residente máxima"),
+            ("Highest virtual memory", "Memoria virtual máxima"),
+        )
+    }
 }
 
 fn figure(
     page: &Page<'_>,
-    label: (&'static str, &'static str),
-    read: Read,
-    cell: fn(u64) -> Cell,
+    label: Label,
+    of: Of,
+    read: impl Fn(&Totals) -> Option<Cell>,
     change: fn(u64, u64) -> Cell,
 ) -> Figure {
-    let now = read(&page.report.totals);
-    let before = page.report.compared.as_ref().map(|before| match (read(before), now) {
-        (Some(before), Some(now)) => (cell(before), change(before, now)),
-        (before, _) => (before.map_or(Cell::None, cell), Cell::None),
+    let cell = |totals: &Totals| match of {
+        _ if !totals.has_data => Cell::None,
+        Of::Requests if !totals.requests_visible => Cell::Words(not_visible(page.lang).to_owned()),
+        Of::Bytes if !totals.requests_visible => Cell::None,
+        _ => read(totals).unwrap_or(Cell::None),
+    };
+    let now = cell(&page.report.totals);
+    let compared = page.report.compared.as_ref().map(|before| {
+        let before = cell(before);
+        let change = match (&before, &now) {
+            (Cell::Count(from), Cell::Count(to)) | (Cell::Bytes(from), Cell::Bytes(to)) => change(*from, *to),
+            (Cell::Percent(from), Cell::Percent(to)) => Cell::PercentChange(*from, *to),
+            _ => Cell::None,
+        };
+        (before, change)
     });
-    Figure { label: page.say(label.0, label.1), cell: now.map_or(Cell::None, cell), compared: before }
+    Figure { label: page.say(label.0, label.1), of, cell: now, compared }
 }
 
 fn pressure(page: &Page<'_>) -> Figure {
-    let now = page.report.totals.highest_pressure;
-    let before = page.report.compared.as_ref().map(|before| match (before.highest_pressure, now) {
-        (Some(before), Some(now)) => (Cell::Percent(before), Cell::PercentChange(before, now)),
-        (before, _) => (before.map_or(Cell::None, Cell::Percent), Cell::None),
-    });
-    Figure {
-        label: page.say("Highest memory pressure", "Presión de memoria máxima"),
-        cell: now.map_or(Cell::None, Cell::Percent),
-        compared: before,
-    }
-}
-
-/// What is missing in the figures, honestly; and that nothing is, where that is known.
-fn missing(page: &Page<'_>) -> Vec<Block> {
-    let (missing, report) = (&page.report.missing, page.report);
-    let mut blocks = Vec::new();
-    let mut warn = |english: String, spanish: String| blocks.push(Block::Warn(page.say(english, spanish)));
-    if missing.lost > 0 {
-        let lost = page.count(missing.lost);
-        let part = missing.lost as f64 * 100.0 / report.totals.requests.max(missing.lost) as f64;
-        let part = crate::decimal(part, 2, page.lang);
-        warn(
-            format!(
-                "The records of {lost} requests ({part} %) were lost between the kernel and memtap. The totals (requests, bytes, refusals, process sizes) \
-                 are kept in the kernel and include them. The lists of requests, frequent sizes and reasons for refusals may be incomplete."
-            ),
-            format!(
-                "Los registros de {lost} solicitudes ({part} %) se perdieron entre el núcleo y memtap. Los totales (solicitudes, bytes, rechazos, tamaños \
-                 de procesos) se llevan en el núcleo y las incluyen. Las listas de solicitudes, de tamaños frecuentes y de motivos de rechazo pueden estar incompletas."
-            ),
-        );
-    }
-    if let Some(at) = missing.before {
-        let at = when::second(at, page.audience);
-        warn(
-            format!("The history begins at {at}. There is no data before that time."),
-            format!("El historial empieza el {at}. No hay datos anteriores."),
-        );
-    }
-    if let Some(at) = missing.after {
-        let at = when::second(at, page.audience);
-        warn(
-            format!("The history ends at {at}. There is no data after that time."),
-            format!("El historial termina el {at}. No hay datos posteriores."),
-        );
-    }
-    if missing.processes > 0 {
-        let more = page.count(missing.processes);
-        warn(
-            format!(
-                "{more} processes with few requests were not read one by one. They may be missing from the short-lived processes and from the changes by program."
-            ),
-            format!(
-                "{more} procesos con pocas solicitudes no se leyeron uno por uno. Pueden faltar entre los procesos breves y en los cambios por programa."
-            ),
-        );
-    }
-    if let Some(at) = missing.requests_since {
-        let at = when::second(at, page.audience);
-        warn(
-            format!(
-                "Requests by call are counted from {at} on, because the range has too many to count them all."
-            ),
-            format!(
-                "Las solicitudes por llamada se cuentan desde el {at}, porque el intervalo tiene demasiadas para contarlas todas."
-            ),
-        );
-    }
-    if blocks.is_empty() && report.memory.is_some() {
-        blocks.push(Block::Say(
-            page.say(
-                "No record was lost between the kernel and memtap in this range. The Health view shows whether the store dropped any data.",
-                "En este intervalo no se perdió ningún registro entre el núcleo y memtap. La vista Estado muestra si el almacén descartó datos.",
-            )
-            .to_owned(),
-        ));
-    }
-    blocks
+    let label = ("Highest memory pressure", "Presión de memoria máxima");
+    figure(page, label, Of::Machine, |it| it.highest_pressure.map(Cell::Percent), Cell::CountChange)
 }
 
 pub(super) fn findings(page: &Page<'_>) -> Section {
@@ -216,9 +217,17 @@ fn severity_word(page: &Page<'_>, severity: Severity) -> &'static str {
 }
 
 pub(super) fn comparison(page: &Page<'_>) -> Option<Section> {
-    page.report.compared?;
+    let compared = page.report.compared?;
     let this = page.report.asked.span;
     let other = page.report.asked.compared?;
+    let title = ("Comparison", "Comparación");
+    if !compared.has_data {
+        let none = page.say(
+            "The history has no data in the compared range, so there is nothing to compare with.",
+            "El historial no tiene datos del intervalo de comparación, así que no hay con qué comparar.",
+        );
+        return Some(page.section("comparison", title, vec![Block::Warn(none.to_owned())]));
+    }
     let rows = figures(page).into_iter().filter_map(|figure| {
         let (before, change) = figure.compared?;
         let is_known = figure.cell != Cell::None || before != Cell::None;
@@ -247,5 +256,5 @@ pub(super) fn comparison(page: &Page<'_>) -> Option<Section> {
             ),
         );
     }
-    Some(page.section("comparison", ("Comparison", "Comparación"), blocks))
+    Some(page.section("comparison", title, blocks))
 }

@@ -65,7 +65,7 @@ fn chart(page: &Page<'_>) -> Option<Chart> {
     };
     let kills = page.report.oom_kills.iter().map(|kill| Mark {
         at: kill.timestamp,
-        label: page.say("OOM kill", "muerte por falta de memoria").to_owned(),
+        label: page.say("OOM kill", "muerte por OOM").to_owned(),
         is_bad: true,
     });
     let (start, end) = (memory.at_start.available_bytes, memory.at_end.available_bytes);
@@ -114,13 +114,17 @@ fn table(page: &Page<'_>) -> Option<Table> {
 }
 
 pub(super) fn oom_kills(page: &Page<'_>) -> Section {
-    let title = ("OOM kills", "Muertes por falta de memoria");
+    let title = ("OOM kills", "Muertes por OOM");
     let kills = &page.report.oom_kills;
     if kills.is_empty() {
-        let none = page.say(
-            "There were no OOM kills in this range.",
-            "No hubo muertes por falta de memoria en este intervalo.",
-        );
+        let none = if page.report.totals.requests_visible {
+            page.say("There were no OOM kills in this range.", "No hubo muertes por OOM en este intervalo.")
+        } else {
+            page.say(
+                "OOM kills are not visible (source: procfs).",
+                "Las muertes por OOM no son visibles (fuente: procfs).",
+            )
+        };
         return page.section("oom", title, vec![Block::Say(none.to_owned())]);
     }
     let rows = kills.iter().map(|kill| {

@@ -44,10 +44,19 @@ pub(super) fn rankings(page: &Page<'_>) -> Option<Section> {
         return None;
     }
     let about = page.say(
-        "Processes with the same name are added up. Sizes are their highest sum within the range. Changes are from the start of the range to its end.",
-        "Se suman los procesos del mismo nombre. Los tamaños son su suma máxima en el intervalo. Los cambios van del principio al final del intervalo.",
+        "Processes with the same name are added up. Changes are from the start of the range to its end.",
+        "Se suman los procesos del mismo nombre. Los cambios van del principio al final del intervalo.",
     );
-    let blocks = vec![Block::Say(about.to_owned()), Block::Tables(tables)];
+    let sizes = if page.report.asked.pid.is_some() {
+        peak_explained(page)
+    } else {
+        page.say(
+            "The highest size is the highest sum at a sample; between samples it may have been higher.",
+            "El tamaño máximo es la suma más alta en una muestra; entre dos muestras pudo ser mayor.",
+        )
+    };
+    let about = format!("{about} {sizes}");
+    let blocks = vec![Block::Say(about), Block::Tables(tables)];
     Some(page.section("programs", ("Top programs", "Programas principales"), blocks))
 }
 
@@ -55,8 +64,15 @@ fn caption(page: &Page<'_>, by: Measure) -> &'static str {
     match by {
         Measure::Requested => page.say("By memory requested", "Por memoria solicitada"),
         Measure::Granted => page.say("By memory granted", "Por memoria concedida"),
-        Measure::Resident => page.say("By resident peak", "Por máximo residente"),
-        Measure::Virtual => page.say("By virtual peak", "Por máximo virtual"),
+        // Of one process its peak is known, of several the highest sum at a sample.
+        Measure::Resident if page.report.asked.pid.is_some() => {
+            page.say("By resident peak", "Por pico residente")
+        }
+        Measure::Virtual if page.report.asked.pid.is_some() => {
+            page.say("By virtual peak", "Por pico virtual")
+        }
+        Measure::Resident => page.say("By highest resident memory", "Por memoria residente máxima"),
+        Measure::Virtual => page.say("By highest virtual memory", "Por memoria virtual máxima"),
         Measure::Requests => page.say("By requests", "Por solicitudes"),
         Measure::Refused => page.say("By refused requests", "Por solicitudes rechazadas"),
     }
@@ -68,7 +84,7 @@ fn table(page: &Page<'_>, ranking: &Ranking) -> Table {
     let amount = |value: u64| if is_count { Cell::Count(value) } else { Cell::Bytes(value) };
     let change =
         |from: u64, to: u64| if is_count { Cell::CountChange(from, to) } else { Cell::BytesChange(from, to) };
-    let is_compared = page.report.compared.is_some();
+    let is_compared = page.report.compared.is_some_and(|compared| compared.has_data);
     let most = ranking.programs.first().map_or(1, |program| program.value.max(1));
     let row = |program: &ProgramSum| {
         let mut row = vec![
@@ -130,20 +146,31 @@ pub(super) fn processes(page: &Page<'_>) -> Option<Section> {
         ]
     });
     let table = Table {
-        caption: page.say("Processes by resident peak", "Procesos por máximo residente").to_owned(),
+        caption: page.say("Processes by resident peak", "Procesos por pico residente").to_owned(),
         columns: vec![
             page.text_column("Process", "Proceso"),
             page.number_column("Pid", "Pid"),
             page.text_column("Owner", "Propietario"),
-            page.number_column("Resident peak", "Máximo residente"),
+            page.number_column("Resident peak", "Pico residente"),
             page.text_column("When", "Cuándo"),
             page.number_column("At the end", "Al final"),
             page.number_column("Change", "Cambio"),
-            page.number_column("Virtual peak", "Máximo virtual"),
+            page.number_column("Virtual peak", "Pico virtual"),
         ],
         rows: rows.collect(),
     };
-    Some(page.section("processes", ("Largest processes", "Procesos más grandes"), vec![Block::Table(table)]))
+    Some(page.section(
+        "processes",
+        ("Largest processes", "Procesos más grandes"),
+        vec![Block::Say(peak_explained(page).to_owned()), Block::Table(table)],
+    ))
+}
+
+fn peak_explained(page: &Page<'_>) -> &'static str {
+    page.say(
+        "A peak is the highest size of one process, which the kernel also records between samples.",
+        "Un pico es el tamaño máximo de un proceso, que el núcleo registra también entre dos muestras.",
+    )
 }
 
 /// What it belongs to: the narrowest that is known.
@@ -191,33 +218,53 @@ pub(super) fn short_lived(page: &Page<'_>) -> Option<Section> {
     if short.processes == 0 {
         return None;
     }
-    let below = when::length(short.below_s, page.lang);
-    let (processes, requests) = (page.count(short.processes), page.count(short.requests));
-    let bytes = page.bytes(short.requested_bytes);
-    let about = page.say(
-        format!("{processes} processes started and ended within the range, each in less than {below}. They made {requests} requests and were granted {bytes}."),
-        format!("{processes} procesos empezaron y terminaron dentro del intervalo, cada uno en menos de {below}. Hicieron {requests} solicitudes y se les concedieron {bytes}."),
-    );
+    let sees_requests = page.report.totals.requests_visible;
     let rows = short.programs.iter().map(|program| {
-        vec![
-            Cell::Name(program.name.clone()),
-            Cell::Count(program.processes),
-            Cell::Count(program.requests),
-            Cell::Bytes(program.requested_bytes),
-        ]
+        let mut row = vec![Cell::Name(program.name.clone()), Cell::Count(program.processes)];
+        if sees_requests {
+            row.extend([Cell::Count(program.requests), Cell::Bytes(program.requested_bytes)]);
+        }
+        row
     });
+    let mut columns =
+        vec![page.text_column("Program", "Programa"), page.number_column("Processes", "Procesos")];
+    if sees_requests {
+        columns.push(page.number_column("Requests", "Solicitudes"));
+        columns.push(page.number_column("Requested", "Memoria solicitada"));
+    }
     let table = Table {
         caption: page
             .say("Programs with the most short-lived processes", "Programas con más procesos breves")
             .to_owned(),
-        columns: vec![
-            page.text_column("Program", "Programa"),
-            page.number_column("Processes", "Procesos"),
-            page.number_column("Requests", "Solicitudes"),
-            page.number_column("Requested", "Memoria solicitada"),
-        ],
+        columns,
         rows: rows.collect(),
     };
     let title = ("Short-lived processes", "Procesos breves");
-    Some(page.section("short-lived", title, vec![Block::Say(about), Block::Table(table)]))
+    let blocks = vec![Block::Say(short_lived_told(page)), Block::Table(table)];
+    Some(page.section("short-lived", title, blocks))
+}
+
+fn short_lived_told(page: &Page<'_>) -> String {
+    let short = &page.report.short_lived;
+    let below = when::length(short.below_s, page.lang);
+    let (processes, requests) = (page.count(short.processes), page.count(short.requests));
+    let bytes = page.bytes(short.requested_bytes);
+    let lived = match short.processes {
+        1 => page.say(
+            format!("1 process started and ended within the range, in less than {below}."),
+            format!("1 proceso empezó y terminó dentro del intervalo, en menos de {below}."),
+        ),
+        _ => page.say(
+            format!("{processes} processes started and ended within the range, each in less than {below}."),
+            format!("{processes} procesos empezaron y terminaron dentro del intervalo, cada uno en menos de {below}."),
+        ),
+    };
+    if !page.report.totals.requests_visible {
+        return lived;
+    }
+    let made = page.say(
+        format!("Requests made: {requests}; memory requested: {bytes}."),
+        format!("Solicitudes hechas: {requests}; memoria solicitada: {bytes}."),
+    );
+    format!("{lived} {made}")
 }

@@ -31,7 +31,15 @@ pub(super) fn by_call(page: &Page<'_>) -> Option<Section> {
         rows: rows.collect(),
     };
     let chart = chart(page).map(Block::Chart);
-    let blocks = chart.into_iter().chain([Block::Table(table)]).collect();
+    let mut blocks: Vec<Block> = chart.into_iter().chain([Block::Table(table)]).collect();
+    let counted: u64 = calls.calls.iter().map(|call| call.requests).sum();
+    if page.report.asked.name.is_some() && counted < page.report.totals.requests {
+        let (counted, all) = (page.count(counted), page.count(page.report.totals.requests));
+        blocks.push(Block::Say(page.say(
+            format!("These are the {counted} of {all} requests that were made under a matching name. The processes made the others before an exec or a change of their name."),
+            format!("Estas son las {counted} de {all} solicitudes hechas con un nombre que coincide. Los procesos hicieron las demás antes de un exec o de un cambio de nombre."),
+        )));
+    }
     Some(page.section("calls", ("Requests by call", "Solicitudes por llamada"), blocks))
 }
 
@@ -151,10 +159,17 @@ pub(super) fn refusals(page: &Page<'_>) -> Section {
     let title = ("Refused requests", "Solicitudes rechazadas");
     let refusals = &page.report.refusals;
     if refusals.is_empty() {
-        let none = page.say(
-            "The history has no refused requests in this range.",
-            "El historial no tiene solicitudes rechazadas en este intervalo.",
-        );
+        let none = if page.report.totals.requests_visible {
+            page.say(
+                "The history has no refused requests in this range.",
+                "El historial no tiene solicitudes rechazadas en este intervalo.",
+            )
+        } else {
+            page.say(
+                "Refused requests are not visible (source: procfs).",
+                "Las solicitudes rechazadas no son visibles (fuente: procfs).",
+            )
+        };
         return page.section("refusals", title, vec![Block::Say(none.to_owned())]);
     }
     let rows = refusals.iter().map(|refusal| {

@@ -2,6 +2,12 @@
 
 use super::super::{names::visible, when};
 use super::Page;
+use crate::Lang;
+
+/// What a source does not see, in place of a number.
+pub(in super::super) fn not_visible(lang: Lang) -> &'static str {
+    lang.pick("not visible (source: procfs)", "no visibles (fuente: procfs)")
+}
 
 pub(super) fn title(page: &Page<'_>) -> String {
     let asked = &page.report.asked;

@@ -32,6 +32,10 @@ pub struct Run {
     pub peak_resident_bytes: u64,
     /// Sum of what was asked for and granted, by the calls that ask, bytes.
     pub requested_bytes: u64,
+    /// What requests truly added, bytes.
+    pub granted_bytes: u64,
+    /// What they took away, bytes.
+    pub released_bytes: u64,
     /// What was made of each call.
     pub calls: Vec<(Call, CallTotals)>,
     /// What was refused, by call and errno.
@@ -147,6 +151,8 @@ mod tests {
             peak_virtual_bytes: 3 << 30,
             peak_resident_bytes: 2 << 20,
             requested_bytes: 5 << 20,
+            granted_bytes: 4 << 20,
+            released_bytes: 3 << 20,
             calls: vec![(Call::Mmap, granted(1234, 4 << 20, 1)), (Call::Brk, granted(3, 1 << 20, 0))],
             refusals: vec![Refusals { call: Call::Mmap, errno: Errno::ENOMEM, count: 1 }],
             lost: 0,
@@ -188,6 +194,25 @@ mod tests {
         assert!(!text.contains('\u{1b}') && !text.contains("évil\n"), "strangers' bytes are escaped: {text}");
         let spanish = run().text(&audience(Lang::Es), screen(100));
         assert!(spanish.contains("3,00 GiB") && spanish.contains("1.234"), "{spanish}");
+    }
+
+    #[test]
+    fn sums_of_bytes_have_the_reports_names_and_no_label_is_cut() {
+        for lang in Lang::ALL {
+            let text = run().text(&audience(lang), screen(80));
+            let requested = lang.pick("Requested", "Memoria solicitada");
+            for (label, amount) in [
+                (requested, "5.00 MiB"),
+                (lang.pick("Granted", "Memoria concedida"), "4.00 MiB"),
+                (lang.pick("Released", "Memoria liberada"), "3.00 MiB"),
+            ] {
+                let amount = amount.replace('.', lang.pick(".", ","));
+                let told = |line: &str| line.trim_start().starts_with(label) && line.ends_with(&amount);
+                assert!(text.lines().any(told), "{label}: {text}");
+            }
+            let chart = text.lines().find(|line| line.contains('█')).unwrap();
+            assert!(!chart.contains('…'), "{chart}");
+        }
     }
 
     #[test]

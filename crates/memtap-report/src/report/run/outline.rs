@@ -2,7 +2,7 @@
 
 use super::super::chart::{Chart, Colour, Layer, Unit};
 use super::super::names::visible;
-use super::super::outline::{Block, Cell, Column, Outline, Section, Table, Tile};
+use super::super::outline::{Block, Cell, Column, Outline, Section, Table, Tile, bytes_explained};
 use super::super::{At, Audience, when};
 use super::Run;
 use crate::{Lang, refusal_meaning};
@@ -79,13 +79,16 @@ impl Page<'_> {
         };
         let mut blocks = vec![
             Block::Tiles(vec![
-                tile("Peak virtual size", "Memoria virtual máxima", Cell::Bytes(run.peak_virtual_bytes)),
-                tile("Peak resident set", "Memoria residente máxima", Cell::Bytes(run.peak_resident_bytes)),
+                tile("Peak virtual size", "Pico de memoria virtual", Cell::Bytes(run.peak_virtual_bytes)),
+                tile("Peak resident set", "Pico de memoria residente", Cell::Bytes(run.peak_resident_bytes)),
                 tile("Requests", "Solicitudes", Cell::Count(run.requests())),
-                tile("Requested and granted", "Solicitado y concedido", Cell::Bytes(run.requested_bytes)),
                 tile("Refused", "Rechazadas", Cell::Count(run.refused())),
+                tile("Requested", "Memoria solicitada", Cell::Bytes(run.requested_bytes)),
+                tile("Granted", "Memoria concedida", Cell::Bytes(run.granted_bytes)),
+                tile("Released", "Memoria liberada", Cell::Bytes(run.released_bytes)),
                 tile("Processes", "Procesos", Cell::Count(run.processes.len() as u64 + run.left_out)),
             ]),
+            Block::Say(bytes_explained(self.lang).to_owned()),
             Block::Chart(self.chart()),
         ];
         if run.lost > 0 {
@@ -107,12 +110,12 @@ impl Page<'_> {
         });
         Chart {
             title: self.say("Virtual size over time", "Memoria virtual a lo largo del tiempo").to_owned(),
-            description: self.say(format!("The peak was {peak}."), format!("El máximo fue de {peak}.")),
+            description: self.say(format!("The peak was {peak}."), format!("El pico fue de {peak}.")),
             span: run.span,
             step_s: run.step_s,
             times: times.collect(),
             layers: vec![Layer {
-                label: self.say("All processes together", "Todos los procesos juntos").to_owned(),
+                label: self.say("All processes", "Todos los procesos").to_owned(),
                 colour: Colour::Named("programs"),
                 values: run.timeline.iter().map(|bytes| *bytes as f64).collect(),
             }],
@@ -233,10 +236,10 @@ impl Page<'_> {
             columns: vec![
                 self.column("Pid", "Pid", true),
                 self.column("Command", "Orden", false),
-                self.column("Peak virtual", "Virtual máxima", true),
-                self.column("Peak resident", "Residente máxima", true),
+                self.column("Peak virtual", "Pico virtual", true),
+                self.column("Peak resident", "Pico residente", true),
                 self.column("Requests", "Solicitudes", true),
-                self.column("Granted", "Concedido", true),
+                self.column("Requested", "Memoria solicitada", true),
                 self.column("Refused", "Rechazadas", true),
                 self.column("Lifetime", "Duración", true),
             ],

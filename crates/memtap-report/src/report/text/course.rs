@@ -29,7 +29,7 @@ impl Text<'_> {
         let label_width = broadest.min(self.screen.width / LABEL_PART);
         let left = self.screen.width.saturating_sub(label_width + AMOUNT + 2 * INDENT);
         let columns = left.min(MOST);
-        let highest = self.audience.lang.pick("highest", "máximo");
+        let highest = self.audience.lang.pick("highest bar", "barra máxima");
         let title = self.fitted(&self.screen.plain(&chart.title), label_width + INDENT + columns);
         let title = format!("  {title}{highest:>AMOUNT$}");
         self.painted(TITLE, &title);

@@ -139,8 +139,11 @@ impl Text<'_> {
         grid.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
+    /// What is not there needs no line of its own.
     fn below(&mut self, headings: &[String], row: &[String], places: &[Place]) {
-        let told = headings.iter().zip(row).zip(places).filter(|(_, place)| **place == Place::Below);
+        let none = self.cell(&Cell::None);
+        let told = headings.iter().zip(row).zip(places);
+        let told = told.filter(|((_, text), place)| **place == Place::Below && **text != none);
         let told: Vec<String> = told.map(|((heading, text), _)| format!("{heading}: {text}")).collect();
         if !told.is_empty() {
             self.paragraph(ASIDE, 3 * GAP, &told.join(self.screen.between()));

@@ -1,0 +1,94 @@
+//! A wrong value that nobody typed: clap's error names the option, and whoever reads it looks for the variable or the file.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue};
+
+use crate::settings_file::SettingsFile;
+
+/// The error with the setting that the value comes from, unless it was typed.
+pub(crate) fn name_setting(
+    mut error: clap::Error,
+    command: &Command,
+    file: &SettingsFile,
+    typed: &[OsString],
+) -> clap::Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.get(ContextKind::InvalidValue).is_none() {
+        return error;
+    }
+    // As `--max-size <SIZE>`.
+    let Some(long) = option.strip_prefix("--").and_then(|option| option.split([' ', '[', '.']).next()) else {
+        return error;
+    };
+    let Some(key) = variable(command, long) else { return error };
+    if is_typed(long, typed) {
+        return error;
+    }
+    if let Some(place) = file.place(&key) {
+        let option = format!("{key} in {place} ({option})");
+        error.insert(ContextKind::InvalidArg, ContextValue::String(option));
+    }
+    error
+}
+
+/// The variable of an option.
+fn variable(command: &Command, long: &str) -> Option<String> {
+    let mut own = command.get_arguments().filter(|arg| arg.get_long() == Some(long));
+    let own = own.find_map(|arg| arg.get_env().and_then(OsStr::to_str).map(str::to_owned));
+    own.or_else(|| command.get_subcommands().find_map(|inner| variable(inner, long)))
+}
+
+fn is_typed(long: &str, typed: &[OsString]) -> bool {
+    let option = format!("--{long}");
+    typed.iter().take_while(|word| *word != "--").any(|word| {
+        let rest = word.to_str().and_then(|word| word.strip_prefix(&option));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// What is said of a settings file with that line.
+    fn said(line: &str, typed: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memtap.env");
+        std::fs::write(&path, line).unwrap();
+        let file = SettingsFile::read(Some(&path)).unwrap();
+        let typed: Vec<OsString> = typed.split(' ').map(OsString::from).collect();
+        let error = file.as_defaults(Cli::command()).try_get_matches_from(&typed).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        name_setting(error, &Cli::command(), &file, &typed).to_string()
+    }
+
+    #[test]
+    fn a_value_of_the_file_is_named_by_its_variable() {
+        for (line, typed, option) in [
+            ("MEMTAP_MAX_SIZE=abc", "memtap serve", "--max-size <SIZE>"),
+            ("MEMTAP_MAX_SIZE=abc", "memtap", "--max-size <SIZE>"),
+            ("MEMTAP_LISTEN=abc", "memtap serve", "--listen <ADDRESS:PORT>"),
+            ("MEMTAP_CORS_ORIGIN=http://a,abc", "memtap serve --max-size 1MiB", "--cors-origin <ORIGIN>"),
+            ("MEMTAP_EXACT_TIMES=abc", "memtap serve", "--exact-times"),
+            ("MEMTAP_NICE=abc", "memtap trace", "--nice <NICE>"),
+        ] {
+            let (key, _) = line.split_once('=').unwrap();
+            let text = said(line, typed);
+            let named = format!("invalid value 'abc' for '{key} in ");
+            assert!(text.contains(&named) && text.contains(&format!("memtap.env ({option})'")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_typed_is_named_by_its_option() {
+        for typed in ["memtap serve --max-size=abc", "memtap serve --max-size abc"] {
+            let text = said("MEMTAP_MAX_SIZE=1MiB", typed);
+            assert!(text.contains("invalid value 'abc' for '--max-size <SIZE>'"), "{text}");
+        }
+    }
+}
