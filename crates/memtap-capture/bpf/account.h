@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
- * The accounts: one for each process, with its books and what its calls have come to. They are exact whatever the ring loses,
- * because nothing in them depends on the ring.
+ * One account for each process, with its books and the totals of its calls. Accounts do not depend
+ * on the ring, so they are exact even if the ring loses records.
  */
 #ifndef MEMTAP_ACCOUNT_H
 #define MEMTAP_ACCOUNT_H
 
-/* What the call that a thread is in has changed so far. */
+/* Changes made so far by the call that a thread is executing. */
 struct change {
-	__u32 tid;	/* 0: nobody's */
+	__u32 tid;	/* 0 if unused */
 	__s64 delta;	/* pages */
-	__u64 brk;	/* as it was before */
+	__u64 brk;	/* break before the call */
 };
 
 struct account {
-	__u32 tgid;		/* 0: none, and none yet */
-	__u32 is_taken;		/* of a slot: since before `tgid` is set, until after it is none any more */
-	__u64 free_from;	/* of a slot: the kernel's timer tick from which on it may be taken again */
+	__u32 tgid;		/* 0 if the account is not open */
+	__u32 is_taken;		/* slots only: set before `tgid` is set, cleared after it is cleared */
+	__u64 free_from;	/* slots only: timer tick (jiffy) from which the slot may be used again */
 	__u64 start_ns;
-	__u64 mm;		/* the address space that the books are about */
-	__s64 others_base;	/* in a shared space: what had been moved there, less its own, when it came */
-	__u8 shares;		/* whether the space is, or was lately, that of other processes too */
-	__u8 is_crowded;	/* some thread's change has not found `under_way` free */
+	__u64 mm;		/* address space that the books describe */
+	__s64 others_base;	/* shared space only: space->moved less own() when this process joined */
+	__u8 shares;		/* other processes share, or recently shared, the space */
+	__u8 is_crowded;	/* a thread has found `under_way` in use */
 	struct change under_way;
-	__u64 stack_vm;		/* as last booked */
-	__u64 brk;		/* as the last call that may move it found it, or left it where the lock is not seen */
+	__u64 stack_vm;		/* stack size as last booked */
+	__u64 brk;		/* break when the lock was last taken; without lock hooks, after the last call */
 	__u64 peak_virtual;	/* since the last reading */
 	__u64 peak_resident;	/* since the last reading */
-	__u64 highest_told;	/* of the kernel's own high-water mark of the resident set, as of the last reading */
-	__u64 has_news;		/* whether there were requests since the last tally */
+	__u64 highest_told;	/* the kernel's high-water mark of the resident set at the last reading */
+	__u64 has_news;		/* requests were made since the last tally */
 	struct glance glance;
 	__u64 refusals_beyond;
 	struct memtap_books books;
@@ -37,8 +37,9 @@ struct account {
 };
 
 /*
- * A process's account is in the slot that the end of its number chooses, which is found without a helper; when another process has that
- * slot, in the map behind, by tgid. Entries come with a process and go with it; the loader sets how many there may be.
+ * The low bits of a process's tgid select its slot, which is found without a helper call. If
+ * another process uses that slot, the account is in the map `accounts`, by tgid. An account is
+ * opened and closed with its process. The loader sets the sizes of both maps.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -46,7 +47,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct account);
 } slots SEC(".maps");
-/* Their number, a power of two, less one. */
+/* Number of slots (a power of two) less one. */
 const volatile __u32 slot_mask = 4095;
 
 struct {
@@ -57,10 +58,10 @@ struct {
 	__type(value, struct account);
 } accounts SEC(".maps");
 
-/* Too large for a program's stack. */
+/* An empty account. It is too large for the stack of a program. */
 const struct account fresh = {};
 
-/* Of threads that are in such calls at the same time, all but one keep theirs here. */
+/* Changes of threads that found their account's `under_way` in use by another thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -84,10 +85,13 @@ static __always_inline struct account *account_of(__u32 tgid)
 	return bpf_map_lookup_elem(&accounts, &tgid);
 }
 
-/* A slot that was given back rests, so that nobody who was still looking at the old account writes into the new one. */
+/*
+ * Ticks before a closed slot may be used again: whoever still holds the old account must not write
+ * into the new one.
+ */
 #define SLOT_RESTS 256
 
-/* The process's slot, if it is free, or its own already, with nothing in it. */
+/* Returns the slot of the process with empty contents, if it is free or belongs to it already. */
 static __always_inline struct account *take_slot(__u32 tgid)
 {
 	struct account *slot = slot_of(tgid);
@@ -107,7 +111,7 @@ static __always_inline struct account *take_entry(__u32 tgid)
 	return bpf_map_lookup_elem(&accounts, &tgid);
 }
 
-/* With what the process has now. */
+/* Opens an account with the current virtual size of the process. */
 static __always_inline struct account *open_account(struct task_struct *task, struct mm_struct *mm)
 {
 	__u32 tgid = task->tgid;
@@ -122,7 +126,10 @@ static __always_inline struct account *open_account(struct task_struct *task, st
 	account->brk = mm->brk;
 	account->stack_vm = mm->stack_vm;
 	account->books.opening = account->peak_virtual = mm->total_vm;
-	/* Whoever finds the number finds all of it; and who opens it sees afterwards whether the process has ended. */
+	/*
+	 * The tgid is set last, so whoever finds it finds a complete account. The caller checks
+	 * afterwards whether the process has ended.
+	 */
 	__sync_lock_test_and_set(&account->tgid, tgid);
 	return account;
 }
@@ -140,10 +147,11 @@ static __always_inline void close_account(__u32 tgid)
 }
 
 /*
- * An address space that several processes have: between vfork and exec, or for good by clone(CLONE_VM). Entries are there only for such.
+ * An address space that several processes share: between vfork and exec, or permanently after
+ * clone(CLONE_VM). Other address spaces have no entry.
  */
 struct space {
-	__s64 moved;	/* what all its processes have changed it by, pages */
+	__s64 moved;	/* change by all its processes, pages */
 	__s32 users;
 };
 
@@ -167,19 +175,22 @@ static __always_inline void add(void *amount, __s64 change)
 	__sync_fetch_and_add((__s64 *)amount, change);
 }
 
-/* What the process has itself done to address spaces, pages. */
+/* Change of address spaces by the process itself, pages. */
 static __always_inline __s64 own(struct account *account)
 {
 	return account->books.granted - account->books.released + account->books.stack + account->books.kernel;
 }
 
-/* What it has by its books, pages; without what others have done in a space still shared. */
+/*
+ * Virtual size according to the books, pages. Excludes changes by others in a space that is still
+ * shared.
+ */
 static __always_inline __s64 virtual(struct account *account)
 {
 	return account->books.opening + own(account) + account->books.exec + account->books.shared;
 }
 
-/* What others have done in the space that the process is in. */
+/* Change by other processes in the address space of this one, pages. */
 static __always_inline __s64 by_others(struct account *account)
 {
 	struct space *space = space_of(account);
@@ -194,7 +205,7 @@ static __always_inline void enter(struct account *account, struct space *space)
 	__sync_fetch_and_add(&space->users, 1);
 }
 
-/* A child has its parent's address space. */
+/* Records that parent and child share an address space. */
 static __always_inline void share(struct account *parent, struct account *child)
 {
 	__u64 mm = child->mm;
@@ -210,7 +221,10 @@ static __always_inline void share(struct account *parent, struct account *child)
 	enter(child, space);
 }
 
-/* The process leaves its address space, by exec or exit: what others did in it stands in its books from now on. */
+/*
+ * The process leaves its address space by exec or exit. Changes by other processes are booked as
+ * shared.
+ */
 static __always_inline void leave(struct account *account)
 {
 	struct space *space = space_of(account);
@@ -225,14 +239,14 @@ static __always_inline void leave(struct account *account)
 
 static __always_inline void raise(__u64 *peak, __u64 value)
 {
-	/* Two threads that race here are both near the peak. */
+	/* Two threads that race here both have values near the peak. */
 	if (value > *peak)
 		*peak = value;
 }
 
 enum cause { BY_REQUEST, BY_STACK, BY_KERNEL };
 
-/* `total_vm` is what the address space has after the change. */
+/* `total_vm` is the size of the address space after the change. */
 static __always_inline void book(struct account *account, enum cause cause, __s64 change, __u64 total_vm)
 {
 	struct space *space = space_of(account);
@@ -250,7 +264,7 @@ static __always_inline void book(struct account *account, enum cause cause, __s6
 	raise(&account->peak_virtual, total_vm);
 }
 
-/* What is not booked yet, pages. */
+/* Returns the part of the virtual size that is not booked yet, pages. */
 static __always_inline __s64 not_booked(struct account *account, struct mm_struct *mm)
 {
 	return mm->total_vm - virtual(account) - by_others(account);
@@ -263,7 +277,7 @@ static __always_inline __s64 stack_not_booked(struct account *account, struct mm
 	return now == account->stack_vm ? 0 : now - __sync_lock_test_and_set(&account->stack_vm, now);
 }
 
-/* Whoever calls this holds the lock of the account's address space. */
+/* The caller holds the lock of the account's address space. */
 static __always_inline void add_to_call(struct account *account, struct task_struct *task, __s64 delta)
 {
 	struct change *change = &account->under_way;
@@ -282,7 +296,7 @@ static __always_inline void add_to_call(struct account *account, struct task_str
 	change->delta += delta;
 }
 
-/* The thread's call has come back. Gives what it has changed, and what the break was before. */
+/* Ends the thread's call. Returns the change that it made, and the break before it. */
 static __always_inline __s64 end_of_call(struct account *account, struct task_struct *task, __u64 *brk_before)
 {
 	struct change *change = &account->under_way;
@@ -295,15 +309,16 @@ static __always_inline __s64 end_of_call(struct account *account, struct task_st
 			return 0;
 	}
 	*brk_before = *(volatile __u64 *)&change->brk;
-	/* Its place is free only once it has been read. */
+	/* All fields are read before the entry is marked as unused. */
 	__s64 delta = *(volatile __s64 *)&change->delta;
 	*(volatile __u32 *)&change->tid = 0;
 	return delta;
 }
 
 /*
- * A slot of its own for each pair of call and errno, as long as there are any. Neither static nor inlined, so that the verifier looks at
- * the loop once, and not again for each way that leads to it.
+ * Counts in one slot for each pair of call and errno, as long as slots are free. The function is
+ * neither static nor inlined, so the verifier checks the loop once instead of once for each path to
+ * it.
  */
 __noinline int count_refusal(struct account *account, __u32 row, __u32 errno)
 {
@@ -331,7 +346,10 @@ static __always_inline void count_request(struct account *account, __u32 row, __
 	struct memtap_call *call;
 	__u64 index = row;
 
-	/* The compiler must look at the very register that it uses: the verifier of 6.1 forgets bounds of what was on the stack. */
+	/*
+	 * The check and the access must use the same register: the verifier of 6.1 forgets the
+	 * bounds of values that were on the stack.
+	 */
 	barrier_var(index);
 	if (index >= MEMTAP_CALLS)
 		return;
@@ -343,7 +361,7 @@ static __always_inline void count_request(struct account *account, __u32 row, __
 	} else {
 		add(&call->requested, requested);
 	}
-	/* After all that it tells of. */
+	/* Set after all the counters that it announces. */
 	*(volatile __u64 *)&account->has_news = 1;
 }
 

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* A memory call as it comes back: which one it is, what it was given, what was answered, how much it is about. */
+/* A memory call that returns: which call, its arguments, its return value and its size. */
 #ifndef MEMTAP_CALL_H
 #define MEMTAP_CALL_H
 
-/* Set by the loader from the call table in memtap-model: row + 1 by system call number, 0 for calls not followed. */
+/*
+ * Row + 1 by system call number, 0 for calls that are not followed. The loader fills it from the
+ * call table in memtap-model.
+ */
 #define NUMBERS 512
 const volatile __u8 calls_64[NUMBERS] = {};
 const volatile __u8 calls_32[NUMBERS] = {};
-/* By row: enum memtap_size, and whether the call may map or release. */
+/* By row: enum memtap_size, and whether the call may change the virtual size. */
 const volatile __u8 sizes[MEMTAP_CALLS] = {};
 const volatile __u8 moves[MEMTAP_CALLS] = {};
-/* Rows that need a look of their own. */
+/* Rows with special handling. */
 const volatile __u32 row_mmap = 0, row_shmat = 0, row_shmdt = 0;
-/* i386's first mmap takes its arguments in memory, and its ipc() is many calls in one (arch/x86/kernel/sys_ia32.c, ipc/syscall.c). */
+/*
+ * i386's old mmap takes its arguments in memory, and its ipc() combines many calls
+ * (arch/x86/kernel/sys_ia32.c, ipc/syscall.c).
+ */
 const volatile __u32 old_mmap_32 = 90, ipc_32 = 117;
 #define IPC_SHMAT 21
 #define IPC_SHMDT 22
 const volatile __u64 page_size = 4096;
-/* One system call as it comes back. */
+/* One system call that returns. */
 struct call {
 	__u32 row;
 	bool compat;
@@ -54,14 +60,17 @@ static __always_inline void arguments_32(struct call *call, struct pt_regs *regs
 	call->args[3] = (__u32)regs->si;
 	call->args[4] = (__u32)regs->di;
 	if (number == ipc_32) {
-		/* ipc(which, id, flags, ., address): as shmat(id, address, flags) and shmdt(address) */
+		/*
+		 * ipc(which, id, flags, ., address), decoded as shmat(id, address, flags) or
+		 * shmdt(address).
+		 */
 		call->args[0] = call->row == row_shmdt ? (__u32)regs->di : (__u32)regs->cx;
 		call->args[1] = call->row == row_shmdt ? 0 : (__u32)regs->di;
 		call->args[3] = call->args[4] = 0;
 	}
 }
 
-/* Row + 1 of the call that `regs` are of; 0 when it is not followed. */
+/* Returns row + 1 of the call with these registers, or 0 if it is not followed. */
 static __always_inline __u32 row_of(struct pt_regs *regs, __u64 number, bool compat)
 {
 	if (number >= NUMBERS)
@@ -79,7 +88,10 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return task->thread_info.status & TS_COMPAT;
 }
 
-/* brk has no errno: it answers with the break as it is now, so it was refused when that is not what was asked for (mm/mmap.c). */
+/*
+ * brk has no errno and returns the current break, so it was refused if that is not the requested
+ * one (mm/mmap.c).
+ */
 static __always_inline __u32 errno_of(struct call *call, __u8 size)
 {
 	if (size == MEMTAP_SIZE_BREAK)
@@ -87,7 +99,7 @@ static __always_inline __u32 errno_of(struct call *call, __u8 size)
 	return call->ret < 0 && call->ret >= -4095 ? -call->ret : 0;
 }
 
-/* A length so large that rounding wraps (the kernel refuses it) stays as it is. */
+/* A length is unchanged if rounding it up would overflow; the kernel refuses such a call. */
 static __always_inline __u64 whole_pages(__u64 bytes)
 {
 	__u64 up = (bytes + page_size - 1) & ~(page_size - 1);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
- * For `cargo xtask bench` alone: the least that a tracer of memory calls can cost. The hooks of the plans `exit` and `exit+locks`, with
- * programs that return at once; where a memory call comes back, a record of a request's size goes into a ring, with nothing in it.
+ * Lower bound for the cost of a tracer of memory calls, for `cargo xtask bench` only. It has the
+ * hooks of the plans `exit` and `exit+locks` with programs that return at once. When a memory call
+ * returns, it puts an empty record of a request's size into a ring.
  */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -11,7 +12,7 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define NUMBERS 512
-/* By system call number: whether it is followed. */
+/* True for the system call numbers that are followed. */
 const volatile __u8 followed[NUMBERS] = {};
 
 struct {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
- * The kernel's types, cut down to the fields that memtap reads. CO-RE relocates each access to where the field is in the
- * running kernel (preserve_access_index), so the order and the rest of these structs do not matter.
+ * Kernel types, reduced to the fields that memtap reads. CO-RE relocates each access to the field
+ * in the running kernel (preserve_access_index), so the order of fields and all other fields do not
+ * matter.
  */
 #ifndef MEMTAP_KERNEL_H
 #define MEMTAP_KERNEL_H
@@ -49,7 +50,7 @@ enum {
 #define TS_COMPAT 0x0002
 #define MAP_FIXED 0x10
 #define MAP_ANONYMOUS 0x20
-/* include/linux/pid.h: the kinds of id that a process has */
+/* include/linux/pid.h: kinds of ids of a process */
 #define PIDTYPE_SID 3
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -59,7 +60,7 @@ struct pt_regs {
 	unsigned long r10, r9, r8, r11, bx, bp, ax, cx, dx, si, di, orig_ax;
 };
 
-/* kernel 6.2 and later: a percpu_counter for each kind of page */
+/* Since kernel 6.2: a percpu_counter for each kind of page */
 struct percpu_counter {
 	__s64 count;
 	__s32 *counters;
@@ -74,7 +75,7 @@ struct mm_struct {
 	struct task_struct *owner;
 };
 
-/* kernel 6.1 and before: a struct of four atomics */
+/* Kernel 6.1 and before: a struct of four atomics */
 struct mm_rss_stat___old {
 	__s64 count[4];
 };
@@ -185,7 +186,7 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
-/* kernel/bpf/arraymap.c: a per-CPU array's per-CPU pointers */
+/* kernel/bpf/arraymap.c: the per-CPU pointers of a per-CPU array */
 struct bpf_array {
 	void *pptrs[0];
 };

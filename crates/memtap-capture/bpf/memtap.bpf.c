@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
- * memtap's kernel side. It keeps an account for each process (account.h) and tells of it in one ring (ring.h, record.h): every
- * memory request that comes back from the kernel; every fork, exec, exit and change of name; and, on demand, the state of every process
- * (state.h), through the same ring, so that all of it is in one order. With a filter (watch.h), of the processes that are watched only.
+ * memtap's kernel side. It keeps an account for each process (account.h) and reports to user space
+ * through one ring (ring.h, record.h): every memory request that returns from the kernel, and every
+ * fork, exec, exit and change of name. On demand, it also puts the state of every process into the
+ * same ring (state.h), so that all records are in one order. With a filter (watch.h), it reports
+ * the watched processes only.
  *
- * Four rules keep the books right:
- * - the account is brought up to date first, the ring's slot reserved next, the state read last: a record's state then contains every
- *   call that stands before it;
- * - a change of the virtual size is booked by the thread that made it, while it holds the lock that guards it (on_locked, on_released),
- *   or, where the kernel does not let us see the lock, by the next call that returns;
- * - requests leave the last part of the ring free, so that a full ring costs requests (counted in the account) and never a fork, exec or exit;
- * - user space polls, and is woken only where the ring would fill before it comes.
+ * Four rules keep the books correct:
+ * - A record's state contains every call that precedes it in the ring. The account is updated
+ *   first, then space in the ring is reserved, and the state is read last.
+ * - A change of the virtual size is booked by the thread that made it, while it holds the lock that
+ *   guards the size (on_locked, on_released). If the kernel does not show the lock, the next call
+ *   that returns books the change.
+ * - Requests may not use the last part of the ring. A full ring therefore loses requests, which the
+ *   account counts, but no fork, exec or exit.
+ * - User space polls. It is woken only if the ring would fill up before the next poll.
  */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -27,18 +31,22 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* Whether on_locked and on_released are attached, so that each thread's own changes are known. */
+/* True if on_locked and on_released are attached, so that the changes of each thread are known. */
 const volatile bool own_changes = false;
 
 /*
- * Without the lock's hooks: whatever has changed since the last call came back is this one's, but for what the stack grew by.
- * A refused call moves nothing: what else changed belongs to a call that is still to come back. Pages.
+ * Without the lock hooks, a change since the last call returned is booked to this call, except for
+ * growth of the stack. A refused call changes nothing: any change belongs to a call that has not
+ * returned yet. Pages.
  */
 static __always_inline __s64 change_since_last(struct account *account, struct mm_struct *mm, bool moved)
 {
 	__s64 stack = stack_not_booked(account, mm), change;
 
-	/* Of a shared space's stacks nobody knows whose they are: the next call that returns has them. */
+	/*
+	 * In a shared space, it is unknown whose stack grew, so the growth is booked to the next
+	 * call that returns.
+	 */
 	if (stack && !account->shares)
 		book(account, BY_STACK, stack, mm->total_vm);
 	if (!moved)
@@ -68,7 +76,7 @@ static __always_inline void returned(struct task_struct *task, struct mm_struct 
 		account->brk = mm->brk;
 	}
 	requested = requested_bytes(call, size, errno && size == MEMTAP_SIZE_BREAK ? call->ret : brk_before, delta);
-	/* Of brk, only growth counts as asked for. */
+	/* For brk, only growth counts as requested. */
 	count_request(account, call->row, errno, size == MEMTAP_SIZE_BREAK && delta < 0 ? 0 : requested);
 	if (!is_told(call->row, errno, requested))
 		return;
@@ -87,7 +95,7 @@ static __always_inline void returned(struct task_struct *task, struct mm_struct 
 	}
 }
 
-/* A reading of all processes is complete. */
+/* True after the first complete reading of all processes. */
 bool all_read_once = false;
 
 static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
@@ -99,11 +107,14 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	__u64 number = regs->orig_ax;
 	__u32 row;
 
-	/* Most calls leave here: no table has their number. */
+	/* Most calls return here, because neither table contains their number. */
 	if (number >= NUMBERS || !(calls_64[number] | calls_32[number]))
 		return 0;
 	task = bpf_get_current_task_btf();
-	/* Once: the verifier of 6.3 to 6.18 looks through all names of its types for each pointer out of a task, on each way that leads there. */
+	/*
+	 * Read once: for each pointer out of a task, and on each path to it, the verifier of 6.3 to
+	 * 6.18 searches all names of its types.
+	 */
 	mm = task->mm;
 	if (!mm || !is_watched(task->tgid))
 		return 0;
@@ -112,7 +123,11 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	if (!row)
 		return 0;
 	account = account_of(task->tgid);
-	/* Until the first reading has come to a process, what it does is part of its opening. Then there may be one that readings are not shown. */
+	/*
+	 * Until the first reading of all processes is complete, requests of a process without an
+	 * account are part of its opening. After that, only a process that the iterator does not
+	 * show has none.
+	 */
 	if (unlikely(!account)) {
 		if (!all_read_once)
 			return 0;
@@ -131,22 +146,25 @@ static __always_inline int came_back(struct pt_regs *regs, __s64 answer)
 	return 0;
 }
 
-/* Every system call of every task passes here, those that are none of ours as well. */
+/*
+ * Every system call of every task runs this program, including calls that memtap does not follow.
+ */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	return came_back(regs, regs->ax);
 }
 
-/* One program for all functions: it is verified with each. */
+/* One function for all fexit programs. The verifier checks it with each of them. */
 static __noinline int function_came_back(struct pt_regs *regs, __s64 answer)
 {
 	return came_back(regs, answer);
 }
 
 /*
- * Where the kernel lets us hook the memory calls' own functions, no other call pays. The functions of the table of calls
- * (arch/x86/include/asm/syscall_wrapper.h); the loader passes over those that the running kernel does not have.
+ * If the kernel allows hooks on the functions of memory calls, other calls have no overhead. The
+ * functions are those of the system call tables (arch/x86/include/asm/syscall_wrapper.h). The
+ * loader skips functions that the running kernel does not have.
  */
 #define FUNCTION(name) \
 	SEC("fexit/" #name) \
@@ -170,7 +188,7 @@ BOTH(mlock)
 BOTH(mlock2)
 BOTH(munlock)
 BOTH(mlockall)
-/* Without arguments it is one function for both kinds of callers. */
+/* A call without arguments has one function for both kinds of callers. */
 FUNCTION(__x64_sys_munlockall)
 FUNCTION(__x64_sys_shmat)
 FUNCTION(__ia32_compat_sys_shmat)
@@ -181,7 +199,10 @@ BOTH(memfd_create)
 BOTH(userfaultfd)
 BOTH(mseal)
 
-/* Whose books an address space is in: the thread's own process, or the owner when one reaches into another. */
+/*
+ * Returns the process whose books cover the address space: that of the thread, or the space's owner
+ * if the thread works on the memory of another process.
+ */
 static __always_inline __u32 owner_of(struct task_struct *task, struct mm_struct *mm)
 {
 	if (task->mm != mm && bpf_core_field_exists(mm->owner))
@@ -193,11 +214,17 @@ static __always_inline struct account *account_of_space(struct task_struct *task
 {
 	struct account *account = account_of(owner_of(task, mm));
 
-	/* Not that of a new image that exec is still making, nor that of a child that is not yet born. */
+	/*
+	 * Excludes the new image that exec is still building, and the space of a child that is not
+	 * complete yet.
+	 */
 	return account && account->mm == (__u64)mm ? account : NULL;
 }
 
-/* Row + 1 of the call in which the thread holds the lock of its own address space, if that call may change the virtual size; else 0. */
+/*
+ * Returns row + 1 of the call in which the thread locks its own address space, if that call may
+ * change the virtual size; otherwise 0.
+ */
 static __always_inline __u32 moving_row(struct task_struct *task, struct mm_struct *mm)
 {
 	struct pt_regs *regs;
@@ -211,8 +238,9 @@ static __always_inline __u32 moving_row(struct task_struct *task, struct mm_stru
 }
 
 /*
- * The lock of an address space, taken for writing (include/linux/mmap_lock.h; this form of the tracepoint is from 6.14 on): what is
- * resident now may soon be given back, and the break may be moved.
+ * An address space was locked for writing (include/linux/mmap_lock.h; the tracepoint has these
+ * arguments since 6.14). The holder may free resident memory and move the break, so both are
+ * recorded now.
  */
 SEC("tp_btf/mmap_lock_acquire_returned")
 int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
@@ -230,8 +258,9 @@ int BPF_PROG(on_locked, struct mm_struct *mm, bool write, bool success)
 }
 
 /*
- * A stack grows under the lock as well, but whoever makes it grow lets the lock go as a reader, beside other readers. Gives by how much it has
- * grown, pages, to only one of them. In a shared space another's stack may have grown, which is booked already.
+ * A stack also grows under the lock, but the thread that grows it releases the lock as a reader,
+ * next to other readers. Returns the growth in pages to only one of them. In a shared space, the
+ * growth may belong to another process that has booked it already.
  */
 static __always_inline __s64 take_stack_growth(struct account *account, struct mm_struct *mm)
 {
@@ -244,9 +273,10 @@ static __always_inline __s64 take_stack_growth(struct account *account, struct m
 }
 
 /*
- * Whoever holds the lock for writing, and only that thread, may change the virtual size: what is not booked as it lets go is its own. munmap,
- * mremap and brk make themselves readers first and change it then; other readers change nothing but their stack, and may see what those
- * have not booked yet.
+ * Only the thread that holds the lock for writing may change the virtual size, so a change that is
+ * not booked when it releases the lock is its own. munmap, mremap and brk downgrade to readers
+ * first, and change the size then. Other readers change nothing but their stacks, but they may see
+ * changes that those calls have not booked yet.
  */
 SEC("tp_btf/mmap_lock_released")
 int BPF_PROG(on_released, struct mm_struct *mm, bool write)
@@ -256,7 +286,7 @@ int BPF_PROG(on_released, struct mm_struct *mm, bool write)
 	__s64 change;
 	__u32 row;
 
-	/* Most locks are for something else. */
+	/* Most threads take the lock for other reasons. */
 	if (!account || (mm->stack_vm == account->stack_vm && !not_booked(account, mm)))
 		return 0;
 	row = moving_row(task, mm);
@@ -276,12 +306,12 @@ int BPF_PROG(on_released, struct mm_struct *mm, bool write)
 	} else {
 		book(account, BY_KERNEL, change, mm->total_vm);
 	}
-	/* Stacks that calls have made or taken away are not such that have grown. */
+	/* Stacks that a call created or removed did not grow. */
 	account->stack_vm = mm->stack_vm;
 	return 0;
 }
 
-/* After the new image is mapped (fs/exec.c, exec_binprm). */
+/* Runs after the new image has been mapped (fs/exec.c, exec_binprm). */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -292,7 +322,9 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 	if (!mm || !is_watched(tgid))
 		return 0;
-	/* No other thread is left whose name it could be watched for. */
+	/*
+	 * exec ended all other threads, so this name alone decides whether the process is watched.
+	 */
 	if (name_part_length && !has_part(task->comm)) {
 		unwatch(tgid);
 		if (account)
@@ -316,7 +348,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	return 0;
 }
 
-/* After dup_mm (kernel/fork.c, copy_process). */
+/* Runs after dup_mm (kernel/fork.c, copy_process). */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 {
@@ -337,8 +369,9 @@ int BPF_PROG(on_fork, struct task_struct *task, unsigned long clone_flags)
 }
 
 /*
- * When the last thread of the group goes: the kernel has counted it down already (kernel/exit.c, do_exit). The memory is still there
- * from 6.13 on; before, it has gone by now.
+ * Runs for every thread. The last thread of a process is found by the count of live threads, which
+ * the kernel has already decremented (kernel/exit.c, do_exit). Since 6.13, the memory is still
+ * there; before 6.13, it has been released.
  */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
@@ -354,7 +387,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	account = account_of(tgid);
 	if (!account && !mm)
 		return 0;
-	/* A thread that was killed in a call never came back from it. */
+	/* A thread that was killed during a call never returned from it. */
 	if (account && mm && !own_changes && account->mm == (__u64)mm)
 		change_since_last(account, mm, true);
 	kin = kin_of(MEMTAP_EXIT, task);
@@ -366,8 +399,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 }
 
 /*
- * Before the name changes (fs/exec.c, __set_task_comm), by exec or by the program itself: what was asked for up to now is the old name's.
- * A program may rename itself as often as it likes, so these have the room of requests.
+ * Runs before the name changes (fs/exec.c, __set_task_comm), by exec or by the program itself.
+ * Requests up to now belong to the old name. A program may rename itself as often as it likes, so
+ * renames use the requests' part of the ring.
  */
 SEC("tp_btf/task_rename")
 int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
@@ -402,7 +436,7 @@ static __always_inline void tell_oom(struct task_struct *victim)
 	struct task_struct *asker;
 	struct mm_struct *mm;
 
-	/* At once: the verifier of 6.1 forgets what it is. */
+	/* Checked immediately: the verifier of 6.1 forgets the pointer's type otherwise. */
 	if (!oom)
 		return;
 	asker = bpf_get_current_task_btf();
@@ -421,7 +455,10 @@ static __always_inline void tell_oom(struct task_struct *victim)
 	SUBMIT(oom);
 }
 
-/* In the context of the task that could not get a page (mm/oom_kill.c, mark_oom_victim; this form is from 6.9 on). */
+/*
+ * Runs in the task that could not get a page (mm/oom_kill.c, mark_oom_victim; the tracepoint has
+ * these arguments since 6.9).
+ */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_oom, struct task_struct *victim, __u32 uid)
 {
@@ -430,7 +467,7 @@ int BPF_PROG(on_oom, struct task_struct *victim, __u32 uid)
 	return 0;
 }
 
-/* Without on_locked, stacks that grew since the last call came back are found here. */
+/* Without on_locked, this finds stacks that grew since the last call returned. */
 static __always_inline void find_stack_growth(struct account *account, struct mm_struct *mm)
 {
 	if (own_changes || account->mm != (__u64)mm)
@@ -438,13 +475,16 @@ static __always_inline void find_stack_growth(struct account *account, struct mm
 	change_since_last(account, mm, false);
 }
 
-/* It still has its memory between on_exit and the end of its last thread. */
+/* Between on_exit and the end of its last thread, a process still has its memory. */
 static __always_inline bool has_ended(struct kin *kin)
 {
 	return *(volatile int *)&kin->signal->live.counter == 0;
 }
 
-/* All processes with memory of their own, into the same ring. A byte a process is written, so that reading a few bytes reads a few. */
+/*
+ * Puts the states of all processes with memory into the ring. One byte is written for each process,
+ * so a read of a few bytes reports a few processes.
+ */
 SEC("iter/task")
 int read_processes(struct bpf_iter__task *context)
 {
@@ -466,7 +506,7 @@ int read_processes(struct bpf_iter__task *context)
 		}
 		return 0;
 	}
-	/* A first thread that has ended leaves the others, any of which then stands for the process. */
+	/* If the first thread has ended, any other thread represents the process. */
 	kin = kin_of(MEMTAP_SNAPSHOT, task);
 	mm = task->mm;
 	if (mm && !all_read_once)
@@ -476,7 +516,7 @@ int read_processes(struct bpf_iter__task *context)
 	account = account_of(task->tgid);
 	if (!account) {
 		account = open_account(task, mm);
-		/* on_exit may have looked for it before it was there. */
+		/* on_exit may have looked for the account before it was opened. */
 		if (account && has_ended(&kin)) {
 			close_account(task->tgid);
 			return 0;

@@ -3,16 +3,18 @@
 #ifndef MEMTAP_RESIDENT_H
 #define MEMTAP_RESIDENT_H
 
-/* How many CPUs may ever run (the highest number + 1). */
+/* Number of possible CPUs (the highest number + 1). */
 const volatile __u32 cpus = 0;
-/* Distance from a per-CPU pointer to its value on each CPU; 0 where it is not known. */
+/* Distance from a per-CPU pointer to its value on each CPU; 0 if unknown. */
 #define CPUS 1024
 __u64 cpu_offset[CPUS];
 __u64 lost_map;
 
 /*
- * The per-CPU offsets are no symbol that programs may use on every kernel, but a per-CPU map shows them: its value's address on a CPU
- * less its per-CPU pointer. (The verifier knows addresses of maps and values as such; on the way through memory they become numbers.)
+ * Finds the per-CPU offsets. Not every kernel lets programs use their symbol, but a per-CPU map
+ * reveals them: the offset is the address of the map's value on a CPU less the map's per-CPU
+ * pointer. The verifier tracks the addresses of maps and values; passing them through memory turns
+ * them into numbers.
  */
 static long find_offset(__u32 cpu, __u64 *per_cpu_pointer)
 {
@@ -38,11 +40,11 @@ static __always_inline void find_offsets(void)
 	bpf_loop(cpus, find_offset, &per_cpu_pointer, 0);
 }
 
-/* What the kernel counts, by kind. */
+/* The kernel's counters, by kind of page. */
 struct pages {
 	__s64 counts[MEMTAP_RESIDENT_COUNTERS];
-	__s32 *counters[MEMTAP_RESIDENT_COUNTERS];	/* what CPUs have not yet added: per-CPU pointers */
-	bool in_a_row;					/* one after the other, as they are from 6.6 on */
+	__s32 *counters[MEMTAP_RESIDENT_COUNTERS];	/* per-CPU pointers to what the CPUs have not added yet */
+	bool in_a_row;					/* the pointers are adjacent, as since 6.6 */
 };
 
 static long add_pending(__u32 cpu, struct pages *pages)
@@ -61,7 +63,7 @@ static long add_pending(__u32 cpu, struct pages *pages)
 	return 0;
 }
 
-/* Before 6.2 one atomic has it. */
+/* Reads the counter of kernels before 6.2, which is one atomic. */
 static __always_inline __s64 old_count(struct mm_struct *mm, int kind)
 {
 	struct mm_struct___old *old = (void *)mm;
@@ -72,14 +74,18 @@ static __always_inline __s64 old_count(struct mm_struct *mm, int kind)
 	return count;
 }
 
-/* Of the running kernel's element size only a relocation knows: no indexing of our own struct by a variable. */
+/*
+ * Only a relocation knows the element size of the running kernel, so our struct must not be indexed
+ * by a variable.
+ */
 #define READ_COUNTER(kind) \
 	pages.counts[kind] = mm->rss_stat[kind].count; \
 	pages.counters[kind] = mm->rss_stat[kind].counters
 
 /*
- * In the order of enum memtap_resident, which is the kernel's. From 6.2 on the shared count plus what each CPU has not yet added to it
- * (lib/percpu_counter.c, percpu_counter_sum).
+ * Reads the counters in the order of enum memtap_resident, which is the kernel's. Since 6.2, a
+ * counter is the shared count plus what each CPU has not added to it yet (lib/percpu_counter.c,
+ * percpu_counter_sum).
  */
 static __always_inline void read_resident(__u64 *resident, struct mm_struct *mm)
 {
@@ -102,8 +108,9 @@ static __always_inline void read_resident(__u64 *resident, struct mm_struct *mm)
 }
 
 /*
- * The resident set without what CPUs have not yet added, which is off by at most max(32, 2 * CPUs) pages for each kind and CPU
- * (percpu_counter_batch): cheap enough for every lock that is taken, since these loads need no helper.
+ * Returns the resident set without the pages that CPUs have not added yet. The error is at most
+ * max(32, 2 * CPUs) pages for each kind and CPU (percpu_counter_batch). The loads need no helper,
+ * so this is cheap enough for every lock.
  */
 static __always_inline __u64 resident_nearly(struct mm_struct *mm)
 {

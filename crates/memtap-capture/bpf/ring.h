@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* The ring, its rooms, and the count of what did not fit. */
+/* The ring, the limits for its kinds of records, and the count of lost records. */
 #ifndef MEMTAP_RING_H
 #define MEMTAP_RING_H
 
@@ -8,14 +8,17 @@ struct {
 	__uint(max_entries, 16 * 1024 * 1024);
 } ring SEC(".maps");
 
-/* Bytes of unread records from which on requests are lost: the rest is for forks, execs, exits and readings. */
+/*
+ * Unread bytes above which requests are lost. The last part of the ring is reserved for forks,
+ * execs, exits and readings.
+ */
 const volatile __u64 room_for_requests = 0;
 
 enum lost {
-	LOST_REQUESTS,		/* the ring had no room for a request */
-	LOST_LIFECYCLE,		/* it had none for a fork, exec, exit or reading */
-	LOST_NAMES,		/* it had none for a change of name: which name asked is then known less finely */
-	LOST_NO_ACCOUNT,	/* requests of processes for which the map of accounts has no room */
+	LOST_REQUESTS,		/* requests that did not fit into the ring */
+	LOST_LIFECYCLE,		/* forks, execs, exits and readings that did not fit */
+	LOST_NAMES,		/* changes of name that did not fit: sums by name are then less exact */
+	LOST_NO_ACCOUNT,	/* requests of processes that found no free account */
 	LOST_CAUSES,
 };
 
@@ -34,18 +37,21 @@ static __always_inline void lose(__u32 cause)
 		*count += 1;
 }
 
-/* Bytes of unread records. */
+/* Returns the number of unread bytes. */
 static __always_inline __u64 unread(void)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 }
 
-/* From so many on, whoever reads is woken. */
+/* Unread bytes from which user space is woken. */
 const volatile __u64 wakes_from = 0;
-/* The tick of the kernel's timer in which that was last done. */
+/* Timer tick of the last wake-up. */
 __u64 woken = 0;
 
-/* How to submit a record when so much is unread: waking takes many times longer than a record, so once in a tick must do. */
+/*
+ * Returns the flags to submit a record with. Waking takes many times longer than a record, so it
+ * happens at most once per timer tick.
+ */
 static __always_inline __u64 submission(__u64 unread)
 {
 	__u64 tick = bpf_jiffies64();
@@ -56,7 +62,10 @@ static __always_inline __u64 submission(__u64 unread)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Wakes whoever reads where there is no record to do it: by one that is thrown away. If not even that has room, somebody else must in this tick. */
+/*
+ * Wakes user space without a record, by discarding an empty one. If not even that fits, another
+ * thread may wake it in the same tick.
+ */
 static __always_inline void wake(void)
 {
 	void *nothing = bpf_ringbuf_reserve(&ring, 8, 0);
@@ -67,19 +76,22 @@ static __always_inline void wake(void)
 		woken = 0;
 }
 
-/* What takes longer to look at than all else that a request needs, as last seen. */
+/* Values that take longer to read than everything else that a request needs, as last read. */
 struct glance {
-	__u64 tick;	/* of the kernel's timer, when that was */
-	__u64 uses;	/* requests that it has served since */
-	__u64 time_ns;	/* CLOCK_BOOTTIME */
-	__u64 unread;	/* bytes in the ring */
+	__u64 tick;	/* timer tick of the last read */
+	__u64 uses;	/* requests that used the values since then */
+	__u64 time_ns;	/* time, CLOCK_BOOTTIME */
+	__u64 unread;	/* unread bytes in the ring */
 };
 
-/* Each record has its own look, and time. Else what a process asks for within one tick of the kernel's timer, up to so many, has that of the first. */
+/*
+ * True if the values are read for each record, so that each has its own time. Otherwise up to
+ * GLANCE_USES requests of a process within one timer tick share the time of the first.
+ */
 const volatile bool looks_each_time = false;
 #define GLANCE_USES 16
 
-/* Gives whether it was necessary. */
+/* Reads the values if they are outdated. Returns whether it did. */
 static __always_inline bool look(struct glance *glance)
 {
 	__u64 tick = bpf_jiffies64();
@@ -89,12 +101,12 @@ static __always_inline bool look(struct glance *glance)
 	glance->uses = 0;
 	glance->unread = unread();
 	glance->time_ns = bpf_ktime_get_boot_ns();
-	/* Another thread that sees the tick finds the rest. */
+	/* Set last: another thread that sees the new tick also sees the other values. */
 	*(volatile __u64 *)&glance->tick = tick;
 	return true;
 }
 
-/* The size must be a constant for the verifier, so this cannot be a function. */
+/* The verifier requires a constant size, so this cannot be a function. */
 #define RESERVE(type, cause) \
 	({ \
 		type *record = bpf_ringbuf_reserve(&ring, sizeof(type), 0); \
@@ -103,7 +115,10 @@ static __always_inline bool look(struct glance *glance)
 		record; \
 	})
 
-/* In two steps: the helper, or a byte at a time, would take a tenth of all that a request takes. */
+/*
+ * Two steps of 8 bytes: the helper, or copying single bytes, would take a tenth of a request's
+ * time.
+ */
 static __always_inline void copy_name(__u8 *to, const char *from)
 {
 	((__u64 *)to)[0] = ((const __u64 *)from)[0];

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* A process as it is now, put into the ring: its state, and before it, when anything has come to it, its tally. */
+/*
+ * Records of a process's state. A tally precedes the state if the process made requests since the
+ * last one.
+ */
 #ifndef MEMTAP_STATE_H
 #define MEMTAP_STATE_H
 
 /*
- * A field of a kernel's object: read directly by the iterator, which does so for thousands of processes; elsewhere by a helper, which takes the
- * program longer and spares the verifier a search through all names of its types (about a millisecond for each, on each way that leads there).
+ * Reads a field of a kernel object. The iterator reads it directly, because it does so for
+ * thousands of processes. Other programs use a helper, which is slower, but spares the verifier a
+ * search through all names of its types (about a millisecond for each field, on each path to it).
  */
 #define READ(kind, object, field) \
 	({ \
@@ -13,7 +17,10 @@
 		(kind) == MEMTAP_SNAPSHOT ? from->field : BPF_CORE_READ(from, field); \
 	})
 
-/* Where a process's state is found; looked for before a program's ways part. */
+/*
+ * Kernel objects that contain a process's state. They are read before the paths of a program
+ * diverge.
+ */
 struct kin {
 	struct task_struct *task, *leader, *parent;
 	struct signal_struct *signal;
@@ -34,7 +41,7 @@ static __always_inline struct kin kin_of(__u8 kind, struct task_struct *task)
 	return kin;
 }
 
-/* Of more threads than this the page faults are not added up. */
+/* Maximum number of threads whose page faults are added up. */
 #define THREADS 4096
 
 struct faults {
@@ -59,7 +66,10 @@ static long add_faults(__u32 index, struct faults *faults)
 	return 0;
 }
 
-/* The signal_struct has those of threads that have gone (kernel/exit.c, __exit_signal). */
+/*
+ * Adds up page faults. The signal_struct contains those of threads that have ended (kernel/exit.c,
+ * __exit_signal).
+ */
 static __always_inline void read_faults(struct memtap_state *state, __u8 kind, struct kin *kin)
 {
 	struct task_struct *leader = kin->leader;
@@ -78,10 +88,10 @@ static __always_inline void read_faults(struct memtap_state *state, __u8 kind, s
 	state->major_faults = faults.major;
 }
 
-/* The number of a process in the innermost of its pid namespaces. */
+/* Returns the pid of a process in its innermost pid namespace. */
 static __always_inline __u32 inner_number(struct task_struct *leader, __u32 depth)
 {
-	/* Read so, it is a number that one may count from. */
+	/* Read this way, the pointer is a number that can be used in arithmetic. */
 	void *pid = BPF_CORE_READ(leader, thread_pid);
 	void *numbers = pid + bpf_core_field_offset(struct pid, numbers);
 
@@ -129,8 +139,9 @@ static __always_inline void read_space(struct memtap_state *state, struct mm_str
 }
 
 /*
- * The kernel keeps a high-water mark for each address space, and one for those that a process has left by exec or exit. What has
- * risen since the last reading was reached since then.
+ * Reads the peaks. The kernel keeps a high-water mark for each address space, and one for all
+ * spaces that a process has left by exec or exit. A mark that has risen since the last reading was
+ * reached since then.
  */
 static __always_inline void read_peaks(struct memtap_state *state, __u8 kind, struct account *account, struct kin *kin,
 				       struct mm_struct *mm)
@@ -159,7 +170,7 @@ static __always_inline void tell_tally(struct account *account, __u32 tgid)
 	tally = RESERVE(struct memtap_tally, LOST_LIFECYCLE);
 	if (!tally)
 		return;
-	/* Before it is read: what comes meanwhile is told again. */
+	/* Cleared before the totals are read: requests in the meantime cause another tally. */
 	__sync_lock_test_and_set(&account->has_news, 0);
 	tally->kind = MEMTAP_TALLY;
 	tally->tgid = tgid;
@@ -191,7 +202,7 @@ static __always_inline void tell_state(__u8 kind, struct kin *kin, struct mm_str
 		state->peak_virtual = state->peak_resident = 0;
 		__builtin_memset(&state->books, 0, sizeof(state->books));
 	}
-	/* Whoever makes a reading reads it. */
+	/* User space starts readings itself, so it reads their records without being woken. */
 	bpf_ringbuf_submit(state, kind == MEMTAP_SNAPSHOT ? BPF_RB_NO_WAKEUP : submission(unread()));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* A request, put into the ring. */
+/* Requests as records of the ring. */
 #ifndef MEMTAP_STREAM_H
 #define MEMTAP_STREAM_H
 
@@ -21,7 +21,10 @@ static __always_inline void fill(struct memtap_request *record, struct task_stru
 	record->ret = call->ret;
 }
 
-/* The own name of the file behind a descriptor; NULL when it has been closed meanwhile. */
+/*
+ * Returns the name (without directories) of the file that a descriptor refers to, or NULL if the
+ * descriptor has been closed in the meantime.
+ */
 static __always_inline const unsigned char *file_name(struct task_struct *task, __u32 descriptor)
 {
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);

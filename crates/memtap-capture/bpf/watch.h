@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* What is watched: all processes, or those of a set, which may be chosen by name; and which of their requests are told. Without a filter nothing of this is left once loaded. */
+/*
+ * Filter: which processes are watched (all, or a set that may be chosen by name), and which of
+ * their requests are reported. Without a filter, none of this code remains after loading.
+ */
 #ifndef MEMTAP_WATCH_H
 #define MEMTAP_WATCH_H
 
-/* Set by the loader: whether only the processes of the set are watched, and whether their children join it. */
+/*
+ * Set by the loader: only processes in the set are watched; children of watched processes join it.
+ */
 const volatile bool only_watched = false, children_join = false;
 /*
- * With a length: of the processes that are not named by number those are watched of which a thread has a name with this piece in it, in
- * small letters. User space looks at each thread's name again, by the whole pattern.
+ * If the length is not 0, a process is watched when the name of one of its threads contains this
+ * text, in lower case. User space matches the complete pattern against the name of each thread.
  */
 #define COMM 16
 const volatile __u8 name_part[COMM] = {};
 const volatile __u32 name_part_length = 0;
-/* Requests for less are not told, nor those that were granted, nor those of rows that are 0 here; the books have them all the same. */
+/*
+ * Requests that are not reported: those for fewer than least_bytes, granted ones if refused_only is
+ * set, and those of rows that are 0 in told_rows if some_rows is set. The books include them.
+ */
 const volatile __u64 least_bytes = 0;
 const volatile bool refused_only = false, some_rows = false;
 const volatile __u8 told_rows[MEMTAP_CALLS] = {};
 
-/* By tgid. The loader puts the first in; the end of a process takes it out, so that the next with its number is not taken for it. */
+/*
+ * Watched processes by tgid. The loader inserts the first ones. A process is removed when it ends,
+ * so that the next one with its pid is not watched by mistake.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -43,7 +54,7 @@ static __always_inline bool watch(__u32 tgid)
 }
 
 struct name {
-	__u8 bytes[2 * COMM];	/* noughts after it, so that a piece may be looked for from each of its letters on */
+	__u8 bytes[2 * COMM];	/* followed by zeros, so the text can be compared from each position */
 	bool has_part;
 };
 
@@ -51,7 +62,7 @@ static long look_from(__u32 at, struct name *name)
 {
 	if (at >= COMM)
 		return 1;
-	/* What is not of ASCII is written in other ways for readers: the pattern may be of it. */
+	/* Bytes outside ASCII are displayed in an escaped form, which the pattern may match. */
 	name->has_part = name->bytes[at] >= 0x80;
 	for (__u32 i = 0; i < COMM && !name->has_part; i++) {
 		__u8 letter = name->bytes[at + i];
@@ -65,7 +76,7 @@ static long look_from(__u32 at, struct name *name)
 	return name->has_part;
 }
 
-/* Whether the pattern may be of a name. */
+/* Returns whether the pattern may match the name. */
 static __always_inline bool has_part(const void *comm)
 {
 	struct name name = {};
@@ -75,14 +86,14 @@ static __always_inline bool has_part(const void *comm)
 	return name.has_part;
 }
 
-/* A thread has this name from now on, or had it as memtap came. */
+/* Watches the process of a thread that has this name from now on, or had it when memtap started. */
 static __always_inline void watch_if_named(__u32 tgid, const void *comm)
 {
 	if (name_part_length && !is_watched(tgid) && has_part(comm))
 		watch(tgid);
 }
 
-/* Whether a child that has just been born is watched from here on; `comm` is the name that it begins with. */
+/* Returns whether a new child is watched. `comm` is its first name. */
 static __always_inline bool joins(__u32 parent, __u32 child, const void *comm)
 {
 	if (!only_watched)
@@ -102,7 +113,7 @@ static __always_inline bool is_told(__u32 row, __u32 errno, __u64 requested)
 {
 	__u64 index = row;
 
-	/* As in count_request. */
+	/* For the reason given in count_request. */
 	barrier_var(index);
 	if (some_rows && (index >= MEMTAP_CALLS || !told_rows[index]))
 		return false;

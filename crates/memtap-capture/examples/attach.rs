@@ -1,9 +1,9 @@
-//! For `cargo xtask bench`: attaches and stays until stdin ends.
+//! Program for `cargo xtask bench`: attaches and stays until stdin ends.
 //!
 //!     attach PLAN              the source as memtap runs it by that plan, read by its thread
-//!     attach unwatched PLAN    the same, with a filter that watches this process alone: what everybody else pays
-//!     attach floor PLAN        programs that return at once on the plan's hooks, and an empty record in a ring for each memory call: the
-//!                              least that a tracer of this kind can cost
+//!     attach unwatched PLAN    the same with a filter for this process only: cost for all others
+//!     attach floor PLAN        programs that return at once on the plan's hooks, and an empty
+//!                              record in a ring for each memory call: least cost of such a tracer
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -64,9 +64,9 @@ fn floor(locks: bool) -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut ring = RingBuf::try_from(ebpf.take_map("ring").ok_or("no ring")?)?;
     let is_over = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&is_over);
+    let stop_flag = Arc::clone(&is_over);
     let reader = std::thread::spawn(move || {
-        while !told.load(Ordering::Relaxed) {
+        while !stop_flag.load(Ordering::Relaxed) {
             while ring.next().is_some() {}
             std::thread::sleep(Duration::from_millis(1));
         }

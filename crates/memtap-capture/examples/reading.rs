@@ -1,4 +1,5 @@
-//! For `cargo xtask bench`: prints the milliseconds of CPU that one reading of all processes takes, decoded (the median of some).
+//! Program for `cargo xtask bench`: prints the milliseconds of CPU time for one reading of all
+//! processes, decoded (median of several readings).
 
 use memtap_capture::{Settings, Source, SourceChoice, open};
 use memtap_model::Observation;
@@ -8,7 +9,7 @@ const READINGS: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut source = open(&SourceChoice::Bpf, &Settings::default())?.source;
-    // The first ones also find out about each process what only /proc tells, of some at a time.
+    // The first readings also read details from /proc, a limited number at a time.
     while read(source.as_mut())?.iter().any(|seen| matches!(seen, Observation::Details(_))) {}
     let mut took = Vec::new();
     for _ in 0..READINGS {
@@ -31,7 +32,7 @@ fn read(source: &mut dyn Source) -> Result<Vec<Observation>, Box<dyn std::error:
 }
 
 fn cpu_ms() -> Result<f64, Box<dyn std::error::Error>> {
-    // To the nanosecond; what getrusage says may be whole clock ticks.
+    // This clock counts nanoseconds; getrusage may count whole clock ticks.
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
     Ok(time.tv_sec() as f64 * 1e3 + time.tv_nsec() as f64 / 1e6)
 }

@@ -1,5 +1,6 @@
-//! What only /proc tells of a process: its command line, its user's name, and where it runs. Read once a process and image (and
-//! again when it is moved to another cgroup), a bounded number at a tick.
+//! Details of processes that only /proc has: command line, name of the user, cgroup. They are read
+//! once for each process and image, and again after the process moved to another cgroup. The number
+//! of reads per tick is bounded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,26 +9,27 @@ use memtap_model::{Observation, Placement, ProcessDetails, ProcessId, Tgid, to_t
 
 use crate::procfs;
 
-/// Reads of /proc at one tick; the rest waits for the next.
+/// Maximum number of processes read at one tick. The others wait for the next tick.
 const AT_ONCE: usize = 256;
 const COMMAND_BYTES: usize = 1024;
-/// Bytes that are read of it: a password that the cut would take the end of could not be found.
+/// Bytes read of a command line. This is more than is kept, because a password is only recognized
+/// if its end was read.
 const COMMAND_READ: usize = 8 << 10;
 const CGROUP_BYTES: usize = 16 << 10;
-/// Names of users, and places, that are remembered.
+/// Maximum number of entries in each cache.
 const KEPT: usize = 4096;
 
-/// Which processes are known, and what many of them share.
+/// Processes whose details were read, and caches for what many of them share.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
-    /// With the number that changes when a process is moved to another cgroup; `None` until a reading brought it.
+    /// Number that changes when a process moves to another cgroup; `None` until the next reading.
     known: foldhash::HashMap<ProcessId, Option<u64>>,
     users: HashMap<u32, Arc<str>>,
-    places: HashMap<Vec<u8>, Arc<Placement>>,
+    placements: HashMap<Vec<u8>, Arc<Placement>>,
 }
 
 impl Details {
-    /// Whether nothing was read of the process yet, or not since it was moved.
+    /// Returns whether the details of the process were not read yet, or not since it moved.
     pub(crate) fn is_new(&mut self, process: ProcessId, placement: u64) -> bool {
         let Some(known) = self.known.get_mut(&process) else { return true };
         *known.get_or_insert(placement) != placement
@@ -37,20 +39,21 @@ impl Details {
         self.known.remove(&process);
     }
 
-    /// Lifecycle records were lost: whose account was closed for it lacks what was read once. All are read again, in time.
+    /// Forgets all processes after lifecycle records were lost: accounts closed because of the loss
+    /// lack their details. All details are read again over the next ticks.
     pub(crate) fn forget_all(&mut self) {
         self.known.clear();
     }
 
-    /// Reads of those that wait as many as one tick may.
+    /// Reads the details of waiting processes, as many as one tick allows.
     pub(crate) fn read(&mut self, waiting: &mut HashMap<Tgid, (ProcessId, u32)>, out: &mut Vec<Observation>) {
         let chosen: Vec<Tgid> = waiting.keys().copied().take(AT_ONCE).collect();
         for tgid in chosen {
             let Some((process, uid)) = waiting.remove(&tgid) else { continue };
-            if let Some(command) = procfs::beginning(tgid.0, "cmdline", COMMAND_READ) {
+            if let Some(command) = procfs::read_beginning(tgid.0, "cmdline", COMMAND_READ) {
                 self.known.insert(process, None);
-                let cgroup = procfs::beginning(tgid.0, "cgroup", CGROUP_BYTES).unwrap_or_default();
-                let (user, runs_in) = (self.user(uid), self.place(cgroup));
+                let cgroup = procfs::read_beginning(tgid.0, "cgroup", CGROUP_BYTES).unwrap_or_default();
+                let (user, runs_in) = (self.user(uid), self.placement(cgroup));
                 out.push(Observation::Details(ProcessDetails {
                     process,
                     command: command_line(tgid, &command).into(),
@@ -69,17 +72,20 @@ impl Details {
         self.users.entry(uid).or_insert_with(|| name().unwrap_or_else(|| uid.to_string()).into()).clone()
     }
 
-    /// Processes of one cgroup share what it says.
-    fn place(&mut self, cgroup: Vec<u8>) -> Arc<Placement> {
-        if self.places.len() > KEPT {
-            self.places.clear();
+    /// Returns the cached placement of a cgroup, which all its processes share.
+    fn placement(&mut self, cgroup: Vec<u8>) -> Arc<Placement> {
+        if self.placements.len() > KEPT {
+            self.placements.clear();
         }
-        let place = self.places.entry(cgroup);
-        Arc::clone(place.or_insert_with_key(|cgroup| Arc::new(Placement::of(&to_text(cgroup)))))
+        let placement = self.placements.entry(cgroup);
+        Arc::clone(
+            placement.or_insert_with_key(|cgroup| Arc::new(Placement::from_proc_cgroup(&to_text(cgroup)))),
+        )
     }
 }
 
-/// A command line's beginning. That of a memtap, this one or another, is without the password of a store.
+/// Returns the beginning of a command line. Passwords are removed if the program is memtap, this
+/// process or another.
 fn command_line(process: Tgid, bytes: &[u8]) -> String {
     let beginning = |bytes: &[u8]| words(&bytes[..bytes.len().min(COMMAND_BYTES)]);
     let program = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -94,7 +100,7 @@ fn command_line(process: Tgid, bytes: &[u8]) -> String {
     beginning(&shown.collect::<Vec<_>>().join(&0))
 }
 
-/// Arguments joined by blanks.
+/// Joins the arguments with blanks.
 fn words(bytes: &[u8]) -> String {
     to_text(bytes).trim_end_matches('\0').replace('\0', " ")
 }
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memtaps_command_line_has_no_password() {
+    fn a_command_line_of_memtap_has_no_password() {
         let line = b"/usr/bin/memtap\0serve\0--store\0mysql://me:secret@db/memtap\0";
         let other = Tgid(0);
         assert_eq!(command_line(other, line), "/usr/bin/memtap serve --store mysql://me:***@db/memtap");
@@ -137,7 +143,7 @@ mod tests {
         assert!(waiting.is_empty() && !details.is_new(process, 7));
         assert!(!details.is_new(process, 7) && details.is_new(process, 8), "it was moved");
         assert!(
-            matches!(&out[..], [Observation::Details(found)] if &*found.user == "root" && !found.command.is_empty())
+            matches!(&out[..], [Observation::Details(details)] if &*details.user == "root" && !details.command.is_empty())
         );
     }
 }

@@ -4,17 +4,17 @@ use std::io;
 
 use crate::judgement;
 
-/// Why a source cannot be opened or read.
+/// Reason why a source cannot be opened or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel denies eBPF to this process.
     #[error("eBPF is not permitted ({step}: {reason}). To fix it: {fix}")]
     NotPermitted {
-        /// What was denied.
+        /// The step that was denied.
         step: String,
-        /// The kernel's words.
+        /// The kernel's error message.
         reason: String,
-        /// How to fix it, here.
+        /// Command that grants the permission on this machine.
         fix: String,
     },
     /// The kernel is locked down.
@@ -22,57 +22,57 @@ pub enum CaptureError {
         "the kernel is locked down (lockdown=confidentiality), so no program may read kernel memory. To fix it, {UNLOCK}"
     )]
     Locked,
-    /// The kernel cannot do what is needed.
+    /// The kernel does not support what memtap needs.
     #[error(
         "this kernel cannot run memtap's eBPF programs ({step}: {reason}). Run `memtap doctor` to see what is missing"
     )]
     Unsupported {
-        /// What failed.
+        /// The step that failed.
         step: String,
-        /// The kernel's words.
+        /// The kernel's error message.
         reason: String,
     },
-    /// The source cannot tell whose child a process is.
+    /// The source does not show which process is whose child.
     #[error("the source {origin} does not see new child processes. Omit --follow, or use --source bpf")]
     CannotFollow {
-        /// Which.
+        /// Name of the source.
         origin: &'static str,
     },
-    /// A command may not be traced.
+    /// The command may not be traced.
     #[error("cannot trace the command: {reason}. To fix it: {fix}")]
     NotTraceable {
-        /// The kernel's words.
+        /// The kernel's error message.
         reason: String,
-        /// How to fix it.
+        /// Command or setting that solves the problem.
         fix: String,
     },
-    /// A command cannot be started or traced, whatever is permitted.
+    /// A command cannot be started or traced, even with all permissions.
     #[error("cannot trace the command ({step}: {reason})")]
     CannotTrace {
-        /// What failed.
+        /// The step that failed.
         step: String,
-        /// The kernel's words.
+        /// The kernel's error message.
         reason: String,
     },
-    /// A file of the kernel could not be read.
+    /// A file of /proc or /sys, or an input file, cannot be read.
     #[error("cannot read {path}")]
     Read {
-        /// Which.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// The I/O error.
         source: io::Error,
     },
 }
 
 impl CaptureError {
-    /// Whether a permission is missing, rather than an ability.
+    /// Returns whether a permission is missing, and not a feature.
     #[must_use]
     pub fn not_permitted(&self) -> bool {
         matches!(self, Self::NotPermitted { .. } | Self::NotTraceable { .. })
     }
 
-    /// What was found, without a fix.
-    pub(crate) fn found(&self) -> String {
+    /// Short description without a fix.
+    pub(crate) fn summary(&self) -> String {
         match self {
             Self::NotPermitted { step, reason, .. } => format!("not permitted ({step}: {reason})"),
             Self::Locked => "the kernel is locked down (lockdown=confidentiality)".to_owned(),
@@ -84,8 +84,8 @@ impl CaptureError {
         }
     }
 
-    /// A failure of `step`, sorted by what is at its root.
-    pub(crate) fn of_step(step: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
+    /// Classifies the failure of a step by the error's root cause.
+    pub(crate) fn from_step(step: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
         let step = step.into();
         let reason = chain(error);
         if denied(error) {
@@ -101,10 +101,10 @@ impl CaptureError {
     }
 }
 
-/// How to fix [`CaptureError::Locked`].
+/// Fix for [`CaptureError::Locked`].
 pub(crate) const UNLOCK: &str = "boot with lockdown=integrity or without lockdown: tracing reads kernel memory, and confidentiality forbids that";
 
-/// The command that gives this very program what it needs.
+/// Returns the command that gives this program the privileges that it needs.
 pub(crate) fn fix() -> String {
     let program = program();
     format!(
@@ -112,7 +112,7 @@ pub(crate) fn fix() -> String {
     )
 }
 
-/// The path of this very program.
+/// Returns the path of this program.
 pub(crate) fn program() -> String {
     std::env::current_exe().map_or_else(|_| "memtap".to_owned(), |path| path.display().to_string())
 }
@@ -126,14 +126,15 @@ fn causes<'a>(
 fn denied(error: &(dyn std::error::Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        // EPERM alone: the verifier says EACCES of a program that it does not accept, and no permission fixes that.
+        // Only EPERM: the verifier returns EACCES for a program that it rejects, and no permission
+        // changes that.
         .any(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
     for cause in causes(error) {
-        // The verifier's log can be thousands of lines; its end has the reason.
+        // The verifier's log can have thousands of lines. The reason is at its end.
         let text = cause.to_string();
         let tail = text.char_indices().rev().nth(600).map_or(0, |(at, _)| at);
         if !words.iter().any(|word| word.contains(&text[tail..])) {

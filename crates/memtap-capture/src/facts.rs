@@ -1,4 +1,4 @@
-//! Facts about this kernel, this process, and where it runs. Facts only; `judgement.rs` judges them.
+//! Facts about the kernel, this process and its environment. `judgement.rs` evaluates them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use nix::unistd::AccessFlags;
 
-/// What was found; `None` where it could not be read.
+/// Facts; `None` if one could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Kernel release, as `uname -r`.
+    /// Kernel release, as from `uname -r`.
     pub release: String,
-    /// Machine, as `uname -m`.
+    /// Machine type, as from `uname -m`.
     pub machine: String,
-    /// Whether the kernel describes its types (CONFIG_DEBUG_INFO_BTF).
+    /// True if the kernel describes its types (CONFIG_DEBUG_INFO_BTF).
     pub has_btf: bool,
-    /// Lockdown mode: `none`, `integrity` or `confidentiality`; `None` when securityfs is not mounted and the kernel was not booted with one.
+    /// Lockdown mode: `none`, `integrity` or `confidentiality`. `None` if securityfs is not mounted
+    /// and the kernel was booted without one.
     pub lockdown: Option<String>,
     /// An eBPF program was allowed to read kernel memory, which a lockdown of confidentiality denies.
     pub reads_kernel: bool,
@@ -23,75 +24,77 @@ pub struct Facts {
     pub unprivileged_bpf_disabled: Option<i8>,
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: Option<i8>,
-    /// Whether the kernel tells memory pressure (PSI).
+    /// True if the kernel reports memory pressure (PSI).
     pub has_pressure: bool,
-    /// Which version of cgroups counts memory.
+    /// Version of cgroups that accounts memory.
     pub memory_groups: Option<GroupVersion>,
-    /// The user that this process runs as, by name, else by number.
+    /// User of this process, by name, or by number if it has none.
     pub user: String,
-    /// Effective capabilities, a bit each.
+    /// Effective capabilities, one bit for each.
     pub capabilities: Option<u64>,
-    /// The nice value of this process.
+    /// Nice value of this process.
     pub nice: i32,
-    /// The lowest nice value that it may get without CAP_SYS_NICE (RLIMIT_NICE).
+    /// Lowest nice value that this process may set without CAP_SYS_NICE (RLIMIT_NICE).
     pub nice_limit: i32,
-    /// Whether a seccomp filter looks at this process's calls.
+    /// True if a seccomp filter checks this process's calls.
     pub is_filtered: bool,
-    /// `hidepid` of /proc, when it hides anything.
+    /// `hidepid` of /proc, if it hides anything.
     pub hidepid: Option<String>,
-    /// `kernel.yama.ptrace_scope`; `None` on kernels without Yama.
+    /// `kernel.yama.ptrace_scope`; `None` on a kernel without Yama.
     pub ptrace_scope: Option<i8>,
-    /// The container's kind: `docker`, `podman`, `kubernetes`, or what it says of itself.
+    /// Kind of the container: `docker`, `podman`, `kubernetes`, or the name that the engine
+    /// reports.
     pub container: Option<String>,
-    /// Whether this process has a pid namespace of its own.
+    /// True if this process is not in the machine's pid namespace.
     pub has_own_pids: bool,
-    /// Whether this process has a user namespace of its own.
+    /// True if this process is not in the machine's user namespace.
     pub has_own_users: bool,
-    /// Whether systemd runs it as a service.
+    /// True if systemd runs this process as a service.
     pub is_service: bool,
-    /// The machine's clock.
+    /// Clock of the machine.
     pub clock: ClockFacts,
 }
 
-/// Which cgroups count memory.
+/// Version of cgroups that accounts memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupVersion {
-    /// The memory controller has a hierarchy of its own.
+    /// The memory controller has its own hierarchy.
     V1,
-    /// It is in the unified one.
+    /// The memory controller is in the unified hierarchy.
     V2,
 }
 
-/// The machine's clock.
+/// Clock of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClockFacts {
     /// Seconds since 1970, UTC.
     pub seconds: i64,
-    /// Whether the kernel takes it for synchronised (NTP).
+    /// True if the kernel considers the clock synchronised (NTP).
     pub is_synchronised: Option<bool>,
-    /// The time zone: `TZ`, else where /etc/localtime leads.
+    /// Time zone from `TZ`, or from the target of /etc/localtime.
     pub zone: Option<String>,
 }
 
-/// A folder that shall be written to.
+/// A directory that memtap has to write to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderFacts {
-    /// It.
+    /// Path of the directory.
     pub path: PathBuf,
-    /// Whether it is there, or still to be made.
+    /// True if the directory exists; otherwise it has to be created.
     pub is_there: bool,
-    /// Whether this process may write it, or make it.
+    /// True if this process may write to the directory or create it.
     pub is_writable: bool,
-    /// What it has room for, bytes.
+    /// Free disk space, bytes.
     pub free_bytes: Option<u64>,
 }
 
-/// The kernel's release, as `uname -r`: what plans depend on, without the other facts.
+/// Returns the kernel release, as from `uname -r`. Plans depend on it alone, so they do not need
+/// the other facts.
 pub(crate) fn release() -> String {
     nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Reads the facts.
+/// Reads all facts.
 #[must_use]
 pub fn facts() -> Facts {
     let machine = nix::sys::utsname::uname().map(|name| name.machine().to_string_lossy().into_owned());
@@ -121,18 +124,18 @@ pub fn facts() -> Facts {
     }
 }
 
-/// Of a folder that may be still to be made.
+/// Returns the facts about a directory, which may not exist yet.
 #[must_use]
 pub fn folder_facts(path: &Path) -> FolderFacts {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let there = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/"));
+    let existing = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/"));
     let flags = AccessFlags::W_OK | AccessFlags::X_OK;
     FolderFacts {
-        is_there: there == path,
-        is_writable: there.is_dir() && nix::unistd::eaccess(there, flags).is_ok(),
-        free_bytes: nix::sys::statvfs::statvfs(there)
+        is_there: existing == path,
+        is_writable: existing.is_dir() && nix::unistd::eaccess(existing, flags).is_ok(),
+        free_bytes: nix::sys::statvfs::statvfs(existing)
             .ok()
-            .map(|found| found.blocks_available() * found.fragment_size()),
+            .map(|stats| stats.blocks_available() * stats.fragment_size()),
         path,
     }
 }
@@ -142,10 +145,11 @@ fn nice() -> i32 {
     unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
 }
 
-/// The limit counts from 20 downwards (getrlimit(2)): 0, the default, allows nothing below the present value.
+/// Returns the lowest nice value that RLIMIT_NICE allows. The limit counts down from 20
+/// (getrlimit(2)); 0, the default, allows no value below the present one.
 fn nice_limit() -> i32 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the kernel writes into the structure that is its own.
+    // SAFETY: the kernel writes into a struct owned by this function.
     unsafe { libc::getrlimit(libc::RLIMIT_NICE, &raw mut limit) };
     20 - i32::try_from(limit.rlim_cur.min(40)).unwrap_or(0)
 }
@@ -163,12 +167,13 @@ fn number(path: &str) -> Option<i8> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// `none [integrity] confidentiality`: the one in brackets. Else what the kernel was booted with.
+/// Returns the mode in brackets in `none [integrity] confidentiality`, or the one that the kernel
+/// was booted with.
 fn lockdown() -> Option<String> {
     match fs::read_to_string("/sys/kernel/security/lockdown") {
         Ok(text) => {
-            let (_, rest) = text.split_once('[')?;
-            rest.split_once(']').map(|(mode, _)| mode.to_owned())
+            let (_, mode) = text.split_once('[')?;
+            mode.split_once(']').map(|(mode, _)| mode.to_owned())
         }
         Err(_) => {
             let options = fs::read_to_string("/proc/cmdline").unwrap_or_default();
@@ -188,7 +193,8 @@ fn memory_groups() -> Option<GroupVersion> {
     Path::new("/sys/fs/cgroup/memory/memory.stat").exists().then_some(GroupVersion::V1)
 }
 
-/// What hides others' processes in /proc: `1`, `2`, or the words of later kernels.
+/// Returns the mode that hides processes of other users in /proc: `1`, `2`, or the words of newer
+/// kernels.
 fn hidepid(mounts: &str) -> Option<String> {
     let mut proc = mounts.lines().filter(|line| line.split(' ').nth(1) == Some("/proc"));
     let options = proc.next_back()?.split(' ').nth(3)?;
@@ -196,7 +202,9 @@ fn hidepid(mounts: &str) -> Option<String> {
     (!matches!(value, "0" | "off")).then(|| value.to_owned())
 }
 
-/// As the engines tell those inside. A machine made of an image has the image's marks and is none: it has no namespace of its own.
+/// Returns the kind of the container, as engines announce it to processes inside. A machine
+/// installed from a container image has the engine's files, but it is no container, because it uses
+/// the first namespaces.
 fn container() -> Option<String> {
     if FIRST_NAMESPACES.into_iter().all(|(kind, number)| is_first(kind, number)) {
         return None;
@@ -204,20 +212,24 @@ fn container() -> Option<String> {
     if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
         return Some("kubernetes".to_owned());
     }
-    // Of the engine to its first process, which systemd passes on as a file.
-    let told = std::env::var("container").ok().or_else(|| fs::read_to_string("/run/systemd/container").ok());
-    if let Some(told) = told.map(|told| told.trim().to_owned()).filter(|told| !told.is_empty()) {
-        return Some(told);
+    // The engine sets the variable for its first process, and systemd writes it to the file.
+    let announced =
+        std::env::var("container").ok().or_else(|| fs::read_to_string("/run/systemd/container").ok());
+    if let Some(announced) =
+        announced.map(|announced| announced.trim().to_owned()).filter(|announced| !announced.is_empty())
+    {
+        return Some(announced);
     }
     let marks = [("/.dockerenv", "docker"), ("/run/.containerenv", "podman")];
     marks.into_iter().find(|(file, _)| Path::new(file).exists()).map(|(_, kind)| kind.to_owned())
 }
 
-/// The machine's own namespaces, whose numbers never change (include/linux/proc_ns.h, from Linux 3.8 on; of cgroups from 4.6 on).
+/// The machine's first namespaces. Their numbers never change (include/linux/proc_ns.h, since Linux
+/// 3.8; for cgroups since 4.6).
 const FIRST_NAMESPACES: [(&str, u32); 4] =
     [("pid", 0xEFFF_FFFC), ("ipc", 0xEFFF_FFFF), ("uts", 0xEFFF_FFFE), ("cgroup", 0xEFFF_FFFB)];
 
-/// Also where it cannot be told.
+/// Returns whether this process is in the first namespace, and true if that is unknown.
 fn is_first(kind: &str, number: u32) -> bool {
     let name = fs::read_link(format!("/proc/self/ns/{kind}"));
     name.map_or(true, |name| name.as_os_str() == format!("{kind}:[{number}]").as_str())
@@ -228,7 +240,7 @@ fn has_own_pids() -> bool {
     !is_first(kind, number)
 }
 
-/// Whether the map of users is that of the machine: each as itself.
+/// Returns whether the user map is the machine's, which maps each user to itself.
 fn has_all_users(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
@@ -236,9 +248,10 @@ fn has_all_users(map: &str) -> bool {
 fn clock() -> ClockFacts {
     let seconds =
         nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec());
-    // SAFETY: numbers, of which all may be 0: with no mode, nothing is set.
+    // SAFETY: the struct contains only numbers, for which 0 is valid. With mode 0, adjtimex sets
+    // nothing.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel writes into the structure that is its own.
+    // SAFETY: the kernel writes into a struct owned by this function.
     let answer = unsafe { libc::adjtimex(&raw mut state) };
     let zone = std::env::var("TZ").ok().filter(|zone| !zone.is_empty()).or_else(|| {
         let place = fs::canonicalize("/etc/localtime").ok()?;
@@ -256,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hides_others_in_proc() {
+    fn hidepid_is_read_from_the_mounts() {
         let mounts = |options: &str| format!("sysfs /sys sysfs rw 0 0\nproc /proc proc {options} 0 0\n");
         assert_eq!(hidepid(&mounts("rw,relatime")), None);
         assert_eq!(hidepid(&mounts("rw,hidepid=0")), None);
@@ -266,23 +279,23 @@ mod tests {
     }
 
     #[test]
-    fn a_user_namespace_has_a_map_of_its_own() {
+    fn a_user_namespace_is_recognized_by_its_map() {
         assert!(has_all_users("         0          0 4294967295\n"));
         assert!(!has_all_users("         0       1000          1\n"));
     }
 
     #[test]
-    fn folders_that_are_still_to_be_made() {
+    fn directories_that_do_not_exist_yet() {
         let folder = tempfile::tempdir().unwrap();
-        let found = folder_facts(&folder.path().join("a/b"));
-        assert!(found.is_writable && found.free_bytes > Some(0), "{found:?}");
+        let facts = folder_facts(&folder.path().join("a/b"));
+        assert!(facts.is_writable && facts.free_bytes > Some(0), "{facts:?}");
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(!folder_facts(&file.join("a")).is_writable);
     }
 
     #[test]
-    fn this_machine_tells_of_itself() {
+    fn this_machine_has_facts() {
         let facts = facts();
         assert!(!facts.release.is_empty() && !facts.user.is_empty() && facts.capabilities.is_some());
         assert!(facts.clock.seconds > 1_700_000_000 && facts.clock.is_synchronised.is_some());

@@ -1,55 +1,57 @@
-//! Which processes and requests are wanted. The kernel side filters by itself (`bpf/watch.h`); other sources ask here.
+//! Filter for processes and requests. The kernel side filters by itself (`bpf/watch.h`); other
+//! sources use this type.
 
 use memtap_model::{Call, MemoryRequest, Outcome, Tgid};
 
-/// What a source shall tell; by default everything.
+/// Processes and requests that a source reports; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of these processes only; none: of all.
+    /// Only these processes; empty means all.
     pub pids: Vec<Tgid>,
-    /// Of their descendants too: those that live and those that are still to be born.
+    /// Also their descendants, existing and future.
     pub follow: bool,
-    /// Where no pids are given: of processes that have a thread with this in its name, small and capital letters being the same. It spares
-    /// the kernel side the others; whoever asks looks at each request's name all the same, since sources may tell of more.
+    /// Without pids: only processes with a thread whose name contains this text, in upper or lower
+    /// case. The kernel side skips other processes. Other sources may report more, so callers check
+    /// the name of each request.
     pub name_part: Option<String>,
-    /// These calls only; none: all.
+    /// Only these calls; empty means all.
     pub calls: Vec<Call>,
-    /// Requests for at least so much, bytes.
+    /// Only requests for at least this many bytes.
     pub least_bytes: u64,
-    /// Only what was refused.
+    /// Only refused requests.
     pub refused: bool,
 }
 
 impl Filter {
-    /// Whether it names its processes.
+    /// Returns whether the filter lists pids.
     #[must_use]
     pub fn is_of_some(&self) -> bool {
         !self.pids.is_empty()
     }
 
-    /// By which piece of a name the kernel side shall choose the processes.
+    /// Returns the text that names must contain, if the kernel side chooses processes by name.
     pub(crate) fn by_name(&self) -> Option<&str> {
         self.name_part.as_deref().filter(|part| !part.is_empty() && !self.is_of_some())
     }
 
-    /// Whether the process is one of those named, or all are wanted.
+    /// Returns whether the pids include this one, or all processes are included.
     #[must_use]
     pub fn is_of(&self, tgid: Tgid) -> bool {
         self.pids.is_empty() || self.pids.contains(&tgid)
     }
 
-    /// Whether the call is wanted.
+    /// Returns whether the filter includes the call.
     #[must_use]
-    pub fn is_of_call(&self, call: Call) -> bool {
+    pub fn includes_call(&self, call: Call) -> bool {
         self.calls.is_empty() || self.calls.contains(&call)
     }
 
-    /// Whether a request of the processes named is wanted.
+    /// Returns whether the filter includes the request. The name is not checked.
     #[must_use]
     pub fn is_match(&self, request: &MemoryRequest) -> bool {
         let refused = matches!(request.outcome, Outcome::Refused(_));
         self.is_of(request.tgid)
-            && self.is_of_call(request.call)
+            && self.includes_call(request.call)
             && request.requested_bytes >= self.least_bytes
             && (refused || !self.refused)
     }
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_must_be_all_that_is_asked_for() {
+    fn a_request_must_match_every_condition() {
         let line =
             ScriptLine { call: Call::Mmap, pid: 7, name: Comm::new(b"x"), length: 8192, time: WallClock(0) };
         let request = MemoryRequest::from(&line);

@@ -1,21 +1,22 @@
-//! The machine's memory from /proc/meminfo and /proc/pressure/memory.
+//! Memory of the machine from /proc/meminfo and /proc/pressure/memory.
 
 use std::collections::HashMap;
 use std::{fs, io};
 
 use memtap_model::{HostReading, Pressure, SwapReading};
 
-/// Reads the machine's memory now.
+/// Reads the memory of the machine.
 ///
 /// # Errors
-/// When /proc/meminfo cannot be read.
+/// Fails if /proc/meminfo cannot be read.
 pub fn read_host() -> io::Result<HostReading> {
     let meminfo = fs::read_to_string("/proc/meminfo")?;
     let pressure = fs::read_to_string("/proc/pressure/memory").ok();
     Ok(HostReading { pressure: pressure.as_deref().and_then(parse_pressure), ..parse_meminfo(&meminfo) })
 }
 
-/// The parts add up to the total exactly: what no field names is the kernel's.
+/// Splits the total into parts that add up to it exactly. Memory that no field contains counts as
+/// the kernel's.
 fn parse_meminfo(text: &str) -> HostReading {
     let fields: HashMap<&str, u64> = text.lines().filter_map(field).collect();
     let bytes = |name: &str| fields.get(name).copied().unwrap_or(0);
@@ -23,10 +24,10 @@ fn parse_meminfo(text: &str) -> HostReading {
     let free_bytes = bytes("MemFree").min(total_bytes);
     let shared = bytes("Shmem");
     let mapped_files = bytes("Mapped").saturating_sub(shared);
-    let mut rest = total_bytes - free_bytes;
-    let mut part = |wanted: u64| {
-        let part = wanted.min(rest);
-        rest -= part;
+    let mut remaining = total_bytes - free_bytes;
+    let mut part = |bytes: u64| {
+        let part = bytes.min(remaining);
+        remaining -= part;
         part
     };
     let programs_bytes = part(bytes("AnonPages") + mapped_files + shared);
@@ -37,17 +38,17 @@ fn parse_meminfo(text: &str) -> HostReading {
         available_bytes: bytes("MemAvailable"),
         free_bytes,
         cached_bytes,
-        kernel_bytes: rest,
+        kernel_bytes: remaining,
         programs_bytes,
         swap: SwapReading { total_bytes: bytes("SwapTotal"), free_bytes: bytes("SwapFree") },
         pressure: None,
     }
 }
 
-/// `MemTotal:  123 kB` in bytes.
+/// Parses `MemTotal:  123 kB` and returns the name and the bytes.
 fn field(line: &str) -> Option<(&str, u64)> {
-    let (name, rest) = line.split_once(':')?;
-    let kilobytes: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let (name, value) = line.split_once(':')?;
+    let kilobytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some((name, kilobytes * 1024))
 }
 

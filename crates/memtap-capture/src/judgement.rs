@@ -1,4 +1,4 @@
-//! Judges facts, one line for each, with a fix for each problem. Pure.
+//! Evaluates facts into one line each for `memtap doctor`, with a fix for each problem. Pure.
 
 mod priority;
 
@@ -19,59 +19,60 @@ const CAP_SYS_NICE: u32 = 23;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
-/// The first kernel with every feature that the programs use: `bpf_map_lookup_percpu_elem` came last.
+/// First kernel with every feature that the programs use; `bpf_map_lookup_percpu_elem` was the last
+/// one added.
 const MINIMUM: (u32, u32) = (5, 19);
 
-/// A clock that says less was never set: 2025 begins.
+/// Start of 2025. A clock with an earlier time was never set.
 const PLAUSIBLE: i64 = 1_735_689_600;
 
-/// What a history may take by default, and a spool.
-const ROOM: u64 = 3 << 30;
+/// Disk space that a history and a spool may take by default.
+const NEEDED_BYTES: u64 = 3 << 30;
 
-/// What a check is about.
+/// Subject of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
-    /// What the kernel can do.
+    /// Features of the kernel.
     Kernel,
-    /// What this process may do.
+    /// Permissions of this process.
     Permissions,
-    /// Where it runs, and what that shows of the machine.
+    /// Environment of this process, and how much of the machine it can see.
     Surroundings,
-    /// What was tried.
+    /// Results of trials.
     Trial,
-    /// Where what is seen is kept.
+    /// Storage of the history.
     History,
 }
 
-/// How it is.
+/// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As memtap needs it.
+    /// Good for memtap.
     Good,
-    /// memtap works, and something is missing.
+    /// memtap works, but something is missing.
     Less,
-    /// Requests cannot be seen, or no history kept.
+    /// Requests cannot be seen, or no history can be stored.
     Missing,
 }
 
 /// One line of `memtap doctor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What it is about.
+    /// Subject of the check.
     pub group: Group,
-    /// What was looked at.
+    /// Name of the check.
     pub name: &'static str,
-    /// How it is.
+    /// Result of the check.
     pub verdict: Verdict,
-    /// What was found.
+    /// Text for users that describes what was observed.
     pub found: String,
-    /// How to fix it; every problem has one.
+    /// Fix; every problem has one.
     pub fix: Option<String>,
 }
 
-/// `mend` is the name that `fix` had before; both are written.
+/// Writes `fix` also under its old name `mend`.
 impl Serialize for Check {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut check = serializer.serialize_struct("Check", 6)?;
@@ -90,28 +91,34 @@ impl Check {
         Self { group, name, verdict: Verdict::Good, found: found.into(), fix: None }
     }
 
-    fn lack(verdict: Verdict, group: Group, name: &'static str, found: impl Into<String>, fix: &str) -> Self {
+    fn problem(
+        verdict: Verdict,
+        group: Group,
+        name: &'static str,
+        found: impl Into<String>,
+        fix: &str,
+    ) -> Self {
         Self { group, name, verdict, found: found.into(), fix: Some(fix.to_owned()) }
     }
 
-    /// Requests cannot be seen unless it is so.
+    /// Check that must be `ok`, because otherwise requests cannot be seen.
     fn needed(group: Group, name: &'static str, ok: bool, found: impl Into<String>, fix: &str) -> Self {
         match ok {
             true => Self::good(group, name, found),
-            false => Self::lack(Verdict::Missing, group, name, found, fix),
+            false => Self::problem(Verdict::Missing, group, name, found, fix),
         }
     }
 
-    /// Less is seen unless it is so.
+    /// Check that should be `ok`, because otherwise memtap sees less.
     fn wanted(group: Group, name: &'static str, ok: bool, found: impl Into<String>, fix: &str) -> Self {
         match ok {
             true => Self::good(group, name, found),
-            false => Self::lack(Verdict::Less, group, name, found, fix),
+            false => Self::problem(Verdict::Less, group, name, found, fix),
         }
     }
 }
 
-/// Judges the facts.
+/// Evaluates the facts.
 #[must_use]
 pub fn checks(facts: &Facts) -> Vec<Check> {
     vec![
@@ -172,12 +179,13 @@ fn lockdown(facts: &Facts) -> Check {
         None => {
             let found = "unknown: cannot read /sys/kernel/security/lockdown";
             let fix = "sudo mount -t securityfs securityfs /sys/kernel/security, and run memtap doctor again";
-            Check::lack(Verdict::Less, group, name, found, fix)
+            Check::problem(Verdict::Less, group, name, found, fix)
         }
     }
 }
 
-/// The lockdown mode that denies reading kernel memory, which tracing needs (kernel/trace/bpf_trace.c).
+/// Returns whether the lockdown mode forbids reading kernel memory, which tracing needs
+/// (kernel/trace/bpf_trace.c).
 pub(crate) fn is_confidential(facts: &Facts) -> bool {
     facts.lockdown.as_deref() == Some("confidentiality")
 }
@@ -226,7 +234,8 @@ fn may_load(facts: &Facts) -> bool {
     has(facts, CAP_SYS_ADMIN) || (has(facts, CAP_BPF) && has(facts, CAP_PERFMON))
 }
 
-/// Whether a denial is none of capabilities. Kernels deny hooks on functions also by EPERM.
+/// Returns whether capabilities suffice, so that a denial has another cause. Kernels also return
+/// EPERM if they do not support hooks on functions.
 fn may_attach(facts: &Facts) -> bool {
     may_load(facts) && !facts.has_own_users
 }
@@ -234,7 +243,7 @@ fn may_attach(facts: &Facts) -> bool {
 fn ebpf(facts: &Facts) -> Check {
     if facts.has_own_users {
         let found = "memtap runs in a user namespace, but the kernel requires capabilities of the host";
-        return Check::lack(Verdict::Missing, Group::Permissions, "eBPF", found, ROOTFUL);
+        return Check::problem(Verdict::Missing, Group::Permissions, "eBPF", found, ROOTFUL);
     }
     let missing = [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")];
     let missing: Vec<&str> =
@@ -249,7 +258,7 @@ fn ebpf(facts: &Facts) -> Check {
 
 const ROOTFUL: &str = "start the container as root of the host: sudo podman run ..., or Docker without rootless mode and userns-remap";
 
-/// What gives this process the capabilities, where it runs.
+/// Returns how to give this process the capabilities in its environment.
 #[must_use]
 pub(crate) fn permit(facts: &Facts) -> String {
     match facts.container.as_deref() {
@@ -281,19 +290,19 @@ fn others(facts: &Facts) -> Check {
     Check::wanted(Group::Permissions, "others' /proc", has(facts, CAP_SYS_PTRACE), found, &permit(facts))
 }
 
-/// Two that other tracers ask for, and memtap does not.
+/// Reports two settings that other tracers depend on. memtap does not.
 fn sysctls(facts: &Facts) -> Check {
-    let told = |value: Option<i8>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+    let shown = |value: Option<i8>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
     let found = format!(
         "kernel.unprivileged_bpf_disabled {}, kernel.perf_event_paranoid {}: memtap works with any value",
-        told(facts.unprivileged_bpf_disabled),
-        told(facts.perf_event_paranoid)
+        shown(facts.unprivileged_bpf_disabled),
+        shown(facts.perf_event_paranoid)
     );
     Check::good(Group::Permissions, "sysctls", found)
 }
 
-/// For `memtap run`, which follows its own child: from 2 on Yama asks for a capability, and 3 denies it to all
-/// (Documentation/admin-guide/LSM/Yama.rst).
+/// Checks whether `memtap run` may trace its child. From scope 2 on, Yama requires a capability,
+/// and scope 3 forbids tracing (Documentation/admin-guide/LSM/Yama.rst).
 fn ptrace(facts: &Facts) -> Check {
     let (group, name) = (Group::Permissions, "Yama ptrace_scope");
     match facts.ptrace_scope {
@@ -310,7 +319,7 @@ fn ptrace(facts: &Facts) -> Check {
                 }
             };
             let found = format!("{scope}: `memtap run` cannot trace its command without eBPF");
-            Check::lack(Verdict::Less, group, name, found, fix)
+            Check::problem(Verdict::Less, group, name, found, fix)
         }
     }
 }
@@ -342,7 +351,7 @@ fn clock(facts: &Facts) -> Check {
     let zone = clock.zone.as_deref().unwrap_or("UTC (no /etc/localtime)");
     let fix = "set the clock and keep it synchronised: sudo timedatectl set-ntp true (or run chrony); the history uses this clock";
     match clock.is_synchronised {
-        _ if clock.seconds < PLAUSIBLE => Check::lack(
+        _ if clock.seconds < PLAUSIBLE => Check::problem(
             Verdict::Less,
             group,
             name,
@@ -351,20 +360,24 @@ fn clock(facts: &Facts) -> Check {
         ),
         Some(true) => Check::good(group, name, format!("synchronised; time zone {zone}")),
         Some(false) => {
-            Check::lack(Verdict::Less, group, name, format!("not synchronised; time zone {zone}"), fix)
+            Check::problem(Verdict::Less, group, name, format!("not synchronised; time zone {zone}"), fix)
         }
-        None => {
-            Check::lack(Verdict::Less, group, name, format!("synchronisation unknown; time zone {zone}"), fix)
-        }
+        None => Check::problem(
+            Verdict::Less,
+            group,
+            name,
+            format!("synchronisation unknown; time zone {zone}"),
+            fix,
+        ),
     }
 }
 
-/// Judges the folder of the history, for the user that memtap runs as.
+/// Checks the directory of the history for the user that memtap runs as.
 #[must_use]
 pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
     let (group, name, path) = (Group::History, "folder", folder.path.display());
     if !folder.is_writable {
-        // What is there may be somebody else's and hold more than a history.
+        // The directory may belong to another user and contain other files.
         let fix = match folder.is_there {
             true => format!(
                 "choose another place with --store sqlite:PATH; or, if only memtap uses this directory, run: sudo chown -R {user}: {path}"
@@ -373,7 +386,7 @@ pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
                 "sudo install --directory --owner={user} --mode=0700 {path}; or choose another place with --store sqlite:PATH"
             ),
         };
-        return Check::lack(Verdict::Missing, group, name, format!("{user} cannot write to {path}"), &fix);
+        return Check::problem(Verdict::Missing, group, name, format!("{user} cannot write to {path}"), &fix);
     }
     let free = folder.free_bytes.map_or_else(
         || "free space unknown".to_owned(),
@@ -381,21 +394,21 @@ pub fn folder_check(user: &str, folder: &FolderFacts) -> Check {
     );
     let found = format!("{user} can write to {path}; {free}");
     let fix = "free disk space, or keep less: --max-size and --spool-size (2 GiB and 1 GiB by default)";
-    Check::wanted(group, name, folder.free_bytes.is_none_or(|bytes| bytes >= ROOM), found, fix)
+    Check::wanted(group, name, folder.free_bytes.is_none_or(|bytes| bytes >= NEEDED_BYTES), found, fix)
 }
 
-/// A way of being told by the kernel, tried by itself.
+/// A way to attach to the kernel, which is tried separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attachment {
     /// A tracepoint with the kernel's types (`tp_btf`).
     Tracepoint,
-    /// A walk over all processes (`iter/task`).
+    /// An iterator over all processes (`iter/task`).
     Iterator,
     /// The exit of a function (`fexit`).
     Function,
 }
 
-/// Judges what was tried: how long it took, or why it failed.
+/// Evaluates a trial: the time it took, or the reason why it failed.
 #[must_use]
 pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration, CaptureError>) -> Check {
     let name = match what {
@@ -410,20 +423,22 @@ pub fn attempt_check(facts: &Facts, what: Attachment, outcome: &Result<Duration,
             let found = "this kernel does not allow hooks on functions, so every system call takes about 0.1 µs longer";
             let fix =
                 "use a kernel built with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y, as most distributions do";
-            Check::lack(Verdict::Less, Group::Trial, name, found, fix)
+            Check::problem(Verdict::Less, Group::Trial, name, found, fix)
         }
         (_, Err(error)) => {
-            Check::lack(Verdict::Missing, Group::Trial, name, error.found(), &fix(facts, error))
+            Check::problem(Verdict::Missing, Group::Trial, name, error.summary(), &fix(facts, error))
         }
     }
 }
 
-/// What the trial of all of it has shown.
+/// Evaluates the trial of the complete kernel side.
 #[must_use]
 pub fn trial_check(facts: &Facts, outcome: &Result<crate::Plan, CaptureError>) -> Check {
     match outcome {
         Ok(plan) => Check::good(Group::Trial, "plan", format!("{}: {}", plan.name(), plan.about())),
-        Err(error) => Check::lack(Verdict::Missing, Group::Trial, "plan", error.found(), &fix(facts, error)),
+        Err(error) => {
+            Check::problem(Verdict::Missing, Group::Trial, "plan", error.summary(), &fix(facts, error))
+        }
     }
 }
 
@@ -437,7 +452,7 @@ fn milliseconds(took: Duration) -> String {
     format!("{:.1} ms", took.as_secs_f64() * 1000.0)
 }
 
-/// How to fix a failure, by what the facts say about its cause.
+/// Returns the fix for a failure, depending on the facts.
 fn fix(facts: &Facts, error: &CaptureError) -> String {
     match error {
         CaptureError::Locked => error::UNLOCK.to_owned(),

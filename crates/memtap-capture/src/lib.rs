@@ -1,12 +1,15 @@
-//! Sources of observations, behind the port [`Source`]: the kernel by eBPF, or what /proc shows to an ordinary user; and of one
-//! command that memtap starts ([`follow`]), also as its tracer.
+//! Sources of observations behind the trait [`Source`]: the kernel through eBPF, what /proc shows
+//! to an ordinary user, a SystemTap script, or a recording. [`follow`] starts one command and
+//! follows it, through eBPF or as its tracer.
 //!
-//! [`open`] chooses and opens a source, [`spawn`] reads it in one OS thread and hands over [`Batch`]es through a bounded
-//! channel. The thread never waits for anything above it: what cannot be handed on stays in the kernel's ring, and what no
-//! longer fits there is counted by the kernel side. So requests are lost in one place only.
+//! [`open`] chooses and opens a source. [`spawn`] reads it in one OS thread and passes on
+//! [`Batch`]es through a bounded channel. The thread never waits for anything above it: records
+//! that it cannot pass on stay in the kernel's ring, and the kernel side counts records that do not
+//! fit there. Requests are therefore lost in one place only.
 //!
-//! Architecture Invariant: nothing here knows of ledger, store or server. `bpf/driver.rs` alone touches aya; `probe.rs`
-//! (plans) and `judgement.rs` judge facts and are pure; decoding is in memtap-model.
+//! Architecture Invariant: nothing here depends on ledger, store or server. Only `bpf/driver.rs`
+//! uses aya. `probe.rs` (plans) and `judgement.rs` evaluate facts and are pure. Decoding is in
+//! memtap-model.
 
 mod bpf;
 mod clock;
@@ -19,12 +22,12 @@ mod host;
 mod judgement;
 mod limits;
 mod mappings;
+mod poll_interval;
 mod probe;
 mod procfs;
 mod ptrace;
 mod reader;
 mod recording;
-mod rest;
 mod smaps;
 mod source;
 mod systemtap;

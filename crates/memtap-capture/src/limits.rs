@@ -1,4 +1,5 @@
-//! Limits on memory, from /proc and the control groups' files: read when somebody asks, for many processes at once.
+//! Memory limits from /proc and the files of control groups, read on demand for many processes at
+//! once.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,13 +9,14 @@ use std::sync::Arc;
 
 use memtap_model::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, Resource, ResourceLimit, Used};
 
-/// Where control groups are mounted: version 2, version 2 beside version 1, and version 1's memory.
+/// Mount points of control groups: version 2, version 2 next to version 1, and the memory
+/// controller of version 1.
 const GROUPS_V2: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const GROUPS_V1: &str = "/sys/fs/cgroup/memory";
-/// The capability to lock any amount (`include/uapi/linux/capability.h`).
+/// Capability to lock any amount of memory (`include/uapi/linux/capability.h`).
 const CAP_IPC_LOCK: u32 = 14;
 
-/// Reads limits, and remembers those of groups: many processes share one.
+/// Reader of limits. It caches the limits of groups, because many processes share one.
 #[derive(Debug)]
 pub struct LimitReader {
     machine: MachineLimits,
@@ -22,7 +24,7 @@ pub struct LimitReader {
 }
 
 impl LimitReader {
-    /// With the machine's limits as they are now.
+    /// Creates a reader with the present limits of the machine.
     #[must_use]
     pub fn new() -> Self {
         let number = |path| fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
@@ -40,13 +42,14 @@ impl LimitReader {
         Self { machine, groups: HashMap::new() }
     }
 
-    /// The machine's.
+    /// Limits of the machine.
     #[must_use]
     pub fn machine(&self) -> MachineLimits {
         self.machine
     }
 
-    /// Those of a process; empty when it has gone. Its mappings are counted when that is asked for: the kernel then walks all of them.
+    /// Reads the limits of a process; empty if it has ended. Mappings are counted only on request,
+    /// because the kernel then visits all of them.
     #[must_use]
     pub fn process(&mut self, pid: u32, count_mappings: bool) -> ProcessLimits {
         let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
@@ -64,9 +67,9 @@ impl LimitReader {
         }
     }
 
-    /// Of the groups from the process's own up to the root, the fullest that has a limit.
+    /// Returns the fullest group with a limit, from the process's own up to the root.
     fn group(&mut self, cgroup: &str) -> Option<CgroupLimit> {
-        let (folders, path) = group_of(cgroup)?;
+        let (folders, path) = memory_group(cgroup)?;
         let mut fullest: Option<CgroupLimit> = None;
         for part in Path::new(path).ancestors() {
             let below = part.strip_prefix("/").unwrap_or(part);
@@ -89,7 +92,8 @@ impl Default for LimitReader {
     }
 }
 
-/// Limits of a process, their names in /proc/PID/limits, and what counts against them in /proc/PID/status.
+/// Limits of a process, their names in /proc/PID/limits, and the field of /proc/PID/status that
+/// counts against each.
 const RESOURCES: [(Resource, &str, &str); 4] = [
     (Resource::AddressSpace, "Max address space", "VmSize:"),
     (Resource::Data, "Max data size", "VmData:"),
@@ -97,10 +101,10 @@ const RESOURCES: [(Resource, &str, &str); 4] = [
     (Resource::Locked, "Max locked memory", "VmLck:"),
 ];
 
-/// Everything that limits the memory of one process, and how much of it is used.
+/// Reads everything that limits the memory of one process, and how much of it is used.
 ///
 /// # Errors
-/// When the process has gone or may not be read.
+/// Fails if the process has ended or may not be read.
 pub fn read_limits(pid: u32) -> io::Result<AllLimits> {
     let mut reader = LimitReader::new();
     let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
@@ -112,21 +116,21 @@ pub fn read_limits(pid: u32) -> io::Result<AllLimits> {
         used_bytes: kilobytes(&status, used),
         is_lifted: resource == Resource::Locked && may_lock_all(&status),
     };
-    let found = reader.process(pid, true);
+    let present = reader.process(pid, true);
     Ok(AllLimits {
         resources: RESOURCES.map(resource).into(),
-        mappings: found.mappings,
-        cgroup: found.cgroup,
+        mappings: present.mappings,
+        cgroup: present.cgroup,
         machine: reader.machine(),
     })
 }
 
-/// Where the memory of a process's group is kept, and the group's path.
-fn group_of(cgroup: &str) -> Option<(Vec<&'static str>, &str)> {
+/// Returns the directories that may contain the process's group, and the path of the group.
+fn memory_group(cgroup: &str) -> Option<(Vec<&'static str>, &str)> {
     let line = |wanted: fn(&str) -> bool| {
         cgroup.lines().find_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
+            let (_, fields) = line.split_once(':')?;
+            let (controllers, path) = fields.split_once(':')?;
             wanted(controllers).then_some(path)
         })
     };
@@ -134,41 +138,44 @@ fn group_of(cgroup: &str) -> Option<(Vec<&'static str>, &str)> {
     old.map(|path| (vec![GROUPS_V1], path)).or_else(|| Some((GROUPS_V2.to_vec(), line(str::is_empty)?)))
 }
 
-/// What a group has, without what it can give back at once, against its limit; `None` without a limit.
+/// Returns the memory of a group that it cannot release at once, against its limit; `None` without
+/// a limit.
 fn group_memory(folder: &Path) -> Option<Used> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let stat = read("memory.stat")?;
-    let (limit, has, files) = match number("memory.limit_in_bytes") {
+    let (limit, usage, files) = match number("memory.limit_in_bytes") {
         Some(limit) => {
             (limit, number("memory.usage_in_bytes")?, ["total_active_file", "total_inactive_file"])
         }
         None => (number("memory.max")?, number("memory.current")?, ["active_file", "inactive_file"]),
     };
-    // Version 1 says "no limit" by the largest multiple of a page (PAGE_COUNTER_MAX, include/linux/page_counter.h).
+    // For "no limit", version 1 reports the largest multiple of a page (PAGE_COUNTER_MAX,
+    // include/linux/page_counter.h).
     let limited = limit < i64::MAX as u64 / 4096 * 4096;
     let field = |name: &str| {
         stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok())
     };
-    let given_back: u64 = files.iter().filter_map(|name| field(name)).sum();
-    limited.then_some(Used { used: has.saturating_sub(given_back), limit })
+    let releasable: u64 = files.iter().filter_map(|name| field(name)).sum();
+    limited.then_some(Used { used: usage.saturating_sub(releasable), limit })
 }
 
-/// `VmSize:  123 kB` in bytes.
+/// Parses `VmSize:  123 kB` and returns bytes.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    let values = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(values.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// The soft limit of a line of /proc/PID/limits; `None` for `unlimited`.
+/// Returns the soft limit from a line of /proc/PID/limits; `None` for `unlimited`.
 fn soft_limit(text: &str, name: &str) -> Option<u64> {
     limit_at(text, name, 0)
 }
 
-/// The soft limit stands first, the hard one second.
+/// Returns a limit from a line of /proc/PID/limits: column 0 is the soft limit, column 1 the hard
+/// one.
 fn limit_at(text: &str, name: &str, column: usize) -> Option<u64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-    rest.split_whitespace().nth(column)?.parse().ok()
+    let values = text.lines().find_map(|line| line.strip_prefix(name))?;
+    values.split_whitespace().nth(column)?.parse().ok()
 }
 
 fn may_lock_all(status: &str) -> bool {
@@ -201,14 +208,14 @@ mod tests {
 
     #[test]
     fn a_group_is_found_in_both_versions() {
-        assert_eq!(group_of("0::/user.slice/a.scope\n").unwrap().1, "/user.slice/a.scope");
+        assert_eq!(memory_group("0::/user.slice/a.scope\n").unwrap().1, "/user.slice/a.scope");
         let old = "9:name=systemd:/\n4:memory:/docker/ab\n0::/\n";
-        assert_eq!(group_of(old), Some((vec![GROUPS_V1], "/docker/ab")));
-        assert_eq!(group_of(""), None);
+        assert_eq!(memory_group(old), Some((vec![GROUPS_V1], "/docker/ab")));
+        assert_eq!(memory_group(""), None);
     }
 
     #[test]
-    fn what_a_group_can_give_back_is_left_out() {
+    fn memory_that_a_group_can_release_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("memory.stat", "anon 700\nactive_file 100\ninactive_file 150\n");
@@ -226,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_this_process_have_some() {
+    fn this_machine_and_this_process_have_limits() {
         let mut reader = LimitReader::new();
         let machine = reader.machine();
         assert!(machine.committed.limit > 0 && machine.max_map_count > 0, "{machine:?}");

@@ -1,4 +1,5 @@
-//! What one process has mapped (`/proc/PID/smaps`): read when somebody asks, since the kernel walks all its pages for it.
+//! Mappings of one process (`/proc/PID/smaps`), read on demand, because the kernel visits all pages
+//! for it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,21 +8,22 @@ use std::time::{Duration, Instant};
 
 use memtap_model::{Mapped, MappingClass, Mappings, to_text};
 
-/// After this the walk over the pages is given up, and the lengths alone are read.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Names that are told apart.
-const FILES: usize = 200;
+/// Time after which the kernel's visit of the pages is abandoned, and only the lengths are read.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum number of names in the result.
+const MOST_FILES: usize = 200;
 
-/// Reads them; without what is in memory when that takes too long.
+/// Reads the mappings of a process, without resident and swapped bytes if measuring them takes too
+/// long.
 ///
 /// # Errors
-/// When the process has gone or may not be read.
+/// Fails if the process has ended or may not be read.
 pub fn read_mappings(pid: u32) -> io::Result<Mappings> {
     let open = |name: &str| Ok::<_, io::Error>(BufReader::new(File::open(format!("/proc/{pid}/{name}"))?));
     let begin = Instant::now();
-    match added_up(open("smaps")?, || begin.elapsed() > PATIENCE)? {
+    match sum_mappings(open("smaps")?, || begin.elapsed() > TIMEOUT)? {
         Some(sums) => Ok(sums.into_mappings(true)),
-        None => Ok(added_up(open("maps")?, || false)?.unwrap_or_default().into_mappings(false)),
+        None => Ok(sum_mappings(open("maps")?, || false)?.unwrap_or_default().into_mappings(false)),
     }
 }
 
@@ -33,7 +35,7 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, heading: Heading, mapped: Mapped) {
-        // The gate page is everybody's, and no part of the virtual size.
+        // The gate page is the same for all processes and no part of the virtual size.
         if heading.name == b"[vsyscall]" {
             return;
         }
@@ -51,8 +53,8 @@ impl Sums {
                 .cmp(&(a.resident_bytes, a.virtual_bytes))
                 .then(a_name.cmp(b_name))
         });
-        let more_files = files.len().saturating_sub(FILES) as u64;
-        files.truncate(FILES);
+        let more_files = files.len().saturating_sub(MOST_FILES) as u64;
+        files.truncate(MOST_FILES);
         Mappings {
             classes: classes.filter_map(|class| Some((class, self.classes.remove(&class)?))).collect(),
             files: files.into_iter().map(|(name, mapped)| (to_text(&name), mapped)).collect(),
@@ -62,62 +64,63 @@ impl Sums {
     }
 }
 
-/// The first line of a mapping.
+/// First line of a mapping.
 struct Heading {
     class: MappingClass,
-    /// As bytes: line feeds that the kernel wrote as `\012` are line feeds again.
+    /// Name as bytes, with line feeds that the kernel wrote as `\012`.
     name: Vec<u8>,
     length: u64,
 }
 
-/// `None` when there was no time for all of it.
-fn added_up(mut lines: impl BufRead, is_late: impl Fn() -> bool) -> io::Result<Option<Sums>> {
+/// Adds up all mappings; `None` if that takes too long.
+fn sum_mappings(mut lines: impl BufRead, is_late: impl Fn() -> bool) -> io::Result<Option<Sums>> {
     let mut sums = Sums::default();
-    let mut open: Option<(Heading, Mapped)> = None;
+    let mut current: Option<(Heading, Mapped)> = None;
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         if let Some(heading) = heading(text) {
             let mapped = Mapped { mappings: 1, virtual_bytes: heading.length, ..Mapped::default() };
-            if let Some((heading, mapped)) = open.replace((heading, mapped)) {
+            if let Some((heading, mapped)) = current.replace((heading, mapped)) {
                 sums.add(heading, mapped);
             }
             if is_late() {
                 return Ok(None);
             }
-        } else if let Some((_, mapped)) = &mut open {
+        } else if let Some((_, mapped)) = &mut current {
             mapped.resident_bytes += kilobytes(text, "Rss:");
             mapped.swap_bytes += kilobytes(text, "Swap:");
         }
         line.clear();
     }
-    if let Some((heading, mapped)) = open {
+    if let Some((heading, mapped)) = current {
         sums.add(heading, mapped);
     }
     Ok(Some(sums))
 }
 
-/// `55d0-55d1 r-xp 00000000 08:01 1234      /usr/bin/perl`; `None` of any other line.
+/// Parses `55d0-55d1 r-xp 00000000 08:01 1234      /usr/bin/perl`; `None` for any other line.
 fn heading(line: &[u8]) -> Option<Heading> {
-    let mut rest = line;
+    let mut remaining = line;
     let mut word = || {
-        let begin = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
-        let end = rest[begin..].iter().position(|byte| *byte == b' ').map_or(rest.len(), |at| begin + at);
-        let found = &rest[begin..end];
-        rest = &rest[end..];
-        std::str::from_utf8(found).ok()
+        let begin = remaining.iter().position(|byte| *byte != b' ').unwrap_or(remaining.len());
+        let end =
+            remaining[begin..].iter().position(|byte| *byte == b' ').map_or(remaining.len(), |at| begin + at);
+        let word = &remaining[begin..end];
+        remaining = &remaining[end..];
+        std::str::from_utf8(word).ok()
     };
     let (from, to) = word()?.split_once('-')?;
     let address = |text| u64::from_str_radix(text, 16).ok();
     let length = address(to)?.checked_sub(address(from)?)?;
     let is_shared = word()?.as_bytes().get(3)? == &b's';
     let (_offset, _device, _inode) = (word()?, word()?, word()?);
-    let begin = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
-    let name = unescaped(&rest[begin..]);
-    Some(Heading { class: class_of(&name, is_shared), name, length })
+    let begin = remaining.iter().position(|byte| *byte != b' ').unwrap_or(remaining.len());
+    let name = unescaped(&remaining[begin..]);
+    Some(Heading { class: classify(&name, is_shared), name, length })
 }
 
-fn class_of(name: &[u8], is_shared: bool) -> MappingClass {
+fn classify(name: &[u8], is_shared: bool) -> MappingClass {
     let begins = |with: &str| name.starts_with(with.as_bytes());
     match name {
         b"[heap]" => MappingClass::Heap,
@@ -132,27 +135,28 @@ fn class_of(name: &[u8], is_shared: bool) -> MappingClass {
     }
 }
 
-/// A line feed is the only byte that the kernel escapes here (`show_map_vma`, fs/proc/task_mmu.c).
+/// Restores line feeds, the only byte that the kernel escapes here (`show_map_vma`,
+/// fs/proc/task_mmu.c).
 fn unescaped(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((first, after)) = rest.split_first() {
-        if let Some(after) = rest.strip_prefix(b"\\012") {
+    let mut remaining = name;
+    while let Some((first, after)) = remaining.split_first() {
+        if let Some(after) = remaining.strip_prefix(b"\\012") {
             out.push(b'\n');
-            rest = after;
+            remaining = after;
         } else {
             out.push(*first);
-            rest = after;
+            remaining = after;
         }
     }
     out
 }
 
-/// `Rss:      12 kB` in bytes; 0 of another line.
+/// Parses `Rss:      12 kB` and returns bytes; 0 for another line.
 fn kilobytes(line: &[u8], name: &str) -> u64 {
     let number = || {
-        let rest = std::str::from_utf8(line.strip_prefix(name.as_bytes())?).ok()?;
-        rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        let value = std::str::from_utf8(line.strip_prefix(name.as_bytes())?).ok()?;
+        value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
     number().unwrap_or(0) * 1024
 }
@@ -181,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn mappings_are_added_up_by_class_and_by_name() {
-        let found = added_up(SMAPS, || false).unwrap().unwrap().into_mappings(true);
+    fn mappings_are_summed_by_class_and_by_name() {
+        let mappings = sum_mappings(SMAPS, || false).unwrap().unwrap().into_mappings(true);
         let expected = [
             (MappingClass::Heap, mapped(1, 4096, 4096, 8192)),
             (MappingClass::Stack, mapped(1, 4096, 0, 0)),
@@ -191,14 +195,14 @@ mod tests {
             (MappingClass::Shared, mapped(1, 8192, 0, 0)),
             (MappingClass::Special, mapped(1, 4096, 0, 0)),
         ];
-        assert_eq!(found.classes, expected);
-        let names: Vec<_> = found.files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(mappings.classes, expected);
+        let names: Vec<_> = mappings.files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
             ["/usr/bin/a b", "/memfd:<img src=x>\n\\xff (deleted)"],
             "strangers' bytes are text"
         );
-        assert!(added_up(SMAPS, || true).unwrap().is_none(), "there was no time");
+        assert!(sum_mappings(SMAPS, || true).unwrap().is_none(), "there was no time");
     }
 
     /// A shell with known limits that waits for a line.
@@ -223,21 +227,22 @@ mod tests {
     }
 
     #[test]
-    fn of_a_real_process_the_sums_are_its_size_and_the_limits_those_that_were_set() {
+    fn mappings_and_limits_of_a_real_process_are_exact() {
         let process = Limited::start();
         let pid = process.0.id();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let size = |name: &str| status.lines().map(|line| kilobytes(line.as_bytes(), name)).sum::<u64>();
-        let found = read_mappings(pid).unwrap();
-        assert!(found.has_resident);
-        assert_eq!(found.total().virtual_bytes, size("VmSize:"));
+        let mappings = read_mappings(pid).unwrap();
+        assert!(mappings.has_resident);
+        assert_eq!(mappings.total().virtual_bytes, size("VmSize:"));
         assert!(
-            found.total().resident_bytes > 0 && found.files.iter().any(|(name, _)| name.contains("libc")),
-            "{found:?}"
+            mappings.total().resident_bytes > 0
+                && mappings.files.iter().any(|(name, _)| name.contains("libc")),
+            "{mappings:?}"
         );
 
         let limits = read_limits(pid).unwrap();
-        let limit = |of| limits.resources.iter().find(|limit| limit.resource == of).unwrap();
+        let limit = |resource| limits.resources.iter().find(|limit| limit.resource == resource).unwrap();
         let space = limit(Resource::AddressSpace);
         assert_eq!((space.soft_bytes, space.hard_bytes), (Some(1 << 30), Some(1 << 30)));
         assert_eq!(
@@ -245,7 +250,7 @@ mod tests {
             (Some(size("VmSize:")), Some(32 << 10))
         );
         assert_eq!(
-            limits.mappings.map(|mappings| mappings.used > found.total().mappings),
+            limits.mappings.map(|counted| counted.used > mappings.total().mappings),
             Some(true),
             "with the gate page"
         );

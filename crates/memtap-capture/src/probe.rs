@@ -1,27 +1,28 @@
-//! From the kernel's release to the plans by which requests may be seen. Pure.
+//! Plans by which requests can be seen, chosen by the kernel's release. Pure.
 
 use std::time::Duration;
 
 use crate::CaptureError;
 
-/// Where requests are seen.
+/// Place at which requests are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
-    /// At the exit of every system call, filtered: each other call pays for the look.
+    /// The exit of every system call, with a filter. All other calls have the overhead of the
+    /// filter.
     Exit,
-    /// At the exit of the memory calls' own functions: no other call pays. Kernels may forbid it, and each hook waits for the kernel to be
-    /// at rest when it comes and when it goes.
+    /// The exit of the functions of memory calls. Other calls have no overhead. Some kernels do not
+    /// allow it, and attaching or detaching each hook waits until the kernel is quiescent.
     Functions,
 }
 
-/// How requests, and what they change, are seen.
+/// Plan for seeing requests and the changes that they make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// Where requests are seen.
+    /// Place at which requests are seen.
     pub hook: Hook,
-    /// Whether the lock of the address space is watched, so that each change is booked by the thread that made it, in the moment it makes
-    /// it. Without, what has changed since the last call came back is booked to the call; stacks that grew, and what is in flight, are
-    /// found at every reading.
+    /// Hooks the lock of the address space, so that each change is booked at once by the thread
+    /// that made it. Otherwise, changes since the last return are booked to the call that returns.
+    /// Growth of stacks and changes in flight are then found at every reading.
     pub locks: bool,
 }
 
@@ -34,7 +35,7 @@ impl Plan {
         Self { hook: Hook::Exit, locks: false },
     ];
 
-    /// Its name in the API and on the command line.
+    /// Name in the API and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match (self.hook, self.locks) {
@@ -45,7 +46,8 @@ impl Plan {
         }
     }
 
-    /// What it does and what it costs others, for people. The figures are those of BENCHMARKS.md.
+    /// Description of the plan and of its cost for other processes, for people. The figures are
+    /// from BENCHMARKS.md.
     #[must_use]
     pub fn about(self) -> String {
         let (others, seen) = match self.hook {
@@ -62,9 +64,11 @@ impl Plan {
         format!("{seen}; {books}; adds about {cost} µs to a memory call and {others}")
     }
 
+    /// Returns whether the plan works on a kernel release.
+    ///
     /// # Errors
-    /// When the kernel is none for it. To attach would not fail there: the tracepoints of older kernels have one argument more, which our
-    /// programs would take for another.
+    /// Fails if the kernel is too old. Attaching would not fail there: the tracepoints of older
+    /// kernels have one more argument, so our programs would read the wrong one.
     pub(crate) fn possible(self, release: &str) -> Result<(), CaptureError> {
         if self.locks && !locks_are_cheap(release) {
             let reason = format!("Linux {release} is older than 6.14; use --plan exit");
@@ -86,33 +90,35 @@ impl std::str::FromStr for Plan {
     }
 }
 
-/// From here on the lock's tracepoints are cheap: before, each resolves a cgroup's path (include/linux/mmap_lock.h), and every page
-/// fault takes the lock up to 6.3.
+/// First kernel on which the lock's tracepoints are cheap. Older kernels resolve a cgroup's path at
+/// each of them (include/linux/mmap_lock.h), and up to 6.3 every page fault takes the lock.
 const CHEAP_LOCKS: (u32, u32) = (6, 14);
 
 fn locks_are_cheap(release: &str) -> bool {
     version(release).is_some_and(|version| version >= CHEAP_LOCKS)
 }
 
-/// What one hook on a function may take to come and to go. There are about forty: the start and the end then take a second at the most.
-/// It is some milliseconds on a machine of its own, and hundreds in an emulated one.
+/// Maximum time to attach and detach one hook on a function. There are about forty, so start and
+/// end take at most a second. A hook takes a few milliseconds on an ordinary machine, and hundreds
+/// under emulation.
 const QUICK_HOOK: Duration = Duration::from_millis(25);
 
-/// Whether hooks on functions come and go quickly enough to be used unasked; `hook` is what one took, `None` where the kernel allows none.
+/// Returns whether hooks on functions are fast enough to be used by default. `hook` is the time
+/// that one hook took; `None` if the kernel does not allow any.
 #[must_use]
 pub fn hooks_are_quick(hook: Option<Duration>) -> bool {
     hook.is_some_and(|took| took <= QUICK_HOOK)
 }
 
-/// The plans to try on a kernel of this release, the best first.
+/// Returns the plans to try on a kernel of this release, the best first.
 #[must_use]
 pub(crate) fn plans(release: &str, hook: Option<Duration>) -> Vec<Plan> {
-    let by_itself =
+    let is_default =
         |plan: &Plan| (plan.hook == Hook::Exit || hooks_are_quick(hook)) && plan.possible(release).is_ok();
-    Plan::ALL.into_iter().filter(by_itself).collect()
+    Plan::ALL.into_iter().filter(is_default).collect()
 }
 
-/// `6.18.44-fc` as (6, 18).
+/// Parses `6.18.44-fc` as (6, 18).
 pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
@@ -123,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_locks_are_watched_where_that_is_cheap() {
+    fn locks_are_hooked_where_that_is_cheap() {
         for (release, locks) in
             [("6.18.44-fc", true), ("6.14.0", true), ("6.12.95", false), ("7.2", true), ("?", false)]
         {
@@ -138,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_hooked_unasked_where_that_is_quick() {
+    fn functions_are_hooked_by_default_where_that_is_fast() {
         let names = |release: &str, hook: Option<u64>| {
             let plans = plans(release, hook.map(Duration::from_millis));
             plans.into_iter().map(Plan::name).collect::<Vec<_>>()

@@ -1,4 +1,5 @@
-//! Source `procfs`: what an ordinary user may see of /proc. Usage of processes, no requests.
+//! Source `procfs`: memory usage of processes, as /proc shows it to an ordinary user. It sees no
+//! requests.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,10 +10,9 @@ use memtap_model::{Comm, Faults, Observation, ProcessId, ProcessState, Resident,
 use crate::details::Details;
 use crate::{CaptureError, Filter, Settings, Source, SourceKind, bpf, clock};
 
-/// The source.
 #[derive(Default)]
 pub(crate) struct Procfs {
-    /// A reading has been asked for.
+    /// True if a reading has been requested.
     due: bool,
     filter: Filter,
     known: HashSet<ProcessId>,
@@ -40,7 +40,7 @@ impl Source for Procfs {
         Ok(())
     }
 
-    /// There is no stream: the whole reading comes at once.
+    /// Returns the whole reading at once, because there is no stream.
     fn poll(&mut self, _room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
         if !std::mem::take(&mut self.due) {
             return Ok(0);
@@ -48,75 +48,76 @@ impl Source for Procfs {
         let before = out.len();
         let boot = clock::boot();
         let mut seen = HashSet::new();
-        let mut renewed = HashMap::new();
+        let mut outdated = HashMap::new();
         let wanted = pids().filter(|pid| self.filter.is_of(Tgid(*pid)));
-        for state in wanted.filter_map(|pid| state(pid, boot)) {
+        for state in wanted.filter_map(|pid| read_state(pid, boot)) {
             seen.insert(state.process());
             if self.details.is_new(state.process(), state.placement) {
-                renewed.insert(state.tgid, (state.process(), state.uid));
+                outdated.insert(state.tgid, (state.process(), state.uid));
             }
             out.push(Observation::Snapshot(Box::new(state)));
         }
         for process in self.known.difference(&seen) {
             self.details.forget(*process);
-            out.push(Observation::Exit(Box::new(ended(*process))));
+            out.push(Observation::Exit(Box::new(last_state(*process))));
         }
         self.known = seen;
-        self.details.read(&mut renewed, out);
+        self.details.read(&mut outdated, out);
         out.push(Observation::AllRead);
         Ok(out.len() - before)
     }
 }
 
-/// The last state of a process that is no longer in /proc.
-pub(crate) fn ended(process: ProcessId) -> ProcessState {
+/// Last state of a process that is no longer in /proc.
+pub(crate) fn last_state(process: ProcessId) -> ProcessState {
     ProcessState { time: clock::now(), tgid: process.tgid, start: process.start, ..ProcessState::default() }
 }
 
-/// The processes that /proc lists.
+/// Returns the pids that /proc lists.
 pub(crate) fn pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// When a process started, to the hundredth of a second; `None` when it has gone.
+/// Returns the start time of a process, exact to 10 ms; `None` if it has ended.
 #[must_use]
 pub fn started_at(pid: u32) -> Option<WallClock> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let start = bpf::start_of_ticks(Stat::parse(&stat)?.start_ticks);
+    let start = bpf::start_from_ticks(Stat::parse(&stat)?.start_ticks);
     Some(WallClock::after_boot(clock::boot(), start.0))
 }
 
-/// One process as a reading has it; `None` when it has gone or has no memory of its own.
-pub(crate) fn state(pid: u32, boot: WallClock) -> Option<ProcessState> {
-    life(pid, pid, boot).map(|life| life.state)
+/// Reads the state of a process. Returns `None` if it has ended or has no address space.
+pub(crate) fn read_state(pid: u32, boot: WallClock) -> Option<ProcessState> {
+    read_process(pid, pid, boot).map(|reading| reading.state)
 }
 
-/// A process with what only its whole life tells.
-pub(crate) struct Life {
-    /// As a reading has it.
+/// State of a process with values that records of the kernel side do not contain.
+pub(crate) struct ProcessReading {
+    /// The state.
     pub(crate) state: ProcessState,
-    /// The highest virtual size that its memory has had, bytes.
+    /// Highest virtual size that the address space has had, bytes.
     pub(crate) highest_virtual_bytes: u64,
-    /// The highest resident set that its memory has had, bytes.
+    /// Highest resident set that the address space has had, bytes.
     pub(crate) highest_resident_bytes: u64,
-    /// Its stacks' part of the virtual size, bytes.
+    /// Stacks as part of the virtual size, bytes.
     pub(crate) stack_bytes: u64,
 }
 
-/// One process, of which `tid` is a thread that has not ended: the first may have gone before the others.
-pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
-    let status = whole(tid, "status")?;
-    let stat = whole(pid, "stat")?;
+/// Reads a process, of which `tid` is a thread that has not ended: the first thread may end before
+/// the others.
+pub(crate) fn read_process(pid: u32, tid: u32, boot: WallClock) -> Option<ProcessReading> {
+    let status = read_file(tid, "status")?;
+    let stat = read_file(pid, "stat")?;
     let stat = Stat::parse(&stat)?;
-    // A name in it may be of any bytes.
+    // Its name may contain any bytes.
     let status = String::from_utf8_lossy(&status);
     let fields: HashMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
     let bytes = |name: &str| -> Option<u64> {
         Some(fields.get(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
     };
     let uid = fields.get("Uid").and_then(|ids| ids.split_whitespace().next()?.parse().ok())?;
-    let start = bpf::start_of_ticks(stat.start_ticks);
+    let start = bpf::start_from_ticks(stat.start_ticks);
     let resident = Resident {
         anonymous_bytes: bytes("RssAnon").unwrap_or(0),
         file_bytes: bytes("RssFile").unwrap_or(0),
@@ -129,7 +130,7 @@ pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
         started_at: WallClock::after_boot(boot, start.0),
         parent: Tgid(stat.parent),
         uid,
-        // /proc does not tell spaces apart: each process counts as having its own.
+        // /proc does not identify address spaces, so each process counts as having its own.
         space: SpaceId(u64::from(pid)),
         name: stat.name,
         virtual_bytes: Some(virtual_bytes),
@@ -140,9 +141,9 @@ pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
         inner_pid: inner_pid(fields.get("NSpid")),
         session: stat.session,
         threads: fields.get("Threads").and_then(|text| text.trim().parse().ok()).unwrap_or(0),
-        ..ended(process)
+        ..last_state(process)
     };
-    Some(Life {
+    Some(ProcessReading {
         state,
         highest_virtual_bytes: bytes("VmPeak").unwrap_or(virtual_bytes),
         highest_resident_bytes: bytes("VmHWM").unwrap_or(resident.set_bytes()),
@@ -150,14 +151,14 @@ pub(crate) fn life(pid: u32, tid: u32, boot: WallClock) -> Option<Life> {
     })
 }
 
-/// A file of a process.
-fn whole(pid: u32, name: &str) -> Option<Vec<u8>> {
-    beginning(pid, name, 64 << 10)
+/// Reads a file of a process.
+fn read_file(pid: u32, name: &str) -> Option<Vec<u8>> {
+    read_beginning(pid, name, 64 << 10)
 }
 
-/// At most so many bytes of a file of a process, in as few calls as can be: the kernel fills what it is given, as far as there is anything
-/// (fs/seq_file.c), so that what leaves room is the end.
-pub(crate) fn beginning(pid: u32, name: &str, most: usize) -> Option<Vec<u8>> {
+/// Reads at most `most` bytes of a file of a process, in as few calls as possible. The kernel fills
+/// the buffer as long as there is data (fs/seq_file.c), so a short read is the end.
+pub(crate) fn read_beginning(pid: u32, name: &str, most: usize) -> Option<Vec<u8>> {
     let mut file = fs::File::open(format!("/proc/{pid}/{name}")).ok()?;
     let (mut bytes, mut length) = (vec![0; most.min(4096)], 0);
     loop {
@@ -170,14 +171,15 @@ pub(crate) fn beginning(pid: u32, name: &str, most: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// The process that a thread is of.
-pub(crate) fn process_of(tid: u32) -> Option<u32> {
-    let status = whole(tid, "status")?;
+/// Returns the process of a thread.
+pub(crate) fn process_of_thread(tid: u32) -> Option<u32> {
+    let status = read_file(tid, "status")?;
     let status = String::from_utf8_lossy(&status);
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
-/// `NSpid: 4211 7`: the last is the one inside, when there is more than one.
+/// Returns the pid in the process's own namespace from `NSpid: 4211 7`, the last one if there are
+/// several.
 fn inner_pid(pids: Option<&&str>) -> Option<u32> {
     pids?.split_whitespace().skip(1).last()?.parse().ok()
 }
@@ -192,19 +194,19 @@ struct Stat {
 }
 
 impl Stat {
-    /// `PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS MINFLT CMINFLT MAJFLT ...`: the name may hold any byte, brackets too, so
-    /// it ends at the last one.
+    /// Parses `PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS MINFLT CMINFLT MAJFLT ...`. The
+    /// name may contain any byte, including parentheses, so it ends at the last one.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let begin = bytes.iter().position(|byte| *byte == b'(')?;
         let end = bytes.iter().rposition(|byte| *byte == b')')?;
         let name = Comm::new(bytes.get(begin + 1..end)?);
-        let rest = std::str::from_utf8(bytes.get(end + 1..)?).ok()?;
-        let words: Vec<&str> = rest.split_whitespace().collect();
+        let fields = std::str::from_utf8(bytes.get(end + 1..)?).ok()?;
+        let words: Vec<&str> = fields.split_whitespace().collect();
         let number = |index: usize| words.get(index)?.parse::<u64>().ok();
         Some(Self {
             name,
             parent: u32::try_from(number(1)?).ok()?,
-            // Of a process of another namespace it is 0 or less.
+            // 0 or negative for a process of another namespace.
             session: number(3).and_then(|session| u32::try_from(session).ok()).unwrap_or(0),
             faults: Faults { minor: number(7)?, major: number(9)? },
             start_ticks: number(19)?,
@@ -217,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_hold_brackets() {
+    fn a_name_may_contain_parentheses() {
         let stat = b"7 (a) b (c) S 3 7 6 0 -1 4194304 11 0 12 0 0 0 0 0 20 0 1 0 1234 100 10";
         let parsed = Stat::parse(stat).unwrap();
         assert_eq!((parsed.name, parsed.parent, parsed.session), (Comm::new(b"a) b (c"), 3, 6));
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pid_inside_is_the_last_of_several() {
+    fn the_inner_pid_is_the_last_of_several() {
         assert_eq!(inner_pid(Some(&"\t4211\t7")), Some(7));
         assert_eq!(inner_pid(Some(&"\t4211")), None);
     }

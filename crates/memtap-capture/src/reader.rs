@@ -1,4 +1,4 @@
-//! The one thread that reads the source and hands batches on.
+//! The thread that reads the source and passes on batches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,25 +9,25 @@ use memtap_model::{Observation, WallClock};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::rest::Rest;
+use crate::poll_interval::PollInterval;
 use crate::{CaptureError, Settings, Source, clock};
 
-/// Observations in one batch, at most (a tick's own readings of /proc may add to it).
+/// Maximum number of observations in one batch. The readings of /proc at a tick may add to it.
 const BATCH: usize = 8192;
 
-/// Observations in the stream's order.
+/// Observations in the order of the stream.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What was observed.
+    /// The observations.
     pub observations: Vec<Observation>,
-    /// Set on the batch that ends a tick: all processes have been read.
+    /// Time of the tick, on the batch that ends it: all processes have been read.
     pub tick: Option<WallClock>,
-    /// By how many nanoseconds the wall clock was set since the tick before (positive: forward). The times of what follows are by the clock
-    /// as it is now.
+    /// Nanoseconds by which the wall clock was set since the last tick (positive: forward). The
+    /// times that follow are by the new clock.
     pub clock_step: Option<i64>,
 }
 
-/// The running thread.
+/// Handle of the running thread.
 pub struct ReaderHandle {
     stop: Arc<AtomicBool>,
     tick: Arc<AtomicU64>,
@@ -40,7 +40,8 @@ impl ReaderHandle {
         self.tick.store(nanoseconds(tick), Ordering::Relaxed);
     }
 
-    /// Reads what is still there, ends with a last tick, detaches, and waits for all of it.
+    /// Reads everything that is pending, ends with a last tick, detaches, and waits until all of
+    /// this is done.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         if self.thread.join().is_err() {
@@ -52,17 +53,17 @@ impl ReaderHandle {
 /// Starts the thread.
 ///
 /// # Errors
-/// When the system gives no thread.
+/// Fails if the system cannot create a thread.
 pub fn spawn(
     source: Box<dyn Source>,
     settings: &Settings,
     batches: Sender<Batch>,
 ) -> std::io::Result<ReaderHandle> {
-    spawn_by(source, settings, batches, clock::boot)
+    spawn_with_boot(source, settings, batches, clock::boot)
 }
 
-/// `boot`: as [`clock::boot`].
-fn spawn_by(
+/// Starts the thread with `boot` in place of [`clock::boot`], which tests replace.
+fn spawn_with_boot(
     source: Box<dyn Source>,
     settings: &Settings,
     batches: Sender<Batch>,
@@ -73,17 +74,18 @@ fn spawn_by(
     let mut reader = Reader {
         batches,
         source,
-        rest: Rest::of(settings),
+        interval: PollInterval::new(settings),
         tick: Arc::clone(&tick),
         pending: Batch::default(),
         reading: false,
-        ticked: None,
+        last_time: None,
         boot: Box::new(boot),
-        booted: None,
+        last_boot: None,
     };
-    let told = Arc::clone(&stop);
-    let thread =
-        std::thread::Builder::new().name("memtap-capture".to_owned()).spawn(move || reader.run(&told))?;
+    let stop_flag = Arc::clone(&stop);
+    let thread = std::thread::Builder::new()
+        .name("memtap-capture".to_owned())
+        .spawn(move || reader.run(&stop_flag))?;
     Ok(ReaderHandle { stop, tick, thread })
 }
 
@@ -92,25 +94,27 @@ fn nanoseconds(tick: Duration) -> u64 {
 }
 
 struct Reader {
-    /// Dropped before the source: nobody waits for all that comes while that detaches.
+    /// Dropped before the source: a receiver must not wait while the source detaches.
     batches: Sender<Batch>,
     source: Box<dyn Source>,
-    rest: Rest,
-    /// Time between two readings, nanoseconds; whoever has the handle may change it.
+    interval: PollInterval,
+    /// Time between two readings, nanoseconds. The handle can change it.
     tick: Arc<AtomicU64>,
-    /// What is not handed on yet. While the channel is full it waits here, and further records wait in the kernel's ring.
+    /// Batch that is not passed on yet. While the channel is full it waits here, and further
+    /// records wait in the kernel's ring.
     pending: Batch,
-    /// A reading of all processes is on its way through the stream.
+    /// A reading of all processes has begun and not ended.
     reading: bool,
-    /// Of when the last tick was.
-    ticked: Option<WallClock>,
-    /// Reads the wall-clock time of boot.
+    /// Time of the last tick.
+    last_time: Option<WallClock>,
+    /// Returns the wall-clock time of boot.
     boot: Box<dyn FnMut() -> WallClock + Send>,
-    /// What it was as the last reading of all processes began; the reading's time is by it, as those of its requests are.
-    booted: Option<WallClock>,
+    /// Time of boot when the last reading of all processes began. The time of the reading is based
+    /// on it, like the times of its requests.
+    last_boot: Option<WallClock>,
 }
 
-/// The channel's other end is gone.
+/// The receiver of the channel has been dropped.
 struct Closed;
 
 impl Reader {
@@ -122,10 +126,11 @@ impl Reader {
 
     fn read(&mut self, stop: &AtomicBool) -> Result<(), CaptureError> {
         let mut last_tick = None;
-        let mut rested = Instant::now();
+        let mut sleep_began = Instant::now();
         while !stop.load(Ordering::Relaxed) && !self.source.is_over() {
-            // A tick that finds the one before not yet handed on is left out: the next reads all anew.
-            if let Some(due) = self.due(last_tick)
+            // If the last tick has not been passed on yet, this one is skipped. The next reading
+            // reads everything again.
+            if let Some(due) = self.due_tick(last_tick)
                 && !self.reading
                 && self.pending.tick.is_none()
             {
@@ -133,39 +138,44 @@ impl Reader {
                 self.begin_tick()?;
             }
             let room = self.room();
-            // While a tick waits for the channel, the source is not asked, so it says nothing of what is there.
+            // While a tick waits for the channel, the source is not polled, so the count of 0 has
+            // no meaning.
             let was_asked = self.pending.tick.is_none();
             let count = self.poll()?;
-            self.rest.came(count);
-            // A reading of all processes goes on at once, and so does a recording: it is there already, as far as it is due.
+            self.interval.record(count);
+            // Continue at once with a reading of all processes, and with a recording as far as it
+            // is due.
             let is_recorded = count > 0 && self.source.time().is_some();
-            let goes_on = count >= room || self.reading || self.pending.tick.is_some() || is_recorded;
-            if self.hand_on().is_err() {
+            let continues = count >= room || self.reading || self.pending.tick.is_some() || is_recorded;
+            if self.pass_on().is_err() {
                 return Ok(());
             }
             if !self.is_empty() {
-                std::thread::sleep(self.rest.shortest());
-            } else if was_asked && ((count == 0 && room > 0) || !goes_on) {
-                let mut rest = self.rest.next(rested.elapsed());
+                std::thread::sleep(self.interval.shortest());
+            } else if was_asked && ((count == 0 && room > 0) || !continues) {
+                let mut sleep = self.interval.next(sleep_began.elapsed());
                 if !self.reading {
-                    rest = rest.min(self.until_due(last_tick));
+                    sleep = sleep.min(self.until_due(last_tick));
                 }
-                rested = Instant::now();
-                self.source.rest(rest);
+                sleep_began = Instant::now();
+                self.source.rest(sleep);
             }
         }
-        self.end()
+        self.finish()
     }
 
-    /// The last tick, with everything that is still there. It may wait for room: nothing comes after it. A source that is over gives no reading
-    /// any more: what it told after its last one is of its last moment. Neither does a recording that is played back: its next reading may
-    /// be far away.
-    fn end(&mut self) -> Result<(), CaptureError> {
+    /// Passes on everything that is pending, and the last tick. It may wait for space in the
+    /// channel, since nothing follows.
+    ///
+    /// A source that is over returns no more readings, so its last observations belong to its last
+    /// time. The same applies to a recording during playback, whose next reading may be far in the
+    /// future.
+    fn finish(&mut self) -> Result<(), CaptureError> {
         loop {
             let mut batch = std::mem::take(&mut self.pending);
             let is_over = self.source.is_over() || self.source.time().is_some();
             if is_over && batch.tick.is_none() {
-                batch.tick = Some(self.time()).filter(|time| Some(*time) > self.ticked);
+                batch.tick = Some(self.time()).filter(|time| Some(*time) > self.last_time);
             }
             if self.batches.blocking_send(batch).is_err() || is_over {
                 return Ok(());
@@ -184,41 +194,44 @@ impl Reader {
     fn begin_tick(&mut self) -> Result<(), CaptureError> {
         let boot = (self.boot)();
         if self.source.time().is_none() {
-            let step = self.booted.and_then(|before| clock::step(before, boot));
+            let step = self.last_boot.and_then(|before| clock::step(before, boot));
             self.pending.clock_step = self.pending.clock_step.or(step);
         }
-        self.booted = Some(boot);
+        self.last_boot = Some(boot);
         self.source.tick()?;
         self.reading = true;
         Ok(())
     }
 
-    /// Now: by the source's clock, or by this machine's as it was when the reading began.
+    /// Returns the present time, by the source's clock or by this machine's clock as it was when
+    /// the reading began.
     fn time(&self) -> WallClock {
-        let now = || match self.booted {
+        let now = || match self.last_boot {
             Some(boot) => WallClock::after_boot(boot, clock::since_boot().0),
             None => clock::now(),
         };
         self.source.time().unwrap_or_else(now)
     }
 
-    /// When the tick was due that is due now; ticks that were missed (a suspended machine) are not made up for.
-    fn due(&self, last_tick: Option<Instant>) -> Option<Instant> {
+    /// Returns the time of the tick that is due, if one is. Missed ticks are skipped, for example
+    /// while the machine was suspended.
+    fn due_tick(&self, last_tick: Option<Instant>) -> Option<Instant> {
         let now = Instant::now();
         let tick = Duration::from_nanos(self.tick.load(Ordering::Relaxed));
         let due = last_tick.map_or(now, |last| last + tick);
         (due <= now).then(|| if now - due < tick { due } else { now })
     }
 
-    /// How long a rest may be; it is one, though what is due already must wait.
+    /// Returns the longest sleep until the next tick. It is never zero, even if a tick is due but
+    /// has to wait.
     fn until_due(&self, last_tick: Option<Instant>) -> Duration {
         let tick = Duration::from_nanos(self.tick.load(Ordering::Relaxed));
         let left =
             last_tick.map_or(Duration::ZERO, |last| (last + tick).saturating_duration_since(Instant::now()));
-        left.max(self.rest.shortest())
+        left.max(self.interval.shortest())
     }
 
-    /// Takes what is there, as far as the pending batch has room and is not a tick's last.
+    /// Polls the source, as far as the pending batch has space and is not the last one of a tick.
     fn poll(&mut self) -> Result<usize, CaptureError> {
         if self.pending.tick.is_some() {
             return Ok(0);
@@ -230,39 +243,40 @@ impl Reader {
         Ok(count)
     }
 
-    /// Observations that the pending batch has room for.
+    /// Number of observations that still fit into the pending batch.
     fn room(&self) -> usize {
         BATCH.saturating_sub(self.pending.observations.len())
     }
 
-    /// Whether nothing is pending.
+    /// Returns whether nothing is pending.
     fn is_empty(&self) -> bool {
         let Batch { observations, tick, clock_step } = &self.pending;
         observations.is_empty() && tick.is_none() && clock_step.is_none()
     }
 
-    /// All processes have been read: the pending batch becomes the tick's last.
+    /// Ends the reading: the pending batch becomes the last one of the tick.
     fn end_tick(&mut self) {
         self.reading = false;
         let time = self.time();
         if self.source.time().is_some() {
-            // A recording says no more of its clock than its times. Those that go on may have a gap, those that go back were set back.
-            let step = self.ticked.and_then(|before| clock::step(before, time));
+            // A recording reports its clock only through its times. A jump forward may be a gap; a
+            // jump back means that the clock was set.
+            let step = self.last_time.and_then(|before| clock::step(before, time));
             self.pending.clock_step = step.filter(|step| *step < 0);
         }
         match self.source.host() {
             Ok(host) => self.pending.observations.push(Observation::Host(host)),
             Err(error) => tracing::warn!("cannot read the memory usage of the machine: {error}"),
         }
-        self.ticked = Some(time);
+        self.last_time = Some(time);
         self.pending.tick = Some(time);
     }
 
-    fn hand_on(&mut self) -> Result<(), Closed> {
+    fn pass_on(&mut self) -> Result<(), Closed> {
         if self.is_empty() {
             return Ok(());
         }
-        // The next is likely to be about as large.
+        // The next batch is probably about as large.
         let next =
             Batch { observations: Vec::with_capacity(self.pending.observations.len()), ..Batch::default() };
         match self.batches.try_send(std::mem::replace(&mut self.pending, next)) {
@@ -282,7 +296,7 @@ mod tests {
     use crate::SourceKind;
     use memtap_model::LossCause;
 
-    /// A stream of numbered losses, with readings of ten thousand observations in it.
+    /// A stream of numbered losses that contains readings of ten thousand observations.
     struct Stream {
         sent: u64,
         left: usize,
@@ -323,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_channel_loses_nothing_keeps_order_and_bounds_and_the_end_brings_the_rest() {
+    fn a_full_channel_loses_nothing_and_keeps_order_and_bounds() {
         let (sender, mut batches) = tokio::sync::mpsc::channel(2);
         let stream = Stream { sent: 0, left: 90_000, reading: None };
         let reader = spawn(Box::new(stream), &Settings::default(), sender).unwrap();
@@ -346,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_between_readings_can_be_changed_while_one_waits() {
+    fn the_tick_can_be_changed_while_the_reader_waits() {
         let (sender, mut batches) = tokio::sync::mpsc::channel(100);
         let stream = Stream { sent: 0, left: 0, reading: None };
         let hour = Settings { tick: Duration::from_secs(3600), ..Settings::default() };
@@ -359,10 +373,10 @@ mod tests {
         reader.stop();
     }
 
-    /// A recording, which is there already.
+    /// A recording that can be read without waiting.
     struct Readings {
         left: i64,
-        rests: Arc<AtomicU64>,
+        sleeps: Arc<AtomicU64>,
     }
 
     impl Source for Readings {
@@ -381,7 +395,7 @@ mod tests {
         }
 
         fn rest(&mut self, _: Duration) {
-            self.rests.fetch_add(1, Ordering::Relaxed);
+            self.sleeps.fetch_add(1, Ordering::Relaxed);
         }
 
         fn time(&self) -> Option<WallClock> {
@@ -394,10 +408,10 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_is_read_without_rests_also_where_its_reader_is_slow() {
+    fn a_recording_is_read_without_sleeps_even_if_the_receiver_is_slow() {
         let (sender, mut batches) = tokio::sync::mpsc::channel(1);
-        let rests = Arc::new(AtomicU64::new(0));
-        let source = Readings { left: 50, rests: Arc::clone(&rests) };
+        let sleeps = Arc::new(AtomicU64::new(0));
+        let source = Readings { left: 50, sleeps: Arc::clone(&sleeps) };
         let reader = spawn(Box::new(source), &Settings::default(), sender).unwrap();
         let mut ticks = 0;
         while let Some(batch) = batches.blocking_recv() {
@@ -405,10 +419,10 @@ mod tests {
             ticks += usize::from(batch.tick.is_some());
         }
         reader.stop();
-        assert_eq!((ticks, rests.load(Ordering::Relaxed)), (50, 0));
+        assert_eq!((ticks, sleeps.load(Ordering::Relaxed)), (50, 0));
     }
 
-    /// The clock is right at first, goes an hour ahead, and comes back.
+    /// The clock is correct at first, jumps ahead by an hour, and returns.
     #[test]
     fn a_step_of_the_clock_is_reported_once_with_the_first_reading_after_it() {
         const HOUR: i64 = 3_600_000_000_000;
@@ -421,7 +435,7 @@ mod tests {
             readings += 1;
             WallClock(boot(readings - 1))
         };
-        let reader = spawn_by(Box::new(stream), &settings, sender, read).unwrap();
+        let reader = spawn_with_boot(Box::new(stream), &settings, sender, read).unwrap();
         let (mut ticks, mut steps) = (Vec::new(), Vec::new());
         while ticks.len() < 6 {
             let batch = batches.blocking_recv().unwrap();

@@ -1,5 +1,6 @@
-//! What one process has when shared pages are split among those that share them: asked of the kernel for one process at a time,
-//! since it walks all its pages (`/proc/PID/smaps_rollup`, Linux 4.14 and later).
+//! Proportional memory of one process, which divides shared pages among the processes that share
+//! them (`/proc/PID/smaps_rollup`, since Linux 4.14). The kernel visits all pages for it, so it is
+//! read for one process at a time.
 
 use std::collections::HashMap;
 use std::{fs, io};
@@ -9,15 +10,15 @@ use memtap_model::Proportional;
 /// Reads the proportional memory of one process.
 ///
 /// # Errors
-/// When the process has gone or may not be read.
+/// Fails if the process has ended or may not be read.
 pub fn read_proportional(pid: u32) -> io::Result<Proportional> {
     Ok(parse(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?))
 }
 
 fn parse(text: &str) -> Proportional {
     let field = |line: &str| {
-        let (name, rest) = line.split_once(':')?;
-        Some((name.to_owned(), rest.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024))
+        let (name, value) = line.split_once(':')?;
+        Some((name.to_owned(), value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024))
     };
     let fields: HashMap<String, u64> = text.lines().filter_map(field).collect();
     let bytes = |name: &str| fields.get(name).copied().unwrap_or(0);
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sums_are_read_and_the_heading_is_none() {
+    fn fields_are_read_and_the_heading_is_skipped() {
         let text = "55d0-7ffd ---p 00000000 00:00 0    [rollup]\nRss: 800 kB\nPss: 300 kB\nPrivate_Clean: 8 kB\n\
             Private_Dirty: 200 kB\nSwapPss: 4 kB\n";
         let expected =
@@ -42,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_some() {
+    fn this_process_has_proportional_memory() {
         let own = read_proportional(std::process::id()).unwrap();
         assert!(own.uss_bytes > 0 && own.pss_bytes >= own.uss_bytes, "{own:?}");
     }

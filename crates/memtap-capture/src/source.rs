@@ -1,4 +1,4 @@
-//! The port: what a source must do, and which one is opened.
+//! The trait that every source implements, and the choice of a source.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,70 +11,72 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CaptureError, Filter, Plan, bpf, error, procfs, read_host, recording, systemtap};
 
-/// A source of observations; one thread owns it.
+/// A source of observations, owned by one thread.
 pub trait Source: Send {
-    /// Which one it is.
+    /// Kind of this source.
     fn kind(&self) -> SourceKind;
 
-    /// By which plan it sees requests; `None` when it sees none.
+    /// Plan by which the source sees requests; `None` if it sees none.
     fn plan(&self) -> Option<Plan> {
         None
     }
 
-    /// Begins a reading of all processes; it comes through [`Source::poll`], in order with everything else, and ends with
-    /// [`Observation::AllRead`].
+    /// Begins a reading of all processes. Its observations are returned by [`Source::poll`], in
+    /// order with all others, and end with [`Observation::AllRead`].
     ///
     /// # Errors
-    /// When the kernel denies or lacks what is needed.
+    /// Fails if the kernel denies the reading or does not support it.
     fn tick(&mut self) -> Result<(), CaptureError>;
 
-    /// Takes about `room` observations that are there already, without waiting; gives how many. One that ends a reading is the last.
+    /// Adds about `room` available observations to `out` without waiting, and returns their number.
+    /// An observation that ends a reading is the last one.
     ///
     /// # Errors
-    /// As [`Source::tick`].
+    /// Fails for the same reasons as [`Source::tick`].
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError>;
 
-    /// Waits, at most so long, until so much has come that it should be taken at once. A source that cannot tell looks again soon.
+    /// Waits until so much is pending that it should be read at once, but at most `most`. A source
+    /// that cannot detect this waits for a short time.
     fn rest(&mut self, most: Duration) {
         std::thread::sleep(most.min(Settings::default().rest));
     }
 
-    /// The time of what it observes, where that is not this machine's clock.
+    /// Time of the latest observation, if the source does not use this machine's clock.
     fn time(&self) -> Option<WallClock> {
         None
     }
 
-    /// The machine's memory as a reading ends.
+    /// Memory of the machine at the end of a reading.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails if it cannot be read.
     fn host(&mut self) -> std::io::Result<HostReading> {
         read_host()
     }
 
-    /// Whether nothing will ever come any more.
+    /// Returns whether the source has ended, so that it never returns another observation.
     fn is_over(&self) -> bool {
         false
     }
 }
 
-/// What may be chosen.
+/// Source that the user chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceChoice {
-    /// eBPF, else /proc with a notice.
+    /// eBPF, or /proc with a notice if eBPF is not possible.
     Auto,
-    /// eBPF or nothing.
+    /// eBPF only.
     Bpf,
-    /// What /proc shows.
+    /// Memory usage from /proc.
     Procfs,
     /// Lines of a SystemTap script, from a file, a pipe, or (`-`) standard input.
     SystemTap(PathBuf),
-    /// What `memtap record` wrote.
+    /// A file written by `memtap record`.
     Recording(PathBuf),
 }
 
 impl SourceChoice {
-    /// The file that the source reads, where it is not standard input.
+    /// File that the source reads, unless it is standard input.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -103,23 +105,23 @@ impl FromStr for SourceChoice {
     }
 }
 
-/// Which source it is.
+/// Kind of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
-    /// The kernel, by eBPF.
+    /// The kernel, through eBPF.
     Bpf,
-    /// Usage from /proc, no requests.
+    /// Memory usage from /proc, without requests.
     Procfs,
     /// Requests from a SystemTap script.
     SystemTap,
-    /// What a recording holds.
+    /// Contents of a recording.
     Recording,
-    /// Requests of one command, whose tracer memtap is.
+    /// Requests of one command, traced by memtap.
     Ptrace,
 }
 
 impl SourceKind {
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -132,40 +134,43 @@ impl SourceKind {
     }
 }
 
-/// How to read.
+/// Options of a source and of its reader.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What is wanted.
+    /// Processes and requests to report.
     pub filter: Filter,
-    /// The file that the source reads, already open: whoever opened it may have given up the right to open it again.
+    /// The file that the source reads, already open. memtap may have dropped the privilege to open
+    /// it again.
     pub input: Option<Arc<File>>,
     /// Size of the kernel's ring, bytes: a power of two and a multiple of the page size.
     pub ring_bytes: u32,
-    /// How much of it requests may fill, bytes; `None`: three quarters. The rest is for forks, execs, exits and readings.
+    /// Bytes of the ring that requests may fill; `None` means three quarters. The last part is
+    /// reserved for forks, execs, exits and readings.
     pub ring_requests: Option<u32>,
-    /// How many processes may have accounts in the kernel.
+    /// Number of processes that may have accounts in the kernel.
     pub accounts: u32,
-    /// Each request has a time of its own, where it costs much to read the clock. Else those of one process within a tick of the kernel's
-    /// timer (1 to 10 ms) may have the time of the first of them.
+    /// Gives each request its own time, even if reading the clock is slow. Otherwise, requests of
+    /// one process within a tick of the kernel's timer (1 to 10 ms) may share the time of the first
+    /// one.
     pub exact_times: bool,
-    /// How requests are seen; `None`: as the facts speak for.
+    /// Plan by which requests are seen; `None` chooses the best one for the kernel.
     pub plan: Option<Plan>,
-    /// The columns of a SystemTap script's lines.
+    /// Columns of a SystemTap script's lines.
     pub columns: Layout,
-    /// What that script's clock was ahead of UTC, seconds.
+    /// Seconds by which that script's clock was ahead of UTC.
     pub utc_offset: i64,
-    /// How much faster than it was a recording is told; `None`: as fast as it can be read.
+    /// Playback speed of a recording; `None` plays it as fast as it can be read.
     pub speed: Option<f64>,
     /// Time between two readings of all processes.
     pub tick: Duration,
-    /// The shortest sleep when the ring was empty; the reader sleeps longer while little comes.
+    /// Shortest sleep after the ring was empty. The reader sleeps longer while few records arrive.
     pub poll: Duration,
-    /// The longest: what comes is told no later, unless there is much of it.
+    /// Longest sleep. Records are passed on at least this often, and earlier if many arrive.
     pub rest: Duration,
 }
 
 impl Settings {
-    /// What requests may fill of the ring, bytes.
+    /// Bytes of the ring that requests may fill.
     #[must_use]
     pub fn request_bytes(&self) -> u32 {
         let most = self.ring_bytes / 4 * 3;
@@ -197,33 +202,34 @@ impl Default for Settings {
 pub struct Opened {
     /// The source.
     pub source: Box<dyn Source>,
-    /// What is missing.
+    /// Problems that reduce what the source sees.
     pub notices: Vec<Notice>,
-    /// Whose memory it is, where that is not this machine as it is now.
+    /// The observed machine, if it is not the present state of this one.
     pub machine: Option<Machine>,
 }
 
-/// The machine that a recording was made on, and when it began.
+/// The machine that a recording was made on, and the time when it began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// When memtap came.
+    /// Time when memtap started.
     pub began: WallClock,
-    /// Its name.
+    /// Host name.
     pub hostname: String,
-    /// Its kernel's release.
+    /// Kernel release.
     pub kernel: String,
-    /// Its boot's identity.
+    /// Id of the boot.
     pub boot_id: String,
-    /// Bytes of a page.
+    /// Page size, bytes.
     pub page_size: u64,
-    /// Processors.
+    /// Number of processors.
     pub cpus: usize,
 }
 
 /// Opens the chosen source.
 ///
 /// # Errors
-/// When it is denied or not possible; with [`SourceChoice::Auto`] only when not even /proc can be read.
+/// Fails if the source is not permitted or not possible. [`SourceChoice::Auto`] fails only if not
+/// even /proc can be read.
 pub fn open(choice: &SourceChoice, settings: &Settings) -> Result<Opened, CaptureError> {
     let with_bpf =
         |source: bpf::Bpf| Opened { notices: source.notices(), source: Box::new(source), machine: None };
@@ -263,8 +269,8 @@ fn requests_are_missing(reason: &CaptureError) -> Notice {
         CaptureError::Unsupported { step, reason } => {
             format!("this kernel cannot run memtap's eBPF programs ({step}: {reason})")
         }
-        other => other.found(),
+        other => other.summary(),
     };
-    // The page finds this notice by its first words.
+    // The page recognizes this notice by its first words.
     Notice { what: format!("requests are not visible, only the memory usage from /proc: {why}"), fix }
 }

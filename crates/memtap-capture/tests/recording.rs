@@ -1,4 +1,4 @@
-//! Recordings: what was written comes again, and of a damaged file everything that is whole.
+//! Recordings: everything written is read back, and of a damaged file everything that is intact.
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -10,7 +10,7 @@ use memtap_model::{
     ProcessState, StartTime, Tally, Tgid, Tid, WallClock,
 };
 
-/// Processes of the machine that is played.
+/// Number of long-running processes in the test's recording.
 const PROCESSES: u32 = 40;
 
 fn machine() -> Machine {
@@ -53,7 +53,7 @@ fn request(pid: u32, second: i64) -> Observation {
     })
 }
 
-/// A second: one process works, one was born and ends, all are read.
+/// Observations of one second: one process makes a request, one starts and ends, and all are read.
 fn second(second: i64) -> Batch {
     let worker = 1 + second.unsigned_abs() as u32 % PROCESSES;
     let brief = 1000 + second.unsigned_abs() as u32;
@@ -68,7 +68,7 @@ fn second(second: i64) -> Batch {
         refusals_beyond: 0,
     })));
     for pid in 1..=PROCESSES {
-        // What a worker has got since its last second.
+        // Second of the process's last request.
         let last = second - (second - i64::from(pid) + 1).rem_euclid(i64::from(PROCESSES));
         observations.push(Observation::Snapshot(state(pid, second, last.max(0).unsigned_abs())));
     }
@@ -88,11 +88,12 @@ fn recorded(seconds: i64) -> Vec<u8> {
     file
 }
 
-/// Everything that a file tells, second by second, and what comes after the last whole one.
-fn told(path: &Path) -> Vec<Batch> {
-    let Opened { mut source, machine: whose, .. } =
+/// Plays back a file. Returns a batch for each second, and one with observations after the last
+/// reading.
+fn played_back(path: &Path) -> Vec<Batch> {
+    let Opened { mut source, machine: played, .. } =
         memtap_capture::open(&SourceChoice::Recording(path.to_owned()), &Settings::default()).unwrap();
-    assert!(whose.is_some_and(|whose| whose == machine() || whose.hostname == "unknown"));
+    assert!(played.is_some_and(|played| played == machine() || played.hostname == "unknown"));
     let (mut batches, mut now) = (Vec::new(), Batch::default());
     while !source.is_over() {
         source.poll(7, &mut now.observations).unwrap();
@@ -106,7 +107,7 @@ fn told(path: &Path) -> Vec<Batch> {
     batches
 }
 
-/// Readings in the order of pids: what has not changed comes after what has.
+/// Sorts readings by pid, because restored states come after written ones.
 fn sorted(mut batch: Batch) -> Vec<Observation> {
     batch.observations.sort_by_key(|observation| match observation {
         Observation::Snapshot(state) => (1, state.tgid),
@@ -141,10 +142,10 @@ fn requests(batches: &[Batch]) -> Vec<&MemoryRequest> {
 }
 
 #[test]
-fn what_was_recorded_is_told_again() {
+fn a_recording_is_played_back() {
     let seconds = 200;
     let file = file(&recorded(seconds));
-    let mut batches = told(file.path());
+    let mut batches = played_back(file.path());
     assert!(batches.pop().unwrap().observations.is_empty());
     assert_eq!(batches.len() as i64, seconds);
     for (batch, at) in batches.into_iter().zip(1..) {
@@ -154,19 +155,19 @@ fn what_was_recorded_is_told_again() {
 }
 
 #[test]
-fn what_has_not_changed_takes_no_room() {
+fn unchanged_states_take_no_space() {
     let bytes = recorded(1000).len();
-    // A state alone is about forty bytes.
+    // One state has about forty bytes.
     assert!(bytes < 1000 * 120, "{bytes} bytes for 40,000 states and 1,000 requests");
 }
 
 #[test]
-fn a_cut_file_tells_what_is_whole() {
+fn the_intact_part_of_a_truncated_file_is_read() {
     let whole = recorded(30);
     let mut before = 0;
     for cut in (120..whole.len()).step_by(7) {
         let file = file(&whole[..cut]);
-        let batches = told(file.path());
+        let batches = played_back(file.path());
         let seconds = batches.iter().filter(|batch| batch.tick.is_some()).count();
         assert!(seconds >= before && seconds <= 30, "cut at {cut}: {seconds} after {before}");
         for (batch, at) in batches.into_iter().take(seconds).zip(1..) {
@@ -178,18 +179,18 @@ fn a_cut_file_tells_what_is_whole() {
 }
 
 #[test]
-fn damage_costs_what_is_damaged_is_counted_and_never_told_as_true() {
+fn damage_is_counted_and_only_damaged_parts_are_lost() {
     let whole = recorded(200);
-    // Not its mark and not the machine.
+    // Skips the mark and the machine.
     for at in (200..whole.len()).step_by(101) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x24;
         let file = file(&bytes);
-        let batches = told(file.path());
-        let found = requests(&batches);
-        let times: Vec<i64> = found.iter().map(|request| request.time.0).collect();
+        let batches = played_back(file.path());
+        let requests = requests(&batches);
+        let times: Vec<i64> = requests.iter().map(|request| request.time.0).collect();
         assert!(times.is_sorted() && times.len() >= 190, "byte {at}: {} requests", times.len());
-        // Of a damaged header it is not known how many were in the frame.
+        // A damaged header does not reveal the number of requests in its frame.
         assert!(lost(&batches) == 0 || times.len() as u64 + lost(&batches) == 200, "byte {at}");
         let readings = batches.iter().filter(|batch| batch.tick.is_some());
         let readings: Vec<_> = readings.collect();
@@ -220,7 +221,7 @@ fn damage_costs_what_is_damaged_is_counted_and_never_told_as_true() {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_with_its_name() {
+fn other_files_are_rejected_with_their_names() {
     for bytes in [b"".as_slice(), b"mtrec", b"hello, I am a text file", b"mtrec\r\n\xfe and more of it"] {
         let file = file(bytes);
         let choice = SourceChoice::Recording(file.path().to_owned());
@@ -232,7 +233,7 @@ fn what_is_no_recording_is_refused_with_its_name() {
 }
 
 #[test]
-fn noise_is_no_danger() {
+fn noise_is_skipped() {
     let mut bytes = recorded(3);
     let mut seed = 7_u64;
     for _ in 0..200_000 {
@@ -243,12 +244,12 @@ fn noise_is_no_danger() {
     }
     bytes.extend_from_slice(&recorded(3)[8..]);
     let file = file(&bytes);
-    let batches = told(file.path());
+    let batches = played_back(file.path());
     assert_eq!(requests(&batches).len(), 6, "what stands after the noise is found");
 }
 
 #[test]
-fn what_the_filter_leaves_out_is_not_told() {
+fn the_filter_selects_processes() {
     let file = file(&recorded(50));
     let filter = memtap_capture::Filter { pids: vec![Tgid(7)], ..memtap_capture::Filter::default() };
     let settings = Settings { filter, ..Settings::default() };

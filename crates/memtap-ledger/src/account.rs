@@ -1,4 +1,4 @@
-//! One account: what is known of one process life.
+//! The account of one process.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use memtap_model::{
 
 use crate::{BookedRequest, Books, Peaks, ProcessSummary};
 
-/// A process that ran before the start may have had a request under way when its account was opened. What a reading finds so soon after
-/// the opening is part of it.
+/// Number of readings that may still correct the opening. A process that ran before memtap started
+/// may have been in the middle of a request when its account was opened.
 const OPENING_READINGS: u32 = 3;
 
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(crate) struct Account {
     pub(crate) process: ProcessId,
     space: SpaceId,
     pub(crate) books: Books,
-    /// Listed among the accounts that changed since the last tick.
+    /// True if the account is in the list of accounts that changed since the last tick.
     pub(crate) dirty: bool,
-    /// The last reading of all processes that told of it.
+    /// The last reading of all processes that contained this one.
     pub(crate) pass: u64,
     pub(crate) followed: bool,
     started_at: WallClock,
@@ -34,26 +34,27 @@ pub(crate) struct Account {
     threads: u32,
     resident: Resident,
     pub(crate) faults: Faults,
-    life_peaks: Peaks,
+    peaks: Peaks,
     tick_peaks: Peaks,
-    /// A view has these: the next that come are of another tick.
+    /// True if a view has shown these peaks. The next ones belong to another tick.
     peaks_shown: bool,
-    /// What the calls had come to when it got its name.
+    /// Bytes mapped and unmapped when the process got its current name.
     named_from: (u64, u64),
     first_request: Option<WallClock>,
     last_request: Option<WallClock>,
-    /// As of the last request in the stream.
-    lost_told: u32,
-    /// A difference that the last reading found. It is most likely something in flight, which will be booked; only when the next reading
-    /// finds the same, and nothing was booked in between, is it no such thing.
+    /// Number of lost requests, as of the last request in the stream.
+    lost_reported: u32,
+    /// Difference that the last reading found. It is most likely in flight and will be booked
+    /// later. It is unexplained only if the next reading finds the same difference and nothing was
+    /// booked in between.
     in_flight: i64,
     readings: u32,
-    /// What the last view showed.
-    shown: Option<Arc<ProcessSummary>>,
+    /// Summary in the last view.
+    last_shown: Option<Arc<ProcessSummary>>,
 }
 
 impl Account {
-    /// Opens an account with what the process has.
+    /// Opens an account with the current virtual size of the process.
     pub(crate) fn open(state: &ProcessState) -> Self {
         let causes = state
             .causes
@@ -76,66 +77,72 @@ impl Account {
             threads: state.threads,
             resident: state.resident,
             faults: state.faults,
-            life_peaks: Peaks::default(),
+            peaks: Peaks::default(),
             tick_peaks: Peaks::default(),
             peaks_shown: false,
             named_from: (0, 0),
             first_request: None,
             last_request: None,
-            lost_told: state.lost as u32,
+            lost_reported: state.lost as u32,
             in_flight: 0,
             readings: 0,
-            shown: None,
+            last_shown: None,
         };
-        account.books.take(&causes);
+        account.books.set_causes(&causes);
         account.books.lost = state.lost;
-        account.note(state);
+        account.update(state);
         account
     }
 
-    /// A child runs its parent's command, where its parent runs, until it execs.
+    /// Copies command, user and placement from the parent: they are the same until the child calls
+    /// exec.
     pub(crate) fn inherit(&mut self, parent: &Self) {
         self.command = Arc::clone(&parent.command);
         self.user = Arc::clone(&parent.user);
         self.runs_in = Arc::clone(&parent.runs_in);
     }
 
-    /// A child is no process that ran before the start.
-    pub(crate) fn is_born(&mut self) {
+    /// Ends the readings that may correct the opening: the process did not run before memtap
+    /// started.
+    pub(crate) fn end_opening(&mut self) {
         self.readings = OPENING_READINGS;
     }
 
-    /// A reading told of it; gives whether it told anything new. Most processes do nothing most of the time.
-    pub(crate) fn reading(&mut self, state: &ProcessState) -> bool {
+    /// Books a reading. Returns whether it changed anything: most processes do nothing most of the
+    /// time.
+    pub(crate) fn book_reading(&mut self, state: &ProcessState) -> bool {
         if state.space != self.space {
-            // Its exec was not told.
-            self.exec(state);
+            // The exec of this process was not seen.
+            self.book_exec(state);
             return true;
         }
         self.readings = self.readings.saturating_add(1);
-        if self.has(state) {
+        if self.contains(state) {
             return false;
         }
         match &state.causes {
             Some(causes) => {
                 let before = (self.books.balance(), self.books.requests());
-                self.take(causes, state.lost);
-                let quiet = before == (self.books.balance(), self.books.requests());
-                if let Some(found) = state.virtual_bytes {
-                    self.judge(found, quiet);
+                self.set_causes(causes, state.lost);
+                let is_quiet = before == (self.books.balance(), self.books.requests());
+                if let Some(virtual_bytes) = state.virtual_bytes {
+                    self.judge(virtual_bytes, is_quiet);
                 }
             }
-            // Nothing explains a change.
+            // No cause can explain a change.
             None => self.books.opening_bytes = state.virtual_bytes.unwrap_or(0),
         }
-        self.note(state);
+        self.update(state);
         true
     }
 
-    /// Whether all that a state tells is here already, so that booking it would change nothing.
-    fn has(&self, state: &ProcessState) -> bool {
+    /// Returns whether the account already contains the state, so that booking it would change
+    /// nothing.
+    fn contains(&self, state: &ProcessState) -> bool {
         let is_booked = match &state.causes {
-            Some(causes) => self.books.have(causes) && self.books.lost == state.lost && self.explains(state),
+            Some(causes) => {
+                self.books.has_causes(causes) && self.books.lost == state.lost && self.has_judged(state)
+            }
             None => self.books.opening_bytes == state.virtual_bytes.unwrap_or(0),
         };
         is_booked
@@ -143,36 +150,37 @@ impl Account {
             && self.resident == state.resident
             && self.faults == state.faults
             && self.threads == state.threads
-            && self.tick_peaks == Peaks::of(state)
+            && self.tick_peaks == Peaks::from_state(state)
             && self.name == state.name
             && (self.parent, self.inner_pid, self.session) == (state.parent, state.inner_pid, state.session)
     }
 
-    /// Whether what a reading finds is judged already as it would be again.
-    fn explains(&self, state: &ProcessState) -> bool {
-        state.virtual_bytes.is_none_or(|found| {
-            let difference = self.difference(found);
+    /// Returns whether judging the state's virtual size again would change nothing.
+    fn has_judged(&self, state: &ProcessState) -> bool {
+        state.virtual_bytes.is_none_or(|virtual_bytes| {
+            let difference = self.difference(virtual_bytes);
             difference == self.in_flight && difference == self.books.unexplained_bytes
         })
     }
 
-    fn take(&mut self, causes: &Causes, lost: u64) {
+    fn set_causes(&mut self, causes: &Causes, lost: u64) {
         if !self.followed {
-            // The kernel side has found room for an account meanwhile.
+            // The kernel side opened an account in the meantime.
             self.followed = true;
             self.books.opening_bytes = causes.opening_bytes;
             self.books.unexplained_bytes = 0;
         }
-        self.books.take(causes);
+        self.books.set_causes(causes);
         self.books.lost = lost;
     }
 
-    /// A reading found this virtual size. What the books do not explain stands when it has stood before.
-    fn judge(&mut self, found: u64, quiet: bool) {
-        let difference = self.difference(found);
-        let stands = difference == 0 || (quiet && difference == self.in_flight);
+    /// Compares the virtual size of a reading with the books. A difference counts once two readings
+    /// in a row have found it.
+    fn judge(&mut self, virtual_bytes: u64, is_quiet: bool) {
+        let difference = self.difference(virtual_bytes);
+        let is_settled = difference == 0 || (is_quiet && difference == self.in_flight);
         self.in_flight = difference;
-        if !stands {
+        if !is_settled {
             return;
         }
         if difference != 0 && self.readings < OPENING_READINGS {
@@ -183,31 +191,32 @@ impl Account {
         }
     }
 
-    /// What the causes do not explain of a size.
-    fn difference(&self, found: u64) -> i64 {
+    /// Returns the bytes of a virtual size that no cause explains.
+    fn difference(&self, virtual_bytes: u64) -> i64 {
         let explained = self.books.balance() - i128::from(self.books.unexplained_bytes);
-        i64::try_from(i128::from(found) - explained).unwrap_or(i64::MAX)
+        i64::try_from(i128::from(virtual_bytes) - explained).unwrap_or(i64::MAX)
     }
 
-    /// A new image: whatever no cause explained stood in the old space and has gone with it.
-    pub(crate) fn exec(&mut self, state: &ProcessState) {
+    /// Books an exec. Unexplained bytes belonged to the old address space, which no longer exists.
+    pub(crate) fn book_exec(&mut self, state: &ProcessState) {
         self.space = state.space;
-        // That of the old image; the new one's comes with the next details, unless the process is gone by then.
+        // The command belongs to the old image. The next details contain the new one, unless the
+        // process ends first.
         self.command = Arc::default();
         match &state.causes {
             Some(causes) => {
-                self.take(causes, state.lost);
+                self.set_causes(causes, state.lost);
                 self.books.opening_bytes = causes.opening_bytes;
                 self.books.unexplained_bytes = 0;
             }
             None => self.books.opening_bytes = state.virtual_bytes.unwrap_or(0),
         }
         self.in_flight = 0;
-        self.is_born();
-        self.note(state);
+        self.end_opening();
+        self.update(state);
     }
 
-    fn note(&mut self, state: &ProcessState) {
+    fn update(&mut self, state: &ProcessState) {
         self.followed = state.causes.is_some();
         self.resident = state.resident;
         self.parent = state.parent;
@@ -217,36 +226,36 @@ impl Account {
         self.faults = state.faults;
         self.rename(state.name);
         let before = if self.peaks_shown { Peaks::default() } else { self.tick_peaks };
-        self.tick_peaks = before.max(Peaks::of(state));
+        self.tick_peaks = before.max(Peaks::from_state(state));
         self.peaks_shown = false;
-        self.life_peaks = self.life_peaks.max(self.tick_peaks);
+        self.peaks = self.peaks.max(self.tick_peaks);
     }
 
-    pub(crate) fn details(&mut self, details: &ProcessDetails) {
+    pub(crate) fn set_details(&mut self, details: &ProcessDetails) {
         self.command = Arc::clone(&details.command);
         self.user = Arc::clone(&details.user);
         self.runs_in = Arc::clone(&details.runs_in);
     }
 
-    /// A request in the stream; gives how many were lost before it. The sums are the tally's.
-    pub(crate) fn request(&mut self, booked: &BookedRequest) {
-        self.lost_told = booked.request.lost;
+    /// Records a request of the stream. It changes no sums, which come with the tally.
+    pub(crate) fn record_request(&mut self, booked: &BookedRequest) {
+        self.lost_reported = booked.request.lost;
         self.first_request.get_or_insert(booked.request.time);
         self.last_request = Some(booked.request.time);
     }
 
     pub(crate) fn lost_before(&self, lost: u32) -> u32 {
-        lost.wrapping_sub(self.lost_told)
+        lost.wrapping_sub(self.lost_reported)
     }
 
-    /// Gives the requests that are new.
-    pub(crate) fn tally(&mut self, tally: &Tally) -> News {
+    /// Books a tally. Returns the requests that are new since the last one.
+    pub(crate) fn book_tally(&mut self, tally: &Tally) -> CallDeltas {
         let before = std::mem::replace(&mut self.books.calls, tally.calls);
         if self.books.refusals[..] != tally.refusals[..] {
             self.books.refusals = tally.refusals.clone().into();
         }
         self.books.refusals_beyond = tally.refusals_beyond;
-        News(std::array::from_fn(|index| tally.calls[index].since(before[index])))
+        CallDeltas(std::array::from_fn(|index| tally.calls[index].since(before[index])))
     }
 
     pub(crate) fn rename(&mut self, name: Comm) {
@@ -272,39 +281,40 @@ impl Account {
         self.books.calls[call.index()]
     }
 
-    /// The last summary: everything goes back. With its last state, what no cause explains can no longer be in flight.
-    pub(crate) fn end(mut self, last: Option<&ProcessState>, at: WallClock) -> Arc<ProcessSummary> {
+    /// Closes the account, books the remaining virtual size as ended, and returns the last summary.
+    /// A difference in the last state can no longer be in flight, so it is unexplained.
+    pub(crate) fn close(mut self, last: Option<&ProcessState>, at: WallClock) -> Arc<ProcessSummary> {
         if let Some(state) = last
             && let Some(causes) = &state.causes
         {
-            self.take(causes, state.lost);
-            if let Some(found) = state.virtual_bytes {
-                self.books.unexplained_bytes = self.difference(found);
+            self.set_causes(causes, state.lost);
+            if let Some(virtual_bytes) = state.virtual_bytes {
+                self.books.unexplained_bytes = self.difference(virtual_bytes);
             }
-            self.note(state);
+            self.update(state);
         }
         self.books.ended_bytes = self.books.virtual_bytes();
         self.resident = Resident::default();
         Arc::new(self.summary(Some(at)))
     }
 
-    /// The summary for the view, and whether it differs from the one before.
+    /// Returns the summary for the view, and whether it differs from the last one.
     pub(crate) fn show(&mut self) -> (Arc<ProcessSummary>, bool) {
         let summary = self.summary(None);
         self.peaks_shown = true;
-        match &self.shown {
+        match &self.last_shown {
             Some(shown) if **shown == summary => (Arc::clone(shown), false),
             _ => {
                 let shown = Arc::new(summary);
-                self.shown = Some(Arc::clone(&shown));
+                self.last_shown = Some(Arc::clone(&shown));
                 (shown, true)
             }
         }
     }
 
-    /// What the last view showed, if it showed this account.
-    pub(crate) fn shown(&self) -> Option<&Arc<ProcessSummary>> {
-        self.shown.as_ref()
+    /// Returns the summary in the last view, if the account was in it.
+    pub(crate) fn last_summary(&self) -> Option<&Arc<ProcessSummary>> {
+        self.last_shown.as_ref()
     }
 
     pub(crate) fn summary(&self, ended_at: Option<WallClock>) -> ProcessSummary {
@@ -323,7 +333,7 @@ impl Account {
             virtual_bytes: self.books.virtual_bytes(),
             resident: self.resident,
             faults: self.faults,
-            peaks: self.life_peaks,
+            peaks: self.peaks,
             tick_peaks: self.tick_peaks,
             books: self.books.clone(),
             requested_bytes: self.requested_bytes(),
@@ -335,17 +345,17 @@ impl Account {
     }
 }
 
-/// Sum of what the calls that ask have asked for and been granted.
+/// Sums the requested bytes of the calls that ask for memory.
 fn requested_bytes(calls: &[CallTotals; Call::COUNT]) -> u64 {
     let asking = CALLS.iter().zip(calls).filter(|(row, _)| row.asks);
     asking.fold(0, |sum, (_, call)| sum.saturating_add(call.requested_bytes))
 }
 
-/// What a tally brought, by call.
+/// Requests that a tally added, by call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct News(pub(crate) [CallTotals; Call::COUNT]);
+pub(crate) struct CallDeltas(pub(crate) [CallTotals; Call::COUNT]);
 
-impl News {
+impl CallDeltas {
     pub(crate) fn requests(&self) -> u64 {
         self.0.iter().map(|call| call.count).sum()
     }

@@ -1,49 +1,51 @@
-//! The books of one account: amounts by cause and by call. All amounts are bytes.
+//! Books of one account: bytes by cause and by call.
 
 use std::sync::Arc;
 
 use memtap_model::{Call, CallTotals, Causes, Refusals};
 use serde::{Deserialize, Serialize};
 
-/// Why a process has the virtual size that it has. `opening + granted - released + exec + stack + kernel + shared +
-/// unexplained - ended` is its virtual size, always.
+/// Virtual size of a process by cause. The virtual size is always `opening + granted - released +
+/// exec + stack + kernel + shared + unexplained - ended`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Books {
-    /// What it had when it was first known: read by the snapshot, or copied by fork.
+    /// Virtual size when memtap first knew the process: read from the kernel, or copied by fork.
     pub opening_bytes: u64,
-    /// What requests truly added.
+    /// Bytes by which requests increased the virtual size.
     pub granted_bytes: u64,
-    /// What requests truly took away.
+    /// Bytes by which requests decreased the virtual size.
     pub released_bytes: u64,
-    /// New image less old image, over all execs.
+    /// Size of the new image less that of the old one, summed over all execs.
     pub exec_bytes: i64,
-    /// Growth of stacks outside any call.
+    /// Growth of stacks outside calls.
     pub stack_bytes: i64,
-    /// By calls that are not followed (an AIO ring, a driver's ioctl), and by the kernel on its own.
+    /// Change by calls that memtap does not follow (an AIO ring, a driver's ioctl), and by the
+    /// kernel itself.
     pub kernel_bytes: i64,
-    /// Changed by another process that shares the address space (between vfork and exec).
+    /// Change by another process that shares the address space (between vfork and exec).
     pub shared_bytes: i64,
-    /// Found at a reading and explained by no cause.
+    /// Difference found by readings that no cause explains.
     pub unexplained_bytes: i64,
-    /// What it still had when it ended.
+    /// Virtual size when the process ended.
     pub ended_bytes: u64,
-    /// By call, in the order of the call table; exact whatever the stream loses.
+    /// Totals by call, in the order of the call table. They are exact even if the stream loses
+    /// records.
     pub calls: [CallTotals; Call::COUNT],
     /// Refused requests by call and errno.
     pub refusals: Arc<[Refusals]>,
-    /// Further ones, of pairs beyond those that are told apart.
+    /// Refused requests with other pairs of call and errno, which are not counted by pair.
     pub refusals_beyond: u64,
-    /// Requests that are in these sums and missing in the stream.
+    /// Requests that these sums include and the stream does not.
     pub lost: u64,
 }
 
 impl Books {
-    /// With what the process has.
+    /// Creates books that contain only the opening.
     pub(crate) fn open(opening_bytes: u64) -> Self {
         Self { opening_bytes, ..Self::default() }
     }
 
-    /// The virtual size that the books explain.
+    /// Returns the virtual size that the books add up to, bytes.
     #[must_use]
     pub fn balance(&self) -> i128 {
         i128::from(self.opening_bytes) + i128::from(self.granted_bytes) - i128::from(self.released_bytes)
@@ -55,26 +57,26 @@ impl Books {
             - i128::from(self.ended_bytes)
     }
 
-    /// The balance as a size.
+    /// Returns the balance as a size; 0 if it is negative.
     #[must_use]
     pub fn virtual_bytes(&self) -> u64 {
         u64::try_from(self.balance()).unwrap_or(0)
     }
 
-    /// All requests, refused ones too.
+    /// Number of all requests, including refused ones.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.calls.iter().map(|call| call.count).sum()
     }
 
-    /// All refused requests.
+    /// Number of refused requests.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.calls.iter().map(|call| call.refused).sum()
     }
 
-    /// Takes over what the kernel side has booked since the account was opened.
-    pub(crate) fn take(&mut self, causes: &Causes) {
+    /// Sets the causes to the amounts that the kernel side has booked since it opened the account.
+    pub(crate) fn set_causes(&mut self, causes: &Causes) {
         self.granted_bytes = causes.granted_bytes;
         self.released_bytes = causes.released_bytes;
         self.exec_bytes = causes.exec_bytes;
@@ -83,15 +85,15 @@ impl Books {
         self.shared_bytes = causes.shared_bytes;
     }
 
-    /// Whether taking them would change nothing.
-    pub(crate) fn have(&self, causes: &Causes) -> bool {
+    /// Returns whether the books already contain these causes.
+    pub(crate) fn has_causes(&self, causes: &Causes) -> bool {
         (self.granted_bytes, self.released_bytes) == (causes.granted_bytes, causes.released_bytes)
             && (self.exec_bytes, self.stack_bytes) == (causes.exec_bytes, causes.stack_bytes)
             && (self.kernel_bytes, self.shared_bytes) == (causes.kernel_bytes, causes.shared_bytes)
     }
 }
 
-/// The books of two processes as if they were one's.
+/// Adds the books of another process.
 impl std::ops::AddAssign<&Self> for Books {
     fn add_assign(&mut self, more: &Self) {
         let mut refusals = self.refusals.to_vec();

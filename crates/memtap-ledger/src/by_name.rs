@@ -1,4 +1,5 @@
-//! Sums by process name: who asked for most. Bounded, since names are strangers' choice.
+//! Requested bytes by process name. The number of names is bounded, because programs choose their
+//! names.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ struct Sums {
     mapped: u64,
 }
 
-/// Sums by name; names beyond the bound are added up together.
+/// Sums by name. Names beyond the limit share one sum.
 #[derive(Debug)]
 pub(crate) struct ByName {
     most_names: usize,
@@ -27,7 +28,7 @@ impl ByName {
         Self { most_names, names: HashMap::new(), beyond: Sums::default() }
     }
 
-    /// What a process of that name has asked for, and what of it by mmap.
+    /// Adds bytes that processes of this name requested, and the part of them requested by mmap.
     pub(crate) fn add(&mut self, name: Comm, requested: u64, mapped: u64) {
         if requested == 0 {
             return;
@@ -59,13 +60,13 @@ impl ByName {
             .collect();
         slices.sort_unstable_by(|a, b| b.bytes.cmp(&a.bytes).then(a.name.cmp(&b.name)));
         let beyond = measure(&self.beyond);
-        let rest = slices.split_off(slices.len().min(SLICES));
+        let others = slices.split_off(slices.len().min(SLICES));
         let sum = |slices: &[Slice]| slices.iter().fold(0_u64, |sum, slice| sum.saturating_add(slice.bytes));
-        let other_bytes = sum(&rest).saturating_add(beyond);
+        let other_bytes = sum(&others).saturating_add(beyond);
         Share {
             total_bytes: sum(&slices).saturating_add(other_bytes),
             slices,
-            other_names: rest.len() as u64 + u64::from(beyond > 0),
+            other_names: others.len() as u64 + u64::from(beyond > 0),
             other_bytes,
         }
     }

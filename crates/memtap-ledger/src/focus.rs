@@ -1,4 +1,5 @@
-//! Requests of the few processes that somebody looks at: beside a busy neighbour they would not be among the latest of all.
+//! Requests of the few processes that users look at. A busy process would displace them from the
+//! latest requests of all.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -10,45 +11,47 @@ use crate::{BookedRequest, Focused};
 /// Processes in focus, with their requests since the last view.
 #[derive(Debug, Default)]
 pub(crate) struct Focus {
-    of: BTreeMap<Tgid, Since>,
+    processes: BTreeMap<Tgid, Pending>,
 }
 
 #[derive(Debug, Default)]
-struct Since {
-    /// Whether it was in focus at the last view: what is told of a tick is all of it.
-    is_whole: bool,
+struct Pending {
+    /// True if the process was already in focus at the last view, so that its requests of this tick
+    /// are complete.
+    is_complete: bool,
     requests: VecDeque<BookedRequest>,
-    more: u64,
+    skipped: u64,
 }
 
 impl Focus {
-    /// From now on these, and no others.
-    pub(crate) fn on(&mut self, wanted: &BTreeSet<Tgid>) {
-        self.of.retain(|tgid, _| wanted.contains(tgid));
-        for tgid in wanted {
-            self.of.entry(*tgid).or_default();
+    /// Sets the processes in focus. All others leave it.
+    pub(crate) fn set(&mut self, pids: &BTreeSet<Tgid>) {
+        self.processes.retain(|tgid, _| pids.contains(tgid));
+        for tgid in pids {
+            self.processes.entry(*tgid).or_default();
         }
     }
 
-    /// Takes a request, if it is of one of them; of many, the latest `kept` stay.
-    pub(crate) fn note(&mut self, booked: &BookedRequest, kept: usize) {
-        if self.of.is_empty() {
+    /// Records a request of a process in focus. Only the latest `kept` requests are kept.
+    pub(crate) fn record(&mut self, booked: &BookedRequest, kept: usize) {
+        if self.processes.is_empty() {
             return;
         }
-        let Some(since) = self.of.get_mut(&booked.request.tgid) else { return };
-        if since.requests.len() >= kept {
-            since.requests.pop_front();
-            since.more += 1;
+        let Some(pending) = self.processes.get_mut(&booked.request.tgid) else { return };
+        if pending.requests.len() >= kept {
+            pending.requests.pop_front();
+            pending.skipped += 1;
         }
-        since.requests.push_back(booked.clone());
+        pending.requests.push_back(booked.clone());
     }
 
-    /// What came since the last view, of each that was in focus then.
-    pub(crate) fn take(&mut self) -> Vec<Focused> {
+    /// Returns the requests since the last view, for each process that was in focus then.
+    pub(crate) fn take_requests(&mut self) -> Vec<Focused> {
         let mut focused = Vec::new();
-        for (pid, since) in &mut self.of {
-            let (requests, skipped) = (std::mem::take(&mut since.requests), std::mem::take(&mut since.more));
-            if std::mem::replace(&mut since.is_whole, true) {
+        for (pid, pending) in &mut self.processes {
+            let (requests, skipped) =
+                (std::mem::take(&mut pending.requests), std::mem::take(&mut pending.skipped));
+            if std::mem::replace(&mut pending.is_complete, true) {
                 let requests: Arc<[BookedRequest]> = requests.into_iter().collect();
                 focused.push(Focused { pid: *pid, requests, skipped });
             }

@@ -1,11 +1,13 @@
-//! The ledger: observations in, accounts and read model out.
+//! The ledger turns observations into accounts and a read model.
 //!
-//! One account per process life keeps what the process has and why. [`Ledger::apply`] books one observation after the
-//! other in the order of the stream; [`Ledger::publish`] makes the immutable [`LiveView`] that everything above reads.
+//! An account records how much memory one process has, and why. [`Ledger::apply`] books
+//! observations in the order of the stream. [`Ledger::publish`] creates the immutable [`LiveView`]
+//! that all crates above read.
 //!
-//! Architecture Invariant: this crate is pure. No I/O, no clock (time comes in with the observations), no threads.
-//! The sums are the kernel side's own (they come with each state and tally), so they do not depend on the stream; the ledger joins them to
-//! process lives and names. The books always balance:
+//! Architecture Invariant: this crate is pure. It does no I/O, reads no clock (times come with the
+//! observations) and spawns no thread. The sums come from the kernel side with each state and
+//! tally, so they do not depend on the stream. The ledger attributes them to processes and names.
+//! The books always balance:
 //! `virtual = opening + granted - released + exec + stack + kernel + shared + unexplained - ended`.
 
 mod account;

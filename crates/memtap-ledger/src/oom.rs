@@ -1,4 +1,4 @@
-//! OOM kills, each with what the books said in the seconds before.
+//! OOM kills with the state of the accounts in the seconds before.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -9,36 +9,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::ProcessSummary;
 
-/// Ticks that are remembered, for the case.
+/// Number of ticks that are kept in case of a kill.
 const MOMENTS: usize = 10;
-/// The largest processes of each.
+/// Number of the largest processes kept for each tick.
 const LARGEST: usize = 10;
-/// Kills that are kept.
+/// Number of kills that are kept.
 const KILLS: usize = 100;
 
-/// Who was killed and why, as far as the books can tell.
+/// An OOM kill with the state before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OomReport {
-    /// What the kernel did.
+    /// The kill as the kernel reported it.
     pub kill: OomKill,
-    /// The victim as the books last had it.
+    /// The killed process as last recorded in the ledger.
     pub victim: Option<Arc<ProcessSummary>>,
-    /// The last ticks before, earliest first.
+    /// The ticks before the kill, earliest first.
     pub before: Vec<Arc<Moment>>,
 }
 
-/// Who had most at one tick.
+/// The largest processes at one tick.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
-    /// When.
+    /// Time of the tick.
     pub at: WallClock,
-    /// The machine's memory then.
+    /// Memory of the machine at that time.
     pub host: HostReading,
     /// The processes with the largest resident sets, largest first.
     pub largest: Vec<Arc<ProcessSummary>>,
 }
 
-/// The kills, and the moments that the next one will want.
+/// The kills, and the moments to attach to the next one.
 #[derive(Debug, Default)]
 pub(crate) struct OomLog {
     moments: VecDeque<Arc<Moment>>,
@@ -48,7 +48,7 @@ pub(crate) struct OomLog {
 }
 
 impl OomLog {
-    pub(crate) fn tick(&mut self, at: WallClock, host: &HostReading, living: &[Arc<ProcessSummary>]) {
+    pub(crate) fn record_tick(&mut self, at: WallClock, host: &HostReading, living: &[Arc<ProcessSummary>]) {
         let size = |summary: &Arc<ProcessSummary>| Reverse(summary.resident.set_bytes());
         let mut largest: Vec<_> = living.iter().collect();
         if largest.len() > LARGEST {
@@ -63,7 +63,11 @@ impl OomLog {
         self.moments.push_back(Arc::new(Moment { at, host: host.clone(), largest }));
     }
 
-    pub(crate) fn kill(&mut self, kill: &OomKill, living: impl Fn(Tgid) -> Option<Arc<ProcessSummary>>) {
+    pub(crate) fn record_kill(
+        &mut self,
+        kill: &OomKill,
+        living: impl Fn(Tgid) -> Option<Arc<ProcessSummary>>,
+    ) {
         let report = OomReport {
             kill: *kill,
             victim: living(kill.victim),

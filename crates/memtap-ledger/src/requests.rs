@@ -1,27 +1,27 @@
-//! A request of the stream, with the process life that it belongs to.
+//! A request of the stream with the identity of its process.
 
 use memtap_model::{MemoryRequest, Outcome, Place, ProcessId, SizeRule};
 use serde::{Deserialize, Serialize};
 
-/// One request as booked: what the stream, the store and the API show.
+/// A booked request, as the stream, the store and the API show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookedRequest {
-    /// The process life it belongs to.
+    /// The process that made the request.
     pub process: ProcessId,
     /// The request.
     pub request: MemoryRequest,
-    /// Requests of this process that were lost between the one before and this one: a gap in the stream.
+    /// Number of this process's requests lost since its previous one: the gap in the stream.
     pub lost_before: u32,
 }
 
 impl BookedRequest {
-    /// Whether the kernel refused it.
+    /// Returns whether the kernel refused the request.
     #[must_use]
     pub fn refused(&self) -> bool {
         matches!(self.request.outcome, Outcome::Refused(_))
     }
 
-    /// Where the memory is that it is about; 0 when it is about none.
+    /// Returns the address of the memory that the request is about, or 0 if there is none.
     #[must_use]
     pub fn address(&self) -> u64 {
         let arguments = &self.request.arguments;
@@ -33,7 +33,8 @@ impl BookedRequest {
         }
     }
 
-    /// The bytes that count as asked for: those of a granted request of a call that asks, and of brk growth only.
+    /// Returns the bytes that count as requested. Refused requests, calls that do not ask for
+    /// memory, and a brk that shrinks the heap count as 0.
     #[must_use]
     pub fn asked_bytes(&self) -> u64 {
         let row = self.request.call.row();

@@ -1,4 +1,4 @@
-//! The read model: immutable, made once a tick, read by everything above the ledger.
+//! The read model: immutable, created once a tick, and read by everything above the ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BookedRequest, Books, OomReport};
 
-/// Highest sizes within some time, bytes.
+/// Highest sizes in a period, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Peaks {
     /// Virtual size.
@@ -21,15 +21,15 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Those that a state tells.
-    pub(crate) fn of(state: &ProcessState) -> Self {
+    /// Returns the peaks that a state contains.
+    pub(crate) fn from_state(state: &ProcessState) -> Self {
         Self {
             virtual_bytes: state.peak_virtual_bytes.max(state.virtual_bytes.unwrap_or(0)),
             resident_bytes: state.peak_resident_bytes.max(state.resident.set_bytes()),
         }
     }
 
-    /// The higher of both, each.
+    /// Returns the higher of both virtual sizes, and of both resident sets.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self {
@@ -39,56 +39,57 @@ impl Peaks {
     }
 }
 
-/// One process as the views show it.
+/// A process as the views show it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProcessSummary {
-    /// Which process life.
+    /// Identity of the process.
     pub process: ProcessId,
-    /// When it started.
+    /// Start time.
     pub started_at: WallClock,
-    /// Its name now.
+    /// Current name.
     pub name: Comm,
-    /// Its command line; empty while unknown.
+    /// Command line; empty while unknown.
     pub command: Arc<str>,
-    /// Its user's name; the number as text while the name is unknown.
+    /// Name of the user, or the user id while the name is unknown.
     pub user: Arc<str>,
-    /// Where it runs.
+    /// Cgroup, container, unit and session of the process.
     pub runs_in: Arc<Placement>,
-    /// Its parent.
+    /// The parent process.
     pub parent: Tgid,
-    /// Its pid inside its own pid namespace, when that is not the machine's.
+    /// Pid in the process's own pid namespace; `None` in the machine's namespace.
     pub inner_pid: Option<u32>,
-    /// Its session id.
+    /// Session id.
     pub session: u32,
-    /// How many threads it had at the last reading.
+    /// Number of threads at the last reading.
     pub threads: u32,
-    /// When it ended; `None` while it lives.
+    /// Time at which the process ended; `None` while it runs.
     pub ended_at: Option<WallClock>,
     /// Virtual size, bytes.
     pub virtual_bytes: u64,
     /// Resident memory at the last reading.
     pub resident: Resident,
-    /// Page faults of all its life.
+    /// Page faults since the process started.
     pub faults: Faults,
-    /// The highest sizes of all its life (as far as memtap has known it).
+    /// Highest sizes since memtap has known the process.
     pub peaks: Peaks,
-    /// The highest sizes since the last tick.
+    /// Highest sizes since the last tick.
     pub tick_peaks: Peaks,
-    /// Why it has what it has.
+    /// Virtual size by cause.
     pub books: Books,
-    /// Sum of what was asked for and granted, by the calls that ask, bytes.
+    /// Bytes requested and granted, by calls that ask for memory.
     pub requested_bytes: u64,
-    /// Granted mmap lengths under its name as it is now, bytes (the original system's measure).
+    /// Bytes mapped by granted mmap calls under the current name (the original system's measure).
     pub named_mmap_bytes: u64,
-    /// Granted munmap lengths under its name as it is now, bytes (the original system's measure).
+    /// Bytes unmapped by granted munmap calls under the current name (the original system's
+    /// measure).
     pub named_munmap_bytes: u64,
-    /// The first request.
+    /// Time of the first request.
     pub first_request: Option<WallClock>,
-    /// The latest request.
+    /// Time of the latest request.
     pub last_request: Option<WallClock>,
 }
 
-/// One name's part of what was asked for.
+/// Bytes attributed to one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
     /// The name.
@@ -97,108 +98,111 @@ pub struct Slice {
     pub bytes: u64,
 }
 
-/// Who asked for most: the ten largest names and the rest.
+/// The ten names with the most bytes, and the sum of all others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Share {
-    /// The sum over all names, bytes.
+    /// Sum over all names, bytes.
     pub total_bytes: u64,
-    /// The ten largest, largest first.
+    /// The ten largest, the largest first.
     pub slices: Vec<Slice>,
-    /// How many more names there are.
+    /// Number of other names. Names beyond the ledger's limit count as one.
     pub other_names: u64,
-    /// What they asked for together, bytes.
+    /// Sum of the other names, bytes.
     pub other_bytes: u64,
 }
 
-/// Sums over everything since the start.
+/// Sums since memtap started.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Totals {
-    /// Requests that were made, by the kernel's own count.
+    /// Requests made, as counted by the kernel side.
     pub made: u64,
-    /// Those of them that were refused.
+    /// Number of those that were refused.
     pub refused: u64,
-    /// Requests that came in the stream.
+    /// Requests that arrived in the stream.
     pub seen: u64,
-    /// Records that did not come, by cause. The books have what they were about.
+    /// Records missing in the stream, by cause. The books include their effects.
     pub lost: BTreeMap<LossCause, u64>,
-    /// Requests per second over the last tick.
+    /// Requests per second in the last tick.
     pub per_second: f64,
-    /// Refused requests per second over the last tick.
+    /// Refused requests per second in the last tick.
     pub refused_per_second: f64,
-    /// What no cause explains, over all processes alive, without sign.
+    /// Virtual size that no cause explains: the sum of the absolute values over all running
+    /// processes.
     pub unexplained_bytes: u64,
     /// OOM kills.
     pub oom_kills: u64,
-    /// Page faults of processes that memtap knew.
+    /// Page faults of the processes that memtap has known.
     pub faults: Faults,
-    /// The requests that were made, by call, in the order of the call table.
+    /// Requests made by call, in the order of the call table.
     pub calls: [CallTotals; Call::COUNT],
-    /// What requests truly added, bytes.
+    /// Bytes by which requests increased virtual sizes.
     pub granted_bytes: u64,
-    /// What requests truly took away, bytes.
+    /// Bytes by which requests decreased virtual sizes.
     pub released_bytes: u64,
 }
 
 impl Totals {
-    /// Requests that did not come in the stream.
+    /// Returns the number of requests that are missing in the stream.
     #[must_use]
     pub fn lost_requests(&self) -> u64 {
         self.lost.iter().filter(|(cause, _)| cause.is_requests()).map(|(_, count)| count).sum()
     }
 }
 
-/// Requests of a process that somebody looks at, since the view before.
+/// Requests of a process in focus since the last view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focused {
-    /// Which one.
+    /// The process.
     pub pid: Tgid,
-    /// Newest last; bounded.
+    /// The requests, newest last; bounded.
     pub requests: Arc<[BookedRequest]>,
-    /// How many more there were before these.
+    /// Number of earlier requests that were left out.
     pub skipped: u64,
 }
 
-/// Everything that the views need, at one moment.
+/// State of all processes and of the machine at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LiveView {
-    /// When it was made.
+    /// Time of the view.
     pub at: WallClock,
-    /// How many views were made before: a reader that finds a gap has missed a tick.
+    /// Number of earlier views. A reader that finds a gap has missed a tick.
     pub tick: u64,
-    /// The machine's memory.
+    /// Memory of the machine.
     pub host: HostReading,
-    /// Processes alive, by pid.
+    /// Running processes, by pid.
     pub living: Arc<[Arc<ProcessSummary>]>,
-    /// Processes that ended, latest last; bounded.
+    /// Ended processes, the latest last; bounded.
     pub ended: Arc<[Arc<ProcessSummary>]>,
-    /// Those that are new or changed since the last tick, and those that ended as far as they are kept.
+    /// Processes that are new, changed or ended since the last tick. Ended ones are bounded as in
+    /// `ended`.
     pub changed: Vec<Arc<ProcessSummary>>,
-    /// All that ended since the last tick, for the history.
+    /// All processes that ended since the last tick, for the history.
     pub closed: Vec<Arc<ProcessSummary>>,
-    /// Those that are no longer kept.
+    /// Ended processes that are no longer kept.
     pub removed: Vec<(ProcessId, WallClock)>,
     /// The latest requests, newest last; bounded.
     pub latest: Arc<[BookedRequest]>,
-    /// How many requests at the end of `latest` came since the last tick.
+    /// Number of requests at the end of `latest` that arrived since the last tick.
     pub fresh: usize,
-    /// How many more came since the last tick than `latest` holds.
+    /// Number of requests since the last tick that `latest` has no space for.
     pub skipped: u64,
-    /// The processes that were in focus ([`Ledger::focus`](crate::Ledger::focus)) all the time since the last view.
+    /// Processes that were in focus ([`Ledger::focus`](crate::Ledger::focus)) during the whole
+    /// tick.
     pub focused: Vec<Focused>,
-    /// OOM kills, latest last; bounded.
+    /// OOM kills, the latest last; bounded.
     pub oom_kills: Arc<[Arc<OomReport>]>,
-    /// How many at the end of `oom_kills` came since the last tick.
+    /// Number of kills at the end of `oom_kills` that happened since the last tick.
     pub fresh_oom_kills: usize,
-    /// Share of requested bytes by name.
+    /// Requested bytes by name.
     pub requested: Share,
-    /// Share of granted mmap lengths by name (the original system's measure).
+    /// Bytes mapped by granted mmap calls, by name (the original system's measure).
     pub mapped: Share,
-    /// Sums.
+    /// Sums over all processes.
     pub totals: Totals,
 }
 
 impl LiveView {
-    /// The process of that pid: the one alive, else the one that ended last.
+    /// Returns the running process with this pid, or else the last one that ended.
     #[must_use]
     pub fn process(&self, pid: Tgid) -> Option<&Arc<ProcessSummary>> {
         match self.living.binary_search_by_key(&pid, |summary| summary.process.tgid) {
@@ -207,13 +211,13 @@ impl LiveView {
         }
     }
 
-    /// The requests since the last tick, newest last; bounded.
+    /// Returns the requests since the last tick, newest last; bounded.
     #[must_use]
     pub fn fresh_requests(&self) -> &[BookedRequest] {
         &self.latest[self.latest.len().saturating_sub(self.fresh)..]
     }
 
-    /// The OOM kills since the last tick.
+    /// Returns the OOM kills since the last tick.
     #[must_use]
     pub fn fresh_oom_kills(&self) -> &[Arc<OomReport>] {
         &self.oom_kills[self.oom_kills.len().saturating_sub(self.fresh_oom_kills)..]

@@ -1,4 +1,5 @@
-//! The books against a kernel in miniature: what each observation must do, and properties that hold for every stream.
+//! Tests of the books against a model of the kernel: the effect of each observation, and properties
+//! that hold for every stream.
 
 mod kernel;
 
@@ -36,7 +37,7 @@ fn applied(observations: impl IntoIterator<Item = Observation>) -> LiveView {
 }
 
 #[test]
-fn a_munmap_of_nothing_releases_nothing() {
+fn a_munmap_without_mappings_releases_nothing() {
     let mut one = Process::new(7, 10);
     let mut stream = one.read().to_vec();
     stream.extend([one.mmap(2), one.munmap(1 << 28, 0), one.munmap(2, 2)]);
@@ -49,7 +50,7 @@ fn a_munmap_of_nothing_releases_nothing() {
 }
 
 #[test]
-fn a_refused_request_moves_no_byte_and_is_kept_with_its_errno() {
+fn a_refused_request_changes_no_size_and_keeps_its_errno() {
     let mut one = Process::new(7, 10);
     let mut stream = one.read().to_vec();
     stream.extend([one.refused_mmap(1 << 62), one.refused_mmap(1 << 61)]);
@@ -64,7 +65,7 @@ fn a_refused_request_moves_no_byte_and_is_kept_with_its_errno() {
 }
 
 #[test]
-fn fork_copies_exec_replaces_exit_gives_back() {
+fn fork_copies_exec_replaces_and_exit_returns_memory() {
     let (parent, mut child) = (Process::new(7, 10), Process::new(8, 9));
     let mut ledger = ledger();
     apply(&mut ledger, parent.read());
@@ -86,7 +87,7 @@ fn fork_copies_exec_replaces_exit_gives_back() {
 }
 
 #[test]
-fn lost_records_cost_the_stream_alone_and_the_gap_is_shown() {
+fn lost_records_change_no_sums_and_show_a_gap() {
     let mut one = Process::new(7, 10);
     let mut stream = one.read().to_vec();
     stream.push(one.mmap(1));
@@ -126,7 +127,7 @@ fn a_reused_pid_is_another_process() {
 }
 
 #[test]
-fn what_a_reading_finds_is_unexplained_only_when_it_stays() {
+fn a_difference_is_unexplained_only_if_it_persists() {
     let mut one = Process::new(7, 10);
     let mut ledger = ledger();
     for _ in 0..4 {
@@ -152,7 +153,7 @@ fn what_a_reading_finds_is_unexplained_only_when_it_stays() {
 }
 
 #[test]
-fn what_was_under_way_as_memtap_came_is_part_of_the_opening() {
+fn requests_in_flight_at_the_start_are_part_of_the_opening() {
     let mut one = Process::new(7, 10);
     let mut ledger = ledger();
     apply(&mut ledger, one.read());
@@ -165,7 +166,7 @@ fn what_was_under_way_as_memtap_came_is_part_of_the_opening() {
 }
 
 #[test]
-fn without_requests_each_reading_reopens_the_books() {
+fn without_causes_each_reading_opens_the_account_again() {
     let mut ledger = ledger();
     for pages in [10, 14, 12] {
         let state = memtap_model::ProcessState { causes: None, ..*Process::new(7, pages).state() };
@@ -177,7 +178,7 @@ fn without_requests_each_reading_reopens_the_books() {
 }
 
 #[test]
-fn an_account_that_the_kernel_opens_later_takes_over() {
+fn a_kernel_account_opened_later_replaces_the_reading() {
     let mut one = Process::new(7, 10);
     let mut ledger = ledger();
     let without = memtap_model::ProcessState { causes: None, ..*one.state() };
@@ -192,7 +193,7 @@ fn an_account_that_the_kernel_opens_later_takes_over() {
 }
 
 #[test]
-fn an_account_that_the_kernel_opens_just_before_the_end_takes_over_too() {
+fn a_kernel_account_opened_just_before_the_exit_replaces_the_reading() {
     let mut one = Process::new(7, 10);
     let without = memtap_model::ProcessState { causes: None, ..*one.state() };
     let mut stream = vec![Observation::Fork(Box::new(without))];
@@ -204,7 +205,7 @@ fn an_account_that_the_kernel_opens_just_before_the_end_takes_over_too() {
 }
 
 #[test]
-fn requests_of_unknown_processes_are_lost_only_after_the_opening() {
+fn requests_of_unknown_processes_are_lost_only_after_the_first_reading() {
     let mut one = Process::new(7, 10);
     let mut ledger = ledger();
     ledger.apply(one.mmap(1));
@@ -215,7 +216,7 @@ fn requests_of_unknown_processes_are_lost_only_after_the_opening() {
 }
 
 #[test]
-fn a_process_whose_end_was_lost_does_not_linger() {
+fn a_process_whose_exit_was_lost_is_closed() {
     let (one, other) = (Process::new(7, 10), Process::new(8, 10));
     let mut ledger = ledger();
     apply(&mut ledger, one.read().into_iter().chain(other.read()).chain([Observation::AllRead]));
@@ -227,7 +228,7 @@ fn a_process_whose_end_was_lost_does_not_linger() {
 }
 
 #[test]
-fn a_process_that_is_read_as_it_ends_stays_ended() {
+fn a_process_read_while_it_ends_stays_closed() {
     let mut one = Process::new(7, 10);
     let mut stream = one.read().to_vec();
     stream.push(one.mmap(2));
@@ -241,7 +242,7 @@ fn a_process_that_is_read_as_it_ends_stays_ended() {
 }
 
 #[test]
-fn peaks_of_a_tick_are_in_its_view_and_the_highest_of_them_stays() {
+fn a_view_has_the_peaks_of_its_tick_and_of_the_process() {
     let one = Process::new(7, 10);
     let mut ledger = ledger();
     let peak = memtap_model::ProcessState {
@@ -264,10 +265,10 @@ fn peaks_of_a_tick_are_in_its_view_and_the_highest_of_them_stays() {
 }
 
 #[test]
-fn a_reading_that_tells_nothing_new_changes_nothing() {
+fn an_unchanged_reading_changes_nothing() {
     let (mut busy, mut idle, alone) = (Process::new(7, 10), Process::new(8, 10), Process::new(9, 10));
     let mut ledger = ledger();
-    // One that no kernel side follows is told by its size alone.
+    // Without an account in the kernel, only the size shows a change.
     let unfollowed = memtap_model::ProcessState { causes: None, ..*alone.state() };
     let read = |ledger: &mut Ledger, busy: &Process, idle: &Process| {
         let states = [busy.state(), idle.state(), Box::new(unfollowed)];
@@ -281,20 +282,20 @@ fn a_reading_that_tells_nothing_new_changes_nothing() {
     assert_eq!(second.changed.iter().map(|summary| summary.process.tgid).collect::<Vec<_>>(), [Tgid(7)]);
     let is_kept = |place: usize| std::sync::Arc::ptr_eq(&first.living[place], &second.living[place]);
     assert_eq!([0, 1, 2].map(is_kept), [false, true, true]);
-    // What comes after is told as if every reading had told of it.
+    // Later changes are reported as if every reading had been booked.
     idle.mmap(3);
     let third = read(&mut ledger, &busy, &idle);
     assert_eq!(third.changed.len(), 1);
-    let told = third.process(Tgid(8)).unwrap();
-    assert_eq!((told.virtual_bytes, told.tick_peaks.virtual_bytes), (13 * PAGE, 13 * PAGE));
+    let summary = third.process(Tgid(8)).unwrap();
+    assert_eq!((summary.virtual_bytes, summary.tick_peaks.virtual_bytes), (13 * PAGE, 13 * PAGE));
     idle.munmap(2, 2);
     let fourth = read(&mut ledger, &busy, &idle);
-    let told = fourth.process(Tgid(8)).unwrap();
-    assert_eq!((told.tick_peaks.virtual_bytes, told.peaks.virtual_bytes), (11 * PAGE, 13 * PAGE));
+    let summary = fourth.process(Tgid(8)).unwrap();
+    assert_eq!((summary.tick_peaks.virtual_bytes, summary.peaks.virtual_bytes), (11 * PAGE, 13 * PAGE));
 }
 
 #[test]
-fn an_oom_kill_is_kept_with_what_the_books_said_before() {
+fn an_oom_kill_is_kept_with_the_ticks_before_it() {
     let (one, other) = (Process::new(7, 10), Process::new(8, 20));
     let mut ledger = ledger();
     apply(&mut ledger, one.read().into_iter().chain(other.read()));
@@ -339,19 +340,19 @@ fn everything_kept_is_bounded() {
 }
 
 #[test]
-fn sums_of_all_processes_stay_exact_when_processes_end() {
+fn totals_stay_exact_when_processes_end() {
     let (mut one, mut child, mut late) = (Process::new(7, 10), Process::new(8, 10), Process::new(9, 10));
     let mut ledger = ledger();
     apply(&mut ledger, one.read().into_iter().chain([Observation::Fork(child.state())]));
     apply(&mut ledger, [one.mmap(5), child.mmap(3), child.refused_mmap(1 << 62), child.munmap(2, 2)]);
     apply(&mut ledger, child.exec(4, b"other"));
-    // Not told before its end: the last tally and state have it.
+    // The stream lacks this request; the last tally and state include it.
     child.mmap(1);
     apply(&mut ledger, child.exit());
-    // Its birth was lost: what its requests did since belongs to it all the same.
+    // The fork was lost. Requests since the account was opened still count for the process.
     late.mmap(6);
     apply(&mut ledger, late.read().into_iter().chain(one.read()));
-    // Its end is lost.
+    // The exit is lost.
     apply(&mut ledger, [Observation::AllRead, Observation::AllRead, Observation::AllRead]);
     let totals = view(&mut ledger).totals;
     assert_eq!((totals.granted_bytes, totals.released_bytes), (15 * PAGE, 2 * PAGE));
@@ -362,7 +363,7 @@ fn sums_of_all_processes_stay_exact_when_processes_end() {
     assert_eq!((totals.made, totals.refused), (6, 1));
 }
 
-/// What a random process may do next.
+/// Next action of a random process.
 #[derive(Debug, Clone)]
 enum Step {
     Map(u64),
@@ -386,7 +387,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The stream of one process that the kernel would tell of, and the process as it is in the end.
+/// Returns the kernel's stream of one process, and its final state.
 fn stream(pid: u32, steps: &[Step]) -> (Vec<Observation>, Process) {
     let mut process = Process::new(pid, 100);
     let mut observations = process.read().to_vec();
@@ -421,7 +422,7 @@ fn streams() -> impl Strategy<Value = Vec<(Vec<Observation>, Process)>> {
 
 proptest! {
     #[test]
-    fn the_order_across_processes_does_not_matter(
+    fn order_across_processes_does_not_matter(
         streams in streams(),
         picks in prop::collection::vec(any::<prop::sample::Index>(), 200),
     ) {
@@ -463,7 +464,7 @@ proptest! {
     }
 
     #[test]
-    fn refused_requests_move_no_byte(steps in prop::collection::vec(step(), 0..40)) {
+    fn refused_requests_change_no_size(steps in prop::collection::vec(step(), 0..40)) {
         let without: Vec<_> = steps.iter().filter(|step| !matches!(step, Step::Refused(_))).cloned().collect();
         let with = applied(stream(1, &steps).0);
         let without = applied(stream(1, &without).0);
@@ -475,27 +476,27 @@ proptest! {
     }
 }
 
-/// The streams merged by `picks`, each in its own order.
+/// Merges the streams by `picks` and keeps the order within each.
 fn shuffled(streams: &[(Vec<Observation>, Process)], picks: &[prop::sample::Index]) -> Vec<Observation> {
-    let mut rest: Vec<_> = streams.iter().map(|(stream, _)| stream.iter().cloned().peekable()).collect();
+    let mut remaining: Vec<_> = streams.iter().map(|(stream, _)| stream.iter().cloned().peekable()).collect();
     let mut merged = Vec::new();
     let mut picks = picks.iter().cycle();
-    while rest.iter_mut().any(|stream| stream.peek().is_some()) {
+    while remaining.iter_mut().any(|stream| stream.peek().is_some()) {
         let mut open: Vec<_> =
-            rest.iter_mut().filter_map(|stream| stream.peek().is_some().then_some(stream)).collect();
+            remaining.iter_mut().filter_map(|stream| stream.peek().is_some().then_some(stream)).collect();
         let index = picks.next().map_or(0, |pick| pick.index(open.len()));
         merged.extend(open[index].next());
     }
     merged
 }
 
-/// A flood of one process hides nothing of another that somebody looks at.
+/// Requests of a busy process must not displace those of a process in focus.
 #[test]
-fn of_a_process_in_focus_all_requests_are_told() {
+fn all_requests_of_a_process_in_focus_are_reported() {
     let mut ledger = Ledger::new(Settings { latest_kept: 10, ..Settings::default() });
     let (mut quiet, mut busy) = (Process::new(7, 10), Process::new(8, 10));
     apply(&mut ledger, quiet.read().into_iter().chain(busy.read()));
-    let told = |view: &LiveView| -> Vec<_> {
+    let focused = |view: &LiveView| -> Vec<_> {
         view.focused.iter().map(|one| (one.pid.0, one.requests.len(), one.skipped)).collect()
     };
     let mut second = |ledger: &mut Ledger, requests: u64| {
@@ -506,16 +507,20 @@ fn of_a_process_in_focus_all_requests_are_told() {
         view(ledger)
     };
     ledger.focus(&[Tgid(7)].into());
-    assert_eq!(told(&second(&mut ledger, 50)), [], "it was not in focus for all of this tick");
+    assert_eq!(focused(&second(&mut ledger, 50)), [], "it was not in focus for all of this tick");
     let view = second(&mut ledger, 50);
-    assert_eq!(told(&view), [(7, 1, 0)]);
+    assert_eq!(focused(&view), [(7, 1, 0)]);
     assert!(
         view.fresh_requests().iter().all(|booked| booked.request.tgid == Tgid(8)),
         "it is not among the latest"
     );
     ledger.focus(&[Tgid(7), Tgid(8)].into());
     second(&mut ledger, 50);
-    assert_eq!(told(&second(&mut ledger, 25)), [(7, 1, 0), (8, 10, 15)], "a flood is bounded, and counted");
+    assert_eq!(
+        focused(&second(&mut ledger, 25)),
+        [(7, 1, 0), (8, 10, 15)],
+        "a flood is bounded, and counted"
+    );
     ledger.focus(&[Tgid(8)].into());
-    assert_eq!(told(&second(&mut ledger, 0)), [(8, 0, 0)]);
+    assert_eq!(focused(&second(&mut ledger, 0)), [(8, 0, 0)]);
 }

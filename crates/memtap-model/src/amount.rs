@@ -1,13 +1,14 @@
-//! Amounts as people read them, before a language or a narrow column has its say.
+//! Sizes and counts formatted for people. Callers adapt the text to a language or a narrow column.
 
 const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-/// A size in the largest unit of which it has at least one, with three digits that matter: `1.50` and `GiB`.
+/// Formats a size in the largest unit in which it is at least 1, with three significant digits:
+/// `1.50` and `GiB`. Four digits remain where three would hide the next unit: `1023` and `KiB`.
 #[must_use]
 pub fn size_in_unit(bytes: u64) -> (String, &'static str) {
     let mut size = bytes as f64;
     let mut unit = 0;
-    // 1023.5 would be written as 1024 of the smaller unit.
+    // A size of 1023.5 would be rounded to 1024 and belongs to the next unit.
     while size >= 1023.5 && unit + 1 < UNITS.len() {
         size /= 1024.0;
         unit += 1;
@@ -21,7 +22,7 @@ pub fn size_in_unit(bytes: u64) -> (String, &'static str) {
     (format!("{size:.digits$}"), UNITS[unit])
 }
 
-/// A count in groups of three: `12,345`, or with another separator.
+/// Formats a count with a separator between groups of three digits: `12,345`.
 #[must_use]
 pub fn grouped(count: u64, separator: char) -> String {
     let digits = count.to_string();
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_digits_matter() {
+    fn sizes_have_three_significant_digits() {
         for (bytes, number, unit) in [
             (0, "0", "B"),
             (1023, "1023", "B"),
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_in_threes() {
+    fn digits_are_in_groups_of_three() {
         for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(count, ','), text);
         }

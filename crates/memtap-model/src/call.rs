@@ -1,77 +1,81 @@
-//! The call table: every memory system call that memtap follows, in one place. Adding a call is one row here; the kernel's
-//! filter and sums, the decoding, the names, the API and the documents all come from it.
+//! The call table: every memory system call that memtap follows, in one place. To add a call, add a
+//! row. The kernel side's filter and sums, the decoding, the names, the API and the documentation
+//! are derived from the table.
 
 use serde::{Deserialize, Serialize};
 
 use crate::flags::Flags;
 
-/// Which of its arguments says for how much memory a call is. The numbers are `enum memtap_size` of `record.h`.
+/// Value that gives the number of bytes a call is about. The discriminants are `enum memtap_size`
+/// of `record.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SizeRule {
-    /// It is for no amount.
+    /// The call has no size.
     None = 0,
     /// The second argument.
     Second = 1,
     /// The third argument.
     Third = 2,
-    /// The distance that the break shall move by.
+    /// The distance by which the call asks to move the break.
     Break = 3,
-    /// No argument says it: what it changed.
+    /// The change of the virtual size, because no argument contains the size.
     Delta = 4,
-    /// The answer is a number of bytes.
+    /// The return value, which is a number of bytes.
     Answer = 5,
 }
 
-/// Where a call says which memory it is about.
+/// Value that contains the address of the memory a call is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// In its first argument.
+    /// The first argument.
     First,
-    /// In the answer, when it was granted; else in its first argument.
+    /// The return value of a granted call, or the first argument of a refused one.
     Answer,
-    /// In the answer, when it was granted; else in its second argument.
+    /// The return value of a granted call, or the second argument of a refused one.
     AnswerOrSecond,
-    /// Nowhere.
+    /// None: the call is about no single range.
     Nowhere,
 }
 
 /// A row of the call table.
 #[derive(Debug, Clone, Copy)]
 pub struct CallRow {
-    /// The call.
+    /// The call of this row.
     pub call: Call,
-    /// Its name, as in its manual page.
+    /// Name as in the manual page.
     pub name: &'static str,
-    /// Its system call number for 64-bit callers on x86-64.
+    /// System call number for 64-bit callers on x86-64.
     pub number_x86_64: u16,
-    /// Its numbers for 32-bit callers on x86 (`int 0x80`, compat).
+    /// System call numbers for 32-bit callers on x86 (`int 0x80`, compat).
     pub numbers_i386: &'static [u16],
-    /// Which argument is its size.
+    /// Value that gives the size.
     pub size: SizeRule,
-    /// Where the memory is that it is about.
+    /// Value that contains the address.
     pub place: Place,
-    /// Whether it may change the virtual size.
+    /// True if the call may change the virtual size.
     pub moves: bool,
-    /// Whether it asks for memory, so that its requested bytes count for the process and for the share.
+    /// True if the call asks for memory. Its requested bytes then count for the process and in the
+    /// shares by name.
     pub asks: bool,
-    /// Which argument is a protection.
+    /// Index of the argument that is a protection.
     pub protection: Option<usize>,
-    /// Which argument is a word of flags, and their names.
+    /// Index of the argument that contains flags, and the names of the flags.
     pub flags: Option<(usize, Flags)>,
-    /// What it does, in a few words.
+    /// Short description for users.
     pub about: &'static str,
 }
 
 macro_rules! calls {
     ($($call:ident $name:literal $x86_64:literal $i386:expr, $size:ident $place:ident, moves $moves:literal, asks $asks:literal,
        protection $protection:expr, flags $flags:expr, $about:literal;)*) => {
-        /// Which memory system call.
+        /// A memory system call.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[repr(u16)]
         pub enum Call { $(#[doc = $about] $call,)* }
 
-        /// All rows, in the order of [`Call::index`]. Rows keep their place: databases know them by it.
+        /// All rows, in the order of [`Call::index`]. Databases store the index, so a row must
+        /// never move.
         pub const CALLS: &[CallRow] = &[
             $(CallRow {
                 call: Call::$call,
@@ -90,8 +94,8 @@ macro_rules! calls {
     };
 }
 
-// Numbers: arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl. shmat and shmdt of 32-bit callers also come through ipc(),
-// number 117, which the kernel side takes apart.
+// Numbers: arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl. shmat and shmdt of 32-bit
+// callers also come through ipc(), number 117, which the kernel side decodes.
 #[rustfmt::skip]
 calls! {
     Mmap "mmap" 9 [90, 192], Second Answer, moves true, asks true,
@@ -135,53 +139,54 @@ calls! {
 }
 
 impl Call {
-    /// How many calls there are.
+    /// Number of calls.
     pub const COUNT: usize = CALLS.len();
 
-    /// Its row's index, as in the wire record.
+    /// Index of the call's row, as in the wire record.
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Its row.
+    /// Row of the call.
     #[must_use]
     pub fn row(self) -> &'static CallRow {
         &CALLS[self.index()]
     }
 
-    /// The call of a row's index.
+    /// Returns the call of the row with this index.
     #[must_use]
     pub fn from_index(index: usize) -> Option<Self> {
         CALLS.get(index).map(|row| row.call)
     }
 
-    /// Its name, as in its manual page.
+    /// Name as in the manual page.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// The call of that name.
+    /// Returns the call with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         CALLS.iter().find(|row| row.name == name).map(|row| row.call)
     }
 
-    /// Whether it asks for memory, so that its requested bytes count for the process and for the share.
+    /// Returns whether the call asks for memory. Its requested bytes then count for the process and
+    /// in the shares by name.
     #[must_use]
     pub fn asks(self) -> bool {
         self.row().asks
     }
 
-    /// The words among its arguments: protection and flags, where it has them.
+    /// Returns the arguments that are a protection and flags, if the call has them.
     #[must_use]
     pub fn words(self, arguments: &[u64; 5]) -> (Option<u64>, Option<u64>) {
         let row = self.row();
         (row.protection.map(|index| arguments[index]), row.flags.map(|(index, _)| arguments[index]))
     }
 
-    /// Those words decoded for people; empty when it has none.
+    /// Formats protection and flags with their names; empty if the call has neither.
     #[must_use]
     pub fn describe(self, protection: Option<u64>, flags: Option<u64>) -> String {
         let protection = protection.filter(|_| self.row().protection.is_some()).map(crate::flags::protection);
@@ -199,7 +204,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn rows_stand_in_the_order_of_their_index_and_no_number_stands_twice() {
+    fn rows_are_in_index_order_and_numbers_are_unique() {
         let (mut numbers_64, mut numbers_32) = (HashSet::new(), HashSet::new());
         for (index, row) in CALLS.iter().enumerate() {
             assert_eq!(row.call.index(), index);
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_and_decoded() {
+    fn flags_are_found_and_decoded() {
         let arguments = [0, 4096, 3, 0x22, 0];
         let (protection, flags) = Call::Mmap.words(&arguments);
         assert_eq!(Call::Mmap.describe(protection, flags), "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS");

@@ -1,14 +1,15 @@
-//! The kernel's name of a task: up to 15 bytes from a stranger.
+//! The kernel's name of a task: up to 15 bytes that the program chooses.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A task's `comm`: at most 15 bytes, any value but NUL. It is not text until [`Comm::to_text`] made it so.
+/// A task's `comm`: at most 15 bytes of any value but NUL. The bytes are untrusted and not text;
+/// [`Comm::to_text`] converts them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Comm([u8; 16]);
 
 impl Comm {
-    /// A name from bytes: what stands before the first NUL, cut at 15 bytes.
+    /// Creates a name from the bytes before the first NUL, at most 15.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         let mut comm = [0; 16];
@@ -18,22 +19,22 @@ impl Comm {
         Self(comm)
     }
 
-    /// The bytes without the padding.
+    /// Returns the bytes without padding.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
         &self.0[..end]
     }
 
-    /// The name as text, by [`to_text`].
+    /// Returns the name as text, converted by [`to_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
         to_text(self.bytes())
     }
 }
 
-/// Strangers' bytes as text: valid UTF-8 as it is (control characters too: whoever shows it escapes them), every other byte
-/// as `\xNN`.
+/// Converts untrusted bytes to text. Valid UTF-8 stays as it is, including control characters,
+/// which the caller must escape for display. Every other byte becomes `\xNN`.
 #[must_use]
 pub fn to_text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_bytes_become_text_without_loss() {
+    fn untrusted_bytes_become_text_without_loss() {
         assert_eq!(Comm::new(b"a,\"b\"\n\0rest").to_text(), "a,\"b\"\n");
         assert_eq!(Comm::new(b"\xff\xfeok").to_text(), "\\xff\\xfeok");
         assert_eq!(Comm::new("<img src=x onerror=alert(1)>".as_bytes()).bytes().len(), 15);

@@ -1,4 +1,4 @@
-//! Decoding: a pure function from the wire record to an observation.
+//! Decoding of wire records into observations, by pure functions.
 
 use crate::record::{RawOom, RawRequest, RawState, RawTally};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
     WallClock, to_text,
 };
 
-/// Why a record is not an observation: the two sides of the wire disagree.
+/// Error for a record that is not an observation because kernel side and user space disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
-    /// No such row in the call table.
+    /// The call table has no such row.
     Call(u16),
 }
 
@@ -24,20 +24,20 @@ impl std::fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// The facts that turn the kernel's units into ours.
+/// Page size and boot time, which convert the kernel's units into ours.
 #[derive(Debug, Clone, Copy)]
 pub struct Decoder {
     /// The machine's page size.
     pub page: PageSize,
-    /// The wall-clock time at which `CLOCK_BOOTTIME` was zero.
+    /// Wall-clock time at which `CLOCK_BOOTTIME` was zero.
     pub boot: WallClock,
 }
 
 impl Decoder {
-    /// The observation in `record`.
+    /// Decodes one record.
     ///
     /// # Errors
-    /// When the call is unknown.
+    /// Fails if the record's call is not in the call table.
     pub fn decode(&self, record: &RawRecord<'_>) -> Result<Observation, DecodeError> {
         Ok(match record {
             RawRecord::Request(request, file) => Observation::Request(self.request(request, file)?),
@@ -65,7 +65,7 @@ impl Decoder {
             call,
             whole: true,
             arguments: record.args,
-            outcome: Outcome::of(call, &record.args, record.ret),
+            outcome: Outcome::from_return_value(call, &record.args, record.ret),
             requested_bytes: record.requested,
             delta_bytes: self.signed(record.delta),
             virtual_bytes: self.page.to_bytes(record.total_vm),
@@ -137,7 +137,7 @@ impl Decoder {
         }
     }
 
-    /// In the order of the kernel's counters.
+    /// Converts the counters, which are in the kernel's order.
     fn resident(&self, [file, anonymous, swap, shmem]: &[u64; 4]) -> Resident {
         Resident {
             anonymous_bytes: self.page.to_bytes(*anonymous),

@@ -1,17 +1,18 @@
-//! Why the kernel refused: errno and its name.
+//! Error numbers of the kernel and their names.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An errno, 1 to 4095.
+/// An errno, from 1 to 4095.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Errno(pub u16);
 
 impl Errno {
-    /// `ENOMEM`: also what a refused brk means, which has no errno of its own.
+    /// `ENOMEM`. It also stands for a refused brk, which returns no errno.
     pub const ENOMEM: Self = Self(12);
 
-    /// Its C name, for those that memory calls give (`include/uapi/asm-generic/errno-base.h`).
+    /// Returns the name in C, or `None` for numbers that memory calls do not return
+    /// (`include/uapi/asm-generic/errno-base.h`).
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         Some(match self.0 {

@@ -1,4 +1,5 @@
-//! Flag words of the memory calls as their C names (x86-64 and asm-generic values, `include/uapi/asm-generic/mman*.h`).
+//! Names of the memory calls' flags, as in C (values for x86-64 and asm-generic,
+//! `include/uapi/asm-generic/mman*.h`).
 
 const PROTECTION: &[(u64, &str)] = &[
     (0x1, "PROT_READ"),
@@ -45,7 +46,7 @@ const MEMORY_FILE: &[(u64, &str)] = &[
 const USERFAULT: &[(u64, &str)] =
     &[(1, "UFFD_USER_MODE_ONLY"), (0x800, "O_NONBLOCK"), (0x8_0000, "O_CLOEXEC")];
 
-/// Advice is a number, not a set.
+/// Advice is a number, not a set of flags.
 const ADVICE: &[(u64, &str)] = &[
     (0, "MADV_NORMAL"),
     (1, "MADV_RANDOM"),
@@ -76,7 +77,7 @@ const ADVICE: &[(u64, &str)] = &[
     (103, "MADV_GUARD_REMOVE"),
 ];
 
-/// Whose names a word of flags is decoded with.
+/// Set of names for the flags argument of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the flags of the call that its row names")]
 pub enum Flags {
@@ -92,7 +93,7 @@ pub enum Flags {
 }
 
 impl Flags {
-    /// The word in C's names.
+    /// Formats the flags as C writes them: `MAP_PRIVATE|MAP_ANONYMOUS`.
     #[must_use]
     pub fn decode(self, word: u64) -> String {
         match self {
@@ -107,7 +108,7 @@ impl Flags {
                 let known = ADVICE.iter().find(|(advice, _)| *advice == word);
                 known.map_or_else(|| format!("advice {}", word as i32), |(_, name)| (*name).to_owned())
             }
-            // An int: -1 says no key.
+            // The key is an int, and -1 means no key.
             Self::Key => format!("key {}", word as i32),
         }
     }
@@ -118,7 +119,7 @@ pub(crate) fn protection(word: u64) -> String {
 }
 
 fn mapping(word: u64) -> String {
-    // The low four bits are a number (the sharing), not a set.
+    // The low four bits are a number, the kind of sharing, and not a set.
     let sharing = match word & 0xf {
         1 => "MAP_SHARED",
         2 => "MAP_PRIVATE",
@@ -126,22 +127,23 @@ fn mapping(word: u64) -> String {
         8 => "MAP_DROPPABLE",
         _ => "MAP_?",
     };
-    let rest = names(word & !0xf, MAPPING);
-    if rest == "0" { sharing.to_owned() } else { format!("{sharing}|{rest}") }
+    let others = names(word & !0xf, MAPPING);
+    if others == "0" { sharing.to_owned() } else { format!("{sharing}|{others}") }
 }
 
-/// The names of the set bits joined by `|`; bits without a name as one hexadecimal number.
+/// Joins the names of the set bits with `|`. Bits without a name are added as one hexadecimal
+/// number.
 fn names(word: u64, table: &[(u64, &str)]) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let mut rest = word;
+    let mut unnamed = word;
     for (bit, name) in table {
         if word & bit != 0 {
             parts.push((*name).to_owned());
-            rest &= !bit;
+            unnamed &= !bit;
         }
     }
-    if rest != 0 {
-        parts.push(format!("{rest:#x}"));
+    if unnamed != 0 {
+        parts.push(format!("{unnamed:#x}"));
     }
     if parts.is_empty() { "0".to_owned() } else { parts.join("|") }
 }
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_read_like_strace() {
+    fn flags_are_written_as_by_strace() {
         assert_eq!(protection(3), "PROT_READ|PROT_WRITE");
         assert_eq!(protection(0), "PROT_NONE");
         assert_eq!(mapping(0x22), "MAP_PRIVATE|MAP_ANONYMOUS");

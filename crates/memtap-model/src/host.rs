@@ -1,8 +1,8 @@
-//! The machine's memory at one moment.
+//! Memory of the machine at one moment.
 
 use serde::{Deserialize, Serialize};
 
-/// What /proc/meminfo and /proc/pressure/memory say, in bytes and percent.
+/// Values from /proc/meminfo in bytes, and from /proc/pressure/memory in percent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostReading {
     /// `MemTotal`.
@@ -11,15 +11,16 @@ pub struct HostReading {
     pub available_bytes: u64,
     /// `MemFree`.
     pub free_bytes: u64,
-    /// Memory that holds copies of files and can be given back: `Cached + Buffers + SReclaimable - Shmem - Mapped`.
+    /// Copies of files that the kernel can drop: `Cached + Buffers + SReclaimable - Shmem -
+    /// Mapped`.
     pub cached_bytes: u64,
-    /// What the kernel uses for itself: the rest of the total.
+    /// Memory that the kernel itself uses: the total less all other kinds.
     pub kernel_bytes: u64,
-    /// What programs have: `AnonPages + Mapped + Shmem`, shared memory once.
+    /// Memory of programs: `AnonPages + Mapped + Shmem`, which counts shared memory once.
     pub programs_bytes: u64,
     /// Swap space.
     pub swap: SwapReading,
-    /// Memory pressure; `None` where the kernel has no PSI.
+    /// Memory pressure; `None` on a kernel without PSI.
     pub pressure: Option<Pressure>,
 }
 
@@ -32,11 +33,11 @@ pub struct SwapReading {
     pub free_bytes: u64,
 }
 
-/// Share of the last ten seconds in which tasks waited for memory, in percent (`/proc/pressure/memory`).
+/// Percentage of the last ten seconds in which tasks waited for memory (`/proc/pressure/memory`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
-    /// At least one task waited.
+    /// Time in which at least one task waited.
     pub some_avg10: f64,
-    /// All tasks waited.
+    /// Time in which all tasks waited.
     pub full_avg10: f64,
 }

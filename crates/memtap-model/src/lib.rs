@@ -1,7 +1,9 @@
-//! The words of memtap as types: units, the call table, the wire record and what it decodes to.
+//! Shared types of memtap: units, the call table, the wire records and the observations that they
+//! decode to.
 //!
-//! Architecture Invariant: this crate is pure. It does no I/O, reads no clock, spawns no thread, and imports no
-//! other crate of memtap; every function's answer depends on its arguments alone.
+//! Architecture Invariant: this crate is pure. It does no I/O, reads no clock, spawns no thread,
+//! and imports no other crate of memtap. The result of every function depends only on its
+//! arguments.
 
 mod amount;
 mod call;

@@ -1,98 +1,101 @@
-//! Limits on memory: of a process, of its control group, of the machine; and how much of each is used.
+//! Memory limits of a process, of its control groups and of the machine, and how much of each is
+//! used.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// How much of a limit is used.
+/// Amount used of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Used {
-    /// So much.
+    /// Amount in use.
     pub used: u64,
-    /// Of so much.
+    /// The limit.
     pub limit: u64,
 }
 
 impl Used {
-    /// As a part of one; 0 of no limit.
+    /// Returns the used part as a fraction of 1, or 0 if the limit is 0.
     #[must_use]
     pub fn share(self) -> f64 {
         if self.limit == 0 { 0.0 } else { self.used as f64 / self.limit as f64 }
     }
 }
 
-/// The limits of one process; `None` where there is none, or where it is not known.
+/// Limits of one process. A field is `None` if there is no such limit or if it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessLimits {
-    /// RLIMIT_AS against the virtual size, bytes.
+    /// Virtual size against RLIMIT_AS, bytes.
     pub address_space: Option<Used>,
-    /// RLIMIT_DATA against VmData, bytes.
+    /// VmData against RLIMIT_DATA, bytes.
     pub data: Option<Used>,
-    /// RLIMIT_MEMLOCK against VmLck, bytes; who has CAP_IPC_LOCK has no such limit.
+    /// VmLck against RLIMIT_MEMLOCK, bytes. `None` for a process with CAP_IPC_LOCK, which has no
+    /// such limit.
     pub locked: Option<Used>,
-    /// Mappings against `vm.max_map_count`; `None` where they were not counted.
+    /// Number of mappings against `vm.max_map_count`; `None` if they were not counted.
     pub mappings: Option<Used>,
-    /// Of the control groups above it the one that is fullest.
+    /// The fullest of the control groups above the process.
     pub cgroup: Option<CgroupLimit>,
 }
 
-/// The limit of a control group.
+/// Limit of a control group.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CgroupLimit {
-    /// The group's path.
+    /// Path of the group.
     pub path: Arc<str>,
-    /// What it has and cannot give back at once (copies of files left out), against `memory.max`; bytes.
+    /// Memory that the group cannot release at once (without copies of files) against `memory.max`,
+    /// bytes.
     pub memory: Used,
 }
 
-/// What the machine promises, and how many mappings a process may have.
+/// The machine's limits on committed memory and on mappings per process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MachineLimits {
-    /// `vm.overcommit_memory`: 0 by rule of thumb, 1 always, 2 never beyond the limit.
+    /// `vm.overcommit_memory`: 0 uses a heuristic, 1 always grants, 2 never exceeds the limit.
     pub overcommit_mode: u8,
-    /// `Committed_AS` against `CommitLimit`, bytes. The limit holds in mode 2 only.
+    /// `Committed_AS` against `CommitLimit`, bytes. The kernel enforces the limit in mode 2 only.
     pub committed: Used,
     /// `vm.max_map_count`.
     pub max_map_count: u64,
 }
 
-/// What a process may be limited in.
+/// Memory that a resource limit applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     /// RLIMIT_AS against the virtual size.
     AddressSpace,
-    /// RLIMIT_DATA against private memory that may be written to.
+    /// RLIMIT_DATA against private writable memory.
     Data,
     /// RLIMIT_STACK against the first thread's stack.
     Stack,
-    /// RLIMIT_MEMLOCK against what is locked in memory.
+    /// RLIMIT_MEMLOCK against memory locked in RAM.
     Locked,
 }
 
-/// A resource limit of a process (`getrlimit`), as it stands.
+/// A resource limit of a process (`getrlimit`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceLimit {
-    /// What is limited.
+    /// Memory that is limited.
     pub resource: Resource,
-    /// The limit that holds; `None`: unlimited.
+    /// The limit that the kernel enforces; `None` if unlimited.
     pub soft_bytes: Option<u64>,
-    /// How far the process may raise it itself; `None`: unlimited.
+    /// The highest limit that the process may set for itself; `None` if unlimited.
     pub hard_bytes: Option<u64>,
-    /// What counts against it; `None` where that is not known.
+    /// Amount that counts against the limit; `None` if unknown.
     pub used_bytes: Option<u64>,
-    /// Whether a capability lifts it (CAP_IPC_LOCK that on locked memory).
+    /// True if a capability lifts the limit, as CAP_IPC_LOCK does for locked memory.
     pub is_lifted: bool,
 }
 
-/// Everything that limits the memory of one process, as it stands.
+/// Everything that limits the memory of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllLimits {
-    /// Those of the process.
+    /// Resource limits of the process.
     pub resources: Vec<ResourceLimit>,
-    /// Its mappings against `vm.max_map_count`.
+    /// Number of mappings against `vm.max_map_count`.
     pub mappings: Option<Used>,
-    /// Of the control groups above it the one that is fullest; `None` where none has a limit.
+    /// The fullest of the control groups above the process; `None` if none has a limit.
     pub cgroup: Option<CgroupLimit>,
-    /// The machine's.
+    /// Limits of the machine.
     pub machine: MachineLimits,
 }

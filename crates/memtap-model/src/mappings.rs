@@ -1,11 +1,11 @@
-//! What a process has mapped, added up by class and by file.
+//! Mappings of a process, summed by class and by file.
 
-/// What a mapping is for, as its name in /proc/PID/maps tells.
+/// Purpose of a mapping, from its name and flags in /proc/PID/maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MappingClass {
-    /// What brk moves.
+    /// The heap, whose end brk moves.
     Heap,
-    /// The first thread's stack; those of other threads cannot be told from anonymous memory.
+    /// The stack of the first thread. The stacks of other threads look like anonymous memory.
     Stack,
     /// Private memory without a file.
     Anonymous,
@@ -13,16 +13,17 @@ pub enum MappingClass {
     File,
     /// Memory that can be shared: System V segments, memfd, /dev/shm, shared anonymous mappings.
     Shared,
-    /// The kernel's own, such as the vDSO, and devices that are no files.
+    /// Mappings that the kernel makes, such as the vDSO, and objects without a path, such as
+    /// `anon_inode:[perf_event]`.
     Special,
 }
 
 impl MappingClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 6] =
         [Self::Heap, Self::Stack, Self::Anonymous, Self::File, Self::Shared, Self::Special];
 
-    /// Its name in the interface.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,21 +37,21 @@ impl MappingClass {
     }
 }
 
-/// The sum of some mappings.
+/// Sum of several mappings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mapped {
-    /// How many.
+    /// Number of mappings.
     pub mappings: u64,
-    /// Their length.
+    /// Total length, bytes.
     pub virtual_bytes: u64,
-    /// What of them is in memory; 0 where the kernel was not asked ([`Mappings::has_resident`]).
+    /// Bytes in RAM; 0 if they were not measured ([`Mappings::has_resident`]).
     pub resident_bytes: u64,
-    /// What of them is in swap; likewise.
+    /// Bytes in swap; 0 if they were not measured.
     pub swap_bytes: u64,
 }
 
 impl Mapped {
-    /// Adds others.
+    /// Adds another sum to this one.
     pub fn add(&mut self, other: Self) {
         self.mappings += other.mappings;
         self.virtual_bytes += other.virtual_bytes;
@@ -62,18 +63,19 @@ impl Mapped {
 /// All mappings of one process at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mappings {
-    /// By class, those that there are.
+    /// Sums by class, without classes that have no mapping.
     pub classes: Vec<(MappingClass, Mapped)>,
-    /// By the name of what is mapped (files, shared memory), the largest first. Names are strangers' bytes as text, with folders.
+    /// Sums by file or shared memory object, the largest first. Each name is the full path;
+    /// processes choose it, so it is untrusted.
     pub files: Vec<(String, Mapped)>,
-    /// Names beyond these.
+    /// Number of names that are not in `files`.
     pub more_files: u64,
-    /// Whether it is known what of them is in memory and in swap.
+    /// True if the bytes in RAM and in swap were measured.
     pub has_resident: bool,
 }
 
 impl Mappings {
-    /// All classes together; their length is the process's virtual size.
+    /// Sum over all classes. Its length is the virtual size of the process.
     #[must_use]
     pub fn total(&self) -> Mapped {
         let mut total = Mapped::default();

@@ -1,6 +1,7 @@
-//! What a source observes, decoded: the ledger's input.
+//! Decoded observations of a source, which are the input of the ledger.
 //!
-//! A recording holds these as they are: a change here is a new form of recordings (`FORM` in memtap-capture's `recording/frame.rs`).
+//! A recording contains these types as they are. A change here therefore changes the format of
+//! recordings (`FORM` in memtap-capture's `recording/frame.rs`).
 
 use std::sync::Arc;
 
@@ -10,73 +11,77 @@ use crate::{
     Call, Comm, Errno, HostReading, Placement, ProcessId, SizeRule, SpaceId, StartTime, Tgid, Tid, WallClock,
 };
 
-/// One thing that a source saw. A stream of these, in the order given, is all that the ledger needs.
+/// One observation of a source. The ledger needs nothing else than a stream of these in the given
+/// order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Observation {
-    /// A memory request came back from the kernel.
+    /// A memory request returned from the kernel.
     Request(MemoryRequest),
-    /// What a process's calls have come to; stands before the state that it belongs to, or before a new name.
+    /// Totals of a process's calls. The state that they belong to, or a change of name, follows.
     Tally(Box<Tally>),
-    /// The state of a process as read now; opens its account when it has none.
+    /// State of a process as just read. It opens an account if the process has none.
     Snapshot(Box<ProcessState>),
-    /// A process was born as the copy of its parent (or, after vfork, sharing its space).
+    /// A new process: a copy of its parent, or, after vfork, a process that shares the parent's
+    /// address space.
     Fork(Box<ProcessState>),
-    /// A process replaced its image; the state is that of the new one.
+    /// A process replaced its image. The state is the one after exec.
     Exec(Box<ProcessState>),
-    /// A process ended; the state is its last.
+    /// A process ended. The state is its last one.
     Exit(Box<ProcessState>),
-    /// A process has another name from here on.
+    /// A process changed its name.
     Rename {
-        /// Which process.
+        /// The process.
         tgid: Tgid,
         /// The new name.
         name: Comm,
     },
-    /// The kernel killed a process for want of memory.
+    /// The kernel killed a process because memory ran out.
     Oom(OomKill),
-    /// What only /proc tells of a process.
+    /// Details of a process that only /proc has.
     Details(ProcessDetails),
-    /// The machine's memory.
+    /// Memory of the machine.
     Host(HostReading),
-    /// All processes have been read: one that was not has gone.
+    /// All processes have been read. A process that is missing in the reading has ended.
     AllRead,
-    /// Records that did not reach user space since the last such observation.
+    /// Records that did not reach user space since the last observation of this kind.
     Lost {
-        /// Why.
+        /// Cause of the loss.
         cause: LossCause,
-        /// How many.
+        /// Number of lost records.
         count: u64,
     },
 }
 
-/// Why records were lost. What was lost is missing in the stream only: the books are kept by the kernel side.
+/// Cause of lost records. Only the stream lacks them, because the kernel side's accounts include
+/// their effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LossCause {
-    /// Requests: the kernel's ring had no room, user space did not read fast enough.
+    /// Requests for which the kernel's ring was full, because user space read too slowly.
     RingFull,
-    /// The same for a fork, exec, exit or reading, although the last part of the ring is theirs. The next reading makes it good.
+    /// Forks, execs, exits or readings for which the ring was full, although its last part is
+    /// reserved for them. The next reading corrects the accounts.
     LifecycleRingFull,
-    /// The same for a change of name: the share by name is then less exact.
+    /// Changes of name for which the ring was full. The shares by name are then less exact.
     NamesRingFull,
-    /// Requests of processes for which there was no room among the accounts.
+    /// Requests of processes for which the kernel side had no free account.
     NoAccount,
-    /// The record did not decode: kernel side and user space disagree.
+    /// Records that could not be decoded, because kernel side and user space disagree.
     Undecodable,
-    /// Requests whose process had no account here.
+    /// Requests of processes that have no account in the ledger.
     UnknownProcess,
-    /// Lines of a SystemTap script that are damaged.
+    /// Damaged lines of a SystemTap script.
     DamagedLine,
-    /// What a SystemTap script goes on to print, since its stream could not be opened or read: counted once, for how many lines it is
-    /// nobody knows.
+    /// Output of a SystemTap script whose stream could not be opened or read. It counts once,
+    /// because the number of lines is unknown.
     UnreadableInput,
-    /// Processes that ended, of too many within one tick: they are missing in the history.
+    /// Ended processes beyond the limit for one tick. They are missing in the history.
     TooManyEnds,
     /// Requests in a damaged part of a recording.
     DamagedRecording,
 }
 
 impl LossCause {
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -93,40 +98,41 @@ impl LossCause {
         }
     }
 
-    /// Whether what is lost are requests.
+    /// Returns whether the lost records are requests.
     #[must_use]
     pub fn is_requests(self) -> bool {
         !matches!(self, Self::LifecycleRingFull | Self::NamesRingFull | Self::TooManyEnds)
     }
 }
 
-/// What the kernel answered.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Granted; the value that the call returned.
+    /// Granted, with the value that the call returned.
     Granted(u64),
     /// Refused with this errno.
     Refused(Errno),
 }
 
 impl Outcome {
-    /// What the answer means. brk has no errno: it returns the break as it is now, so it was refused when that is not what was asked
-    /// for; brk(0) only asks where the break is (`mm/mmap.c`, all versions).
+    /// Interprets the value that a call returned. brk has no errno and returns the current break,
+    /// so it was refused if that is not the requested one. brk(0) only asks for the current break
+    /// (`mm/mmap.c`, all versions).
     #[must_use]
-    pub fn of(call: Call, arguments: &[u64; 5], answer: u64) -> Self {
+    pub fn from_return_value(call: Call, arguments: &[u64; 5], value: u64) -> Self {
         if call.row().size == SizeRule::Break {
-            let asked = arguments[0];
-            return if asked == 0 || asked == answer {
-                Self::Granted(answer)
+            let requested = arguments[0];
+            return if requested == 0 || requested == value {
+                Self::Granted(value)
             } else {
                 Self::Refused(Errno::ENOMEM)
             };
         }
-        let negated = answer.wrapping_neg();
+        let negated = value.wrapping_neg();
         if (1..=4095).contains(&negated) {
             Self::Refused(Errno(negated as u16))
         } else {
-            Self::Granted(answer)
+            Self::Granted(value)
         }
     }
 }
@@ -134,36 +140,38 @@ impl Outcome {
 /// One memory system call of one thread, with its arguments and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryRequest {
-    /// When the call returned.
+    /// Time at which the call returned.
     pub time: WallClock,
     /// The process.
     pub tgid: Tgid,
     /// The thread.
     pub tid: Tid,
-    /// The thread's name at that moment.
+    /// Name of the thread at that time.
     pub name: Comm,
-    /// Which call.
+    /// The system call.
     pub call: Call,
-    /// Whether all its arguments, its answer and what it changed are known; of a line of SystemTap, only its length is.
+    /// True if arguments, outcome and delta are all known. A line of a SystemTap script has only
+    /// the length.
     pub whole: bool,
-    /// The arguments as given, in the order of the 64-bit call.
+    /// Arguments as passed, in the order of the 64-bit call.
     pub arguments: [u64; 5],
-    /// What the kernel answered.
+    /// Outcome of the call.
     pub outcome: Outcome,
-    /// What it asked for, rounded up to pages as the kernel does, bytes.
+    /// Requested bytes, rounded up to pages as the kernel does.
     pub requested_bytes: u64,
-    /// What it changed the virtual size by, bytes.
+    /// Change of the virtual size, bytes.
     pub delta_bytes: i64,
     /// Virtual size after the call, bytes.
     pub virtual_bytes: u64,
-    /// Of a mapped file, its own name without folders, as text.
+    /// Name of the mapped file, without its directories, as text.
     pub file: Option<Arc<str>>,
-    /// How many requests of this process were lost before this one, modulo 2^32.
+    /// Number of this process's requests that were lost before this one, modulo 2^32.
     pub lost: u32,
 }
 
 impl MemoryRequest {
-    /// The words among its arguments: protection and flags, where it has them and they are known.
+    /// Returns the arguments that are a protection and flags, if the call has them and the request
+    /// is complete.
     #[must_use]
     pub fn words(&self) -> (Option<u64>, Option<u64>) {
         if self.whole { self.call.words(&self.arguments) } else { (None, None) }
@@ -173,45 +181,46 @@ impl MemoryRequest {
 /// Resident memory and swap, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Resident {
-    /// Pages of no file.
+    /// Anonymous memory.
     pub anonymous_bytes: u64,
-    /// Pages of files.
+    /// Memory backed by files.
     pub file_bytes: u64,
     /// Shared memory and tmpfs.
     pub shmem_bytes: u64,
-    /// Swapped out.
+    /// Memory in swap.
     pub swap_bytes: u64,
 }
 
 impl Resident {
-    /// The resident set: anonymous + file + shmem, as `VmRSS` of /proc/PID/status.
+    /// Size of the resident set: anonymous + file + shmem, like `VmRSS` of /proc/PID/status.
     #[must_use]
     pub fn set_bytes(self) -> u64 {
         self.anonymous_bytes + self.file_bytes + self.shmem_bytes
     }
 }
 
-/// Why a process has what it has, as the kernel side has booked it since it opened the account. Bytes.
+/// Virtual size of a process by cause, counted by the kernel side since it opened the account.
+/// Bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Causes {
-    /// What it had when the account was opened.
+    /// Virtual size when the account was opened.
     pub opening_bytes: u64,
-    /// What requests added.
+    /// Bytes added by requests.
     pub granted_bytes: u64,
-    /// What requests took away.
+    /// Bytes removed by requests.
     pub released_bytes: u64,
-    /// New images less old images, over all execs.
+    /// Size of the new image less that of the old one, summed over all execs.
     pub exec_bytes: i64,
-    /// Growth of stacks outside any call.
+    /// Growth of stacks outside calls.
     pub stack_bytes: i64,
-    /// By calls that are not followed, and by the kernel on its own.
+    /// Change by calls that memtap does not follow, and by the kernel itself.
     pub kernel_bytes: i64,
-    /// By other processes with the same address space.
+    /// Change by other processes that share the address space.
     pub shared_bytes: i64,
 }
 
 impl Causes {
-    /// What the process has by these.
+    /// Returns the virtual size that the causes add up to, bytes.
     #[must_use]
     pub fn balance(&self) -> i64 {
         self.opening_bytes.cast_signed() + self.granted_bytes.cast_signed()
@@ -223,17 +232,17 @@ impl Causes {
     }
 }
 
-/// Page faults of all threads of a process in all its life.
+/// Page faults of all threads of a process since it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Faults {
-    /// Those that needed no disk.
+    /// Faults that needed no disk access.
     pub minor: u64,
-    /// Those that did.
+    /// Faults that needed disk access.
     pub major: u64,
 }
 
 impl Faults {
-    /// What came on top of `before`.
+    /// Returns the faults since `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -250,52 +259,52 @@ impl std::ops::AddAssign for Faults {
     }
 }
 
-/// A process as the kernel has it at one moment.
+/// State of a process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessState {
-    /// When it was read.
+    /// Time of the reading.
     pub time: WallClock,
-    /// What the kernel side has booked. `None` when the source does not follow the process: nothing explains a change then, so each
-    /// reading reopens its books.
+    /// Virtual size by cause. `None` if the source does not follow the process. Nothing explains a
+    /// change then, so each reading opens the account again.
     pub causes: Option<Causes>,
-    /// Requests of it that are missing in the stream.
+    /// Number of its requests that are missing in the stream.
     pub lost: u64,
     /// The process.
     pub tgid: Tgid,
-    /// Its start, for its identity.
+    /// Start time, as part of the identity.
     pub start: StartTime,
-    /// Its start, for people.
+    /// Start time for display.
     pub started_at: WallClock,
-    /// Its parent.
+    /// The parent process.
     pub parent: Tgid,
-    /// Its real user id.
+    /// Real user id.
     pub uid: u32,
-    /// Its address space.
+    /// The address space.
     pub space: SpaceId,
-    /// Its name.
+    /// Name of the first thread.
     pub name: Comm,
-    /// Virtual size, bytes; `None` when the memory had gone already.
+    /// Virtual size, bytes; `None` if the kernel has released the address space already.
     pub virtual_bytes: Option<u64>,
     /// Resident memory.
     pub resident: Resident,
-    /// The highest virtual size since the last reading, bytes.
+    /// Highest virtual size since the last reading, bytes.
     pub peak_virtual_bytes: u64,
-    /// The highest resident set since the last reading, bytes.
+    /// Highest resident set since the last reading, bytes.
     pub peak_resident_bytes: u64,
     /// Page faults.
     pub faults: Faults,
-    /// A number that changes when the process is moved to another cgroup.
+    /// Number that changes when the process moves to another cgroup.
     pub placement: u64,
-    /// Its pid inside its own pid namespace, when that is not the machine's.
+    /// Pid in the process's own pid namespace; `None` in the machine's namespace.
     pub inner_pid: Option<u32>,
-    /// Its session id.
+    /// Session id.
     pub session: u32,
-    /// How many threads it has.
+    /// Number of threads.
     pub threads: u32,
 }
 
 impl ProcessState {
-    /// The process life this is about.
+    /// Identity of the process.
     #[must_use]
     pub fn process(&self) -> ProcessId {
         ProcessId { tgid: self.tgid, start: self.start }
@@ -305,27 +314,27 @@ impl ProcessState {
 /// Refused requests of one call with one errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusals {
-    /// Which call.
+    /// The system call.
     pub call: Call,
-    /// Why.
+    /// Reason for the refusal.
     pub errno: Errno,
-    /// How many.
+    /// Number of refused requests.
     pub count: u64,
 }
 
-/// What one call has come to.
+/// Totals of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CallTotals {
-    /// Requests, refused ones too.
+    /// Number of requests, including refused ones.
     pub count: u64,
-    /// Sum of what the granted ones asked for, bytes (of brk, growth only).
+    /// Bytes requested by granted requests; for brk, growth only.
     pub requested_bytes: u64,
-    /// How many were refused.
+    /// Number of refused requests.
     pub refused: u64,
 }
 
 impl CallTotals {
-    /// What came since `before`.
+    /// Returns the totals since `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -344,47 +353,49 @@ impl std::ops::AddAssign for CallTotals {
     }
 }
 
-/// What a process's calls have come to since its account was opened; exact whatever the stream loses.
+/// Totals of a process's calls since its account was opened. They are exact even if the stream
+/// loses records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Which process.
+    /// The process.
     pub process: ProcessId,
-    /// By call, in the order of the call table.
+    /// Totals by call, in the order of the call table.
     pub calls: [CallTotals; Call::COUNT],
     /// Refused requests by call and errno.
     pub refusals: Vec<Refusals>,
-    /// Further ones, of pairs beyond those that are told apart.
+    /// Refused requests with other pairs of call and errno, which are not counted by pair.
     pub refusals_beyond: u64,
 }
 
 /// An OOM kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OomKill {
-    /// When.
+    /// Time of the kill.
     pub time: WallClock,
-    /// Who was killed.
+    /// The killed process.
     pub victim: Tgid,
-    /// Its name.
+    /// Name of the killed process.
     pub victim_name: Comm,
-    /// Its virtual size, bytes.
+    /// Virtual size of the killed process, bytes.
     pub virtual_bytes: u64,
-    /// What it had in memory.
+    /// Resident memory of the killed process.
     pub resident: Resident,
-    /// Whose request for a page came too many.
+    /// Process whose page allocation caused the kill.
     pub asker: Tgid,
-    /// Its name.
+    /// Name of that process.
     pub asker_name: Comm,
 }
 
-/// What /proc tells of a process beyond the records.
+/// Details of a process that only /proc has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessDetails {
-    /// Which process.
+    /// The process.
     pub process: ProcessId,
-    /// Its command line, arguments joined by blanks; at most 1 KiB, bytes that are not UTF-8 as `\xNN`.
+    /// Command line with arguments joined by blanks, at most 1 KiB. Bytes that are not UTF-8 become
+    /// `\xNN`.
     pub command: Arc<str>,
-    /// Its user's name, or the number where there is none.
+    /// Name of the user, or the user id if it has no name.
     pub user: Arc<str>,
-    /// Where it runs.
+    /// Cgroup, container, unit and session of the process.
     pub runs_in: Arc<Placement>,
 }

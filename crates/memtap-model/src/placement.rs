@@ -1,34 +1,39 @@
-//! Where a process runs. In goes the text of /proc/PID/cgroup (v1, v2 or both), out come the cgroup that accounts its memory,
-//! the container with its Kubernetes pod, the systemd unit and the login session. Names of cgroups are strangers' choice: a
-//! name is believed when it has the form that the runtime or systemd gives, so whoever may make cgroups can pretend.
+//! Container, systemd unit and login session of a process, from the text of /proc/PID/cgroup (v1,
+//! v2 or both).
+//!
+//! Whoever may create cgroups chooses their names. A name is accepted if it has the form that the
+//! runtime or systemd uses, so a process with that privilege can pretend to be a container.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a process runs.
+/// Cgroup, container, systemd unit and login session of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
-    /// The path that accounts its memory, at most 4096 bytes; strangers' text. Empty when the kernel has no cgroups.
+    /// Path of the cgroup that accounts the process's memory, at most 4096 bytes of untrusted text.
+    /// Empty on a kernel without cgroups.
     pub cgroup: String,
-    /// The container, innermost when they are nested.
+    /// The container; the innermost one if containers are nested.
     pub container: Option<Container>,
-    /// The innermost systemd unit (no slice), systemd's `\xNN` kept: `getty@tty1.service`.
+    /// The innermost systemd unit (not a slice) with systemd's `\xNN` escapes:
+    /// `getty@tty1.service`.
     pub unit: Option<String>,
-    /// The login session's id as in `loginctl`: `3`, `c2`.
+    /// Id of the login session, as `loginctl` shows it: `3`, `c2`.
     pub session: Option<String>,
 }
 
-/// A container as its cgroup names it.
+/// A container, identified by the name of its cgroup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
-    /// Who runs it.
+    /// Runtime that started it.
     pub runtime: Runtime,
-    /// 64 hexadecimal digits, or the name (strangers' text) where the runtime goes by names.
+    /// 64 hexadecimal digits, or the container's name (untrusted text) if the runtime uses names.
     pub id: String,
-    /// The UID of its Kubernetes pod, with dashes; 32 digits without any for a pod from a file on the node.
+    /// UID of the Kubernetes pod, with dashes. The UID of a static pod (from a file on the node)
+    /// has 32 digits and no dashes.
     pub pod: Option<String>,
 }
 
-/// Who runs a container.
+/// Container runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is a product's name")]
 pub enum Runtime {
@@ -36,15 +41,15 @@ pub enum Runtime {
     Containerd,
     CriO,
     Podman,
-    /// LXC, LXD and Incus, which name their cgroups alike, and libvirt's LXC driver.
+    /// LXC, LXD and Incus, which use the same cgroup names, and libvirt's LXC driver.
     Lxc,
     Nspawn,
-    /// The path shows an id, and not whose.
+    /// The path contains a container id but does not show the runtime.
     Unknown,
 }
 
 impl Runtime {
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,33 +64,36 @@ impl Runtime {
     }
 }
 
-/// A path longer than this is cut.
+/// Maximum length of a path; longer ones are cut.
 const PATH_BYTES: usize = 4096;
 const ID_DIGITS: usize = 64;
-/// The units that have processes: no timer, path, target or device has a cgroup.
+/// Suffixes of units that have processes. Timers, paths, targets and devices have no cgroup.
 const UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
 impl Placement {
-    /// From the text of /proc/PID/cgroup: on v1 the memory controller's path says who accounts, and systemd's own hierarchy
-    /// has unit and session; on v2 one path has all. What is no such text gives the default.
+    /// Parses the text of /proc/PID/cgroup. On v1, the memory controller's path accounts the
+    /// memory, and systemd's own hierarchy has the unit and the session. On v2, one path has all
+    /// three. Any other text gives the default.
     #[must_use]
-    pub fn of(proc_cgroup: &str) -> Self {
-        let Hierarchies { memory, systemd, unified } = Hierarchies::of(proc_cgroup);
+    pub fn from_proc_cgroup(proc_cgroup: &str) -> Self {
+        let Hierarchies { memory, systemd, unified } = Hierarchies::parse(proc_cgroup);
         let cgroup = memory.or(unified).or(systemd).unwrap_or_default();
-        // A hierarchy that nobody uses has every process in its root: the v2 tree of a v1 host, or the reverse.
+        // All processes are in the root of an unused hierarchy: the v2 tree on a v1 host, or the
+        // reverse.
         let by_systemd = [systemd, unified, memory].into_iter().flatten().find(|path| *path != "/");
         let names = || by_systemd.into_iter().flat_map(|path| path.rsplit('/'));
         Self {
             cgroup: cgroup.to_owned(),
-            // Without a memory controller (`cgroup_disable=memory`) the other hierarchies know.
-            container: [memory, systemd, unified].into_iter().flatten().find_map(Container::of_path),
+            // Without a memory controller (`cgroup_disable=memory`), the other hierarchies show the
+            // container.
+            container: [memory, systemd, unified].into_iter().flatten().find_map(Container::from_path),
             unit: names().find_map(unit).map(str::to_owned),
             session: names().find_map(session).map(str::to_owned),
         }
     }
 }
 
-/// The paths that matter, one per hierarchy.
+/// Paths of the process in the hierarchies that are used here.
 #[derive(Default)]
 struct Hierarchies<'a> {
     memory: Option<&'a str>,
@@ -94,23 +102,26 @@ struct Hierarchies<'a> {
 }
 
 impl<'a> Hierarchies<'a> {
-    fn of(text: &'a str) -> Self {
-        let mut found = Self::default();
-        // Not `lines()`: a path may end in a carriage return. It may have colons too.
+    fn parse(text: &'a str) -> Self {
+        let mut hierarchies = Self::default();
+        // `lines()` would remove a carriage return at the end of a path. A path may also contain
+        // colons.
         for line in text.split('\n') {
-            let Some((controllers, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':'))
+            let Some((controllers, path)) =
+                line.split_once(':').and_then(|(_, fields)| fields.split_once(':'))
             else {
                 continue;
             };
             match controllers {
-                // The cgroup of a zombie may be gone already (kernel/cgroup/cgroup.c, `proc_cgroup_show`, since 4.4).
-                "" => found.unified = Some(cut(path.strip_suffix(" (deleted)").unwrap_or(path))),
-                "name=systemd" => found.systemd = Some(cut(path)),
-                list if list.split(',').any(|name| name == "memory") => found.memory = Some(cut(path)),
+                // The cgroup of a zombie may be deleted already (kernel/cgroup/cgroup.c,
+                // `proc_cgroup_show`, since 4.4).
+                "" => hierarchies.unified = Some(cut(path.strip_suffix(" (deleted)").unwrap_or(path))),
+                "name=systemd" => hierarchies.systemd = Some(cut(path)),
+                list if list.split(',').any(|name| name == "memory") => hierarchies.memory = Some(cut(path)),
                 _ => {}
             }
         }
-        found
+        hierarchies
     }
 }
 
@@ -118,12 +129,13 @@ fn cut(path: &str) -> &str {
     &path[..path.floor_char_boundary(PATH_BYTES)]
 }
 
-/// A unit by its cgroup's name. systemd puts `_` before a name that could be a file of the kernel's (`_cpu.service`).
+/// Returns the unit that a cgroup's name stands for. systemd prefixes `_` to names that could be a
+/// file of the kernel's (`_cpu.service`).
 fn unit(part: &str) -> Option<&str> {
     let name = part.strip_prefix('_').unwrap_or(part);
     let is_unit = UNITS.iter().any(|suffix| name.len() > suffix.len() && name.ends_with(suffix));
-    let in_unit_names = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
-    (is_unit && name.len() < 256 && name.bytes().all(in_unit_names)).then_some(name)
+    let is_unit_byte = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+    (is_unit && name.len() < 256 && name.bytes().all(is_unit_byte)).then_some(name)
 }
 
 fn session(part: &str) -> Option<&str> {
@@ -132,38 +144,41 @@ fn session(part: &str) -> Option<&str> {
 }
 
 impl Container {
-    /// The first twelve characters of the id, as people know it.
+    /// Returns the first twelve characters of the id, as container tools show it.
     #[must_use]
     pub fn short_id(&self) -> &str {
         self.id.char_indices().nth(12).map_or(&self.id, |(end, _)| &self.id[..end])
     }
 
-    /// For people and for the API: `docker:0123456789ab`, `lxc:web-frontend-1`. Names stay whole: two may begin alike.
+    /// Formats the container for people and for the API: `docker:0123456789ab`,
+    /// `lxc:web-frontend-1`. Names are not cut, because two of them may have the same beginning.
     #[must_use]
     pub fn label(&self) -> String {
         let id = if is_id(&self.id) { self.short_id() } else { &self.id };
         format!("{}:{id}", self.runtime.name())
     }
 
-    fn of_path(path: &str) -> Option<Self> {
+    fn from_path(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').collect();
         let part =
             |index: Option<usize>| index.and_then(|index| parts.get(index)).copied().unwrap_or_default();
-        // From the inside out: what runs in the container may have made cgroups of its own below.
-        let mut found = (0..parts.len()).rev().filter_map(|index| {
+        // Start at the innermost cgroup: processes in the container may have created cgroups below
+        // its own.
+        let mut containers = (0..parts.len()).rev().filter_map(|index| {
             let (before, after) = (part(index.checked_sub(1)), part(index.checked_add(1)));
-            let named = of_name(before, parts[index], after).or_else(|| of_id(before, parts[index]))?;
+            let named = identify_by_name(before, parts[index], after)
+                .or_else(|| identify_by_id(before, parts[index]))?;
             Some((index, named))
         });
-        let (index, (runtime, id)) = found.next()?;
+        let (index, (runtime, id)) = containers.next()?;
         let pod = parts[..=index].iter().rev().find_map(|part| pod(part));
         Some(Self { runtime, id, pod })
     }
 }
 
-/// The runtimes that go by ids: `ID` (cgroupfs driver), `docker-ID.scope` (systemd driver), `SLICE:cri-containerd:ID` (a
-/// systemd path given to the cgroupfs driver).
-fn of_id(before: &str, part: &str) -> Option<(Runtime, String)> {
+/// Recognizes runtimes that use ids: `ID` (cgroupfs driver), `docker-ID.scope` (systemd driver),
+/// `SLICE:cri-containerd:ID` (a systemd path given to the cgroupfs driver).
+fn identify_by_id(before: &str, part: &str) -> Option<(Runtime, String)> {
     let scope = part.strip_suffix(".scope");
     let (front, id) = scope.unwrap_or(part).rsplit_once(['-', ':']).unwrap_or(("", part));
     let prefix = front.rsplit(':').next().unwrap_or(front);
@@ -171,26 +186,29 @@ fn of_id(before: &str, part: &str) -> Option<(Runtime, String)> {
         "docker" => Runtime::Docker,
         "cri-containerd" | "containerd" | "nerdctl" => Runtime::Containerd,
         "crio" => Runtime::CriO,
-        // The second: `podman run --cgroups=split`, as its systemd units (Quadlet) do.
+        // `libpod-payload` is from `podman run --cgroups=split`, which systemd units for Podman
+        // (Quadlet) use.
         "libpod" | "libpod-payload" => Runtime::Podman,
         "" => match before {
             "docker" => Runtime::Docker,
-            // containerd's namespaces: nerdctl's and the CRI plug-in's.
+            // Namespaces of containerd: those of nerdctl and of the CRI plug-in.
             "default" | "k8s.io" => Runtime::Containerd,
-            // Podman's pod: its containers are below, named `libpod-ID`.
+            // Cgroup of a Podman pod. Its containers are below it, named `libpod-ID`.
             "libpod_parent" => return None,
             _ => Runtime::Unknown,
         },
-        // `libpod-conmon-ID.scope`, `crio-conmon-ID.scope`: the monitor, which is outside of the container.
+        // `libpod-conmon-ID.scope`, `crio-conmon-ID.scope`: the monitor, which runs outside the
+        // container.
         other if other == "conmon" || other.ends_with("-conmon") => return None,
-        // runc takes any prefix, but only a scope is its making.
+        // runc accepts any prefix, but it creates scopes only.
         _ => scope.map(|_| Runtime::Unknown)?,
     };
     is_id(id).then(|| (runtime, id.to_owned()))
 }
 
-/// The runtimes that go by names. Their monitors (`lxc.monitor.NAME`, nspawn's `supervisor`) are outside of the container.
-fn of_name(before: &str, part: &str, after: &str) -> Option<(Runtime, String)> {
+/// Recognizes runtimes that use names. Their monitors (`lxc.monitor.NAME`, nspawn's `supervisor`)
+/// are outside the container.
+fn identify_by_name(before: &str, part: &str, after: &str) -> Option<(Runtime, String)> {
     let named = |runtime, name: &str| (!matches!(name, "" | "..")).then(|| (runtime, name.to_owned()));
     if let Some(name) = part.strip_prefix("lxc.payload.") {
         return named(Runtime::Lxc, name);
@@ -201,13 +219,13 @@ fn of_name(before: &str, part: &str, after: &str) -> Option<(Runtime, String)> {
     if after == "supervisor" {
         return None;
     }
-    if let Some(name) = part.strip_prefix("systemd-nspawn@").and_then(|rest| rest.strip_suffix(".service")) {
+    if let Some(name) = part.strip_prefix("systemd-nspawn@").and_then(|unit| unit.strip_suffix(".service")) {
         return named(Runtime::Nspawn, &unescape(name));
     }
-    // Only where machines are: `systemd-run --scope --unit=machine-learning` is no machine.
+    // A machine is below machine.slice: `systemd-run --scope --unit=machine-learning` is not one.
     let machine = part.strip_prefix("machine-").filter(|_| before == "machine.slice");
     let name = unescape(machine?.strip_suffix(".scope")?);
-    // libvirt's are DRIVER-NUMBER-NAME, and but for one driver they are virtual machines.
+    // libvirt's names are DRIVER-NUMBER-NAME. All of its drivers but lxc run virtual machines.
     let mut pieces = name.splitn(3, '-');
     let driver = pieces.next().filter(|_| pieces.next().is_some_and(|number| number.parse::<u32>().is_ok()));
     match driver {
@@ -221,13 +239,15 @@ fn is_id(text: &str) -> bool {
     text.len() == ID_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A machine's name from its unit's: systemd writes `-` as `\x2d`. Any other escape stays, no machine's name needs it.
+/// Returns a machine's name from the name of its unit, in which systemd writes `-` as `\x2d`. Other
+/// escapes are kept, because names of machines do not need them.
 fn unescape(name: &str) -> String {
     name.replace("\\x2d", "-")
 }
 
-/// `podUID`, or a slice whose name repeats its parents': `kubepods-burstable-podUID.slice`, in kind
-/// `kubelet-kubepods-podUID.slice`. There the UID's dashes are underscores, since a dash would say one parent more.
+/// Returns the UID of a pod from `podUID`, or from a slice whose name repeats its parents':
+/// `kubepods-burstable-podUID.slice`, with kind `kubelet-kubepods-podUID.slice`. A slice's name has
+/// underscores in place of the UID's dashes, since a dash would add a parent.
 fn pod(part: &str) -> Option<String> {
     let part = part.split(':').next().unwrap_or(part);
     let uid = match part.strip_suffix(".slice") {
@@ -235,8 +255,8 @@ fn pod(part: &str) -> Option<String> {
         None => part.strip_prefix("pod")?,
     };
     let uid = uid.replace('_', "-");
-    let of_uids = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
-    (matches!(uid.len(), 32 | 36) && uid.bytes().all(of_uids)).then_some(uid)
+    let is_uid_byte = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    (matches!(uid.len(), 32 | 36) && uid.bytes().all(is_uid_byte)).then_some(uid)
 }
 
 #[cfg(test)]
@@ -247,13 +267,15 @@ mod tests {
     const OTHER: &str = "f0e1d2c3b4a5968778695a4b3c2d1e0ff0e1d2c3b4a5968778695a4b3c2d1e0f";
     const UID: &str = "d0d2a1b4-1111-2222-3333-0123456789ab";
 
-    /// A v2 process; in the path `ID`, `OTHER`, `UID` and `U_D` (with underscores) stand for the constants.
+    /// Placement of a process on v2. In the path, `ID`, `OTHER`, `UID` and `U_D` (with underscores)
+    /// are replaced by the constants.
     fn at(path: &str) -> Placement {
         let path = path.replace("OTHER", OTHER).replace("UID", UID).replace("U_D", &UID.replace('-', "_"));
-        Placement::of(&format!("0::{}\n", path.replace("ID", ID)))
+        Placement::from_proc_cgroup(&format!("0::{}\n", path.replace("ID", ID)))
     }
 
-    /// `docker ID`, `containerd ID in pod UID`, `lxc web`, or `-`.
+    /// Formats the container as `docker ID`, `containerd ID in pod UID`, `lxc web`, or `-` if there
+    /// is none.
     fn container(placement: &Placement) -> String {
         let Some(Container { runtime, id, pod }) = &placement.container else { return "-".to_owned() };
         let pod = pod.iter().map(|uid| format!(" in pod {uid}")).collect::<String>();
@@ -319,13 +341,13 @@ mod tests {
     ";
 
     #[test]
-    fn containers_by_the_paths_that_their_runtimes_make() {
+    fn containers_are_recognized_by_their_paths() {
         for row in CONTAINERS.trim().lines() {
             let (path, expected) = row.trim().split_once(" = ").unwrap();
             assert_eq!(container(&at(path)), expected, "{path}");
         }
-        let of_file = at(&format!("/kubepods/pod{}/ID", &ID[..32]));
-        assert_eq!(of_file.container.unwrap().pod.as_deref(), Some(&ID[..32]));
+        let static_pod = at(&format!("/kubepods/pod{}/ID", &ID[..32]));
+        assert_eq!(static_pod.container.unwrap().pod.as_deref(), Some(&ID[..32]));
     }
 
     #[test]
@@ -349,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hierarchy_is_asked_for_what_it_knows() {
+    fn hierarchies_are_combined() {
         for (text, expected) in [
             (
                 "9:cpu:/a\n4:hugetlb,memory:/docker/ID\n1:name=systemd:/docker/ID\n",
@@ -364,31 +386,35 @@ mod tests {
             ("1:name=systemd:/\n0::/a:b/x.service", "/a:b/x.service x.service - -"),
             ("1:name=memory:/a\n2:memory_not:/b\n", " - - -"),
         ] {
-            let placement = Placement::of(&text.replace("ID", ID));
+            let placement = Placement::from_proc_cgroup(&text.replace("ID", ID));
             let words = [&placement.unit, &placement.session].map(|word| word.as_deref().unwrap_or("-"));
-            let found = format!("{} {} {}", placement.cgroup, words.join(" "), container(&placement));
-            assert_eq!(found.replace(ID, "ID"), expected, "{text}");
+            let actual = format!("{} {} {}", placement.cgroup, words.join(" "), container(&placement));
+            assert_eq!(actual.replace(ID, "ID"), expected, "{text}");
         }
     }
 
     #[test]
-    fn hostile_text_is_no_fault() {
+    fn hostile_text_is_accepted() {
         for text in ["", ":", "::", "0:", "x:y:z\n\u{fffd}::\n", "0::///.scope/.service//\n", "0:: (deleted)"]
         {
-            let Placement { container, unit, session, .. } = Placement::of(text);
+            let Placement { container, unit, session, .. } = Placement::from_proc_cgroup(text);
             assert_eq!((container, unit, session), (None, None, None), "{text:?}");
         }
-        assert_eq!(Placement::of("0::/a\r\n").cgroup, "/a\r");
+        assert_eq!(Placement::from_proc_cgroup("0::/a\r\n").cgroup, "/a\r");
         let long = at(&format!("/lxc/{}", "ñ".repeat(PATH_BYTES)));
         assert_eq!((long.cgroup.len(), long.container.unwrap().id.len()), (4095, 4090));
-        // Whatever is cut off or moved, nothing panics and nothing grows.
+        // Cutting or rotating the path must neither panic nor make the results longer.
         let path = format!(
             "0::/kubepods-pod{UID}.slice:crio:{ID}/machine.slice/machine-ñ\\x2.scope/lxc/é/session-é.scope"
         );
         for (at, _) in path.char_indices() {
-            assert!(Placement::of(&path[..at]).cgroup.len() <= at);
+            assert!(Placement::from_proc_cgroup(&path[..at]).cgroup.len() <= at);
             let moved = format!("0::{}{}", &path[at..], &path[..at]);
-            assert!(Placement::of(&moved).container.is_none_or(|container| container.id.len() <= path.len()));
+            assert!(
+                Placement::from_proc_cgroup(&moved)
+                    .container
+                    .is_none_or(|container| container.id.len() <= path.len())
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! The wire records as the kernel side writes them: the Rust reading of `memtap-capture/bpf/record.h`.
+//! Wire records as the kernel side writes them. The structs mirror `memtap-capture/bpf/record.h`.
 
 use std::mem::{offset_of, size_of};
 
@@ -6,13 +6,13 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::CALLS;
 
-/// `MEMTAP_CALLS`: rows of the call table, at most.
+/// `MEMTAP_CALLS`: maximum number of rows in the call table.
 pub const CALL_ROWS: usize = 24;
-/// `MEMTAP_REFUSALS`.
+/// `MEMTAP_REFUSALS`: pairs of call and errno that are counted for each process.
 pub const REFUSALS: usize = 12;
 const FILE_BYTES: usize = 64;
 
-/// `struct memtap_request`. Fields and units are those of `record.h`.
+/// `struct memtap_request`. `record.h` describes its fields and their units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 #[expect(missing_docs, reason = "record.h documents each field")]
@@ -150,31 +150,32 @@ const _: () = {
     assert!(size_of::<RawOom>() == 96);
 };
 
-/// One record of the ring, undecoded.
+/// One record of the ring, before decoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawRecord<'a> {
-    /// A request; of one that maps a file, the file's name, padded with NUL.
+    /// A request. If it maps a file, the bytes are the file's name, padded with NUL; otherwise they
+    /// are empty.
     Request(RawRequest, &'a [u8]),
-    /// A process as it was read.
+    /// State of a process at a reading.
     Snapshot(RawState),
-    /// The same at its birth.
+    /// State of a new process.
     Fork(RawState),
-    /// The same with a new image.
+    /// State of a process after exec.
     Exec(RawState),
-    /// The same at its end.
+    /// Last state of a process.
     Exit(RawState),
-    /// A new name.
+    /// New name of a process.
     Rename(RawRename),
-    /// What calls have come to.
+    /// Totals of a process's calls.
     Tally(Box<RawTally>),
     /// An OOM kill.
     Oom(RawOom),
-    /// The end of a reading.
+    /// End of a reading of all processes.
     AllRead,
 }
 
 impl<'a> RawRecord<'a> {
-    /// The record in `bytes`; `None` when they are none.
+    /// Reads one record. Returns `None` if the length or the kind is not that of a record.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let state = || bytemuck::try_pod_read_unaligned(bytes).ok();
@@ -206,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_of_another_length_or_kind_is_none() {
+    fn records_of_unknown_length_or_kind_are_rejected() {
         let mut bytes = [0; 176];
         assert!(RawRecord::read(&bytes).is_none());
         bytes[0] = 1;

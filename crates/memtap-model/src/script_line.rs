@@ -1,29 +1,32 @@
-//! Lines that the original system's SystemTap script prints, `call,pid,execname,length,ctime`, and their older forms.
+//! Lines printed by the original system's SystemTap script, `call,pid,execname,length,ctime`, and
+//! their older forms.
 //!
-//! The name is a stranger's and may hold any byte but NUL and the newline, separators too. So the columns before it are read from the left
-//! and those behind it from the right, and the name is what is left.
+//! Processes choose their names, which may contain any byte but NUL and newline, including
+//! separators. The columns before the name are therefore read from the left and those after it from
+//! the right. The name is everything in between.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{Call, Comm, MemoryRequest, Outcome, Tgid, Tid, WallClock};
 
-/// What a line says.
+/// One parsed line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScriptLine {
-    /// Which call.
+    /// The system call.
     pub call: Call,
     /// The process.
     pub pid: u32,
     /// Its name.
     pub name: Comm,
-    /// The length that was asked for, bytes.
+    /// Requested length, bytes.
     pub length: u64,
-    /// When.
+    /// Time of the call.
     pub time: WallClock,
 }
 
-/// Of a line only these are known; it was granted, as far as it tells.
+/// Builds a request of which only the line's columns are known. The script prints no outcome, so
+/// the request counts as granted.
 impl From<&ScriptLine> for MemoryRequest {
     fn from(line: &ScriptLine) -> Self {
         Self {
@@ -44,22 +47,22 @@ impl From<&ScriptLine> for MemoryRequest {
     }
 }
 
-/// Why a line is none.
+/// Reason why a line cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineError {
     /// Fewer columns than the layout has.
     TooFewColumns,
-    /// A call that is not in the table.
+    /// The call is not in the call table.
     Call,
-    /// The pid is no number.
+    /// The pid is not a number.
     Pid,
-    /// The length is no number.
+    /// The length is not a number.
     Length,
-    /// The time is none, or no such time exists.
+    /// The time has no known form, or does not exist.
     Time,
-    /// A NUL byte: no line has one.
+    /// The line contains a NUL byte, which the script never prints.
     Nul,
-    /// Longer than any line can be.
+    /// The line is longer than any line of the script can be.
     TooLong,
 }
 
@@ -77,7 +80,7 @@ impl fmt::Display for LineError {
     }
 }
 
-/// What a column holds.
+/// Content of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
     Call,
@@ -87,7 +90,7 @@ enum Column {
     Time,
 }
 
-/// What stands between two columns.
+/// Separator between two columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Byte(u8),
@@ -95,8 +98,8 @@ enum Separator {
     Blanks,
 }
 
-/// Which columns a line has, in which order, and what separates them: `call,pid,name,length,time`, or the same words in another order
-/// between tabs or blanks.
+/// Order of a line's columns, and the separator between them: `call,pid,name,length,time`, or the
+/// same words in another order, also with tabs or blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     separator: Separator,
@@ -113,7 +116,8 @@ impl Default for Layout {
 impl FromStr for Layout {
     type Err = String;
 
-    /// The layout is written as its lines are: the five words with the separator between them.
+    /// Parses a layout, which is written like its lines: the five words with the separator between
+    /// them.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.replace("\\t", "\t");
         let separator = match text.chars().find(|c| !c.is_ascii_alphabetic()) {
@@ -146,91 +150,94 @@ impl FromStr for Layout {
     }
 }
 
-/// Reads lines of one layout; remembers the last time, which most lines share with the one before.
+/// Parser for lines of one layout. It caches the last time, because most lines have the same time
+/// as the line before.
 #[derive(Debug, Clone, Default)]
 pub struct ScriptReader {
     layout: Layout,
-    /// What the script's clock was ahead of UTC, seconds.
+    /// Seconds by which the script's clock was ahead of UTC.
     offset: i64,
     last: Option<([u8; 24], WallClock)>,
 }
 
 impl ScriptReader {
-    /// A reader of lines whose clock was `offset` seconds ahead of UTC.
+    /// Creates a parser for lines from a clock that was `offset` seconds ahead of UTC.
     #[must_use]
     pub fn new(layout: Layout, offset: i64) -> Self {
         Self { layout, offset, last: None }
     }
 
-    /// Reads one line, without its newline.
+    /// Parses one line, which is passed without its newline.
     ///
     /// # Errors
-    /// When it is damaged.
+    /// Fails if the line is damaged.
     pub fn read(&mut self, line: &[u8]) -> Result<ScriptLine, LineError> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.contains(&0) {
             return Err(LineError::Nul);
         }
         let columns = self.layout.columns;
-        let at = columns.iter().position(|column| *column == Column::Name).unwrap_or(0);
-        let mut found = [&b""[..]; 5];
-        let mut rest = line;
-        for index in 0..at {
-            (found[index], rest) = self.first(columns[index], rest).ok_or(LineError::TooFewColumns)?;
+        let name_at = columns.iter().position(|column| *column == Column::Name).unwrap_or(0);
+        let mut values = [&b""[..]; 5];
+        let mut remaining = line;
+        for index in 0..name_at {
+            (values[index], remaining) =
+                self.split_first(columns[index], remaining).ok_or(LineError::TooFewColumns)?;
         }
-        for index in (at + 1..columns.len()).rev() {
-            (rest, found[index]) = self.last(columns[index], rest).ok_or(LineError::TooFewColumns)?;
+        for index in (name_at + 1..columns.len()).rev() {
+            (remaining, values[index]) =
+                self.split_last(columns[index], remaining).ok_or(LineError::TooFewColumns)?;
         }
-        found[at] = rest;
-        let of = |column: Column| found[columns.iter().position(|one| *one == column).unwrap_or(0)];
+        values[name_at] = remaining;
+        let value = |column: Column| values[columns.iter().position(|one| *one == column).unwrap_or(0)];
         Ok(ScriptLine {
-            call: std::str::from_utf8(of(Column::Call))
+            call: std::str::from_utf8(value(Column::Call))
                 .ok()
                 .and_then(Call::from_name)
                 .ok_or(LineError::Call)?,
-            pid: number(of(Column::Pid)).and_then(|pid| u32::try_from(pid).ok()).ok_or(LineError::Pid)?,
-            name: Comm::new(of(Column::Name)),
-            length: number(of(Column::Length)).ok_or(LineError::Length)?,
-            time: self.time(of(Column::Time)).ok_or(LineError::Time)?,
+            pid: number(value(Column::Pid)).and_then(|pid| u32::try_from(pid).ok()).ok_or(LineError::Pid)?,
+            name: Comm::new(value(Column::Name)),
+            length: number(value(Column::Length)).ok_or(LineError::Length)?,
+            time: self.time(value(Column::Time)).ok_or(LineError::Time)?,
         })
     }
 
-    /// The first column, and what is behind its separator.
-    fn first<'a>(&self, column: Column, rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    /// Splits off the first column. Returns it and the text after its separator.
+    fn split_first<'a>(&self, column: Column, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         match self.layout.separator {
             Separator::Byte(byte) => {
-                let at = rest.iter().position(|found| *found == byte)?;
-                Some((&rest[..at], &rest[at + 1..]))
+                let at = text.iter().position(|candidate| *candidate == byte)?;
+                Some((&text[..at], &text[at + 1..]))
             }
             Separator::Blanks => {
-                let rest = rest.trim_ascii_start();
+                let text = text.trim_ascii_start();
                 let mut end = 0;
-                for _ in 0..words_from_left(column, rest) {
-                    end += rest[end..].iter().position(|byte| !is_blank(*byte))?;
-                    end += rest[end..].iter().position(|byte| is_blank(*byte))?;
+                for _ in 0..words_from_left(column, text) {
+                    end += text[end..].iter().position(|byte| !is_blank(*byte))?;
+                    end += text[end..].iter().position(|byte| is_blank(*byte))?;
                 }
-                let behind = rest[end..].iter().position(|byte| !is_blank(*byte))?;
-                Some((&rest[..end], &rest[end + behind..]))
+                let next = text[end..].iter().position(|byte| !is_blank(*byte))?;
+                Some((&text[..end], &text[end + next..]))
             }
         }
     }
 
-    /// What is before the last column's separator, and that column.
-    fn last<'a>(&self, column: Column, rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    /// Splits off the last column. Returns the text before its separator, and the column.
+    fn split_last<'a>(&self, column: Column, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         match self.layout.separator {
             Separator::Byte(byte) => {
-                let at = rest.iter().rposition(|found| *found == byte)?;
-                Some((&rest[..at], &rest[at + 1..]))
+                let at = text.iter().rposition(|candidate| *candidate == byte)?;
+                Some((&text[..at], &text[at + 1..]))
             }
             Separator::Blanks => {
-                let rest = rest.trim_ascii_end();
-                let mut begin = rest.len();
-                for _ in 0..words_from_right(column, rest) {
-                    begin = rest[..begin].iter().rposition(|byte| !is_blank(*byte))? + 1;
-                    begin = rest[..begin].iter().rposition(|byte| is_blank(*byte))? + 1;
+                let text = text.trim_ascii_end();
+                let mut begin = text.len();
+                for _ in 0..words_from_right(column, text) {
+                    begin = text[..begin].iter().rposition(|byte| !is_blank(*byte))? + 1;
+                    begin = text[..begin].iter().rposition(|byte| is_blank(*byte))? + 1;
                 }
-                let before = rest[..begin].iter().rposition(|byte| !is_blank(*byte))? + 1;
-                Some((&rest[..before], &rest[begin..]))
+                let before = text[..begin].iter().rposition(|byte| !is_blank(*byte))? + 1;
+                Some((&text[..before], &text[begin..]))
             }
         }
     }
@@ -241,7 +248,7 @@ impl ScriptReader {
         {
             return Some(time);
         }
-        let seconds = seconds_of(text)?.checked_sub(self.offset)?;
+        let seconds = parse_seconds(text)?.checked_sub(self.offset)?;
         let time = WallClock(seconds.checked_mul(1_000_000_000)?);
         if let Ok(text) = text.try_into() {
             self.last = Some((text, time));
@@ -254,7 +261,7 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// How many words a column has, seen from its first: a ctime begins with a letter, a date has a dash.
+/// Number of words of the first column. A ctime begins with a letter, and a date contains a dash.
 fn words_from_left(column: Column, text: &[u8]) -> usize {
     let word = text.split(|byte| is_blank(*byte)).next().unwrap_or_default();
     match column {
@@ -264,7 +271,8 @@ fn words_from_left(column: Column, text: &[u8]) -> usize {
     }
 }
 
-/// The same from its last: a ctime ends with the year behind the time of day, a date with the time of day.
+/// Number of words of the last column. A ctime ends with the year after the time of day, and a date
+/// ends with the time of day.
 fn words_from_right(column: Column, text: &[u8]) -> usize {
     let mut words = text.rsplit(|byte| is_blank(*byte)).filter(|word| !word.is_empty());
     let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -275,7 +283,7 @@ fn words_from_right(column: Column, text: &[u8]) -> usize {
     }
 }
 
-/// Digits alone.
+/// Parses a number that consists of digits only.
 fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 20 {
         return None;
@@ -290,9 +298,9 @@ const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 
-/// Seconds since 1970 of a ctime (`Sat Jun  1 09:05:03 2024`), a date and time (`2024-06-01 09:05:03`, with a T as well), or such
-/// seconds themselves.
-fn seconds_of(text: &[u8]) -> Option<i64> {
+/// Parses a ctime (`Sat Jun  1 09:05:03 2024`), a date and time (`2024-06-01 09:05:03`, also with a
+/// T), or seconds since 1970. Returns seconds since 1970.
+fn parse_seconds(text: &[u8]) -> Option<i64> {
     let mut words = text
         .split(|byte| is_blank(*byte) || *byte == b'T' && text.contains(&b'-'))
         .filter(|word| !word.is_empty());
@@ -303,7 +311,7 @@ fn seconds_of(text: &[u8]) -> Option<i64> {
         let (day, clock) = (number(words.next()?)?, words.next()?);
         ([number(words.next()?)?, month, day], clock)
     } else if first.contains(&b'-') {
-        (three(first, b'-')?, words.next()?)
+        (parse_three(first, b'-')?, words.next()?)
     } else {
         let seconds = number(first)?;
         return words.next().is_none().then(|| i64::try_from(seconds).ok())?;
@@ -311,20 +319,20 @@ fn seconds_of(text: &[u8]) -> Option<i64> {
     if words.next().is_some() {
         return None;
     }
-    let [hour, minute, second] = three(clock, b':')?;
+    let [hour, minute, second] = parse_three(clock, b':')?;
     let days = days_since_1970(date)?;
-    // A leap second is the next minute's first.
+    // A leap second counts as the first second of the next minute.
     let fits = hour < 24 && minute < 60 && second <= 60;
     fits.then(|| days * 86_400 + (hour * 3600 + minute * 60 + second).cast_signed())
 }
 
-fn three(text: &[u8], separator: u8) -> Option<[u64; 3]> {
+fn parse_three(text: &[u8], separator: u8) -> Option<[u64; 3]> {
     let mut parts = text.split(|byte| *byte == separator).map(number);
     let three = [parts.next()??, parts.next()??, parts.next()??];
     parts.next().is_none().then_some(three)
 }
 
-/// Of a date that exists, in the calendar of today.
+/// Returns `None` for a date that does not exist in the Gregorian calendar.
 fn days_since_1970([year, month, day]: [u64; 3]) -> Option<i64> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let lengths = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -348,7 +356,7 @@ mod tests {
     }
 
     fn seconds(text: &str) -> Option<i64> {
-        seconds_of(text.as_bytes())
+        parse_seconds(text.as_bytes())
     }
 
     #[test]
@@ -382,7 +390,7 @@ mod tests {
             (b"mm\0ap,1,x,4096,Sat Jun  1 09:05:03 2024", LineError::Nul),
             (b"mmap,1,x,4096,Sat Jun  1 09:05:03 2024\0", LineError::Nul),
             (b"\0\0\0\0", LineError::Nul),
-            // As long as a time: before one was read, nothing is as the last one was.
+            // The text has the length of a cached time, but no time has been read yet.
             (b"mmap,1,x,4096,\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", LineError::Nul),
         ] {
             assert_eq!(read(line), Err(why), "{}", String::from_utf8_lossy(line));
@@ -425,7 +433,7 @@ mod tests {
             ("call pid name length time", b"mmap 7 a\tb c 4096 1717232703"),
             ("name;pid;call;length;time", b"a\tb c;7;mmap;4096;1717232703"),
         ] {
-            let found = ScriptReader::new(layout.parse().unwrap(), 0).read(line);
+            let actual = ScriptReader::new(layout.parse().unwrap(), 0).read(line);
             let expected = ScriptLine {
                 call: Call::Mmap,
                 pid: 7,
@@ -433,7 +441,7 @@ mod tests {
                 length: 4096,
                 time: WallClock(1_717_232_703_000_000_000),
             };
-            assert_eq!(found, Ok(expected), "{layout}: {}", String::from_utf8_lossy(line));
+            assert_eq!(actual, Ok(expected), "{layout}: {}", String::from_utf8_lossy(line));
         }
         for wrong in
             ["", "call", "call,pid,name,length", "call,pid,name,length,when", "call,call,name,length,time"]
@@ -444,17 +452,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_comes_back(name in prop::collection::vec(any::<u8>().prop_filter("no NUL", |byte| !matches!(byte, 0 | b'\n')), 0..16), pid: u32, length: u64) {
+        fn any_name_is_parsed(name in prop::collection::vec(any::<u8>().prop_filter("no NUL", |byte| !matches!(byte, 0 | b'\n')), 0..16), pid: u32, length: u64) {
             let mut line = format!("mmap,{pid},").into_bytes();
             line.extend(&name);
             line.extend(format!(",{length},Sat Jun  1 09:05:03 2024").into_bytes());
-            let found = read(&line).unwrap();
-            prop_assert_eq!(found.name, Comm::new(&name));
-            prop_assert_eq!((found.pid, found.length), (pid, length));
+            let parsed = read(&line).unwrap();
+            prop_assert_eq!(parsed.name, Comm::new(&name));
+            prop_assert_eq!((parsed.pid, parsed.length), (pid, length));
         }
 
         #[test]
-        fn nothing_makes_it_panic(line: Vec<u8>, layout in prop::sample::select(vec!["call,pid,name,length,time", "time pid name call length", "name length pid call time"])) {
+        fn no_line_causes_a_panic(line: Vec<u8>, layout in prop::sample::select(vec!["call,pid,name,length,time", "time pid name call length", "name length pid call time"])) {
             let _ = ScriptReader::new(layout.parse().unwrap(), 0).read(&line);
         }
     }

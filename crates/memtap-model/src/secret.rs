@@ -1,19 +1,20 @@
-//! Words of a command line that may hold a password.
+//! Removal of passwords from words of a command line.
 
 use std::borrow::Cow;
 
-/// The word as it may be shown: in `scheme://user:PASSWORD@host` the password is `***`.
+/// Replaces the password in `scheme://user:PASSWORD@host` with `***`. Other words are returned
+/// unchanged.
 #[must_use]
 pub fn without_password(word: &str) -> Cow<'_, str> {
-    shown(word).map_or(Cow::Borrowed(word), Cow::Owned)
+    hide_password(word).map_or(Cow::Borrowed(word), Cow::Owned)
 }
 
-fn shown(word: &str) -> Option<String> {
-    let (scheme, rest) = word.split_once("://")?;
-    // A password that is not percent-encoded may have an @, a / or a : of its own.
-    let at = rest.rfind('@')?;
-    let user = rest[..at].split_once(':')?.0;
-    Some(format!("{scheme}://{user}:***{}", &rest[at..]))
+fn hide_password(word: &str) -> Option<String> {
+    let (scheme, address) = word.split_once("://")?;
+    // A password that is not percent-encoded may contain `@`, `/` or `:`.
+    let at = address.rfind('@')?;
+    let user = address[..at].split_once(':')?.0;
+    Some(format!("{scheme}://{user}:***{}", &address[at..]))
 }
 
 #[cfg(test)]

@@ -1,44 +1,48 @@
-//! Units and identities: numbers that must not be mixed up have types of their own.
+//! Units and identities. Each has its own type, so that they cannot be mixed up.
 
 use serde::{Deserialize, Serialize};
 
-/// A process: the kernel's thread group id, what users call pid.
+/// A process: the kernel's thread group id (tgid), which users call pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Tgid(pub u32);
 
-/// A thread id, what the kernel calls pid.
+/// A thread id, which the kernel calls pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Tid(pub u32);
 
-/// When a process started: nanoseconds of `CLOCK_BOOTTIME`. With the pid it names one process life.
+/// Start time of a process in nanoseconds of `CLOCK_BOOTTIME`. Together with the pid it identifies
+/// a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct StartTime(pub u64);
 
-/// One process life: a reused pid is another process.
+/// Identity of a process. A process that reuses a pid has another identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct ProcessId {
     /// The pid.
     pub tgid: Tgid,
-    /// The start, which tells two lives with one pid apart.
+    /// The start time, which distinguishes processes that use the same pid one after the other.
     pub start: StartTime,
 }
 
-/// An address space (the kernel's `mm_struct`), which processes share after `vfork` until the child's exec.
+/// An address space (the kernel's `mm_struct`). After `vfork`, parent and child share one until the
+/// child calls exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct SpaceId(pub u64);
 
-/// Wall-clock time: nanoseconds since 1970-01-01 UTC. For display and history; order is the stream's.
+/// Wall-clock time: nanoseconds since 1970-01-01 UTC. It is for display and history; the order of
+/// events is the order of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct WallClock(pub i64);
 
 impl WallClock {
-    /// The time `boot_ns` (of `CLOCK_BOOTTIME`) on a machine whose boot was at `boot`.
+    /// Converts `boot_ns` (`CLOCK_BOOTTIME`) on a machine that booted at `boot`.
     #[must_use]
     pub fn after_boot(boot: Self, boot_ns: u64) -> Self {
         Self(boot.0.saturating_add_unsigned(boot_ns))
     }
 
-    /// Seconds from `earlier` to this time; negative when the clock was set back in between.
+    /// Returns the seconds from `earlier` to this time. The result is negative if the clock was set
+    /// back in between.
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> f64 {
         (self.0 - earlier.0) as f64 / 1e9
@@ -50,19 +54,19 @@ impl WallClock {
 pub struct PageSize(u64);
 
 impl PageSize {
-    /// A page size; `None` unless it is a power of two.
+    /// Returns `None` unless `bytes` is a power of two.
     #[must_use]
     pub fn new(bytes: u64) -> Option<Self> {
         bytes.is_power_of_two().then_some(Self(bytes))
     }
 
-    /// Bytes of one page.
+    /// Returns the bytes of one page.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0
     }
 
-    /// `pages` in bytes; saturates.
+    /// Converts a number of pages to bytes; saturates.
     #[must_use]
     pub fn to_bytes(self, pages: u64) -> u64 {
         pages.saturating_mul(self.0)

@@ -1,4 +1,4 @@
-//! `docs/calls.md` is made from the call table; this test makes it anew and compares.
+//! Test that generates `docs/calls.md` from the call table and compares it with the committed file.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn size(row: &CallRow) -> &'static str {
 }
 
 #[test]
-fn the_document_is_that_of_the_table() {
+fn the_document_matches_the_call_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let made = target.join("calls.md");

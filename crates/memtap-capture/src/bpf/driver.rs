@@ -1,4 +1,4 @@
-//! The kernel side loaded and attached. This file alone touches aya.
+//! The kernel side, loaded and attached. Only this file uses aya.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -14,50 +14,51 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::types;
 use crate::{CaptureError, Filter, Hook, Plan, Settings, facts};
 
-/// The committed object: `cargo xtask bpf` makes it.
+/// The committed object, which `cargo xtask bpf` builds.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/memtap.bpf.o");
 
-/// `NUMBERS` of memtap.bpf.c.
+/// `NUMBERS` of call.h.
 const NUMBERS: usize = 512;
-/// Bytes of a thread's name, the last of which is always 0.
+/// Size of a thread's name, the last byte of which is always 0.
 const COMM: usize = 16;
-/// i386's ipc(), many calls in one.
+/// i386's ipc(), which combines many calls.
 const IPC_I386: usize = 117;
 const ITERATOR: &str = "read_processes";
-/// Processes put into the ring by one step of a reading.
+/// Processes that one step of a reading puts into the ring.
 const STEP: usize = 64;
 
-/// Program and the tracepoint it is for. It is attached before those that open accounts: what is born while we attach is then never missed
-/// in going.
+/// Program and its tracepoint. It is attached before the programs that open accounts, so that the
+/// exit of a process born in the meantime is not missed.
 const EXIT: (&str, &str) = ("on_exit", "sched_process_exit");
-/// These open accounts, and come after what follows calls: what a thread changes would else add up until its first call is told.
+/// Programs that open accounts. They are attached after the programs that follow calls: otherwise
+/// the changes of a thread would add up until its first call is seen.
 const TRACEPOINTS: [(&str, &str); 3] =
     [("on_exec", "sched_process_exec"), ("on_fork", "task_newtask"), ("on_rename", "task_rename")];
 const CALLS_EXIT: (&str, &str) = ("on_sys_exit", "sys_exit");
-/// Programs for the exit of one function each: this and the function's name.
+/// Prefix of the programs for the exit of a function; the function's name follows.
 const FUNCTION: &str = "fx_";
-/// Without these there is no following of requests.
+/// Calls without which requests cannot be followed.
 const ESSENTIAL: [Call; 4] = [Call::Mmap, Call::Munmap, Call::Mremap, Call::Brk];
-/// A lock that was taken before we came is then never taken for one that has just been taken.
+/// Attached in this order, so that a lock taken before is not mistaken for one that was just taken.
 const LOCKS: [(&str, &str); 2] =
     [("on_released", "mmap_lock_released"), ("on_locked", "mmap_lock_acquire_returned")];
 const OOM: (&str, &str) = ("on_oom", "mark_victim");
 
-/// The kernel's description of its types, read once for all that needs it.
+/// The kernel's description of its types, read once for all programs.
 pub(crate) struct Types(Btf);
 
 impl Types {
     pub(crate) fn read() -> Result<Self, CaptureError> {
         let path = "/sys/kernel/btf/vmlinux";
-        let whole = std::fs::read(path).map_err(CaptureError::read(path))?;
-        let some = types::cut_down(&whole).unwrap_or(whole);
-        Btf::parse(&some, Endianness::default())
+        let complete = std::fs::read(path).map_err(CaptureError::read(path))?;
+        let reduced = types::reduce(&complete).unwrap_or(complete);
+        Btf::parse(&reduced, Endianness::default())
             .map(Self)
-            .map_err(|error| CaptureError::of_step("reading the kernel's BTF", &error))
+            .map_err(|error| CaptureError::from_step("reading the kernel's BTF", &error))
     }
 }
 
-/// What did not fit, since the start.
+/// Records that did not fit since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Losses {
     pub(crate) requests: u64,
@@ -66,34 +67,37 @@ pub(crate) struct Losses {
     pub(crate) no_account: u64,
 }
 
-/// The programs in the kernel; dropping it detaches them.
+/// The programs in the kernel. Dropping the driver detaches them.
 pub(crate) struct Driver {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
-    /// Tells when the kernel wakes whoever waits for the ring, and not that there is anything in it.
-    woken: Epoll,
+    /// Reports when the kernel wakes readers of the ring. It does not report that the ring has
+    /// records.
+    wakeups: Epoll,
     lost: PerCpuArray<MapData, u64>,
-    /// Whom the filter is of, where it is of some processes only.
+    /// Pids that the kernel side watches, if the filter selects processes.
     watched: HashMap<MapData, u32, u8>,
-    /// A reading under way.
+    /// A reading in progress.
     reading: Option<File>,
-    /// Why OOM kills are not seen.
+    /// Error because of which OOM kills are not seen.
     pub(crate) without_oom: Option<CaptureError>,
 }
 
 impl Driver {
-    /// Loads and attaches.
+    /// Loads and attaches the programs.
     pub(crate) fn open(settings: &Settings, plan: Plan, Types(btf): &Types) -> Result<Self, CaptureError> {
         plan.possible(&facts::release())?;
         let mut ebpf = load(btf, settings, plan)?;
-        let ring: RingBuf<MapData> = take(&mut ebpf, "ring")?;
-        let woken = woken_by(&ring).map_err(|error| CaptureError::of_step("waiting for the ring", &error))?;
-        let lost = take(&mut ebpf, "lost")?;
-        let mut watched = take(&mut ebpf, "watched")?;
+        let ring: RingBuf<MapData> = take_map(&mut ebpf, "ring")?;
+        let wakeups =
+            open_wakeups(&ring).map_err(|error| CaptureError::from_step("waiting for the ring", &error))?;
+        let lost = take_map(&mut ebpf, "lost")?;
+        let mut watched = take_map(&mut ebpf, "watched")?;
         for pid in &settings.filter.pids {
             watch(&mut watched, *pid)?;
         }
-        // Before anything follows calls: the first call must find the locks watched.
+        // Attached before anything follows calls, because the first call must find the locks
+        // watched.
         for (program, tracepoint) in LOCKS.iter().filter(|_| plan.locks) {
             attach(&mut ebpf, btf, program, tracepoint)?;
         }
@@ -107,24 +111,24 @@ impl Driver {
         }
         let without_oom = attach(&mut ebpf, btf, OOM.0, OOM.1).err();
         load_iterator(&mut ebpf, btf)?;
-        Ok(Self { ebpf, ring, woken, lost, watched, reading: None, without_oom })
+        Ok(Self { ebpf, ring, wakeups, lost, watched, reading: None, without_oom })
     }
 
-    /// Hooks one function and lets it go again; gives how long that took.
+    /// Hooks one function and removes the hook. Returns how long that took.
     pub(crate) fn try_function(types: &Types) -> Result<Duration, CaptureError> {
         try_with(types, Hook::Functions, |ebpf, btf| {
-            let function = function_of(Call::Brk);
-            hook(program(ebpf, &format!("{FUNCTION}{function}"))?, &function, btf).map(drop)
+            let function = kernel_function(Call::Brk);
+            hook_function(program(ebpf, &format!("{FUNCTION}{function}"))?, &function, btf).map(drop)
         })
     }
 
-    /// Attaches to one tracepoint and lets it go again; gives how long that took.
+    /// Attaches to one tracepoint and detaches again. Returns how long that took.
     pub(crate) fn try_tracepoint(types: &Types) -> Result<Duration, CaptureError> {
         let [.., (name, tracepoint)] = TRACEPOINTS;
         try_with(types, Hook::Exit, |ebpf, btf| attach(ebpf, btf, name, tracepoint))
     }
 
-    /// Reads one step of all processes; gives how long that took.
+    /// Reads one step of all processes. Returns how long that took.
     pub(crate) fn try_iterator(types: &Types) -> Result<Duration, CaptureError> {
         try_with(types, Hook::Exit, |ebpf, btf| {
             load_iterator(ebpf, btf)?;
@@ -138,38 +142,39 @@ impl Driver {
         watch(&mut self.watched, pid)
     }
 
-    /// Watches a process no longer.
+    /// Stops watching a process.
     pub(crate) fn unwatch(&mut self, pid: Tgid) -> Result<(), CaptureError> {
         match self.watched.remove(&pid.0) {
-            // It has ended meanwhile.
+            // The process has ended in the meantime.
             Err(MapError::KeyNotFound) => Ok(()),
-            removed => removed.map_err(|error| CaptureError::of_step("unwatching a process", &error)),
+            removed => removed.map_err(|error| CaptureError::from_step("unwatching a process", &error)),
         }
     }
 
-    /// Hands up to `room` records, oldest first, to `take`, until that breaks; gives how many.
+    /// Passes up to `room` records to `handle`, oldest first, until `handle` breaks. Returns their
+    /// number.
     pub(crate) fn drain(
         &mut self,
         room: usize,
-        mut take: impl FnMut(Option<RawRecord<'_>>) -> ControlFlow<()>,
+        mut handle: impl FnMut(Option<RawRecord<'_>>) -> ControlFlow<()>,
     ) -> usize {
         let mut count = 0;
         while count < room
             && let Some(item) = self.ring.next()
         {
             count += 1;
-            if take(RawRecord::read(&item)).is_break() {
+            if handle(RawRecord::read(&item)).is_break() {
                 break;
             }
         }
         count
     }
 
-    /// Waits, at most so long, until so much is in the ring that it should be read at once.
-    pub(crate) fn rest(&self, most: Duration) {
+    /// Waits until the ring contains so much that it should be read at once, but at most `most`.
+    pub(crate) fn wait(&self, most: Duration) {
         let most = EpollTimeout::try_from(most).unwrap_or(EpollTimeout::MAX);
-        // A signal is no harm.
-        let _ = self.woken.wait(&mut [EpollEvent::empty()], most);
+        // A signal may end the wait, which is harmless.
+        let _ = self.wakeups.wait(&mut [EpollEvent::empty()], most);
     }
 
     /// Begins a reading of all processes.
@@ -178,15 +183,17 @@ impl Driver {
         Ok(())
     }
 
-    /// Makes the kernel put the states of the next few processes into the ring. The program writes a byte for each, so that a
-    /// short read takes a short step. Gives whether a reading is under way still.
-    pub(crate) fn read_on(&mut self) -> Result<bool, CaptureError> {
+    /// Makes the kernel put the states of the next few processes into the ring. The program writes
+    /// a byte for each process, so a short read is a short step. Returns whether the reading is
+    /// still in progress.
+    pub(crate) fn continue_reading(&mut self) -> Result<bool, CaptureError> {
         let Some(file) = &mut self.reading else { return Ok(false) };
         let mut bytes = [0; STEP];
         match file.read(&mut bytes) {
             Ok(0) => self.reading = None,
             Ok(_) => {}
-            // A million threads in a row that stand for no process of their own, or a signal.
+            // The kernel visited a million threads that do not represent a process, or a signal
+            // arrived.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(reading_failed(&error)),
         }
@@ -196,13 +203,13 @@ impl Driver {
     pub(crate) fn losses(&self) -> Result<Losses, CaptureError> {
         let sum = |index: u32| -> Result<u64, CaptureError> {
             let values = self.lost.get(&index, 0);
-            Ok(values.map_err(|error| CaptureError::of_step("reading losses", &error))?.iter().sum())
+            Ok(values.map_err(|error| CaptureError::from_step("reading losses", &error))?.iter().sum())
         };
         Ok(Losses { requests: sum(0)?, lifecycle: sum(1)?, names: sum(2)?, no_account: sum(3)? })
     }
 }
 
-fn woken_by(ring: &RingBuf<MapData>) -> nix::Result<Epoll> {
+fn open_wakeups(ring: &RingBuf<MapData>) -> nix::Result<Epoll> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))?;
     Ok(epoll)
@@ -210,10 +217,11 @@ fn woken_by(ring: &RingBuf<MapData>) -> nix::Result<Epoll> {
 
 fn watch(watched: &mut HashMap<MapData, u32, u8>, pid: Tgid) -> Result<(), CaptureError> {
     let step = || format!("watching process {}", pid.0);
-    watched.insert(pid.0, 1, 0).map_err(|error| CaptureError::of_step(step(), &error))
+    watched.insert(pid.0, 1, 0).map_err(|error| CaptureError::from_step(step(), &error))
 }
 
-/// Loads the programs with little memory, tries something, and lets all of it go; gives how long that took without the loading.
+/// Loads the programs with little memory, runs a trial and unloads them. Returns how long the trial
+/// took, without the loading.
 fn try_with(
     Types(btf): &Types,
     hook: Hook,
@@ -229,10 +237,10 @@ fn try_with(
 
 fn load_iterator(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), CaptureError> {
     let iterator: &mut Iter = program(ebpf, ITERATOR)?;
-    iterator.load("task", btf).map_err(|error| CaptureError::of_step(ITERATOR, &error))
+    iterator.load("task", btf).map_err(|error| CaptureError::from_step(ITERATOR, &error))
 }
 
-/// What a reading of it makes the kernel walk over the processes.
+/// Opens a file; reading it makes the kernel visit all processes.
 fn open_iterator(ebpf: &mut Ebpf) -> Result<File, CaptureError> {
     let iterator: &mut Iter = program(ebpf, ITERATOR)?;
     let link = iterator.attach().map_err(|error| reading_failed(&error))?;
@@ -241,7 +249,7 @@ fn open_iterator(ebpf: &mut Ebpf) -> Result<File, CaptureError> {
 }
 
 fn reading_failed(error: &(dyn std::error::Error + 'static)) -> CaptureError {
-    CaptureError::of_step("reading all processes", error)
+    CaptureError::from_step("reading all processes", error)
 }
 
 fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError> {
@@ -253,11 +261,12 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
     let row = |call: Call| call.index() as u32;
     let (name_part, name_part_length) = name_part(filter);
     let slots = slots_for(settings.accounts);
-    // What many processes ask for between two looks would fill what forks and exits have of it.
+    // In a small ring, the requests of many processes between two reads of its fill level would
+    // take the part reserved for forks and exits.
     let is_small = settings.ring_bytes < 1 << 20;
     EbpfLoader::new()
         .btf(Some(btf))
-        // User space never reads what threads have under way.
+        // The loader does not support the map of changes in progress, which user space never reads.
         .allow_unsupported_maps()
         .map_max_entries("ring", settings.ring_bytes)
         .map_max_entries("slots", slots)
@@ -285,29 +294,30 @@ fn load(btf: &Btf, settings: &Settings, plan: Plan) -> Result<Ebpf, CaptureError
         .override_global("least_bytes", &filter.least_bytes, true)
         .override_global("refused_only", &u8::from(filter.refused), true)
         .override_global("some_rows", &u8::from(!filter.calls.is_empty()), true)
-        .override_global("told_rows", &told_rows(filter)[..], true)
+        .override_global("told_rows", &reported_rows(filter)[..], true)
         .load(OBJECT)
         .map_err(|error| not_loaded(&error))
 }
 
-/// A map that is not permitted stands for all of them: which one comes first is chance.
+/// Does not name the map when maps are not permitted: which one is created first is chance.
 fn not_loaded(error: &EbpfError) -> CaptureError {
     match error {
         EbpfError::MapError(MapError::CreateError { io_error, .. })
             if io_error.kind() == ErrorKind::PermissionDenied =>
         {
-            CaptureError::of_step("creating the eBPF maps", io_error)
+            CaptureError::from_step("creating the eBPF maps", io_error)
         }
-        error => CaptureError::of_step("loading the eBPF object", error),
+        error => CaptureError::from_step("loading the eBPF object", error),
     }
 }
 
-/// On top of the accounts, at most a quarter of them: the few hundred processes that most machines have find one free.
+/// Number of slots. They are in addition to the accounts, and at most a quarter of their number:
+/// enough for the few hundred processes of most machines.
 fn slots_for(accounts: u32) -> u32 {
     1 << (accounts / 4).clamp(8, 8192).ilog2()
 }
 
-/// How large a call is, and whether it may change the virtual size, by row.
+/// Returns the size rule of each row, and whether the call may change the virtual size.
 fn row_tables() -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
     let (mut sizes, mut moves) = ([0; CALL_ROWS], [0; CALL_ROWS]);
     for (index, row) in CALLS.iter().enumerate() {
@@ -317,7 +327,8 @@ fn row_tables() -> ([u8; CALL_ROWS], [u8; CALL_ROWS]) {
     (sizes, moves)
 }
 
-/// In small letters, as much of it as a name has room for; and its length.
+/// Returns the text that names must contain (in lower case, cut to the length of a name) and its
+/// length.
 fn name_part(filter: &Filter) -> ([u8; COMM], u32) {
     let mut part = [0; COMM];
     let bytes = filter.by_name().unwrap_or_default().bytes().take(COMM - 1);
@@ -325,26 +336,28 @@ fn name_part(filter: &Filter) -> ([u8; COMM], u32) {
     (part, length as u32)
 }
 
-/// Whether its requests are told, by row.
-fn told_rows(filter: &Filter) -> [u8; CALL_ROWS] {
-    let mut told = [0; CALL_ROWS];
-    for (told, row) in told.iter_mut().zip(CALLS) {
-        *told = filter.is_of_call(row.call).into();
+/// Returns for each row whether its requests are reported.
+fn reported_rows(filter: &Filter) -> [u8; CALL_ROWS] {
+    let mut reported = [0; CALL_ROWS];
+    for (reported, row) in reported.iter_mut().zip(CALLS) {
+        *reported = filter.includes_call(row.call).into();
     }
-    told
+    reported
 }
 
-/// Row + 1 by system call number, for 64-bit and for 32-bit callers: the table in memtap-model is the only list. Of calls that are not
-/// wanted, those are followed all the same that may change the virtual size: the books need them.
+/// Returns row + 1 by system call number, for 64-bit and for 32-bit callers, from the call table in
+/// memtap-model. Calls that the filter excludes are included if they may change the virtual size,
+/// because the books need them.
 fn call_tables(filter: &Filter) -> ([u8; NUMBERS], [u8; NUMBERS]) {
     let (mut calls_64, mut calls_32) = ([0; NUMBERS], [0; NUMBERS]);
-    let rows = (1..).zip(CALLS).filter(|(_, call)| call.moves || filter.is_of_call(call.call));
+    let rows = (1..).zip(CALLS).filter(|(_, call)| call.moves || filter.includes_call(call.call));
     for (row, call) in rows {
         calls_64[usize::from(call.number_x86_64)] = row;
         for number in call.numbers_i386 {
             calls_32[usize::from(*number)] = row;
         }
-        // Of the many calls in i386's ipc() the kernel side picks these two; the number must pass its first filter.
+        // i386's ipc() combines many calls, of which the kernel side selects these two. The number
+        // must pass its first filter.
         if call.call == Call::Shmat {
             calls_32[IPC_I386] = row;
         }
@@ -352,7 +365,7 @@ fn call_tables(filter: &Filter) -> ([u8; NUMBERS], [u8; NUMBERS]) {
     (calls_64, calls_32)
 }
 
-/// The highest CPU number that there may ever be, plus 1.
+/// Returns the number of possible CPUs (the highest number + 1).
 fn possible_cpus() -> Result<u32, CaptureError> {
     let path = "/sys/devices/system/cpu/possible";
     let text = std::fs::read_to_string(path).map_err(CaptureError::read(path))?;
@@ -360,12 +373,12 @@ fn possible_cpus() -> Result<u32, CaptureError> {
     Ok(highest.map_or(1, |highest| highest + 1))
 }
 
-fn take<T>(ebpf: &mut Ebpf, name: &str) -> Result<T, CaptureError>
+fn take_map<T>(ebpf: &mut Ebpf, name: &str) -> Result<T, CaptureError>
 where
     T: TryFrom<aya::maps::Map, Error = MapError>,
 {
     let map = ebpf.take_map(name).ok_or_else(|| missing(name))?;
-    T::try_from(map).map_err(|error| CaptureError::of_step(format!("map {name}"), &error))
+    T::try_from(map).map_err(|error| CaptureError::from_step(format!("map {name}"), &error))
 }
 
 fn program<'a, T>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut T, CaptureError>
@@ -373,12 +386,12 @@ where
     &'a mut T: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
 {
     let program = ebpf.program_mut(name).ok_or_else(|| missing(name))?;
-    program.try_into().map_err(|error| CaptureError::of_step(format!("program {name}"), &error))
+    program.try_into().map_err(|error| CaptureError::from_step(format!("program {name}"), &error))
 }
 
 fn attach(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<(), CaptureError> {
     let step = |error: &(dyn std::error::Error + 'static)| {
-        CaptureError::of_step(format!("attaching to {tracepoint}"), error)
+        CaptureError::from_step(format!("attaching to {tracepoint}"), error)
     };
     let program: &mut BtfTracePoint = program(ebpf, name)?;
     program.load(tracepoint, btf).map_err(|error| step(&error))?;
@@ -393,12 +406,12 @@ fn attach_functions(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), CaptureError> {
         let Some(function) = name.strip_prefix(FUNCTION) else { continue };
         let program: &mut FExit = program
             .try_into()
-            .map_err(|error: ProgramError| CaptureError::of_step(format!("program {name}"), &error))?;
-        if hook(program, function, btf)? {
+            .map_err(|error: ProgramError| CaptureError::from_step(format!("program {name}"), &error))?;
+        if hook_function(program, function, btf)? {
             hooked.push(function.to_owned());
         }
     }
-    match ESSENTIAL.into_iter().map(function_of).find(|function| !hooked.contains(function)) {
+    match ESSENTIAL.into_iter().map(kernel_function).find(|function| !hooked.contains(function)) {
         Some(function) => {
             let reason = "the kernel has no such function".to_owned();
             Err(CaptureError::Unsupported { step: function, reason })
@@ -407,9 +420,11 @@ fn attach_functions(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), CaptureError> {
     }
 }
 
-/// Gives whether the kernel has the function: one that is older than the call, or has no 32-bit callers, has not.
-fn hook(program: &mut FExit, function: &str, btf: &Btf) -> Result<bool, CaptureError> {
-    let step = |error: ProgramError| CaptureError::of_step(format!("hooking the exit of {function}"), &error);
+/// Hooks the exit of a function. Returns false if the kernel does not have it, because it is older
+/// than the call or has no 32-bit callers.
+fn hook_function(program: &mut FExit, function: &str, btf: &Btf) -> Result<bool, CaptureError> {
+    let step =
+        |error: ProgramError| CaptureError::from_step(format!("hooking the exit of {function}"), &error);
     match program.load(function, btf) {
         Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. })) => return Ok(false),
         loaded => loaded.map_err(step)?,
@@ -418,8 +433,8 @@ fn hook(program: &mut FExit, function: &str, btf: &Btf) -> Result<bool, CaptureE
     Ok(true)
 }
 
-/// The function behind a call of a 64-bit caller.
-fn function_of(call: Call) -> String {
+/// Name of the kernel function for a call of a 64-bit caller.
+fn kernel_function(call: Call) -> String {
     format!("__x64_sys_{}", call.name())
 }
 
@@ -434,9 +449,9 @@ mod tests {
     #[test]
     fn every_call_of_the_table_has_a_program_for_its_function() {
         for row in CALLS {
-            let name = format!("{FUNCTION}{}\0", function_of(row.call));
-            let found = OBJECT.windows(name.len()).any(|window| window == name.as_bytes());
-            assert!(found, "{name}: add it to the functions of memtap.bpf.c");
+            let name = format!("{FUNCTION}{}\0", kernel_function(row.call));
+            let exists = OBJECT.windows(name.len()).any(|window| window == name.as_bytes());
+            assert!(exists, "{name}: add it to the functions of memtap.bpf.c");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Source `bpf`: every request of every process, from the kernel's ring, decoded.
+//! Source `bpf`: the requests of all processes, decoded from the kernel's ring.
 
 mod driver;
 mod hidden;
 mod types;
-mod watched;
+mod watch_set;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -18,19 +18,18 @@ use crate::{Attachment, CaptureError, Plan, Settings, Source, SourceKind, clock,
 use driver::{Driver, Losses, Types};
 use hidden::Hidden;
 
-/// The source.
 pub(crate) struct Bpf {
     driver: Driver,
     plan: Plan,
     decoder: Decoder,
-    told: Losses,
+    reported: Losses,
     undecodable: u64,
-    /// A reading has been begun and its end was not told yet.
+    /// True if a reading has begun and its end was not reported yet.
     reading: bool,
     notes: Notes,
 }
 
-/// What the stream tells of processes that /proc must add to.
+/// Processes of the stream for which /proc has more information.
 struct Notes {
     details: Details,
     hidden: Hidden,
@@ -39,12 +38,12 @@ struct Notes {
 }
 
 impl Notes {
-    fn take(&mut self, observation: &Observation) {
+    fn record(&mut self, observation: &Observation) {
         match observation {
             Observation::Exec(state) => self.renew(state),
-            Observation::Fork(state) => self.hidden.told(state.tgid),
+            Observation::Fork(state) => self.hidden.mark_reported(state.tgid),
             Observation::Snapshot(state) => {
-                self.hidden.told(state.tgid);
+                self.hidden.mark_reported(state.tgid);
                 if self.details.is_new(state.process(), state.placement) {
                     self.renew(state);
                 }
@@ -58,24 +57,26 @@ impl Notes {
     }
 
     fn renew(&mut self, state: &ProcessState) {
-        self.hidden.told(state.tgid);
+        self.hidden.mark_reported(state.tgid);
         self.renewed.insert(state.tgid, (state.process(), state.uid));
     }
 }
 
-/// Loads, attaches, reads all processes, and detaches again: what `doctor` tries. Gives the plan that works.
+/// Loads, attaches, reads all processes, and detaches again, for `memtap doctor`. Returns the plan
+/// that works.
 ///
 /// # Errors
-/// What [`crate::open`] would fail with.
+/// Fails for the same reasons as [`crate::open`].
 pub fn trial() -> Result<Plan, CaptureError> {
     let (mut driver, plan) = open_driver(&Settings::default(), hook_time)?;
     driver.begin_reading()?;
-    while driver.read_on()? {}
+    while driver.continue_reading()? {}
     Ok(plan)
 }
 
-/// How long it takes to hook a function and to let it go again: what the plans with [`crate::Hook::Functions`] need. `None` where the
-/// kernel lets no function be hooked. Tries one.
+/// Hooks one function and removes the hook. Returns how long that took, which decides whether plans
+/// with [`crate::Hook::Functions`] are used; `None` if the kernel does not allow hooks on
+/// functions.
 #[must_use]
 pub fn function_hook() -> Option<Duration> {
     Types::read().ok().and_then(|types| hook_time(&types))
@@ -86,10 +87,10 @@ fn hook_time(types: &Types) -> Option<Duration> {
     tried.inspect_err(|error| tracing::debug!("this kernel does not allow hooks on functions: {error}")).ok()
 }
 
-/// Tries one way of being told by the kernel, by itself; gives how long it took.
+/// Tries one way to attach, separately from the others. Returns how long it took.
 ///
 /// # Errors
-/// When the kernel denies or lacks it.
+/// Fails if the kernel denies the attachment or does not support it.
 pub fn attempt(what: Attachment) -> Result<Duration, CaptureError> {
     Types::read()
         .and_then(|types| match what {
@@ -100,20 +101,20 @@ pub fn attempt(what: Attachment) -> Result<Duration, CaptureError> {
         .map_err(or_locked)
 }
 
-/// Nothing that is tried succeeds on a kernel that is locked.
+/// Replaces an error on a kernel that is locked down, where no trial can succeed.
 fn or_locked(error: CaptureError) -> CaptureError {
     if judgement::is_confidential(&facts()) { CaptureError::Locked } else { error }
 }
 
-/// By the plan of the settings, else by the best that the kernel's release speaks for and the kernel then accepts. `hook_time` finds out
-/// how long a hook on a function takes.
+/// Opens the driver with the plan of the settings, or with the best plan for the kernel's release
+/// that the kernel accepts. `hook_time` measures how long a hook on a function takes.
 fn open_driver(
     settings: &Settings,
     hook_time: impl FnOnce(&Types) -> Option<Duration>,
 ) -> Result<(Driver, Plan), CaptureError> {
     let types = Types::read().map_err(or_locked)?;
-    let by_itself = || probe::plans(&facts::release(), hook_time(&types));
-    let plans = settings.plan.map_or_else(by_itself, |plan| vec![plan]);
+    let default_plans = || probe::plans(&facts::release(), hook_time(&types));
+    let plans = settings.plan.map_or_else(default_plans, |plan| vec![plan]);
     let mut failed = None;
     for plan in plans {
         match Driver::open(settings, plan, &types) {
@@ -124,7 +125,7 @@ fn open_driver(
             }
         }
     }
-    // The last has asked for least.
+    // The error of the last plan, which requires the least of the kernel.
     Err(match failed {
         Some(error) => or_locked(error),
         None => CaptureError::Unsupported { step: "plans".to_owned(), reason: "none".to_owned() },
@@ -136,7 +137,8 @@ impl Bpf {
         Self::open_with(settings, hook_time)
     }
 
-    /// Without hooks on functions: only to find out whether the kernel allows them takes longer than many a command.
+    /// Opens the source without hooks on functions. Finding out whether the kernel allows them
+    /// takes longer than many commands run.
     pub(crate) fn open_for_command(settings: &Settings) -> Result<Self, CaptureError> {
         Self::open_with(settings, |_| None)
     }
@@ -154,12 +156,12 @@ impl Bpf {
             reason: "the kernel does not report it".to_owned(),
         })?;
         let (mut driver, plan) = open_driver(settings, hook_time)?;
-        watched::complete(&mut driver, &settings.filter)?;
+        watch_set::complete(&mut driver, &settings.filter)?;
         Ok(Self {
             driver,
             plan,
             decoder: Decoder { page, boot: clock::boot() },
-            told: Losses::default(),
+            reported: Losses::default(),
             undecodable: 0,
             reading: false,
             notes: Notes {
@@ -170,7 +172,7 @@ impl Bpf {
         })
     }
 
-    /// What the user should know of it.
+    /// Returns the problems that the user should know about.
     pub(crate) fn notices(&self) -> Vec<Notice> {
         let without_oom = self.driver.without_oom.iter().map(|error| Notice {
             what: format!("OOM kills are not recorded: {error}"),
@@ -179,7 +181,8 @@ impl Bpf {
         without_oom.collect()
     }
 
-    /// Takes from the ring; gives how many, and whether the end of a reading was the last.
+    /// Reads from the ring. Returns the number of records, and whether the last one ended a
+    /// reading.
     fn drain(&mut self, room: usize, out: &mut Vec<Observation>) -> (usize, bool) {
         let Self { driver, decoder, undecodable, notes, .. } = self;
         let mut all_read = false;
@@ -190,7 +193,7 @@ impl Bpf {
             }
             match record.and_then(|record| decoder.decode(&record).ok()) {
                 Some(observation) => {
-                    notes.take(&observation);
+                    notes.record(&observation);
                     out.push(observation);
                 }
                 None => *undecodable += 1,
@@ -200,38 +203,38 @@ impl Bpf {
         (count, all_read)
     }
 
-    /// Adds what belongs to a reading and comes from elsewhere.
+    /// Adds the observations of a reading that do not come from the ring.
     fn end_reading(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         self.reading = false;
         let before = out.len();
         self.notes.hidden.read(self.decoder.boot, out);
         for observation in &out[before..] {
-            self.notes.take(observation);
+            self.notes.record(observation);
         }
         self.notes.details.read(&mut self.notes.renewed, out);
-        self.losses(out)?;
+        self.report_losses(out)?;
         out.push(Observation::AllRead);
         Ok(())
     }
 
-    fn losses(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
+    fn report_losses(&mut self, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
         let losses = self.driver.losses()?;
-        let told = self.told;
-        if losses.lifecycle > told.lifecycle {
+        let reported = self.reported;
+        if losses.lifecycle > reported.lifecycle {
             self.notes.details.forget_all();
         }
         for (cause, count) in [
-            (LossCause::RingFull, losses.requests - told.requests),
-            (LossCause::LifecycleRingFull, losses.lifecycle - told.lifecycle),
-            (LossCause::NamesRingFull, losses.names - told.names),
-            (LossCause::NoAccount, losses.no_account - told.no_account),
+            (LossCause::RingFull, losses.requests - reported.requests),
+            (LossCause::LifecycleRingFull, losses.lifecycle - reported.lifecycle),
+            (LossCause::NamesRingFull, losses.names - reported.names),
+            (LossCause::NoAccount, losses.no_account - reported.no_account),
             (LossCause::Undecodable, std::mem::take(&mut self.undecodable)),
         ] {
             if count > 0 {
                 out.push(Observation::Lost { cause, count });
             }
         }
-        self.told = losses;
+        self.reported = losses;
         Ok(())
     }
 }
@@ -252,23 +255,23 @@ impl Source for Bpf {
     }
 
     fn rest(&mut self, most: Duration) {
-        self.driver.rest(most);
+        self.driver.wait(most);
     }
 
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
-        // Step by step, so that the ring has room for it.
-        let more = room > 0 && self.driver.read_on()?;
+        // Continue the reading in small steps, so that the ring has space for it.
+        let is_reading = room > 0 && self.driver.continue_reading()?;
         let (count, all_read) = self.drain(room, out);
-        // The record that marks the end may have been lost: then the end is where the ring has been emptied.
-        let emptied = !more && count < room;
-        if self.reading && (all_read || emptied) {
+        // If the record that marks the end was lost, the reading ends when the ring is empty.
+        let is_empty = !is_reading && count < room;
+        if self.reading && (all_read || is_empty) {
             self.end_reading(out)?;
         }
         Ok(count)
     }
 }
 
-/// The start as /proc tells it, in its unit: ticks of `CLOCK_BOOTTIME`.
-pub(crate) fn start_of_ticks(ticks: u64) -> StartTime {
+/// Converts a start time from /proc, in ticks of `CLOCK_BOOTTIME`.
+pub(crate) fn start_from_ticks(ticks: u64) -> StartTime {
     StartTime(ticks.saturating_mul(1_000_000_000 / clock::ticks_per_second()))
 }

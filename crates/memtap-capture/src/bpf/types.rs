@@ -1,20 +1,24 @@
-//! The kernel's description of its types (BTF), cut down to those that our programs ask for. It describes more than a hundred thousand, and to
-//! look through them for each of ours takes longer than all else that loading does on this side.
+//! The kernel's description of its types (BTF), reduced to the types that our programs use. The
+//! complete description has more than a hundred thousand types. Searching them for each of ours
+//! takes longer than everything else that loading does in user space.
 //!
-//! Types are known by their places, which the kernel is told, so what is left out leaves a place holder (Documentation/bpf/btf.rst).
+//! Types are identified by their position, which is also passed to the kernel. Each omitted type is
+//! therefore replaced by a placeholder (Documentation/bpf/btf.rst).
 
 use std::collections::HashSet;
 
-/// Ours: a line `struct NAME {` for each, where what stands behind three underscores tells several forms of one apart.
+/// Our types: one line `struct NAME {` each. A suffix after three underscores distinguishes several
+/// forms of one struct.
 static KERNEL: &str = include_str!("../../bpf/kernel.h");
 
 const HEADER: usize = 24;
-/// Name, kind with the number of members, size or another type: what each type begins with.
+/// Size of the fields that every type begins with: name, kind and number of members, size or
+/// another type.
 const COMMON: usize = 12;
 const KIND_FORWARD: u32 = 7;
 
-/// As the kernel gives it; `None` where it is not as expected.
-pub(super) fn cut_down(whole: &[u8]) -> Option<Vec<u8>> {
+/// Reduces the kernel's BTF; `None` if its format is not the expected one.
+pub(super) fn reduce(whole: &[u8]) -> Option<Vec<u8>> {
     let [head, types, types_length, names, names_length] = [4, 8, 12, 16, 20].map(|at| word(whole, at));
     let head = head?;
     let section = |from: Option<usize>, length: Option<usize>| {
@@ -22,7 +26,7 @@ pub(super) fn cut_down(whole: &[u8]) -> Option<Vec<u8>> {
         whole.get(from..from.checked_add(length?)?)
     };
     let (types, names) = (section(types, types_length)?, section(names, names_length)?);
-    let cut = cut_types(types, names)?;
+    let cut = reduce_types(types, names)?;
     let mut all = whole.get(..HEADER)?.to_vec();
     for (at, value) in [(4, HEADER), (8, 0), (12, cut.len()), (16, cut.len())] {
         all[at..at + 4].copy_from_slice(&u32::try_from(value).ok()?.to_le_bytes());
@@ -32,8 +36,8 @@ pub(super) fn cut_down(whole: &[u8]) -> Option<Vec<u8>> {
     Some(all)
 }
 
-fn cut_types(mut types: &[u8], names: &[u8]) -> Option<Vec<u8>> {
-    let ours = ours();
+fn reduce_types(mut types: &[u8], names: &[u8]) -> Option<Vec<u8>> {
+    let our_types = our_types();
     let mut cut = Vec::with_capacity(types.len() / 2);
     while !types.is_empty() {
         let (name, info) = (word(types, 0)?, word(types, 4)?);
@@ -43,24 +47,24 @@ fn cut_types(mut types: &[u8], names: &[u8]) -> Option<Vec<u8>> {
             1 => (4, true),
             2 | 7..=12 | 16 | 18 => (0, true),
             3 => (12, true),
-            4 | 5 => (12 * members, name == 0 || ours.contains(name_at(names, name)?)),
+            4 | 5 => (12 * members, name == 0 || our_types.contains(name_at(names, name)?)),
             6 | 13 => (8 * members, false),
             14 | 17 => (4, false),
             15 | 19 => (12 * members, false),
             _ => return None,
         };
-        let (one, rest) = types.split_at_checked(COMMON + more)?;
+        let (one, following) = types.split_at_checked(COMMON + more)?;
         if is_wanted {
             cut.extend_from_slice(one);
         } else {
             cut.extend([0, KIND_FORWARD << 24, 0].into_iter().flat_map(u32::to_le_bytes));
         }
-        types = rest;
+        types = following;
     }
     Some(cut)
 }
 
-fn ours() -> HashSet<&'static [u8]> {
+fn our_types() -> HashSet<&'static [u8]> {
     let names = KERNEL.lines().filter_map(|line| line.strip_prefix("struct ")?.strip_suffix(" {"));
     names.map(|name| name.split("___").next().unwrap_or(name).as_bytes()).collect()
 }
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ours_stays_in_its_place_and_the_rest_becomes_place_holders() {
+    fn our_types_keep_their_positions_and_others_become_placeholders() {
         let names = b"\0mm_struct\0other\0brk\0btf_trace_x\0";
         let [integer, typedef] = [[0, 1 << 24, 8, 64].as_slice(), &[21, 8 << 24, 1]];
         let ours = [1, 4 << 24 | 1, 8, 17, 1, 0].as_slice();
@@ -94,16 +98,16 @@ mod tests {
         let function = [0, 13 << 24 | 2, 1, 0, 1, 0, 1].as_slice();
         let whole = btf(&[integer, other, ours, function, typedef].concat(), names);
         let hole = [0, 7 << 24, 0].as_slice();
-        assert_eq!(cut_down(&whole), Some(btf(&[integer, hole, ours, hole, typedef].concat(), names)));
-        assert_eq!(cut_down(&whole[..40]), None);
-        assert_eq!(cut_down(&btf(&[0, 31 << 24, 0], names)), None, "a kind that is not known");
+        assert_eq!(reduce(&whole), Some(btf(&[integer, hole, ours, hole, typedef].concat(), names)));
+        assert_eq!(reduce(&whole[..40]), None);
+        assert_eq!(reduce(&btf(&[0, 31 << 24, 0], names)), None, "a kind that is not known");
     }
 
     #[test]
-    fn ours_are_those_that_the_programs_ask_for() {
-        let ours = ours();
+    fn our_types_include_those_of_the_programs() {
+        let our_types = our_types();
         for name in ["task_struct", "mm_rss_stat", "bpf_iter__task", "pid", "qstr"] {
-            assert!(ours.contains(name.as_bytes()), "{name}");
+            assert!(our_types.contains(name.as_bytes()), "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a command ended, and how memtap ends the same way.
+//! End of a command, and how memtap ends in the same way.
 
 use std::io;
 
@@ -6,20 +6,20 @@ use nix::libc::{self, c_int};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
 
-/// How a command ended.
+/// Way in which a command ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// By itself, with this status.
+    /// It exited with this status.
     Exited(u8),
-    /// By this signal.
+    /// It was killed by this signal.
     Killed(c_int),
-    /// It did not begin.
+    /// It could not be started.
     NotRun(io::Error),
 }
 
 impl Ending {
-    /// What a status of wait(2) says.
-    pub(crate) fn of(status: c_int) -> Self {
+    /// Decodes a status of wait(2).
+    pub(crate) fn from_status(status: c_int) -> Self {
         if libc::WIFSIGNALED(status) {
             Self::Killed(libc::WTERMSIG(status))
         } else {
@@ -27,7 +27,8 @@ impl Ending {
         }
     }
 
-    /// The exit status that a shell tells of it: 128 + the signal, 127 for a command that is not there, 126 for one that cannot be run.
+    /// Exit status as reported by a shell: 128 + the signal, 127 for a command that does not exist,
+    /// 126 for one that cannot be run.
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
@@ -38,15 +39,16 @@ impl Ending {
         }
     }
 
-    /// Ends this very process the same way: by the same signal (without a second core dump), so that a shell sees what it would have
-    /// seen without memtap. Comes back, with the status, where it was no signal or that does not kill.
+    /// Ends this process in the same way: by the same signal (without a second core dump), so that
+    /// a shell sees the same as without memtap. If there was no signal, or if it does not kill this
+    /// process, the status is returned.
     #[must_use]
     pub fn repeat(&self) -> u8 {
         if let Self::Killed(number) = self
             && let Ok(killer) = Signal::try_from(*number)
         {
             let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-            // SAFETY: the default action runs no code of ours.
+            // SAFETY: the default action runs no code of this program.
             let _ = unsafe { signal(killer, SigHandler::SigDfl) };
             let mut unblocked = SigSet::empty();
             unblocked.add(killer);
@@ -64,9 +66,9 @@ mod tests {
     #[test]
     fn statuses_are_those_of_a_shell() {
         for (ending, status) in [
-            (Ending::of(3 << 8), 3),
-            (Ending::of(libc::SIGSEGV | 0x80), 139),
-            (Ending::of(libc::SIGTERM), 143),
+            (Ending::from_status(3 << 8), 3),
+            (Ending::from_status(libc::SIGSEGV | 0x80), 139),
+            (Ending::from_status(libc::SIGTERM), 143),
             (Ending::NotRun(io::Error::from_raw_os_error(libc::ENOENT)), 127),
             (Ending::NotRun(io::Error::from_raw_os_error(libc::EACCES)), 126),
         ] {

@@ -1,9 +1,9 @@
-//! A command that memtap starts and follows with all that descends from it, by eBPF or as its tracer.
+//! A command that memtap starts and follows with its descendants, through eBPF or as its tracer.
 
+mod bpf_command;
 mod ending;
 mod start;
 mod terminal;
-mod watched;
 
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
@@ -12,26 +12,27 @@ use std::str::FromStr;
 use crate::ptrace::{self, Ptrace};
 use crate::{CaptureError, Settings, Source};
 
+use bpf_command::BpfCommand;
 pub use ending::Ending;
 pub(crate) use start::Waiting;
-pub(crate) use terminal::{halt_with_it, has_ended, is_enough};
-use watched::Watched;
+pub(crate) use terminal::{command_ended, halt_with_command, user_gave_up};
 
-/// A source that follows one command. It is over when the last process of the command's tree has ended.
+/// A source that follows one command. It is over when the last process of the command's tree has
+/// ended.
 pub trait Follow: Source {
-    /// How the command ended; `None` while it runs.
+    /// Returns the way in which the command ended; `None` while it runs.
     fn ending(&self) -> Option<&Ending>;
 }
 
-/// By what a command is followed.
+/// Method of following a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FollowBy {
-    /// eBPF where that is permitted: it holds no process up. Else as its tracer.
+    /// eBPF if it is permitted, because it does not stop processes; otherwise ptrace.
     #[default]
     Auto,
-    /// eBPF or not at all.
+    /// eBPF only.
     Bpf,
-    /// As its tracer, which needs no privilege.
+    /// ptrace, which needs no privilege.
     Ptrace,
 }
 
@@ -48,16 +49,17 @@ impl FromStr for FollowBy {
     }
 }
 
-/// Starts a command. The thread that calls this must be the one that reads the source.
+/// Starts a command. The calling thread must also read the source.
 ///
 /// # Errors
-/// When it may not be followed, or no process can be made. That there is no such program is its ending, and no error.
+/// Fails if the command may not be followed, or if no process can be created. A program that does
+/// not exist is not an error, but an [`Ending`].
 pub fn follow(
     words: Vec<OsString>,
     by: FollowBy,
     settings: &Settings,
 ) -> Result<Box<dyn Follow>, CaptureError> {
-    // A word of a command line has no NUL.
+    // A word of a command line cannot contain NUL.
     let words: Vec<CString> =
         words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
     let filter = ptrace::Filter::new();
@@ -67,8 +69,8 @@ pub fn follow(
     if by == FollowBy::Ptrace {
         return Ok(Box::new(Ptrace::start(command)?));
     }
-    match watched::open(&command, settings) {
-        Ok(source) => Ok(Box::new(Watched::start(command, source)?)),
+    match bpf_command::open(&command, settings) {
+        Ok(source) => Ok(Box::new(BpfCommand::start(command, source)?)),
         Err(error) if by == FollowBy::Bpf => Err(error),
         Err(error) => {
             tracing::debug!("memtap uses ptrace for the command, because eBPF is not possible: {error}");

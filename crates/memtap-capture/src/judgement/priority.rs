@@ -1,14 +1,14 @@
-//! Whether memtap may run before the load that it watches.
+//! Check whether memtap may run at a higher priority than the load that it observes.
 
 use super::{CAP_SYS_NICE, Check, Group, has};
 use crate::facts::Facts;
 
-/// The nice value that a capture gets by default. With 25 stressors on two processors, a third of the records is lost at 0 and none
-/// at -10.
+/// Default nice value of a capture. With 25 stressors on two processors, a third of the records is
+/// lost at nice value 0, and none at -10.
 pub const NICE: i32 = -10;
 
-/// `memtap doctor`'s line about it. Root of a user namespace has no say in it: the kernel asks for the machine's CAP_SYS_NICE
-/// (kernel/sched/syscalls.c: can_nice).
+/// Line of `memtap doctor` about the priority. Capabilities in a user namespace do not count: the
+/// kernel checks the machine's CAP_SYS_NICE (kernel/sched/syscalls.c: can_nice).
 pub(super) fn check(facts: &Facts) -> Check {
     let may_raise = has(facts, CAP_SYS_NICE) && !facts.has_own_users;
     let is_allowed = may_raise || facts.nice.min(facts.nice_limit) <= NICE;
@@ -22,7 +22,7 @@ pub(super) fn check(facts: &Facts) -> Check {
     Check::wanted(Group::Permissions, "priority", is_allowed, found, &fix(facts))
 }
 
-/// What allows this process a better priority, where it runs.
+/// Returns how to allow this process a higher priority in its environment.
 #[must_use]
 pub fn fix_priority() -> String {
     fix(&crate::facts())

@@ -3,7 +3,7 @@ use crate::facts::ClockFacts;
 use crate::{Hook, Plan};
 
 const ALL: u64 = u64::MAX;
-const THE_THREE: u64 = 1 << CAP_BPF | 1 << CAP_PERFMON | 1 << CAP_SYS_PTRACE;
+const THREE_CAPABILITIES: u64 = 1 << CAP_BPF | 1 << CAP_PERFMON | 1 << CAP_SYS_PTRACE;
 
 fn good() -> Facts {
     Facts {
@@ -16,7 +16,7 @@ fn good() -> Facts {
         has_pressure: true,
         memory_groups: Some(GroupVersion::V2),
         user: "memtap".to_owned(),
-        capabilities: Some(THE_THREE),
+        capabilities: Some(THREE_CAPABILITIES),
         nice: NICE,
         clock: ClockFacts { seconds: PLAUSIBLE, is_synchronised: Some(true), zone: None },
         ..Facts::default()
@@ -35,7 +35,7 @@ fn bad() -> Facts {
     }
 }
 
-fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+fn find<'a>(checks: &'a [Check], name: &str) -> &'a Check {
     checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{name} is not looked at"))
 }
 
@@ -52,10 +52,10 @@ fn a_good_machine_needs_no_fix() {
 
 #[test]
 fn every_problem_has_a_fix() {
-    let told = ["user", "sysctls", "container"];
+    let informational = ["user", "sysctls", "container"];
     for container in [None, Some("docker"), Some("podman"), Some("kubernetes"), Some("lxc")] {
         let facts = Facts { container: container.map(str::to_owned), ..bad() };
-        for check in checks(&facts).into_iter().filter(|check| !told.contains(&check.name)) {
+        for check in checks(&facts).into_iter().filter(|check| !informational.contains(&check.name)) {
             assert!(check.verdict != Verdict::Good, "{check:?}");
             assert!(check.fix.as_deref().is_some_and(|fix| fix.len() > 8), "{check:?}");
         }
@@ -63,20 +63,20 @@ fn every_problem_has_a_fix() {
 }
 
 #[test]
-fn admin_stands_for_both_capabilities() {
-    let ebpf = |set: u64| of(&checks(&Facts { capabilities: Some(set), ..good() }), "eBPF").clone();
+fn sys_admin_includes_both_capabilities() {
+    let ebpf = |set: u64| find(&checks(&Facts { capabilities: Some(set), ..good() }), "eBPF").clone();
     assert_eq!(ebpf(1 << CAP_SYS_ADMIN).verdict, Verdict::Good);
     assert_eq!(ebpf(ALL).verdict, Verdict::Good);
     let half = ebpf(1 << CAP_BPF);
     assert_eq!((half.verdict, half.found.as_str()), (Verdict::Missing, "missing CAP_PERFMON"));
 }
 
-/// What gives the capabilities is said in the words of whatever runs memtap.
+/// The fix for missing capabilities depends on what runs memtap.
 #[test]
-fn the_fix_is_for_the_place() {
+fn the_fix_depends_on_the_environment() {
     let fix = |facts: Facts| {
         let facts = Facts { capabilities: Some(0), ..facts };
-        of(&checks(&facts), "eBPF").fix.clone().unwrap()
+        find(&checks(&facts), "eBPF").fix.clone().unwrap()
     };
     let inside = |kind: &str| Facts { container: Some(kind.to_owned()), ..good() };
     assert!(fix(good()).contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
@@ -85,17 +85,17 @@ fn the_fix_is_for_the_place() {
     assert!(fix(inside("podman")).starts_with("sudo podman run"));
     assert!(fix(inside("kubernetes")).contains("hostPID: true"));
     let rootless = Facts { has_own_users: true, capabilities: Some(ALL), ..inside("podman") };
-    assert_eq!(of(&checks(&rootless), "eBPF").verdict, Verdict::Missing);
+    assert_eq!(find(&checks(&rootless), "eBPF").verdict, Verdict::Missing);
     assert!(fix(rootless).contains("as root of the host"));
 }
 
 #[test]
-fn a_better_priority_is_allowed_by_a_capability_a_limit_or_whoever_started_memtap() {
-    let check = |facts: Facts| of(&checks(&facts), "priority").clone();
+fn a_higher_priority_needs_a_capability_a_limit_or_an_inherited_value() {
+    let check = |facts: Facts| find(&checks(&facts), "priority").clone();
     let ordinary = Facts { nice: 0, nice_limit: 20, ..good() };
-    let lack = check(ordinary.clone());
-    assert_eq!(lack.verdict, Verdict::Less);
-    assert!(lack.fix.unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
+    let problem = check(ordinary.clone());
+    assert_eq!(problem.verdict, Verdict::Less);
+    assert!(problem.fix.unwrap().contains("setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_nice+ep"));
     let capable = Facts { capabilities: Some(1 << CAP_SYS_NICE), ..ordinary.clone() };
     let limited = Facts { nice_limit: -10, ..ordinary.clone() };
     for facts in [capable.clone(), limited, Facts { nice: -15, ..ordinary.clone() }] {
@@ -112,24 +112,24 @@ fn a_better_priority_is_allowed_by_a_capability_a_limit_or_whoever_started_memta
 fn a_container_hides_processes_and_types() {
     let facts = Facts { container: Some("docker".to_owned()), has_own_pids: true, has_btf: false, ..good() };
     let checks = checks(&facts);
-    assert_eq!(of(&checks, "processes").fix.as_deref(), Some("start the container with --pid=host"));
-    assert!(of(&checks, "kernel types (BTF)").fix.as_ref().unwrap().contains("-v /sys/kernel/btf"));
+    assert_eq!(find(&checks, "processes").fix.as_deref(), Some("start the container with --pid=host"));
+    assert!(find(&checks, "kernel types (BTF)").fix.as_ref().unwrap().contains("-v /sys/kernel/btf"));
 }
 
 #[test]
-fn ptrace_is_for_children() {
+fn ptrace_scope_is_checked() {
     let scope = |scope: Option<i8>, set: u64| {
-        of(&checks(&Facts { ptrace_scope: scope, capabilities: Some(set), ..good() }), "Yama ptrace_scope")
+        find(&checks(&Facts { ptrace_scope: scope, capabilities: Some(set), ..good() }), "Yama ptrace_scope")
             .verdict
     };
     assert_eq!((scope(None, 0), scope(Some(1), 0)), (Verdict::Good, Verdict::Good));
-    assert_eq!((scope(Some(2), 0), scope(Some(2), THE_THREE)), (Verdict::Less, Verdict::Good));
+    assert_eq!((scope(Some(2), 0), scope(Some(2), THREE_CAPABILITIES)), (Verdict::Less, Verdict::Good));
     assert_eq!(scope(Some(3), ALL), Verdict::Less);
 }
 
 #[test]
-fn a_clock_is_set_and_kept_right() {
-    let clock = |clock: ClockFacts| of(&checks(&Facts { clock, ..good() }), "clock").clone();
+fn the_clock_must_be_set_and_synchronised() {
+    let clock = |clock: ClockFacts| find(&checks(&Facts { clock, ..good() }), "clock").clone();
     let zone = Some("Europe/Madrid".to_owned());
     let right = ClockFacts { zone, ..good().clock };
     assert_eq!(clock(right.clone()).found, "synchronised; time zone Europe/Madrid");
@@ -138,16 +138,16 @@ fn a_clock_is_set_and_kept_right() {
 }
 
 #[test]
-fn a_folder_has_room_and_may_be_written() {
+fn the_directory_must_be_writable_and_have_space() {
     let good = FolderFacts {
         path: "/var/lib/memtap".into(),
         is_there: true,
         is_writable: true,
-        free_bytes: Some(ROOM),
+        free_bytes: Some(NEEDED_BYTES),
     };
     let check = |folder: FolderFacts| folder_check("memtap", &folder);
     assert_eq!(check(good.clone()).verdict, Verdict::Good);
-    let full = FolderFacts { free_bytes: Some(ROOM - 1), ..good.clone() };
+    let full = FolderFacts { free_bytes: Some(NEEDED_BYTES - 1), ..good.clone() };
     assert!(check(full).fix.unwrap().contains("--max-size"));
     let closed = FolderFacts { is_writable: false, ..good.clone() };
     assert_eq!(check(closed.clone()).verdict, Verdict::Missing);
@@ -159,7 +159,7 @@ fn a_folder_has_room_and_may_be_written() {
 }
 
 #[test]
-fn what_was_tried_is_judged_by_its_cause() {
+fn failed_trials_are_judged_by_their_cause() {
     let took = Ok(Duration::from_millis(3));
     assert_eq!(attempt_check(&good(), Attachment::Tracepoint, &took).found, "works, 3.0 ms");
     let slow = attempt_check(&good(), Attachment::Function, &Ok(Duration::from_millis(300)));
@@ -183,7 +183,7 @@ fn what_was_tried_is_judged_by_its_cause() {
 fn a_lockdown_that_is_unknown_is_good_only_where_kernel_memory_was_read() {
     let lockdown = |lockdown: Option<&str>, reads_kernel| {
         let facts = Facts { lockdown: lockdown.map(str::to_owned), reads_kernel, ..good() };
-        of(&checks(&facts), "kernel lockdown").clone()
+        find(&checks(&facts), "kernel lockdown").clone()
     };
     assert_eq!(lockdown(None, true).verdict, Verdict::Good);
     let unknown = lockdown(None, false);

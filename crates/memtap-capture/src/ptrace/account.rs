@@ -1,7 +1,9 @@
-//! The accounts of traced processes: what the eBPF side keeps in its maps, `account.h`, is kept here, with the same meaning.
+//! Accounts of traced processes. They correspond to the accounts that the eBPF side keeps in its
+//! maps (`account.h`).
 //!
-//! All changes of an address space are found by its size before and after: what a call changed while it was under way is the call's, what
-//! is found as a call begins is the stack's or the kernel's.
+//! Changes of an address space are found by comparing its size before and after calls. A change
+//! during a call belongs to the call. A change found at the beginning of a call belongs to the
+//! stack or to the kernel.
 
 use memtap_model::{
     Call, CallTotals, Causes, Comm, Errno, Observation, Outcome, ProcessState, Refusals, SpaceId, Tally,
@@ -10,40 +12,41 @@ use memtap_model::{
 
 use super::held::MemoryCall;
 use super::sizes::SizeReader;
-use crate::procfs::Life;
+use crate::procfs::ProcessReading;
 
 /// An address space.
 #[derive(Debug)]
 pub(super) struct Space {
     pub(super) id: SpaceId,
-    /// Its virtual size as last booked, bytes.
+    /// Virtual size as last booked, bytes.
     pub(super) booked: u64,
-    /// Its stacks' part of that.
+    /// Size of the stacks within it, bytes.
     pub(super) stack: u64,
-    /// The end of the heap, once a call has told it.
+    /// End of the heap, after the first call that returned it.
     pub(super) brk: Option<u64>,
-    /// What all its processes have changed it by.
+    /// Change by all its processes, bytes.
     moved: i64,
-    /// Calls that may change it and have not come back.
+    /// Number of calls that may change it and have not returned.
     pub(super) under_way: u32,
-    /// Processes that have it.
+    /// Number of processes that use it.
     pub(super) users: u32,
 }
 
 impl Space {
-    pub(super) fn new(id: SpaceId, life: &Life, brk: Option<u64>) -> Self {
-        let booked = life.state.virtual_bytes.unwrap_or(0);
-        Self { id, booked, stack: life.stack_bytes, brk, moved: 0, under_way: 0, users: 0 }
+    pub(super) fn new(id: SpaceId, reading: &ProcessReading, brk: Option<u64>) -> Self {
+        let booked = reading.state.virtual_bytes.unwrap_or(0);
+        Self { id, booked, stack: reading.stack_bytes, brk, moved: 0, under_way: 0, users: 0 }
     }
 
-    /// Its size is this now; gives what is not booked of that.
+    /// Sets the size, and returns the part of it that was not booked yet.
     pub(super) fn settle(&mut self, size: u64) -> i64 {
         let change = size.cast_signed() - self.booked.cast_signed();
         self.booked = size;
         change
     }
 
-    /// What a call that has come back changed, with the size that was found then, if it was.
+    /// Returns the change made by a call that returned, given the size at that time if it could be
+    /// read.
     pub(super) fn change_by(
         &mut self,
         call: &MemoryCall,
@@ -52,8 +55,8 @@ impl Space {
         page: u64,
     ) -> i64 {
         let granted = matches!(outcome, Outcome::Granted(_));
-        match (call.sure_delta(page).filter(|_| granted), pages) {
-            // Others' changes are in the size as well.
+        match (call.certain_delta(page).filter(|_| granted), pages) {
+            // The size includes changes by other calls.
             (Some(delta), Some(_)) if self.under_way > 0 => {
                 self.booked = self.booked.saturating_add_signed(delta);
                 delta
@@ -68,7 +71,7 @@ impl Space {
     }
 }
 
-/// Why a size changed.
+/// Cause of a change of the size.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cause {
     Request,
@@ -76,34 +79,35 @@ pub(super) enum Cause {
     Kernel,
 }
 
-/// One process life.
+/// Account of one process.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// As last read; its causes, sizes and peaks are kept beside it.
+    /// State as last read. Causes, sizes and peaks are kept separately.
     pub(super) state: ProcessState,
     pub(super) space: SpaceId,
     causes: Causes,
-    /// What it has itself changed its present space by.
+    /// Change of its present space by the process itself.
     own: i64,
-    /// What had been moved in the space when it came.
+    /// Change of the space before the process joined it.
     base: i64,
     calls: [CallTotals; Call::COUNT],
     refusals: Vec<Refusals>,
     requests: u64,
-    requests_told: u64,
+    requests_reported: u64,
     peak_virtual: u64,
     peak_resident: u64,
     pub(super) sizes: SizeReader,
-    /// Threads that are not about to end.
+    /// Number of threads that are not about to end.
     pub(super) threads: u32,
 }
 
 impl Account {
-    /// With what the process has as it is born. (/proc knows that moment to a hundredth of a second only.)
-    pub(super) fn open(life: &Life, born: WallClock, space: &mut Space) -> Self {
+    /// Opens an account with the virtual size at the start of the process. `born` replaces the
+    /// start time from /proc, which is exact to 10 ms only.
+    pub(super) fn open(reading: &ProcessReading, born: WallClock, space: &mut Space) -> Self {
         space.users += 1;
         let mut account = Self {
-            state: ProcessState { started_at: born, ..life.state },
+            state: ProcessState { started_at: born, ..reading.state },
             space: space.id,
             causes: Causes { opening_bytes: space.booked, ..Causes::default() },
             own: 0,
@@ -111,21 +115,21 @@ impl Account {
             calls: [CallTotals::default(); Call::COUNT],
             refusals: Vec::new(),
             requests: 0,
-            requests_told: 0,
+            requests_reported: 0,
             peak_virtual: 0,
             peak_resident: 0,
             sizes: SizeReader::default(),
             threads: 1,
         };
-        account.note(life);
+        account.update(reading);
         account
     }
 
-    /// What a reading found, but for its size: that is booked by its causes.
-    pub(super) fn note(&mut self, life: &Life) {
-        self.state = ProcessState { started_at: self.state.started_at, ..life.state };
-        self.peak_virtual = self.peak_virtual.max(life.highest_virtual_bytes);
-        self.peak_resident = self.peak_resident.max(life.highest_resident_bytes);
+    /// Takes over a reading, except for its size, which is booked by cause.
+    pub(super) fn update(&mut self, reading: &ProcessReading) {
+        self.state = ProcessState { started_at: self.state.started_at, ..reading.state };
+        self.peak_virtual = self.peak_virtual.max(reading.highest_virtual_bytes);
+        self.peak_resident = self.peak_resident.max(reading.highest_resident_bytes);
     }
 
     pub(super) fn book(&mut self, space: &mut Space, cause: Cause, change: i64) {
@@ -139,7 +143,7 @@ impl Account {
         space.moved += change;
     }
 
-    /// `asked_bytes`: what counts as asked for, of a break that grew only.
+    /// Counts a request. `asked_bytes` are the bytes that count as requested; for brk, growth only.
     pub(super) fn count(&mut self, call: Call, asked_bytes: u64, outcome: Outcome) {
         self.requests += 1;
         let totals = &mut self.calls[call.index()];
@@ -150,36 +154,36 @@ impl Account {
             }
             Outcome::Refused(errno) => {
                 totals.refused += 1;
-                self.refuse(call, errno);
+                self.count_refusal(call, errno);
             }
         }
     }
 
-    fn refuse(&mut self, call: Call, errno: Errno) {
+    fn count_refusal(&mut self, call: Call, errno: Errno) {
         match self.refusals.iter_mut().find(|refusals| refusals.call == call && refusals.errno == errno) {
             Some(refusals) => refusals.count += 1,
             None => self.refusals.push(Refusals { call, errno, count: 1 }),
         }
     }
 
-    /// It has another image from here on, in a space of its own.
-    pub(super) fn exec(&mut self, life: &Life, old: &mut Space, new: &mut Space) {
+    /// Books an exec: the process continues with a new image in a new space.
+    pub(super) fn exec(&mut self, reading: &ProcessReading, old: &mut Space, new: &mut Space) {
         self.leave(old);
         self.causes.exec_bytes += new.booked.cast_signed() - self.causes.balance();
         (self.space, self.own, self.base) = (new.id, 0, new.moved);
         new.users += 1;
         self.threads = 1;
-        self.note(life);
+        self.update(reading);
     }
 
-    /// What others did in the space stands in its books from now on.
+    /// The process leaves its space. Changes by other processes are booked as shared.
     pub(super) fn leave(&mut self, space: &mut Space) {
         self.causes.shared_bytes += self.by_others(space);
         self.base = space.moved - self.own;
         space.users -= 1;
     }
 
-    /// What others have done in the space that it is in.
+    /// Change by other processes in the present space.
     fn by_others(&self, space: &Space) -> i64 {
         space.moved - self.base - self.own
     }
@@ -192,9 +196,9 @@ impl Account {
         }
     }
 
-    /// What its calls have come to, if that is news.
+    /// Adds a tally, if there were requests since the last one.
     pub(super) fn tally(&mut self, out: &mut Vec<Observation>) {
-        if std::mem::replace(&mut self.requests_told, self.requests) == self.requests {
+        if std::mem::replace(&mut self.requests_reported, self.requests) == self.requests {
             return;
         }
         out.push(Observation::Tally(Box::new(Tally {
@@ -205,8 +209,8 @@ impl Account {
         })));
     }
 
-    /// Tally and state, as which observation `kind` says.
-    pub(super) fn tell(
+    /// Adds a tally and the state, as the observation that `kind` creates.
+    pub(super) fn report(
         &mut self,
         kind: fn(Box<ProcessState>) -> Observation,
         space: &Space,

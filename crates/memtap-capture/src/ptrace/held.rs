@@ -1,30 +1,30 @@
-//! A call that the filter holds back: which one it is, with its arguments in the order of the 64-bit call. The eBPF side has the same in
-//! `call.h`.
+//! Calls that the filter stops: which call, with arguments in the order of the 64-bit call. On the
+//! eBPF side, `call.h` does the same.
 
 use memtap_model::{CALLS, Call, SizeRule};
 use nix::libc;
 
-use super::filter::{CLONE3, I386, IPC_I386, IPC_SHMAT, IPC_SHMDT, OF_I386, OF_X86_64, X32};
+use super::filter::{CLONE3, I386, IPC_I386, IPC_SHMAT, IPC_SHMDT, NUMBERS_I386, NUMBERS_X86_64, X32};
 
-/// i386's first mmap, which takes its arguments in memory (arch/x86/kernel/sys_ia32.c).
+/// i386's old mmap, which takes its arguments in memory (arch/x86/kernel/sys_ia32.c).
 const OLD_MMAP_I386: u64 = 90;
 
-/// What a thread is about to do.
+/// Action that a thread is about to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Held {
-    /// A memory call.
+    /// Make a memory call.
     Memory(MemoryCall),
-    /// To take another image.
+    /// Replace its image.
     Exec,
-    /// To take another name.
+    /// Rename itself.
     Rename,
-    /// To have a child that might not be traced.
+    /// Create a child that might not be traced.
     Escape,
-    /// Another filter, of the command's own, holds it back.
+    /// Unknown: another filter, installed by the command, stops it.
     Unknown,
 }
 
-/// A memory call before its answer.
+/// A memory call before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MemoryCall {
     pub(super) call: Call,
@@ -33,8 +33,8 @@ pub(super) struct MemoryCall {
 }
 
 impl Held {
-    /// `read` reads eight bytes of the caller's memory.
-    pub(super) fn of(
+    /// Decodes a stopped call. `read` reads eight bytes of the caller's memory.
+    pub(super) fn decode(
         architecture: u32,
         number: u64,
         arguments: [u64; 6],
@@ -45,7 +45,7 @@ impl Held {
         if let Some((call, arguments)) = memory_call(is_32_bit, number, arguments, read) {
             return Self::Memory(MemoryCall { call, arguments, is_32_bit });
         }
-        let numbers = if is_32_bit { &OF_I386 } else { &OF_X86_64 };
+        let numbers = if is_32_bit { &NUMBERS_I386 } else { &NUMBERS_X86_64 };
         match u32::try_from(number) {
             Ok(number) if number == numbers.execve || number == numbers.execveat => Self::Exec,
             Ok(number) if number == numbers.prctl => Self::Rename,
@@ -56,7 +56,7 @@ impl Held {
 }
 
 impl MemoryCall {
-    /// The answer as a 64-bit call would have given it: an address is never negative.
+    /// Converts a return value to that of a 64-bit call, in which an address is never negative.
     pub(super) fn answer(&self, answer: i64) -> u64 {
         let short = answer as i32;
         match (self.is_32_bit, short) {
@@ -66,7 +66,7 @@ impl MemoryCall {
         }
     }
 
-    /// For how much it is, bytes; `brk` is the break as it was, if that is known.
+    /// Returns the requested bytes. `brk` is the previous break, if it is known.
     pub(super) fn requested_bytes(&self, answer: u64, brk: Option<u64>, delta: i64, page: u64) -> u64 {
         let [first, second, third, ..] = self.arguments;
         match self.call.row().size {
@@ -83,19 +83,20 @@ impl MemoryCall {
         }
     }
 
-    /// What it adds if it is granted, where its arguments alone say so: a new mapping that takes no other's place.
-    pub(super) fn sure_delta(&self, page: u64) -> Option<i64> {
-        // A huge page may be more than what was asked for.
+    /// Returns the delta of the call if it is granted, where the arguments alone determine it: for
+    /// a new mapping that does not replace others.
+    pub(super) fn certain_delta(&self, page: u64) -> Option<i64> {
+        // A huge page may be larger than the requested length.
         let elsewhere = self.arguments[3] & (libc::MAP_FIXED | libc::MAP_HUGETLB) as u64;
         (self.call == Call::Mmap && elsewhere == 0)
             .then(|| whole_pages(self.arguments[1], page).cast_signed())
     }
 
-    /// The descriptor of the file that it maps.
+    /// Returns the descriptor of the file that the call maps.
     pub(super) fn descriptor(&self) -> Option<u32> {
-        let of_file = self.call == Call::Mmap && self.arguments[3] & libc::MAP_ANONYMOUS as u64 == 0;
+        let maps_file = self.call == Call::Mmap && self.arguments[3] & libc::MAP_ANONYMOUS as u64 == 0;
         let descriptor = self.arguments[4] as u32;
-        (of_file && descriptor.cast_signed() >= 0).then_some(descriptor)
+        (maps_file && descriptor.cast_signed() >= 0).then_some(descriptor)
     }
 }
 
@@ -110,7 +111,8 @@ fn memory_call(
         return Some((Call::from_index(row(&ROWS_64, number)?)?, [a, b, c, d, e]));
     }
     if number == u64::from(IPC_I386) {
-        // ipc(which, id, flags, ., address): as shmat(id, address, flags) and shmdt(address).
+        // ipc(which, id, flags, ., address), decoded as shmat(id, address, flags) or
+        // shmdt(address).
         return match a as u32 & 0xffff {
             IPC_SHMAT => Some((Call::Shmat, [b, e, c, 0, 0])),
             IPC_SHMDT => Some((Call::Shmdt, [e, 0, 0, 0, 0])),
@@ -126,8 +128,9 @@ fn memory_call(
     Some((call, [0, 1, 2, 3, 4].map(half)))
 }
 
-/// With which flags of clone(2) a thread is born: of the registers of whoever is in that call. A child's are a copy of its parent's.
-pub(super) fn birth_flags(
+/// Returns the flags of clone(2) with which a thread was created, from the registers of parent or
+/// child: the child's registers are a copy of its parent's.
+pub(super) fn clone_flags(
     architecture: u32,
     registers: &libc::user_regs_struct,
     read: impl Fn(u64) -> Option<u64>,
@@ -143,13 +146,13 @@ pub(super) fn birth_flags(
     }
 }
 
-/// A length so large that rounding wraps (the kernel refuses it) stays as it is.
+/// A length is unchanged if rounding it up would overflow; the kernel refuses such a call.
 fn whole_pages(bytes: u64, page: u64) -> u64 {
     bytes.checked_next_multiple_of(page).unwrap_or(bytes)
 }
 
 const NUMBERS: usize = 512;
-/// Row + 1 by number.
+/// Row + 1 by system call number.
 type Rows = [u8; NUMBERS];
 
 const ROWS_64: Rows = {
@@ -164,10 +167,10 @@ const ROWS_64: Rows = {
 const ROWS_32: Rows = {
     let (mut rows, mut index) = ([0; NUMBERS], 0);
     while index < CALLS.len() {
-        let mut of = 0;
-        while of < CALLS[index].numbers_i386.len() {
-            rows[CALLS[index].numbers_i386[of] as usize] = index as u8 + 1;
-            of += 1;
+        let mut position = 0;
+        while position < CALLS[index].numbers_i386.len() {
+            rows[CALLS[index].numbers_i386[position] as usize] = index as u8 + 1;
+            position += 1;
         }
         index += 1;
     }
@@ -185,8 +188,8 @@ mod tests {
     use super::*;
 
     fn held(architecture: u32, number: u64, arguments: [u64; 6]) -> Held {
-        // Memory in which each byte is its address's last.
-        Held::of(architecture, number, arguments, |address| {
+        // Memory in which each byte is the last byte of its address.
+        Held::decode(architecture, number, arguments, |address| {
             Some(u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|byte| (address as u8) + byte)))
         })
     }
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_known_by_the_numbers_of_their_callers() {
+    fn calls_are_decoded_by_the_kind_of_caller() {
         let six = [1, 2, 3, 4, 5, 6];
         assert_eq!(memory(X86_64, 9, six), (Call::Mmap, [1, 2, 3, 4, 5]));
         assert_eq!(memory(X86_64, 9 | 0x4000_0000, six), (Call::Mmap, [1, 2, 3, 4, 5]), "an x32 caller");
@@ -214,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_mmap_of_i386_has_its_arguments_in_memory() {
+    fn the_old_mmap_of_i386_has_its_arguments_in_memory() {
         let word = |byte: u64| byte | (byte + 1) << 8 | (byte + 2) << 16 | (byte + 3) << 24;
         let expected = [0x10, 0x14, 0x18, 0x1c, 0x20].map(word);
         assert_eq!(memory(I386, 90, [0x10, 0, 0, 0, 0, 0]), (Call::Mmap, expected));
     }
 
     #[test]
-    fn answers_and_sizes_are_those_of_the_eight_byte_call() {
+    fn return_values_and_sizes_are_those_of_the_64_bit_call() {
         let call = |call, arguments, is_32_bit| MemoryCall {
             call,
             arguments: [arguments, 5000, 9000, 0, 0],

@@ -1,8 +1,10 @@
-//! Source `ptrace`: every request of one command and of all that descends from it, without any privilege.
+//! Source `ptrace`: all requests of one command and its descendants, without any privilege.
 //!
-//! memtap is the command's tracer. A seccomp filter, which the command installs on itself before it begins, stops it at memory calls only
-//! (`filter.rs`); a call is looked at twice, before it is made and as it comes back (`tracee.rs`, `held.rs`). Accounts are kept here
-//! (`tree.rs`, `account.rs`), so nothing can be lost. The thread that opens the source must read it: it alone is the tracer.
+//! memtap is the tracer of the command. The command installs a seccomp filter on itself before it
+//! starts, which stops it at memory calls only (`filter.rs`). Each call is examined twice, before
+//! it runs and when it returns (`tracee.rs`, `held.rs`). Accounts are kept here (`tree.rs`,
+//! `account.rs`), so nothing can be lost. The thread that opens the source must also read it,
+//! because only that thread is the tracer.
 
 mod account;
 mod filter;
@@ -24,51 +26,57 @@ pub(crate) use filter::Filter;
 use tracee::Stop;
 use tree::Tree;
 
-/// The first kernel that tells a tracer the call that a thread is in (kernel/ptrace.c, PTRACE_GET_SYSCALL_INFO).
-const CALLS_ARE_TOLD: (u32, u32) = (5, 3);
-/// What was observed is handed over so often, if the command does anything.
-const A_WHILE: Duration = Duration::from_millis(100);
+/// First kernel that reports the call of a stopped thread to its tracer (kernel/ptrace.c,
+/// PTRACE_GET_SYSCALL_INFO).
+const SYSCALL_INFO_SINCE: (u32, u32) = (5, 3);
+/// Maximum time for which observations are collected before they are passed on.
+const COLLECT_TIME: Duration = Duration::from_millis(100);
 
-/// The source.
 pub(crate) struct Ptrace {
     command: Waiting,
     tree: Tree,
-    /// A reading has been asked for.
+    /// True if a reading has been requested.
     due: bool,
     ending: Option<Ending>,
     is_over: bool,
 }
 
 impl Ptrace {
-    /// Lets the command go, with its filter.
+    /// Starts the waiting command with its filter.
     pub(crate) fn start(mut command: Waiting) -> Result<Self, CaptureError> {
         if cfg!(not(target_arch = "x86_64")) {
             let reason = "this build of memtap sees x86-64 system calls only".to_owned();
             return Err(CaptureError::CannotTrace { step: "architecture".to_owned(), reason });
         }
         let release = facts::release();
-        if probe::version(&release).is_some_and(|version| version < CALLS_ARE_TOLD) {
+        if probe::version(&release).is_some_and(|version| version < SYSCALL_INFO_SINCE) {
             let reason = format!("Linux {release} is older than 5.3");
             return Err(CaptureError::CannotTrace { step: "tracing".to_owned(), reason });
         }
-        tracee::seize(command.pid()).map_err(|error| not_allowed(command.pid(), &error))?;
-        command.let_go_prepared().map_err(|error| cannot("starting the command", &error))?;
-        // Each process has a file open here. The command was made before, and has the limit as memtap found it.
+        tracee::seize(command.pid()).map_err(|error| not_traceable(command.pid(), &error))?;
+        command.release_prepared().map_err(|error| cannot_trace("starting the command", &error))?;
+        // memtap keeps a file open for each process. The command was created before and has the
+        // original limit.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
         }
-        let tree = Tree::of(command.pid(), clock::page_size().unwrap_or(4096));
+        let tree = Tree::new(command.pid(), clock::page_size().unwrap_or(4096));
         Ok(Self { command, tree, due: false, ending: None, is_over: false })
     }
 
-    fn stopped(&mut self, tid: pid_t, stop: Stop, out: &mut Vec<Observation>) -> Result<(), CaptureError> {
-        self.tree.stopped(tid, stop, out);
+    fn handle_stop(
+        &mut self,
+        tid: pid_t,
+        stop: Stop,
+        out: &mut Vec<Observation>,
+    ) -> Result<(), CaptureError> {
+        self.tree.handle_stop(tid, stop, out);
         match stop {
-            Stop::Gone(status) if tid == self.command.pid() => {
+            Stop::Ended(status) if tid == self.command.pid() => {
                 self.ending = Some(self.command.ending(status)?);
-                command::has_ended();
+                command::command_ended();
             }
-            Stop::Halted(signal) if tid == self.command.pid() => command::halt_with_it(tid, signal),
+            Stop::Halted(signal) if tid == self.command.pid() => command::halt_with_command(tid, signal),
             _ => {}
         }
         Ok(())
@@ -85,7 +93,8 @@ impl Source for Ptrace {
         Ok(())
     }
 
-    /// Waits for the command to do something: while it waits itself, there is nothing to be told.
+    /// Waits for the command to do something. As long as it does nothing, there is nothing to
+    /// report.
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
         let before = out.len();
         if std::mem::take(&mut self.due) {
@@ -93,11 +102,11 @@ impl Source for Ptrace {
             return Ok(out.len() - before);
         }
         let begin = Instant::now();
-        while !self.is_over && out.len() - before < room && begin.elapsed() < A_WHILE {
-            match tracee::wait().map_err(|error| cannot("waiting for the command", &error))? {
-                Some((tid, stop)) => self.stopped(tid, stop, out)?,
+        while !self.is_over && out.len() - before < room && begin.elapsed() < COLLECT_TIME {
+            match tracee::wait().map_err(|error| cannot_trace("waiting for the command", &error))? {
+                Some((tid, stop)) => self.handle_stop(tid, stop, out)?,
                 None => {
-                    // What goes on, if anybody does, has come to this.
+                    // Processes that continue to run, if any, are reported in their present state.
                     self.tree.read_all(out);
                     self.is_over = true;
                 }
@@ -117,12 +126,12 @@ impl Follow for Ptrace {
     }
 }
 
-fn cannot(step: &str, error: &io::Error) -> CaptureError {
+fn cannot_trace(step: &str, error: &io::Error) -> CaptureError {
     CaptureError::CannotTrace { step: step.to_owned(), reason: error.to_string() }
 }
 
-/// Why a child of ours may not be traced.
-fn not_allowed(pid: pid_t, error: &io::Error) -> CaptureError {
+/// Error for a child that may not be traced.
+fn not_traceable(pid: pid_t, error: &io::Error) -> CaptureError {
     let field = |name: &str| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())

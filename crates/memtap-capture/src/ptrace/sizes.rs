@@ -1,20 +1,22 @@
-//! The virtual size of a process, read as often as its memory calls come and go.
+//! Virtual size of a process, read before and after each of its memory calls.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use nix::libc::pid_t;
 
-/// A kept /proc/TID/statm, which is read without being opened each time.
+/// An open /proc/TID/statm, which is read without being opened each time.
 #[derive(Debug, Default)]
 pub(super) struct SizeReader {
     file: Option<File>,
 }
 
 impl SizeReader {
-    /// The virtual size in pages of the process that has this thread; `None` when it is not told.
+    /// Returns the virtual size, in pages, of the process of this thread; `None` if it cannot be
+    /// read.
     pub(super) fn pages(&mut self, tid: pid_t) -> Option<u64> {
-        // A thread that has ended has no memory any more, while others may: then another's file tells.
+        // A thread that has ended reports no memory, although others of its process may have it.
+        // The file of the present thread is then opened.
         if let Some(pages) = self.file.as_ref().and_then(read).filter(|pages| *pages > 0) {
             return Some(pages);
         }
@@ -23,7 +25,7 @@ impl SizeReader {
     }
 }
 
-/// The first number: total_vm (fs/proc/array.c, proc_pid_statm).
+/// Reads the first number: total_vm (fs/proc/array.c, proc_pid_statm).
 fn read(file: &File) -> Option<u64> {
     let mut bytes = [0; 24];
     let length = file.read_at(&mut bytes, 0).ok()?;
@@ -41,7 +43,7 @@ mod tests {
         let mut reader = SizeReader::default();
         let first = reader.pages(pid).unwrap();
         let more = std::hint::black_box(vec![0_u8; 64 << 20]);
-        // Other tests of this program may give some back meanwhile.
+        // Other tests of this program may release memory in the meantime.
         assert!(reader.pages(pid).unwrap() >= first + (32 << 20 >> 12));
         drop(more);
         assert_eq!(SizeReader::default().pages(i32::MAX), None);

@@ -1,4 +1,5 @@
-//! The threads, processes and address spaces of a traced command, and what each stop of a thread does to them.
+//! Threads, processes and address spaces of a traced command, and the effects of each stop of a
+//! thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,39 +8,39 @@ use memtap_model::{Call, Comm, MemoryRequest, Observation, Outcome, SpaceId, Tid
 use nix::libc::{self, pid_t};
 
 use super::account::{Account, Cause, Space};
-use super::held::{Held, MemoryCall, birth_flags};
+use super::held::{Held, MemoryCall, clone_flags};
 use super::tracee::{self, Stop};
 use crate::clock;
 use crate::details::Details;
-use crate::procfs::{self, Life};
+use crate::procfs::{self, ProcessReading};
 
 /// A thread of the command.
 #[derive(Debug)]
 struct Thread {
     tgid: pid_t,
     name: Comm,
-    /// It has asked for another name.
+    /// True if it has asked for another name.
     is_renamed: bool,
     is_ending: bool,
-    /// The call that it is in.
+    /// The call that the thread is in, and the name of the file that it maps.
     call: Option<(MemoryCall, Option<Arc<str>>)>,
 }
 
-/// What a parent tells of a thread that it has borne.
+/// Information from the parent of a new thread.
 #[derive(Debug)]
 struct Birth {
-    /// By which process.
+    /// The process that created it.
     by: pid_t,
-    /// With which flags of clone(2).
+    /// Flags of clone(2).
     flags: u64,
-    /// The parent's own name, which the child begins with.
+    /// Name of the parent, which is the child's first name.
     name: Comm,
 }
 
-/// The command's tree.
+/// Processes of the command.
 pub(super) struct Tree {
     threads: HashMap<pid_t, Thread>,
-    /// Threads whose parents told of them before they did.
+    /// Information from the parents of threads that have not stopped yet.
     births: HashMap<pid_t, Birth>,
     accounts: HashMap<pid_t, Account>,
     spaces: HashMap<SpaceId, Space>,
@@ -50,8 +51,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// The first process has no account until it runs the command.
-    pub(super) fn of(root: pid_t, page: u64) -> Self {
+    /// Creates the tree of a command. The first process has no account until it runs the command.
+    pub(super) fn new(root: pid_t, page: u64) -> Self {
         let mut tree = Self {
             threads: HashMap::new(),
             births: HashMap::new(),
@@ -66,57 +67,61 @@ impl Tree {
         tree
     }
 
-    /// A thread has stopped: what that means is noted, and the thread goes on.
-    pub(super) fn stopped(&mut self, tid: pid_t, stop: Stop, out: &mut Vec<Observation>) {
-        if !matches!(stop, Stop::Gone(_)) && !self.threads.contains_key(&tid) {
-            self.born(tid, out);
+    /// Handles the stop of a thread, and continues the thread.
+    pub(super) fn handle_stop(&mut self, tid: pid_t, stop: Stop, out: &mut Vec<Observation>) {
+        if !matches!(stop, Stop::Ended(_)) && !self.threads.contains_key(&tid) {
+            self.handle_birth(tid, out);
         }
         match stop {
-            Stop::Call => self.call(tid, out),
-            Stop::Answer => self.answer(tid, out),
-            Stop::Exec => self.exec(tid, out),
-            Stop::Exiting => self.exiting(tid),
-            Stop::Gone(_) => self.gone(tid, out),
+            Stop::Call => self.handle_call(tid, out),
+            Stop::Return => self.handle_return(tid, out),
+            Stop::Exec => self.handle_exec(tid, out),
+            Stop::Exiting => self.handle_exiting(tid),
+            Stop::Ended(_) => self.handle_end(tid, out),
             Stop::Halted(_) => tracee::stay_halted(tid),
-            Stop::Signal(signal) => tracee::go_on(tid, signal),
-            Stop::Parent => self.bears(tid),
-            Stop::Born => tracee::go_on(tid, 0),
+            Stop::Signal(signal) => tracee::resume(tid, signal),
+            Stop::Parent => self.handle_parent(tid),
+            Stop::Born => tracee::resume(tid, 0),
         }
     }
 
-    /// The state of every process, for those who look while it runs.
+    /// Adds the state of every process, for views while the command runs.
     pub(super) fn read_all(&mut self, out: &mut Vec<Observation>) {
         let time = clock::now();
         for (tgid, account) in &mut self.accounts {
-            if let Some(life) = procfs::life(tgid.cast_unsigned(), tgid.cast_unsigned(), self.boot) {
-                account.note(&life);
+            if let Some(reading) = procfs::read_process(tgid.cast_unsigned(), tgid.cast_unsigned(), self.boot)
+            {
+                account.update(&reading);
             }
             if let Some(space) = self.spaces.get(&account.space) {
-                account.tell(Observation::Snapshot, space, time, out);
+                account.report(Observation::Snapshot, space, time, out);
             }
         }
         out.push(Observation::AllRead);
     }
 
-    /// A thread is about to go on that has just borne another. How, stands in its registers and its memory, as long as it waits.
-    fn bears(&mut self, tid: pid_t) {
+    /// Handles a thread that has just created another. Its registers and memory contain the flags
+    /// until it continues.
+    fn handle_parent(&mut self, tid: pid_t) {
         if let (Some(child), Some(thread)) = (tracee::child(tid), self.threads.get(&tid))
             && !self.threads.contains_key(&child)
         {
-            let name = if thread.is_renamed { name_of(tid) } else { thread.name };
-            self.births.insert(child, Birth { by: thread.tgid, flags: flags_of_birth(tid), name });
+            let name = if thread.is_renamed { read_name(tid) } else { thread.name };
+            self.births.insert(child, Birth { by: thread.tgid, flags: read_clone_flags(tid), name });
         }
-        tracee::go_on(tid, 0);
+        tracee::resume(tid, 0);
     }
 
-    /// The first stop of a thread that was not known. If it is told before its parent's, the parent waits still.
-    fn born(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
-        let told = self.births.remove(&tid);
-        let flags = told.as_ref().map_or_else(|| flags_of_birth(tid), |birth| birth.flags);
-        let of = || procfs::process_of(tid.cast_unsigned()).map_or(tid, u32::cast_signed);
+    /// Handles the first stop of an unknown thread. If it stops before its parent does, the parent
+    /// is still waiting.
+    fn handle_birth(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
+        let birth = self.births.remove(&tid);
+        let flags = birth.as_ref().map_or_else(|| read_clone_flags(tid), |birth| birth.flags);
+        let process = || procfs::process_of_thread(tid.cast_unsigned()).map_or(tid, u32::cast_signed);
         // The flags of clone3(2) are in memory, which not every tracer may read.
-        if flags & libc::CLONE_THREAD as u64 != 0 || of() != tid {
-            let (tgid, name) = told.map_or_else(|| (of(), name_of(tid)), |birth| (birth.by, birth.name));
+        if flags & libc::CLONE_THREAD as u64 != 0 || process() != tid {
+            let (tgid, name) =
+                birth.map_or_else(|| (process(), read_name(tid)), |birth| (birth.by, birth.name));
             self.threads.insert(tid, Thread::new(tgid, name));
             if let Some(account) = self.accounts.get_mut(&tgid) {
                 account.threads += 1;
@@ -124,69 +129,75 @@ impl Tree {
             return;
         }
         self.threads.insert(tid, Thread::new(tid, Comm::default()));
-        if let Some(life) = self.life(tid, tid) {
-            self.threads.insert(tid, Thread::new(tid, life.state.name));
-            let maker = told.map_or(life.state.parent.0.cast_signed(), |birth| birth.by);
-            let parent = self.accounts.get(&maker).map(|parent| parent.space);
+        if let Some(reading) = self.read_process(tid, tid) {
+            self.threads.insert(tid, Thread::new(tid, reading.state.name));
+            let creator = birth.map_or(reading.state.parent.0.cast_signed(), |birth| birth.by);
+            let parent = self.accounts.get(&creator).map(|parent| parent.space);
             let is_shared = flags & libc::CLONE_VM as u64 != 0;
             let brk = parent.and_then(|space| self.spaces.get(&space)?.brk);
-            let space = parent.filter(|_| is_shared).unwrap_or_else(|| self.new_space(&life, brk));
-            self.open(tid, &life, space, out);
+            let space = parent.filter(|_| is_shared).unwrap_or_else(|| self.new_space(&reading, brk));
+            self.open_account(tid, &reading, space, out);
         }
     }
 
-    fn open(&mut self, tgid: pid_t, life: &Life, space: SpaceId, out: &mut Vec<Observation>) {
+    fn open_account(
+        &mut self,
+        tgid: pid_t,
+        reading: &ProcessReading,
+        space: SpaceId,
+        out: &mut Vec<Observation>,
+    ) {
         let Some(space) = self.spaces.get_mut(&space) else { return };
         let now = clock::now();
-        let mut account = Account::open(life, now, space);
-        account.tell(Observation::Fork, space, now, out);
+        let mut account = Account::open(reading, now, space);
+        account.report(Observation::Fork, space, now, out);
         self.accounts.insert(tgid, account);
     }
 
-    fn new_space(&mut self, life: &Life, brk: Option<u64>) -> SpaceId {
+    fn new_space(&mut self, reading: &ProcessReading, brk: Option<u64>) -> SpaceId {
         self.spaces_made += 1;
         let id = SpaceId(self.spaces_made);
-        self.spaces.insert(id, Space::new(id, life, brk));
+        self.spaces.insert(id, Space::new(id, reading, brk));
         id
     }
 
-    fn call(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
+    fn handle_call(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
         let read = |address| tracee::word(tid, address);
         let held = tracee::call(tid).map_or(Held::Unknown, |(architecture, number, arguments)| {
-            Held::of(architecture, number, arguments, read)
+            Held::decode(architecture, number, arguments, read)
         });
         match held {
-            Held::Memory(call) if self.has_account(tid) => return self.begin(tid, call, out),
-            Held::Exec => self.note_life(tid),
+            Held::Memory(call) if self.has_account(tid) => return self.begin_call(tid, call, out),
+            Held::Exec => self.update_account(tid),
             Held::Rename => {
                 if let Some(thread) = self.threads.get_mut(&tid) {
                     thread.is_renamed = true;
                 }
             }
-            Held::Escape => keep_child(tid),
+            Held::Escape => keep_child_traced(tid),
             Held::Memory(_) | Held::Unknown => {}
         }
-        tracee::go_on(tid, 0);
+        tracee::resume(tid, 0);
     }
 
     fn has_account(&self, tid: pid_t) -> bool {
         self.threads.get(&tid).is_some_and(|thread| self.accounts.contains_key(&thread.tgid))
     }
 
-    /// A memory call is about to be made. What can wait is done while it runs.
-    fn begin(&mut self, tid: pid_t, call: MemoryCall, out: &mut Vec<Observation>) {
+    /// Handles a memory call before it runs. Work that can wait is done while the call runs.
+    fn begin_call(&mut self, tid: pid_t, call: MemoryCall, out: &mut Vec<Observation>) {
         if call.call.row().moves {
-            self.find_other_changes(tid);
-            if let Some((_, space)) = self.books_of(tid) {
+            self.book_other_changes(tid);
+            if let Some((_, space)) = self.account_and_space(tid) {
                 space.under_way += 1;
             }
         }
-        tracee::go_to_answer(tid);
+        tracee::resume_until_return(tid);
         let Some(thread) = self.threads.get_mut(&tid) else { return };
         let file = call.descriptor().and_then(|descriptor| file_name(tid, descriptor));
         thread.call = Some((call, file));
         if std::mem::take(&mut thread.is_renamed) {
-            thread.name = name_of(tid);
+            thread.name = read_name(tid);
             if thread.tgid == tid
                 && let Some(account) = self.accounts.get_mut(&tid)
             {
@@ -195,17 +206,18 @@ impl Tree {
         }
     }
 
-    /// The account and the space of a thread's process.
-    fn books_of(&mut self, tid: pid_t) -> Option<(&mut Account, &mut Space)> {
+    /// Returns the account and the address space of a thread's process.
+    fn account_and_space(&mut self, tid: pid_t) -> Option<(&mut Account, &mut Space)> {
         let account = self.accounts.get_mut(&self.threads.get(&tid)?.tgid)?;
         let space = self.spaces.get_mut(&account.space)?;
         Some((account, space))
     }
 
-    /// What has changed since the last call came back was no request, unless one is under way.
-    fn find_other_changes(&mut self, tid: pid_t) {
+    /// Books changes since the last call returned. They do not belong to a request, unless one is
+    /// in progress.
+    fn book_other_changes(&mut self, tid: pid_t) {
         let (page, boot) = (self.page, self.boot);
-        let Some((account, space)) = self.books_of(tid) else { return };
+        let Some((account, space)) = self.account_and_space(tid) else { return };
         if space.under_way > 0 {
             return;
         }
@@ -215,31 +227,32 @@ impl Tree {
             return;
         }
         let pid = account.state.tgid.0;
-        let stack = procfs::life(pid, tid.cast_unsigned(), boot).map_or(space.stack, |life| life.stack_bytes);
+        let stack = procfs::read_process(pid, tid.cast_unsigned(), boot)
+            .map_or(space.stack, |reading| reading.stack_bytes);
         let by_stack = stack.cast_signed() - std::mem::replace(&mut space.stack, stack).cast_signed();
         account.book(space, Cause::Stack, by_stack);
         account.book(space, Cause::Kernel, change - by_stack);
     }
 
-    fn answer(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
+    fn handle_return(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
         let Some((call, file)) = self.threads.get_mut(&tid).and_then(|thread| thread.call.take()) else {
-            tracee::go_on(tid, 0);
+            tracee::resume(tid, 0);
             return;
         };
         let page = self.page;
-        let answer = tracee::answer(tid);
+        let answer = tracee::return_value(tid);
         let moves = call.call.row().moves;
-        let pages = match self.books_of(tid) {
+        let pages = match self.account_and_space(tid) {
             Some((account, _)) if moves => account.sizes.pages(tid),
             _ => None,
         };
-        tracee::go_on(tid, 0);
+        tracee::resume(tid, 0);
         let time = clock::now();
         let Some(name) = self.threads.get(&tid).map(|thread| thread.name) else { return };
-        let Some((account, space)) = self.books_of(tid) else { return };
+        let Some((account, space)) = self.account_and_space(tid) else { return };
         space.under_way = space.under_way.saturating_sub(u32::from(moves));
         let Some(answer) = answer.map(|answer| call.answer(answer)) else { return };
-        let outcome = Outcome::of(call.call, &call.arguments, answer);
+        let outcome = Outcome::from_return_value(call.call, &call.arguments, answer);
         let delta_bytes = if moves { space.change_by(&call, outcome, pages, page) } else { 0 };
         account.book(space, Cause::Request, delta_bytes);
         let requested_bytes = call.requested_bytes(answer, space.brk, delta_bytes, page);
@@ -266,74 +279,77 @@ impl Tree {
         }));
     }
 
-    /// A new image. All other threads of the process are gone, and whichever thread it was is the first now.
-    fn exec(&mut self, tgid: pid_t, out: &mut Vec<Observation>) {
+    /// Handles exec. All other threads of the process have ended, and the thread that called exec
+    /// is now the first one.
+    fn handle_exec(&mut self, tgid: pid_t, out: &mut Vec<Observation>) {
         self.threads.retain(|tid, thread| thread.tgid != tgid || *tid == tgid);
-        let Some(life) = self.life(tgid, tgid) else { return tracee::go_on(tgid, 0) };
-        tracee::go_on(tgid, 0);
-        self.threads.insert(tgid, Thread::new(tgid, life.state.name));
-        let new = self.new_space(&life, None);
+        let Some(reading) = self.read_process(tgid, tgid) else { return tracee::resume(tgid, 0) };
+        tracee::resume(tgid, 0);
+        self.threads.insert(tgid, Thread::new(tgid, reading.state.name));
+        let new = self.new_space(&reading, None);
         let old = self.accounts.get(&tgid).and_then(|account| self.spaces.remove(&account.space));
         match (self.accounts.get_mut(&tgid), self.spaces.get_mut(&new), old) {
             (Some(account), Some(space), Some(mut old)) => {
-                account.exec(&life, &mut old, space);
-                account.tell(Observation::Exec, space, clock::now(), out);
+                account.exec(&reading, &mut old, space);
+                account.report(Observation::Exec, space, clock::now(), out);
                 if old.users > 0 {
                     self.spaces.insert(old.id, old);
                 }
             }
-            _ => self.open(tgid, &life, new, out),
+            _ => self.open_account(tgid, &reading, new, out),
         }
-        // Until it is let go at its end, there is something to read.
-        let mut waiting = HashMap::from([(life.state.tgid, (life.state.process(), life.state.uid))]);
+        // The details can be read now, because the process stops before it ends.
+        let mut waiting = HashMap::from([(reading.state.tgid, (reading.state.process(), reading.state.uid))]);
         self.details.read(&mut waiting, out);
     }
 
-    /// The last thread that is about to end tells what the process has come to.
-    fn exiting(&mut self, tid: pid_t) {
-        if self.leaves(tid) {
-            self.find_other_changes(tid);
-            self.note_life(tid);
+    /// Reads the final sizes and peaks when the last thread of a process is about to end.
+    fn handle_exiting(&mut self, tid: pid_t) {
+        if self.end_thread(tid) {
+            self.book_other_changes(tid);
+            self.update_account(tid);
         }
-        tracee::go_on(tid, 0);
+        tracee::resume(tid, 0);
     }
 
-    /// A thread ends, maybe in the middle of a call; gives whether none is left of its process.
-    fn leaves(&mut self, tid: pid_t) -> bool {
+    /// Handles the end of a thread, which may be in the middle of a call. Returns whether it was
+    /// the last one of its process.
+    fn end_thread(&mut self, tid: pid_t) -> bool {
         let Some(thread) = self.threads.get_mut(&tid).filter(|thread| !thread.is_ending) else {
             return false;
         };
         thread.is_ending = true;
         let unfinished = thread.call.take().is_some_and(|(call, _)| call.call.row().moves);
-        self.books_of(tid).is_some_and(|(account, space)| {
+        self.account_and_space(tid).is_some_and(|(account, space)| {
             space.under_way = space.under_way.saturating_sub(u32::from(unfinished));
             account.threads = account.threads.saturating_sub(1);
             account.threads == 0
         })
     }
 
-    /// Sizes and peaks as they are now.
-    fn note_life(&mut self, tid: pid_t) {
+    /// Reads the present sizes and peaks.
+    fn update_account(&mut self, tid: pid_t) {
         let boot = self.boot;
-        let Some((account, _)) = self.books_of(tid) else { return };
-        if let Some(life) = procfs::life(account.state.tgid.0, tid.cast_unsigned(), boot) {
-            account.note(&life);
+        let Some((account, _)) = self.account_and_space(tid) else { return };
+        if let Some(reading) = procfs::read_process(account.state.tgid.0, tid.cast_unsigned(), boot) {
+            account.update(&reading);
         }
     }
 
-    fn life(&self, tgid: pid_t, tid: pid_t) -> Option<Life> {
-        procfs::life(tgid.cast_unsigned(), tid.cast_unsigned(), self.boot)
+    fn read_process(&self, tgid: pid_t, tid: pid_t) -> Option<ProcessReading> {
+        procfs::read_process(tgid.cast_unsigned(), tid.cast_unsigned(), self.boot)
     }
 
-    /// The kernel tells the end of a process's first thread when no other is left.
-    fn gone(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
-        // One that was killed twice has not said that it is about to.
-        self.leaves(tid);
+    /// Handles a thread that has ended. The kernel reports the end of a process's first thread
+    /// after that of all others.
+    fn handle_end(&mut self, tid: pid_t, out: &mut Vec<Observation>) {
+        // A thread that is killed a second time ends without the stop before its exit.
+        self.end_thread(tid);
         self.threads.remove(&tid);
         let Some(mut account) = self.accounts.remove(&tid) else { return };
         if let Some(space) = self.spaces.get_mut(&account.space) {
             account.leave(space);
-            account.tell(Observation::Exit, space, clock::now(), out);
+            account.report(Observation::Exit, space, clock::now(), out);
             if space.users == 0 {
                 self.spaces.remove(&account.space);
             }
@@ -348,32 +364,33 @@ impl Thread {
     }
 }
 
-fn name_of(tid: pid_t) -> Comm {
+fn read_name(tid: pid_t) -> Comm {
     let name = std::fs::read(format!("/proc/{tid}/comm")).unwrap_or_default();
     Comm::new(name.strip_suffix(b"\n").unwrap_or(&name))
 }
 
-/// The own name of the file that a descriptor is of, without folders; at most 63 bytes, as from the eBPF side.
+/// Returns the name (without directories) of the file that a descriptor refers to, at most 63 bytes
+/// as on the eBPF side.
 fn file_name(tid: pid_t, descriptor: u32) -> Option<Arc<str>> {
     let path = std::fs::read_link(format!("/proc/{tid}/fd/{descriptor}")).ok()?;
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
     let name = bytes.rsplit(|byte| *byte == b'/').next()?;
-    // The kernel's note on a file that has no name any more is not part of the name.
+    // The kernel appends this note to the name of a deleted file.
     let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
     Some(to_text(&name[..name.len().min(63)]).into())
 }
 
-/// Of parent or child, as long as neither has gone on.
-fn flags_of_birth(tid: pid_t) -> u64 {
-    let found = tracee::architecture(tid).zip(tracee::registers(tid));
-    found.map_or(0, |(architecture, registers)| {
-        birth_flags(architecture, &registers, |address| tracee::word(tid, address))
+/// Returns the flags of a new thread, from parent or child, before either of them continues.
+fn read_clone_flags(tid: pid_t) -> u64 {
+    let caller = tracee::architecture(tid).zip(tracee::registers(tid));
+    caller.map_or(0, |(architecture, registers)| {
+        clone_flags(architecture, &registers, |address| tracee::word(tid, address))
     })
 }
 
-/// A child born with CLONE_UNTRACED would have the filter and no tracer: each of its memory calls would fail with ENOSYS. clone3 has its
-/// flags in memory.
-fn keep_child(tid: pid_t) {
+/// Makes a child traceable. With CLONE_UNTRACED, it would have the filter but no tracer, and all
+/// its memory calls would fail with ENOSYS. clone3 has its flags in memory.
+fn keep_child_traced(tid: pid_t) {
     const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
     let Some(mut registers) = tracee::registers(tid) else { return };
     let is_32_bit = tracee::architecture(tid) == Some(super::filter::I386);

@@ -1,8 +1,9 @@
-//! The form of a recording's file: a mark, then frames. A frame is a sync word, its kind, how many bytes follow, how many requests are in
-//! them, and two checksums, of the bytes and of this header; then the bytes, which are deflated.
+//! File format of recordings: a mark, then frames. A frame has a header and compressed content
+//! (deflate). The header contains a sync word, the kind, the length of the content in bytes, the
+//! number of requests, and checksums of the content and of the header.
 //!
-//! The header has a checksum of its own, so that of a damaged frame it can still be told how long it is and what was in it; where the header
-//! itself is damaged, the next frame is found by its sync word.
+//! Because the header has its own checksum, the length and the number of requests of a damaged
+//! content are still known. After a damaged header, the next frame is found by its sync word.
 
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 
@@ -12,28 +13,29 @@ use flate2::write::ZlibEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What a recording begins with; a transfer that changes line ends breaks it.
+/// Mark at the beginning of a recording. A transfer that converts line ends damages it.
 pub const MARK: [u8; 7] = *b"mtrec\r\n";
-/// The form of what follows; it changes whenever [`memtap_model::Observation`] or this file does.
+/// Version of the format after the mark. It changes whenever [`memtap_model::Observation`] or this
+/// file does.
 const FORM: u8 = 1;
 const SYNC: [u8; 4] = [0xb5, b'f', b'r', b'm'];
 const HEADER: usize = 21;
-/// No frame has more, deflated or not: beyond it is damage.
+/// Maximum size of a frame, compressed or not. Anything larger is damage.
 const FRAME_BYTES: u32 = 64 << 20;
 
-/// What a frame is for.
+/// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The machine: the first.
+    /// Description of the machine; the first frame.
     Head,
     /// Observations.
     Piece,
-    /// What there was in all: the last.
+    /// Totals; the last frame.
     End,
 }
 
 impl Kind {
-    fn of(byte: u8) -> Option<Self> {
+    fn from_byte(byte: u8) -> Option<Self> {
         [Self::Head, Self::Piece, Self::End].into_iter().find(|kind| kind.byte() == byte)
     }
 
@@ -67,11 +69,11 @@ impl Header {
         bytes
     }
 
-    fn of(bytes: &[u8; HEADER]) -> Option<Self> {
+    fn from_bytes(bytes: &[u8; HEADER]) -> Option<Self> {
         let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
         let whole = bytes[..4] == SYNC && number(HEADER - 4) == crc32fast::hash(&bytes[..HEADER - 4]);
         let header = Self {
-            kind: Kind::of(bytes[4])?,
+            kind: Kind::from_byte(bytes[4])?,
             bytes: number(5),
             requests: number(9),
             payload_sum: number(13),
@@ -80,13 +82,13 @@ impl Header {
     }
 }
 
-/// Writes the mark that a file begins with.
+/// Writes the mark and the version.
 pub(super) fn begin(file: &mut impl Write) -> io::Result<()> {
     file.write_all(&MARK)?;
     file.write_all(&[FORM])
 }
 
-/// Writes one frame; gives its length.
+/// Writes one frame and returns its length.
 pub(super) fn write(
     file: &mut impl Write,
     kind: Kind,
@@ -108,29 +110,32 @@ pub(super) fn write(
     Ok((HEADER + packed.len()) as u64)
 }
 
-/// What comes next in a file.
+/// Next part of a file.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// A whole frame.
+    /// A complete frame.
     Frame(Kind, Vec<u8>),
-    /// Something damaged; as far as can be told, with so many requests in it.
+    /// Damage, with the number of lost requests as far as it is known.
     Damaged(u32),
-    /// The file ends in the middle of a frame.
+    /// The file ends in the middle of a frame, with the number of requests in it as far as it is
+    /// known.
     Cut(u32),
-    /// The file ends.
+    /// End of the file.
     Nothing,
 }
 
-/// Reads frame after frame.
+/// Reader of frames.
 pub(super) struct Frames {
     input: BufReader<Box<dyn Read + Send>>,
     /// A header that was found after damage.
-    found: Option<Header>,
+    next_header: Option<Header>,
 }
 
 impl Frames {
+    /// Opens a recording.
+    ///
     /// # Errors
-    /// When the input is no recording, or one of another form.
+    /// Fails if the input is not a recording, or has another version.
     pub(super) fn open(input: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(256 << 10, input);
         let mut mark = [0; MARK.len() + 1];
@@ -141,7 +146,7 @@ impl Frames {
             _ => error,
         })?;
         match mark.split_last() {
-            Some((&FORM, start)) if start == MARK => Ok(Self { input, found: None }),
+            Some((&FORM, start)) if start == MARK => Ok(Self { input, next_header: None }),
             Some((form, start)) if start == MARK => Err(io::Error::new(
                 ErrorKind::InvalidData,
                 format!(
@@ -153,8 +158,8 @@ impl Frames {
     }
 
     pub(super) fn next(&mut self) -> io::Result<Next> {
-        if let Some(header) = self.found.take() {
-            return self.payload(header);
+        if let Some(header) = self.next_header.take() {
+            return self.read_payload(header);
         }
         let mut bytes = [0; HEADER];
         match fill(&mut self.input, &mut bytes)? {
@@ -162,11 +167,11 @@ impl Frames {
             HEADER => {}
             _ => return Ok(Next::Cut(0)),
         }
-        let Some(header) = Header::of(&bytes) else { return self.find(bytes) };
-        self.payload(header)
+        let Some(header) = Header::from_bytes(&bytes) else { return self.find_header(bytes) };
+        self.read_payload(header)
     }
 
-    fn payload(&mut self, header: Header) -> io::Result<Next> {
+    fn read_payload(&mut self, header: Header) -> io::Result<Next> {
         let mut payload = Vec::new();
         (&mut self.input).take(u64::from(header.bytes)).read_to_end(&mut payload)?;
         if payload.len() < header.bytes as usize {
@@ -178,20 +183,20 @@ impl Frames {
         })
     }
 
-    /// Goes on until the bytes that come are a header again, which is left to come next.
-    fn find(&mut self, mut bytes: [u8; HEADER]) -> io::Result<Next> {
-        while self.found.is_none() {
+    /// Reads until the bytes are a header again. It is kept for the next call.
+    fn find_header(&mut self, mut bytes: [u8; HEADER]) -> io::Result<Next> {
+        while self.next_header.is_none() {
             bytes.rotate_left(1);
             if fill(&mut self.input, &mut bytes[HEADER - 1..])? == 0 {
                 break;
             }
-            self.found = Header::of(&bytes);
+            self.next_header = Header::from_bytes(&bytes);
         }
         Ok(Next::Damaged(0))
     }
 }
 
-/// Reads as many bytes as there are; gives how many.
+/// Reads until the buffer is full or the input ends. Returns the number of bytes.
 fn fill(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < bytes.len() {
@@ -205,8 +210,8 @@ fn fill(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// A whole frame's content.
-pub(super) fn content<T: DeserializeOwned>(packed: &[u8]) -> io::Result<T> {
+/// Decompresses and decodes the content of a frame.
+pub(super) fn decode_content<T: DeserializeOwned>(packed: &[u8]) -> io::Result<T> {
     let mut bytes = Vec::new();
     ZlibDecoder::new(packed).take(u64::from(FRAME_BYTES) + 1).read_to_end(&mut bytes)?;
     if bytes.len() > FRAME_BYTES as usize {

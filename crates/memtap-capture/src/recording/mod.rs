@@ -1,13 +1,14 @@
-//! Recordings: a file of observations as `memtap record` wrote them, and the source that tells them again on any machine.
+//! Recordings: files of observations that `memtap record` writes, and the source that plays them
+//! back on any machine.
 //!
-//! `frame.rs` is the file's form (checksummed frames), `unchanged.rs` what is left out because it has not changed, `recorder.rs` writes,
-//! `replay.rs` reads.
+//! `frame.rs` defines the file format (frames with checksums), `unchanged.rs` decides what is
+//! omitted because it has not changed, `recorder.rs` writes, and `replay.rs` reads.
 
-mod chosen;
 mod frame;
 
 mod recorder;
 mod replay;
+mod selection;
 mod unchanged;
 
 pub use frame::MARK;
@@ -17,27 +18,28 @@ pub(crate) use replay::open;
 use memtap_model::{HostReading, Observation, Tgid, WallClock};
 use serde::{Deserialize, Serialize};
 
-/// What a whole frame holds.
+/// Content of a frame.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Piece {
-    /// Nothing that stands before it is needed to read on from here.
+    /// True if the frame can be read without the frames before it.
     fresh: bool,
     batches: Vec<Stretch>,
 }
 
-/// Observations in their order, at the most up to the end of a reading of all processes.
+/// Observations in their order, up to the end of a reading of all processes at most.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stretch {
     observations: Vec<Observation>,
-    /// How the reading ended that ends this.
+    /// The reading that ends with these observations.
     end: Option<ReadingEnd>,
 }
 
-/// The end of a reading of all processes.
+/// End of a reading of all processes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct ReadingEnd {
     time: WallClock,
-    /// Processes that were known and that this reading did not find. All others that are not among the observations are as they were.
+    /// Processes that were known and are missing in this reading. All other processes without an
+    /// observation are unchanged.
     unread: Vec<Tgid>,
     host: Option<HostReading>,
 }

@@ -1,39 +1,41 @@
-//! Writes a recording.
+//! Writer of recordings.
 
 use std::io::{self, Write};
 
 use memtap_model::Observation;
 
 use super::frame::{self, Kind};
-use super::unchanged::Told;
+use super::unchanged::LastKnown;
 use super::{Piece, ReadingEnd, Stretch};
 use crate::{Batch, Machine};
 
-/// A frame is written when it has so many observations or readings: small ones pack badly, and of a memtap that is killed the last is missing.
+/// Observations or readings after which a frame is written. Small frames compress poorly, but a
+/// large one loses more if memtap is killed.
 const OBSERVATIONS: usize = 8192;
 const READINGS: usize = 5;
-/// All processes are told anew after so many readings, so that after damage one can go on.
+/// Readings after which all processes are written again, so that playback can continue after
+/// damage.
 const FRESH_EVERY: u64 = 60;
 
-/// What has been written.
+/// Totals of a recording.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Requests.
+    /// Number of requests.
     pub requests: u64,
-    /// Readings of all processes.
+    /// Number of readings of all processes.
     pub readings: u64,
-    /// Bytes of the file.
+    /// Size of the file, bytes.
     pub bytes: u64,
-    /// Requests that the source has lost.
+    /// Number of requests that the source lost.
     pub lost: u64,
 }
 
-/// Writes batches into a file, as they come.
+/// Writes batches to a file.
 pub struct Recorder<W: Write> {
     file: W,
-    told: Told,
+    last_known: LastKnown,
     piece: Piece,
-    /// In `piece`.
+    /// Number of observations in `piece`.
     observations: usize,
     requests: usize,
     readings: usize,
@@ -41,17 +43,17 @@ pub struct Recorder<W: Write> {
 }
 
 impl<W: Write> Recorder<W> {
-    /// Begins the file.
+    /// Writes the beginning of the file.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Fails if the file cannot be written.
     pub fn begin(mut file: W, machine: &Machine) -> io::Result<Self> {
         frame::begin(&mut file)?;
         let bytes = 8 + frame::write(&mut file, Kind::Head, 0, machine)?;
         let recorded = Recorded { bytes, ..Recorded::default() };
         Ok(Self {
             file,
-            told: Told::default(),
+            last_known: LastKnown::default(),
             piece: Piece { fresh: true, ..Piece::default() },
             observations: 0,
             requests: 0,
@@ -60,10 +62,10 @@ impl<W: Write> Recorder<W> {
         })
     }
 
-    /// Takes a batch.
+    /// Writes a batch.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn take(&mut self, batch: Batch) -> io::Result<()> {
         let mut stretch = Stretch::default();
         let mut host = None;
@@ -71,16 +73,16 @@ impl<W: Write> Recorder<W> {
             match observation {
                 Observation::Host(reading) => host = Some(reading),
                 Observation::AllRead => {}
-                news if self.told.is_news(&news) => {
-                    self.count(&news);
-                    stretch.observations.push(news);
+                observation if self.last_known.is_changed(&observation) => {
+                    self.count(&observation);
+                    stretch.observations.push(observation);
                 }
                 _ => {}
             }
         }
         self.observations += stretch.observations.len();
         if let Some(time) = batch.tick {
-            stretch.end = Some(ReadingEnd { time, unread: self.told.unread(), host });
+            stretch.end = Some(ReadingEnd { time, unread: self.last_known.take_missing(), host });
             self.readings += 1;
             self.recorded.readings += 1;
         }
@@ -90,7 +92,7 @@ impl<W: Write> Recorder<W> {
             self.write()?;
         }
         if due {
-            self.told = Told::default();
+            self.last_known = LastKnown::default();
             self.piece.fresh = true;
         }
         Ok(())
@@ -114,15 +116,15 @@ impl<W: Write> Recorder<W> {
         self.file.flush()
     }
 
-    /// What has been written so far.
+    /// Totals so far.
     pub fn recorded(&self) -> Recorded {
         self.recorded
     }
 
-    /// Writes what is left and the end; gives the file.
+    /// Writes pending observations and the end. Returns the file and the totals.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Fails if the file cannot be written.
     pub fn finish(mut self) -> io::Result<(W, Recorded)> {
         self.write()?;
         self.recorded.bytes += frame::write(&mut self.file, Kind::End, 0, &self.recorded.requests)?;

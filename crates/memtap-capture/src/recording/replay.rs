@@ -1,4 +1,5 @@
-//! Source `recording`: tells what a recording holds, with its times, at its own pace or as fast as it can be read.
+//! Source `recording`: plays back a recording with its own times, at a given speed or as fast as it
+//! can be read.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use memtap_model::{HostReading, LossCause, Observation, WallClock};
 
-use super::chosen::Chosen;
-use super::frame::{Frames, Kind, Next, content};
-use super::unchanged::Told;
+use super::frame::{Frames, Kind, Next, decode_content};
+use super::selection::Selection;
+use super::unchanged::LastKnown;
 use super::{Piece, ReadingEnd, Stretch};
 use crate::{CaptureError, Machine, Opened, Settings, Source, SourceKind};
 
@@ -21,25 +22,25 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, CaptureEr
     Ok(Opened { source: Box::new(source), notices: Vec::new(), machine: Some(machine) })
 }
 
-/// The source.
 struct Replay {
     path: PathBuf,
     frames: Frames,
-    told: Told,
-    chosen: Chosen,
-    /// Damage was met, and nothing fresh since: who lives is not known.
-    broken: bool,
+    last_known: LastKnown,
+    selection: Selection,
+    /// True after damage until the next frame that is complete in itself: the set of processes is
+    /// unknown.
+    is_broken: bool,
     damaged: u64,
-    /// Batches that were read and not told.
+    /// Batches that were read and not played back yet.
     batches: VecDeque<Stretch>,
-    /// Observations of the first of them, with what it leaves out.
+    /// Observations of the present batch, including restored ones.
     ready: VecDeque<Observation>,
-    /// The reading that `ready` ends.
-    ends: Option<ReadingEnd>,
+    /// The reading that ends after `ready`.
+    reading_end: Option<ReadingEnd>,
     moment: (WallClock, Option<HostReading>),
     pace: Option<Pace>,
-    closed: bool,
-    over: bool,
+    is_closed: bool,
+    is_over: bool,
 }
 
 impl Replay {
@@ -52,20 +53,20 @@ impl Replay {
         let mut replay = Self {
             path: path.to_owned(),
             frames: Frames::open(input)?,
-            told: Told::default(),
-            chosen: Chosen::of(&settings.filter),
-            broken: true,
+            last_known: LastKnown::default(),
+            selection: Selection::new(&settings.filter),
+            is_broken: true,
             damaged: 0,
             batches: VecDeque::new(),
             ready: VecDeque::new(),
-            ends: None,
+            reading_end: None,
             moment: Default::default(),
             pace: settings.speed.map(|speed| Pace { speed, begin: None }),
-            closed: false,
-            over: false,
+            is_closed: false,
+            is_over: false,
         };
         let machine = match replay.frames.next()? {
-            Next::Frame(Kind::Head, bytes) => content(&bytes)?,
+            Next::Frame(Kind::Head, bytes) => decode_content(&bytes)?,
             Next::Nothing | Next::Cut(_) => {
                 return Err(io::Error::new(
                     ErrorKind::UnexpectedEof,
@@ -80,57 +81,57 @@ impl Replay {
         Ok((replay, machine))
     }
 
-    /// Reads on, until there is something to tell or the recording ends.
-    fn read_on(&mut self) -> io::Result<()> {
-        while self.batches.is_empty() && !self.over {
+    /// Reads frames until there is something to play back or the recording ends.
+    fn read_frames(&mut self) -> io::Result<()> {
+        while self.batches.is_empty() && !self.is_over {
             match self.frames.next()? {
-                Next::Frame(Kind::Piece, bytes) => match content(&bytes) {
-                    Ok(piece) => self.piece(piece),
+                Next::Frame(Kind::Piece, bytes) => match decode_content(&bytes) {
+                    Ok(piece) => self.add_piece(piece),
                     Err(error) => {
                         tracing::warn!("{}: {error}", self.path.display());
-                        self.damage(0);
+                        self.count_damage(0);
                     }
                 },
                 Next::Frame(Kind::Head, _) => {}
-                Next::Frame(Kind::End, _) => self.closed = true,
-                Next::Damaged(requests) => self.damage(requests),
+                Next::Frame(Kind::End, _) => self.is_closed = true,
+                Next::Damaged(requests) => self.count_damage(requests),
                 Next::Cut(requests) => {
-                    self.lose(requests);
-                    self.end();
+                    self.count_lost(requests);
+                    self.finish();
                 }
-                Next::Nothing => self.end(),
+                Next::Nothing => self.finish(),
             }
         }
         Ok(())
     }
 
-    fn piece(&mut self, piece: Piece) {
+    fn add_piece(&mut self, piece: Piece) {
         if piece.fresh {
-            self.told = Told::default();
-            self.broken = false;
+            self.last_known = LastKnown::default();
+            self.is_broken = false;
         }
         self.batches.extend(piece.batches);
     }
 
-    fn damage(&mut self, requests: u32) {
+    fn count_damage(&mut self, requests: u32) {
         self.damaged += 1;
-        self.lose(requests);
+        self.count_lost(requests);
     }
 
-    fn lose(&mut self, requests: u32) {
-        self.broken = true;
+    fn count_lost(&mut self, requests: u32) {
+        self.is_broken = true;
         self.ready
             .push_back(Observation::Lost { cause: LossCause::DamagedRecording, count: requests.into() });
     }
 
-    fn end(&mut self) {
-        self.over = true;
+    fn finish(&mut self) {
+        self.is_over = true;
         let path = self.path.display();
         if self.damaged > 0 {
             let places = if self.damaged == 1 { "place" } else { "places" };
             tracing::warn!("{path}: damaged in {} {places}; the intact parts were read", self.damaged);
         }
-        match self.closed {
+        match self.is_closed {
             true => tracing::info!("{path}: read to the end"),
             false => tracing::warn!(
                 "{path}: its end is missing, because the file was truncated or memtap was killed; the intact part was read"
@@ -138,20 +139,22 @@ impl Replay {
         }
     }
 
-    /// Makes the next batch ready.
+    /// Moves the next batch to `ready`, and restores the states that it omits.
     fn next_batch(&mut self) {
         let Some(batch) = self.batches.pop_front() else { return };
         for observation in &batch.observations {
-            self.told.note(observation);
+            self.last_known.update(observation);
         }
-        self.ready.extend(batch.observations.into_iter().filter(|observation| self.chosen.has(observation)));
-        let Some(end) = batch.end.filter(|_| !self.broken) else { return };
-        let again = self.told.as_they_were(end.time, &end.unread);
-        self.ready.extend(again.into_iter().filter(|observation| self.chosen.has(observation)));
-        self.ends = Some(end);
+        self.ready.extend(
+            batch.observations.into_iter().filter(|observation| self.selection.includes(observation)),
+        );
+        let Some(end) = batch.end.filter(|_| !self.is_broken) else { return };
+        let unchanged = self.last_known.unchanged_states(end.time, &end.unread);
+        self.ready.extend(unchanged.into_iter().filter(|observation| self.selection.includes(observation)));
+        self.reading_end = Some(end);
     }
 
-    /// Whether the next batch is due.
+    /// Returns whether the next batch is due.
     fn is_due(&mut self) -> bool {
         let end = self.batches.iter().find_map(|batch| batch.end.as_ref());
         match (&mut self.pace, end) {
@@ -166,7 +169,7 @@ impl Source for Replay {
         SourceKind::Recording
     }
 
-    /// The recording has its own readings.
+    /// Does nothing, because the recording contains its own readings.
     fn tick(&mut self) -> Result<(), CaptureError> {
         Ok(())
     }
@@ -179,12 +182,12 @@ impl Source for Replay {
                     self.moment.0 = self.moment.0.max(request.time);
                 }
                 out.push(observation);
-            } else if let Some(end) = self.ends.take() {
+            } else if let Some(end) = self.reading_end.take() {
                 self.moment = (end.time, end.host);
                 out.push(Observation::AllRead);
                 break;
             } else {
-                self.read_on()
+                self.read_frames()
                     .map_err(CaptureError::read(format!("the recording {}", self.path.display())))?;
                 if self.ready.is_empty() && (self.batches.is_empty() || !self.is_due()) {
                     break;
@@ -205,11 +208,11 @@ impl Source for Replay {
     }
 
     fn is_over(&self) -> bool {
-        self.over && self.batches.is_empty() && self.ready.is_empty() && self.ends.is_none()
+        self.is_over && self.batches.is_empty() && self.ready.is_empty() && self.reading_end.is_none()
     }
 }
 
-/// A recording's time against this machine's.
+/// Relation between the time of the recording and this machine's clock.
 struct Pace {
     speed: f64,
     begin: Option<(WallClock, Instant)>,

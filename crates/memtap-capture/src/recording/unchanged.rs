@@ -1,13 +1,13 @@
-//! What a recording leaves out: of a machine's processes most do nothing most of the time, and a reading tells of each of them. What is as it
-//! was is not written, and comes again as the recording is read.
+//! Omission of unchanged states: most processes do nothing most of the time, but a reading contains
+//! all of them. Unchanged states are not written, and are restored when the recording is read.
 
 use std::collections::HashMap;
 
 use memtap_model::{Observation, ProcessState, Tally, Tgid, WallClock};
 
-/// What was told last of each process, as whoever reads has it too.
+/// Last state and tally of each process. Writer and reader have the same.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct LastKnown {
     states: HashMap<Tgid, State>,
     tallies: HashMap<Tgid, Tally>,
 }
@@ -15,18 +15,18 @@ pub(super) struct Told {
 #[derive(Debug)]
 struct State {
     state: ProcessState,
-    /// It came in the present reading.
+    /// True if the state was in the present reading.
     read: bool,
 }
 
-impl Told {
-    /// Whether `observation` must be written: it says something new.
-    pub(super) fn is_news(&mut self, observation: &Observation) -> bool {
+impl LastKnown {
+    /// Returns whether the observation must be written, because it differs from the last one.
+    pub(super) fn is_changed(&mut self, observation: &Observation) -> bool {
         if let Observation::Snapshot(state) = observation
-            && let Some(told) = self.states.get_mut(&state.tgid)
-            && told.state == (ProcessState { time: told.state.time, ..**state })
+            && let Some(known) = self.states.get_mut(&state.tgid)
+            && known.state == (ProcessState { time: known.state.time, ..**state })
         {
-            told.read = true;
+            known.read = true;
             return false;
         }
         if let Observation::Tally(tally) = observation
@@ -34,12 +34,12 @@ impl Told {
         {
             return false;
         }
-        self.note(observation);
+        self.update(observation);
         true
     }
 
-    /// Notes what was written, or read.
-    pub(super) fn note(&mut self, observation: &Observation) {
+    /// Takes over an observation that was written or read.
+    pub(super) fn update(&mut self, observation: &Observation) {
         match observation {
             Observation::Snapshot(state) => {
                 self.states.insert(state.tgid, State { state: **state, read: true });
@@ -59,30 +59,32 @@ impl Told {
         self.tallies.remove(&tgid);
     }
 
-    /// A reading ends that was written: gives the known processes that it did not find, which are not known any more.
-    pub(super) fn unread(&mut self) -> Vec<Tgid> {
-        let missing = self.states.iter().filter(|(_, told)| !told.read).map(|(tgid, _)| *tgid);
+    /// Ends a reading that is written. Returns and forgets the known processes that were missing in
+    /// it.
+    pub(super) fn take_missing(&mut self) -> Vec<Tgid> {
+        let missing = self.states.iter().filter(|(_, known)| !known.read).map(|(tgid, _)| *tgid);
         let mut missing: Vec<Tgid> = missing.collect();
         missing.sort_unstable();
         for tgid in &missing {
             self.forget(*tgid);
         }
-        self.states.values_mut().for_each(|told| told.read = false);
+        self.states.values_mut().for_each(|known| known.read = false);
         missing
     }
 
-    /// A reading ends that is read: gives those that it found as they were, but for the ones in `unread`.
-    pub(super) fn as_they_were(&mut self, time: WallClock, unread: &[Tgid]) -> Vec<Observation> {
+    /// Ends a reading that is read from a file. Returns the states that were omitted because they
+    /// had not changed. The processes in `unread` were missing in the reading.
+    pub(super) fn unchanged_states(&mut self, time: WallClock, unread: &[Tgid]) -> Vec<Observation> {
         for tgid in unread {
             self.forget(*tgid);
         }
-        let mut again = Vec::new();
-        for told in self.states.values_mut() {
-            if !std::mem::replace(&mut told.read, false) {
-                again.push(Observation::Snapshot(Box::new(ProcessState { time, ..told.state })));
+        let mut unchanged = Vec::new();
+        for known in self.states.values_mut() {
+            if !std::mem::replace(&mut known.read, false) {
+                unchanged.push(Observation::Snapshot(Box::new(ProcessState { time, ..known.state })));
             }
         }
-        again
+        unchanged
     }
 }
 
@@ -109,9 +111,10 @@ mod tests {
         Observation::Tally(Box::new(Tally { process, calls, refusals: Vec::new(), refusals_beyond: 0 }))
     }
 
-    /// Both sides over the same readings; what comes out must be what went in, in any order.
+    /// Runs writer and reader over the same readings. The output must equal the input, in any
+    /// order.
     #[test]
-    fn what_is_left_out_comes_again() {
+    fn omitted_states_are_restored() {
         let readings = [
             vec![tally(1, 1), snapshot(1, 1, 10), snapshot(2, 1, 20), snapshot(3, 1, 30)],
             vec![tally(1, 1), snapshot(1, 2, 10), snapshot(2, 2, 21), snapshot(3, 2, 30)],
@@ -120,26 +123,26 @@ mod tests {
             vec![],
             vec![snapshot(1, 6, 10)],
         ];
-        let (mut writer, mut reader) = (Told::default(), Told::default());
+        let (mut writer, mut reader) = (LastKnown::default(), LastKnown::default());
         let mut written = Vec::new();
         for (time, reading) in (1..).zip(readings) {
             let file: Vec<_> =
-                reading.iter().filter(|observation| writer.is_news(observation)).cloned().collect();
+                reading.iter().filter(|observation| writer.is_changed(observation)).cloned().collect();
             written.push(file.len());
-            let unread = writer.unread();
-            file.iter().for_each(|observation| reader.note(observation));
+            let unread = writer.take_missing();
+            file.iter().for_each(|observation| reader.update(observation));
             let mut out = file;
-            out.extend(reader.as_they_were(WallClock(time), &unread));
+            out.extend(reader.unchanged_states(WallClock(time), &unread));
             let mut expected: Vec<_> =
                 reading.iter().filter(|o| matches!(o, Observation::Snapshot(_))).collect();
-            let mut found: Vec<_> = out.iter().filter(|o| matches!(o, Observation::Snapshot(_))).collect();
+            let mut actual: Vec<_> = out.iter().filter(|o| matches!(o, Observation::Snapshot(_))).collect();
             let key = |o: &&Observation| match o {
                 Observation::Snapshot(state) => state.tgid,
                 _ => Tgid(0),
             };
             expected.sort_by_key(key);
-            found.sort_by_key(key);
-            assert_eq!(found, expected, "reading {time}");
+            actual.sort_by_key(key);
+            assert_eq!(actual, expected, "reading {time}");
         }
         assert_eq!(written, [4, 1, 0, 2, 0, 1]);
     }

@@ -1,27 +1,27 @@
-//! Lines of a SystemTap script out of a file or a pipe, each with its number.
+//! Numbered lines of a SystemTap script, from a file or a pipe.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use memtap_model::{Layout, LineError, ScriptLine, ScriptReader};
 
-/// No line of the script is longer.
+/// Maximum length of a line that the script prints.
 const LINE: usize = 4096;
-/// What is kept of a longer one, to show what it was.
+/// Bytes of a longer line that are kept, to show it.
 const KEPT: usize = 1 << 20;
 const BUFFER: usize = 256 << 10;
 
-/// A line that is none, with what it was.
+/// A damaged line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damaged {
-    /// Its number, from 1.
+    /// Line number, from 1.
     pub number: u64,
-    /// Why.
+    /// Kind of the damage.
     pub error: LineError,
-    /// Its bytes; of a line that is too long, its first mebibyte.
+    /// Bytes of the line; of a line that is too long, the first mebibyte.
     pub line: Vec<u8>,
 }
 
-/// The lines.
+/// Reader of lines.
 pub struct ScriptLines<R> {
     input: BufReader<R>,
     reader: ScriptReader,
@@ -31,7 +31,7 @@ pub struct ScriptLines<R> {
 }
 
 impl<R: Read> ScriptLines<R> {
-    /// Reads lines of that layout, of a clock that was `offset` seconds ahead of UTC.
+    /// Reads lines of a layout, from a clock that was `offset` seconds ahead of UTC.
     pub fn new(input: R, layout: Layout, offset: i64) -> Self {
         Self {
             input: BufReader::with_capacity(BUFFER, input),
@@ -42,7 +42,7 @@ impl<R: Read> ScriptLines<R> {
         }
     }
 
-    /// The number of the last line.
+    /// Number of the last line.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -52,22 +52,23 @@ impl<R: Read> ScriptLines<R> {
         self.bytes
     }
 
-    /// Whether the next line is there already, so that it costs no waiting. An empty one is none: behind it the wait may be long.
+    /// Returns whether the next line is buffered, so that reading it does not block. Empty lines do
+    /// not count, because a wait may follow them.
     pub fn has_more(&self) -> bool {
-        let mut rest = self.input.buffer();
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            if !is_empty(&rest[..end]) {
+        let mut remaining = self.input.buffer();
+        while let Some(end) = remaining.iter().position(|byte| *byte == b'\n') {
+            if !is_empty(&remaining[..end]) {
                 return true;
             }
-            rest = &rest[end + 1..];
+            remaining = &remaining[end + 1..];
         }
         false
     }
 
-    /// The next line, or why it is none; `None` at the end. Empty lines are passed over.
+    /// Returns the next line, or its damage; `None` at the end. Empty lines are skipped.
     ///
     /// # Errors
-    /// When the input cannot be read.
+    /// Fails if the input cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<Result<ScriptLine, Damaged>>> {
         loop {
             self.line.clear();
@@ -80,7 +81,7 @@ impl<R: Read> ScriptLines<R> {
             if self.line.last() == Some(&b'\n') {
                 self.line.pop();
             } else if count > LINE {
-                self.pass_over()?;
+                self.skip_line()?;
                 return Ok(Some(Err(self.damaged(LineError::TooLong))));
             }
             if is_empty(&self.line) {
@@ -94,14 +95,14 @@ impl<R: Read> ScriptLines<R> {
         Damaged { number: self.number, error, line: self.line.clone() }
     }
 
-    /// The rest of a line that is too long: as much as is kept stays with its begin.
-    fn pass_over(&mut self) -> io::Result<()> {
+    /// Skips the end of a line that is too long, and keeps as much of it as fits.
+    fn skip_line(&mut self) -> io::Result<()> {
         loop {
-            let there = self.input.fill_buf()?;
-            let end = there.iter().position(|byte| *byte == b'\n');
-            let count = end.map_or(there.len(), |at| at + 1);
+            let buffered = self.input.fill_buf()?;
+            let end = buffered.iter().position(|byte| *byte == b'\n');
+            let count = end.map_or(buffered.len(), |at| at + 1);
             let room = KEPT.saturating_sub(self.line.len());
-            self.line.extend_from_slice(&there[..end.unwrap_or(count).min(room)]);
+            self.line.extend_from_slice(&buffered[..end.unwrap_or(count).min(room)]);
             self.input.consume(count);
             self.bytes += count as u64;
             if end.is_some() || count == 0 {
@@ -122,21 +123,21 @@ mod tests {
     const MMAP: &str = "mmap,1,x,4096,Sat Jun  1 09:05:03 2024";
 
     #[test]
-    fn lines_have_their_numbers_and_one_that_is_too_long_costs_no_other() {
+    fn lines_are_numbered_and_a_long_line_is_skipped() {
         let mut text = b"mmap,1,x,4096,Sat Jun  1 09:05:03 2024\n\nnonsense\r\n".to_vec();
         text.extend(vec![b'x'; 600_000]);
         text.extend(b"\nmunmap,2,y,4096,Sat Jun  1 09:05:03 2024");
         let mut lines = ScriptLines::new(&text[..], Layout::default(), 0);
-        let mut found = Vec::new();
+        let mut results = Vec::new();
         while let Some(line) = lines.next_line().unwrap() {
-            found.push(line.map(|line| line.pid).map_err(|damaged| (damaged.number, damaged.error)));
+            results.push(line.map(|line| line.pid).map_err(|damaged| (damaged.number, damaged.error)));
         }
-        assert_eq!(found, [Ok(1), Err((3, LineError::TooFewColumns)), Err((4, LineError::TooLong)), Ok(2)]);
+        assert_eq!(results, [Ok(1), Err((3, LineError::TooFewColumns)), Err((4, LineError::TooLong)), Ok(2)]);
         assert_eq!((lines.number(), lines.bytes()), (5, text.len() as u64));
     }
 
     #[test]
-    fn no_line_is_there_where_only_empty_ones_are() {
+    fn empty_lines_do_not_count_as_buffered() {
         let text = format!("{MMAP}\n\n\r\n{MMAP}\n\n\r\n");
         let mut lines = ScriptLines::new(text.as_bytes(), Layout::default(), 0);
         assert!(matches!(lines.next_line(), Ok(Some(Ok(_)))) && lines.has_more());
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_line_that_is_too_long_a_mebibyte_is_kept() {
+    fn a_mebibyte_of_a_long_line_is_kept() {
         for (length, kept) in [(5000, 5000), (KEPT, KEPT), (KEPT + 1, KEPT), (3 * KEPT, KEPT)] {
             let text: Vec<u8> = (0..length).map(|at| b'a' + (at % 23) as u8).chain(*b"\nnext").collect();
             let mut lines = ScriptLines::new(&text[..], Layout::default(), 0);

@@ -1,5 +1,6 @@
-//! Source `systemtap`: what a SystemTap script prints, for machines where eBPF is not possible. It tells of mmap and munmap with their
-//! lengths, not of what they changed; sizes come from /proc where the process is one of this machine.
+//! Source `systemtap`: the output of a SystemTap script, for machines on which eBPF is not
+//! possible. The script reports the lengths of mmap and munmap calls, but not the changes that they
+//! made. Sizes come from /proc if the process runs on this machine.
 
 mod lines;
 mod stream;
@@ -17,26 +18,27 @@ use crate::{CaptureError, Filter, Settings, Source, SourceKind, clock, procfs};
 pub use lines::{Damaged, ScriptLines};
 use stream::{Lost, Piece};
 
-/// Processes that are followed at a time; beyond it the one that was quiet longest is taken to have ended.
+/// Maximum number of processes. If there are more, those without a line for the longest time are
+/// assumed to have ended.
 const PROCESSES: usize = 20_000;
-/// Processes without a new line whose size is read at a tick; they take turns.
+/// Maximum number of processes without a new line whose sizes are read at one tick. They take
+/// turns.
 const UNCHANGED: usize = 256;
 
-/// The source.
 pub(crate) struct SystemTap {
     lines: Receiver<Piece>,
     filter: Filter,
     processes: HashMap<Tgid, Process>,
-    /// Sets apart the lives that one pid had, as far as its name tells.
-    lives: u64,
+    /// Number of processes so far. It replaces the start time, which the script does not print.
+    started: u64,
     changed: Vec<Tgid>,
-    /// In which order sizes are read of those that do not change.
+    /// Order in which sizes of unchanged processes are read.
     turns: VecDeque<Tgid>,
-    /// How many readings there were.
+    /// Number of readings.
     ticks: u64,
     lost: Lost,
     due: bool,
-    ended: bool,
+    is_over: bool,
 }
 
 struct Process {
@@ -44,8 +46,8 @@ struct Process {
     name: Comm,
     calls: [CallTotals; Call::COUNT],
     is_changed: bool,
-    /// How many readings there had been when it was heard of last.
-    heard: u64,
+    /// Value of `ticks` at the process's last line.
+    last_line: u64,
 }
 
 impl SystemTap {
@@ -53,25 +55,25 @@ impl SystemTap {
         if settings.filter.follow {
             return Err(CaptureError::CannotFollow { origin: SourceKind::SystemTap.name() });
         }
-        Ok(Self::of(stream::open(path, settings)?, settings.filter.clone()))
+        Ok(Self::new(stream::open(path, settings)?, settings.filter.clone()))
     }
 
-    fn of(lines: Receiver<Piece>, filter: Filter) -> Self {
+    fn new(lines: Receiver<Piece>, filter: Filter) -> Self {
         Self {
             lines,
             filter,
             processes: HashMap::new(),
-            lives: 0,
+            started: 0,
             changed: Vec::new(),
             turns: VecDeque::new(),
             ticks: 0,
             lost: Lost::default(),
             due: false,
-            ended: false,
+            is_over: false,
         }
     }
 
-    fn line(&mut self, line: &ScriptLine, out: &mut Vec<Observation>) {
+    fn handle_line(&mut self, line: &ScriptLine, out: &mut Vec<Observation>) {
         let tgid = Tgid(line.pid);
         if !self.filter.is_of(tgid) {
             return;
@@ -79,13 +81,13 @@ impl SystemTap {
         let process = match self.processes.get_mut(&tgid) {
             Some(process) => process,
             None => {
-                self.lives += 1;
+                self.started += 1;
                 let process = Process {
-                    id: ProcessId { tgid, start: StartTime(self.lives) },
+                    id: ProcessId { tgid, start: StartTime(self.started) },
                     name: line.name,
                     calls: Default::default(),
                     is_changed: false,
-                    heard: 0,
+                    last_line: 0,
                 };
                 self.turns.push_back(tgid);
                 out.push(Observation::Fork(Box::new(state(&process, line))));
@@ -100,7 +102,7 @@ impl SystemTap {
         let call = &mut process.calls[line.call.index()];
         call.count += 1;
         call.requested_bytes = call.requested_bytes.saturating_add(line.length);
-        process.heard = self.ticks;
+        process.last_line = self.ticks;
         if !std::mem::replace(&mut process.is_changed, true) {
             self.changed.push(tgid);
         }
@@ -110,8 +112,8 @@ impl SystemTap {
         }
     }
 
-    /// The tick's sums, and the sizes of those that live here.
-    fn reading(&mut self, out: &mut Vec<Observation>) {
+    /// Adds the totals of the tick, and the sizes of processes that run on this machine.
+    fn add_reading(&mut self, out: &mut Vec<Observation>) {
         let changed = std::mem::take(&mut self.changed);
         for tgid in &changed {
             if let Some(process) = self.processes.get_mut(tgid) {
@@ -120,10 +122,11 @@ impl SystemTap {
             }
         }
         let boot = clock::boot();
-        for tgid in self.whose_sizes(changed) {
+        for tgid in self.processes_to_read(changed) {
             let Some(process) = self.processes.get(&tgid) else { continue };
-            // A pid of another machine's may be somebody else's here: the name tells.
-            if let Some(here) = procfs::state(tgid.0, boot).filter(|here| here.name == process.name) {
+            // A pid from another machine may be a different process here, so the names must be
+            // equal.
+            if let Some(here) = procfs::read_state(tgid.0, boot).filter(|here| here.name == process.name) {
                 out.push(Observation::Snapshot(Box::new(ProcessState {
                     start: process.id.start,
                     causes: None,
@@ -131,7 +134,7 @@ impl SystemTap {
                 })));
             }
         }
-        self.forget(out);
+        self.close_quiet(out);
         let Lost { damaged, unreadable } = std::mem::take(&mut self.lost);
         for (cause, count) in [(LossCause::DamagedLine, damaged), (LossCause::UnreadableInput, unreadable)] {
             if count > 0 {
@@ -142,29 +145,31 @@ impl SystemTap {
         out.push(Observation::AllRead);
     }
 
-    /// Whose sizes are read now: those that changed, and some of the others in their turn.
-    fn whose_sizes(&mut self, mut changed: Vec<Tgid>) -> Vec<Tgid> {
-        let among: HashSet<Tgid> = changed.iter().copied().collect();
+    /// Returns the processes whose sizes are read now: those that changed, and some of the others
+    /// in turn.
+    fn processes_to_read(&mut self, mut changed: Vec<Tgid>) -> Vec<Tgid> {
+        let included: HashSet<Tgid> = changed.iter().copied().collect();
         for _ in 0..self.turns.len().min(UNCHANGED) {
             let Some(next) = self.turns.pop_front() else { break };
             self.turns.push_back(next);
-            if !among.contains(&next) {
+            if !included.contains(&next) {
                 changed.push(next);
             }
         }
         changed
     }
 
-    fn forget(&mut self, out: &mut Vec<Observation>) {
+    fn close_quiet(&mut self, out: &mut Vec<Observation>) {
         let beyond = self.processes.len().saturating_sub(PROCESSES);
         if beyond == 0 {
             return;
         }
-        let mut quiet: Vec<_> = self.processes.values().map(|process| (process.heard, process.id)).collect();
+        let mut quiet: Vec<_> =
+            self.processes.values().map(|process| (process.last_line, process.id)).collect();
         quiet.sort_unstable();
         for (_, process) in quiet.into_iter().take(beyond) {
             self.processes.remove(&process.tgid);
-            out.push(Observation::Exit(Box::new(procfs::ended(process))));
+            out.push(Observation::Exit(Box::new(procfs::last_state(process))));
         }
         self.turns.retain(|tgid| self.processes.contains_key(tgid));
     }
@@ -197,21 +202,21 @@ impl Source for SystemTap {
 
     fn poll(&mut self, room: usize, out: &mut Vec<Observation>) -> Result<usize, CaptureError> {
         let before = out.len();
-        while out.len() - before < room && !self.ended {
+        while out.len() - before < room && !self.is_over {
             match self.lines.try_recv() {
                 Ok(piece) => {
                     self.lost.damaged += piece.lost.damaged;
                     self.lost.unreadable += piece.lost.unreadable;
                     for line in &piece.lines {
-                        self.line(line, out);
+                        self.handle_line(line, out);
                     }
                 }
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => self.ended = true,
+                Err(TryRecvError::Disconnected) => self.is_over = true,
             }
         }
         if std::mem::take(&mut self.due) {
-            self.reading(out);
+            self.add_reading(out);
         }
         Ok(out.len() - before)
     }
@@ -225,12 +230,12 @@ mod tests {
 
     use super::*;
 
-    /// A source that has no thread; its processes are of another machine.
+    /// A source without a thread. Its processes run on another machine.
     fn source() -> SystemTap {
-        SystemTap::of(sync_channel(1).1, Filter::default())
+        SystemTap::new(sync_channel(1).1, Filter::default())
     }
 
-    fn hear(source: &mut SystemTap, pids: impl IntoIterator<Item = usize>) {
+    fn add_lines(source: &mut SystemTap, pids: impl IntoIterator<Item = usize>) {
         for pid in pids {
             let line = ScriptLine {
                 call: Call::Mmap,
@@ -239,19 +244,19 @@ mod tests {
                 length: 4096,
                 time: WallClock(0),
             };
-            source.line(&line, &mut Vec::new());
+            source.handle_line(&line, &mut Vec::new());
         }
     }
 
     #[test]
-    fn sizes_are_read_of_those_that_changed_and_of_few_others_in_their_turn() {
+    fn sizes_of_changed_processes_and_of_few_others_are_read() {
         let mut source = source();
-        hear(&mut source, 0..1000);
+        add_lines(&mut source, 0..1000);
         let changed = std::mem::take(&mut source.changed);
-        assert_eq!(source.whose_sizes(changed).len(), 1000);
+        assert_eq!(source.processes_to_read(changed).len(), 1000);
         let mut read = HashSet::new();
         for _ in 0..1000_usize.div_ceil(UNCHANGED) {
-            let now = source.whose_sizes(vec![Tgid(5_000_007)]);
+            let now = source.processes_to_read(vec![Tgid(5_000_007)]);
             assert!(now.len() <= UNCHANGED + 1 && now.iter().filter(|pid| pid.0 == 5_000_007).count() == 1);
             read.extend(now);
         }
@@ -259,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_filter_leaves_out_is_not_told() {
-        let mut source = SystemTap::of(
+    fn filtered_requests_are_not_reported() {
+        let mut source = SystemTap::new(
             sync_channel(1).1,
             Filter { pids: vec![Tgid(5_000_007)], least_bytes: 4097, ..Filter::default() },
         );
@@ -268,25 +273,25 @@ mod tests {
         for (pid, length) in [(5_000_007, 4096), (5_000_008, 8192), (5_000_007, 8192)] {
             let line =
                 ScriptLine { call: Call::Mmap, pid, name: Comm::new(b"x"), length, time: WallClock(0) };
-            source.line(&line, &mut out);
+            source.handle_line(&line, &mut out);
         }
-        let told = out.iter().filter_map(|observation| match observation {
+        let reported = out.iter().filter_map(|observation| match observation {
             Observation::Request(request) => Some((request.tgid.0, request.requested_bytes)),
             _ => None,
         });
-        assert_eq!(told.collect::<Vec<_>>(), [(5_000_007, 8192)]);
+        assert_eq!(reported.collect::<Vec<_>>(), [(5_000_007, 8192)]);
         assert_eq!(source.processes.len(), 1, "the other has no books");
     }
 
     #[test]
-    fn of_too_many_the_one_that_was_quiet_longest_has_ended() {
+    fn beyond_the_limit_the_quietest_process_is_closed() {
         let mut source = source();
-        hear(&mut source, 0..PROCESSES);
-        source.reading(&mut Vec::new());
-        hear(&mut source, (0..PROCESSES).filter(|pid| *pid != 700));
-        hear(&mut source, [PROCESSES]);
+        add_lines(&mut source, 0..PROCESSES);
+        source.add_reading(&mut Vec::new());
+        add_lines(&mut source, (0..PROCESSES).filter(|pid| *pid != 700));
+        add_lines(&mut source, [PROCESSES]);
         let mut out = Vec::new();
-        source.reading(&mut out);
+        source.add_reading(&mut out);
         let ended = out.iter().filter_map(|observation| match observation {
             Observation::Exit(state) => Some(state.tgid.0),
             _ => None,

@@ -1,4 +1,4 @@
-//! The thread that reads the lines: a path goes in, pieces of what it holds come out as they are written.
+//! The thread that reads the lines of a script and passes them on in pieces as they are written.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,11 +11,11 @@ use memtap_model::ScriptLine;
 use super::lines::{Damaged, ScriptLines};
 use crate::{CaptureError, Settings};
 
-/// Lines on their way from the thread that reads; a full channel makes it wait, and whoever writes the pipe with it.
+/// Pieces in the channel. While it is full, the thread waits, and so does the writer of the pipe.
 const CHANNEL: usize = 64;
 const LINES_AT_ONCE: usize = 1024;
-/// Damaged lines that are shown in the log; all are counted.
-const SHOWN: u64 = 5;
+/// Damaged lines that are logged. All are counted.
+const LOGGED: u64 = 5;
 
 type Input = Box<dyn Read + Send>;
 type Open = Box<dyn FnOnce() -> io::Result<Input> + Send>;
@@ -26,19 +26,19 @@ pub(super) struct Piece {
     pub(super) lost: Lost,
 }
 
-/// What did not come.
+/// Losses of the stream.
 #[derive(Default)]
 pub(super) struct Lost {
     pub(super) damaged: u64,
-    /// The input could not be read any more: 1, for nobody knows how many lines it would have had.
+    /// 1 if the input can no longer be read, because the number of missing lines is unknown.
     pub(super) unreadable: u64,
 }
 
 /// Starts the thread.
 pub(super) fn open(path: &Path, settings: &Settings) -> Result<Receiver<Piece>, CaptureError> {
     let open = match &settings.input {
-        Some(file) => file.try_clone().map(opened),
-        None => input(path),
+        Some(file) => file.try_clone().map(already_open),
+        None => prepare_input(path),
     };
     let open = open.map_err(CaptureError::read(path.display().to_string()))?;
     let (sender, lines) = sync_channel(CHANNEL);
@@ -49,8 +49,8 @@ pub(super) fn open(path: &Path, settings: &Settings) -> Result<Receiver<Piece>, 
     Ok(lines)
 }
 
-/// What can be opened without waiting is open when this returns.
-fn input(path: &Path) -> io::Result<Open> {
+/// Prepares the input. It is opened at once, unless that would block.
+fn prepare_input(path: &Path) -> io::Result<Open> {
     if path == Path::new("-") {
         return Ok(Box::new(|| Ok(Box::new(io::stdin()))));
     }
@@ -59,45 +59,46 @@ fn input(path: &Path) -> io::Result<Open> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if kind.is_fifo() {
-        // To open it waits until somebody writes; whether it may be read shows now.
+        // Opening a pipe waits until a process writes to it, but the permission to read can be
+        // checked now.
         nix::unistd::eaccess(path, nix::unistd::AccessFlags::R_OK)?;
         let path = path.to_owned();
         return Ok(Box::new(move || Ok(Box::new(File::open(path)?))));
     }
-    File::open(path).map(opened)
+    File::open(path).map(already_open)
 }
 
-fn opened(file: File) -> Open {
+fn already_open(file: File) -> Open {
     Box::new(move || Ok(Box::new(file)))
 }
 
-/// The thread: it may wait for lines as long as it likes.
+/// Body of the thread, which may wait for lines indefinitely.
 fn read(open: impl FnOnce() -> io::Result<ScriptLines<Input>>, sender: &SyncSender<Piece>) {
-    let mut thread = Thread { sender, piece: Piece::default(), shown: 0 };
-    let done = open().and_then(|lines| thread.lines(lines));
+    let mut thread = Thread { sender, piece: Piece::default(), logged: 0 };
+    let done = open().and_then(|lines| thread.read_lines(lines));
     if let Err(error) = done {
         thread.piece.lost.unreadable = 1;
         tracing::error!(
             "the SystemTap stream can no longer be read: {error}; restart memtap with a readable stream"
         );
     }
-    // Where memtap is ending, nobody takes it.
+    // Fails while memtap is ending, when the receiver is gone.
     let _ = sender.send(thread.piece);
 }
 
 struct Thread<'a> {
     sender: &'a SyncSender<Piece>,
     piece: Piece,
-    shown: u64,
+    logged: u64,
 }
 
 impl Thread<'_> {
-    /// To their end.
-    fn lines(&mut self, mut lines: ScriptLines<Input>) -> io::Result<()> {
+    /// Reads all lines.
+    fn read_lines(&mut self, mut lines: ScriptLines<Input>) -> io::Result<()> {
         while let Some(line) = lines.next_line()? {
             match line {
                 Ok(line) => self.piece.lines.push(line),
-                Err(damaged) => self.damaged(&damaged),
+                Err(damaged) => self.report_damage(&damaged),
             }
             let full = self.piece.lines.len() >= LINES_AT_ONCE;
             if (full || !lines.has_more()) && self.sender.send(std::mem::take(&mut self.piece)).is_err() {
@@ -108,10 +109,10 @@ impl Thread<'_> {
         Ok(())
     }
 
-    fn damaged(&mut self, damaged: &Damaged) {
+    fn report_damage(&mut self, damaged: &Damaged) {
         self.piece.lost.damaged += 1;
-        if self.shown < SHOWN {
-            self.shown += 1;
+        if self.logged < LOGGED {
+            self.logged += 1;
             let text: String = memtap_model::to_text(&damaged.line).chars().take(120).collect();
             tracing::warn!("line {} is damaged ({}): {text:?}", damaged.number, damaged.error);
         }

@@ -1,9 +1,10 @@
-//! Sums and sizes stay exact: with threads at once, with a full ring, in slots and beyond.
+//! Exact sums and sizes: with concurrent threads, with a full ring, and with accounts outside the
+//! slots.
 
 use super::*;
 
 #[test]
-fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
+fn concurrent_changes_add_up_to_the_change_of_the_size() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 2_000;
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -20,7 +21,7 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
                 map(stay(thread));
             };
             let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
-            // The scope alone does not wait until they have given back what a thread has.
+            // The scope alone does not wait until the threads have released their stacks.
             for thread in threads {
                 thread.join().unwrap();
             }
@@ -43,7 +44,7 @@ fn threads_that_map_at_once_add_up_to_the_change_of_the_size() {
 }
 
 #[test]
-fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
+fn a_full_ring_loses_requests_but_no_fork_exec_or_exit() {
     const PAIRS: u64 = 10_000;
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     for plan in plans() {
@@ -63,14 +64,14 @@ fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
         let lost = after.lost - before.0.lost;
         assert!(received < 2 * PAIRS && made >= 2 * PAIRS, "{received} came of {made}");
         assert_eq!(received + lost, made, "every request is in the stream or counted as lost");
-        let told: u64 = all
+        let lost_of_all: u64 = all
             .iter()
             .map(|observation| match observation {
                 Observation::Lost { cause: LossCause::RingFull, count } => *count,
                 _ => 0,
             })
             .sum();
-        assert!(told >= lost, "{told} of all processes, {lost} of this one");
+        assert!(lost_of_all >= lost, "{lost_of_all} of all processes, {lost} of this one");
         let causes = after.causes.unwrap();
         assert_eq!(
             causes.balance(),
@@ -79,7 +80,7 @@ fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
         );
         assert!(causes.granted_bytes - before.0.causes.unwrap().granted_bytes >= PAIRS * 7 * 4096);
         let none_lost = |cause| {
-            !all.iter().any(|one| matches!(one, Observation::Lost { cause: found, .. } if *found == cause))
+            !all.iter().any(|one| matches!(one, Observation::Lost { cause: actual, .. } if *actual == cause))
         };
         assert!(none_lost(LossCause::LifecycleRingFull));
         let forked = all.iter().any(|one| matches!(one, Observation::Fork(state) if state.tgid == pid));
@@ -92,7 +93,7 @@ fn a_full_ring_costs_the_stream_alone_and_no_fork_exec_or_exit() {
 }
 
 #[test]
-fn a_ring_that_fills_wakes_whoever_rests_and_so_does_one_that_is_full() {
+fn a_ring_wakes_the_reader_when_it_fills_and_when_it_is_full() {
     const LONG: Duration = Duration::from_secs(20);
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     for plan in plans() {
@@ -106,7 +107,7 @@ fn a_ring_that_fills_wakes_whoever_rests_and_so_does_one_that_is_full() {
                 }
             });
             let woken = (0..20).all(|_| {
-                // Nobody reads meanwhile.
+                // Nothing reads the ring in the meantime.
                 let begin = Instant::now();
                 source.rest(LONG);
                 begin.elapsed() < LONG / 2
@@ -118,13 +119,14 @@ fn a_ring_that_fills_wakes_whoever_rests_and_so_does_one_that_is_full() {
     }
 }
 
-/// More processes than accounts, in all, and more than slots at a time: those that end give theirs back, wherever it was.
+/// Uses more processes than accounts in total, and more than slots at a time. Processes that end
+/// must free their accounts, wherever these were.
 #[test]
-fn accounts_are_found_and_given_back_in_slots_and_beyond() {
+fn accounts_are_opened_and_closed_in_slots_and_outside() {
     const ROUNDS: usize = 5;
     const AT_ONCE: usize = 150;
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
-    // Those of the kernel, which have none, are spare.
+    // Kernel threads have no accounts, which leaves spare ones.
     let others = std::fs::read_dir("/proc").unwrap().flatten();
     let others = others.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
     let accounts = (others.count() + 2 * AT_ONCE) as u32;
@@ -133,7 +135,7 @@ fn accounts_are_found_and_given_back_in_slots_and_beyond() {
         read_all(source.as_mut());
         for round in 0..ROUNDS {
             let mut shells: Vec<Child> = (0..AT_ONCE).map(|_| shell()).collect();
-            shells.iter_mut().for_each(|shell| tell(shell, ":"));
+            shells.iter_mut().for_each(|shell| run_line(shell, ":"));
             let all = read_all(source.as_mut());
             let lost = all.iter().find(|one| matches!(one, Observation::Lost { .. }));
             assert_eq!(lost, None, "{}, {round}", plan.name());

@@ -1,4 +1,4 @@
-//! What those pay that ask for no memory.
+//! Cost for processes that do not request memory.
 
 use std::collections::HashSet;
 
@@ -7,12 +7,13 @@ use aya::sys::{Stats, enable_stats};
 
 use super::*;
 
-/// The programs loaded now. One that goes while we look is nobody's.
+/// Returns the loaded programs. Programs that are unloaded in the meantime are skipped.
 fn programs() -> impl Iterator<Item = ProgramInfo> {
     loaded_programs().filter_map(Result::ok)
 }
 
-/// How often programs that came later than these have run, as the kernel counts while somebody wants it.
+/// Returns the number of runs of programs that were loaded after `others`. The kernel counts runs
+/// while statistics are enabled.
 fn runs_beside(others: &HashSet<u32>) -> u64 {
     programs().filter(|program| !others.contains(&program.id())).map(|program| program.run_count()).sum()
 }
@@ -27,12 +28,12 @@ fn an_unrelated_call_runs_one_program_and_none_where_functions_are_hooked() {
         let _source = bpf(&with_plan(plan));
         let before = runs_beside(&others);
         for _ in 0..CALLS {
-            // SAFETY: it has no arguments and cannot fail.
+            // SAFETY: the call has no arguments and cannot fail.
             unsafe { libc::syscall(libc::SYS_getppid) };
         }
         let runs = runs_beside(&others) - before;
         eprintln!("{}: {runs} runs for {CALLS} calls of getppid", plan.name());
-        // Whoever else runs on this machine makes some more.
+        // Other processes on this machine cause additional runs.
         match plan.hook {
             Hook::Exit => assert!(runs >= CALLS, "{runs}"),
             Hook::Functions => assert!(runs < CALLS / 10, "{runs}"),

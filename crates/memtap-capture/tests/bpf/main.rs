@@ -1,4 +1,5 @@
-//! The kernel side on the real kernel, without anything above it. Run as root; the tests take turns.
+//! Tests of the kernel side on the real kernel, without the crates above it. They need root, and
+//! run one at a time.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -22,7 +23,7 @@ mod requests;
 
 static SERIAL: Mutex<()> = Mutex::new(());
 
-/// What stands in the stream up to the end of a reading of all processes.
+/// Returns the stream up to the end of a reading of all processes.
 fn read_all(source: &mut dyn Source) -> Vec<Observation> {
     let mut out = Vec::new();
     source.tick().expect("a reading begins");
@@ -32,7 +33,8 @@ fn read_all(source: &mut dyn Source) -> Vec<Observation> {
     out
 }
 
-/// A reading while this process made no request: a thread of the test before may still be about to end, with one under way.
+/// Reads until this process makes no request: a thread of the last test may still be about to end,
+/// with a request in progress.
 fn read_until_quiet(source: &mut dyn Source) -> Vec<Observation> {
     loop {
         let all = read_all(source);
@@ -46,7 +48,7 @@ fn bpf(settings: &Settings) -> Box<dyn Source> {
     open(&SourceChoice::Bpf, settings).expect("run as root, on a kernel with eBPF").source
 }
 
-/// The plans that memtap runs by itself, as far as they work here. The last works on all kernels.
+/// Returns memtap's default plans that work on this kernel. The last one works on all kernels.
 fn plans() -> Vec<Plan> {
     let tracepoints = Plan::ALL.into_iter().filter(|plan| plan.hook == Hook::Exit);
     let possible: Vec<_> =
@@ -55,7 +57,7 @@ fn plans() -> Vec<Plan> {
     possible
 }
 
-/// With that for which functions are hooked, where the kernel allows it.
+/// Returns all plans, including the one that hooks functions if the kernel allows it.
 fn all_plans() -> Vec<Plan> {
     let mut plans = plans();
     if function_hook().is_some() {
@@ -76,7 +78,7 @@ fn states(observations: &[Observation]) -> impl Iterator<Item = &ProcessState> {
     })
 }
 
-/// `VmSize` and `VmRSS` of /proc/PID/status, bytes.
+/// Reads `VmSize` and `VmRSS` of /proc/PID/status, bytes.
 fn status(pid: u32) -> Option<(u64, u64)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| {
@@ -111,7 +113,7 @@ fn the_snapshot_has_every_process_with_its_exact_sizes() {
     idle.wait().unwrap();
 }
 
-/// The requests of this very process.
+/// Returns the requests of this process.
 fn own_requests(observations: &[Observation]) -> impl Iterator<Item = &MemoryRequest> {
     observations.iter().filter_map(|observation| match observation {
         Observation::Request(request) if request.tgid.0 == std::process::id() => Some(request),
@@ -119,7 +121,7 @@ fn own_requests(observations: &[Observation]) -> impl Iterator<Item = &MemoryReq
     })
 }
 
-/// The last state of this very process, and the last tally.
+/// Returns the last state of this process, and its last tally.
 fn own_books(observations: &[Observation]) -> (ProcessState, Option<Tally>) {
     let own = Tgid(std::process::id());
     let tally = observations.iter().rev().find_map(|observation| match observation {
@@ -132,18 +134,18 @@ fn own_books(observations: &[Observation]) -> (ProcessState, Option<Tally>) {
 
 fn map(length: usize) -> *mut libc::c_void {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: new anonymous memory at an address of the kernel's choice.
+    // SAFETY: creates anonymous memory at an address that the kernel chooses.
     unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) }
 }
 
 fn unmap(address: *mut libc::c_void, length: usize) {
-    // SAFETY: the range is one that `map` gave, and nobody uses it.
+    // SAFETY: the range is from `map`, and nothing uses it.
     assert_eq!(unsafe { libc::munmap(address, length) }, 0);
 }
 
 const KNOWN: usize = 1_234_567;
 
-/// What the next test follows; on its own it only maps.
+/// Program for the next test. Otherwise it only maps and unmaps.
 #[test]
 fn maps_a_known_length_and_releases_it() {
     unmap(map(KNOWN), KNOWN);
@@ -190,7 +192,8 @@ fn a_command_is_followed_alike_by_both_sources() {
     }
 }
 
-/// memtap gives up what only attaching needs. Capabilities are a thread's own: this one goes on without any.
+/// memtap drops the capabilities that only attaching needs. Capabilities are per thread, so this
+/// thread continues without any.
 #[test]
 fn a_reading_needs_none_of_the_capabilities_that_attaching_needs() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,7 +211,8 @@ fn a_reading_needs_none_of_the_capabilities_that_attaching_needs() {
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
-/// On kernels that are booted so (`cargo xtask vm-test`); on any other it must go.
+/// Kernels in lockdown mode are tested by `cargo xtask vm-test`. On other kernels, opening must
+/// succeed.
 #[test]
 fn a_kernel_that_is_locked_down_is_named_with_the_fix() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,13 +234,13 @@ fn a_kernel_that_is_locked_down_is_named_with_the_fix() {
     assert!(notice.what.contains("locked down") && notice.fix.contains("lockdown=integrity"), "{notice:?}");
 }
 
-/// A shell that runs the next line that it is given, and so on.
+/// Starts a shell that runs one line after the other.
 fn shell() -> Child {
     Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// Makes the shell run a line; its answer is there when all of it is done.
-fn tell(shell: &mut Child, line: &str) {
+/// Runs a line in the shell and waits until it is done.
+fn run_line(shell: &mut Child, line: &str) {
     use std::io::Write as _;
     writeln!(shell.stdin.as_mut().unwrap(), "{line}\necho").unwrap();
     let mut answer = [0];

@@ -1,4 +1,4 @@
-//! What a request's record tells.
+//! Contents of request records.
 
 use super::*;
 
@@ -38,10 +38,11 @@ fn requests_arrive_with_their_arguments_and_outcomes_from_64_and_32_bit_callers(
     }
 }
 
-/// `int 0x80`, as a 32-bit program calls the kernel.
+/// Calls munmap by `int 0x80`, like a 32-bit program.
 fn munmap_by_the_32_bit_entry(address: u32, length: u32) -> i64 {
     let result: i64;
-    // SAFETY: munmap of a range below 4 GiB, where this position-independent program maps nothing; rbx is put back.
+    // SAFETY: unmaps a range below 4 GiB, where this position-independent program has no mappings;
+    // rbx is restored.
     unsafe {
         std::arch::asm!(
             "xchg rbx, {address}", "int 0x80", "xchg rbx, {address}",
@@ -55,7 +56,7 @@ fn munmap_by_the_32_bit_entry(address: u32, length: u32) -> i64 {
 }
 
 #[test]
-fn calls_beyond_mmap_are_followed_with_their_words_and_file_names() {
+fn other_calls_are_followed_with_their_flags_and_file_names() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let mut source = bpf(&Settings::default());
     read_all(source.as_mut());
@@ -64,8 +65,9 @@ fn calls_beyond_mmap_are_followed_with_their_words_and_file_names() {
     let path = std::env::current_exe().unwrap();
     let file = std::fs::File::open(&path).unwrap();
     let descriptor = std::os::fd::AsRawFd::as_raw_fd(&file);
-    // SAFETY: the range is one that `map` gave and nobody else uses; the file is mapped privately and released again; the segment
-    // is this test's own, attached once, detached, and marked to go.
+    // SAFETY: the range is from `map`, and nothing else uses it. The file is mapped privately and
+    // unmapped. The segment belongs to this test; it is attached once, detached and marked for
+    // removal.
     unsafe {
         assert_eq!(libc::mprotect(address, length, libc::PROT_READ), 0);
         assert_eq!(libc::madvise(address, length, libc::MADV_DONTNEED), 0);
@@ -84,7 +86,7 @@ fn calls_beyond_mmap_are_followed_with_their_words_and_file_names() {
     unmap(address, length);
     let all = read_all(source.as_mut());
     let find = |call: Call| own_requests(&all).filter(move |request| request.call == call);
-    let of_range =
+    let in_range =
         |call: Call| find(call).find(|request| request.arguments[0] == address as u64).expect("it is told");
     for (call, words) in [
         (Call::Mprotect, "PROT_READ"),
@@ -92,7 +94,7 @@ fn calls_beyond_mmap_are_followed_with_their_words_and_file_names() {
         (Call::Mlock, ""),
         (Call::Munlock, ""),
     ] {
-        let request = of_range(call);
+        let request = in_range(call);
         assert_eq!((request.requested_bytes, request.delta_bytes), (length as u64, 0), "{call:?}");
         let (protection, flags) = call.words(&request.arguments);
         assert_eq!(call.describe(protection, flags), words);
@@ -105,7 +107,8 @@ fn calls_beyond_mmap_are_followed_with_their_words_and_file_names() {
     assert_eq!(find(Call::Shmdt).next().unwrap().delta_bytes, -11 * 4096);
 }
 
-/// Steps between the times of requests that this process makes as fast as it can, nanoseconds.
+/// Returns the differences in nanoseconds between the times of requests that this process makes as
+/// fast as it can.
 fn times_apart(exact_times: bool, pause: std::time::Duration) -> Vec<i64> {
     const PAIRS: usize = 200;
     let mut source = bpf(&Settings { exact_times, ..Settings::default() });
@@ -121,7 +124,7 @@ fn times_apart(exact_times: bool, pause: std::time::Duration) -> Vec<i64> {
 }
 
 #[test]
-fn each_request_has_its_own_time_where_that_is_wanted_and_else_shares_it_with_few() {
+fn requests_have_their_own_times_if_wanted_and_otherwise_share_them_with_few() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let at_once = std::time::Duration::ZERO;
     assert!(times_apart(true, at_once).iter().all(|step| *step > 0));
@@ -129,7 +132,7 @@ fn each_request_has_its_own_time_where_that_is_wanted_and_else_shares_it_with_fe
     assert!(steps.iter().all(|step| *step >= 0), "time goes forward");
     let own = steps.iter().filter(|step| **step > 0).count();
     assert!(own >= steps.len() / 16 && own < steps.len() / 2, "{own} of {}", steps.len());
-    // A tick apart at least, each pair has a time of its own.
+    // At intervals of at least a timer tick, each pair has its own time.
     let apart = times_apart(false, std::time::Duration::from_millis(12));
     let own = apart.iter().filter(|step| **step > 10_000_000).count();
     assert!(own >= 199, "{own} of {}", apart.len());

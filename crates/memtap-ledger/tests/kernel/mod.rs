@@ -1,5 +1,5 @@
-//! A kernel in miniature: it keeps the true sizes and the accounts of a few processes, as the eBPF side does, and tells of them in the
-//! same order: the account first, then the record.
+//! Model of a kernel. It keeps the true sizes and the accounts of a few processes like the eBPF
+//! side, and reports them in the same order: the account first, then the record.
 
 use memtap_model::{
     Call, CallTotals, Causes, Comm, Errno, MemoryRequest, Observation, Outcome, ProcessId, ProcessState,
@@ -8,14 +8,14 @@ use memtap_model::{
 
 pub(crate) const PAGE: u64 = 4096;
 
-/// One process of it.
+/// One process of the model.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) start: u64,
     pub(crate) space: u64,
     pub(crate) name: &'static [u8],
-    /// What it truly has.
+    /// True virtual size.
     pub(crate) pages: u64,
     pub(crate) causes: Causes,
     pub(crate) lost: u64,
@@ -38,7 +38,7 @@ impl Process {
         }
     }
 
-    /// The state as a record has it now.
+    /// Returns the current state, as in a record.
     pub(crate) fn state(&self) -> Box<ProcessState> {
         Box::new(ProcessState {
             time: WallClock(1),
@@ -65,7 +65,7 @@ impl Process {
         }))
     }
 
-    /// A reading: tally and state.
+    /// Returns a reading: tally and state.
     pub(crate) fn read(&self) -> [Observation; 2] {
         [self.tally(), Observation::Snapshot(self.state())]
     }
@@ -81,7 +81,7 @@ impl Process {
         self.request(Call::Mmap, pages * PAGE, Outcome::Granted(0x7000), (pages * PAGE).cast_signed())
     }
 
-    /// Of a range of `length` pages, of which `mapped` are there.
+    /// Unmaps a range of `length` pages, of which `mapped` pages are mapped.
     pub(crate) fn munmap(&mut self, length: u64, mapped: u64) -> Observation {
         self.pages -= mapped;
         self.causes.released_bytes += mapped * PAGE;
@@ -95,10 +95,10 @@ impl Process {
     }
 
     pub(crate) fn exec(&mut self, pages: u64, name: &'static [u8]) -> Vec<Observation> {
-        let told = vec![self.tally(), Observation::Rename { tgid: Tgid(self.pid), name: Comm::new(name) }];
+        let before = vec![self.tally(), Observation::Rename { tgid: Tgid(self.pid), name: Comm::new(name) }];
         self.causes.exec_bytes += (pages * PAGE).cast_signed() - self.causes.balance();
         (self.pages, self.name, self.space) = (pages, name, self.space + (1 << 32));
-        told.into_iter().chain([Observation::Exec(self.state())]).collect()
+        before.into_iter().chain([Observation::Exec(self.state())]).collect()
     }
 
     pub(crate) fn stack(&mut self, pages: u64) {
