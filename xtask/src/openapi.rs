@@ -1,6 +1,6 @@
-//! Files generated from the server's handlers and types: the API description `docs/openapi.json`,
-//! and the page's types, which come from it. The test `crates/memtap-server/tests/openapi.rs`
-//! checks that the description matches the code.
+//! Files generated from the server's handlers and the types of memtap-api: the API description
+//! `docs/openapi.json`, and the page's types, which come from it. The test
+//! `crates/memtap-server/tests/openapi.rs` checks that the description matches the code.
 
 use std::path::PathBuf;
 use std::process::Command;

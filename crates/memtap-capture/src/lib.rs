@@ -47,6 +47,6 @@ pub use probe::{Hook, Plan, hooks_are_quick};
 pub use procfs::started_at;
 pub use reader::{Batch, ReaderHandle, spawn};
 pub use recording::{MARK as RECORDING_MARK, Recorded, Recorder};
-pub use smaps::{Proportional, read_proportional};
-pub use source::{Machine, Notice, Opened, Settings, Source, SourceChoice, SourceKind, open};
+pub use smaps::read_proportional;
+pub use source::{Machine, Opened, Settings, Source, SourceChoice, SourceKind, open};
 pub use systemtap::{Damaged, ScriptLines};

@@ -5,16 +5,7 @@
 use std::collections::HashMap;
 use std::{fs, io};
 
-/// Proportional and private memory of a process, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proportional {
-    /// `Pss`: resident pages, each divided by the number of processes that map it.
-    pub pss_bytes: u64,
-    /// `Private_Clean + Private_Dirty`: pages that no other process maps.
-    pub uss_bytes: u64,
-    /// `SwapPss`.
-    pub swap_pss_bytes: u64,
-}
+use memtap_model::Proportional;
 
 /// Reads the proportional memory of one process.
 ///

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_model::{HostReading, Layout, Observation, WallClock};
+use memtap_model::{HostReading, Layout, Notice, Observation, WallClock};
 use serde::{Deserialize, Serialize};
 
 use crate::{CaptureError, Filter, Plan, bpf, error, procfs, read_host, recording, systemtap};
@@ -196,15 +196,6 @@ impl Default for Settings {
             rest: Duration::from_millis(20),
         }
     }
-}
-
-/// A problem that the user should know about, and how to fix it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The problem.
-    pub what: String,
-    /// Command or setting that solves the problem.
-    pub fix: String,
 }
 
 /// An opened source.

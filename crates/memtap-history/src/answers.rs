@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memtap_ledger::BookedRequest;
-use memtap_model::{Call, CallTotals, Comm, Errno, HostReading, Resident, Tgid, Tid, WallClock};
+use memtap_model::{Call, CallTotals, Comm, Errno, HostReading, Resident, Tgid, WallClock};
+
+use crate::StoredRequest;
 
 /// A page of requests, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,55 +15,6 @@ pub struct RequestPage {
     pub requests: Vec<StoredRequest>,
     /// Cursor for the next page; `None` on the last page.
     pub next_cursor: Option<String>,
-}
-
-/// A request as stored in the history, with the fields of the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of `BookedRequest`, whose docs hold")]
-pub struct StoredRequest {
-    /// Host name; empty in this machine's live view.
-    pub host: Arc<str>,
-    pub time: WallClock,
-    pub pid: Tgid,
-    pub tid: Tid,
-    pub name: Comm,
-    pub call: Call,
-    pub protection: Option<u64>,
-    pub flags: Option<u64>,
-    pub file: Option<Arc<str>>,
-    pub requested_bytes: u64,
-    pub address: u64,
-    pub delta_bytes: i64,
-    pub errno: Option<Errno>,
-    pub virtual_bytes: u64,
-    pub lost_before: u32,
-}
-
-impl From<&BookedRequest> for StoredRequest {
-    fn from(booked: &BookedRequest) -> Self {
-        let request = &booked.request;
-        let (protection, flags) = request.words();
-        Self {
-            host: "".into(),
-            time: request.time,
-            pid: request.tgid,
-            tid: request.tid,
-            name: request.name,
-            call: request.call,
-            protection,
-            flags,
-            file: request.file.clone(),
-            requested_bytes: request.requested_bytes,
-            address: booked.address(),
-            delta_bytes: request.delta_bytes,
-            errno: match request.outcome {
-                memtap_model::Outcome::Refused(errno) => Some(errno),
-                memtap_model::Outcome::Granted(_) => None,
-            },
-            virtual_bytes: request.virtual_bytes,
-            lost_before: booked.lost_before,
-        }
-    }
 }
 
 /// Memory usage in one step.

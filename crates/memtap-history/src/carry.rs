@@ -163,7 +163,7 @@ impl Carry {
         let Some(measure) = self.measure else { return };
         let life = &mut self.lives[life];
         let steps = &mut self.programs[life.program].steps;
-        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), measure.value(point));
+        let (step, amount) = (self.cover.begin(at_s.max(self.cover.from_s)), point.amount(measure));
         if measure.is_size() {
             let step = step.min(life.end_step(&self.cover));
             let change = i128::from(amount) - i128::from(std::mem::replace(&mut life.counted, amount));
@@ -180,7 +180,7 @@ impl Carry {
         let size = |life: &Lifetime| match by {
             Measure::Virtual => life.within.peak_virtual_bytes,
             Measure::Resident => life.within.peak_resident_bytes,
-            by => by.value(&life.within),
+            by => life.within.amount(by),
         };
         let runs = &self.runs;
         self.lives.sort_by_cached_key(|life| {

@@ -23,6 +23,7 @@ mod port;
 mod queries;
 mod reading;
 mod refusals;
+mod request;
 pub mod rows;
 mod sizes;
 mod spool;
@@ -32,15 +33,16 @@ mod writer;
 
 pub use answers::{
     CallCount, CallStep, FrequentSize, HostRun, Life, Lives, MachinePoint, NameSince, ProcessCalls, Program,
-    Programs, Refused, RequestPage, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill,
-    StoredRequest, UsagePoint,
+    Programs, Refused, RequestPage, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill, UsagePoint,
 };
 pub use clock::{Clocks, Moment};
 pub use delivery::{AllProcesses, Appended, Batch, Delivery, Run};
 pub use error::StoreError;
 pub use machine::machine_sizes;
+pub use memtap_api::Measure;
 pub use port::{Clock, Location, Pending, Reader, Settings, Store};
-pub use queries::{LifeQuery, Measure, ProgramQuery, Range, RequestQuery, UsageQuery};
+pub use queries::{LifeQuery, ProgramQuery, Range, RequestQuery, UsageQuery};
 pub use reading::History;
+pub use request::StoredRequest;
 pub use status::{DropCause, Status};
 pub use writer::{Handle, Limits, SpoolSettings, spawn};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use memtap_api::Measure;
 use memtap_model::{Call, Tgid, WallClock};
 
 use crate::UsagePoint;
@@ -74,64 +75,16 @@ pub struct UsageQuery {
     pub carried: bool,
 }
 
-/// Quantity by which processes and programs are sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Measure {
-    /// Bytes requested by calls that were granted.
-    #[default]
-    Requested,
-    /// Bytes by which requests increased the virtual size.
-    Granted,
-    /// Highest resident set.
-    Resident,
-    /// Highest virtual size.
-    Virtual,
-    /// Number of requests.
-    Requests,
-    /// Number of refused requests.
-    Refused,
-}
-
-impl Measure {
-    /// All measures.
-    pub const ALL: [Self; 6] =
-        [Self::Requested, Self::Granted, Self::Resident, Self::Virtual, Self::Requests, Self::Refused];
-
-    /// Name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Granted => "granted",
-            Self::Resident => "resident",
-            Self::Virtual => "virtual",
-            Self::Requests => "requests",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// Returns the measure with that name in the API.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|measure| measure.name() == name)
-    }
-}
-
-impl Measure {
-    /// Returns whether this is a size at a moment, not a sum over time.
-    pub(crate) fn is_size(self) -> bool {
-        matches!(self, Self::Resident | Self::Virtual)
-    }
-
-    /// Returns the value of this measure in a sample.
-    pub(crate) fn value(self, point: &UsagePoint) -> u64 {
-        match self {
-            Self::Requested => point.requested_bytes,
-            Self::Granted => point.granted_bytes,
-            Self::Resident => point.resident_bytes(),
-            Self::Virtual => point.virtual_bytes,
-            Self::Requests => point.requests,
-            Self::Refused => point.refused,
+impl UsagePoint {
+    /// The value of a measure.
+    pub(crate) fn amount(&self, by: Measure) -> u64 {
+        match by {
+            Measure::Requested => self.requested_bytes,
+            Measure::Granted => self.granted_bytes,
+            Measure::Resident => self.resident_bytes(),
+            Measure::Virtual => self.virtual_bytes,
+            Measure::Requests => self.requests,
+            Measure::Refused => self.refused,
         }
     }
 }

@@ -14,6 +14,7 @@ mod flags;
 mod host;
 mod limits;
 mod mappings;
+mod notice;
 mod observation;
 mod placement;
 mod record;
@@ -30,7 +31,8 @@ pub use errno::Errno;
 pub use flags::Flags;
 pub use host::{HostReading, Pressure, SwapReading};
 pub use limits::{AllLimits, CgroupLimit, MachineLimits, ProcessLimits, Resource, ResourceLimit, Used};
-pub use mappings::{Mapped, MappingClass, Mappings};
+pub use mappings::{Mapped, MappingClass, Mappings, Proportional};
+pub use notice::Notice;
 pub use observation::{
     CallTotals, Causes, Faults, LossCause, MemoryRequest, Observation, OomKill, Outcome, ProcessDetails,
     ProcessState, Refusals, Resident, Tally,

@@ -83,3 +83,14 @@ impl Mappings {
         total
     }
 }
+
+/// Memory of one process with shared pages divided among the processes that share them, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proportional {
+    /// `Pss`: pages, each divided by the number of processes that have it.
+    pub pss_bytes: u64,
+    /// `Private_Clean + Private_Dirty`: pages that no other process has.
+    pub uss_bytes: u64,
+    /// `SwapPss`: swapped pages, divided in the same way.
+    pub swap_pss_bytes: u64,
+}

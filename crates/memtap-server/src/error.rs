@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use memtap_api::Problem;
 
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +41,6 @@ impl ApiError {
     pub(crate) fn wrong(what: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, what.into())
     }
-}
-
-/// Body of an error response.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Problem {
-    /// What failed, why, and how to fix it.
-    error: String,
 }
 
 impl IntoResponse for ApiError {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use memtap_api::{FocusAnswer, FocusedRequests, Update};
 use memtap_ledger::LiveView;
 use memtap_model::Tgid;
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,7 @@ use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::socket::Sid;
 use tokio::sync::mpsc;
 
-use crate::State;
-use crate::dto::{FocusAnswer, FocusedRequests, Snapshot, Tick, Update};
+use crate::{State, answer};
 
 /// Clients of one namespace, at most; further ones are sent away.
 const CLIENTS: usize = 128;
@@ -170,7 +170,7 @@ fn send_focused(clients: &mut [Client], view: &LiveView) {
         let Some(focused) = view.focused.iter().find(|focused| Some(focused.pid) == client.focus) else {
             continue;
         };
-        let make = || Event::new("focused", &FocusedRequests::of(view, focused));
+        let make = || Event::new("focused", &FocusedRequests::new(view.at, focused));
         client.current = events.entry(focused.pid).or_insert_with(make).send(client);
     }
 }
@@ -192,14 +192,14 @@ impl Feed {
     fn whole(self, state: &State, view: &LiveView) -> Event {
         match self {
             Self::Original => Event::new("update", &Update::from(view)),
-            Self::Live => Event::new("snapshot", &Snapshot::of(state, view)),
+            Self::Live => Event::new("snapshot", &answer::snapshot(state, view)),
         }
     }
 
     fn change(self, state: &State, view: &LiveView) -> Event {
         match self {
             Self::Original => self.whole(state, view),
-            Self::Live => Event::new("tick", &Tick::of(state, view)),
+            Self::Live => Event::new("tick", &answer::tick(state, view)),
         }
     }
 }

@@ -1,16 +1,16 @@
 //! REST, live events and the dashboard, from the read model and the store.
 //!
 //! [`bind`] takes the address, [`serve`] answers until it is told to stop. The interface is
-//! described by [`document`], which is made of the handlers in `rest/` and the types in `dto/`; `docs/api.md` says what the
+//! described by [`document`], which is made of the handlers in `rest/` and the types of memtap-api; `docs/api.md` says what the
 //! figures mean.
 //!
 //! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView), the store's
 //! [`Reader`](memtap_history::Reader), and what is asked of the kernel for one process ([`AskKernel`]) are the only inputs; a slow client costs itself, never the capture.
 
 mod access;
+mod answer;
 mod clients;
 mod connections;
-mod dto;
 mod error;
 mod feed;
 mod openapi;
@@ -25,11 +25,10 @@ mod stream;
 mod walks;
 
 pub use clients::Bounds;
-pub use dto::{Process, Request, Time};
 pub use error::ServerError;
 pub use openapi::document;
 pub use run::{bind, router, serve};
 pub use state::{
-    AskKernel, AskLimits, AskMappings, AskNotices, AskOwnLimits, AskProportional, HostFacts, Info, Notice,
-    Proportional, RunsAs, Settings, State, StoreStatus,
+    AskKernel, AskLimits, AskMappings, AskNotices, AskOwnLimits, AskProportional, HostFacts, Info, Settings,
+    State, StoreStatus,
 };

@@ -1,7 +1,8 @@
-//! The interface's description: made of the handlers (`rest/`) and the types (`dto/`), served, and committed as `docs/openapi.json`,
+//! The interface's description: made of the handlers (`rest/`) and the types of memtap-api, served, and committed as `docs/openapi.json`,
 //! of which the page's types are made.
 
 use axum::Router;
+use memtap_api::{FocusAnswer, FocusedRequests, Problem, Snapshot, Tick, Update};
 use utoipa::Number;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -11,8 +12,6 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::dto::{FocusAnswer, FocusedRequests, Snapshot, Tick, Update};
-use crate::error::Problem;
 use crate::{State, rest};
 
 #[derive(OpenApi)]

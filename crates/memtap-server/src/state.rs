@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use memtap_api::RunsAs;
 use memtap_history::{Reader, Status};
 use memtap_ledger::LiveView;
-use memtap_model::{AllLimits, Mappings, Tgid};
+use memtap_model::{AllLimits, Mappings, Notice, Proportional, Tgid};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clients::{Bounds, Clients};
@@ -46,26 +47,6 @@ pub struct Info {
     pub started: Instant,
 }
 
-/// A problem that the user should know about, and how to fix it.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// What is missing.
-    pub what: String,
-    /// How to fix it.
-    pub fix: String,
-}
-
-/// As whom memtap runs, and what it may do.
-#[derive(Debug, Clone)]
-pub struct RunsAs {
-    /// The user's name.
-    pub user: String,
-    /// The capabilities that it has kept.
-    pub capabilities: Vec<String>,
-    /// Its nice value.
-    pub nice: i32,
-}
-
 /// The machine.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
@@ -81,17 +62,6 @@ pub struct HostFacts {
 
 /// Asks the store how it is doing.
 pub type StoreStatus = Arc<dyn Fn() -> Status + Send + Sync>;
-
-/// What one process has of memory when shared pages are split among those that share them, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proportional {
-    /// Its pages, each divided by how many processes have it.
-    pub pss_bytes: u64,
-    /// Pages that it alone has.
-    pub uss_bytes: u64,
-    /// Swapped pages, divided likewise.
-    pub swap_pss_bytes: u64,
-}
 
 /// Asks the kernel for one process's [`Proportional`] memory. It walks the process's pages, which may take a while.
 pub type AskProportional = Arc<dyn Fn(u32) -> std::io::Result<Proportional> + Send + Sync>;

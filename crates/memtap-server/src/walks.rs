@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use memtap_ledger::LiveView;
-use memtap_model::{AllLimits, Mappings, ProcessId};
+use memtap_model::{AllLimits, Mappings, ProcessId, Proportional};
 use tokio::sync::Semaphore;
 
-use crate::state::{AskKernel, AskLimits, Proportional};
+use crate::state::{AskKernel, AskLimits};
 
 /// The rest after a walk, in times of its duration.
 const REST: u32 = 20;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use memtap_api::Process;
 use ratatui::layout::Rect;
 
 use crate::column::Column;
 use crate::look::Look;
-use crate::model::{Model, Process};
+use crate::model::Model;
 use crate::rows::{self, Row};
 use crate::stream::Stream;
 use crate::table::Table;
@@ -230,7 +231,7 @@ impl App {
         self.stale = None;
         self.table.renew(&self.rows);
         if let View::Process(process, _) = &mut self.view
-            && let Some(row) = self.rows.iter().find(|row| row.process.life() == process.life())
+            && let Some(row) = self.rows.iter().find(|row| row.process.id() == process.id())
         {
             *process = Arc::clone(&row.process);
         }
@@ -278,7 +279,7 @@ impl App {
 
     /// Its latest requests.
     pub(crate) fn follow(&mut self) {
-        let life = self.process().map(|process| process.life());
+        let life = self.process().map(|process| process.id());
         let before = self.stream.entries().len();
         self.stream.follow(life, &self.model);
         // What one has scrolled to stays where it is.
@@ -290,15 +291,13 @@ impl App {
     fn track(&mut self) {
         let at = self.model.at;
         let open = match &self.view {
-            View::Process(process, _) => {
-                self.rows.iter().position(|row| row.process.life() == process.life())
-            }
+            View::Process(process, _) => self.rows.iter().position(|row| row.process.id() == process.id()),
             View::Table => None,
         };
         let visible: BTreeSet<usize> = self.table.visible().iter().map(|line| line.row).chain(open).collect();
         for row in visible.into_iter().map(|row| &self.rows[row]).filter(|row| row.process.end_time.is_none())
         {
-            self.tracks.add(row.process.life(), Sample::of(row, at));
+            self.tracks.add(row.process.id(), Sample::of(row, at));
         }
         let host = &self.model.host;
         if self.machine.len() >= MACHINE_SAMPLES {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
+use crate::model::age_s;
 use crate::rows::Row;
 use crate::text;
 
@@ -113,9 +114,7 @@ impl Column {
             Self::MinorFaults => text::narrow_count(process.minor_faults),
             Self::MajorFaults => text::narrow_count(process.major_faults),
             Self::Threads => process.threads.to_string(),
-            Self::Age => {
-                text::duration(process.end_time.unwrap_or(now).duration_since(process.start_time).as_secs())
-            }
+            Self::Age => text::duration(age_s(process, now)),
             // Drawn from its track.
             Self::Trend => String::new(),
             Self::Container => text::fit(process.container.as_deref().unwrap_or_default(), width),
@@ -150,7 +149,7 @@ impl Column {
             Self::MajorFaults => process.major_faults,
             Self::Threads => process.threads.into(),
             // The older, the larger.
-            Self::Age => u64::MAX - process.start_time.as_millisecond().unsigned_abs(),
+            Self::Age => u64::MAX - process.start_time.timestamp().as_millisecond().unsigned_abs(),
         })
     }
 }

@@ -1,13 +1,11 @@
 //! The ledger's views as models.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use memtap_ledger::{BookedRequest, LiveView, ProcessSummary};
-use memtap_model::{CALLS, Container, Errno, Outcome, WallClock};
+use memtap_api::{Process, Request, Time};
+use memtap_ledger::{LiveView, ProcessSummary};
 
-use crate::model::{About, CallTotals, Model, Process, Refusals, Request, ResidentKinds, Totals};
+use crate::model::{About, Model};
 
 /// Makes models of views. What has not changed since the view before is not made again.
 #[derive(Debug)]
@@ -31,14 +29,17 @@ impl Modeller {
 
     /// The model of a view; views come in their order, and some may be left out.
     pub fn model(&mut self, view: &LiveView) -> Model {
-        renew(&mut self.living, &view.living, |summary| summary.process.tgid);
-        renew(&mut self.ended, &view.ended, |summary| summary.ended_at);
+        let total_bytes = view.host.total_bytes;
+        renew(&mut self.living, &view.living, total_bytes, |summary| summary.process.tgid);
+        renew(&mut self.ended, &view.ended, total_bytes, |summary| summary.ended_at);
         let processes = |made: &[Made]| made.iter().map(|(_, process)| Arc::clone(process)).collect();
         Model {
-            at: time(view.at),
+            at: Time(view.at).timestamp(),
             about: Arc::clone(&self.about),
             host: view.host.clone(),
-            totals: Totals::from(&view.totals),
+            totals: (&view.totals).into(),
+            unexplained_bytes: view.totals.unexplained_bytes,
+            oom_kills: view.totals.oom_kills,
             living: processes(&self.living),
             ended: processes(&self.ended),
             latest: self.latest(view),
@@ -61,127 +62,16 @@ impl Modeller {
 fn renew<Place: Ord>(
     made: &mut Vec<Made>,
     now: &[Arc<ProcessSummary>],
+    total_bytes: u64,
     place: impl Fn(&ProcessSummary) -> Place,
 ) {
     let mut before = std::mem::take(made).into_iter().peekable();
     made.extend(now.iter().map(|summary| {
         let same = |(old, _): &Made| Arc::ptr_eq(old, summary);
         while before.next_if(|old| !same(old) && place(&old.0) <= place(summary)).is_some() {}
-        let fresh = || (Arc::clone(summary), Arc::new(Process::from(&**summary)));
+        let fresh = || (Arc::clone(summary), Arc::new(Process::new(summary, total_bytes)));
         before.next_if(same).unwrap_or_else(fresh)
     }));
-}
-
-impl From<&memtap_ledger::Totals> for Totals {
-    fn from(totals: &memtap_ledger::Totals) -> Self {
-        let by_cause = totals.lost.iter().map(|(cause, count)| (Cow::Borrowed(cause.name()), *count));
-        Self {
-            seen: totals.seen,
-            per_second: totals.per_second,
-            refused: totals.refused,
-            refused_per_second: totals.refused_per_second,
-            lost: totals.lost_requests(),
-            lost_by_cause: by_cause.collect(),
-            unexplained_bytes: totals.unexplained_bytes,
-            oom_kills: totals.oom_kills,
-        }
-    }
-}
-
-impl From<&ProcessSummary> for Process {
-    fn from(summary: &ProcessSummary) -> Self {
-        let books = &summary.books;
-        let resident = summary.resident;
-        let calls = CALLS.iter().zip(&books.calls).filter(|(row, totals)| totals.count > 0 || row.moves);
-        Self {
-            pid: summary.process.tgid.0,
-            start_time: time(summary.started_at),
-            end_time: summary.ended_at.map(time),
-            name: summary.name.to_text(),
-            command: Arc::clone(&summary.command),
-            user: Arc::clone(&summary.user),
-            parent_pid: summary.parent.0,
-            container: summary.runs_in.container.as_ref().map(Container::label),
-            unit: summary.runs_in.unit.clone(),
-            inner_pid: summary.inner_pid,
-            threads: summary.threads,
-            virtual_bytes: summary.virtual_bytes,
-            resident_bytes: resident.set_bytes(),
-            resident: ResidentKinds {
-                anonymous_bytes: resident.anonymous_bytes,
-                file_bytes: resident.file_bytes,
-                shmem_bytes: resident.shmem_bytes,
-            },
-            swap_bytes: resident.swap_bytes,
-            peak_virtual_bytes: summary.peaks.virtual_bytes,
-            peak_resident_bytes: summary.peaks.resident_bytes,
-            minor_faults: summary.faults.minor,
-            major_faults: summary.faults.major,
-            unexplained_bytes: books.unexplained_bytes,
-            requests: books.requests(),
-            requested_bytes: summary.requested_bytes,
-            refused: books.refused(),
-            refusals: books.refusals.iter().map(Refusals::from).collect(),
-            lost: books.lost,
-            calls: calls.map(|(row, totals)| (Cow::Borrowed(row.name), totals.into())).collect(),
-            granted_bytes: books.granted_bytes,
-            released_bytes: books.released_bytes,
-            opening_bytes: books.opening_bytes,
-            exec_bytes: books.exec_bytes,
-            stack_bytes: books.stack_bytes,
-            kernel_bytes: books.kernel_bytes,
-            shared_bytes: books.shared_bytes,
-            ended_bytes: books.ended_bytes,
-        }
-    }
-}
-
-impl From<&memtap_model::CallTotals> for CallTotals {
-    fn from(totals: &memtap_model::CallTotals) -> Self {
-        Self { count: totals.count, requested_bytes: totals.requested_bytes, refused: totals.refused }
-    }
-}
-
-impl From<&memtap_model::Refusals> for Refusals {
-    fn from(refusals: &memtap_model::Refusals) -> Self {
-        Self {
-            call: Cow::Borrowed(refusals.call.name()),
-            errno: refusals.errno.0,
-            error: error(refusals.errno),
-            count: refusals.count,
-        }
-    }
-}
-
-impl From<&BookedRequest> for Request {
-    fn from(booked: &BookedRequest) -> Self {
-        let request = &booked.request;
-        let (protection, flags) = request.words();
-        Self {
-            timestamp: time(request.time),
-            pid: request.tgid.0,
-            tid: request.tid.0,
-            call: Cow::Borrowed(request.call.name()),
-            memory_size: request.requested_bytes,
-            address: format!("{:#x}", booked.address()),
-            delta_bytes: request.delta_bytes,
-            error: match request.outcome {
-                Outcome::Granted(_) => None,
-                Outcome::Refused(errno) => Some(error(errno)),
-            },
-            arguments: request.call.describe(protection, flags),
-            file: request.file.clone(),
-            lost_before: booked.lost_before,
-        }
-    }
-}
-
-fn error(errno: Errno) -> Cow<'static, str> {
-    errno.name().map_or_else(|| errno.to_string().into(), Cow::Borrowed)
-}
-
-fn time(clock: WallClock) -> Timestamp {
-    Timestamp::from_nanosecond(clock.0.into()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -189,7 +79,8 @@ mod tests {
     use super::*;
     use memtap_ledger::{Ledger, Settings};
     use memtap_model::{
-        Call, Causes, Comm, MemoryRequest, Observation, ProcessId, ProcessState, StartTime, Tally, Tgid, Tid,
+        Call, Causes, Comm, Errno, MemoryRequest, Observation, Outcome, ProcessId, ProcessState, StartTime,
+        Tally, Tgid, Tid, WallClock,
     };
 
     fn state(pid: u32, virtual_bytes: u64) -> Box<ProcessState> {

@@ -171,7 +171,7 @@ impl App {
 
     fn open(&mut self) {
         if let Some(process) = self.process().cloned() {
-            self.table.selected = Some(process.life());
+            self.table.selected = Some(process.id());
             self.view = View::Process(Arc::clone(&process), Part::Books);
             self.look_at();
         }

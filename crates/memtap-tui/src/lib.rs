@@ -27,5 +27,5 @@ pub use from_view::Modeller;
 pub use keys::Reaction;
 pub use look::Look;
 pub use mirror::Mirror;
-pub use model::{About, CallTotals, Life, Model, Notice, Process, Refusals, Request, ResidentKinds, Totals};
+pub use model::{About, Model};
 pub use terminal::Screen;

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use memtap_model::{HostReading, Pressure, SwapReading};
+use memtap_api::{Health, Host, Process, ProcessId, Request, Snapshot, Tick, Time};
+use memtap_model::HostReading;
 use serde::Deserialize;
 
-use crate::model::{About, Life, Model, Notice, Process, Request, Totals};
+use crate::model::{About, Model};
 
 /// Requests that are kept, as many as the server has.
 const LATEST: usize = 1000;
@@ -19,7 +19,7 @@ const LATEST: usize = 1000;
 pub struct Mirror {
     url: String,
     about: Arc<About>,
-    processes: BTreeMap<Life, Arc<Process>>,
+    processes: BTreeMap<ProcessId, Arc<Process>>,
     latest: Vec<Arc<Request>>,
 }
 
@@ -38,17 +38,17 @@ impl Mirror {
         let event: Event = serde_json::from_str(json)?;
         let (told, latest) = match event {
             Event::Snapshot(snapshot) => {
-                let Snapshot { time, host, health, processes, requests } = *snapshot;
+                let Snapshot { time, host, health, processes, requests, .. } = *snapshot;
                 self.processes.clear();
                 self.latest.clear();
                 self.know(processes);
                 (Told { time, host, health }, requests)
             }
             Event::Tick(tick) => {
-                let Tick { time, host, health, changed, removed, requests } = *tick;
+                let Tick { time, host, health, changed, removed, requests, .. } = *tick;
                 self.know(changed);
                 for gone in removed {
-                    self.processes.remove(&(gone.pid, gone.start_time));
+                    self.processes.remove(&gone);
                 }
                 (Told { time, host, health }, requests)
             }
@@ -60,15 +60,15 @@ impl Mirror {
     }
 
     fn know(&mut self, processes: Vec<Process>) {
-        self.processes.extend(processes.into_iter().map(|process| (process.life(), Arc::new(process))));
+        self.processes.extend(processes.into_iter().map(|process| (process.id(), Arc::new(process))));
     }
 
     fn model(&mut self, told: Told) -> Model {
         let Told { time, host, health } = told;
         let about = About {
-            hostname: host.hostname,
-            source: health.source,
-            plan: health.plan,
+            hostname: host.hostname.clone(),
+            source: health.source.into_owned(),
+            plan: health.plan.map(Cow::into_owned),
             via: Some(self.url.clone()),
             notices: health.notices,
         };
@@ -79,28 +79,12 @@ impl Mirror {
             self.processes.values().cloned().partition(|process| process.end_time.is_none());
         ended.sort_by_key(|process| process.end_time);
         Model {
-            at: time,
+            at: time.timestamp(),
             about: Arc::clone(&self.about),
-            host: HostReading {
-                total_bytes: host.memory.total_bytes,
-                available_bytes: host.memory.available_bytes,
-                free_bytes: host.memory.free_bytes,
-                cached_bytes: host.memory.cached_bytes,
-                kernel_bytes: host.memory.kernel_bytes,
-                programs_bytes: host.memory.programs_bytes,
-                swap: host.swap,
-                pressure: host.pressure,
-            },
-            totals: Totals {
-                seen: health.requests.seen,
-                per_second: health.requests.per_second,
-                refused: health.requests.refused,
-                refused_per_second: health.requests.refused_per_second,
-                lost: health.requests.lost,
-                lost_by_cause: health.requests.lost_by_cause,
-                unexplained_bytes: health.unexplained_bytes,
-                oom_kills: health.oom_kills,
-            },
+            host: HostReading::from(&host),
+            totals: health.requests,
+            unexplained_bytes: health.unexplained_bytes,
+            oom_kills: health.oom_kills,
             living,
             ended,
             latest: self.latest.clone(),
@@ -144,74 +128,11 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Snapshot {
-    time: Timestamp,
-    host: Host,
-    health: Health,
-    processes: Vec<Process>,
-    requests: Vec<Request>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Tick {
-    time: Timestamp,
-    host: Host,
-    health: Health,
-    changed: Vec<Process>,
-    removed: Vec<Gone>,
-    requests: Vec<Request>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Gone {
-    pid: u32,
-    start_time: Timestamp,
-}
-
 /// What both events tell.
 struct Told {
-    time: Timestamp,
+    time: Time,
     host: Host,
     health: Health,
-}
-
-#[derive(Debug, Deserialize)]
-struct Host {
-    hostname: String,
-    memory: Memory,
-    swap: SwapReading,
-    pressure: Option<Pressure>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Memory {
-    total_bytes: u64,
-    available_bytes: u64,
-    free_bytes: u64,
-    cached_bytes: u64,
-    kernel_bytes: u64,
-    programs_bytes: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Health {
-    source: String,
-    plan: Option<String>,
-    requests: Requests,
-    unexplained_bytes: u64,
-    oom_kills: u64,
-    notices: Vec<Notice>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Requests {
-    seen: u64,
-    per_second: f64,
-    refused: u64,
-    refused_per_second: f64,
-    lost: u64,
-    lost_by_cause: BTreeMap<Cow<'static, str>, u64>,
 }
 
 #[cfg(test)]
@@ -229,19 +150,28 @@ mod tests {
                 "pressure": {"some_avg10": 1.5, "full_avg10": 0.0},
             },
             "health": {
-                "source": "bpf", "plan": "exit", "unexplained_bytes": 0, "oom_kills": 1,
+                "version": "0.1.0", "source": "bpf", "plan": "exit", "plan_about": null, "uptime_s": 60.0,
+                "unexplained_bytes": 0, "oom_kills": 1,
+                "store": {
+                    "kind": "none", "rows": 0, "lag_s": 0.0, "spooled": 0, "spool_bytes": 0, "dropped": 0,
+                    "dropped_by_cause": {}, "bytes": 0, "error": null,
+                },
+                "clients": {"connections": 1, "sessions": 1, "refused_by_cause": {}},
+                "self": {"cpu_s": 0.5, "resident_bytes": 4096},
+                "runs_as": {"user": "memtap", "capabilities": [], "nice": -10},
                 "requests": {"made": 9, "seen": 8, "per_second": 2.5, "refused": 1, "refused_per_second": 0.5, "lost": 1, "lost_by_cause": {"ring_full": 1}},
                 "notices": [{"what": "a", "fix": "b", "mend": "b"}],
             },
-            "share": {},
+            "share": {"by": "requested_bytes", "total_bytes": 0, "slices": [], "others": null}, "oom_kills": [],
         })
     }
 
     fn process(pid: u32, end_time: Option<&str>) -> Value {
         json!({
             "pid": pid, "start_time": "2026-11-23T09:00:00.500Z", "end_time": end_time, "name": "perl", "command": "perl -e 1",
-            "user": "ana", "parent_pid": 1, "container": null, "unit": "cron.service", "inner_pid": null, "threads": 2,
-            "state": "alive", "virtual_bytes": 4096, "resident_bytes": 2048,
+            "user": "ana", "parent_pid": 1, "container": null, "pod": null, "unit": "cron.service", "session": null,
+            "cgroup": "/system.slice/cron.service", "inner_pid": null, "threads": 2, "memory_percentage": 2.0,
+            "first_request": null, "last_request": null, "state": "alive", "virtual_bytes": 4096, "resident_bytes": 2048,
             "resident": {"anonymous_bytes": 2048, "file_bytes": 0, "shmem_bytes": 0}, "swap_bytes": 0,
             "peak_virtual_bytes": 4096, "peak_resident_bytes": 2048, "minor_faults": 5, "major_faults": 0, "unexplained_bytes": -1,
             "requests": 7, "requested_bytes": 8192, "refused": 1,
@@ -292,7 +222,7 @@ mod tests {
         assert_eq!((model.ended[0].pid, model.latest.len()), (9, LATEST));
 
         let gone = json!([{"pid": 9, "start_time": "2026-11-23T09:00:00.500Z"}]);
-        let tick = event("tick", &json!({"changed": [], "removed": gone, "requests": []}));
+        let tick = event("tick", &json!({"changed": [], "removed": gone, "requests": [], "skipped": 0}));
         assert!(mirror.event(&tick).unwrap().unwrap().ended.is_empty());
         assert!(mirror.event(r#"["another",{"x":1},2]"#).unwrap().is_none());
         assert!(mirror.event(r#"["tick",{"time":1}]"#).is_err());

@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use memtap_api::{Process, ProcessId};
+
 use crate::column::{Column, Key};
-use crate::model::{Life, Model, Process};
+use crate::model::Model;
 
 /// A process with what two models tell of it.
 #[derive(Debug, Clone)]
@@ -23,7 +25,7 @@ pub(crate) fn rows(model: &Model, before: &[Row], seconds: f64) -> Vec<Row> {
             return Row { process: Arc::clone(process), requests_per_second: 0.0 };
         }
         while earlier.next_if(|row| row.process.pid < process.pid).is_some() {}
-        let same = earlier.next_if(|row| row.process.life() == process.life());
+        let same = earlier.next_if(|row| row.process.id() == process.id());
         // One that was born in between made all its requests since.
         let known = same.map(|row| row.process.requests).or((!before.is_empty()).then_some(0));
         let fresh = process.requests.saturating_sub(known.unwrap_or(process.requests));
@@ -191,14 +193,15 @@ fn as_tree(rows: &[Row], order: &[usize]) -> Vec<Line> {
 }
 
 /// Where a life stands among the lines.
-pub(crate) fn position(rows: &[Row], lines: &[Line], life: Life) -> Option<usize> {
-    lines.iter().position(|line| rows[line.row].process.life() == life)
+pub(crate) fn position(rows: &[Row], lines: &[Line], process: ProcessId) -> Option<usize> {
+    lines.iter().position(|line| rows[line.row].process.id() == process)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::Timestamp;
+    use memtap_api::Time;
 
     fn process(pid: u32, parent_pid: u32, name: &str, resident_bytes: u64, requests: u64) -> Arc<Process> {
         let name = name.to_owned();
@@ -242,7 +245,7 @@ mod tests {
         assert!(first.iter().all(|row| row.requests_per_second == 0.0), "nothing is known of before");
         let born = process(2, 0, "b", 0, 10);
         let mut again = (*process(3, 0, "c", 0, 5)).clone();
-        again.start_time = Timestamp::from_second(9).unwrap();
+        again.start_time = Timestamp::from_second(9).unwrap().into();
         let second = rows(&model(vec![process(1, 0, "a", 0, 120), born, Arc::new(again)]), &first, 2.0);
         let rates: Vec<f64> = second.iter().map(|row| row.requests_per_second).collect();
         assert_eq!(rates, [10.0, 5.0, 2.5], "the last has a pid that was another's");
@@ -268,7 +271,7 @@ mod tests {
     #[test]
     fn those_that_ended_are_listed_when_they_are_wanted() {
         let mut ended = (*process(9, 1, "gone", 0, 0)).clone();
-        ended.end_time = Some(Timestamp::UNIX_EPOCH);
+        ended.end_time = Some(Time::default());
         let model = Model {
             living: vec![process(1, 0, "init", 10, 0)],
             ended: vec![Arc::new(ended)],

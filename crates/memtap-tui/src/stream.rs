@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::model::{Life, Model, Request};
+use memtap_api::{ProcessId, Request};
+
+use crate::model::Model;
 
 /// Entries that are kept.
 const KEPT: usize = 500;
@@ -19,7 +21,7 @@ pub(crate) enum Entry {
 /// The latest, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    life: Option<Life>,
+    process: Option<ProcessId>,
     /// Number of the last request that was looked at.
     seen: u64,
     entries: VecDeque<Entry>,
@@ -27,16 +29,16 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Takes what is new of this process; of one that it did not follow, what the model still has.
-    pub(crate) fn follow(&mut self, life: Option<Life>, model: &Model) {
-        let same = self.life == life && model.totals.seen >= self.seen;
+    pub(crate) fn follow(&mut self, process: Option<ProcessId>, model: &Model) {
+        let same = self.process == process && model.totals.seen >= self.seen;
         let from = if same { self.seen } else { 0 };
         if !same {
             self.entries.clear();
         }
-        self.life = life;
+        self.process = process;
         let fresh = usize::try_from(model.totals.seen - from).unwrap_or(usize::MAX);
         self.seen = model.totals.seen;
-        let Some((pid, start_time)) = life else { return };
+        let Some(ProcessId { pid, start_time }) = process else { return };
         if same && fresh > model.latest.len() && self.entries.back() != Some(&Entry::Gap) {
             self.entries.push_back(Entry::Gap);
         }
@@ -54,19 +56,24 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
+    use memtap_api::{Address, Time};
+    use memtap_model::Call;
 
     fn model(seen: u64, pids: &[u32]) -> Model {
         let request = |pid: &u32| {
             Arc::new(Request {
-                timestamp: Timestamp::UNIX_EPOCH,
+                host: None,
+                timestamp: Time::default(),
                 pid: *pid,
                 tid: *pid,
-                call: "mmap".into(),
+                process_name: String::new(),
+                call: Call::Mmap.into(),
                 memory_size: 0,
-                address: String::new(),
+                address: Address(0),
                 delta_bytes: 0,
+                errno: None,
                 error: None,
+                virtual_bytes: 0,
                 arguments: String::new(),
                 file: None,
                 lost_before: 0,
@@ -79,19 +86,19 @@ mod tests {
 
     #[test]
     fn each_request_comes_once_and_a_gap_is_told() {
-        let life = Some((7, Timestamp::UNIX_EPOCH));
+        let process = Some(ProcessId { pid: 7, start_time: Time::default() });
         let mut stream = Stream::default();
-        stream.follow(life, &model(3, &[7, 8, 7]));
+        stream.follow(process, &model(3, &[7, 8, 7]));
         assert_eq!(stream.entries().len(), 2, "what the model has of it");
-        stream.follow(life, &model(4, &[8, 7, 7]));
+        stream.follow(process, &model(4, &[8, 7, 7]));
         assert_eq!(stream.entries().len(), 3);
-        stream.follow(life, &model(4, &[8, 7, 7]));
+        stream.follow(process, &model(4, &[8, 7, 7]));
         assert_eq!(stream.entries().len(), 3, "nothing is new");
-        stream.follow(life, &model(20, &[7, 8, 8]));
+        stream.follow(process, &model(20, &[7, 8, 8]));
         assert_eq!(stream.entries().len(), 5);
         assert_eq!(stream.entries()[3], Entry::Gap);
         // Another memtap answers: it counts anew.
-        stream.follow(life, &model(2, &[7, 8]));
+        stream.follow(process, &model(2, &[7, 8]));
         assert_eq!(stream.entries().len(), 1);
         stream.follow(None, &model(2, &[7, 8]));
         assert!(stream.entries().is_empty());
@@ -99,10 +106,10 @@ mod tests {
 
     #[test]
     fn entries_are_bounded() {
-        let life = Some((7, Timestamp::UNIX_EPOCH));
+        let process = Some(ProcessId { pid: 7, start_time: Time::default() });
         let mut stream = Stream::default();
         for times in 1..10 {
-            stream.follow(life, &model(times * 100, &[7; 100]));
+            stream.follow(process, &model(times * 100, &[7; 100]));
         }
         assert_eq!(stream.entries().len(), KEPT);
     }

@@ -1,7 +1,8 @@
 //! The process table's state: which columns, which lines, which one is chosen.
 
 use crate::column::{COLUMNS, Column};
-use crate::model::Life;
+use memtap_api::ProcessId;
+
 use crate::rows::{Line, Row, Wanted, lines, matches, position};
 
 /// The table without its figures.
@@ -11,7 +12,7 @@ pub(crate) struct Table {
     pub(crate) wanted: Wanted,
     pub(crate) lines: Vec<Line>,
     /// Followed as the order changes; without one, the table stays at its top.
-    pub(crate) selected: Option<Life>,
+    pub(crate) selected: Option<ProcessId>,
     /// The line that it was last found at.
     selected_at: usize,
     /// The first line that is on the screen.
@@ -70,7 +71,7 @@ impl Table {
     /// Chooses a line; beyond the end, the last.
     pub(crate) fn select(&mut self, rows: &[Row], line: usize) {
         let line = line.min(self.lines.len().saturating_sub(1));
-        self.selected = self.lines.get(line).map(|line| rows[line.row].process.life());
+        self.selected = self.lines.get(line).map(|line| rows[line.row].process.id());
         self.selected_at = line;
         self.show(line);
     }

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
+use memtap_api::ProcessId;
 
-use crate::model::Life;
 use crate::rows::Row;
 
 /// Samples of one process: five minutes, where there is one a second.
@@ -40,18 +40,18 @@ pub(crate) type Track = VecDeque<Sample>;
 /// The tracks by process life.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
-    by_life: HashMap<Life, Track>,
+    by_process: HashMap<ProcessId, Track>,
 }
 
 impl Tracks {
     /// Adds a sample of a process that is on the screen.
-    pub(crate) fn add(&mut self, life: Life, sample: Sample) {
-        if !self.by_life.contains_key(&life) && self.by_life.len() >= FOLLOWED {
+    pub(crate) fn add(&mut self, process: ProcessId, sample: Sample) {
+        if !self.by_process.contains_key(&process) && self.by_process.len() >= FOLLOWED {
             let latest = |track: &Track| track.back().map(|sample| sample.at);
-            let oldest = self.by_life.iter().min_by_key(|(_, track)| latest(track)).map(|(life, _)| *life);
-            oldest.map(|life| self.by_life.remove(&life));
+            let oldest = self.by_process.iter().min_by_key(|(_, track)| latest(track)).map(|(life, _)| *life);
+            oldest.map(|life| self.by_process.remove(&life));
         }
-        let track = self.by_life.entry(life).or_default();
+        let track = self.by_process.entry(process).or_default();
         let gap = track.back().is_some_and(|last| {
             let seconds = sample.at.duration_since(last.at).as_secs();
             !(0..=GAP).contains(&seconds)
@@ -66,8 +66,8 @@ impl Tracks {
     }
 
     /// What is known of a process.
-    pub(crate) fn of(&self, life: Life) -> Option<&Track> {
-        self.by_life.get(&life)
+    pub(crate) fn of(&self, process: ProcessId) -> Option<&Track> {
+        self.by_process.get(&process)
     }
 }
 
@@ -86,6 +86,8 @@ pub(crate) fn bars(values: impl DoubleEndedIterator<Item = f64>, cells: usize) -
 
 #[cfg(test)]
 mod tests {
+    use memtap_api::Time;
+
     use super::*;
 
     fn sample(second: i64) -> Sample {
@@ -108,17 +110,17 @@ mod tests {
     #[test]
     fn tracks_are_bounded_and_forget_what_is_before_a_gap() {
         let mut tracks = Tracks::default();
-        let life = |pid| (pid, Timestamp::UNIX_EPOCH);
+        let process = |pid| ProcessId { pid, start_time: Time::default() };
         for second in 0..1000 {
-            tracks.add(life(1), sample(second));
+            tracks.add(process(1), sample(second));
         }
-        assert_eq!(tracks.of(life(1)).map(VecDeque::len), Some(SAMPLES));
-        tracks.add(life(1), sample(1100));
-        assert_eq!(tracks.of(life(1)).map(VecDeque::len), Some(1));
+        assert_eq!(tracks.of(process(1)).map(VecDeque::len), Some(SAMPLES));
+        tracks.add(process(1), sample(1100));
+        assert_eq!(tracks.of(process(1)).map(VecDeque::len), Some(1));
         for pid in 2..1000 {
-            tracks.add(life(pid), sample(1100 + i64::from(pid)));
+            tracks.add(process(pid), sample(1100 + i64::from(pid)));
         }
-        assert_eq!(tracks.by_life.len(), FOLLOWED);
-        assert!(tracks.of(life(1)).is_none() && tracks.of(life(999)).is_some());
+        assert_eq!(tracks.by_process.len(), FOLLOWED);
+        assert!(tracks.of(process(1)).is_none() && tracks.of(process(999)).is_some());
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use machine::{app, frame, model, running};
-use memtap_tui::{App, Look, Model, Notice, Pace, Reaction};
+use memtap_model::Notice;
+use memtap_tui::{App, Look, Model, Pace, Reaction};
 
 const PLAIN: Look = Look { colours: true, unicode: true };
 const ASCII: Look = Look { colours: false, unicode: false };
@@ -222,7 +223,8 @@ fn what_is_missing_and_what_is_wrong_is_told() {
     let mut about = (*model(0).about).clone();
     about.plan = None;
     about.source = "procfs".to_owned();
-    about.notices = vec![Notice { what: "requests are not visible".into(), fix: "sudo memtap".into() }];
+    let notice = Notice { what: "requests are not visible".into(), fix: "sudo memtap".into() };
+    about.notices = vec![notice.into()];
     app.take(Arc::new(Model { about: Arc::new(about), ..model(0) }));
     let screen = frame(&mut app, 80, 24);
     assert!(

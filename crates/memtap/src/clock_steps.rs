@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use memtap_model::WallClock;
-use memtap_server::Notice;
+use memtap_model::{Notice, WallClock};
 
 /// How many of the latest steps are kept, and for how long.
 const KEPT: (usize, Duration) = (4, Duration::from_secs(86_400));

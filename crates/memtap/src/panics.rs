@@ -5,7 +5,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
-use memtap_server::Notice;
+use memtap_model::Notice;
 use tokio::sync::Notify;
 
 use crate::{deadline, log};

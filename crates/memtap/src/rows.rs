@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
-use memtap_history::StoredRequest;
+use memtap_api::Request;
 use memtap_report::report::plain_cell;
-use memtap_server::Request;
 use serde::Serialize;
 
 /// Bytes that are gathered before they are written.
@@ -14,7 +13,7 @@ pub(crate) const BUFFER: usize = 1 << 16;
 
 /// What writes requests as a format has them.
 pub(crate) trait Rows {
-    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()>;
+    fn write(&mut self, request: Request) -> anyhow::Result<()>;
 
     /// Nothing is whole before.
     fn finish(self) -> anyhow::Result<()>;
@@ -39,8 +38,8 @@ impl<W: Write> Csv<W> {
 }
 
 impl<W: Write> Rows for Csv<W> {
-    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
-        Ok(self.0.serialize(plain(request.into())).map_err(cause)?)
+    fn write(&mut self, request: Request) -> anyhow::Result<()> {
+        Ok(self.0.serialize(plain(request)).map_err(cause)?)
     }
 
     fn finish(mut self) -> anyhow::Result<()> {
@@ -68,8 +67,8 @@ impl<W: Write> Jsonl<W> {
 }
 
 impl<W: Write> Rows for Jsonl<W> {
-    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
-        Ok(self.object(&Request::from(request))?)
+    fn write(&mut self, request: Request) -> anyhow::Result<()> {
+        Ok(self.object(&request)?)
     }
 
     fn finish(mut self) -> anyhow::Result<()> {

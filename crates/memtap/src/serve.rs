@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use memtap_capture::{Machine, Notice, SourceChoice};
+use memtap_capture::{Machine, SourceChoice};
 use memtap_ledger::{Ledger, LiveView};
-use memtap_model::WallClock;
+use memtap_model::{Notice, WallClock};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -166,7 +166,7 @@ fn live_state(
 ) -> memtap_server::State {
     let hostname: Arc<str> = info.host.hostname.as_str().into();
     let kernel = memtap_server::AskKernel {
-        proportional: Arc::new(proportional),
+        proportional: Arc::new(memtap_capture::read_proportional),
         mappings: Arc::new(memtap_capture::read_mappings),
         limits: Arc::new(memtap_capture::read_limits),
     };
@@ -207,29 +207,18 @@ fn status(
     }
 }
 
-fn proportional(pid: u32) -> std::io::Result<memtap_server::Proportional> {
-    let found = memtap_capture::read_proportional(pid)?;
-    Ok(memtap_server::Proportional {
-        pss_bytes: found.pss_bytes,
-        uss_bytes: found.uss_bytes,
-        swap_pss_bytes: found.swap_pss_bytes,
-    })
-}
-
 fn info(
     kind: memtap_capture::SourceKind,
     plan: Option<memtap_capture::Plan>,
-    notices: Vec<memtap_capture::Notice>,
+    notices: Vec<Notice>,
     machine: &Machine,
 ) -> memtap_server::Info {
-    let notice =
-        |notice: memtap_capture::Notice| memtap_server::Notice { what: notice.what, fix: notice.fix };
     memtap_server::Info {
         version: env!("CARGO_PKG_VERSION"),
         source: kind.name(),
         plan: plan.map(memtap_capture::Plan::name),
         plan_about: plan.map(memtap_capture::Plan::about),
-        notices: notices.into_iter().map(notice).collect(),
+        notices,
         runs_as: confine::runs_as(),
         host: memtap_server::HostFacts {
             hostname: machine.hostname.clone(),

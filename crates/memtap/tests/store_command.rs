@@ -48,7 +48,7 @@ fn every_field_is_that_of_the_api() {
     let json = history.json(&[]);
     assert_eq!(
         json[1].as_object().unwrap().keys().collect::<std::collections::BTreeSet<_>>(),
-        memtap_server::Request::COLUMNS.map(str::to_owned).iter().collect()
+        memtap_api::Request::COLUMNS.map(str::to_owned).iter().collect()
     );
     assert_eq!(
         (&json[1]["errno"], &json[1]["error"], &json[1]["call"]),

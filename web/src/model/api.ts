@@ -416,9 +416,15 @@ export interface components {
         Amount: number | components["schemas"]["Time"];
         /** @description Sizes at the start of a range; 0 for a process that started later. */
         Before: {
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Virtual size in bytes.
+             */
             virtual_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident set in bytes.
+             */
             resident_bytes: number;
         };
         /** @description Number of requests. */
@@ -443,6 +449,7 @@ export interface components {
         CallStep: {
             /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
+            /** @description Requests by call. */
             calls: {
                 [key: string]: components["schemas"]["CallCount"];
             };
@@ -459,7 +466,10 @@ export interface components {
              * @description Requested bytes of granted requests.
              */
             requested_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Refused requests.
+             */
             refused: number;
         };
         /**
@@ -565,8 +575,12 @@ export interface components {
          *     process that the client follows.
          */
         FocusedRequests: {
+            /** @description Time of the tick. */
             time: components["schemas"]["Time"];
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
             /** @description Requests of the process, newest last. */
             requests: components["schemas"]["Request"][];
@@ -578,14 +592,22 @@ export interface components {
         };
         /** @description Requests of one call and one size. */
         FrequentSize: {
+            /** @description The memory system call. */
             call: components["schemas"]["CallName"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Requested bytes.
+             */
             size: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Number of requests.
+             */
             count: number;
         };
         /** @description A control group with a memory limit. */
         GroupLimit: {
+            /** @description Path of the control group. */
             path: string;
             /**
              * Format: uint64
@@ -600,6 +622,7 @@ export interface components {
         };
         /** @description State of memtap itself. */
         Health: {
+            /** @description Version of memtap. */
             version: string;
             /** @description Where observations come from: `bpf`, `procfs`, `systemtap` or `recording`. */
             source: string;
@@ -610,8 +633,12 @@ export interface components {
             plan: string | null;
             /** @description What the plan does, and what it costs other programs. */
             plan_about: string | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Time since memtap started, in seconds.
+             */
             uptime_s: number;
+            /** @description Requests of all processes. */
             requests: components["schemas"]["RequestTotals"];
             /**
              * Format: uint64
@@ -619,17 +646,27 @@ export interface components {
              *     processes.
              */
             unexplained_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Number of OOM kills since memtap started.
+             */
             oom_kills: number;
+            /** @description State of the store. */
             store: components["schemas"]["StoreHealth"];
+            /** @description Resources that clients use. */
             clients: components["schemas"]["Clients"];
+            /** @description Resources that memtap itself uses. */
             self: components["schemas"]["SelfUsage"];
+            /** @description User, capabilities and priority of memtap. */
             runs_as: components["schemas"]["RunsAs"];
+            /** @description What the user should know. */
             notices: components["schemas"]["Notice"][];
         };
         /** @description The machine and its memory at one moment. */
         Host: {
+            /** @description Name of the machine. */
             hostname: string;
+            /** @description Kernel release. */
             kernel: string;
             /**
              * Format: uint64
@@ -638,16 +675,20 @@ export interface components {
             page_size: number;
             /** @description Number of processors. */
             cpus: number;
+            /** @description Memory of the machine. */
             memory: components["schemas"]["Memory"];
+            /** @description Swap space of the machine. */
             swap: components["schemas"]["Swap"];
             pressure: components["schemas"]["Pressure"] | null;
         };
         /** @description The machines that have written into the store. */
         Hosts: {
+            /** @description The machines, sorted by name. */
             hosts: components["schemas"]["KnownHost"][];
         };
         /** @description A machine that has written into the store. */
         KnownHost: {
+            /** @description Name of the machine. */
             hostname: string;
             /** @description Kernel release in the latest run. */
             kernel: string;
@@ -658,30 +699,54 @@ export interface components {
         };
         /** @description A process with a large resident set. */
         Large: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
+            /** @description Name of the process. Untrusted text. */
             name: string;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Virtual size in bytes.
+             */
             virtual_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident set in bytes.
+             */
             resident_bytes: number;
         };
         /** @description One process, restricted to the range. */
         Life: {
+            /** @description Name of the machine. */
             host: string;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
+            /** @description Start time. Together with host and pid it identifies the process. */
             start_time: components["schemas"]["Time"];
             end_time: components["schemas"]["Time"] | null;
             /** @description Time of the last record of the process. */
             seen_time: components["schemas"]["Time"];
+            /** @description Latest name of the process. Untrusted text. */
             name: string;
+            /** @description Command line. Untrusted text. */
             command: string;
+            /** @description Name of the user, or its number. */
             user: string;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id of the parent; null if unknown.
+             */
             parent_pid: number | null;
+            /** @description Container as `runtime:id`. */
             container: string | null;
+            /** @description UID of the Kubernetes pod. */
             pod: string | null;
+            /** @description Innermost systemd unit. */
             unit: string | null;
             /** @description Sizes at the start of the range. */
             before: components["schemas"]["Before"];
@@ -698,33 +763,59 @@ export interface components {
             resident_bytes: number;
             /** @description Resident set by kind; all 0 if only the highest size is known. */
             resident: components["schemas"]["Resident"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Swapped memory in bytes, at the same time.
+             */
             swap_bytes: number;
             /**
              * Format: uint64
              * @description Highest virtual size within the range.
              */
             peak_virtual_bytes: number;
+            /** @description Time of the highest virtual size. */
             peak_virtual_time: components["schemas"]["Time"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Highest resident set within the range.
+             */
             peak_resident_bytes: number;
+            /** @description Time of the highest resident set. */
             peak_resident_time: components["schemas"]["Time"];
             /**
              * Format: uint64
              * @description Requests within the range; the counters that follow also count within the range.
              */
             requests: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Refused requests.
+             */
             refused: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Requested bytes of granted requests, for the calls that ask for memory.
+             */
             requested_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Bytes that requests added to the virtual size.
+             */
             granted_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Bytes that requests removed from the virtual size.
+             */
             released_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Minor page faults.
+             */
             minor_faults: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Major page faults.
+             */
             major_faults: number;
         };
         /**
@@ -738,6 +829,7 @@ export interface components {
             limits: components["schemas"]["ResourceLimit"][];
             mappings: components["schemas"]["MappingCount"] | null;
             cgroup: components["schemas"]["GroupLimit"] | null;
+            /** @description Memory that the machine has promised to all processes. */
             overcommit: components["schemas"]["Overcommit"];
             /**
              * Format: double
@@ -747,6 +839,7 @@ export interface components {
         };
         /** @description The processes that existed in a time range, largest first. */
         Lives: {
+            /** @description The processes. */
             lives: components["schemas"]["Life"][];
             /**
              * Format: uint64
@@ -761,6 +854,7 @@ export interface components {
              * @description Length of a step in seconds.
              */
             step_s: number;
+            /** @description Oldest first. Steps without a sample are left out. */
             series: components["schemas"]["MachineStep"][];
         };
         /**
@@ -770,7 +864,10 @@ export interface components {
         MachineStep: {
             /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description All memory in bytes.
+             */
             total_bytes: number;
             /**
              * Format: uint64
@@ -782,17 +879,35 @@ export interface components {
              * @description Lowest available memory within the step.
              */
             least_available_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Unused memory in bytes.
+             */
             free_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Copies of files that the kernel can drop, in bytes.
+             */
             cached_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Memory that the kernel uses for itself, in bytes.
+             */
             kernel_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Memory that programs use, in bytes.
+             */
             programs_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description All swap space in bytes.
+             */
             swap_total_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Unused swap space in bytes.
+             */
             swap_free_bytes: number;
             pressure: components["schemas"]["Pressure"] | null;
             /**
@@ -836,13 +951,20 @@ export interface components {
         };
         /** @description All mappings of one class. */
         MappingClass: components["schemas"]["MappedSum"] & {
+            /** @description The class. */
             class: components["schemas"]["ClassName"];
         };
         /** @description Number of mappings, and the machine's limit for one process. */
         MappingCount: {
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Number of mappings that the process has.
+             */
             used: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description `vm.max_map_count`.
+             */
             limit: number;
         };
         /** @description The mappings of a process, now. */
@@ -872,25 +994,42 @@ export interface components {
         Measure: "requested" | "granted" | "resident" | "virtual" | "requests" | "refused";
         /** @description The machine's memory: `programs + cached + kernel + free = total`. */
         Memory: {
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description All memory in bytes (`MemTotal`).
+             */
             total_bytes: number;
             /**
              * Format: uint64
              * @description The kernel's estimate of what programs can still get without swapping.
              */
             available_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Unused memory in bytes (`MemFree`).
+             */
             free_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Copies of files that the kernel can drop, in bytes.
+             */
             cached_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Memory that the kernel uses for itself, in bytes.
+             */
             kernel_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Memory that programs use, in bytes. Shared memory counts once.
+             */
             programs_bytes: number;
         };
         /** @description A name, and the time of the first request under that name. */
         NameSince: {
+            /** @description Name of the first thread. Untrusted text. */
             name: string;
+            /** @description Time of the first request under that name. */
             timestamp: components["schemas"]["Time"];
         };
         /** @description A check that memtap did not make. */
@@ -940,39 +1079,57 @@ export interface components {
          *     before.
          */
         OomKill: {
+            /** @description Time of the kill. */
             timestamp: components["schemas"]["Time"];
             /**
              * Format: uint32
              * @description Process id of the victim.
              */
             pid: number;
+            /** @description Name of the victim. Untrusted text. */
             process_name: string;
+            /** @description Command line of the victim; empty if unknown. Untrusted text. */
             command: string;
             /** @description `runtime:id`. */
             container: string | null;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Virtual size of the victim.
+             */
             virtual_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident set of the victim.
+             */
             resident_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Swapped memory of the victim.
+             */
             swap_bytes: number;
             /**
              * Format: uint32
              * @description Process id of the process whose page request triggered the kill.
              */
             asker_pid: number;
+            /** @description Name of that process. Untrusted text. */
             asker_name: string;
             /** @description The last seconds before the kill, earliest first. */
             before: components["schemas"]["OomMoment"][];
         };
         /** @description OOM kills, latest first. */
         OomKills: {
+            /** @description The kills. */
             oom_kills: components["schemas"]["OomKill"][];
         };
         /** @description One of the seconds before the kill. */
         OomMoment: {
+            /** @description Time of the reading. */
             timestamp: components["schemas"]["Time"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Available memory of the machine.
+             */
             available_bytes: number;
             /** @description The processes with the largest resident sets, largest first. */
             largest: components["schemas"]["Large"][];
@@ -989,9 +1146,15 @@ export interface components {
              * @description Number of other names.
              */
             names: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Number of their processes.
+             */
             lives: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Their value.
+             */
             value: number;
         };
         /** @description All further names together. */
@@ -1001,7 +1164,10 @@ export interface components {
              * @description Number of names.
              */
             names: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Sum in bytes.
+             */
             bytes: number;
         };
         /** @description Memory that the machine has promised to all processes together. */
@@ -1042,15 +1208,23 @@ export interface components {
         };
         /** @description One process with its ledger account. */
         Process: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
             /** @description Start time. Together with the pid it identifies the process. */
             start_time: components["schemas"]["Time"];
             /** @description The kernel's `comm`. Untrusted text: bytes that are not UTF-8 are written `\xNN`. */
             name: string;
+            /** @description Command line; empty if unknown. Untrusted text. */
             command: string;
+            /** @description Name of the user, or its number. */
             user: string;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id of the parent.
+             */
             parent_pid: number;
             /** @description Container as `runtime:id`, from the path of the control group. */
             container: string | null;
@@ -1060,27 +1234,42 @@ export interface components {
             unit: string | null;
             /** @description Login session. */
             session: string | null;
+            /** @description Path of the control group. */
             cgroup: string;
             /**
              * Format: uint32
              * @description Pid in the process's own pid namespace; null if that is the machine's.
              */
             inner_pid: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Number of threads at the last reading.
+             */
             threads: number;
+            /** @description Whether the process is alive. */
             state: components["schemas"]["ProcessState"];
             end_time: components["schemas"]["Time"] | null;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Virtual size in bytes.
+             */
             virtual_bytes: number;
             /**
              * Format: uint64
              * @description Resident set, exact at every reading.
              */
             resident_bytes: number;
+            /** @description Resident set by kind. */
             resident: components["schemas"]["Resident"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Swapped memory in bytes.
+             */
             swap_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Highest virtual size in bytes.
+             */
             peak_virtual_bytes: number;
             /**
              * Format: uint64
@@ -1092,7 +1281,10 @@ export interface components {
              * @description Minor page faults of all threads since the process started.
              */
             minor_faults: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Major page faults of all threads since the process started.
+             */
             major_faults: number;
             /**
              * Format: double
@@ -1114,8 +1306,12 @@ export interface components {
              * @description Requested bytes of granted requests, for the calls that ask for memory.
              */
             requested_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Refused requests.
+             */
             refused: number;
+            /** @description Refused requests by call and errno. */
             refusals: components["schemas"]["Refusals"][];
             /**
              * Format: uint64
@@ -1198,8 +1394,12 @@ export interface components {
         };
         /** @description Identity of a process: its pid and start time, because pids are reused. */
         ProcessId: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
+            /** @description Start time of the process. */
             start_time: components["schemas"]["Time"];
         };
         /**
@@ -1209,10 +1409,12 @@ export interface components {
         ProcessState: "alive" | "ended";
         /** @description Processes in the requested order. */
         Processes: {
+            /** @description The processes. */
             processes: components["schemas"]["Process"][];
         };
         /** @description One program: all processes of one name. */
         Program: {
+            /** @description Name of the processes. Untrusted text. */
             name: string;
             /**
              * Format: uint64
@@ -1224,12 +1426,17 @@ export interface components {
              * @description Counters: the sum. Sizes: the highest sum of the processes at the end of a step.
              */
             value: number;
+            /** @description Value by step, oldest first. */
             series: components["schemas"]["ProgramPoint"][];
         };
+        /** @description Value of a program in one step. */
         ProgramPoint: {
             /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Value in the step.
+             */
             value: number;
         };
         /** @description The largest programs, and the sum of all others. */
@@ -1241,6 +1448,7 @@ export interface components {
              * @description Length of a step of the series in seconds.
              */
             step_s: number;
+            /** @description The largest programs, largest first. */
             programs: components["schemas"]["Program"][];
             others: components["schemas"]["OtherPrograms"] | null;
             /**
@@ -1251,28 +1459,45 @@ export interface components {
         };
         /** @description Refused requests, latest first. */
         RefusalList: {
+            /** @description The refused requests by process, call and errno. */
             refusals: components["schemas"]["Refused"][];
         };
         /** @description Refused requests of one call with one errno. */
         Refusals: {
+            /** @description The memory system call. */
             call: components["schemas"]["CallName"];
-            /** Format: uint16 */
+            /**
+             * Format: uint16
+             * @description Number of the errno.
+             */
             errno: number;
             /** @description Name of the errno, for example `ENOMEM`. */
             error: string;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Number of requests.
+             */
             count: number;
         };
         /** @description Refused requests with the same process, call and errno. */
         Refused: {
+            /** @description Name of the machine. */
             host: string;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
+            /** @description Start time of the process. */
             start_time: components["schemas"]["Time"];
             /** @description Name of the thread that made the latest of these requests. */
             name: string;
+            /** @description The memory system call. */
             call: components["schemas"]["CallName"];
-            /** Format: uint16 */
+            /**
+             * Format: uint16
+             * @description Number of the errno.
+             */
             errno: number;
             /** @description Name of the errno, for example `ENOMEM`. */
             error: string;
@@ -1285,14 +1510,19 @@ export interface components {
              * @description The same text as `fix`, under its former name.
              */
             mend: string | null;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Number of requests.
+             */
             count: number;
             /**
              * Format: uint64
              * @description Largest requested size.
              */
             largest_bytes: number;
+            /** @description Time of the first request. */
             first_time: components["schemas"]["Time"];
+            /** @description Time of the latest request. */
             last_time: components["schemas"]["Time"];
         };
         /** @description One memory request with its outcome. */
@@ -1367,9 +1597,15 @@ export interface components {
              * @description Requests per second during the last tick.
              */
             per_second: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Refused requests.
+             */
             refused: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Refused requests per second during the last tick.
+             */
             refused_per_second: number;
             /**
              * Format: uint64
@@ -1383,21 +1619,32 @@ export interface components {
         };
         /** @description A page of requests, newest first. */
         Requests: {
+            /** @description The requests. */
             requests: components["schemas"]["Request"][];
             /** @description Cursor of the next page; null at the end. */
             next_cursor: string | null;
         };
         /** @description Resident set by kind. */
         Resident: {
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Pages without a file, in bytes.
+             */
             anonymous_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Pages of files, in bytes.
+             */
             file_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Pages of shared memory and tmpfs, in bytes.
+             */
             shmem_bytes: number;
         };
         /** @description A resource limit of a process. */
         ResourceLimit: {
+            /** @description The limited resource. */
             name: components["schemas"]["LimitName"];
             /**
              * Format: uint64
@@ -1424,7 +1671,9 @@ export interface components {
         RuleName: "oom_kill" | "refused" | "near_limit" | "growth" | "pressure" | "churn" | "reserved" | "peak" | "lost" | "unexplained";
         /** @description A run of memtap that wrote into the store. */
         Run: {
+            /** @description Name of the machine. */
             hostname: string;
+            /** @description Kernel release. */
             kernel: string;
             /** @description Start of the run. */
             first_time: components["schemas"]["Time"];
@@ -1472,7 +1721,10 @@ export interface components {
              * @description Processor time since the start in seconds, user and system.
              */
             cpu_s: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident set in bytes.
+             */
             resident_bytes: number;
         };
         /**
@@ -1484,7 +1736,10 @@ export interface components {
         Share: {
             /** @description Name of the summed field. */
             by: string;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Sum of all names in bytes.
+             */
             total_bytes: number;
             /** @description Largest first. */
             slices: components["schemas"]["Slice"][];
@@ -1492,12 +1747,22 @@ export interface components {
         };
         /** @description Requests of at least `from_bytes` and less than twice that. */
         SizeBucket: {
+            /** @description The memory system call. */
             call: components["schemas"]["CallName"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Smallest size of the bucket; 0 for requests of zero bytes.
+             */
             from_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description All requests, refused ones included.
+             */
             count: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Refused requests.
+             */
             refused: number;
             /**
              * Format: uint64
@@ -1522,14 +1787,21 @@ export interface components {
         };
         /** @description The share of one name. */
         Slice: {
+            /** @description Name of the processes. Untrusted text. */
             name: string;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Sum in bytes.
+             */
             bytes: number;
         };
         /** @description Payload of the event `snapshot` in the namespace `/live`: the complete state. */
         Snapshot: {
+            /** @description Time of the tick. */
             time: components["schemas"]["Time"];
+            /** @description The machine and its memory. */
             host: components["schemas"]["Host"];
+            /** @description State of memtap itself. */
             health: components["schemas"]["Health"];
             /** @description Living processes, and those that ended most recently. */
             processes: components["schemas"]["Process"][];
@@ -1537,6 +1809,7 @@ export interface components {
             requests: components["schemas"]["Request"][];
             /** @description The latest 100 OOM kills of this run, earliest first. */
             oom_kills: components["schemas"]["OomKill"][];
+            /** @description Requested bytes by name. */
             share: components["schemas"]["Share"];
         };
         /**
@@ -1548,35 +1821,80 @@ export interface components {
         Step: {
             /** @description Start of the step. */
             timestamp: components["schemas"]["Time"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Virtual size in bytes.
+             */
             virtual_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident set in bytes.
+             */
             resident_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident pages without a file, in bytes.
+             */
             anonymous_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident pages of files, in bytes.
+             */
             file_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Resident pages of shared memory and tmpfs, in bytes.
+             */
             shmem_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Swapped memory in bytes.
+             */
             swap_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Highest virtual size in bytes.
+             */
             peak_virtual_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Highest resident set in bytes.
+             */
             peak_resident_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description All requests, refused ones included.
+             */
             requests: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Refused requests.
+             */
             refused: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Requested bytes of granted requests, for the calls that ask for memory.
+             */
             requested_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Bytes that requests added to the virtual size.
+             */
             granted_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Bytes that requests removed from the virtual size.
+             */
             released_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Minor page faults.
+             */
             minor_faults: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Major page faults.
+             */
             major_faults: number;
         };
         /** @description State of the store. */
@@ -1622,20 +1940,31 @@ export interface components {
         };
         /** @description A period of time. */
         Stretch: {
+            /** @description Start of the period. */
             from: components["schemas"]["Time"];
+            /** @description End of the period. */
             to: components["schemas"]["Time"];
         };
         /** @description The machine's swap space. */
         Swap: {
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description All swap space in bytes (`SwapTotal`).
+             */
             total_bytes: number;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Unused swap space in bytes (`SwapFree`).
+             */
             free_bytes: number;
         };
         /** @description Payload of the event `tick` in the namespace `/live`: the changes since the previous tick. */
         Tick: {
+            /** @description Time of the tick. */
             time: components["schemas"]["Time"];
+            /** @description The machine and its memory. */
             host: components["schemas"]["Host"];
+            /** @description State of memtap itself. */
             health: components["schemas"]["Health"];
             /** @description New and changed processes, including those that ended. */
             changed: components["schemas"]["Process"][];
@@ -1650,6 +1979,7 @@ export interface components {
             skipped: number;
             /** @description New OOM kills. */
             oom_kills: components["schemas"]["OomKill"][];
+            /** @description Requested bytes by name. */
             share: components["schemas"]["Share"];
         };
         /**
@@ -1672,8 +2002,12 @@ export interface components {
          *     lengths.
          */
         UpdateProcess: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
+            /** @description Name of the process. Untrusted text. */
             process_name: string;
             /** @description Bytes as a decimal string. */
             memory_used: string;
@@ -1682,16 +2016,26 @@ export interface components {
         };
         /** @description A request with the field names of the original system. */
         UpdateRequest: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
             pid: number;
+            /** @description Name of the thread at that time. Untrusted text. */
             process_name: string;
+            /** @description The memory system call. */
             my_call: components["schemas"]["CallName"];
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Requested bytes, rounded up to whole pages.
+             */
             memory_size: number;
+            /** @description Time at which the call returned. */
             timestamp: components["schemas"]["Time"];
         };
         /** @description The share of one name in the mapped bytes. */
         UpdateSlice: {
+            /** @description Name of the processes, or `Others`. Untrusted text. */
             process_name: string;
             /** @description Bytes as a decimal string. */
             total_memory: string;

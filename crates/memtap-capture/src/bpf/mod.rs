@@ -10,13 +10,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use memtap_model::{
-    Decoder, LossCause, Observation, PageSize, ProcessId, ProcessState, RawRecord, StartTime, Tgid,
+    Decoder, LossCause, Notice, Observation, PageSize, ProcessId, ProcessState, RawRecord, StartTime, Tgid,
 };
 
 use crate::details::Details;
-use crate::{
-    Attachment, CaptureError, Notice, Plan, Settings, Source, SourceKind, clock, facts, judgement, probe,
-};
+use crate::{Attachment, CaptureError, Plan, Settings, Source, SourceKind, clock, facts, judgement, probe};
 use driver::{Driver, Losses, Types};
 use hidden::Hidden;
 

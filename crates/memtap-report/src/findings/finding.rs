@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use memtap_api::{Rule, Severity, View};
 use memtap_history::{Life, Range};
 use memtap_model::{Call, Tgid, WallClock};
 use serde::Serialize;
@@ -32,92 +33,6 @@ impl Text {
     #[must_use]
     pub fn text(&self, lang: Lang) -> &str {
         lang.pick(&self.en, &self.es)
-    }
-}
-
-/// How much it matters, least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Good to know.
-    Notice,
-    /// Should be looked at.
-    Warning,
-    /// Something failed, or soon will.
-    Serious,
-}
-
-impl Severity {
-    /// All of them, least first.
-    pub const ALL: [Self; 3] = [Self::Notice, Self::Warning, Self::Serious];
-
-    /// Its name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Notice => "notice",
-            Self::Warning => "warning",
-            Self::Serious => "serious",
-        }
-    }
-}
-
-/// Which rule found it: a stable name for filters and links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// The kernel killed a process for want of memory.
-    OomKill,
-    /// Requests were refused.
-    Refused,
-    /// A process or the machine comes near a limit.
-    NearLimit,
-    /// A process grows and does not give back.
-    Growth,
-    /// The machine was short of memory.
-    Pressure,
-    /// The same memory is asked for and given back over and over.
-    Churn,
-    /// Far more memory is reserved than used.
-    Reserved,
-    /// A short peak far above the usual.
-    Peak,
-    /// Records of requests did not come.
-    Lost,
-    /// Memory that no cause explains.
-    Unexplained,
-}
-
-impl Rule {
-    /// All of them, in the order in which findings of one severity stand.
-    pub const ALL: [Self; 10] = [
-        Self::OomKill,
-        Self::Refused,
-        Self::NearLimit,
-        Self::Growth,
-        Self::Pressure,
-        Self::Churn,
-        Self::Reserved,
-        Self::Peak,
-        Self::Lost,
-        Self::Unexplained,
-    ];
-
-    /// Its name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OomKill => "oom_kill",
-            Self::Refused => "refused",
-            Self::NearLimit => "near_limit",
-            Self::Growth => "growth",
-            Self::Pressure => "pressure",
-            Self::Churn => "churn",
-            Self::Reserved => "reserved",
-            Self::Peak => "peak",
-            Self::Lost => "lost",
-            Self::Unexplained => "unexplained",
-        }
     }
 }
 
@@ -243,34 +158,6 @@ impl Figure {
     #[must_use]
     pub fn named(name: &str, value: Value) -> Self {
         Self::new(name, name, value)
-    }
-}
-
-/// Which view of the page shows more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum View {
-    /// The machine over time.
-    #[default]
-    Overview,
-    /// One process.
-    Process,
-    /// Its requests.
-    Requests,
-}
-
-impl View {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Process, Self::Requests];
-
-    /// Its name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Overview => "overview",
-            Self::Process => "process",
-            Self::Requests => "requests",
-        }
     }
 }
 

@@ -21,7 +21,9 @@ use std::collections::HashMap;
 use crate::Lang;
 use crate::evidence::Evidence;
 
-pub use finding::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
+pub use memtap_api::{Rule, Severity, View};
+
+pub use finding::{Culprit, Figure, Finding, Link, Subject, Text, Value};
 pub(crate) use pressure::strains;
 pub use refusal::{refusal_fix, refusal_meaning};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use memtap_history::Measure;
+use memtap_api::Measure;
 use serde::{Serialize, Serializer};
 
 use super::{At, Span};
@@ -274,7 +274,6 @@ pub struct CallPoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ranking {
     /// Of what.
-    #[serde(serialize_with = "measure_name")]
     pub by: Measure,
     /// The most first.
     pub programs: Vec<ProgramSum>,
@@ -282,10 +281,6 @@ pub struct Ranking {
     pub other_programs: u64,
     /// What those have.
     pub other_value: u64,
-}
-
-fn measure_name<S: Serializer>(measure: &Measure, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(measure.name())
 }
 
 /// What a program comes to.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_api::{Findings, Time};
 use memtap_history::Range;
 use memtap_report::Lang;
 use serde::Deserialize;
@@ -11,10 +12,9 @@ use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader};
-use crate::State;
-use crate::dto::{Findings, Time};
 use crate::error::ApiError;
 use crate::params::{Asked, language};
+use crate::{State, answer};
 
 /// After this no further detail is read: the answer says what was not looked at.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -63,5 +63,5 @@ pub(crate) async fn findings(
     let begin = Instant::now();
     let is_enough = || begin.elapsed() > PATIENCE;
     let looked = ask(memtap_report::look(&*reader, &range, now.as_deref(), &is_enough)).await?;
-    Ok(Json(Findings::of(&range, &looked, lang)))
+    Ok(Json(answer::findings(&range, &looked, lang)))
 }

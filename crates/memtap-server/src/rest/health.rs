@@ -6,9 +6,9 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
+use memtap_api::{Health, Host};
 
-use crate::State;
-use crate::dto::{Health, Host};
+use crate::{State, answer};
 
 /// A view older than this: the pipeline stands still.
 const STALE_S: f64 = 5.0;
@@ -30,13 +30,13 @@ impl Pulse {
 /// Returns the state of memtap itself: what it captured, what is missing and why, and notices.
 #[utoipa::path(get, path = "/health", responses((status = OK, body = Health)))]
 pub(crate) async fn health(Shared(state): Shared<State>) -> Json<Health> {
-    Json(Health::of(&state, &state.now()))
+    Json(answer::health(&state, &state.now()))
 }
 
 /// Returns the machine and its memory now.
 #[utoipa::path(get, path = "/host", responses((status = OK, body = Host)))]
 pub(crate) async fn host(Shared(state): Shared<State>) -> Json<Host> {
-    Json(Host::of(&state.info.host, &state.now().host))
+    Json(answer::host(&state.info.host, &state.now().host))
 }
 
 /// Reports whether the ledger is up to date, for service monitors.

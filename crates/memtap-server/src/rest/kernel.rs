@@ -3,16 +3,16 @@
 use axum::Json;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
+use memtap_api::{Limits, Mappings, Problem, Time};
 use memtap_model::{ProcessId, Tgid};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
 use crate::State;
-use crate::dto::{Limits, Mappings, Time};
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::params::Asked;
-use crate::walks::Unread;
+use crate::walks::{Reading, Unread};
 
 /// Start time of the process, because pids are reused.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -45,7 +45,8 @@ pub(crate) async fn mappings(
 ) -> Answer<Mappings> {
     let process = living(&state, &pid, &query)?;
     let found = state.walks.mappings(process).await;
-    Ok(Json(found.map_err(|error| unread("the mappings", process, &error))?.into()))
+    let Reading { value, age } = found.map_err(|error| unread("the mappings", process, &error))?;
+    Ok(Json(Mappings::new(value, age)))
 }
 
 /// Returns all limits on the memory of a living process: its own, those of its control groups, and
@@ -70,7 +71,8 @@ pub(crate) async fn limits(
 ) -> Answer<Limits> {
     let process = living(&state, &pid, &query)?;
     let found = state.walks.limits(process).await;
-    Ok(Json(found.map_err(|error| unread("the limits", process, &error))?.into()))
+    let Reading { value, age } = found.map_err(|error| unread("the limits", process, &error))?;
+    Ok(Json(Limits::new(value, age)))
 }
 
 /// The process, if it is alive, and the one that is meant.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_api::{Lives, Measure, Programs, Time};
 use memtap_history::{LifeQuery, ProgramQuery};
 use memtap_model::Tgid;
 use serde::Deserialize;
@@ -11,9 +12,8 @@ use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader, step};
-use crate::State;
-use crate::dto::{Lives, Measure, Programs, Time};
 use crate::params::{Asked, Limit, Top};
+use crate::{State, answer};
 
 /// Lives where no limit was asked for.
 const DEFAULT_LIMIT: usize = 1_000;
@@ -57,10 +57,10 @@ pub(crate) async fn lives(Shared(state): Shared<State>, Asked(query): Asked<Live
         pid: query.pid.map(Tgid),
         started_at: query.start_time.map(|time| time.0),
         name: query.name,
-        by: query.by.unwrap_or_default().into(),
+        by: query.by.unwrap_or_default(),
         limit: query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
     };
-    Ok(Json(ask(reader.lives(&query)).await?.into()))
+    Ok(Json(answer::lives(ask(reader.lives(&query)).await?)))
 }
 
 /// Measure and range.
@@ -97,6 +97,6 @@ pub(crate) async fn programs(
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let step = if query.step == Some(0) { Duration::ZERO } else { step(&range, query.step)? };
     let by = query.by.unwrap_or_default();
-    let query = ProgramQuery { range, by: by.into(), top: query.top.map_or(DEFAULT_TOP, |top| top.0), step };
-    Ok(Json(Programs::of(by, ask(reader.programs(&query)).await?)))
+    let query = ProgramQuery { range, by, top: query.top.map_or(DEFAULT_TOP, |top| top.0), step };
+    Ok(Json(answer::programs(by, ask(reader.programs(&query)).await?)))
 }

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_api::{Hosts, Machine, Runs, Time};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader, step};
-use crate::State;
-use crate::dto::{Hosts, Machine, Runs, Time};
 use crate::params::Asked;
+use crate::{State, answer};
 
 /// Returns the machines that have written into the store.
 #[utoipa::path(get, path = "/hosts", responses(
@@ -18,7 +18,7 @@ use crate::params::Asked;
 ))]
 pub(crate) async fn hosts(Shared(state): Shared<State>) -> Answer<Hosts> {
     let reader = reader(&state)?;
-    Ok(Json(ask(reader.hosts()).await?.into()))
+    Ok(Json(answer::hosts(ask(reader.hosts()).await?)))
 }
 
 /// Runs in one answer.
@@ -45,7 +45,7 @@ pub(crate) struct RunsQuery {
 pub(crate) async fn runs(Shared(state): Shared<State>, Asked(query): Asked<RunsQuery>) -> Answer<Runs> {
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let runs = ask(reader.runs(&range, RUNS + 1)).await?;
-    Ok(Json(Runs::of(runs, RUNS)))
+    Ok(Json(answer::runs(runs, RUNS)))
 }
 
 /// Machine and range.
@@ -80,5 +80,5 @@ pub(crate) async fn machine(
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let step = step(&range, query.step)?;
     let points = ask(reader.machine(&range, step)).await?;
-    Ok(Json(Machine::of(&points, step.as_secs())))
+    Ok(Json(answer::machine(&points, step.as_secs())))
 }

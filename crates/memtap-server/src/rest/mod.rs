@@ -1,6 +1,6 @@
 //! The REST handlers, a file for each subject. An endpoint is a handler with `#[utoipa::path]`, which says where it is and what it
-//! may answer, and one line in [`routes`]; its parameters are a struct (`params.rs`), its answer is a struct with `ToSchema`
-//! (`dto/`). The document at `/api/v1/openapi.json` and the page's types follow (`openapi.rs`).
+//! may answer, and one line in [`routes`]; its parameters are a struct (`params.rs`), its answer is a type of memtap-api
+//! (made in `answer/`). The document at `/api/v1/openapi.json` and the page's types follow (`openapi.rs`).
 
 mod findings;
 mod health;

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use memtap_api::{OomKill, OomKills, Time};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader};
-use crate::State;
-use crate::dto::{OomKill, Time};
 use crate::params::{Asked, Limit};
+use crate::{State, answer};
 
 /// OOM kills where no limit was asked for.
 const DEFAULT_LIMIT: usize = 100;
@@ -28,12 +28,6 @@ pub(crate) struct OomQuery {
     /// Maximum number of OOM kills.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<Limit>,
-}
-
-/// OOM kills, latest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OomKills {
-    oom_kills: Vec<OomKill>,
 }
 
 /// Returns OOM kills, latest first, each with the largest processes in the seconds before.
@@ -58,5 +52,5 @@ pub(crate) async fn oom_kills(
     }
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
     let stored = ask(reader.oom_kills(&range, limit)).await?;
-    Ok(Json(OomKills { oom_kills: stored.into_iter().map(OomKill::from).collect() }))
+    Ok(Json(OomKills { oom_kills: stored.into_iter().map(answer::oom_kill).collect() }))
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
+use memtap_api::{Problem, Time};
 use memtap_history::{Range, Reader, StoreError};
 use memtap_model::WallClock;
 
 use crate::State;
-use crate::dto::Time;
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 
 /// How a question to the history may end without an answer.
 #[derive(utoipa::IntoResponses)]
@@ -31,7 +32,7 @@ const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// From when to when; without `to` up to now, without `from` the hour before.
 pub(super) fn range(host: Option<String>, from: Option<Time>, to: Option<Time>) -> Result<Range, ApiError> {
-    let to = to.unwrap_or_else(Time::now).0;
+    let to = to.unwrap_or_else(|| Timestamp::now().into()).0;
     let from = from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
     if from >= to {
         return Err(ApiError::wrong("the range is empty: from must be a time before to"));

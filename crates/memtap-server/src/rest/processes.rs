@@ -5,16 +5,16 @@ use std::cmp::Ordering;
 use axum::Json;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
+use memtap_api::{OneProcess, Problem, Process, Processes, Share};
 use memtap_ledger::LiveView;
 use memtap_model::Tgid;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
 use super::kernel::unread;
 use crate::State;
-use crate::dto::{Process, Share};
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::params::{Asked, Limit};
 
 /// Filters and order.
@@ -46,12 +46,6 @@ pub(crate) enum Order {
     Desc,
 }
 
-/// Processes in the requested order.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Processes {
-    processes: Vec<Process>,
-}
-
 /// Returns the living processes with their ledger accounts.
 #[utoipa::path(get, path = "/processes", params(ProcessesQuery), responses((status = OK, body = Processes)))]
 pub(crate) async fn processes(
@@ -71,7 +65,7 @@ pub(crate) async fn processes(
 fn matching(view: &LiveView, name: Option<&str>, ended: bool) -> Vec<Process> {
     let name = name.map(str::to_lowercase);
     let kept = view.ended.iter().filter(|_| ended);
-    let all = view.living.iter().chain(kept).map(|summary| Process::of(summary, view.host.total_bytes));
+    let all = view.living.iter().chain(kept).map(|summary| Process::new(summary, view.host.total_bytes));
     all.filter(|process| name.as_ref().is_none_or(|name| process.name.to_lowercase().contains(name)))
         .collect()
 }
@@ -113,29 +107,6 @@ pub(crate) struct ProcessQuery {
     pss: Option<bool>,
 }
 
-/// One process. With `pss=true` and while the process is alive, also its proportional memory.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OneProcess {
-    #[serde(flatten)]
-    process: Process,
-    /// PSS: each page divided by the number of processes that share it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pss_bytes: Option<u64>,
-    /// USS: pages that only this process has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    uss_bytes: Option<u64>,
-    /// Swapped pages, divided in the same way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    swap_pss_bytes: Option<u64>,
-    /// Age of these three values in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pss_age_s: Option<f64>,
-}
-
 /// Returns the process with this pid: the living one, or else the one that ended last.
 #[utoipa::path(
     get,
@@ -161,7 +132,7 @@ pub(crate) async fn process(
         )
     };
     let summary = view.process(Tgid(pid)).ok_or_else(unknown)?;
-    let process = Process::of(summary, view.host.total_bytes);
+    let process = Process::new(summary, view.host.total_bytes);
     let is_asked = query.pss.unwrap_or(false) && summary.ended_at.is_none();
     let read = if is_asked {
         let read = state.walks.proportional(summary.process).await;

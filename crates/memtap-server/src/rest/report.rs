@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use memtap_api::{Problem, Time};
 use memtap_history::{Range, StoreError};
 use memtap_model::{Tgid, WallClock};
 use memtap_report::Lang;
@@ -16,8 +18,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::State;
-use crate::dto::Time;
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::params::{Asked, language};
 
 /// Who asks waits no longer, neither for others' reports nor for this one.
@@ -59,7 +60,7 @@ impl ReportQuery {
         let lang = language(self.lang.as_deref())?;
         let name =
             self.name.as_deref().map(str::parse::<NamePattern>).transpose().map_err(ApiError::wrong)?;
-        let now = Time::now().0;
+        let now = Time::from(Timestamp::now()).0;
         let to = self.to.map_or(now, |time| time.0);
         let from = self.from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
         let compare = match (self.compare_from, self.compare_to) {
@@ -137,7 +138,7 @@ fn refusal(error: &ReportError) -> ApiError {
 
 /// With a name to be kept under: no text of a stranger is in it.
 fn file(text: String, format: Format, range: &Range) -> Response {
-    let day = jiff::Timestamp::from_nanosecond(range.from.0.into()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let day = Time(range.from).timestamp();
     let name = format!("memtap-report-{}.{format}", day.strftime("%Y-%m-%dT%H-%M"));
     // A page is shown, the others are kept.
     let how = if format == Format::Html { "inline" } else { "attachment" };

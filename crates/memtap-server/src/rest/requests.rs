@@ -1,20 +1,17 @@
 //! The requests: of the history, or without one the latest.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State as Shared;
-use memtap_history::{RequestPage, RequestQuery, StoredRequest};
-use memtap_ledger::LiveView;
+use memtap_api::{CallName, Problem, Request, Requests, Time};
+use memtap_history::RequestQuery;
+use memtap_ledger::{BookedRequest, LiveView};
 use memtap_model::Tgid;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::ask;
 use crate::State;
-use crate::dto::{CallName, Request, Time};
-use crate::error::Problem;
 use crate::params::{Asked, Calls, Limit};
 
 /// Rows where no limit was asked for.
@@ -52,14 +49,6 @@ pub(crate) struct RequestsQuery {
     cursor: Option<String>,
 }
 
-/// A page of requests, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Requests {
-    requests: Vec<Request>,
-    /// Cursor of the next page; null at the end.
-    next_cursor: Option<String>,
-}
-
 /// Returns requests from the history, newest first. With `--store none`, returns the latest
 /// requests.
 #[utoipa::path(get, path = "/requests", params(RequestsQuery), responses(
@@ -71,14 +60,9 @@ pub(crate) async fn requests(
     Asked(query): Asked<RequestsQuery>,
 ) -> Answer<Requests> {
     let query = RequestQuery::from(query);
-    let page = match &state.reader {
-        Some(reader) => {
-            let reader = Arc::clone(reader);
-            ask(reader.requests(&query)).await?
-        }
-        None => live(&state.now(), &query),
-    };
-    let requests = page.requests.iter().map(Request::from).collect();
+    let Some(reader) = &state.reader else { return Ok(Json(live(&state.now(), &query))) };
+    let page = ask(reader.requests(&query)).await?;
+    let requests = page.requests.into_iter().map(Request::from).collect();
     Ok(Json(Requests { requests, next_cursor: page.next_cursor }))
 }
 
@@ -101,21 +85,19 @@ impl From<RequestsQuery> for RequestQuery {
 }
 
 /// Without a store: the latest requests that the view holds.
-fn live(view: &LiveView, query: &RequestQuery) -> RequestPage {
-    let newest_first = view.latest.iter().rev().map(StoredRequest::from);
-    RequestPage {
-        requests: newest_first.filter(|request| wanted(request, query)).take(query.limit).collect(),
-        next_cursor: None,
-    }
+fn live(view: &LiveView, query: &RequestQuery) -> Requests {
+    let found = view.latest.iter().rev().filter(|booked| matches(booked, query));
+    Requests { requests: found.take(query.limit).map(Request::from).collect(), next_cursor: None }
 }
 
-fn wanted(request: &StoredRequest, query: &RequestQuery) -> bool {
+fn matches(booked: &BookedRequest, query: &RequestQuery) -> bool {
+    let request = &booked.request;
     let name = || request.name.to_text().to_lowercase();
-    query.pid.is_none_or(|pid| request.pid == pid)
+    query.pid.is_none_or(|pid| request.tgid == pid)
         && query.name.as_ref().is_none_or(|part| name().contains(&part.to_lowercase()))
         && (query.calls.is_empty() || query.calls.contains(&request.call))
         && query.min_size.is_none_or(|size| request.requested_bytes >= size)
-        && query.refused.is_none_or(|refused| request.errno.is_some() == refused)
+        && query.refused.is_none_or(|refused| booked.refused() == refused)
         && query.from.is_none_or(|from| request.time >= from)
         && query.to.is_none_or(|to| request.time < to)
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
+use memtap_api::{CallName, ProcessCalls, RefusalList, Sizes, Time};
 use memtap_history::RequestQuery;
 use memtap_model::Tgid;
 use serde::Deserialize;
@@ -9,10 +10,9 @@ use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader, step};
-use crate::State;
-use crate::dto::{CallName, ProcessCalls, RefusalList, Sizes, Time};
 use crate::error::ApiError;
 use crate::params::{Asked, Calls, Limit, Rows, language};
+use crate::{State, answer};
 
 /// Refusals where no limit was asked for.
 const DEFAULT_LIMIT: usize = 100;
@@ -50,7 +50,7 @@ pub(crate) struct SizesQuery {
 pub(crate) async fn sizes(Shared(state): Shared<State>, Asked(query): Asked<SizesQuery>) -> Answer<Sizes> {
     let reader = reader(&state)?;
     let query = query.resolve()?;
-    Ok(Json(ask(reader.sizes(&query)).await?.into()))
+    Ok(Json(answer::sizes(ask(reader.sizes(&query)).await?)))
 }
 
 impl SizesQuery {
@@ -122,7 +122,7 @@ pub(crate) async fn calls(
         limit: query.rows.map_or(Rows::MOST, |rows| rows.0),
         ..RequestQuery::default()
     };
-    Ok(Json(ask(reader.calls(&query, step)).await?.into()))
+    Ok(Json(answer::process_calls(ask(reader.calls(&query, step)).await?)))
 }
 
 /// Filters and range.
@@ -175,5 +175,5 @@ pub(crate) async fn refusals(
         limit: query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
         ..RequestQuery::default()
     };
-    Ok(Json(RefusalList::of(ask(reader.refusals(&query)).await?, lang)))
+    Ok(Json(answer::refusals(ask(reader.refusals(&query)).await?, lang)))
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use memtap_api::{Time, Usage};
 use memtap_history::UsageQuery as StoreQuery;
 use memtap_model::Tgid;
 use serde::Deserialize;
@@ -9,9 +10,8 @@ use utoipa::IntoParams;
 
 use super::Answer;
 use super::past::{NoHistory, ask, range, reader, step};
-use crate::State;
-use crate::dto::{Time, Usage};
 use crate::params::Asked;
+use crate::{State, answer};
 
 /// Filters and range.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,5 +58,5 @@ pub(crate) async fn usage(Shared(state): Shared<State>, Asked(query): Asked<Usag
     let of_all = StoreQuery { pid: None, started_at: None, ..query.clone() };
     let points = ask(reader.usage(&query)).await?;
     let all = if query.pid.is_some() { ask(reader.usage(&of_all)).await? } else { points.clone() };
-    Ok(Json(Usage::of(&points, &all, step.as_secs())))
+    Ok(Json(answer::usage(&points, &all, step.as_secs())))
 }

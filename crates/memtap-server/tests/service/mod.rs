@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use memtap_api::RunsAs;
 use memtap_ledger::Ledger;
 use memtap_model::{
     AllLimits, Call, CallTotals, Causes, Comm, Errno, HostReading, MachineLimits, Mapped, MappingClass,
-    Mappings, MemoryRequest, Observation, OomKill, Outcome, ProcessId, ProcessState, Refusals, Resident,
-    Resource, ResourceLimit, SpaceId, StartTime, Tally, Tgid, Tid, Used, WallClock,
+    Mappings, MemoryRequest, Notice, Observation, OomKill, Outcome, ProcessId, ProcessState, Proportional,
+    Refusals, Resident, Resource, ResourceLimit, SpaceId, StartTime, Tally, Tgid, Tid, Used, WallClock,
 };
-use memtap_server::{AskKernel, Bounds, HostFacts, Info, Notice, Proportional, RunsAs, Settings, State};
+use memtap_server::{AskKernel, Bounds, HostFacts, Info, Settings, State};
 
 const NOON: i64 = 1_795_428_000_000_000_000;
 

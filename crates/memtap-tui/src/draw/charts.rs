@@ -1,5 +1,6 @@
 //! Charts of one process over the last minutes.
 
+use memtap_api::Process;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -8,7 +9,6 @@ use ratatui::text::Line;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
 use crate::app::App;
-use crate::model::Process;
 use crate::text;
 use crate::track::{Sample, Track};
 
@@ -49,7 +49,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame, area: Rect, process: &Process) 
         Layout::vertical([Constraint::Fill(1); 3]).split(area)
     };
     let none = Track::new();
-    let track = app.tracks.of(process.life()).unwrap_or(&none);
+    let track = app.tracks.of(process.id()).unwrap_or(&none);
     for (curve, area) in curves.iter().zip(areas.iter()) {
         one(app, frame, *area, track, curve);
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use memtap_api::{CallTotals, Process, Request};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -9,7 +10,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::{charts, tabs};
 use crate::app::{App, Part};
-use crate::model::{CallTotals, Process, Request};
+use crate::model::age_s;
 use crate::stream::Entry;
 use crate::text;
 
@@ -69,14 +70,16 @@ fn identity(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let look = app.settings.look;
     let width = usize::from(area.width);
     let zone = &app.settings.zone;
-    let age = process.end_time.unwrap_or(app.model.at).duration_since(process.start_time).as_secs();
+    let age = age_s(process, app.model.at);
     let life = match process.end_time {
         None => format!(
             "started {} ({} ago)",
-            text::date_and_clock(process.start_time, zone),
+            text::date_and_clock(process.start_time.timestamp(), zone),
             text::duration(age)
         ),
-        Some(end) => format!("ended {} after {}", text::date_and_clock(end, zone), text::duration(age)),
+        Some(end) => {
+            format!("ended {} after {}", text::date_and_clock(end.timestamp(), zone), text::duration(age))
+        }
     };
     let mut place = vec![format!("user {}", process.user), format!("parent {}", process.parent_pid)];
     place.extend(process.inner_pid.map(|pid| format!("pid {pid} in its container")));
@@ -291,7 +294,7 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
 
 fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
     let look = app.settings.look;
-    let time = text::exact_clock(request.timestamp, &app.settings.zone);
+    let time = text::exact_clock(request.timestamp.timestamp(), &app.settings.zone);
     let lost = match request.lost_before {
         0 => String::new(),
         lost => format!(" ({} lost before)", text::count(lost.into())),

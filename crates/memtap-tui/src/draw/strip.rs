@@ -128,13 +128,13 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
     ];
     let untold = || vec![("requests are not visible".to_owned(), false)];
     let mut figures = if app.tells_requests() { requests } else { untold() };
-    if totals.oom_kills > 0 {
-        figures.push((format!("{} OOM kills", totals.oom_kills), true));
+    if app.model.oom_kills > 0 {
+        figures.push((format!("{} OOM kills", app.model.oom_kills), true));
     }
     if let Some(pressure) = app.model.host.pressure {
         figures.push((format!("pressure {:.1}%", pressure.some_avg10), pressure.some_avg10 >= 10.0));
     }
-    let unexplained = totals.unexplained_bytes;
+    let unexplained = app.model.unexplained_bytes;
     if app.tells_requests() {
         figures.push((format!("{} unexplained", text::size(unexplained)), unexplained > 0));
     }

@@ -28,7 +28,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame, area: Rect) {
     let selected = app.table.selected;
     for (line, place) in app.table.visible().iter().zip(lines.rows()) {
         let row = &app.rows[line.row];
-        let chosen = selected == Some(row.process.life());
+        let chosen = selected == Some(row.process.id());
         draw_line(app, frame.buffer_mut(), *line, place, &columns, chosen);
     }
 }
@@ -114,7 +114,7 @@ fn name(row: &Row, line: TableLine, cells: usize) -> String {
 }
 
 fn trend(app: &App, row: &Row, cells: usize) -> String {
-    let track = app.tracks.of(row.process.life());
+    let track = app.tracks.of(row.process.id());
     track
         .map(|track| bars(track.iter().map(|sample| sample.resident_bytes as f64), cells))
         .unwrap_or_default()

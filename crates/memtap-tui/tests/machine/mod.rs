@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan as _};
-use memtap_model::{HostReading, Pressure, SwapReading};
-use memtap_tui::{
-    About, App, CallTotals, Column, Look, Model, Pace, Process, Refusals, Request, ResidentKinds, Settings,
-    Totals,
-};
+use memtap_api::{Address, CallTotals, Process, Refusals, Request, RequestTotals, Resident};
+use memtap_model::{Call, HostReading, Pressure, SwapReading};
+use memtap_tui::{About, App, Column, Look, Model, Pace, Settings};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -67,14 +65,16 @@ pub(crate) fn model(second: u64) -> Model {
             swap: SwapReading { total_bytes: 512 * MIB, free_bytes: 500 * MIB },
             pressure: Some(Pressure { some_avg10: 1.5, full_avg10: 0.0 }),
         },
-        totals: Totals {
+        totals: RequestTotals {
             seen: 10 * second,
             per_second: 1204.0,
             refused: 12,
             refused_per_second: 0.3,
             lost: 3,
-            ..Totals::default()
+            ..RequestTotals::default()
         },
+        unexplained_bytes: 0,
+        oom_kills: 0,
         living: vec![
             process(1, 0, "systemd", "root", 168, 12, second),
             process(230, 1, "sshd", "root", 16, 9, second),
@@ -91,7 +91,7 @@ pub(crate) fn model(second: u64) -> Model {
             process(88_001, 1, "containerd-shim-runc-v2", "root", 1200, 14, second),
         ],
         ended: vec![Arc::new(Process {
-            end_time: Some(at),
+            end_time: Some(at.into()),
             ..(*process(1200, 977, "grep", "ana", 0, 0, second)).clone()
         })],
         latest: (0..10).map(|index| Arc::new(request(at, index))).collect(),
@@ -114,7 +114,7 @@ fn process(
     Arc::new(Process {
         pid,
         parent_pid,
-        start_time: begin() - i64::from(pid).seconds(),
+        start_time: (begin() - i64::from(pid).seconds()).into(),
         name: name.to_owned(),
         command: format!("/usr/bin/{name} --option {pid}").into(),
         user: user.into(),
@@ -122,7 +122,7 @@ fn process(
         unit: (pid == 411).then(|| "postgresql@15-main.service".to_owned()),
         virtual_bytes: mib * MIB,
         resident_bytes: resident * MIB,
-        resident: ResidentKinds {
+        resident: Resident {
             anonymous_bytes: (resident - resident / 4) * MIB,
             file_bytes: resident / 4 * MIB,
             shmem_bytes: 0,
@@ -132,7 +132,12 @@ fn process(
         minor_faults: 1000 * u64::from(pid),
         requests: mmap.count + brk.count,
         requested_bytes: mmap.requested_bytes + brk.requested_bytes,
-        calls: [("mmap".into(), mmap), ("brk".into(), brk), ("munmap".into(), CallTotals::default())].into(),
+        calls: [
+            (Call::Mmap.into(), mmap),
+            (Call::Brk.into(), brk),
+            (Call::Munmap.into(), CallTotals::default()),
+        ]
+        .into(),
         opening_bytes: 0,
         granted_bytes: (mib + 96) * MIB,
         released_bytes: 96 * MIB,
@@ -141,20 +146,24 @@ fn process(
 }
 
 fn refusals() -> Vec<Refusals> {
-    vec![Refusals { call: "mmap".into(), errno: 12, error: "ENOMEM".into(), count: 12 }]
+    vec![Refusals { call: Call::Mmap.into(), errno: 12, error: "ENOMEM".into(), count: 12 }]
 }
 
 fn request(at: Timestamp, index: u32) -> Request {
     let refused = index == 4;
     Request {
-        timestamp: at,
+        host: None,
+        timestamp: at.into(),
         pid: if index.is_multiple_of(2) { 1204 } else { 411 },
         tid: 1204,
-        call: if index == 6 { "munmap".into() } else { "mmap".into() },
+        process_name: "perl".to_owned(),
+        call: if index == 6 { Call::Munmap } else { Call::Mmap }.into(),
         memory_size: 65_536,
-        address: "0x7f0000000000".to_owned(),
+        address: Address(0x7f00_0000_0000),
         delta_bytes: if refused { 0 } else { 65_536 },
+        errno: refused.then_some(12),
         error: refused.then(|| "ENOMEM".into()),
+        virtual_bytes: 1 << 30,
         arguments: "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS".to_owned(),
         file: (index == 2).then(|| "libc\x1b.so.6".into()),
         lost_before: if index == 8 { 3 } else { 0 },

@@ -18,7 +18,9 @@ mod switch;
 mod user;
 
 use anyhow::Context as _;
-use memtap_capture::{Notice, Opened, Settings, SourceChoice};
+use memtap_api::RunsAs;
+use memtap_capture::{Opened, Settings, SourceChoice};
+use memtap_model::Notice;
 
 pub(crate) use own_user::choose as own_user;
 pub(crate) use places::Places;
@@ -117,10 +119,6 @@ pub(crate) fn watching() {
 }
 
 /// As whom, with which capabilities and at which priority the calling thread goes on.
-pub(crate) fn runs_as() -> memtap_server::RunsAs {
-    memtap_server::RunsAs {
-        user: user::present(),
-        capabilities: capabilities::names(),
-        nice: priority::present(),
-    }
+pub(crate) fn runs_as() -> RunsAs {
+    RunsAs { user: user::present(), capabilities: capabilities::names(), nice: priority::present() }
 }

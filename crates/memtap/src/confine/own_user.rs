@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 
 use caps::{CapSet, Capability};
-use memtap_capture::Notice;
+use memtap_model::Notice;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid};
 

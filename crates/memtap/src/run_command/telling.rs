@@ -1,12 +1,11 @@
 //! What was gathered, for people and for programs.
 
 use jiff::tz::TimeZone;
+use memtap_api::{Process, Request};
 use memtap_capture::Ending;
-use memtap_history::StoredRequest;
 use memtap_ledger::{BookedRequest, ProcessSummary};
 use memtap_model::{CALLS, Outcome, to_text};
 use memtap_report::report::{At, Audience, Run, RunProcess, RunRequest, Screen, Span};
-use memtap_server::{Process, Request};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
@@ -70,19 +69,15 @@ impl Told<'_> {
         }
         let children = gathered.processes.iter().filter(|process| process.process != root);
         let json = Json {
-            sum: Process::of(&sum, total_bytes),
+            sum: Process::new(&sum, total_bytes),
             exit_status: self.ending.status(),
             signal: self.signal(),
             source: self.source,
             duration_s: gathered.ended.seconds_since(gathered.began),
             processes: gathered.processes.len() as u64 + gathered.left_out,
-            children: children.map(|process| Process::of(process, total_bytes)).collect(),
+            children: children.map(|process| Process::new(process, total_bytes)).collect(),
             children_left_out: gathered.left_out,
-            largest_requests: gathered
-                .largest
-                .iter()
-                .map(|booked| Request::from(&StoredRequest::from(booked)))
-                .collect(),
+            largest_requests: gathered.largest.iter().map(Request::from).collect(),
             timeline: JsonTimeline { step_s: gathered.step_s, virtual_bytes: gathered.timeline.clone() },
         };
         let mut text = serde_json::to_string_pretty(&json)?;

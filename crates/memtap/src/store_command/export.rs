@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use memtap_api::{Request, Time};
 use memtap_history::{Clock, Reader, RequestQuery};
 use memtap_model::{Tgid, WallClock};
-use memtap_server::Request;
 
 use super::parquet::Parquet;
 use crate::cli::{ExportArguments, ExportFormat};
@@ -94,13 +94,14 @@ fn write_pages(
 ) -> anyhow::Result<()> {
     loop {
         let page = engine::block_on(reader.requests(&query))?;
-        for request in &page.requests {
-            rows.write(request)?;
-        }
         if let Some(last) = page.requests.last() {
-            progress.set_message(Request::from(last).timestamp.to_string());
+            progress.set_message(Time(last.time).to_string());
         }
-        progress.inc(page.requests.len() as u64);
+        let count = page.requests.len() as u64;
+        for request in page.requests {
+            rows.write(Request::from(request))?;
+        }
+        progress.inc(count);
         match page.next_cursor {
             Some(cursor) => query.cursor = Some(cursor),
             None => return rows.finish(),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use memtap_history::StoredRequest;
+use memtap_api::Request;
 use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
@@ -39,7 +39,7 @@ const GROUP: usize = 100_000;
 /// A file that is being written.
 pub(super) struct Parquet<W: Write + Send> {
     file: SerializedFileWriter<W>,
-    group: Vec<StoredRequest>,
+    group: Vec<Request>,
 }
 
 impl<W: Write + Send> Parquet<W> {
@@ -68,8 +68,8 @@ impl<W: Write + Send> Parquet<W> {
 }
 
 impl<W: Write + Send> Rows for Parquet<W> {
-    fn write(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
-        self.group.push(request.clone());
+    fn write(&mut self, request: Request) -> anyhow::Result<()> {
+        self.group.push(request);
         if self.group.len() < GROUP { Ok(()) } else { self.write_group() }
     }
 
@@ -81,31 +81,21 @@ impl<W: Write + Send> Rows for Parquet<W> {
 }
 
 /// In the order of [`SCHEMA`]. Unsigned numbers are the same bits.
-fn columns<W: Write + Send>(
-    mut to: SerializedRowGroupWriter<'_, W>,
-    requests: &[StoredRequest],
-) -> Result<()> {
+fn columns<W: Write + Send>(mut to: SerializedRowGroupWriter<'_, W>, requests: &[Request]) -> Result<()> {
     let rows = || requests.iter();
-    optional::<ByteArrayType, _>(
-        &mut to,
-        rows().map(|row| (!row.host.is_empty()).then(|| ByteArray::from(&*row.host))),
-    )?;
-    required::<Int64Type, _>(&mut to, rows().map(|row| row.time.0.div_euclid(1000)))?;
-    required::<Int32Type, _>(&mut to, rows().map(|row| row.pid.0.cast_signed()))?;
-    required::<Int32Type, _>(&mut to, rows().map(|row| row.tid.0.cast_signed()))?;
-    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*row.name.to_text())))?;
-    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(row.call.name())))?;
-    required::<Int64Type, _>(&mut to, rows().map(|row| row.requested_bytes.cast_signed()))?;
-    required::<Int64Type, _>(&mut to, rows().map(|row| row.address.cast_signed()))?;
+    optional::<ByteArrayType, _>(&mut to, rows().map(|row| row.host.as_deref().map(ByteArray::from)))?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.timestamp.0.0.div_euclid(1000)))?;
+    required::<Int32Type, _>(&mut to, rows().map(|row| row.pid.cast_signed()))?;
+    required::<Int32Type, _>(&mut to, rows().map(|row| row.tid.cast_signed()))?;
+    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*row.process_name)))?;
+    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*row.call)))?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.memory_size.cast_signed()))?;
+    required::<Int64Type, _>(&mut to, rows().map(|row| row.address.0.cast_signed()))?;
     required::<Int64Type, _>(&mut to, rows().map(|row| row.delta_bytes))?;
-    optional::<Int32Type, _>(&mut to, rows().map(|row| row.errno.map(|errno| i32::from(errno.0))))?;
-    optional::<ByteArrayType, _>(
-        &mut to,
-        rows().map(|row| row.errno.map(|errno| ByteArray::from(&*errno.to_string()))),
-    )?;
+    optional::<Int32Type, _>(&mut to, rows().map(|row| row.errno.map(i32::from)))?;
+    optional::<ByteArrayType, _>(&mut to, rows().map(|row| row.error.as_deref().map(ByteArray::from)))?;
     required::<Int64Type, _>(&mut to, rows().map(|row| row.virtual_bytes.cast_signed()))?;
-    let arguments = |row: &StoredRequest| row.call.describe(row.protection, row.flags);
-    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*arguments(row))))?;
+    required::<ByteArrayType, _>(&mut to, rows().map(|row| ByteArray::from(&*row.arguments)))?;
     optional::<ByteArrayType, _>(&mut to, rows().map(|row| row.file.as_deref().map(ByteArray::from)))?;
     required::<Int32Type, _>(&mut to, rows().map(|row| row.lost_before.cast_signed()))?;
     to.close().map(drop)
@@ -159,6 +149,6 @@ mod tests {
     fn columns_are_those_of_the_api() {
         let schema = parse_message_type(SCHEMA).unwrap();
         let names: Vec<_> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
-        assert_eq!(names, memtap_server::Request::COLUMNS);
+        assert_eq!(names, Request::COLUMNS);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use memtap_capture::SourceChoice;
 use memtap_ledger::{Ledger, LiveView};
-use memtap_tui::{About, Model, Modeller, Notice};
+use memtap_tui::{About, Model, Modeller};
 use tokio::sync::{mpsc, watch};
 
 use super::Feed;
@@ -33,13 +33,12 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     };
     let opened = confine::open(source, &capture, arguments.priority.nice)?;
     let machine = opened.machine.map_or_else(this_machine, Ok)?;
-    let notice = |notice: memtap_capture::Notice| Notice { what: notice.what, fix: notice.fix };
     let about = About {
         hostname: machine.hostname,
         source: opened.source.kind().name().to_owned(),
         plan: opened.source.plan().map(|plan| plan.name().to_owned()),
         via: None,
-        notices: opened.notices.into_iter().map(notice).collect(),
+        notices: opened.notices.into_iter().map(Into::into).collect(),
     };
     let (views, view) = watch::channel(Arc::new(LiveView::default()));
     let (sender, batches) = mpsc::channel(budget.batches);

@@ -3,10 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use memtap_history::StoredRequest;
-use memtap_model::WallClock;
+use memtap_api::{Address, Request, Time};
 use memtap_model::visible;
 use memtap_report::{Lang, bytes, count};
 use unicode_width::UnicodeWidthChar as _;
@@ -46,7 +44,7 @@ impl<W: Write> Text<W> {
         Ok(text)
     }
 
-    pub(super) fn request(&mut self, request: &StoredRequest) -> io::Result<()> {
+    pub(super) fn request(&mut self, request: &Request) -> io::Result<()> {
         let line = self.look.line(request);
         self.line(&line, if request.errno.is_some() { REFUSED } else { Style::new() })
     }
@@ -91,36 +89,35 @@ impl Look {
         }
     }
 
-    fn line(&self, request: &StoredRequest) -> String {
-        let (time, pid, call) = (self.clock(request.time), request.pid.0, request.call.name());
-        let name = visible(&request.name.to_text());
-        let (size, delta) = (bytes(request.requested_bytes, Lang::En), signed(request.delta_bytes));
-        let error = request.errno.map(|errno| errno.to_string());
-        let address = || format!("{:#x}", request.address);
-        let words = request.call.describe(request.protection, request.flags);
+    fn line(&self, request: &Request) -> String {
+        let (time, pid, call) = (self.clock(request.timestamp), request.pid, &request.call);
+        let name = visible(&request.process_name);
+        let (size, delta) = (bytes(request.memory_size, Lang::En), signed(request.delta_bytes));
+        let error = request.error.as_deref();
+        let address = || request.address.to_string();
+        let words = &request.arguments;
         let file = request.file.as_deref().map(visible).unwrap_or_default();
         if self.is_wide() {
             let name = pad(&name, 15);
-            let result = error.unwrap_or_else(address);
-            let tid = request.tid.0;
+            let result = error.map_or_else(address, str::to_owned);
+            let tid = request.tid;
             format!(
                 "{time} {pid:>7} {tid:>7} {name} {call:<8} {size:>8} {delta:>9} {result:<14} {words} {file}"
             )
         } else {
             let name = pad(&cut(&name, SHORT_NAME), SHORT_NAME);
-            let mut brief = brief(&words, &file);
-            if brief.is_empty() && request.address != 0 {
+            let mut brief = brief(words, &file);
+            if brief.is_empty() && request.address != Address(0) {
                 brief = address();
             }
-            let result = error.map(|error| error + " ").unwrap_or_default();
+            let result = error.map(|error| format!("{error} ")).unwrap_or_default();
             format!("{time} {pid:>7} {name} {call:<8} {size:>8} {delta:>9} {result}{brief}")
         }
     }
 
     /// The time of day.
-    fn clock(&self, time: WallClock) -> String {
-        let at = Timestamp::from_nanosecond(time.0.into()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let at = self.zone.to_datetime(at);
+    fn clock(&self, time: Time) -> String {
+        let at = self.zone.to_datetime(time.timestamp());
         let milliseconds = at.subsec_nanosecond() / 1_000_000;
         format!("{:02}:{:02}:{:02}.{milliseconds:03}", at.hour(), at.minute(), at.second())
     }
@@ -179,31 +176,35 @@ fn cut(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use memtap_model::{Call, Comm, Errno, Tgid, Tid};
+    use memtap_model::{Call, WallClock};
 
     use super::*;
 
-    fn request() -> StoredRequest {
-        StoredRequest {
-            host: "".into(),
-            time: WallClock(1_795_428_000_123_999_999),
-            pid: Tgid(4_194_303),
-            tid: Tid(4_194_304),
-            name: Comm::new(b"postgres"),
-            call: Call::Mmap,
-            protection: Some(3),
-            flags: Some(0x22),
-            file: None,
-            requested_bytes: 1 << 20,
-            address: 0x7f12_3456_7000,
+    fn request() -> Request {
+        Request {
+            host: None,
+            timestamp: Time(WallClock(1_795_428_000_123_999_999)),
+            pid: 4_194_303,
+            tid: 4_194_304,
+            process_name: "postgres".to_owned(),
+            call: Call::Mmap.into(),
+            memory_size: 1 << 20,
+            address: Address(0x7f12_3456_7000),
             delta_bytes: 1 << 20,
             errno: None,
+            error: None,
             virtual_bytes: 1 << 30,
+            arguments: "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS".to_owned(),
+            file: None,
             lost_before: 0,
         }
     }
 
-    fn shown(width: Option<usize>, colours: bool, request: &StoredRequest) -> Vec<String> {
+    fn refused() -> Request {
+        Request { errno: Some(12), error: Some("ENOMEM".into()), ..request() }
+    }
+
+    fn shown(width: Option<usize>, colours: bool, request: &Request) -> Vec<String> {
         let mut written = Vec::new();
         let mut text = Text::new(&mut written, Look { width, colours, zone: TimeZone::UTC }).unwrap();
         text.request(request).unwrap();
@@ -232,12 +233,11 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal_and_none_of_a_stranger_steers_it() {
-        let hostile = StoredRequest {
-            name: Comm::new("\x1b[2J\u{202e}語語".as_bytes()),
+        let hostile = Request {
+            process_name: "\x1b[2J\u{202e}語語".to_owned(),
             file: Some("a\nb\x1b]0;x\x07.so".into()),
-            errno: Some(Errno::ENOMEM),
             delta_bytes: -4096,
-            ..request()
+            ..refused()
         };
         for width in [80, 100, 120] {
             for line in shown(Some(width), false, &hostile) {
@@ -255,8 +255,7 @@ mod tests {
 
     #[test]
     fn colours_are_around_the_line_and_only_where_they_are_wanted() {
-        let refused = StoredRequest { errno: Some(Errno::ENOMEM), ..request() };
-        let lines = shown(Some(200), true, &refused);
+        let lines = shown(Some(200), true, &refused());
         assert!(lines[1].starts_with("\x1b[31m10:00") && lines[1].ends_with("\x1b[0m"), "{lines:?}");
     }
 

@@ -9,8 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use memtap_history::StoredRequest;
-use memtap_server::Time;
+use memtap_api::{Request, Time};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -77,7 +76,7 @@ impl Output {
             self.fit();
             for line in &work.lines {
                 match line {
-                    Line::Request(booked) => self.request(&booked.into())?,
+                    Line::Request(booked) => self.request(booked.into())?,
                     Line::Lost(cause, count) => self.lost(*cause, *count)?,
                 }
             }
@@ -88,9 +87,9 @@ impl Output {
         Ok(self.flush()?)
     }
 
-    fn request(&mut self, request: &StoredRequest) -> anyhow::Result<()> {
+    fn request(&mut self, request: Request) -> anyhow::Result<()> {
         match &mut self.format {
-            Format::Text(text) => Ok(text.request(request)?),
+            Format::Text(text) => Ok(text.request(&request)?),
             Format::Json(rows) => rows.write(request),
             Format::Csv(rows) => rows.write(request),
         }

@@ -127,7 +127,7 @@ impl History {
         let (code, out, told) = self.run(&[&["export"], arguments].concat());
         assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
         let mut reader = csv::Reader::from_reader(out.as_bytes());
-        assert_eq!(reader.headers().unwrap(), &memtap_server::Request::COLUMNS[..]);
+        assert_eq!(reader.headers().unwrap(), &memtap_api::Request::COLUMNS[..]);
         reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 

@@ -1,26 +1,34 @@
-//! Times of the interface.
+//! Times on the wire.
 
 use std::fmt::{self, Display, Formatter};
 
+use jiff::Timestamp;
 use memtap_model::WallClock;
 use serde::{Deserialize, Serialize, Serializer};
+#[cfg(feature = "openapi")]
 use utoipa::ToSchema;
 
 /// A time in RFC 3339 form. Output is UTC with milliseconds; input may have any offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(ToSchema),
+    schema(value_type = String, format = DateTime, examples("2026-11-23T10:00:00.000Z"))
+)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, format = DateTime, examples("2026-11-23T10:00:00.000Z"))]
-pub struct Time(pub(crate) WallClock);
+pub struct Time(pub WallClock);
 
 impl Time {
-    pub(crate) fn now() -> Self {
-        Self::from(jiff::Timestamp::now())
+    /// The time for calendars and time zones.
+    #[must_use]
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::from_nanosecond(self.0.0.into()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
 
-impl From<jiff::Timestamp> for Time {
-    /// What is beyond the clock's range (the years 1677 to 2262) becomes its end.
-    fn from(at: jiff::Timestamp) -> Self {
+impl From<Timestamp> for Time {
+    /// A time beyond the clock's range (the years 1677 to 2262) becomes the end of the range.
+    fn from(at: Timestamp) -> Self {
         let nanoseconds = at.as_nanosecond().clamp(i64::MIN.into(), i64::MAX.into());
         Self(WallClock(i64::try_from(nanoseconds).unwrap_or_default()))
     }
@@ -30,15 +38,14 @@ impl TryFrom<String> for Time {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let at: Result<jiff::Timestamp, _> = text.parse();
+        let at: Result<Timestamp, _> = text.parse();
         at.map(Self::from).map_err(|_| "must be an RFC 3339 time such as 2026-11-23T10:00:00Z")
     }
 }
 
 impl Display for Time {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let at = jiff::Timestamp::from_nanosecond(self.0.0.into()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        write!(formatter, "{at:.3}")
+        write!(formatter, "{:.3}", self.timestamp())
     }
 }
 

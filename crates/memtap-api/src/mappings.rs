@@ -1,38 +1,44 @@
-//! What one process has mapped, and what limits it.
+//! The mappings of one process, and the limits on its memory.
 
-use memtap_model::{AllLimits, Mapped, Used};
-use serde::Serialize;
+use std::time::Duration;
+
+use memtap_model::{AllLimits, Mapped, Resource, Used};
+use serde::{Deserialize, Serialize};
+#[cfg(feature = "openapi")]
 use utoipa::ToSchema;
 
-use crate::walks::Reading;
-
 /// The mappings of a process, now.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Mappings {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Mappings {
     /// Sums by class. Classes without a mapping are left out.
-    classes: Vec<MappingClass>,
+    pub classes: Vec<MappingClass>,
     /// Sums by mapped file or shared memory, largest resident size first, at most 200.
-    files: Vec<MappedFile>,
+    pub files: Vec<MappedFile>,
     /// Number of names beyond these.
-    more_files: u64,
+    pub more_files: u64,
     /// Sum of all classes; `virtual_bytes` is the virtual size of the process.
-    total: MappedSum,
+    pub total: MappedSum,
     /// Age of the answer in seconds.
-    age_s: f64,
+    pub age_s: f64,
 }
 
 /// All mappings of one class.
-#[derive(Debug, Serialize, ToSchema)]
-struct MappingClass {
-    class: ClassName,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct MappingClass {
+    /// The class.
+    pub class: ClassName,
+    /// Sum of the mappings.
     #[serde(flatten)]
-    sum: MappedSum,
+    pub sum: MappedSum,
 }
 
 /// Purpose of a mapping.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(rename_all = "lowercase")]
-enum ClassName {
+pub enum ClassName {
     /// The heap that brk moves.
     Heap,
     /// The stack of the first thread. Stacks of other threads are anonymous memory.
@@ -48,30 +54,35 @@ enum ClassName {
 }
 
 /// All mappings of one file, or of one piece of shared memory.
-#[derive(Debug, Serialize, ToSchema)]
-struct MappedFile {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct MappedFile {
     /// Path, as the kernel reports it.
-    name: String,
+    pub name: String,
+    /// Sum of the mappings.
     #[serde(flatten)]
-    sum: MappedSum,
+    pub sum: MappedSum,
 }
 
 /// A sum of mappings.
-#[derive(Debug, Serialize, ToSchema)]
-struct MappedSum {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct MappedSum {
     /// Number of mappings.
-    mappings: u64,
+    pub mappings: u64,
     /// Length in bytes.
-    virtual_bytes: u64,
+    pub virtual_bytes: u64,
     /// Part that is in RAM, in bytes; null if the process is so large that reading it took too
     /// long.
-    resident_bytes: Option<u64>,
+    pub resident_bytes: Option<u64>,
     /// Part that is in swap, in bytes; null as above.
-    swap_bytes: Option<u64>,
+    pub swap_bytes: Option<u64>,
 }
 
-impl From<Reading<memtap_model::Mappings>> for Mappings {
-    fn from(Reading { value: found, age }: Reading<memtap_model::Mappings>) -> Self {
+impl Mappings {
+    /// The mappings as they were read `age` ago.
+    #[must_use]
+    pub fn new(found: memtap_model::Mappings, age: Duration) -> Self {
         let known = |bytes| found.has_resident.then_some(bytes);
         let sum = |mapped: Mapped| MappedSum {
             mappings: mapped.mappings,
@@ -82,17 +93,14 @@ impl From<Reading<memtap_model::Mappings>> for Mappings {
         let total = sum(found.total());
         let classes = found.classes.iter();
         let classes =
-            classes.map(|(class, mapped)| MappingClass { class: ClassName::from(*class), sum: sum(*mapped) });
+            classes.map(|(class, mapped)| MappingClass { class: (*class).into(), sum: sum(*mapped) });
+        let files = found.files.into_iter();
         Self {
             classes: classes.collect(),
             more_files: found.more_files,
             total,
             age_s: age.as_secs_f64(),
-            files: found
-                .files
-                .into_iter()
-                .map(|(name, mapped)| MappedFile { name, sum: sum(mapped) })
-                .collect(),
+            files: files.map(|(name, mapped)| MappedFile { name, sum: sum(mapped) }).collect(),
         }
     }
 }
@@ -112,37 +120,42 @@ impl From<memtap_model::MappingClass> for ClassName {
 }
 
 /// All limits on the memory of a process, now.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Limits {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Limits {
     /// Resource limits of the process (`ulimit`).
-    limits: Vec<ResourceLimit>,
+    pub limits: Vec<ResourceLimit>,
     /// Number of mappings, compared with `vm.max_map_count`; null if they cannot be counted.
-    mappings: Option<MappingCount>,
+    pub mappings: Option<MappingCount>,
     /// The fullest control group above the process; null if none has a limit.
-    cgroup: Option<GroupLimit>,
-    overcommit: Overcommit,
+    pub cgroup: Option<GroupLimit>,
+    /// Memory that the machine has promised to all processes.
+    pub overcommit: Overcommit,
     /// Age of the answer in seconds.
-    age_s: f64,
+    pub age_s: f64,
 }
 
 /// A resource limit of a process.
-#[derive(Debug, Serialize, ToSchema)]
-struct ResourceLimit {
-    name: LimitName,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct ResourceLimit {
+    /// The limited resource.
+    pub name: LimitName,
     /// Current limit in bytes; null means unlimited.
-    soft_bytes: Option<u64>,
+    pub soft_bytes: Option<u64>,
     /// Highest limit that the process can set itself; null means unlimited.
-    hard_bytes: Option<u64>,
+    pub hard_bytes: Option<u64>,
     /// Bytes that count against the limit; null if unknown.
-    used_bytes: Option<u64>,
+    pub used_bytes: Option<u64>,
     /// True if a capability lifts the limit, as CAP_IPC_LOCK does for locked memory.
-    lifted: bool,
+    pub lifted: bool,
 }
 
 /// The limited resource.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(rename_all = "snake_case")]
-enum LimitName {
+pub enum LimitName {
     /// `RLIMIT_AS`: virtual size.
     AddressSpace,
     /// `RLIMIT_DATA`: private writable memory.
@@ -154,35 +167,43 @@ enum LimitName {
 }
 
 /// Number of mappings, and the machine's limit for one process.
-#[derive(Debug, Serialize, ToSchema)]
-struct MappingCount {
-    used: u64,
-    limit: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct MappingCount {
+    /// Number of mappings that the process has.
+    pub used: u64,
+    /// `vm.max_map_count`.
+    pub limit: u64,
 }
 
 /// A control group with a memory limit.
-#[derive(Debug, Serialize, ToSchema)]
-struct GroupLimit {
-    path: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct GroupLimit {
+    /// Path of the control group.
+    pub path: String,
     /// `memory.max`.
-    limit_bytes: u64,
+    pub limit_bytes: u64,
     /// Memory in use without page cache, which the kernel can reclaim at once.
-    used_bytes: u64,
+    pub used_bytes: u64,
 }
 
 /// Memory that the machine has promised to all processes together.
-#[derive(Debug, Serialize, ToSchema)]
-struct Overcommit {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Overcommit {
     /// `vm.overcommit_memory`: 0 heuristic, 1 always, 2 never beyond the limit.
-    mode: u8,
+    pub mode: u8,
     /// `CommitLimit`. It applies in mode 2 only.
-    limit_bytes: u64,
+    pub limit_bytes: u64,
     /// `Committed_AS`.
-    committed_bytes: u64,
+    pub committed_bytes: u64,
 }
 
-impl From<Reading<AllLimits>> for Limits {
-    fn from(Reading { value: found, age }: Reading<AllLimits>) -> Self {
+impl Limits {
+    /// The limits as they were read `age` ago.
+    #[must_use]
+    pub fn new(found: AllLimits, age: Duration) -> Self {
         let limit = |limit: memtap_model::ResourceLimit| ResourceLimit {
             name: limit.resource.into(),
             soft_bytes: limit.soft_bytes,
@@ -208,9 +229,8 @@ impl From<Reading<AllLimits>> for Limits {
     }
 }
 
-impl From<memtap_model::Resource> for LimitName {
-    fn from(resource: memtap_model::Resource) -> Self {
-        use memtap_model::Resource;
+impl From<Resource> for LimitName {
+    fn from(resource: Resource) -> Self {
         match resource {
             Resource::AddressSpace => Self::AddressSpace,
             Resource::Data => Self::Data,
