@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { bytes, count, duration, exactBytes, parseSize, percent, rate, signedBytes } from "../src/lib/format";
 import { filterFromQuery, filterToQuery, isFiltered, NO_FILTER, passes as itemPasses, passing, requestTest, type RequestFilter } from "../src/lib/requests";
@@ -8,6 +7,7 @@ import { chartText } from "../src/charts/look";
 import type { StreamItem } from "../src/model/stream";
 import type { MemoryRequest } from "../src/model/wire";
 import { requestOf } from "./samples";
+import unseen from "./unseen.txt?raw";
 
 describe("strangers' text", () => {
   it.each([
@@ -24,8 +24,7 @@ describe("strangers' text", () => {
   ])("%j is shown as %j", (text, shown) => expect(visible(text)).toBe(shown));
 
   it("escapes exactly the listed characters", () => {
-    const list = readFileSync(new URL("../../crates/memtap-model/tests/unseen.txt", import.meta.url), "utf8");
-    const lines = list.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const lines = unseen.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
     const ranges = lines.map((line) => {
       const [first = "", last] = (line.split(" ")[0] ?? "").split("..");
       return [parseInt(first, 16), parseInt(last ?? first, 16)] as const;

@@ -2,7 +2,7 @@
 //! module; the page has the same rule in `web/src/lib/visible.ts`.
 //!
 //! Escaped are characters that steer a terminal, that are not seen, that look like a space, or that
-//! change the direction or the shape of their neighbours. `tests/unseen.txt` lists them; tests of
+//! change the direction or the shape of their neighbours. `web/test/unseen.txt` lists them; tests of
 //! both implementations compare every character with that list.
 
 use std::borrow::Cow;
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn exactly_the_listed_characters_are_escaped() {
-        let list = include_str!("../tests/unseen.txt");
+        let list = include_str!("../../../web/test/unseen.txt");
         let ranges: Vec<(u32, u32)> = list
             .lines()
             .filter(|line| !line.starts_with('#'))

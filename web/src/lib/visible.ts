@@ -7,7 +7,7 @@ const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t"
 
 /**
  * Characters that steer a terminal, are not seen, look like a space, or change the direction or the
- * shape of their neighbours. The list is `crates/memtap-model/tests/unseen.txt`; a test compares
+ * shape of their neighbours. The list is `web/test/unseen.txt`; a test compares
  * every character with it. Lone surrogates exist only here.
  */
 const UNSEEN =
