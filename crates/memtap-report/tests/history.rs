@@ -1,4 +1,5 @@
-//! Findings from a real history: an hour that is written into a store tick by tick, as memtap does it.
+//! Findings from a real history: an hour that is written into a store tick by tick, as memtap does
+//! it.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,11 +17,11 @@ use memtap_testing::{Delivery, OpenNow as _, TestStore, wait};
 
 const SECOND: i64 = 1_000_000_000;
 const MIB: u64 = 1 << 20;
-/// Ticks are this far apart here, seconds.
+/// Distance between ticks in this test, seconds.
 const TICK: i64 = 10;
 const HOUR: i64 = 3600;
 
-/// An hour that ends within this minute.
+/// An hour that ends within the current minute.
 struct Hour {
     store: TestStore,
     run: Run,
@@ -28,7 +29,8 @@ struct Hour {
     _folder: tempfile::TempDir,
 }
 
-/// A process that has so much private memory at a second of the hour; `None`: nothing changes.
+/// A process whose private memory at a second of the hour is `has(second)` bytes. `None` means no
+/// change.
 struct Program {
     pid: u32,
     name: &'static [u8],
@@ -38,7 +40,7 @@ struct Program {
 impl Hour {
     fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
-        // At a full minute, so that the steps of the answer always hold the same ticks.
+        // The start is a full minute, so that each step of the answer contains the same ticks.
         let begin = WallClock((now - HOUR) / 60 * 60 * SECOND);
         let folder = tempfile::tempdir().unwrap();
         let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
@@ -57,7 +59,7 @@ impl Hour {
         WallClock(self.begin.0 + second * SECOND)
     }
 
-    /// Writes the hour, and says what is found in it.
+    /// Writes the hour, and returns the findings.
     fn look(&mut self, programs: &[Program], mut requests: Vec<BookedRequest>) -> Looked {
         for (sequence, second) in (1..).zip((0..HOUR).step_by(TICK.unsigned_abs() as usize)) {
             let changed =
@@ -93,7 +95,7 @@ impl Hour {
         })
     }
 
-    /// An mmap of 2 GiB that was refused at a second.
+    /// A refused mmap of 2 GiB at the given second.
     fn refused(&self, pid: u32, name: &[u8], second: i64) -> BookedRequest {
         self.request(pid, name, (second, Call::Mmap, Outcome::Refused(Errno::ENOMEM)))
     }
@@ -125,7 +127,8 @@ fn process(pid: u32) -> ProcessId {
     ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid) * 10) }
 }
 
-/// What an ordinary machine has: sleepers, a daemon that wakes now and then, a browser, a runtime that collects its garbage.
+/// Programs of an ordinary machine: sleepers, a daemon that wakes now and then, a browser, and a
+/// runtime that collects garbage.
 fn ordinary() -> Vec<Program> {
     let mut programs: Vec<Program> = (100..140)
         .map(|pid| Program { pid, name: b"sleeper", has: |at| (at == 0).then_some(2 * MIB) })

@@ -1,4 +1,5 @@
-//! The bounds on clients, over real sockets: what connections cost, who is cut off and refused, and that room comes back.
+//! Bounds on clients, over real sockets: the cost of connections, refused and disconnected clients,
+//! and free slots afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -17,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A test that waits for so long has failed.
+/// Time after which a waiting test has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(200);
 const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
@@ -43,12 +44,12 @@ impl Server {
         Client(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A request on a connection of its own.
+    /// Sends a GET request on its own connection.
     async fn get(&self, path: &str) -> (u16, String) {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address)).await
     }
 
-    /// The lines of a header, without its end, on a connection of its own.
+    /// Sends the lines of a header, without its end, on its own connection.
     async fn send(&self, header: &str) -> (u16, String) {
         let mut client = self.connect().await;
         client.send(&format!("{header}Connection: close\r\n\r\n")).await;
@@ -73,16 +74,16 @@ impl Client {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// A message in a WebSocket's frame, masked with zeros.
+    /// Sends a message in a WebSocket frame, masked with zeros.
     async fn send_frame(&mut self, text: &str) {
         let head = [0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
         self.0.write_all(&[&head, text.as_bytes()].concat()).await.unwrap();
     }
 
-    /// Everything until the server closes the connection.
+    /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
         let mut text = Vec::new();
-        // A reset is an end too.
+        // A reset also ends the connection.
         let _ = timeout(PATIENCE, self.0.read_to_end(&mut text)).await.expect("the connection stays open");
         String::from_utf8_lossy(&text).into_owned()
     }
@@ -103,7 +104,7 @@ impl Client {
     }
 }
 
-/// Asks until the answer is yes.
+/// Repeats a check until it is true.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begin = Instant::now();
     while !is_so().await {
@@ -117,13 +118,13 @@ fn resident_bytes() -> u64 {
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// With `axum::serve` and a router, these took 1.4 GB.
+/// With `axum::serve` and a router, these connections took 1.4 GB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_silent_connections_cost_little() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let server = Server::start(Bounds { connections: 2_000, ..Bounds::default() }).await;
-    // What the first requests make is no connection's.
+    // The first requests allocate memory that does not belong to a connection.
     for _ in 0..50 {
         server.clients().await;
     }
@@ -177,7 +178,7 @@ async fn beyond_the_bound_a_connection_hears_why_and_room_comes_back() {
 async fn a_client_that_takes_nothing_is_cut_off() {
     let server = Server::start(Bounds { stall_time: SHORT, ..Bounds::default() }).await;
     let mut client = server.connect().await;
-    // Their answers have more bytes than the kernel keeps for a connection.
+    // The answers have more bytes than the kernel buffers for a connection.
     let ask = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     client.send(&ask.repeat(400)).await;
     until("it is cut off", async || server.refused("stalled_client").await == 1).await;
@@ -201,7 +202,7 @@ async fn beyond_the_bound_there_is_no_session_and_those_that_join_nothing_end() 
     assert_eq!(server.get(HANDSHAKE).await.0, 200);
 }
 
-/// A WebSocket in a namespace of its own.
+/// Connects a WebSocket and joins a namespace.
 async fn joined(server: &Server) -> Client {
     let mut client = server.connect().await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==";
@@ -230,7 +231,7 @@ async fn a_websocket_holds_its_connection_and_session_until_it_closes() {
     assert_eq!((&clients["connections"], &clients["sessions"]), (&2.into(), &1.into()), "it may be idle");
     assert_eq!(server.get(HANDSHAKE).await.0, 503);
     drop(client);
-    // No view comes here that would make the feed look at its clients.
+    // No view arrives here that would make the feed check its clients.
     until("the session is free", async || server.clients().await["sessions"] == 0).await;
     joined(&server).await;
 }

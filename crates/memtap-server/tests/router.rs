@@ -1,4 +1,4 @@
-//! The interface without sockets: a real ledger's view in, answers out.
+//! The API without sockets, from the view of a real ledger.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 

@@ -1,4 +1,5 @@
-//! The same memory asked for and given back over and over: time that a pool or a setting of the allocator saves.
+//! The same memory mapped and released over and over: time that a pool or an allocator setting
+//! saves.
 
 use memtap_history::{Life, Sizes};
 use memtap_model::Call;
@@ -8,24 +9,25 @@ use crate::evidence::{Evidence, Traced};
 use crate::track::lived_s;
 use crate::{Lang, amount};
 
-/// What an mmap and its munmap cost where no page is touched, seconds. Assumed for a machine of its own, low on purpose; in our virtual machine
-/// (Linux 6.18) 4.4 to 7.1 us were measured.
+/// Cost of an mmap with its munmap when no page is touched, seconds. Assumed for bare metal, and
+/// low on purpose. In our virtual machine (Linux 6.18), 4.4 to 7.1 us were measured.
 const PAIR_S: f64 = 1.5e-6;
-/// What a minor fault costs, with clearing the page and giving it back, seconds. Assumed likewise; 1.9 to 3.0 us were measured there.
+/// Cost of a minor fault, including clearing and freeing the page, seconds. Also assumed; 1.9 to
+/// 3.0 us were measured in the same virtual machine.
 const FAULT_S: f64 = 0.5e-6;
-/// A brk up and down, assumed: no mapping is made.
+/// Cost of a brk up and down, seconds. Assumed to be less because no mapping is created.
 const BRK_PAIR_S: f64 = 1.0e-6;
-/// Counts of mmap and munmap of a size are near each other when the smaller is this part of the larger.
+/// Counts of mmap and munmap of a size match if the smaller is at least this part of the larger.
 const NEAR_SHARE: f64 = 0.8;
-/// Fewer pairs in the range are a passing moment.
+/// Fewer pairs than this in the range are a short burst.
 const LEAST_PAIRS: u64 = 500;
-/// Less of a processor's time is not worth a change.
+/// Smallest share of one processor that is worth a change.
 const NOTICE_SHARE: f64 = 0.01;
-/// More is.
+/// Share of one processor from which the finding is a warning.
 const WARNING_SHARE: f64 = 0.05;
-/// brk goes up and down when this part of what was granted is released again.
+/// brk moves up and down if the process releases at least this part of what it was granted.
 const BRK_RELEASED_SHARE: f64 = 0.8;
-/// From this size on huge pages spare most of the faults.
+/// Smallest size for which huge pages avoid most of the faults.
 const HUGE_BYTES: u64 = 2 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,7 @@ struct Churn {
     pairs: u64,
     per_second: f64,
     faults_per_pair: f64,
-    /// Of one processor's time.
+    /// Share of one processor's time.
     share: f64,
 }
 
@@ -58,7 +60,7 @@ fn churn(evidence: &Evidence, traced: &Traced) -> Option<Churn> {
     if span_s <= 0.0 {
         return None;
     }
-    // Sizes may be counted of the newest requests only; faults are known of the whole range.
+    // Sizes may be counted for the newest requests only, but faults are known for the whole range.
     let faults_per_second = life.within.minor_faults as f64 / lived_s(life, &evidence.range).max(1.0);
     let (way, pairs) = most(sizes, life)?;
     let per_second = pairs as f64 / span_s;
@@ -74,7 +76,7 @@ fn churn(evidence: &Evidence, traced: &Traced) -> Option<Churn> {
     })
 }
 
-/// The stretch that the sizes were counted in, seconds.
+/// Duration of the period in which the sizes were counted, seconds.
 fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &Life) -> f64 {
     match sizes.since.filter(|_| sizes.cut) {
         Some(since) => life.ended_at.unwrap_or(evidence.range.to).min(evidence.range.to).seconds_since(since),
@@ -82,7 +84,7 @@ fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &Life) -> f64 {
     }
 }
 
-/// What comes and goes most often.
+/// Returns the pair of mapping and release that occurs most often.
 fn most(sizes: &Sizes, life: &Life) -> Option<(Way, u64)> {
     let count = |call: Call, size: u64| {
         sizes.frequent.iter().find(|one| (one.call, one.size) == (call, size)).map_or(0, |one| one.count)
@@ -100,7 +102,8 @@ fn most(sizes: &Sizes, life: &Life) -> Option<(Way, u64)> {
     mapped.chain(broken).max_by_key(|(_, pairs)| *pairs).filter(|(_, pairs)| *pairs > 0)
 }
 
-/// A mapping has no more faults than pages; of the heap's end nobody knows.
+/// Upper bound of faults per pair: a mapping has no more faults than pages. For brk the bound is
+/// unknown.
 fn most_faults(way: Way) -> f64 {
     match way {
         Way::Mappings { size } => size.div_ceil(4096) as f64,
@@ -214,7 +217,7 @@ mod tests {
     fn a_buffer_that_comes_and_goes_is_churn() {
         let pairs = [(Call::Mmap, MIB, 10_000), (Call::Munmap, MIB, 9_900), (Call::Mmap, 4096, 50)];
         let [finding] = &find(&scene(&pairs, 9_900 * 256).evidence)[..] else { panic!("one finding") };
-        // 99 a second, of 1.5 us and 256 faults of 0.5 us: 1.28 % of a processor.
+        // 99 pairs a second, each 1.5 us plus 256 faults of 0.5 us: 1.28 % of a processor.
         assert_eq!(finding.severity, Severity::Notice);
         let text = finding.sentence(Lang::En);
         assert!(text.contains("maps and releases 1.00 MiB") && text.contains("99 times a second"), "{text}");

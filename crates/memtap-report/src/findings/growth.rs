@@ -1,4 +1,4 @@
-//! A process that grows and does not give back: it may leak.
+//! A process that grows and does not release memory: it may leak.
 
 use memtap_history::Life;
 
@@ -7,36 +7,38 @@ use crate::evidence::{Evidence, Traced};
 use crate::track::{Course, Track};
 use crate::{Lang, amount};
 
-/// Less is not worth a look, in whatever time: a cache or a table may take it.
+/// Smallest growth to report, at any rate: a cache or a table may need this much.
 const LEAST_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
-/// It must have grown by this part of what it has: a large program's size goes up and down by less.
+/// Smallest growth as a share of the current size: the size of a large program fluctuates by less.
 const LEAST_SHARE: f64 = 0.1;
-/// A slope of fewer points is none.
+/// Fewest points for a meaningful slope.
 const LEAST_POINTS: usize = 12;
-/// It must have lived through this part of the time that was watched, or its start would be taken for growth.
+/// A process must have existed for this share of the observed time. Otherwise its startup would
+/// count as growth.
 const LIVED_SHARE: f64 = 0.5;
-/// Who gives back more than this part of what it gained, at once, collects its garbage.
+/// A process that releases more than this share of its growth at once is collecting garbage.
 const FALL_SHARE: f64 = 0.25;
-/// In the last third it must still grow at this part of its slope: warming up flattens.
+/// The slope of the last third must be at least this share of the whole slope: a warm-up flattens.
 const STILL_SHARE: f64 = 0.5;
-/// Its virtual size must have grown by this part of it: what was reserved at the start and is now filled (a Java heap) has an end.
+/// The virtual size must have grown by this share of the growth. Memory reserved at the start and
+/// filled later (a Java heap) has a fixed end.
 const VIRTUAL_SHARE: f64 = 0.5;
-/// Growth that would need longer to use up what is available does not matter now.
+/// Growth that needs longer than this to use up the available memory does not matter now.
 const FARTHEST_S: f64 = 30.0 * 86_400.0;
-/// Memory that is used up within this time is serious.
+/// Growth that uses up the available memory within this time is serious.
 const SOON_S: f64 = 3600.0;
-/// A step's change below this is noise.
+/// Change within a step that counts as noise.
 const NOISE_BYTES: f64 = 64.0 * 1024.0;
-/// A course that is shorter may be the way to a plateau, however steady: what loads data, grows.
+/// A shorter course may still end on a plateau, however steady it is: loading data looks the same.
 const SHORT_S: f64 = 120.0;
-/// One that is this long and steady hardly is.
+/// A steady course at least this long is unlikely to end on a plateau.
 const LONG_S: f64 = 1800.0;
-/// Of the steps that change anything, so many must rise to be called steady.
+/// Share of the changing steps that must rise for the growth to count as steady.
 const STEADY_SHARE: f64 = 0.95;
-/// Who has released this part of what it was granted lets go of much: growth of the rest is less clear.
+/// From this ratio of released to granted bytes on, growth is less certain.
 const RELEASED_SHARE: f64 = 0.7;
 
-/// How sure it is that the growth goes on.
+/// Confidence that the growth continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sure {
     Maybe,
@@ -101,7 +103,8 @@ fn growth(evidence: &Evidence, traced: &Traced) -> Option<Growth> {
     })
 }
 
-/// Neither does it flatten, nor fall back, nor is it one jump.
+/// Returns whether the growth continues. It rules out growth that flattens, that falls back, and
+/// that is a single jump.
 fn goes_on(private: &Course, per_second: f64, gain: f64) -> bool {
     let last = private.last_third().slope();
     last >= STILL_SHARE * per_second && private.deepest_fall() <= FALL_SHARE * gain

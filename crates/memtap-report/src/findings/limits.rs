@@ -1,4 +1,5 @@
-//! Near a limit: of a process (address space, data, locked memory, mappings), of its control group, or of what the machine may promise.
+//! Use close to a limit: of a process (address space, data, locked memory, mappings), of its
+//! control group, or of the memory that the machine may commit.
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use std::collections::HashSet;
@@ -10,18 +11,18 @@ use crate::evidence::{Evidence, Living, Traced};
 use crate::track::resident;
 use crate::{Lang, amount};
 
-/// From this part of a limit on it is told: the rest is a tenth of what the program has had so far.
+/// Share of a limit from which it is reported: at most a tenth is left.
 const NEAR_SHARE: f64 = 0.9;
-/// From here on the next large request may meet it.
+/// Share of a limit from which the next large request may reach it.
 const AT_SHARE: f64 = 0.98;
 /// A slope that reaches the limit within this time is serious.
 const SOON_S: f64 = 600.0;
-/// A slope that needs longer is none to speak of.
+/// A slope that needs longer than this is ignored.
 const FARTHEST_S: f64 = 30.0 * 86_400.0;
-/// A slope of fewer points is none.
+/// Fewest points for a meaningful slope.
 const LEAST_POINTS: usize = 5;
 
-/// Which limit.
+/// Kind of limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     AddressSpace,
@@ -32,12 +33,12 @@ enum Which {
     Commit,
 }
 
-/// One limit that is near.
+/// One limit that is nearly reached.
 struct Near {
     which: Which,
     used: Used,
     left_s: Option<f64>,
-    /// The control group whose limit it is.
+    /// Control group that the limit belongs to.
     group: Option<Arc<str>>,
 }
 
@@ -59,7 +60,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     of_processes.chain(promised).collect()
 }
 
-/// A group's limit is near for all its processes: the largest stands for them.
+/// Keeps the largest process of each control group, since the limit is near for all of them.
 fn once_a_group(mut near: Vec<(&Traced, Near)>) -> Vec<(&Traced, Near)> {
     near.sort_by_key(|(traced, _)| std::cmp::Reverse(resident(&traced.life.within)));
     let mut told = HashSet::new();
@@ -86,7 +87,8 @@ fn tightest(limits: &ProcessLimits, traced: &Traced) -> Option<Near> {
     Some(Near { which, used, left_s: left_s(which, used, traced), group })
 }
 
-/// How long until the limit at the slope of the range; of what has no course here, or does not grow, nothing is told.
+/// Returns the time until the limit is reached at the slope of the range. `None` if the process has
+/// no course for this limit or does not grow.
 fn left_s(which: Which, used: Used, traced: &Traced) -> Option<f64> {
     let track = traced.track.as_ref().filter(|track| track.sizes.len() >= LEAST_POINTS)?;
     let course = match which {

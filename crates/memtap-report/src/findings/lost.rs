@@ -1,4 +1,4 @@
-//! What the figures of a range lack: records that were lost, and memory that no cause explains.
+//! Gaps in the figures of a range: lost records, and memory that no cause explains.
 
 use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::amount;
@@ -19,7 +19,8 @@ fn lost(evidence: &Evidence) -> Option<Finding> {
     let lost: u64 = evidence.machine.iter().map(|point| point.lost).sum();
     let calls = evidence.machine.iter().flat_map(|point| &point.calls);
     let made: u64 = calls.map(|(_, totals)| totals.count).sum();
-    // Lost ones are among those that were made; where that is not known (a SystemTap script), they come on top.
+    // Lost requests are part of the counted ones. A SystemTap script does not count them, so there
+    // can be more lost than counted.
     let made = made.max(lost);
     let percent = lost as f64 * 100.0 / made as f64;
     (lost > 0).then(|| Finding {

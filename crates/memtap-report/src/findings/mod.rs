@@ -1,5 +1,5 @@
-//! Findings: rules that read evidence and tell what a user should know. Each rule is a file: its thresholds as named constants with
-//! their reason, one function from [`Evidence`] to findings, and its tests.
+//! Findings: rules that read evidence and report what a user should know. Each rule is one file
+//! with its thresholds as named constants, a function from [`Evidence`] to findings, and tests.
 
 mod churn;
 mod finding;
@@ -37,20 +37,22 @@ const RULES: [fn(&Evidence) -> Vec<Finding>; 9] = [
     lost::find,
 ];
 
-/// What the evidence tells: at most one finding of a rule and a program, the serious ones first.
+/// Applies all rules to the evidence. Returns at most one finding per rule and program, most severe
+/// first.
 #[must_use]
 pub fn findings(evidence: &Evidence) -> Vec<Finding> {
     in_order(RULES.iter().flat_map(|find| find(evidence)).collect())
 }
 
-/// Of one rule, machine and program the weightiest stays and counts the others.
+/// Sorts the findings. Keeps the heaviest one for each rule, machine and program, which counts the
+/// others.
 pub(crate) fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
     all.sort_by(|a, b| {
         Reverse(a.severity)
             .cmp(&Reverse(b.severity))
             .then(a.rule.cmp(&b.rule))
             .then(b.weight.total_cmp(&a.weight))
-            // The same evidence gives the same order.
+            // Makes the order deterministic.
             .then_with(|| a.sentence(Lang::En).cmp(&b.sentence(Lang::En)))
     });
     let mut kept: Vec<Finding> = Vec::new();

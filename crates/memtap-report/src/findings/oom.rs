@@ -1,4 +1,4 @@
-//! OOM kills: the kernel ended a process for want of memory.
+//! OOM kills: the kernel killed a process because memory ran out.
 
 use memtap_history::StoredOomKill;
 use memtap_model::WallClock;
@@ -7,10 +7,10 @@ use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value
 use crate::evidence::Evidence;
 use crate::{Lang, amount};
 
-/// With more of the memory available, it is a group that lacks some and not the machine: the machine reclaims down to its last hundredths
-/// before tasks wait or it kills.
+/// Share of available memory above which a control group, not the machine, ran out. The machine
+/// reclaims down to the last few percent before tasks wait or it kills.
 pub(super) const PLENTY_SHARE: f64 = 0.1;
-/// Processes that are named as the largest.
+/// Number of largest processes to name.
 const LARGEST: usize = 3;
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
@@ -37,7 +37,8 @@ fn finding(evidence: &Evidence, kill: &StoredOomKill) -> Finding {
     }
 }
 
-/// The victim's start, where its life is known: the latest of that pid that had begun then.
+/// Start time of the victim: the latest process with that pid that had started by the time of the
+/// kill. If none is known, the time of the kill.
 fn started_at(evidence: &Evidence, kill: &StoredOomKill) -> WallClock {
     let lives = evidence.lives.iter().map(|traced| &traced.life);
     let of_pid = lives.filter(|life| life.pid == kill.victim && life.started_at <= kill.time);
@@ -53,7 +54,8 @@ fn of_a_group(evidence: &Evidence, kill: &StoredOomKill) -> bool {
 fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
     let (name, pid) = (&kill.victim_name, kill.victim.0);
     let had = amount::bytes(kill.resident.set_bytes(), lang);
-    // The kernel does not say which limit it was, and the group may be gone: what is known is that the machine had memory.
+    // The kernel does not report which limit was reached, and the group may no longer exist. Only
+    // the machine's available memory is known.
     let left =
         kill.before.last().filter(|_| in_group).map(|moment| amount::bytes(moment.available_bytes, lang));
     let why = left.map_or_else(String::new, |left| {

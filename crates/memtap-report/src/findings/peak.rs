@@ -1,4 +1,5 @@
-//! A short peak far above the usual: what a machine or a container must be sized for, though it is needed for moments only.
+//! A short peak far above the usual size. A machine or a container must be sized for it, although
+//! the memory is needed only for moments.
 
 use memtap_history::Life;
 
@@ -7,19 +8,20 @@ use crate::evidence::{Evidence, Traced};
 use crate::{Lang, amount};
 use memtap_model::WallClock;
 
-/// The peak is so many times the median.
+/// Smallest ratio of the peak to the median.
 const TIMES: f64 = 3.0;
-/// And so much above it: less fits on any machine.
+/// Smallest height of the peak above the median: less fits on any machine.
 const LEAST_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
-/// Or, on a large machine, this part of its memory.
+/// Smallest height as a share of the machine's memory, for large machines.
 const LEAST_SHARE: f64 = 0.01;
-/// In no more than this part of the time it has more than half of the peak: what lasts is no peak.
+/// Largest share of the time in which usage may exceed half of the peak: longer is not a peak.
 const SHORT_SHARE: f64 = 0.2;
-/// At the end it has less than this part of the peak: else it may still be growing.
+/// At the end, usage must be below this share of the peak. Otherwise the process may still be
+/// growing.
 const OVER_SHARE: f64 = 0.5;
-/// A median of fewer points is none.
+/// Fewest points for a meaningful median.
 const LEAST_POINTS: usize = 10;
-/// With less of the memory available at the peak, the machine was short because of it.
+/// Share of available memory at the peak below which the peak made the machine short of memory.
 const SCARCE_SHARE: f64 = 0.1;
 
 struct Burst {
@@ -40,7 +42,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 
 fn burst(evidence: &Evidence, traced: &Traced) -> Option<Burst> {
     let track = traced.track.as_ref().filter(|track| track.sizes.len() >= LEAST_POINTS)?;
-    // The first of the highest: where several steps end at the peak, it began with that one.
+    // Takes the first of equal maxima: if several steps show the peak, it began with that one.
     let peaks = track.sizes.iter().map(|size| size.peak_resident_bytes).enumerate();
     let (index, peak) = peaks.rev().max_by_key(|(_, peak)| *peak)?;
     let usual = track.course(|size| size.resident_bytes).median();
@@ -63,7 +65,7 @@ fn burst(evidence: &Evidence, traced: &Traced) -> Option<Burst> {
     })
 }
 
-/// The least that was available in the step of that time.
+/// Returns the lowest available memory in the step of that time.
 fn least_available(evidence: &Evidence, at: WallClock) -> Option<u64> {
     let point = evidence.machine.iter().rev().find(|point| point.from <= at)?;
     Some(point.least_available_bytes)

@@ -1,4 +1,5 @@
-//! Requests that the kernel refused for a lack or a mistake: which limit it was, as far as it can be told, and what mends it.
+//! Requests that the kernel refused because of a shortage or a mistake: which limit was reached, as
+//! far as that is known, and how to fix it.
 
 use std::collections::HashMap;
 
@@ -10,16 +11,17 @@ use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value
 use crate::evidence::Evidence;
 use crate::{Lang, amount};
 
-/// A process that ends this soon after a refusal did not get over it.
+/// A process that ends this soon after a refusal did not recover from it.
 const ENDED_AFTER_S: f64 = 2.0;
-/// User addresses on x86-64 with four levels of page tables: nobody can have more (`Documentation/arch/x86/x86_64/mm.rst`).
+/// User address space on x86-64 with four levels of page tables, which no process can exceed
+/// (`Documentation/arch/x86/x86_64/mm.rst`).
 const ADDRESSES_BYTES: u64 = 1 << 47;
-/// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`: memory that may be used, not only kept free.
+/// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`: memory that is usable, not only reserved.
 const USABLE: u64 = 7;
-/// Further kinds of refusal that the evidence names.
+/// Number of further kinds of refusal that the evidence names.
 const OTHERS: usize = 3;
 
-/// Which limit refused it.
+/// Limit that caused the refusal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Limit {
     Addresses,
@@ -38,7 +40,8 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     programs.into_iter().filter_map(|(name, refusals)| finding(evidence, &name, refusals)).collect()
 }
 
-/// The process's name where it is known; a thread may have another.
+/// Name of the process if it is known. The refused request has the name of its thread, which may
+/// differ.
 fn program(evidence: &Evidence, refused: &Refused) -> String {
     let traced = evidence.life(refused.pid, refused.started_at);
     traced.map_or_else(|| refused.name.to_text(), |traced| traced.life.name.clone())
@@ -51,14 +54,16 @@ fn matters(evidence: &Evidence, refused: &Refused) -> bool {
         && (ended_after(evidence, refused) || !only_kept_free(evidence, refused))
 }
 
-/// Whether the heap could not grow and a mapping was granted at once: the memory came from elsewhere, as the allocators of glibc and musl see to.
-/// A limit would have refused the mapping as well; a mapping in the heap's way, by chance of the layout, does not. So it is with each run of node.
+/// Returns whether the heap could not grow and a mapping was granted right after it. The allocators
+/// of glibc and musl fall back like this. A limit would have refused the mapping as well; a mapping
+/// that happens to lie above the heap does not. Every run of node shows this.
 fn mapped_instead(evidence: &Evidence, refused: &Refused) -> bool {
     refused.call == Call::Brk && evidence.mapped_instead.contains(&(refused.pid, refused.started_at))
 }
 
-/// Whether each of them that is known with its arguments only wanted to keep addresses free (PROT_NONE): who asks for very many first, and
-/// then for fewer, finds out how many there are. Allocators, sandboxes and runtimes do so at their start.
+/// Returns whether every such request with known arguments only reserved addresses (PROT_NONE).
+/// Allocators, sandboxes and runtimes do this at startup: they request a huge range first, then
+/// smaller ones, to find out how many addresses are available.
 fn only_kept_free(evidence: &Evidence, refused: &Refused) -> bool {
     let mut protections = evidence
         .refused
@@ -124,7 +129,7 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
     })
 }
 
-/// Which limit a refused request for memory met, as far as what is known now tells it: the first that it would break.
+/// Returns the first limit that the refused request would exceed, judged by the current limits.
 fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     let size = refused.largest_bytes;
     if size >= ADDRESSES_BYTES {
@@ -145,7 +150,8 @@ fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     let commit = now.machine.committed;
     match now.machine.overcommit_mode {
         2 if breaks(&commit) => Some(Limit::Commit(commit)),
-        // `__vm_enough_memory`: the rule of thumb refuses what is more than all memory and swap at once (mm/util.c; found so on 6.18).
+        // `__vm_enough_memory` (mm/util.c): the heuristic mode refuses a request larger than all
+        // memory and swap together. Confirmed on 6.18.
         0 => {
             let swap = evidence.machine.last().map_or(0, |point| point.host.swap.total_bytes);
             let memory_bytes = evidence.total_bytes().saturating_add(swap);
@@ -385,7 +391,8 @@ mod tests {
 
     #[test]
     fn who_mapped_what_its_heap_was_refused_has_it() {
-        // As node did in a build: nine times a mapping lay in the way of its heap; half a second later its work was done.
+        // Observed with node in a build: a mapping lay above its heap nine times, and half a second
+        // later node had finished its work.
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Brk, 12, 9, 192 << 10);
         let ended = scene.at(21);

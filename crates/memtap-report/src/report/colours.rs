@@ -1,9 +1,10 @@
-//! Which of the palette's ten colours a program has: the same rule as the dashboard's (web/src/model/colours.ts).
+//! Palette colours of programs, assigned by the same rule as in the dashboard
+//! (web/src/model/colours.ts).
 
-/// Colours of `style.css`, `--c0` to `--c9`.
+/// Number of colours in `style.css`, `--c0` to `--c9`.
 pub(super) const SLOTS: usize = 10;
 
-/// A slot for each name: the one that its hash prefers, else the next that is free.
+/// Assigns a slot to each name: the one that its hash selects, or the next free one.
 pub(super) fn slots<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
     let mut taken = [false; SLOTS];
     let mut slot_of = |name: &str| {
@@ -16,7 +17,7 @@ pub(super) fn slots<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<usize> 
     names.into_iter().map(&mut slot_of).collect()
 }
 
-/// Of UTF-16, as the dashboard's language has it.
+/// Hash over UTF-16 code units, as in the dashboard's JavaScript.
 fn hash(text: &str) -> usize {
     text.encode_utf16().fold(0, |value, unit| (value * 31 + usize::from(unit)) % 1_000_003)
 }

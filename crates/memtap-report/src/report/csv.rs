@@ -1,13 +1,14 @@
-//! A report as one table for spreadsheets, a figure a line: to be filtered by `section` and `measure`, or turned into a pivot table. Names
-//! of sections, measures and units, and all texts, are English in every language: they are an interface, as those of the JSON form are.
+//! A report as one table for spreadsheets, one figure per line. Filter it by `section` and
+//! `measure`, or build a pivot table. Names of sections, measures and units, and all texts, are
+//! English in every language: they are an interface, like those of the JSON form.
 //!
-//! | column | holds |
+//! | column | content |
 //! | --- | --- |
-//! | `section` | which part of the report |
-//! | `host`, `name`, `pid`, `call`, `error` | what the figure is of, as far as that says it |
-//! | `time` | of the figure, RFC 3339 |
-//! | `measure` | what is measured |
-//! | `value` | how much, a plain number; of a text, the text |
+//! | `section` | section of the report |
+//! | `host`, `name`, `pid`, `call`, `error` | subject of the figure, as far as these apply |
+//! | `time` | time of the figure, RFC 3339 |
+//! | `measure` | quantity that is measured |
+//! | `value` | a plain number, or a text |
 //! | `unit` | bytes, count, percent, per_second, seconds, time or text |
 
 use std::borrow::Cow;
@@ -21,7 +22,8 @@ use crate::{Lang, Value};
 const COLUMNS: [&str; 10] =
     ["section", "host", "name", "pid", "call", "error", "time", "measure", "value", "unit"];
 
-/// A text for a spreadsheet: one that begins as a formula does (or with an apostrophe) has an apostrophe before it, which can always be taken away.
+/// Escapes a text for spreadsheets. A text that begins like a formula, or with an apostrophe, gets
+/// a leading apostrophe, so removing one always restores the original.
 #[must_use]
 pub fn plain_cell(text: &str) -> Cow<'_, str> {
     if text.starts_with(|c: char| "=+-@'".contains(c) || c.is_control()) {
@@ -53,7 +55,7 @@ pub(super) fn render(report: &Report) -> String {
 
 struct Lines(csv::Writer<Vec<u8>>);
 
-/// What a figure is of.
+/// Subject of a figure: the columns before `measure`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Of<'a> {
     section: &'a str,
@@ -67,7 +69,7 @@ struct Of<'a> {
 
 impl Lines {
     fn record(&mut self, fields: &[String]) {
-        // A vector takes whatever is written, and each record has as many fields.
+        // Writing to a vector cannot fail, and every record has the same number of fields.
         let _ = self.0.write_record(fields);
     }
 
@@ -291,7 +293,7 @@ fn processes(lines: &mut Lines, section: &str, processes: &[Process], sees_reque
     }
 }
 
-/// What is missing for another reason than a loss, which is among the totals.
+/// Gaps that have another reason than lost records, which are part of the totals.
 fn missing(lines: &mut Lines, report: &Report) {
     if let Some(requests) = report.missing.damaged_recording {
         lines.count(of("missing"), "damaged_recording", requests);
@@ -317,7 +319,8 @@ fn requests(lines: &mut Lines, report: &Report) {
     }
     for size in &report.sizes {
         let of = Of { call: size.call, ..of("sizes") };
-        // The size is what the figure is of; a column of its own would be empty everywhere else.
+        // The size is part of the measure's name: a column of its own would be empty in all other
+        // lines.
         lines.count(of, &format!("requests_of_{}_bytes", size.size_bytes), size.requests);
     }
     for refusal in &report.refusals {
@@ -336,7 +339,7 @@ fn requests(lines: &mut Lines, report: &Report) {
     }
 }
 
-/// Processes that were killed, and those that lived shortly.
+/// Killed processes and short-lived processes.
 fn ends(lines: &mut Lines, report: &Report) {
     for kill in &report.oom_kills {
         let of = Of {

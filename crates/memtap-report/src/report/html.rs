@@ -1,4 +1,5 @@
-//! A report as one HTML file: no script, nothing from elsewhere; light and dark, on screens and on paper.
+//! A report as one HTML file. It has no script and loads nothing; it works in light and dark mode,
+//! on screens and on paper.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -6,14 +7,14 @@ use super::outline::{Block, Cell, FindingBlock, Outline, Piece, Section, Table, 
 use super::{Audience, Report};
 
 const STYLE: &str = include_str!("style.css");
-/// What a browser may do with the file: show its own style, and nothing else.
+/// Content security policy: a browser may apply the file's own style and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 pub(super) fn render(report: &Report, audience: &Audience) -> String {
     page(&outline(report, audience), audience, &report.memtap)
 }
 
-/// An outline as one file; `memtap` is the version that it is by.
+/// Renders an outline as one file. `memtap` is the version that made it.
 pub(super) fn page(outline: &Outline, audience: &Audience, memtap: &str) -> String {
     let lang = audience.lang;
     html! {
@@ -117,7 +118,7 @@ fn one_finding(finding: &FindingBlock) -> Markup {
     }
 }
 
-/// With what is typed as code.
+/// Renders text in backticks as code.
 fn typed(text: &str) -> Markup {
     html! {
         @for piece in pieces(text) {
@@ -162,7 +163,7 @@ fn one_table(table: &Table, audience: &Audience) -> Markup {
 fn one_cell(cell: &Cell, audience: &Audience) -> Markup {
     let text = cell.text(audience);
     match cell {
-        // What a stranger named may be written from right to left.
+        // An untrusted name may be written from right to left.
         Cell::Name(_) => html! { bdi { (text) } },
         Cell::Code(_) => html! { code { (text) } },
         Cell::Time(_) => html! { span.time { (text) } },

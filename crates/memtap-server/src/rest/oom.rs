@@ -11,7 +11,7 @@ use crate::State;
 use crate::dto::{OomKill, Time};
 use crate::params::{Asked, Limit};
 
-/// OOM kills where no limit was asked for.
+/// Default number of OOM kills.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Range.

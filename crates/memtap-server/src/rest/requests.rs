@@ -1,4 +1,4 @@
-//! The requests: of the history, or without one the latest.
+//! Requests from the history, or the latest ones if there is no history.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::dto::{CallName, Request, Time};
 use crate::error::Problem;
 use crate::params::{Asked, Calls, Limit};
 
-/// Rows where no limit was asked for.
+/// Default number of rows.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Filters. A request must match all of them.
@@ -100,7 +100,7 @@ impl From<RequestsQuery> for RequestQuery {
     }
 }
 
-/// Without a store: the latest requests that the view holds.
+/// Returns the latest requests of the view, for use without a store.
 fn live(view: &LiveView, query: &RequestQuery) -> RequestPage {
     let newest_first = view.latest.iter().rev().map(StoredRequest::from);
     RequestPage {

@@ -1,4 +1,5 @@
-//! A kernel that counts its walks, takes as long as a test wants by the test's own clock, and can be held in the middle of one.
+//! Tests with a fake kernel. It counts its walks, takes a given time on the clock of the test, and
+//! can be held during a walk.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Weak};
@@ -7,9 +8,9 @@ use memtap_model::{StartTime, Tgid};
 
 use super::*;
 
-/// How long a walk takes.
+/// Duration of a walk.
 const WALK: Duration = Duration::from_secs(3);
-/// A walk that a failed test does not release ends by itself.
+/// Time after which a walk ends by itself if a failed test does not release it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
@@ -17,7 +18,7 @@ struct Kernel {
     walks: AtomicU64,
     running: AtomicU64,
     most_running: AtomicU64,
-    /// By the test's clock, milliseconds.
+    /// Clock of the test, milliseconds.
     now_ms: AtomicU64,
     fails: AtomicBool,
     is_held: Mutex<bool>,
@@ -54,7 +55,7 @@ impl Kernel {
     }
 }
 
-/// PSS is the number of the walk; mappings have it as `more_files`.
+/// A kernel whose PSS is the number of the walk. Mappings have that number in `more_files`.
 fn counted() -> (Arc<Kernel>, Arc<Walks>) {
     let kernel = Arc::<Kernel>::default();
     let (pss, mapped, clock) = (Arc::clone(&kernel), Arc::clone(&kernel), Arc::clone(&kernel));

@@ -1,4 +1,4 @@
-//! The figures that say most, what should be known, and the two ranges side by side.
+//! Key figures, findings, and the comparison of two ranges.
 
 use super::super::when;
 use super::missing::missing;
@@ -6,7 +6,7 @@ use super::words::not_visible;
 use super::{Block, Cell, FindingBlock, Page, Section, Table, Tile};
 use crate::{Lang, Severity, Totals};
 
-/// A figure of the totals: its name, what it is, how it changed.
+/// A figure of the totals: its label, its kind, its value and its change.
 struct Figure {
     label: &'static str,
     of: Of,
@@ -14,12 +14,12 @@ struct Figure {
     compared: Option<(Cell, Cell)>,
 }
 
-/// What a figure is of, which says when it means nothing.
+/// Kind of a figure, which decides when it is meaningful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Of {
-    /// Requests, which a source may not see.
+    /// Requests, which the source may not see.
     Requests,
-    /// Their bytes: that they are not seen is said once.
+    /// Bytes of requests. If they are not visible, that is stated once, with the requests.
     Bytes,
     Processes,
     Machine,
@@ -34,7 +34,7 @@ pub(super) fn summary(page: &Page<'_>) -> Section {
         blocks.push(Block::Warn(nothing(page)));
     }
     let shown = figures(page).into_iter().filter(|figure| figure.cell != Cell::None);
-    // Zeros of nothing would look as if something had been counted.
+    // Zeros without any data would look like measurements.
     let shown = shown.filter(|figure| !totals.is_empty() || figure.of == Of::Machine);
     let tile = |figure: Figure| Tile { label: figure.label, cell: figure.cell, compared: figure.compared };
     let tiles: Vec<Tile> = shown.map(tile).collect();
@@ -48,7 +48,7 @@ pub(super) fn summary(page: &Page<'_>) -> Section {
     page.section("summary", ("At a glance", "De un vistazo"), blocks)
 }
 
-/// What the sums of bytes are; also for the run of a command.
+/// Explains the sums of bytes. Also used for the run of a command.
 pub(in super::super) fn bytes_explained(lang: Lang) -> &'static str {
     lang.pick(
         "Requested: the sizes in the granted requests. Granted and released: what requests added to the virtual size and removed from it.",
@@ -118,7 +118,8 @@ fn figures(page: &Page<'_>) -> Vec<Figure> {
 
 type Label = (&'static str, &'static str);
 
-/// A peak is the kernel's high-water mark, of one process; of several, only their highest sum at a sample is known.
+/// Labels of the sizes. For one process they are the kernel's high-water marks; for several, only
+/// the highest sum at a sample is known.
 fn size_labels(is_one: bool) -> (Label, Label) {
     if is_one {
         (("Resident peak", "Pico residente"), ("Virtual peak", "Pico virtual"))

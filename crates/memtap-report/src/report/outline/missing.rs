@@ -1,11 +1,11 @@
-//! What is missing in the figures, and why.
+//! Gaps in the figures, and their reasons.
 
 use super::super::when;
 use super::words::not_visible;
 use super::{Block, Page};
 use crate::Lang;
 
-/// What is missing in the figures, honestly; and that nothing is, where that is known.
+/// Lists all gaps in the figures. If it is known that there are none, it says so.
 pub(super) fn missing(page: &Page<'_>) -> Vec<Block> {
     let missing = &page.report.missing;
     let mut blocks = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn missing(page: &Page<'_>) -> Vec<Block> {
     blocks
 }
 
-/// Damage of the recording's file: neither the kernel nor memtap lost that.
+/// Damage of the recording file, which is not a loss in the kernel or in memtap.
 fn damage(page: &Page<'_>) -> Option<(String, String)> {
     let requests = page.report.missing.damaged_recording?;
     let count = page.count(requests);
@@ -96,7 +96,8 @@ fn lost(page: &Page<'_>) -> Option<(String, String)> {
     }
     let part = lost as f64 * 100.0 / report.totals.requests.max(lost) as f64;
     let (lost, part) = (page.count(lost), crate::decimal(part, 2, page.lang));
-    // An imported history does not say why: the recording may have been damaged, or the script's lines.
+    // An imported history does not record the reason: a damaged recording, or lines missing from a
+    // script.
     Some((
         format!(
             "The records of {lost} requests ({part} %) were lost before memtap could store them. The totals (requests, bytes, refusals, process sizes) \
@@ -109,7 +110,7 @@ fn lost(page: &Page<'_>) -> Option<(String, String)> {
     ))
 }
 
-/// Times that are written out.
+/// Number of periods to list.
 const TIMES: usize = 3;
 
 fn not_seen(page: &Page<'_>) -> Option<(String, String)> {
@@ -167,7 +168,7 @@ mod tests {
         render(report, format, &Audience { lang, zone: TimeZone::UTC })
     }
 
-    /// The figures of a range without one request, as the history has them.
+    /// A report with the figures of a range without requests, as the history returns them.
     fn quiet(totals: Totals) -> Report {
         let mut report = scene::report();
         report.totals = Totals { requests: 0, refused: 0, lost: 0, ..totals };

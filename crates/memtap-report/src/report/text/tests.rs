@@ -1,4 +1,4 @@
-//! What a report looks like at 80 and at 120 columns.
+//! Reports rendered at 80 and at 120 columns.
 
 use jiff::tz::TimeZone;
 
@@ -32,7 +32,7 @@ fn no_line_is_longer_than_the_screen() {
     }
 }
 
-/// With `RENEW=1` the pictures are written anew: look at them before they are kept.
+/// Set `RENEW=1` to rewrite the expected files. Check the changes before you commit them.
 #[test]
 fn it_looks_as_it_did() {
     for (lang, columns, unicode, name, picture) in [
