@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_well() {
+    fn sizes_have_three_significant_digits() {
         for (size, english, spanish) in [
             (0, "0 B", "0 B"),
             (4096, "4.00 KiB", "4,00 KiB"),

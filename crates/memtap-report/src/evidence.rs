@@ -129,7 +129,7 @@ pub struct Living {
 /// A check that was skipped, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotLookedAt {
-    /// More processes exist than are read; the number that was not read.
+    /// Number of processes that were not read, because the range has too many.
     Lives(u64),
     /// Memory of the machine: the history has no data about it in this range.
     Machine,
@@ -211,16 +211,16 @@ pub async fn gather(
 ) -> Result<Evidence, StoreError> {
     let query =
         LifeQuery { range: range.clone(), by: Measure::Resident, limit: LIVES, ..LifeQuery::default() };
-    let found = reader.lives(&query).await?;
+    let answer = reader.lives(&query).await?;
     let (now, no_limits) = now.map_or_else(|why| (None, Some(why)), |now| (Some(now), None));
     let mut evidence = Evidence {
         range: range.clone(),
-        lives: found.lives.into_iter().map(|life| Traced { life, ..Traced::default() }).collect(),
+        lives: answer.lives.into_iter().map(|life| Traced { life, ..Traced::default() }).collect(),
         now,
         ..Evidence::default()
     };
-    if found.more > 0 {
-        evidence.not_looked_at.push(NotLookedAt::Lives(found.more));
+    if answer.more > 0 {
+        evidence.not_looked_at.push(NotLookedAt::Lives(answer.more));
     }
     evidence.not_looked_at.extend(no_limits);
     Gathering { reader, enough, evidence: &mut evidence }.details().await;
@@ -324,8 +324,8 @@ impl Gathering<'_> {
                 limit: 1_000,
                 ..LifeQuery::default()
             };
-            if let Some(found) = self.ask(self.reader.lives(&query)).await {
-                self.evidence.strains.push(Strain { from, to, lives: found.lives });
+            if let Some(answer) = self.ask(self.reader.lives(&query)).await {
+                self.evidence.strains.push(Strain { from, to, lives: answer.lives });
             }
         }
     }
@@ -356,7 +356,8 @@ impl Gathering<'_> {
             if per_second < BUSY_PER_SECOND { 0 } else { traced.life.within.requests }
         };
         for index in self.chosen(SIZES, busy) {
-            let query = RequestQuery { limit: SIZE_ROWS, ..of(&self.evidence.lives[index].life, range) };
+            let query =
+                RequestQuery { limit: SIZE_ROWS, ..requests_of(&self.evidence.lives[index].life, range) };
             let sizes = self.ask(self.reader.sizes(&query)).await;
             self.evidence.lives[index].sizes = sizes;
         }
@@ -383,7 +384,7 @@ impl Gathering<'_> {
                 refused: Some(false),
                 from: Some(life.started_at),
                 limit: LARGEST_ROWS,
-                ..of(life, range)
+                ..requests_of(life, range)
             };
             if let Some(page) = self.ask(self.reader.requests(&query)).await {
                 self.evidence.lives[index].largest = page.requests;
@@ -439,7 +440,7 @@ fn within(range: &Range) -> RequestQuery {
     }
 }
 
-fn of(life: &Life, range: &Range) -> RequestQuery {
+fn requests_of(life: &Life, range: &Range) -> RequestQuery {
     RequestQuery { pid: Some(life.pid), started_at: Some(life.started_at), ..within(range) }
 }
 
@@ -467,8 +468,8 @@ impl Evidence {
     /// Limits of a living process.
     pub(crate) fn limits_of(&self, pid: Tgid, started_at: WallClock) -> Option<&ProcessLimits> {
         let living = &self.now.as_ref()?.living;
-        let found = living.iter().find(|one| one.pid == pid && same_second(one.started_at, started_at))?;
-        Some(&found.limits)
+        let process = living.iter().find(|one| one.pid == pid && same_second(one.started_at, started_at))?;
+        Some(&process.limits)
     }
 
     /// Finds a process by its pid and start time.

@@ -33,8 +33,8 @@ pub async fn look(
 ) -> Result<Looked, StoreError> {
     let mut looked = Looked::default();
     for host in hosts(reader, range).await? {
-        let of_host = Range { host: Some(host.clone()), ..range.clone() };
-        let evidence = gather(reader, &of_host, limits(now, &host, range), enough).await?;
+        let host_range = Range { host: Some(host.clone()), ..range.clone() };
+        let evidence = gather(reader, &host_range, limits(now, &host, range), enough).await?;
         looked.findings.extend(findings(&evidence));
         for gap in evidence.not_looked_at {
             if !looked.not_looked_at.contains(&gap) {
@@ -59,8 +59,8 @@ async fn hosts(reader: &dyn Reader, range: &Range) -> Result<Vec<String>, StoreE
         return Ok(vec![host.clone()]);
     }
     let known = reader.hosts().await?;
-    let told = known.iter().filter(|host| host.first < range.to && host.last >= range.from);
-    let mut hosts: Vec<_> = told.cloned().collect();
+    let in_range = known.iter().filter(|host| host.first < range.to && host.last >= range.from);
+    let mut hosts: Vec<_> = in_range.cloned().collect();
     if hosts.is_empty() {
         // Requests of an import may lie outside the time span of its run.
         hosts = known;

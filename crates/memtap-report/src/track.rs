@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slope_is_not_moved_by_outliers() {
+    fn outliers_do_not_change_a_slope() {
         let mut values: Vec<f64> = (0..50).map(|at| f64::from(at) * 10.0).collect();
         assert!((course(&values).slope() - 5.0).abs() < 1e-9);
         for at in [3, 17, 40] {
@@ -194,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn many_points_have_the_slope_of_all() {
+    fn a_sampled_slope_equals_the_full_slope() {
         let values: Vec<f64> = (0..5000).map(f64::from).collect();
         assert!((course(&values).slope() - 0.5).abs() < 1e-9);
     }
 
     #[test]
-    fn falls_and_rises_are_told() {
+    fn falls_and_rises_are_measured() {
         let saw = course(&[0.0, 10.0, 20.0, 5.0, 15.0, 25.0]);
         assert_eq!(saw.deepest_fall(), 15.0);
         assert_eq!(saw.rising_share(0.0), 0.8);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_had_before_holds_on() {
+    fn sizes_hold_until_the_next_step() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(10 * second), to: WallClock(20 * second) };
         let life = Life { before_resident_bytes: 7, before_virtual_bytes: 70, ..Life::default() };
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_had_before_memtap_came_is_not_made_up() {
+    fn sizes_before_the_first_sample_are_not_invented() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(3600 * second) };
         let point = UsagePoint {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_ended_has_no_steps_after_it() {
+    fn an_ended_process_has_no_later_steps() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(100 * second) };
         let life = Life {

@@ -153,27 +153,33 @@ fn a_quiet_hour_has_no_findings() {
 }
 
 #[test]
-fn a_leak_and_a_refusal_are_found_among_the_ordinary() {
+fn a_leak_and_a_refusal_are_found_among_ordinary_programs() {
     let mut hour = Hour::new();
     let mut programs = ordinary();
     let leak = |at: i64| Some((100 + at.unsigned_abs() / 15) * MIB);
     programs.push(Program { pid: 300, name: b"<b>leaky</b>", has: leak });
     programs.push(Program { pid: 301, name: b"db", has: |at| (at == 0).then_some(20 * MIB) });
     let requests = vec![hour.refused(301, b"db", 1000), hour.refused(301, b"db", 1100)];
-    let found = hour.look(&programs, requests).findings;
-    let rules: Vec<_> = found.iter().map(|finding| (finding.rule, finding.severity)).collect();
-    assert_eq!(rules, [(Rule::Refused, Severity::Warning), (Rule::Growth, Severity::Warning)], "{found:?}");
-    assert!(found[0].sentence(Lang::En).starts_with("2 requests of db (pid 301) were refused: mmap, ENOMEM"));
-    let text = found[1].sentence(Lang::Es);
+    let findings = hour.look(&programs, requests).findings;
+    let rules: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.severity)).collect();
+    assert_eq!(
+        rules,
+        [(Rule::Refused, Severity::Warning), (Rule::Growth, Severity::Warning)],
+        "{findings:?}"
+    );
+    assert!(
+        findings[0].sentence(Lang::En).starts_with("2 requests of db (pid 301) were refused: mmap, ENOMEM")
+    );
+    let text = findings[1].sentence(Lang::Es);
     assert!(
         text.starts_with("<b>leaky</b> (pid 300) creció de forma constante 238 MiB en 60 min"),
         "as it is, for whoever shows it: {text}"
     );
-    assert!(found[1].sentence(Lang::En).contains("very likely"));
+    assert!(findings[1].sentence(Lang::En).contains("very likely"));
 }
 
 #[test]
-fn a_heap_that_cannot_grow_is_found_unless_the_memory_was_mapped_at_once() {
+fn a_refused_heap_is_reported_unless_memory_was_mapped_instead() {
     let mut hour = Hour::new();
     let programs =
         [401, 402].map(|pid| Program { pid, name: b"node", has: |at| (at == 0).then_some(20 * MIB) });
@@ -185,7 +191,7 @@ fn a_heap_that_cannot_grow_is_found_unless_the_memory_was_mapped_at_once() {
         hour.request(402, b"node", (1001, Call::Mmap, yes)),
     ];
     requests[1].request.time.0 += 1_000_000;
-    let found = hour.look(&programs, requests).findings;
-    let [finding] = &found[..] else { panic!("one finding: {found:?}") };
+    let findings = hour.look(&programs, requests).findings;
+    let [finding] = &findings[..] else { panic!("one finding: {findings:?}") };
     assert!(finding.sentence(Lang::En).starts_with("A request of node (pid 402) was refused: brk, ENOMEM"));
 }

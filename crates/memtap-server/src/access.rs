@@ -33,9 +33,9 @@ pub(crate) struct Access {
 
 /// Passes a request on, or answers with the reason for the refusal.
 pub(crate) async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let judged = host(request.uri(), request.headers())
+    let verdict = host(request.uri(), request.headers())
         .and_then(|host| access.judge(&host, request.method(), request.uri().path(), request.headers()));
-    match judged {
+    match verdict {
         Ok(()) => next.run(request).await,
         Err(error) => refused(error),
     }
@@ -117,14 +117,14 @@ fn text(value: &HeaderValue) -> &str {
 }
 
 /// Returns whether the browser reports that a page of another site caused this request. Another
-/// port of this machine counts as `same-site`, which is also refused.
+/// port of this machine is `same-site`, which counts as another site here.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// Returns whether the user followed a link to the page, in a tab of its own.
 fn is_followed_link(method: &Method, path: &str, headers: &HeaderMap) -> bool {
-    let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
+    let is = |name, value: &str| headers.get(name).is_some_and(|sent| sent == value);
     let is_data = path.starts_with("/api/") || path == "/healthz" || is_socket_path(path);
     *method == Method::GET && !is_data && is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
 }
@@ -132,7 +132,7 @@ fn is_followed_link(method: &Method, path: &str, headers: &HeaderMap) -> bool {
 /// Returns whether a `Host` header names the loopback interface of this machine, with or without a
 /// port.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let name = match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((address, _)) => address,
         None => host.split_once(':').map_or(host, |(name, _)| name),
     };

@@ -103,12 +103,12 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
                 let (socket, wishes) = match word {
                     None => return,
                     Some(Word::Departure) => {
-                        tell_focus(&clients, &state);
+                        send_focus(&clients, &state);
                         continue;
                     }
                     Some(Word::Arrival { socket, wishes }) => (socket, wishes),
                     Some(Word::Focus { client, wanted, answer }) => {
-                        let _ = answer.send(&look_at(&mut clients, client, wanted.pid.map(Tgid), &state));
+                        let _ = answer.send(&set_focus(&mut clients, client, wanted.pid.map(Tgid), &state));
                         continue;
                     }
                 };
@@ -130,7 +130,7 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
                 }
                 let view = Arc::clone(&state.view.borrow_and_update());
                 clients.retain(|client| client.socket.connected());
-                tell_focus(&clients, &state);
+                send_focus(&clients, &state);
                 // After a missed view, the next difference is useless.
                 if view.tick != seen + 1 {
                     clients.iter_mut().for_each(|client| client.current = false);
@@ -146,8 +146,8 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
     }
 }
 
-/// Sets the focus of a client, unless too many processes are in focus already.
-fn look_at(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &State) -> FocusAnswer {
+/// Sets the focus of a client, or clears it if too many processes are in focus already.
+fn set_focus(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &State) -> FocusAnswer {
     let others = clients.iter().filter(|other| other.socket.id != client);
     let others: BTreeSet<Tgid> = others.filter_map(|other| other.focus).collect();
     let fits = |pid: &Tgid| state.focus.is_some() && (others.contains(pid) || others.len() < IN_FOCUS);
@@ -155,17 +155,17 @@ fn look_at(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &St
     if let Some(known) = clients.iter_mut().find(|known| known.socket.id == client) {
         known.focus = focus;
     }
-    tell_focus(clients, state);
+    send_focus(clients, state);
     FocusAnswer { focused: focus.is_some(), most: IN_FOCUS }
 }
 
 /// Passes the processes in focus to the ledger.
-fn tell_focus(clients: &[Client], state: &State) {
+fn send_focus(clients: &[Client], state: &State) {
     let Some(ledger) = &state.focus else { return };
     let wanted: BTreeSet<Tgid> = clients.iter().filter_map(|client| client.focus).collect();
-    ledger.send_if_modified(|told| {
-        let is_new = *told != wanted;
-        *told = wanted;
+    ledger.send_if_modified(|current| {
+        let is_new = *current != wanted;
+        *current = wanted;
         is_new
     });
 }

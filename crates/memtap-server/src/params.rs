@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_read_and_what_is_empty_is_not_given() {
+    fn parameters_are_parsed_and_empty_ones_ignored() {
         let question: Question =
             read("pid=7&name=a%26b+c&call=mmap,brk&limit=").unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!((question.pid, question.name.as_deref()), (Some(7), Some("a&b c")));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
+    fn errors_name_the_wrong_value_and_the_allowed_ones() {
         assert_eq!(wrong("limit=10001"), "limit=10001: must be a number from 1 to 10000");
         assert!(wrong("pid=seven").starts_with("pid=seven: "), "{}", wrong("pid=seven"));
         assert!(wrong("call=mmap,mmao").contains("unknown call 'mmao'; expected one of mmap"));

@@ -61,16 +61,16 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
     let (router, io, clients) = build(settings, state);
-    let (told, ending) = tokio::sync::oneshot::channel();
+    let (closed_sender, closed) = tokio::sync::oneshot::channel();
     let stop = async move {
         stop.await;
         io.close().await;
-        let _ = told.send(());
+        let _ = closed_sender.send(());
     };
     tokio::select! {
         done = connections::serve(listener, router, &clients, stop) => Ok(done?),
         () = async {
-            let _ = ending.await;
+            let _ = closed.await;
             tokio::time::sleep(FAREWELL).await;
         } => Ok(()),
     }
@@ -92,10 +92,10 @@ fn build(settings: &Settings, mut state: State) -> (Router, SocketIo, Arc<Client
         .build_layer();
     namespace(&io, "/", feed::start(Feed::Original, state.clone()));
     namespace(&io, "/live", feed::start(Feed::Live, state.clone()));
-    let (rest, document) = openapi::described();
+    let (routes, document) = openapi::described();
     let document = Json(document);
     let access = Access { origins: settings.cors_origins.clone().into(), clients: Arc::clone(&clients) };
-    let mut router = rest
+    let mut router = routes
         .route("/api/v1/openapi.json", get(async move || document.clone()))
         .fallback(page::file)
         .with_state(state)
@@ -114,7 +114,7 @@ fn build(settings: &Settings, mut state: State) -> (Router, SocketIo, Arc<Client
 
 fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
     let arrive = move |socket: SocketRef, TryData(wishes): TryData<Wishes>| {
-        let (task, gone) = (task.clone(), task.clone());
+        let (task, departures) = (task.clone(), task.clone());
         // Most clients send no options.
         let wishes = wishes.unwrap_or_default();
         if task.try_send(Word::Arrival { socket: socket.clone(), wishes }).is_err() {
@@ -132,7 +132,7 @@ fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
         socket.on("focus", look);
         // A full queue loses nothing: every message makes the task remove disconnected clients.
         socket.on_disconnect(move || {
-            let _ = gone.try_send(Word::Departure);
+            let _ = departures.try_send(Word::Departure);
             ready(())
         });
         ready(())

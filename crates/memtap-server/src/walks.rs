@@ -70,10 +70,13 @@ struct Place {
 impl Place {
     /// Time from which a walk of every kind may start; `None` before the first walk.
     fn rest_ends(&self) -> Option<Instant> {
-        fn of<T>(last: &Last<T>) -> Option<Instant> {
+        fn pause_end<T>(last: &Last<T>) -> Option<Instant> {
             lock(last).as_ref().map(|walk| walk.rest_ends)
         }
-        [of(&self.proportional), of(&self.mappings), of(&self.limits)].into_iter().flatten().max()
+        [pause_end(&self.proportional), pause_end(&self.mappings), pause_end(&self.limits)]
+            .into_iter()
+            .flatten()
+            .max()
     }
 }
 

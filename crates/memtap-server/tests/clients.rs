@@ -81,7 +81,7 @@ impl Client {
     }
 
     /// Reads until the server closes the connection.
-    async fn rest(&mut self) -> String {
+    async fn read_to_close(&mut self) -> String {
         let mut text = Vec::new();
         // A reset also ends the connection.
         let _ = timeout(PATIENCE, self.0.read_to_end(&mut text)).await.expect("the connection stays open");
@@ -89,7 +89,7 @@ impl Client {
     }
 
     async fn answer(&mut self) -> (u16, String) {
-        let text = self.rest().await;
+        let text = self.read_to_close().await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
@@ -120,7 +120,7 @@ fn resident_bytes() -> u64 {
 
 /// With `axum::serve` and a router, these connections took 1.4 GB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_silent_connections_cost_little() {
+async fn a_thousand_idle_connections_use_little_memory() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let server = Server::start(Bounds { connections: 2_000, ..Bounds::default() }).await;
@@ -142,14 +142,14 @@ async fn a_thousand_silent_connections_cost_little() {
 }
 
 #[tokio::test]
-async fn who_sends_no_whole_header_or_body_in_time_is_cut_off() {
+async fn incomplete_headers_and_bodies_time_out() {
     let server = Server::start(Bounds { header_time: SHORT, ..Bounds::default() }).await;
     let (mut silent, mut slow, mut idle) =
         (server.connect().await, server.connect().await, server.connect().await);
     slow.send("GET / HTTP/1.1\r\nHost: 127").await;
     idle.send(&format!("HEAD / HTTP/1.1\r\nHost: {}\r\n\r\n", server.address)).await;
-    assert_eq!((silent.rest().await.as_str(), slow.rest().await.as_str()), ("", ""));
-    assert!(idle.rest().await.starts_with("HTTP/1.1 200"), "it had its answer before");
+    assert_eq!((silent.read_to_close().await.as_str(), slow.read_to_close().await.as_str()), ("", ""));
+    assert!(idle.read_to_close().await.starts_with("HTTP/1.1 200"), "it had its answer before");
     let mut body = server.connect().await;
     body.send(&format!(
         "POST {HANDSHAKE}&sid=none HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\nConnection: close\r\n\r\n4",
@@ -160,7 +160,7 @@ async fn who_sends_no_whole_header_or_body_in_time_is_cut_off() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_a_connection_hears_why_and_room_comes_back() {
+async fn connections_beyond_the_bound_are_refused_with_a_reason() {
     let server = Server::start(Bounds { connections: 2, ..Bounds::default() }).await;
     let (silent, mut other) = (server.connect().await, server.connect().await);
     let (status, why) = server.get("/").await;
@@ -175,7 +175,7 @@ async fn beyond_the_bound_a_connection_hears_why_and_room_comes_back() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_is_cut_off() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let server = Server::start(Bounds { stall_time: SHORT, ..Bounds::default() }).await;
     let mut client = server.connect().await;
     // The answers have more bytes than the kernel buffers for a connection.
@@ -186,7 +186,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_there_is_no_session_and_those_that_join_nothing_end() {
+async fn sessions_are_bounded_and_end_without_a_namespace() {
     let server = Server::start(Bounds { sessions: 2, join_time: SHORT * 5, ..Bounds::default() }).await;
     for _ in 0..2 {
         let (status, open) = server.get(HANDSHAKE).await;
@@ -225,7 +225,11 @@ async fn a_websocket_holds_its_connection_and_session_until_it_closes() {
             .await;
     let client = joined(&server).await;
     for _ in 0..3 {
-        assert_eq!(server.connect().await.rest().await, "", "what is silent has been cut off by now");
+        assert_eq!(
+            server.connect().await.read_to_close().await,
+            "",
+            "what is silent has been cut off by now"
+        );
     }
     let clients = server.clients().await;
     assert_eq!((&clients["connections"], &clients["sessions"]), (&2.into(), &1.into()), "it may be idle");
@@ -237,7 +241,7 @@ async fn a_websocket_holds_its_connection_and_session_until_it_closes() {
 }
 
 #[tokio::test]
-async fn it_ends_soon_with_connections_open() {
+async fn the_server_stops_soon_with_open_connections() {
     let server = Server::start(Bounds::default()).await;
     let mut open = vec![server.connect().await, server.connect().await, joined(&server).await];
     open[1].send("GET / HT").await;
@@ -245,13 +249,13 @@ async fn it_ends_soon_with_connections_open() {
     server.stop.send(()).unwrap();
     timeout(PATIENCE, server.serving).await.expect("it ends").unwrap().unwrap();
     for client in &mut open {
-        client.rest().await;
+        client.read_to_close().await;
     }
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
 }
 
 #[tokio::test]
-async fn a_request_that_can_be_read_in_two_ways_is_400() {
+async fn an_ambiguous_request_is_400() {
     let server = Server::start(Bounds::default()).await;
     let host = format!("Host: {}\r\n", server.address);
     let chunked = "Transfer-Encoding: chunked\r\n";

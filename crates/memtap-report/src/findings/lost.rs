@@ -4,7 +4,7 @@ use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::amount;
 use crate::evidence::Evidence;
 
-/// Unexplained memory below this is a page or two in flight.
+/// Unexplained memory below this may be pages in flight.
 const UNEXPLAINED_BYTES: u64 = 1 << 20;
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
@@ -79,7 +79,7 @@ mod tests {
     use memtap_model::{Call, CallTotals};
 
     #[test]
-    fn lost_records_are_told_with_what_they_mean() {
+    fn lost_records_are_reported_with_their_effect() {
         let mut scene = Scene::quiet(10);
         assert_eq!(find(&scene.evidence), []);
         scene.evidence.machine[3].lost = 5;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_in_flight_is_none_and_more_is_told() {
+    fn unexplained_memory_is_reported_from_its_threshold() {
         let mut scene = Scene::quiet(10);
         scene.evidence.now = Some(Now { unexplained_bytes: 4096, ..Now::default() });
         assert_eq!(find(&scene.evidence), []);

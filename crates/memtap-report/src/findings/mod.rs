@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quiet_hour_has_none() {
+    fn a_quiet_machine_has_no_findings() {
         let mut scene = Scene::quiet(3600);
         scene.process("systemd", |_| 12 * MIB);
         scene.process("sshd", |at| (8 + at / 3000) * MIB);
@@ -94,20 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn serious_ones_come_first_and_a_program_has_one_of_a_rule() {
+    fn severe_findings_come_first_and_a_program_has_one_per_rule() {
         let mut scene = Scene::quiet(600);
         scene.process("slow", |at| (50 + at / 4) * MIB);
         scene.process("worker", |at| (50 + at * 10) * MIB);
         scene.process("worker", |at| (50 + at / 5) * MIB);
         scene.process("worker", |at| (50 + at * 8) * MIB);
-        let found = findings(&scene.evidence);
-        let told: Vec<_> =
-            found.iter().map(|finding| (finding.severity, finding.subject.processes())).collect();
-        assert_eq!(told, [(Severity::Serious, 3), (Severity::Warning, 1)]);
-        assert!(found[0].sentence(Lang::En).contains("pid 1001"), "the fastest stands for all");
-        assert!(found[0].sentence(Lang::En).ends_with("2 more processes of this program show the same."));
+        let sorted = findings(&scene.evidence);
+        let severities: Vec<_> =
+            sorted.iter().map(|finding| (finding.severity, finding.subject.processes())).collect();
+        assert_eq!(severities, [(Severity::Serious, 3), (Severity::Warning, 1)]);
+        assert!(sorted[0].sentence(Lang::En).contains("pid 1001"), "the fastest stands for all");
+        assert!(sorted[0].sentence(Lang::En).ends_with("2 more processes of this program show the same."));
         assert!(
-            found[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa muestran lo mismo.")
+            sorted[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa muestran lo mismo.")
         );
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn finding(evidence: &Evidence, kill: &StoredOomKill) -> Finding {
-    let in_group = of_a_group(evidence, kill);
+    let in_group = is_group_kill(evidence, kill);
     let victim = Culprit {
         host: kill.host.clone(),
         pid: kill.victim,
@@ -41,11 +41,11 @@ fn finding(evidence: &Evidence, kill: &StoredOomKill) -> Finding {
 /// kill. If none is known, the time of the kill.
 fn started_at(evidence: &Evidence, kill: &StoredOomKill) -> WallClock {
     let lives = evidence.lives.iter().map(|traced| &traced.life);
-    let of_pid = lives.filter(|life| life.pid == kill.victim && life.started_at <= kill.time);
-    of_pid.map(|life| life.started_at).max().unwrap_or(kill.time)
+    let same_pid = lives.filter(|life| life.pid == kill.victim && life.started_at <= kill.time);
+    same_pid.map(|life| life.started_at).max().unwrap_or(kill.time)
 }
 
-fn of_a_group(evidence: &Evidence, kill: &StoredOomKill) -> bool {
+fn is_group_kill(evidence: &Evidence, kill: &StoredOomKill) -> bool {
     let total = evidence.total_bytes() as f64;
     let available = kill.before.last().map(|moment| moment.available_bytes as f64);
     available.is_some_and(|available| total > 0.0 && available > PLENTY_SHARE * total)
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_is_serious_and_says_who_asked() {
+    fn a_kill_is_serious_and_names_the_requester() {
         let mut scene = Scene::quiet(60);
         scene.process("db", |_| 50 * MIB);
         scene.evidence.oom_kills = vec![kill(&scene, 30, 100 * MIB)];
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn with_memory_left_it_was_a_groups_limit() {
+    fn a_kill_with_available_memory_points_to_a_group() {
         let mut scene = Scene::quiet(60);
         scene.evidence.oom_kills = vec![kill(&scene, 30, 5 * GIB)];
         let finding = &find(&scene.evidence)[0];

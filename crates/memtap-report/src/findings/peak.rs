@@ -131,15 +131,15 @@ mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
 
-    fn found(course: impl Fn(u64) -> u64) -> Vec<Finding> {
+    fn findings(course: impl Fn(u64) -> u64) -> Vec<Finding> {
         let mut scene = Scene::quiet(100);
         scene.process("importer", course);
         find(&scene.evidence)
     }
 
     #[test]
-    fn a_short_peak_is_told_with_its_time() {
-        let [finding] = &found(|at| if (40..45).contains(&at) { 800 * MIB } else { 50 * MIB })[..] else {
+    fn a_short_peak_is_reported_with_its_time() {
+        let [finding] = &findings(|at| if (40..45).contains(&at) { 800 * MIB } else { 50 * MIB })[..] else {
             panic!("one finding")
         };
         assert_eq!(finding.severity, Severity::Notice);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_within_one_step_counts_although_no_step_ends_with_it() {
+    fn a_peak_within_a_step_counts() {
         let mut scene = Scene::quiet(100);
         scene.process("importer", |_| 50 * MIB);
         scene.last().track.as_mut().unwrap().sizes[70].peak_resident_bytes = GIB;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_that_left_little_to_others_is_a_warning() {
+    fn a_peak_that_left_little_available_memory_is_a_warning() {
         let mut scene = Scene::quiet(100);
         scene.process("importer", |at| if at == 40 { 9 * GIB } else { 50 * MIB });
         scene.evidence.machine[40].least_available_bytes = GIB;
@@ -168,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_grows_or_is_small_is_none() {
-        assert_eq!(found(|at| if at < 30 { 800 * MIB } else { 50 * MIB }), [], "lasts");
-        assert_eq!(found(|at| if at < 95 { 50 * MIB } else { 800 * MIB }), [], "may still be growing");
-        assert_eq!(found(|at| at * 10 * MIB), [], "grows");
-        assert_eq!(found(|at| if at == 40 { 60 * MIB } else { 2 * MIB }), [], "small");
-        assert_eq!(found(|at| if at == 40 { 900 * MIB } else { 400 * MIB }), [], "hardly twice");
+    fn lasting_growing_or_small_peaks_are_no_finding() {
+        assert_eq!(findings(|at| if at < 30 { 800 * MIB } else { 50 * MIB }), [], "lasts");
+        assert_eq!(findings(|at| if at < 95 { 50 * MIB } else { 800 * MIB }), [], "may still be growing");
+        assert_eq!(findings(|at| at * 10 * MIB), [], "grows");
+        assert_eq!(findings(|at| if at == 40 { 60 * MIB } else { 2 * MIB }), [], "small");
+        assert_eq!(findings(|at| if at == 40 { 900 * MIB } else { 400 * MIB }), [], "hardly twice");
     }
 }

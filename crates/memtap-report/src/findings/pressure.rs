@@ -183,12 +183,12 @@ fn sentence(worst: &Worst, grown: &[(String, u64)], lang: Lang) -> String {
         text += &lang.pick(format!(" {out} were swapped out."), format!(" {out} pasaron al intercambio."));
     }
     if let Some((last, first)) = grown.split_last() {
-        let told = |(name, bytes): &(String, u64)| format!("{name} (+{})", amount::bytes(*bytes, lang));
-        let first = first.iter().map(told).collect::<Vec<_>>().join(", ");
+        let describe = |(name, bytes): &(String, u64)| format!("{name} (+{})", amount::bytes(*bytes, lang));
+        let first = first.iter().map(describe).collect::<Vec<_>>().join(", ");
         let joined = if first.is_empty() {
-            told(last)
+            describe(last)
         } else {
-            format!("{first}{}{}", lang.pick(" and ", " y "), told(last))
+            format!("{first}{}{}", lang.pick(" and ", " y "), describe(last))
         };
         text += &lang.pick(
             format!(" These programs grew meanwhile: {joined}."),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_told_with_who_grew_meanwhile() {
+    fn pressure_names_the_programs_that_grew() {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 25.0, 3.0);
         wait(&mut scene, 80, 82, 12.0, 0.0);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_waits_while_the_machine_has_plenty_is_told_as_that() {
+    fn pressure_with_available_memory_is_attributed_to_a_group() {
         // Observed with a group of 32 MiB during builds: it waited 36 % of the time, and the
         // growing compilers had nothing to do with it.
         let mut scene = Scene::quiet(100);
@@ -294,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_stands_still_is_serious() {
+    fn a_stalled_machine_is_serious() {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 60.0, 40.0);
         assert_eq!(find(&scene.evidence)[0].severity, Severity::Serious);
     }
 
     #[test]
-    fn without_pressure_figures_what_is_available_and_swap_tell() {
+    fn available_memory_and_swap_show_pressure_without_psi() {
         let mut scene = Scene::quiet(100);
         for point in &mut scene.evidence.machine {
             point.host.pressure = None;
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_pages_that_go_out_slowly_and_short_waits_are_none() {
+    fn slow_swapping_and_short_waits_are_no_pressure() {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 4.0, 1.0);
         for (at, point) in scene.evidence.machine.iter_mut().enumerate() {

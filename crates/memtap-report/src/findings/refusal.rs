@@ -215,7 +215,7 @@ mod tests {
     use crate::Lang;
 
     #[test]
-    fn what_programs_try_on_purpose_is_ordinary() {
+    fn deliberate_probes_are_not_classified() {
         for (call, errno) in [
             (Call::Madvise, 22),
             (Call::Mprotect, 22),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_is_told_by_its_kind() {
+    fn refusals_are_classified_by_call_and_errno() {
         for (call, errno, kind) in [
             (Call::Mmap, ENOMEM, Kind::NoMemory),
             (Call::Brk, ENOMEM, Kind::NoMemory),

@@ -98,10 +98,10 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
     refusals.sort_by_key(|refused| std::cmp::Reverse((severity(refused), refused.count)));
     let worst = *refusals.first()?;
     let kind = Kind::of(worst.call, worst.errno)?;
-    let of_kind =
+    let same_kind =
         refusals.iter().filter(|refused| (refused.call, refused.errno) == (worst.call, worst.errno));
     let (count, largest_bytes, processes) =
-        of_kind.fold((0, 0, 0), |(count, largest, processes), refused| {
+        same_kind.fold((0, 0, 0), |(count, largest, processes), refused| {
             (count + refused.count, refused.largest_bytes.max(largest), processes + 1)
         });
     let limit = if kind == Kind::NoMemory { limit(evidence, worst) } else { None };
@@ -111,13 +111,19 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
         started_at: worst.started_at,
         name: name.to_owned(),
     };
-    let told =
-        Told { process: &process, worst, count, largest_bytes, ended: ended_after(evidence, worst), limit };
+    let summary = Summary {
+        process: &process,
+        worst,
+        count,
+        largest_bytes,
+        ended: ended_after(evidence, worst),
+        limit,
+    };
     Some(Finding {
         rule: Rule::Refused,
         severity: severity(worst)?,
-        sentence: Text::told(|lang| told.sentence(lang)),
-        evidence: told.figures(&refusals),
+        sentence: Text::told(|lang| summary.sentence(lang)),
+        evidence: summary.figures(&refusals),
         advice: limit.map_or_else(|| fix(kind, largest_bytes), |limit| limit.fix(largest_bytes)),
         link: Link {
             call: Some(worst.call),
@@ -161,7 +167,7 @@ fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     }
 }
 
-struct Told<'a> {
+struct Summary<'a> {
     process: &'a Culprit,
     worst: &'a Refused,
     count: u64,
@@ -170,7 +176,7 @@ struct Told<'a> {
     limit: Option<Limit>,
 }
 
-impl Told<'_> {
+impl Summary<'_> {
     fn sentence(&self, lang: Lang) -> String {
         let (name, pid, call) = (&self.process.name, self.process.pid.0, self.worst.call.name());
         let errno = self.worst.errno;
@@ -228,21 +234,21 @@ impl Told<'_> {
 impl Limit {
     fn words(self, size: u64, lang: Lang) -> String {
         let size_text = |bytes| amount::bytes(bytes, lang);
-        let (size, of) = (size_text(size), |used: Used| (size_text(used.used), size_text(used.limit)));
+        let (size, amounts) = (size_text(size), |used: Used| (size_text(used.used), size_text(used.limit)));
         match self {
             Self::Addresses => lang.pick(
                 format!("{size} is more than the address space of a process"),
                 format!("{size} es más que el espacio de direcciones de un proceso"),
             ),
             Self::AddressSpace(used) => {
-                let (used, limit) = of(used);
+                let (used, limit) = amounts(used);
                 lang.pick(
                     format!("with {size} more, its virtual size ({used}) would exceed its limit on address space (RLIMIT_AS) of {limit}"),
                     format!("con {size} más, su memoria virtual ({used}) superaría su límite de espacio de direcciones (RLIMIT_AS), {limit}"),
                 )
             }
             Self::Data(used) => {
-                let (used, limit) = of(used);
+                let (used, limit) = amounts(used);
                 lang.pick(
                     format!(
                         "with {size} more, its data ({used}) would exceed its limit on data (RLIMIT_DATA) of {limit}"
@@ -260,7 +266,7 @@ impl Limit {
                 )
             }
             Self::Commit(used) => {
-                let (used, limit) = of(used);
+                let (used, limit) = amounts(used);
                 lang.pick(
                     format!("this machine does not overcommit memory (vm.overcommit_memory=2): {used} of {limit} are committed already"),
                     format!("esta máquina no sobreasigna memoria (vm.overcommit_memory=2): ya tiene comprometidos {used} de {limit}"),
@@ -363,9 +369,9 @@ mod tests {
     }
 
     fn only(scene: &Scene) -> Finding {
-        let mut found = find(&scene.evidence);
-        assert_eq!(found.len(), 1, "{found:?}");
-        found.remove(0)
+        let mut findings = find(&scene.evidence);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings.remove(0)
     }
 
     fn with_limits(scene: &mut Scene, limits: ProcessLimits) {
@@ -390,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn who_mapped_what_its_heap_was_refused_has_it() {
+    fn a_mapping_after_a_refused_heap_is_no_finding() {
         // Observed with node in a build: a mapping lay above its heap nine times, and half a second
         // later node had finished its work.
         let mut scene = Scene::quiet(60);
@@ -407,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn other_limits_are_told_by_what_is_known() {
+    fn other_limits_are_derived_from_known_figures() {
         let words = |size: u64, now: Now| {
             let mut scene = Scene::quiet(60);
             refused(&mut scene, Call::Mmap, 12, 1, size);
@@ -426,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ends_right_after_did_not_get_over_it() {
+    fn a_process_that_ended_after_a_refusal_did_not_recover() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Mmap, 12, 1, 2 * GIB);
         let end = scene.at(21);
@@ -435,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_that_was_tried_is_none_unless_it_ended_the_program() {
+    fn a_refused_reservation_is_reported_only_if_the_program_ended() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Mmap, 12, 1, 1 << 50);
         let request = StoredRequest {
@@ -466,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_none_and_a_program_has_one_finding() {
+    fn probes_are_ignored_and_a_program_has_one_finding() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Madvise, 22, 500, 4096);
         refused(&mut scene, Call::Mprotect, 12, 1, 4096);

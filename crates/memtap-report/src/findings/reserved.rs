@@ -181,7 +181,7 @@ mod tests {
     const WRITABLE: (u64, u64) = (3, 0x22);
 
     #[test]
-    fn writable_memory_beyond_half_the_machine_is_told() {
+    fn writable_memory_beyond_half_the_machine_is_reported() {
         let [finding] = &find(&reserver(10 * GIB, WRITABLE).evidence)[..] else { panic!("one finding") };
         assert_eq!(finding.severity, Severity::Notice);
         assert!(finding.sentence(Lang::En).contains("reserved 10.0 GiB of writable memory and uses 300 MiB"));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_reservations_are_none() {
+    fn usual_reservations_are_no_finding() {
         let usual = [
             ("a sandbox keeps addresses free", 1 << 40, (0, 0x4022)),
             ("a collector's heap", 256 * GIB, (3, 0x4022)),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_released_or_is_used_is_none() {
+    fn released_or_used_memory_is_no_finding() {
         let mut scene = reserver(10 * GIB, WRITABLE);
         let release = request(&scene, Call::Munmap, 0x7000, 10 * GIB, (0, 0));
         scene.last().largest.insert(0, release);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn where_promises_are_kept_less_is_enough() {
+    fn strict_mode_has_a_lower_threshold() {
         let mut scene = reserver(2 * GIB, WRITABLE);
         assert_eq!(find(&scene.evidence), []);
         let committed = Used { used: 9 * GIB, limit: 10 * GIB };

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_area_is_a_stair_over_its_steps() {
+    fn an_area_has_one_stair_for_each_step() {
         let chart = chart(&[0, 10], &[5.0, 10.0]);
         let bases = chart.bases();
         assert_eq!(
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_open() {
+    fn unknown_steps_stay_open() {
         let chart = chart(&[0, 10, 50, 60, 90], &[1.0; 5]);
         assert_eq!(chart.stretches(), [(0, 1), (2, 3), (4, 4)]);
         let bases = chart.bases();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_has_the_highest_of_its_steps() {
+    fn a_column_shows_the_highest_of_its_steps() {
         let chart = chart(&[0, 10, 20, 50], &[1.0, 3.0, 2.0, 4.0]);
         let few = chart.columns(&chart.layers[0], 5);
         assert_eq!(few, [Some(3.0), Some(2.0), Some(4.0), None, None]);
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_stand_at_round_amounts() {
+    fn labels_are_at_round_amounts() {
         let audience = Audience { lang: Lang::En, zone: jiff::tz::TimeZone::UTC };
         let mut chart = chart(&[0], &[1.0]);
         let labels = |chart: &Chart, top: f64| {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_without_harm() {
+    fn an_empty_chart_can_be_drawn() {
         let audience = Audience { lang: Lang::En, zone: jiff::tz::TimeZone::UTC };
         let mut empty = chart(&[], &[]);
         empty.top = None;

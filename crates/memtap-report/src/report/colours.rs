@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_different_colours_while_there_are_some() {
+    fn names_have_different_colours_while_slots_are_free() {
         let names: Vec<String> = (0..SLOTS).map(|n| format!("program{n}")).collect();
         let mut slots = slots(names.iter().map(String::as_str));
         slots.sort_unstable();
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_names_hash_is_the_dashboards() {
+    fn the_hash_of_a_name_matches_the_dashboard() {
         // ((98 * 31 + 97) * 31 + 115) * 31 + 104 = 3016404 = 3 * 1000003 + 16395.
         assert_eq!(hash("bash"), 16_395);
     }

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_one_well_formed_file_that_asks_for_nothing() {
+    fn html_is_well_formed_and_loads_nothing() {
         for lang in Lang::ALL {
             let text = rendered(lang);
             let page = Html::parse_document(&text);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn links_stay_within_and_lead_somewhere() {
+    fn links_point_to_existing_anchors() {
         let page = Html::parse_document(&rendered(Lang::En));
         let links = all(&page, "a");
         assert!(links.len() >= 10);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_names_are_text() {
+    fn untrusted_names_are_shown_as_text() {
         let page = Html::parse_document(&rendered(Lang::Es));
         let names: Vec<String> = all(&page, "bdi").iter().map(|name| name.text().collect()).collect();
         for name in HOSTILE {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_and_charts_can_be_heard() {
+    fn tables_and_charts_are_accessible() {
         let page = Html::parse_document(&rendered(Lang::En));
         let tables = all(&page, "table");
         assert!(tables.len() >= 12, "{}", tables.len());
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_told_with_its_part() {
+    fn losses_are_shown_with_their_share() {
         let text = rendered(Lang::En);
         assert!(text.contains("The records of 10 requests (1.00 %) were lost"));
         assert!(text.contains("The history begins at 2026-11-24 12:01:00"));

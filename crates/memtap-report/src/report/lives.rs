@@ -51,17 +51,17 @@ pub(super) async fn read(
         limit: LIVES,
         ..LifeQuery::default()
     };
-    let mut found = making.ask(making.reader.lives(&query)).await?;
-    if found.more > 0 {
+    let mut answer = making.ask(making.reader.lives(&query)).await?;
+    if answer.more > 0 {
         let large = LifeQuery { by: Measure::Resident, limit: LARGE, ..query };
-        let known: HashSet<_> = found.lives.iter().map(identity).collect();
+        let known: HashSet<_> = answer.lives.iter().map(identity).collect();
         let mut large = making.ask(making.reader.lives(&large)).await?.lives;
         large.retain(|life| !known.contains(&identity(life)));
-        found.more -= (large.len() as u64).min(found.more);
-        found.lives.append(&mut large);
+        answer.more -= (large.len() as u64).min(answer.more);
+        answer.lives.append(&mut large);
     }
-    found.lives.retain(|life| ask.is_of(&life.name, life.pid));
-    Ok(Lived { lives: found.lives, more: found.more })
+    answer.lives.retain(|life| ask.is_of(&life.name, life.pid));
+    Ok(Lived { lives: answer.lives, more: answer.more })
 }
 
 fn identity(life: &Life) -> (std::sync::Arc<str>, Tgid, WallClock) {
@@ -189,12 +189,12 @@ async fn programs(
 ) -> Result<memtap_history::Programs, ReportError> {
     let top = if ask.name.is_some() { PROGRAMS } else { top };
     let query = ProgramQuery { range: range.clone(), by, top, step };
-    let mut found = making.ask(making.reader.programs(&query)).await?;
+    let mut answer = making.ask(making.reader.programs(&query)).await?;
     if ask.name.is_some() {
-        found.programs.retain(|program| ask.is_named(&program.name));
-        (found.others, found.other_names) = (Program::default(), 0);
+        answer.programs.retain(|program| ask.is_named(&program.name));
+        (answer.others, answer.other_names) = (Program::default(), 0);
     }
-    Ok(found)
+    Ok(answer)
 }
 
 pub(super) async fn ranking(
@@ -207,9 +207,9 @@ pub(super) async fn ranking(
     let (mut sums, mut others) = if ask.pid.is_some() {
         (lived.sums(by), (0, 0))
     } else {
-        let found = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO)).await?;
-        let others = (found.other_names, found.others.value);
-        (found.programs.into_iter().map(ProgramSum::from).collect(), others)
+        let answer = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO)).await?;
+        let others = (answer.other_names, answer.others.value);
+        (answer.programs.into_iter().map(ProgramSum::from).collect(), others)
     };
     sums.retain(|sum| sum.value > 0);
     others.0 += sums.len().saturating_sub(ROWS) as u64;
@@ -241,8 +241,8 @@ async fn compared(
         return Ok(Some(before.sums(by).into_iter().map(|sum| (sum.name, sum.value)).collect()));
     }
     let range = Range { host: ask.range.host.clone(), from: span.from.0, to: span.to.0 };
-    let found = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO)).await?;
-    Ok(Some(found.programs.into_iter().map(|program| (program.name, program.value)).collect()))
+    let answer = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO)).await?;
+    Ok(Some(answer.programs.into_iter().map(|program| (program.name, program.value)).collect()))
 }
 
 impl Lived {
@@ -279,13 +279,13 @@ pub(super) async fn resident(
     ask: &Ask,
     step: Duration,
 ) -> Result<Resident, ReportError> {
-    let found = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step)).await?;
+    let answer = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step)).await?;
     let course = |program: Program| ProgramCourse {
         name: program.name,
         series: program.series.into_iter().map(|(at, value)| (At(at), value)).collect(),
     };
-    let shown = found.programs.into_iter().filter(|program| program.value > 0).take(COURSES);
-    Ok(Resident { step_s: found.step.as_secs_f64(), programs: shown.map(course).collect() })
+    let shown = answer.programs.into_iter().filter(|program| program.value > 0).take(COURSES);
+    Ok(Resident { step_s: answer.step.as_secs_f64(), programs: shown.map(course).collect() })
 }
 
 /// Fills in the peaks and the granted and released bytes. With a name pattern, they are sums over
@@ -337,16 +337,16 @@ async fn peak(
     by: Measure,
     step: Duration,
 ) -> Result<Option<u64>, ReportError> {
-    let found = programs(making, ask, range, by, (PROGRAMS, step)).await?;
-    if found.programs.len() == 1 {
+    let answer = programs(making, ask, range, by, (PROGRAMS, step)).await?;
+    if answer.programs.len() == 1 {
         // For one program this figure must equal its value in the rankings, which use the finest
         // steps.
         let finest = programs(making, ask, range, by, (PROGRAMS, Duration::ZERO)).await?;
         return Ok(finest.programs.first().map(|program| program.value).filter(|value| *value > 0));
     }
-    let steps = found.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
+    let steps = answer.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
     let at = |step: usize| -> u64 {
-        found.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()
+        answer.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()
     };
     Ok((0..steps).map(at).max().filter(|peak| *peak > 0))
 }

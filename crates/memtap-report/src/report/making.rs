@@ -35,13 +35,13 @@ pub async fn make(reader: &dyn Reader, ask: &Ask, watch: &mut Watch<'_>) -> Resu
     if ask.range.from >= ask.range.to || compared.as_ref().is_some_and(|range| range.from >= range.to) {
         return Err(ReportError::EmptyRange);
     }
-    let mut making = Making { reader, watch: Mutex::new(watch), done: 0, of: questions(ask) };
+    let mut making = Making { reader, watch: Mutex::new(watch), done: 0, total: questions(ask) };
     making.report(ask, compared.as_ref()).await
 }
 
 fn questions(ask: &Ask) -> usize {
-    let of_a_range = 4 + lives::QUESTIONS + requests::QUESTIONS;
-    1 + of_a_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
+    let per_range = 4 + lives::QUESTIONS + requests::QUESTIONS;
+    1 + per_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
 }
 
 fn range_of(ask: &Ask, span: Span) -> Range {
@@ -58,7 +58,7 @@ pub(super) struct Making<'a, 'b> {
     pub(super) reader: &'a dyn Reader,
     watch: Mutex<&'a mut Watch<'b>>,
     done: usize,
-    of: usize,
+    total: usize,
 }
 
 /// Results of the queries that are also made for the range to compare with.
@@ -84,7 +84,7 @@ impl Making<'_, '_> {
     }
 
     fn is_stopped(&self) -> bool {
-        let progress = Progress { done: self.done.min(self.of), of: self.of };
+        let progress = Progress { done: self.done.min(self.total), of: self.total };
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(watch(progress), ControlFlow::Break(()))
     }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn names_mean_nothing_in_markdown() {
+    fn names_are_escaped_in_markdown() {
         for (name, text) in [
             ("a|b", "a\\|b"),
             ("<img src=x>", "\\<img src=x\\>"),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_code() {
+    fn text_in_backticks_is_code() {
         assert_eq!(typed("see `ulimit -v` of <x>"), "see `ulimit -v` of \\<x\\>");
         assert_eq!(typed("odd ` one"), "odd \\` one");
     }

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_has_bytes_times_and_names_as_they_are() {
+    fn json_has_unformatted_bytes_times_and_names() {
         let text = render(&scene::report(), Format::Json, &Audience { lang: Lang::En, zone: TimeZone::UTC });
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["asked"]["from"], "2026-11-24T12:00:00.000Z");

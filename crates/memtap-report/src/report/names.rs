@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_of_whole_names() {
+    fn a_pattern_matches_whole_names() {
         assert!(pattern("post*").is_match("Postgres"));
         assert!(pattern("postgres").is_match("postgres"));
         assert!(!pattern("post").is_match("postgres"));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_looks_for_what_each_of_the_names_contains() {
+    fn a_pattern_gives_the_text_that_all_its_names_contain() {
         for (text, part) in [
             ("post*", Some("post")),
             ("*a?server*", Some("server")),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_seen_is_written_out() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(visible("a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
         assert_eq!(visible("evil\u{202e}gpj"), "evil\\u{202e}gpj");
         assert_eq!(visible("ñandú 火"), "ñandú 火");

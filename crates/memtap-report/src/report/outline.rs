@@ -152,14 +152,14 @@ pub(super) enum Piece<'a> {
 }
 
 pub(super) fn pieces(sentence: &str) -> Vec<Piece<'_>> {
-    let (mut pieces, mut rest) = (Vec::new(), sentence);
+    let (mut pieces, mut remaining) = (Vec::new(), sentence);
     while let Some((plain, (typed, after))) =
-        rest.split_once('`').and_then(|(plain, after)| Some((plain, after.split_once('`')?)))
+        remaining.split_once('`').and_then(|(plain, after)| Some((plain, after.split_once('`')?)))
     {
         pieces.extend([Piece::Plain(plain), Piece::Typed(typed)]);
-        rest = after;
+        remaining = after;
     }
-    pieces.push(Piece::Plain(rest));
+    pieces.push(Piece::Plain(remaining));
     pieces.retain(|piece| *piece != Piece::Plain(""));
     pieces
 }

@@ -115,14 +115,14 @@ fn thresholds(counted: &Sizes) -> Vec<u64> {
         .map(|bucket| (bucket.from_bytes, bucket.count.saturating_sub(bucket.refused)))
         .collect();
     buckets.sort_by_key(|(from, _)| Reverse(*from));
-    let (mut thresholds, mut found, mut enough) = (Vec::new(), 0, ROWS as u64);
+    let (mut thresholds, mut total, mut enough) = (Vec::new(), 0, ROWS as u64);
     for (index, (from, count)) in buckets.iter().enumerate() {
-        found += count;
+        total += count;
         // The same size in several calls is one threshold.
         let is_whole = buckets.get(index + 1).is_none_or(|(next, _)| next < from);
-        if is_whole && found >= enough {
+        if is_whole && total >= enough {
             thresholds.push(*from);
-            enough = found.saturating_mul(10);
+            enough = total.saturating_mul(10);
         }
     }
     if let Some((last, _)) = buckets.last()
@@ -150,21 +150,21 @@ impl From<&StoredRequest> for LargeRequest {
 /// Refused requests by program, call and errno, most frequent first.
 pub(super) async fn refusals(making: &mut Making<'_, '_>, ask: &Ask) -> Result<Vec<Refusal>, ReportError> {
     let query = RequestQuery { refused: Some(true), limit: REFUSALS, ..query(ask, &ask.range) };
-    let mut found = making.ask(making.reader.refusals(&query)).await?;
-    found.retain(|refused| ask.is_of(&refused.name.to_text(), refused.pid));
-    let mut refusals = by_program(&found);
-    let rest =
+    let mut stored = making.ask(making.reader.refusals(&query)).await?;
+    stored.retain(|refused| ask.is_of(&refused.name.to_text(), refused.pid));
+    let mut refusals = by_program(&stored);
+    let tie_break =
         |refusal: &Refusal| (refusal.name.clone(), refusal.call, refusal.error.clone(), refusal.host.clone());
-    refusals.sort_by_cached_key(|refusal| (Reverse(refusal.requests), rest(refusal)));
+    refusals.sort_by_cached_key(|refusal| (Reverse(refusal.requests), tie_break(refusal)));
     refusals.truncate(REFUSAL_ROWS);
     Ok(refusals)
 }
 
 type Key = (std::sync::Arc<str>, String, Call, Errno);
 
-fn by_program(found: &[Refused]) -> Vec<Refusal> {
+fn by_program(refusals: &[Refused]) -> Vec<Refusal> {
     let mut programs: HashMap<Key, (Refusal, HashSet<(u32, i64)>)> = HashMap::new();
-    for refused in found {
+    for refused in refusals {
         let key = (std::sync::Arc::clone(&refused.host), refused.name.to_text(), refused.call, refused.errno);
         let (sum, processes) =
             programs.entry(key).or_insert_with(|| (Refusal::from(refused), HashSet::new()));

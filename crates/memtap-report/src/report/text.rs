@@ -158,8 +158,8 @@ impl Text<'_> {
         let word = finding.severity_word;
         for (index, line) in self.wrapped(2, &format!("{word}: {}", finding.sentence)).into_iter().enumerate()
         {
-            let rest = line.strip_prefix(word).filter(|_| index == 0);
-            let painted = rest.map(|rest| self.screen.paint(style, word) + rest);
+            let after_word = line.strip_prefix(word).filter(|_| index == 0);
+            let painted = after_word.map(|after_word| self.screen.paint(style, word) + after_word);
             self.line(&format!("  {}", painted.unwrap_or(line)));
         }
         let figures: Vec<_> = finding

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_any_request_could_not_see_them() {
+    fn a_run_without_requests_could_not_see_them() {
         let within = Span { from: at(100), to: at(1000) };
         let gap = |from, to| NotVisible { host: "box".into(), span: Span { from: at(from), to: at(to) } };
         let seen =

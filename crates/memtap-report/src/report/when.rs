@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_the_audiences_clock() {
+    fn times_are_in_the_time_zone_of_the_audience() {
         assert_eq!(second(at(5), &audience(1)), "2026-11-24 13:00:05");
         assert_eq!(span(Span { from: at(0), to: at(3600) }, &audience(0)), "2026-11-24 12:00 – 13:00");
         assert_eq!(
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_stand_at_round_times() {
+    fn ticks_are_at_round_times() {
         let ticks = |from, to| {
             let ticks = super::ticks(Span { from: at(from), to: at(to) }, &audience(0));
             ticks.into_iter().map(|tick| tick.label).collect::<Vec<_>>()

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tick_ages_while_no_other_follows_it() {
+    fn a_tick_ages_until_the_next_one() {
         let (pulse, begin) = (Pulse::default(), Instant::now());
         let age_s = |tick, seconds| pulse.age_s(tick, begin + Duration::from_secs(seconds));
         assert_eq!(

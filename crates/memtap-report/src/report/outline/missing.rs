@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_cannot_see_is_no_zero_in_any_form() {
+    fn invisible_requests_are_not_shown_as_zero() {
         let mut report = quiet(Totals { requests_visible: false, ..scene::report().totals });
         let span = Span { from: scene::at(0), to: scene::at(3600) };
         report.missing.requests_not_visible = vec![NotVisible { host: "box".to_owned(), span }];
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_without_requests_is_told_with_its_time() {
+    fn a_gap_without_visible_requests_is_shown_with_its_time() {
         let mut report = scene::report();
         let span = Span { from: scene::at(600), to: scene::at(1200) };
         report.missing.requests_not_visible = vec![NotVisible { host: "box".to_owned(), span }];
@@ -218,17 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_matches_nothing_is_told_as_that() {
+    fn a_filter_without_matches_is_reported() {
         let mut report = quiet(Totals { processes: 0, ..scene::report().totals });
         report.asked.name = Some("nosuch".to_owned());
         assert!(report.matches_nothing());
-        for (lang, told) in [
+        for (lang, sentence) in [
             (Lang::En, "No process matches nosuch in this range."),
             (Lang::Es, "Ningún proceso coincide con nosuch en este intervalo."),
         ] {
             for format in [Format::Html, Format::Markdown, Format::Text] {
                 let text = written(&report, format, lang);
-                assert!(text.contains(told) && !text.contains("has no data"), "{format}: {text}");
+                assert!(text.contains(sentence) && !text.contains("has no data"), "{format}: {text}");
             }
         }
         report.totals.has_data = false;
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compared_range_without_data_has_no_zeros() {
+    fn a_compared_range_without_data_shows_no_zeros() {
         let mut report = scene::report();
         report.compared = Some(Totals::default());
         for format in [Format::Html, Format::Markdown, Format::Text] {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_of_a_recording_is_a_cause_of_its_own() {
+    fn damage_of_a_recording_is_reported_as_such() {
         let mut report = scene::report();
         (report.missing.lost, report.missing.damaged_recording) = (25, Some(25));
         let text = written(&report, Format::Markdown, Lang::En);

@@ -240,11 +240,11 @@ pub(super) fn short_lived(page: &Page<'_>) -> Option<Section> {
         rows: rows.collect(),
     };
     let title = ("Short-lived processes", "Procesos breves");
-    let blocks = vec![Block::Say(short_lived_told(page)), Block::Table(table)];
+    let blocks = vec![Block::Say(short_lived_sentence(page)), Block::Table(table)];
     Some(page.section("short-lived", title, blocks))
 }
 
-fn short_lived_told(page: &Page<'_>) -> String {
+fn short_lived_sentence(page: &Page<'_>) -> String {
     let short = &page.report.short_lived;
     let below = when::length(short.below_s, page.lang);
     let (processes, requests) = (page.count(short.processes), page.count(short.requests));

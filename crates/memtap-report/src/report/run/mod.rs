@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_told_the_figures_in_words() {
+    fn text_shows_the_figures_in_words() {
         let text = run().text(&audience(Lang::En), screen(100));
         for told in ["3.00 GiB", "2.00 MiB", "1,234", "SIGSEGV", "ENOMEM", "RLIMIT_AS", "1.00 TiB", "▁█"]
         {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_of_bytes_have_the_reports_names_and_no_label_is_cut() {
+    fn sums_of_bytes_are_named_as_in_reports_and_no_label_is_cut() {
         for lang in Lang::ALL {
             let text = run().text(&audience(lang), screen(80));
             let requested = lang.pick("Requested", "Memoria solicitada");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_processes_a_terminal_lists_the_largest() {
+    fn text_lists_the_largest_of_many_processes() {
         let mut run = run();
         run.processes = (0..100)
             .map(|pid| RunProcess {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_to_the_terminals_width() {
+    fn lines_fit_the_width_of_the_terminal() {
         for columns in [60, 80, 200] {
             let text = run().text(&audience(Lang::Es), screen(columns));
             let longest = text.lines().map(|line| line.chars().count()).max();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_given_one_file_that_asks_for_nothing() {
+    fn html_is_one_file_without_external_resources() {
         let text = run().html(&audience(Lang::En));
         let page = Html::parse_document(&text);
         assert!(page.errors.is_empty(), "{:?}", page.errors);

@@ -69,9 +69,9 @@ impl Screen {
             return "#".repeat((filled.round() as usize).max(usize::from(filled > 0.0)));
         }
         let eighths = (filled * 8.0).ceil() as usize;
-        let (whole, rest) = (eighths / 8, eighths % 8);
+        let (whole, partial) = (eighths / 8, eighths % 8);
         let mut bar = PARTS[7].to_string().repeat(whole);
-        bar.extend((rest > 0).then(|| PARTS[rest - 1]));
+        bar.extend((partial > 0).then(|| PARTS[partial - 1]));
         bar
     }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_are_as_long_as_their_part() {
+    fn bars_are_as_long_as_their_share() {
         let (screen, ascii) = (Screen::default(), Screen { unicode: false, ..Screen::default() });
         for (part, drawn, plain) in [
             (0.0, "", ""),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_styles_reach_the_terminal() {
+    fn only_memtaps_styles_reach_the_terminal() {
         let screen = Screen { colours: true, ..Screen::default() };
         assert_eq!(screen.paint(SERIOUS, &screen.plain("\x1b[2J!")), "\x1b[1m\x1b[31m\\u{1b}[2J!\x1b[0m");
         assert_eq!(Screen::default().paint(SERIOUS, "x"), "x");

@@ -71,9 +71,9 @@ impl Text<'_> {
     /// Chooses the position of each column, with headings of one line if all columns fit, otherwise
     /// of two.
     fn places(&self, table: &Table, headings: &[String], rows: &[Vec<String>]) -> Vec<Place> {
-        let of_one = self.beside(table, rows, |index| display_width(&headings[index]));
-        if !of_one.contains(&Place::Below) {
-            return of_one;
+        let one_line = self.beside(table, rows, |index| display_width(&headings[index]));
+        if !one_line.contains(&Place::Below) {
+            return one_line;
         }
         self.beside(table, rows, |index| two_lines(&headings[index]))
     }
@@ -90,8 +90,8 @@ impl Text<'_> {
             }
             let needed = needed.max(heading(index));
             places[index] = match left.checked_sub(needed + GAP) {
-                Some(rest) => {
-                    left = rest;
+                Some(remaining) => {
+                    left = remaining;
                     Place::Beside(needed)
                 }
                 None => Place::Below,
@@ -144,11 +144,11 @@ impl Text<'_> {
     /// Writes the cells that did not fit into the row, except empty ones.
     fn below(&mut self, headings: &[String], row: &[String], places: &[Place]) {
         let none = self.cell(&Cell::None);
-        let told = headings.iter().zip(row).zip(places);
-        let told = told.filter(|((_, text), place)| **place == Place::Below && **text != none);
-        let told: Vec<String> = told.map(|((heading, text), _)| format!("{heading}: {text}")).collect();
-        if !told.is_empty() {
-            self.paragraph(ASIDE, 3 * GAP, &told.join(self.screen.between()));
+        let cells = headings.iter().zip(row).zip(places);
+        let cells = cells.filter(|((_, text), place)| **place == Place::Below && **text != none);
+        let cells: Vec<String> = cells.map(|((heading, text), _)| format!("{heading}: {text}")).collect();
+        if !cells.is_empty() {
+            self.paragraph(ASIDE, 3 * GAP, &cells.join(self.screen.between()));
         }
     }
 }
