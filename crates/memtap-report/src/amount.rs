@@ -1,17 +1,17 @@
-//! Amounts for people, in their language.
+//! Amounts formatted for people, in English and Spanish.
 
 use memtap_model::{grouped, size_in_unit};
 
 use crate::Lang;
 
-/// A size as people read it: `1.50 GiB`, in Spanish `1,50 GiB`: three digits that matter, as on the page.
+/// A size such as `1.50 GiB` (`1,50 GiB` in Spanish), with three significant digits as on the page.
 #[must_use]
 pub fn bytes(bytes: u64, lang: Lang) -> String {
     let (number, unit) = size_in_unit(bytes);
     format!("{} {unit}", pointed(number, lang))
 }
 
-/// A number with so many digits behind the point (English) or comma (Spanish).
+/// A number with a fixed count of decimals, after a point (English) or a comma (Spanish).
 #[must_use]
 pub fn decimal(number: f64, digits: usize, lang: Lang) -> String {
     pointed(format!("{number:.digits$}"), lang)
@@ -24,19 +24,20 @@ fn pointed(number: String, lang: Lang) -> String {
     }
 }
 
-/// A count in groups of three: `12,345`, in Spanish `12.345`.
+/// A count with grouped thousands: `12,345` in English, `12.345` in Spanish.
 #[must_use]
 pub fn count(count: u64, lang: Lang) -> String {
     grouped(count, lang.pick(',', '.'))
 }
 
-/// A rate or a small amount: whole from 10 on, one decimal below.
+/// A rate or a small amount: a whole number from 10 on, one decimal below.
 #[must_use]
 pub fn rate(number: f64, lang: Lang) -> String {
     if number >= 9.95 { count(number.round() as u64, lang) } else { decimal(number, 1, lang) }
 }
 
-/// How long, in the largest unit that gives at least two of it: `45 s`, `12 min`, `3 hours`, in Spanish `3 horas`.
+/// A duration in the largest unit that gives at least two: `45 s`, `12 min`, `3 hours` (`3 horas`
+/// in Spanish).
 #[must_use]
 pub fn duration(seconds: f64, lang: Lang) -> String {
     let (amount, unit) = match seconds {
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_well() {
+    fn sizes_have_three_significant_digits() {
         for (size, english, spanish) in [
             (0, "0 B", "0 B"),
             (4096, "4.00 KiB", "4,00 KiB"),

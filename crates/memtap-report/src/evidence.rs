@@ -1,5 +1,6 @@
-//! What the rules read: gathered from the history for one machine and a range, and what /proc says of the limits now. The work is
-//! bounded: what is large enough to matter is looked at closely, and what was not looked at is told.
+//! Evidence that the rules read: history of one machine in a range, and its current limits from
+//! /proc. The work is bounded. Only large items are examined in detail, and the evidence lists what
+//! was not examined.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,134 +14,139 @@ use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
 use crate::findings::{Text, strains};
 use crate::track::{Track, lived, lived_s, resident};
 
-/// Lives that are read at all, the largest first.
+/// Process lifetimes to read, largest resident set first.
 const LIVES: usize = 5_000;
-/// Steps that a range is cut into.
+/// Steps that the range is divided into.
 const STEPS: u64 = 120;
-/// Lives whose course is read: each costs a query.
+/// Processes whose course is read: each costs a query.
 const TRACKS: usize = 60;
-/// Lives whose sizes are counted.
+/// Processes whose request sizes are counted.
 const SIZES: usize = 8;
-/// Requests that are counted for each.
+/// Requests to count for each of these processes.
 const SIZE_ROWS: usize = 200_000;
-/// Lives whose largest requests are read, and how many.
+/// Processes whose largest requests are read, and the requests read for each.
 const LARGEST: usize = 8;
 const LARGEST_ROWS: usize = 1_000;
-/// Pairs of process, call and errno; and refused requests with their arguments.
+/// Combinations of process, call and errno to read, and refused requests with their arguments.
 const REFUSALS: usize = 2_000;
 const REFUSED_ROWS: usize = 5_000;
-/// Processes of which it is looked whether they mapped what their heap was refused, and how long after they do so at once.
+/// Processes to check for a mapping granted right after their heap was refused, and how long after
+/// a refusal a mapping still counts.
 const REFUSED_HEAPS: usize = 100;
 const AT_ONCE_NS: i64 = 50_000_000;
-/// Runs of memtap that are looked at.
+/// Runs of memtap to read.
 pub(crate) const RUNS: usize = 1_000;
-/// OOM kills.
+/// OOM kills to read.
 const KILLS: usize = 100;
-/// Stretches of pressure within which it is looked who grew.
+/// Periods of memory pressure for which process growth is read.
 const STRAINS: usize = 3;
-/// A course is read of what grew or rose by so much: no rule tells of less.
+/// Smallest change for which a course is read: no rule reports less.
 const MOVED_BYTES: u64 = 8 << 20;
-/// Sizes are counted of what asks so often for each second of its life: fewer requests cost nothing that matters.
+/// Requests per second of lifetime from which sizes are counted: a lower rate costs too little to
+/// matter.
 const BUSY_PER_SECOND: f64 = 20.0;
-/// The largest requests are read of what has mapped this part of the machine's memory and does not use it.
+/// Divisor of the machine's memory: the largest requests are read for processes that have mapped at
+/// least this part and do not use it.
 const RESERVED_SHARE: u64 = 20;
 
-/// What is known of one machine in a range.
+/// Everything known about one machine in a range.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
-    /// The machine (`host` is always there) and the range.
+    /// Range that was examined; `host` is always set.
     pub range: Range,
-    /// The machine over time.
+    /// Memory of the machine over time.
     pub machine: Vec<MachinePoint>,
-    /// The processes.
+    /// Processes of the range.
     pub lives: Vec<Traced>,
     /// Refused requests by process, call and errno.
     pub refusals: Vec<Refused>,
-    /// The latest refused requests, with their arguments.
+    /// Latest refused requests, with their arguments.
     pub refused: Vec<StoredRequest>,
-    /// Processes (pid and start) that were granted a mapping as soon as their heap could not grow: they have what they asked for.
+    /// Processes (pid and start) that were granted a mapping as soon as their heap could not grow,
+    /// so they got the memory they requested.
     pub mapped_instead: Vec<(Tgid, WallClock)>,
-    /// OOM kills, the latest first.
+    /// OOM kills, latest first.
     pub oom_kills: Vec<StoredOomKill>,
-    /// Stretches in which memory was short.
+    /// Periods in which memory was short.
     pub strains: Vec<Strain>,
-    /// Limits now, when it is this machine and memtap runs on it.
+    /// Current limits, if memtap runs on this machine.
     pub now: Option<Now>,
-    /// What was not looked at.
+    /// Checks that were skipped.
     pub not_looked_at: Vec<NotLookedAt>,
 }
 
-/// A process life with what was read of it.
+/// A process lifetime with the details read for it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Traced {
-    /// Itself.
+    /// Process lifetime as the history returns it.
     pub life: Life,
-    /// Its course, where it moved enough.
+    /// Course of its sizes, if they changed enough.
     pub track: Option<Track>,
-    /// Which sizes it asks for, where it asks often.
+    /// Sizes that it requests, if it requests often.
     pub sizes: Option<Sizes>,
-    /// The largest requests that it was granted, and its releases as large, latest first; where it has much more than it uses.
+    /// Its largest granted requests and releases of that size, latest first. Read if the process
+    /// has mapped much more than it uses.
     pub largest: Vec<StoredRequest>,
 }
 
-/// A stretch in which memory was short, and the processes that lived in it.
+/// A period in which memory was short, with the processes that existed in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Strain {
-    /// Where it begins.
+    /// Start of the period.
     pub from: WallClock,
-    /// Where it ends.
+    /// End of the period.
     pub to: WallClock,
-    /// The lives within it: their sizes before and at its end.
+    /// Processes in the period, with their sizes before it and at its end.
     pub lives: Vec<Life>,
 }
 
-/// What /proc and the control groups say of one machine's limits at one moment.
+/// Limits of one machine at one moment, from /proc and the control groups.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Now {
-    /// Which machine.
+    /// Name of the machine.
     pub host: Arc<str>,
-    /// When.
+    /// Time at which the limits were read.
     pub at: WallClock,
-    /// The machine's own limits.
+    /// Limits of the machine itself.
     pub machine: MachineLimits,
-    /// Virtual size that no cause explains, over all living processes.
+    /// Virtual size that no cause explains, summed over all living processes.
     pub unexplained_bytes: u64,
-    /// Of living processes.
+    /// Limits of the living processes.
     pub living: Vec<Living>,
 }
 
 /// A living process with its limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Living {
-    /// Its pid.
+    /// Process id.
     pub pid: Tgid,
-    /// When it started.
+    /// Start time.
     pub started_at: WallClock,
-    /// Its limits.
+    /// Limits of the process.
     pub limits: ProcessLimits,
 }
 
-/// What was not looked at, and why.
+/// A check that was skipped, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotLookedAt {
-    /// More processes than are read.
+    /// Number of processes that were not read, because the range has too many.
     Lives(u64),
-    /// The machine's memory: the history has no data about it in this range.
+    /// Memory of the machine: the history has no data about it in this range.
     Machine,
-    /// Limits: they are not in the history, and this is not the machine that is asked.
+    /// Limits: they are not in the history, and the queried machine is another one.
     LimitsElsewhere,
-    /// Limits: they are not in the history, and the range has ended before.
+    /// Limits: they are not in the history, and the range ended too long ago.
     LimitsThen,
     /// Requests and refusals: the source did not see them.
     Requests,
-    /// Details, since the time for it was used up.
+    /// Details: the time limit was reached.
     Time,
-    /// Details, since the history did not give them.
+    /// Details: the history could not return them.
     History,
 }
 
 impl NotLookedAt {
-    /// Its name in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -153,7 +159,7 @@ impl NotLookedAt {
         }
     }
 
-    /// In words.
+    /// Explanation for people.
     #[must_use]
     pub fn text(self) -> Text {
         match self {
@@ -192,10 +198,11 @@ impl NotLookedAt {
     }
 }
 
-/// Reads the evidence of one machine (`range.host` names it), with its limits or why there are none. After `enough` says so, no further detail is read.
+/// Reads the evidence of one machine, which `range.host` names. `now` has its limits, or why there
+/// are none. Once `enough` returns true, no further detail is read.
 ///
 /// # Errors
-/// When the history does not tell the processes of the range.
+/// When the history cannot return the processes of the range.
 pub async fn gather(
     reader: &dyn Reader,
     range: &Range,
@@ -204,16 +211,16 @@ pub async fn gather(
 ) -> Result<Evidence, StoreError> {
     let query =
         LifeQuery { range: range.clone(), by: Measure::Resident, limit: LIVES, ..LifeQuery::default() };
-    let found = reader.lives(&query).await?;
+    let answer = reader.lives(&query).await?;
     let (now, no_limits) = now.map_or_else(|why| (None, Some(why)), |now| (Some(now), None));
     let mut evidence = Evidence {
         range: range.clone(),
-        lives: found.lives.into_iter().map(|life| Traced { life, ..Traced::default() }).collect(),
+        lives: answer.lives.into_iter().map(|life| Traced { life, ..Traced::default() }).collect(),
         now,
         ..Evidence::default()
     };
-    if found.more > 0 {
-        evidence.not_looked_at.push(NotLookedAt::Lives(found.more));
+    if answer.more > 0 {
+        evidence.not_looked_at.push(NotLookedAt::Lives(answer.more));
     }
     evidence.not_looked_at.extend(no_limits);
     Gathering { reader, enough, evidence: &mut evidence }.details().await;
@@ -223,8 +230,8 @@ pub async fn gather(
     Ok(evidence)
 }
 
-/// Whether a run could see requests. A machine makes some in every second, if only memtap's own: a run that counted none in all of its time
-/// read /proc alone.
+/// Returns whether a run could see requests. Every machine makes some each second, if only memtap's
+/// own, so a run that never counted one only read /proc.
 pub(crate) fn saw_requests(run: &HostRun) -> bool {
     run.requests > 0 || run.lost > 0
 }
@@ -269,7 +276,7 @@ impl Gathering<'_> {
         self.largest(&range).await;
     }
 
-    /// Asks, unless it is enough; what fails is told.
+    /// Runs a query unless `enough` returns true. Records in the evidence why an answer is missing.
     async fn ask<T>(&mut self, answer: Pending<'_, T>) -> Option<T> {
         let answer = if (self.enough)() {
             Err(NotLookedAt::Time)
@@ -317,8 +324,8 @@ impl Gathering<'_> {
                 limit: 1_000,
                 ..LifeQuery::default()
             };
-            if let Some(found) = self.ask(self.reader.lives(&query)).await {
-                self.evidence.strains.push(Strain { from, to, lives: found.lives });
+            if let Some(answer) = self.ask(self.reader.lives(&query)).await {
+                self.evidence.strains.push(Strain { from, to, lives: answer.lives });
             }
         }
     }
@@ -349,13 +356,15 @@ impl Gathering<'_> {
             if per_second < BUSY_PER_SECOND { 0 } else { traced.life.within.requests }
         };
         for index in self.chosen(SIZES, busy) {
-            let query = RequestQuery { limit: SIZE_ROWS, ..of(&self.evidence.lives[index].life, range) };
+            let query =
+                RequestQuery { limit: SIZE_ROWS, ..requests_of(&self.evidence.lives[index].life, range) };
             let sizes = self.ask(self.reader.sizes(&query)).await;
             self.evidence.lives[index].sizes = sizes;
         }
     }
 
-    /// Also of before the range: what is reserved stays so.
+    /// Reads the largest requests since the process started, also before the range: reserved memory
+    /// stays reserved.
     async fn largest(&mut self, range: &Range) {
         let total = self.evidence.total_bytes();
         if total == 0 {
@@ -375,7 +384,7 @@ impl Gathering<'_> {
                 refused: Some(false),
                 from: Some(life.started_at),
                 limit: LARGEST_ROWS,
-                ..of(life, range)
+                ..requests_of(life, range)
             };
             if let Some(page) = self.ask(self.reader.requests(&query)).await {
                 self.evidence.lives[index].largest = page.requests;
@@ -383,7 +392,8 @@ impl Gathering<'_> {
         }
     }
 
-    /// The lives with the most of something, at most so many; those with none of it are left out.
+    /// Returns the indexes of the processes with the largest amounts, at most `most`. A process
+    /// with an amount of 0 is left out.
     fn chosen(&self, most: usize, amount: impl Fn(&Evidence, &Traced) -> u64) -> Vec<usize> {
         let evidence = &*self.evidence;
         let amounts = evidence.lives.iter().map(|traced| amount(evidence, traced));
@@ -397,7 +407,8 @@ impl Gathering<'_> {
     }
 }
 
-/// By how much a life moved, when that may matter; those near a limit always.
+/// Returns how much the resident set changed, or 0 if that cannot matter. A process near a limit
+/// always counts.
 fn moved(evidence: &Evidence, traced: &Traced) -> u64 {
     let Life { within, before_resident_bytes, .. } = &traced.life;
     let living = evidence.now.iter().flat_map(|now| &now.living);
@@ -429,17 +440,17 @@ fn within(range: &Range) -> RequestQuery {
     }
 }
 
-fn of(life: &Life, range: &Range) -> RequestQuery {
+fn requests_of(life: &Life, range: &Range) -> RequestQuery {
     RequestQuery { pid: Some(life.pid), started_at: Some(life.started_at), ..within(range) }
 }
 
 impl Evidence {
-    /// The machine's memory; 0 when the history has none of it.
+    /// Memory of the machine, bytes; 0 if the history has no machine data.
     pub(crate) fn total_bytes(&self) -> u64 {
         self.machine.iter().map(|point| point.host.total_bytes).max().unwrap_or(0)
     }
 
-    /// From where to where the history tells of the range: memtap may have begun within it.
+    /// Returns the part of the range that the history covers: memtap may have started within it.
     pub(crate) fn watched(&self) -> (WallClock, WallClock) {
         let Range { from, to, .. } = self.range;
         let ends = self.machine.first().zip(self.machine.last());
@@ -449,19 +460,19 @@ impl Evidence {
         })
     }
 
-    /// What was available at the end of the range.
+    /// Memory available at the end of the range.
     pub(crate) fn available_bytes(&self) -> Option<u64> {
         self.machine.last().map(|point| point.host.available_bytes)
     }
 
-    /// The limits of a living process.
+    /// Limits of a living process.
     pub(crate) fn limits_of(&self, pid: Tgid, started_at: WallClock) -> Option<&ProcessLimits> {
         let living = &self.now.as_ref()?.living;
-        let found = living.iter().find(|one| one.pid == pid && same_second(one.started_at, started_at))?;
-        Some(&found.limits)
+        let process = living.iter().find(|one| one.pid == pid && same_second(one.started_at, started_at))?;
+        Some(&process.limits)
     }
 
-    /// The life of a pid that began then.
+    /// Finds a process by its pid and start time.
     pub(crate) fn life(&self, pid: Tgid, started_at: WallClock) -> Option<&Traced> {
         self.lives
             .iter()
@@ -469,7 +480,7 @@ impl Evidence {
     }
 }
 
-/// Whether two starts of a pid are the same: clocks and stores round.
+/// Returns whether two start times of a pid are the same process: clocks and stores round them.
 fn same_second(a: WallClock, b: WallClock) -> bool {
     a.seconds_since(b).abs() < 1.5
 }

@@ -1,4 +1,4 @@
-//! The languages that findings and reports are written in.
+//! Languages of findings and reports.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +14,10 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// Both of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::En, Self::Es];
 
-    /// Its code, as in the `lang` attribute.
+    /// Language code, as in the `lang` attribute.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -26,14 +26,15 @@ impl Lang {
         }
     }
 
-    /// The language of a code or a locale (`es`, `es_MX.UTF-8`, `es-ES`); `None` for others.
+    /// Returns the language of a code or a locale (`es`, `es_MX.UTF-8`, `es-ES`). `None` for other
+    /// languages.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         let first = code.split(['_', '-', '.', '@']).next()?;
         Self::ALL.into_iter().find(|lang| lang.code().eq_ignore_ascii_case(first))
     }
 
-    /// The text in this language.
+    /// Chooses the value for this language.
     #[must_use]
     pub fn pick<T>(self, english: T, spanish: T) -> T {
         match self {

@@ -1,7 +1,8 @@
-//! What the history says: findings (what a user should know, and what mends it) and reports of a range.
+//! Findings (what a user should know, and how to fix it) and reports about a range of the history.
 //!
-//! Architecture Invariant: nothing here does I/O but through a [`memtap_history::Reader`] that is handed in, and nothing reads a clock. Rules and
-//! renderers are pure: the same evidence gives the same text.
+//! Architecture invariant: this crate reads only through the [`memtap_history::Reader`] that the
+//! caller passes, does no other I/O, and never reads a clock. Rules and renderers are pure: the
+//! same evidence gives the same text.
 
 mod amount;
 mod evidence;

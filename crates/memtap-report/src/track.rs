@@ -1,4 +1,4 @@
-//! What a process had over time, evenly spaced, and what its course says: slope, falls, median.
+//! Sizes of a process over time at equal distances, and what they show: slope, falls, median.
 
 use memtap_history::{Life, Range, UsagePoint};
 use memtap_model::WallClock;
@@ -10,9 +10,9 @@ pub struct Size {
     pub virtual_bytes: u64,
     /// Resident set.
     pub resident_bytes: u64,
-    /// Pages of no file, in memory or in swap: what leaks are made of.
+    /// Anonymous pages, in memory or in swap: the pages that a leak consists of.
     pub private_bytes: u64,
-    /// The highest resident set within the step.
+    /// Highest resident set within the step.
     pub peak_resident_bytes: u64,
 }
 
@@ -28,37 +28,37 @@ impl From<&UsagePoint> for Size {
     }
 }
 
-/// The resident set at a step's end.
+/// Resident set at the end of a step.
 pub(crate) fn resident(point: &UsagePoint) -> u64 {
     point.anonymous_bytes.saturating_add(point.file_bytes).saturating_add(point.shmem_bytes)
 }
 
-/// The part of a process life that lies within a range.
+/// Part of a process lifetime that lies within a range.
 pub(crate) fn lived(life: &Life, range: &Range) -> (WallClock, WallClock) {
     let from = life.started_at.max(range.from);
     (from, life.ended_at.map_or(range.to, |ended| ended.min(range.to)).max(from))
 }
 
-/// How long that part is, seconds.
+/// Length of that part, seconds.
 pub(crate) fn lived_s(life: &Life, range: &Range) -> f64 {
     let (from, to) = lived(life, range);
     to.seconds_since(from)
 }
 
-/// What a process had over time, one size for each step of its life within the range.
+/// Sizes of a process over time, one for each step of its lifetime within the range.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Track {
-    /// Where the first step begins.
+    /// Start of the first step.
     pub from: WallClock,
     /// Length of a step, seconds.
     pub step_s: f64,
-    /// The sizes.
+    /// Sizes, oldest first.
     pub sizes: Vec<Size>,
 }
 
 impl Track {
-    /// From the stored steps of a life, of which those are missing in which nothing changed: what it had before holds on then. It begins where
-    /// something is known of it first.
+    /// Builds a track from the stored steps of a process. Steps without a change are not stored:
+    /// the previous sizes still hold. The track starts with the first known sizes.
     #[must_use]
     pub fn of(life: &Life, range: &Range, points: &[UsagePoint]) -> Self {
         let Some(first) = points.first() else { return Self::default() };
@@ -89,13 +89,13 @@ impl Track {
         Self { from: WallClock(from), step_s: step_ns as f64 / 1e9, sizes }
     }
 
-    /// How long it is, seconds.
+    /// Length of the track, seconds.
     #[must_use]
     pub fn span_s(&self) -> f64 {
         self.sizes.len().saturating_sub(1) as f64 * self.step_s
     }
 
-    /// One of the sizes over time.
+    /// Values of one size over time.
     pub(crate) fn course(&self, size: impl Fn(&Size) -> u64) -> Course {
         Course { step_s: self.step_s, values: self.sizes.iter().map(|one| size(one) as f64).collect() }
     }
@@ -108,12 +108,13 @@ pub(crate) struct Course {
     values: Vec<f64>,
 }
 
-/// As many points as a slope is computed of: all pairs of them are looked at.
+/// Largest number of points for a slope, which compares all pairs of points.
 const POINTS: usize = 120;
 
 impl Course {
-    /// The median of the slopes between all pairs (Theil and Sen), in units a second: up to three of ten points may lie anywhere without moving
-    /// it. 0 for less than two points.
+    /// Median of the slopes between all pairs of points (Theil-Sen estimator), in units per second.
+    /// Up to three out of ten points may have any value without changing it. 0 for fewer than two
+    /// points.
     pub(crate) fn slope(&self) -> f64 {
         let stride = self.values.len().div_ceil(POINTS).max(1);
         let points: Vec<f64> = self.values.iter().copied().step_by(stride).collect();
@@ -126,12 +127,12 @@ impl Course {
         median(&mut slopes) / (self.step_s * stride as f64).max(f64::MIN_POSITIVE)
     }
 
-    /// The last third of it.
+    /// The last third of the course.
     pub(crate) fn last_third(&self) -> Self {
         Self { step_s: self.step_s, values: self.values[self.values.len() * 2 / 3..].to_vec() }
     }
 
-    /// From the first value to the last.
+    /// Change from the first value to the last.
     pub(crate) fn gain(&self) -> f64 {
         self.last() - self.values.first().copied().unwrap_or(0.0)
     }
@@ -140,7 +141,7 @@ impl Course {
         self.values.last().copied().unwrap_or(0.0)
     }
 
-    /// The deepest fall below what was reached before.
+    /// Largest fall below an earlier maximum.
     pub(crate) fn deepest_fall(&self) -> f64 {
         let fall = |(highest, fall): (f64, f64), value: &f64| {
             let highest = highest.max(*value);
@@ -149,7 +150,7 @@ impl Course {
         self.values.iter().fold((0.0, 0.0), fall).1
     }
 
-    /// The share of steps that do not fall, of those in which something changed by more than `noise`.
+    /// Share of rising steps among those that change by more than `noise`.
     pub(crate) fn rising_share(&self, noise: f64) -> f64 {
         let changes = self.values.windows(2).map(|pair| pair[1] - pair[0]).filter(|by| by.abs() > noise);
         let (rising, all) =
@@ -157,7 +158,7 @@ impl Course {
         if all == 0 { 0.0 } else { f64::from(rising) / f64::from(all) }
     }
 
-    /// The value that half of all lie below.
+    /// Median of the values.
     pub(crate) fn median(&self) -> f64 {
         median(&mut self.values.clone())
     }
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slope_is_not_moved_by_outliers() {
+    fn outliers_do_not_change_a_slope() {
         let mut values: Vec<f64> = (0..50).map(|at| f64::from(at) * 10.0).collect();
         assert!((course(&values).slope() - 5.0).abs() < 1e-9);
         for at in [3, 17, 40] {
@@ -193,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn many_points_have_the_slope_of_all() {
+    fn a_sampled_slope_equals_the_full_slope() {
         let values: Vec<f64> = (0..5000).map(f64::from).collect();
         assert!((course(&values).slope() - 0.5).abs() < 1e-9);
     }
 
     #[test]
-    fn falls_and_rises_are_told() {
+    fn falls_and_rises_are_measured() {
         let saw = course(&[0.0, 10.0, 20.0, 5.0, 15.0, 25.0]);
         assert_eq!(saw.deepest_fall(), 15.0);
         assert_eq!(saw.rising_share(0.0), 0.8);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_had_before_holds_on() {
+    fn sizes_hold_until_the_next_step() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(10 * second), to: WallClock(20 * second) };
         let life = Life { before_resident_bytes: 7, before_virtual_bytes: 70, ..Life::default() };
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_had_before_memtap_came_is_not_made_up() {
+    fn sizes_before_the_first_sample_are_not_invented() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(3600 * second) };
         let point = UsagePoint {
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_ended_has_no_steps_after_it() {
+    fn an_ended_process_has_no_later_steps() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(100 * second) };
         let life = Life {

@@ -1,4 +1,5 @@
-//! Findings from a real history: an hour that is written into a store tick by tick, as memtap does it.
+//! Findings from a real history: an hour that is written into a store tick by tick, as memtap does
+//! it.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,11 +17,11 @@ use memtap_testing::{Delivery, OpenNow as _, TestStore, wait};
 
 const SECOND: i64 = 1_000_000_000;
 const MIB: u64 = 1 << 20;
-/// Ticks are this far apart here, seconds.
+/// Distance between ticks in this test, seconds.
 const TICK: i64 = 10;
 const HOUR: i64 = 3600;
 
-/// An hour that ends within this minute.
+/// An hour that ends within the current minute.
 struct Hour {
     store: TestStore,
     run: Run,
@@ -28,7 +29,8 @@ struct Hour {
     _folder: tempfile::TempDir,
 }
 
-/// A process that has so much private memory at a second of the hour; `None`: nothing changes.
+/// A process whose private memory at a second of the hour is `has(second)` bytes. `None` means no
+/// change.
 struct Program {
     pid: u32,
     name: &'static [u8],
@@ -38,7 +40,7 @@ struct Program {
 impl Hour {
     fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
-        // At a full minute, so that the steps of the answer always hold the same ticks.
+        // The start is a full minute, so that each step of the answer contains the same ticks.
         let begin = WallClock((now - HOUR) / 60 * 60 * SECOND);
         let folder = tempfile::tempdir().unwrap();
         let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
@@ -57,7 +59,7 @@ impl Hour {
         WallClock(self.begin.0 + second * SECOND)
     }
 
-    /// Writes the hour, and says what is found in it.
+    /// Writes the hour, and returns the findings.
     fn look(&mut self, programs: &[Program], mut requests: Vec<BookedRequest>) -> Looked {
         for (sequence, second) in (1..).zip((0..HOUR).step_by(TICK.unsigned_abs() as usize)) {
             let changed =
@@ -93,7 +95,7 @@ impl Hour {
         })
     }
 
-    /// An mmap of 2 GiB that was refused at a second.
+    /// A refused mmap of 2 GiB at the given second.
     fn refused(&self, pid: u32, name: &[u8], second: i64) -> BookedRequest {
         self.request(pid, name, (second, Call::Mmap, Outcome::Refused(Errno::ENOMEM)))
     }
@@ -125,7 +127,8 @@ fn process(pid: u32) -> ProcessId {
     ProcessId { tgid: Tgid(pid), start: StartTime(u64::from(pid) * 10) }
 }
 
-/// What an ordinary machine has: sleepers, a daemon that wakes now and then, a browser, a runtime that collects its garbage.
+/// Programs of an ordinary machine: sleepers, a daemon that wakes now and then, a browser, and a
+/// runtime that collects garbage.
 fn ordinary() -> Vec<Program> {
     let mut programs: Vec<Program> = (100..140)
         .map(|pid| Program { pid, name: b"sleeper", has: |at| (at == 0).then_some(2 * MIB) })
@@ -150,27 +153,33 @@ fn a_quiet_hour_has_no_findings() {
 }
 
 #[test]
-fn a_leak_and_a_refusal_are_found_among_the_ordinary() {
+fn a_leak_and_a_refusal_are_found_among_ordinary_programs() {
     let mut hour = Hour::new();
     let mut programs = ordinary();
     let leak = |at: i64| Some((100 + at.unsigned_abs() / 15) * MIB);
     programs.push(Program { pid: 300, name: b"<b>leaky</b>", has: leak });
     programs.push(Program { pid: 301, name: b"db", has: |at| (at == 0).then_some(20 * MIB) });
     let requests = vec![hour.refused(301, b"db", 1000), hour.refused(301, b"db", 1100)];
-    let found = hour.look(&programs, requests).findings;
-    let rules: Vec<_> = found.iter().map(|finding| (finding.rule, finding.severity)).collect();
-    assert_eq!(rules, [(Rule::Refused, Severity::Warning), (Rule::Growth, Severity::Warning)], "{found:?}");
-    assert!(found[0].sentence(Lang::En).starts_with("2 requests of db (pid 301) were refused: mmap, ENOMEM"));
-    let text = found[1].sentence(Lang::Es);
+    let findings = hour.look(&programs, requests).findings;
+    let rules: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.severity)).collect();
+    assert_eq!(
+        rules,
+        [(Rule::Refused, Severity::Warning), (Rule::Growth, Severity::Warning)],
+        "{findings:?}"
+    );
+    assert!(
+        findings[0].sentence(Lang::En).starts_with("2 requests of db (pid 301) were refused: mmap, ENOMEM")
+    );
+    let text = findings[1].sentence(Lang::Es);
     assert!(
         text.starts_with("<b>leaky</b> (pid 300) creció de forma constante 238 MiB en 60 min"),
         "as it is, for whoever shows it: {text}"
     );
-    assert!(found[1].sentence(Lang::En).contains("very likely"));
+    assert!(findings[1].sentence(Lang::En).contains("very likely"));
 }
 
 #[test]
-fn a_heap_that_cannot_grow_is_found_unless_the_memory_was_mapped_at_once() {
+fn a_refused_heap_is_reported_unless_memory_was_mapped_instead() {
     let mut hour = Hour::new();
     let programs =
         [401, 402].map(|pid| Program { pid, name: b"node", has: |at| (at == 0).then_some(20 * MIB) });
@@ -182,7 +191,7 @@ fn a_heap_that_cannot_grow_is_found_unless_the_memory_was_mapped_at_once() {
         hour.request(402, b"node", (1001, Call::Mmap, yes)),
     ];
     requests[1].request.time.0 += 1_000_000;
-    let found = hour.look(&programs, requests).findings;
-    let [finding] = &found[..] else { panic!("one finding: {found:?}") };
+    let findings = hour.look(&programs, requests).findings;
+    let [finding] = &findings[..] else { panic!("one finding: {findings:?}") };
     assert!(finding.sentence(Lang::En).starts_with("A request of node (pid 402) was refused: brk, ENOMEM"));
 }

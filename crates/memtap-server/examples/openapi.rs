@@ -1,4 +1,4 @@
-//! Prints the description of the interface; `cargo xtask openapi` writes it to `docs/openapi.json`.
+//! Prints the OpenAPI document. `cargo xtask openapi` writes it to `docs/openapi.json`.
 
 fn main() {
     print!("{}", memtap_server::document());

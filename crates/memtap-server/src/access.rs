@@ -1,8 +1,11 @@
-//! Who may call: the machine's own browser pages and programs, and configured origins.
+//! Access control: browser pages and programs of this machine may call, and pages of configured
+//! origins.
 //!
-//! A page of a stranger can make a browser send requests here: by a name that it lets point to 127.0.0.1 (DNS rebinding; the
-//! `Host` gives it away), or from its own origin (the `Origin` gives it away; WebSockets too send it, and know no CORS). Images,
-//! scripts and the like come without an `Origin`: `Sec-Fetch-Site` gives those away. A link to the dashboard on another site works.
+//! A foreign page can make a browser send requests to memtap in two ways. It can let a name point
+//! to 127.0.0.1 (DNS rebinding), which the `Host` header reveals. Or it can send them from its own
+//! origin, which the `Origin` header reveals; WebSockets send it too, and are not subject to CORS.
+//! Requests for images, scripts and the like have no `Origin`, but `Sec-Fetch-Site` reveals them. A
+//! link to the dashboard from another site works.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,21 +20,22 @@ use crate::clients::Clients;
 use crate::error::ApiError;
 use crate::sessions::is_socket_path;
 
-/// Which site's page caused a request, by the browser's own word (W3C, Fetch Metadata Request Headers).
+/// Header with the site whose page caused a request, set by the browser (W3C, Fetch Metadata
+/// Request Headers).
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// What the check of a request knows.
+/// Data for checking a request.
 #[derive(Clone)]
 pub(crate) struct Access {
     pub(crate) origins: Arc<[String]>,
     pub(crate) clients: Arc<Clients>,
 }
 
-/// Lets a request through or answers why not.
+/// Passes a request on, or answers with the reason for the refusal.
 pub(crate) async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let judged = host(request.uri(), request.headers())
+    let verdict = host(request.uri(), request.headers())
         .and_then(|host| access.judge(&host, request.method(), request.uri().path(), request.headers()));
-    match judged {
+    match verdict {
         Ok(()) => next.run(request).await,
         Err(error) => refused(error),
     }
@@ -44,13 +48,15 @@ fn refused(error: ApiError) -> Response {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
     }
     if status == StatusCode::BAD_REQUEST {
-        // What follows on this connection may be part of a request that somebody else reads in another way.
+        // The next bytes of this connection may belong to a request that another parser reads
+        // differently.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
 }
 
-/// The `Host` of a request that can be read in one way only (RFC 9112, sections 3.2 and 6.3).
+/// Returns the `Host` of a request that all parsers read in the same way (RFC 9112, sections 3.2
+/// and 6.3).
 fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -64,7 +70,8 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
             "the URI names '{authority}', but the Host header is '{host}'. Send the same name in both"
         )));
     }
-    // hyper has removed a Content-Length beside it by now, and no client of memtap needs this.
+    // hyper has already removed a Content-Length next to it, and no client of memtap needs this
+    // header.
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(ApiError::wrong("Transfer-Encoding is not supported. Send the body with Content-Length"));
     }
@@ -109,21 +116,23 @@ fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or("\u{fffd}")
 }
 
-/// Whether a browser says that a page of another site caused this request. Another port of this machine is `same-site`.
+/// Returns whether the browser reports that a page of another site caused this request. Another
+/// port of this machine is `same-site`, which counts as another site here.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none")
 }
 
-/// Whether somebody followed a link to the page, in a tab of its own.
+/// Returns whether the user followed a link to the page, in a tab of its own.
 fn is_followed_link(method: &Method, path: &str, headers: &HeaderMap) -> bool {
-    let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
+    let is = |name, value: &str| headers.get(name).is_some_and(|sent| sent == value);
     let is_data = path.starts_with("/api/") || path == "/healthz" || is_socket_path(path);
     *method == Method::GET && !is_data && is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
 }
 
-/// Whether a `Host` header names this machine's loopback, with or without a port.
+/// Returns whether a `Host` header names the loopback interface of this machine, with or without a
+/// port.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let name = match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((address, _)) => address,
         None => host.split_once(':').map_or(host, |(name, _)| name),
     };

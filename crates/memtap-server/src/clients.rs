@@ -1,4 +1,4 @@
-//! How much all clients together may take of memtap, and what was refused beyond it.
+//! Bounds on the resources of all clients together, and counters of refused clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,23 +7,24 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bounds on what clients take.
+/// Bounds on the resources of clients.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// Connections open at one time, WebSockets included.
+    /// Largest number of open connections, including WebSockets.
     pub connections: usize,
-    /// Engine.IO sessions at one time, with or without a namespace.
+    /// Largest number of Engine.IO sessions, with or without a namespace.
     pub sessions: usize,
-    /// How long a client may take to send a request's header, and again its body. An idle connection is closed after that time too.
+    /// Time for a client to send the header of a request, and again for its body. An idle
+    /// connection is closed after the same time.
     pub header_time: Duration,
-    /// How long a client may read nothing of what is sent to it.
+    /// Longest time for which a client may read nothing of the data sent to it.
     pub stall_time: Duration,
-    /// How long an Engine.IO session may be outside of every namespace.
+    /// Longest time for which an Engine.IO session may have no namespace.
     pub join_time: Duration,
 }
 
 impl Bounds {
-    /// The bounds for this process: connections take at most half of the files that it may open.
+    /// Returns the bounds for this process. Connections use at most half of its open file limit.
     #[must_use]
     pub fn of_this_process() -> Self {
         let bounds = Self::default();
@@ -34,7 +35,8 @@ impl Bounds {
 }
 
 impl Default for Bounds {
-    /// Room for 128 clients in each namespace, each with a session and a connection of its own, and as many connections for REST.
+    /// Space for 128 clients in each namespace, each with a session and a connection, and as many
+    /// connections for REST.
     fn default() -> Self {
         Self {
             connections: 512,
@@ -46,15 +48,15 @@ impl Default for Bounds {
     }
 }
 
-/// What clients take now, and how many were refused or cut off since the start.
+/// Current use by clients, and the number of clients that were refused or cut off since the start.
 #[derive(Debug)]
 pub(crate) struct Clients {
     pub(crate) bounds: Bounds,
     pub(crate) connections: Gate,
     pub(crate) sessions: Gate,
-    /// Requests of other sites' pages.
+    /// Requests from pages of other sites.
     pub(crate) cross_site: AtomicU64,
-    /// Clients that read nothing of what was sent to them.
+    /// Clients that read nothing of the data sent to them.
     pub(crate) stalled: AtomicU64,
 }
 
@@ -69,7 +71,7 @@ impl Clients {
         }
     }
 
-    /// Each cause by its name in the interface, with its count.
+    /// Returns each cause with its name in the API and its count.
     pub(crate) fn refused(&self) -> [(&'static str, u64); 4] {
         [
             ("connections_full", &self.connections.refused),
@@ -94,7 +96,8 @@ impl Gate {
         Self { slots: Arc::new(Semaphore::new(most)), most, refused: AtomicU64::new(0) }
     }
 
-    /// A slot until it is dropped; `None`, which is counted, when all are taken.
+    /// Takes a slot, which is free again when it is dropped. Returns `None` and counts a refusal if
+    /// all are in use.
     pub(crate) fn enter(&self) -> Option<OwnedSemaphorePermit> {
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
         if slot.is_none() {
@@ -103,12 +106,12 @@ impl Gate {
         slot
     }
 
-    /// How many slots are taken now.
+    /// Number of slots in use.
     pub(crate) fn taken(&self) -> usize {
         self.most.saturating_sub(self.slots.available_permits())
     }
 
-    /// How many slots there are.
+    /// Number of slots.
     pub(crate) fn most(&self) -> usize {
         self.most
     }

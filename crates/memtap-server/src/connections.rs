@@ -1,7 +1,8 @@
 //! Accepts connections and serves HTTP on each, within [`Bounds`](crate::Bounds).
 //!
-//! `axum::serve` knows no bound on connections and no time for a request's header, and it copies the whole table of routes for
-//! each connection: 1.4 MB. Here a silent connection has a task and a stream; buffers come with its first byte.
+//! `axum::serve` has no bound on connections and no timeout for the header of a request, and it
+//! copies the whole routing table for each connection: 1.4 MB. Here, an idle connection has only a
+//! task and a stream, and gets its buffers with its first byte.
 
 use std::io;
 use std::pin::pin;
@@ -22,26 +23,27 @@ use tokio::time::timeout;
 use crate::clients::Clients;
 use crate::stream::Stream;
 
-/// A request's header with its first line, at most.
+/// Largest size of a request's header, including its first line.
 const HEADER_BYTES: usize = 64 << 10;
-/// Connections beyond the bound that get an answer at one time; further ones are closed without.
+/// Connections beyond the bound that get an answer at the same time. Further ones are closed
+/// without an answer.
 const REFUSALS: usize = 16;
-/// How long such a client has for reading that answer.
+/// Time for such a client to read that answer.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// The pause after a failed accept: without a free file descriptor the next one would fail at once.
+/// Pause after a failed accept: without a free file descriptor the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is done and each request under way has its answer.
+/// Serves until `stop` completes and all running requests are answered.
 ///
 /// # Errors
-/// When the listener itself is broken. A connection that cannot be accepted does not end it.
+/// When the listener itself is broken. A single failed accept does not end it.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     clients: &Arc<Clients>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    // All routes are made ready here: otherwise each request would do it again.
+    // Prepares all routes once; otherwise each request would repeat it.
     let router = router.with_state(());
     let (ending, end) = watch::channel(());
     let (mut open, mut refused) = (JoinSet::new(), JoinSet::new());
@@ -66,7 +68,7 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// The next connection. What fails for want of files or memory is tried again, and reported once.
+/// Accepts the next connection. If files or memory run out, it retries and logs the error once.
 async fn accept(listener: &TcpListener, is_failing: &mut bool) -> io::Result<TcpStream> {
     loop {
         let error = match listener.accept().await {
@@ -78,7 +80,7 @@ async fn accept(listener: &TcpListener, is_failing: &mut bool) -> io::Result<Tcp
         };
         match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
             Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP => return Err(error),
-            // The client went away before its turn.
+            // The client closed the connection before it was accepted.
             Errno::ECONNABORTED | Errno::ECONNRESET => continue,
             _ => {}
         }
@@ -91,14 +93,15 @@ async fn accept(listener: &TcpListener, is_failing: &mut bool) -> io::Result<Tcp
     }
 }
 
-/// Serves one connection until it is closed, or `end` has come and it has its answer.
+/// Serves one connection until it is closed, or until `end` is signalled and the current answer is
+/// sent.
 async fn connection(stream: Stream, router: Router, header_time: Duration, mut end: watch::Receiver<()>) {
     let has_begun = tokio::select! {
         begins = timeout(header_time, stream.begins()) => begins.unwrap_or(false),
         _ = end.changed() => false,
     };
     if has_begun {
-        // In a box of its own: a silent connection does not have it.
+        // Boxed, so that an idle connection does not allocate it.
         Box::pin(http(stream, router, header_time, end)).await;
     }
 }
@@ -112,7 +115,7 @@ async fn http(stream: Stream, router: Router, header_time: Duration, mut end: wa
         _ = served.as_mut() => return,
         _ = end.changed() => served.as_mut().graceful_shutdown(),
     }
-    // A client that breaks off is no fault.
+    // A client that breaks off is not an error.
     let _ = served.await;
 }
 
@@ -127,7 +130,8 @@ fn refusal(most: usize) -> String {
     )
 }
 
-/// Answers, and then reads what the client had to say: a connection closed before that is reset, and the answer lost.
+/// Sends the answer, then reads the client's request. Closing earlier would reset the connection
+/// and lose the answer.
 async fn refuse(mut tcp: TcpStream, answer: &str) -> io::Result<()> {
     tcp.write_all(answer.as_bytes()).await?;
     tcp.shutdown().await?;

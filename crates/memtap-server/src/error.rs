@@ -1,4 +1,4 @@
-//! What can go wrong: at the start for the operator, in a request for the client.
+//! Errors: at startup for the operator, in a request for the client.
 
 use std::net::SocketAddr;
 
@@ -7,15 +7,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use memtap_api::Problem;
 
-/// Why the server cannot start or go on.
+/// Reason for a server that cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// Another program listens there.
+    /// Another program listens on the address.
     #[error(
         "{0} is in use, perhaps by another memtap. Stop that program, or choose a port with --listen 127.0.0.1:PORT"
     )]
     InUse(SocketAddr),
-    /// Beyond this machine.
+    /// The address can be reached from other machines.
     #[error(
         "{0} can be reached from other machines, and this version listens on loopback addresses only. Use --listen 127.0.0.1:PORT, and forward the port with ssh -L"
     )]
@@ -23,9 +23,9 @@ pub enum ServerError {
     /// The system refuses the address.
     #[error("cannot listen on {address} (choose another address with --listen 127.0.0.1:PORT)")]
     Listen {
-        /// Which.
+        /// Requested address.
         address: SocketAddr,
-        /// Why.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// Serving failed.
@@ -33,7 +33,7 @@ pub enum ServerError {
     Serve(#[from] std::io::Error),
 }
 
-/// An answer that is an error: a status and what to do about it.
+/// An error response: a status and a text that says how to fix the problem.
 #[derive(Debug)]
 pub(crate) struct ApiError(pub(crate) StatusCode, pub(crate) String);
 

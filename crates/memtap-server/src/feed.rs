@@ -1,9 +1,11 @@
-//! Live events: one task per namespace knows its clients and sends each what it lacks.
+//! Live events. One task for each namespace knows its clients and sends each of them the data it
+//! does not have yet.
 //!
-//! A client gets the whole state first, then differences. One whose buffer is full (a slow network, a sleeping tab) gets the whole
-//! state again later instead of a backlog; nothing is buffered without bound. What is sent to many is serialised once, and packed once
-//! for those that asked for it as they came. A client may look at one process: it gets that one's requests apart, so that no neighbour's
-//! flood hides them.
+//! A client gets the full state first, then the differences. If the buffer of a client is full (a
+//! slow network, a sleeping tab), it gets the full state again later instead of a backlog, so no
+//! buffer is unbounded. Data for many clients is serialised once, and compressed once for those
+//! that requested it when they connected. A client may focus on one process. It then gets that
+//! process's requests separately, so that a flood from another process does not hide them.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,21 +26,22 @@ use tokio::sync::mpsc;
 
 use crate::{State, answer};
 
-/// Clients of one namespace, at most; further ones are sent away.
+/// Largest number of clients in one namespace. Further ones are disconnected.
 const CLIENTS: usize = 128;
-/// Processes that all clients together may look at: each has up to 1,000 requests a tick in memory.
+/// Largest number of processes in focus over all clients: each has up to 1,000 requests per tick in
+/// memory.
 const IN_FOCUS: usize = 32;
 
-/// What a namespace sends.
+/// Kind of data that a namespace sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Feed {
-    /// The original's `update`, always whole.
+    /// The `update` event of the original, always with the full state.
     Original,
-    /// The dashboard's `snapshot` and `tick`.
+    /// The `snapshot` and `tick` events of the dashboard.
     Live,
 }
 
-/// What a client says of itself as it comes.
+/// Options that a client sends when it connects.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(crate) struct Wishes {
     /// Payloads as gzipped JSON, which is a tenth of the size.
@@ -46,17 +49,17 @@ pub(crate) struct Wishes {
     gzip: bool,
 }
 
-/// What a namespace's handlers tell its task.
+/// Messages from the handlers of a namespace to its task.
 pub(crate) enum Word {
-    /// A client that has just come.
+    /// A client connected.
     Arrival { socket: SocketRef, wishes: Wishes },
-    /// Some client has gone.
+    /// A client disconnected.
     Departure,
-    /// A client looks at a process, or at none any more.
+    /// A client focuses on a process, or ends its focus.
     Focus { client: Sid, wanted: WantedFocus, answer: AckSender },
 }
 
-/// The event `focus`.
+/// Payload of the event `focus`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(crate) struct WantedFocus {
     #[serde(default)]
@@ -66,21 +69,22 @@ pub(crate) struct WantedFocus {
 struct Client {
     socket: SocketRef,
     gzip: bool,
-    /// Whether it has everything up to the view before.
+    /// True if the client has all data up to the previous view.
     current: bool,
     focus: Option<Tgid>,
 }
 
-/// A name and a payload; both forms of it are made once, when the first client wants them.
+/// An event with its name and payload. Each form of the payload is created once, when the first
+/// client needs it.
 struct Event {
     name: &'static str,
     json: Option<Box<RawValue>>,
     packed: OnceCell<Option<Bytes>>,
 }
 
-/// Where a namespace's connect handler puts its new clients.
+/// Starts the task of a namespace. Its connect handler sends new clients to the returned channel.
 pub(crate) fn start(feed: Feed, mut state: State) -> mpsc::Sender<Word> {
-    // The ledger listens to one task; the original's clients know of no focus.
+    // The ledger accepts focus from one task only, and clients of the original do not use it.
     state.focus = state.focus.filter(|_| matches!(feed, Feed::Live));
     let (sender, words) = mpsc::channel(CLIENTS);
     tokio::spawn(run(feed, state, words));
@@ -93,17 +97,18 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
     loop {
         tokio::select! {
             word = words.recv() => {
-                // Needed when no view comes, for example after the end of a recording: a client in this list holds its session.
+                // Required if no view arrives, for example after the end of a recording: a client
+                // in this list keeps its session.
                 clients.retain(|client| client.socket.connected());
                 let (socket, wishes) = match word {
                     None => return,
                     Some(Word::Departure) => {
-                        tell_focus(&clients, &state);
+                        send_focus(&clients, &state);
                         continue;
                     }
                     Some(Word::Arrival { socket, wishes }) => (socket, wishes),
                     Some(Word::Focus { client, wanted, answer }) => {
-                        let _ = answer.send(&look_at(&mut clients, client, wanted.pid.map(Tgid), &state));
+                        let _ = answer.send(&set_focus(&mut clients, client, wanted.pid.map(Tgid), &state));
                         continue;
                     }
                 };
@@ -112,7 +117,8 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
                     continue;
                 }
                 clients.push(Client { socket, gzip: wishes.gzip, current: false, focus: None });
-                // Of the view that all others have already: the next difference fits for all.
+                // The new client gets the view that all others already have, so that the next
+                // difference fits all of them.
                 let view = state.now();
                 if view.tick == seen {
                     send(&mut clients, || feed.whole(&state, &view), None);
@@ -124,13 +130,14 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
                 }
                 let view = Arc::clone(&state.view.borrow_and_update());
                 clients.retain(|client| client.socket.connected());
-                tell_focus(&clients, &state);
-                // A view that was missed makes the next difference useless.
+                send_focus(&clients, &state);
+                // After a missed view, the next difference is useless.
                 if view.tick != seen + 1 {
                     clients.iter_mut().for_each(|client| client.current = false);
                 }
                 seen = view.tick;
-                // Before the tick: from the first of these on, they are all that the client takes of that process.
+                // Sent before the tick: from the first of these events on, the client uses only
+                // them for this process.
                 send_focused(&mut clients, &view);
                 let change = if clients.is_empty() { None } else { Some(feed.change(&state, &view)) };
                 send(&mut clients, || feed.whole(&state, &view), change.as_ref());
@@ -139,8 +146,8 @@ async fn run(feed: Feed, mut state: State, mut words: mpsc::Receiver<Word>) {
     }
 }
 
-/// Turns a client's look to a process, if not too many are looked at already.
-fn look_at(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &State) -> FocusAnswer {
+/// Sets the focus of a client, or clears it if too many processes are in focus already.
+fn set_focus(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &State) -> FocusAnswer {
     let others = clients.iter().filter(|other| other.socket.id != client);
     let others: BTreeSet<Tgid> = others.filter_map(|other| other.focus).collect();
     let fits = |pid: &Tgid| state.focus.is_some() && (others.contains(pid) || others.len() < IN_FOCUS);
@@ -148,22 +155,22 @@ fn look_at(clients: &mut [Client], client: Sid, wanted: Option<Tgid>, state: &St
     if let Some(known) = clients.iter_mut().find(|known| known.socket.id == client) {
         known.focus = focus;
     }
-    tell_focus(clients, state);
+    send_focus(clients, state);
     FocusAnswer { focused: focus.is_some(), most: IN_FOCUS }
 }
 
-/// Says to the ledger at whom the clients look.
-fn tell_focus(clients: &[Client], state: &State) {
+/// Passes the processes in focus to the ledger.
+fn send_focus(clients: &[Client], state: &State) {
     let Some(ledger) = &state.focus else { return };
     let wanted: BTreeSet<Tgid> = clients.iter().filter_map(|client| client.focus).collect();
-    ledger.send_if_modified(|told| {
-        let is_new = *told != wanted;
-        *told = wanted;
+    ledger.send_if_modified(|current| {
+        let is_new = *current != wanted;
+        *current = wanted;
         is_new
     });
 }
 
-/// Sends each current client the requests of the process that it looks at.
+/// Sends each current client the requests of its process in focus.
 fn send_focused(clients: &mut [Client], view: &LiveView) {
     let mut events: BTreeMap<Tgid, Event> = BTreeMap::new();
     for client in clients.iter_mut().filter(|client| client.current) {
@@ -175,7 +182,8 @@ fn send_focused(clients: &mut [Client], view: &LiveView) {
     }
 }
 
-/// Sends `change` to those that are current (nothing, if there is none) and the whole to the others.
+/// Sends `change`, if there is one, to the clients that are current, and the full state to all
+/// others.
 fn send(clients: &mut [Client], make_whole: impl Fn() -> Event, change: Option<&Event>) {
     let mut whole = None;
     for client in clients {
@@ -212,7 +220,7 @@ impl Event {
         Self { name, json, packed: OnceCell::new() }
     }
 
-    /// Whether the client has it now, or will: its buffer took it.
+    /// Returns whether the event was sent or buffered for the client.
     fn send(&self, client: &Client) -> bool {
         match (client.gzip, &self.json) {
             (true, Some(json)) => self

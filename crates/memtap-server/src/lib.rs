@@ -1,11 +1,13 @@
-//! REST, live events and the dashboard, from the read model and the store.
+//! REST API, live events and the dashboard, from the read model and the store.
 //!
-//! [`bind`] takes the address, [`serve`] answers until it is told to stop. The interface is
-//! described by [`document`], which is made of the handlers in `rest/` and the types of memtap-api; `docs/api.md` says what the
-//! figures mean.
+//! [`bind`] opens the listener, and [`serve`] answers requests until it is stopped. [`document`]
+//! describes the API. It is generated from the handlers in `rest/` and the types of memtap-api;
+//! `docs/api.md` explains the figures.
 //!
-//! Architecture Invariant: nothing here changes anything. The ledger's [`LiveView`](memtap_ledger::LiveView), the store's
-//! [`Reader`](memtap_history::Reader), and what is asked of the kernel for one process ([`AskKernel`]) are the only inputs; a slow client costs itself, never the capture.
+//! Architecture invariant: this crate changes nothing. Its only inputs are the ledger's
+//! [`LiveView`](memtap_ledger::LiveView), the store's [`Reader`](memtap_history::Reader), and the
+//! kernel's data about single processes ([`AskKernel`]). A slow client costs only itself, never the
+//! capture.
 
 mod access;
 mod answer;

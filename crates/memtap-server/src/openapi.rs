@@ -1,5 +1,6 @@
-//! The interface's description: made of the handlers (`rest/`) and the types of memtap-api, served, and committed as `docs/openapi.json`,
-//! of which the page's types are made.
+//! OpenAPI document of the API, generated from the handlers (`rest/`) and the types of memtap-api. The
+//! server serves it, and it is committed as `docs/openapi.json`, from which the types of the page
+//! are generated.
 
 use axum::Router;
 use memtap_api::{FocusAnswer, FocusedRequests, Problem, Snapshot, Tick, Update};
@@ -22,12 +23,12 @@ use crate::{State, rest};
             Where an endpoint has `from` and `to`, the default range is the last hour, unless it says otherwise. \
             `Update`, `Snapshot`, `Tick`, `FocusedRequests` and `FocusAnswer` are the payloads of the Socket.IO events: see `docs/api.md`."
     ),
-    // What no answer refers to.
+    // Schemas that no response refers to.
     components(schemas(Snapshot, Tick, Update, FocusedRequests, FocusAnswer, Problem, rest::SortField, rest::Order))
 )]
 struct Head;
 
-/// The REST endpoints, and their description.
+/// REST endpoints and their description.
 pub(crate) fn described() -> (Router<State>, Document) {
     let endpoints = OpenApiRouter::with_openapi(Head::openapi()).merge(rest::routes());
     let (router, mut document) = endpoints.split_for_parts();
@@ -44,13 +45,14 @@ pub(crate) fn described() -> (Router<State>, Document) {
     (router, document)
 }
 
-/// The description of the interface (OpenAPI 3.1) as it is committed.
+/// OpenAPI 3.1 document of the API, as it is committed.
 #[must_use]
 pub fn document() -> String {
     described().1.to_pretty_json().unwrap_or_default() + "\n"
 }
 
-/// What every question may be answered with, since `access.rs` and `params.rs` come before the handlers.
+/// Adds the responses that every endpoint can return, because `access.rs` and `params.rs` run
+/// before the handlers.
 fn complete_answers(operation: &mut Operation) {
     let answers = &mut operation.responses.responses;
     for answer in answers.values_mut() {
@@ -70,7 +72,7 @@ fn complete_answers(operation: &mut Operation) {
     refusal("421", "The `Host` header is not a loopback name.");
 }
 
-/// An empty value is no value (`params.rs`): forms send those for fields that were left empty.
+/// Allows empty values, which count as missing (`params.rs`): forms send them for empty fields.
 fn complete_parameter(parameter: &mut Parameter) {
     if parameter.parameter_in == ParameterIn::Query {
         let may_be_empty = ("allowEmptyValue".to_owned(), true.into());
@@ -79,7 +81,7 @@ fn complete_parameter(parameter: &mut Parameter) {
     parameter.schema.iter_mut().for_each(complete_schema);
 }
 
-/// What is true of all schemas here and not said by their derivation, through the whole tree.
+/// Adds what holds for all schemas here but is missing from the derived ones, recursively.
 fn complete_schema(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else { return };
     match schema {
@@ -102,7 +104,7 @@ fn complete_schema(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// serde writes what is `None` as null: a field that may be null is always there.
+/// Marks nullable fields as required: serde writes `None` as null, so the field is always present.
 fn require_nullable(object: &mut Object) {
     let nullable = object.properties.iter().filter(|(_, schema)| may_be_null(schema)).map(|(name, _)| name);
     let new: Vec<_> = nullable.filter(|name| !object.required.contains(name)).cloned().collect();
@@ -123,7 +125,8 @@ fn may_be_null(schema: &RefOr<Schema>) -> bool {
     }
 }
 
-/// Unsigned numbers by the name that the registry of formats has for them, with their upper bound.
+/// Sets the format name from the OpenAPI format registry, and the upper bound, for unsigned
+/// numbers.
 fn bound(object: &mut Object) {
     let (name, most) = match &object.format {
         Some(SchemaFormat::KnownFormat(KnownFormat::UInt16)) => ("uint16", usize::from(u16::MAX)),

@@ -1,4 +1,4 @@
-//! The dashboard: the page's committed build, embedded in the binary.
+//! Dashboard: the committed build of the page, embedded in the binary.
 
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -10,14 +10,15 @@ use crate::error::ApiError;
 #[folder = "../../web/dist"]
 struct Files;
 
-/// Below here a file's name holds its hash: another content has another name.
+/// Directory in which file names contain a hash of the content, so changed content has another
+/// name.
 const NAMED_BY_CONTENT: &str = "assets/";
-/// A year, the longest that is understood everywhere.
+/// One year, the longest duration that all browsers support.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Asked for each time, and sent when it has changed.
+/// The browser revalidates each time, and loads the file again if it has changed.
 const ASK_AGAIN: &str = "no-cache";
 
-/// A file of the page, or why there is none.
+/// Serves a file of the page, or an error if it does not exist.
 pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };

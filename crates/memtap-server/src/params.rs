@@ -1,5 +1,5 @@
-//! Query parameters: a struct for each question is their one list. What is read, what the document says of them (`IntoParams`) and
-//! what a wrong one is answered with all come from it.
+//! Query parameters. Each endpoint has one struct that lists them. Parsing, documentation
+//! (`IntoParams`) and error messages are all derived from it.
 
 use std::str::FromStr;
 
@@ -13,7 +13,8 @@ use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// The parameters of one question. The struct denies unknown fields: a misspelt filter must not silently filter nothing.
+/// Parameters of one endpoint. The struct denies unknown fields, because a misspelt filter must not
+/// silently have no effect.
 pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
@@ -37,16 +38,16 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     })
 }
 
-/// A number of things from 1 to so many.
+/// A number from 1 to `MOST`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct UpTo<const MOST: usize>(pub(crate) usize);
 
-/// How many rows to answer with, at most.
+/// Maximum number of rows in a response.
 pub(crate) type Limit = UpTo<10_000>;
-/// How many programs to tell apart.
+/// Number of programs to list separately.
 pub(crate) type Top = UpTo<100>;
-/// How many requests to count.
+/// Number of requests to count.
 pub(crate) type Rows = UpTo<1_000_000>;
 
 impl<const MOST: usize> UpTo<MOST> {
@@ -62,7 +63,7 @@ impl<const MOST: usize> TryFrom<String> for UpTo<MOST> {
     }
 }
 
-/// Calls by name, with commas between them.
+/// Names of calls, separated by commas.
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Calls(pub(crate) Vec<Call>);
@@ -78,7 +79,7 @@ impl TryFrom<String> for Calls {
     }
 }
 
-/// The language that was asked for; without, English.
+/// Requested language. Default: English.
 pub(crate) fn language(code: Option<&str>) -> Result<Lang, ApiError> {
     let code = code.unwrap_or("en");
     Lang::from_code(code).ok_or_else(|| ApiError::wrong(format!("unknown lang '{code}'; expected en or es")))
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_read_and_what_is_empty_is_not_given() {
+    fn parameters_are_parsed_and_empty_ones_ignored() {
         let question: Question =
             read("pid=7&name=a%26b+c&call=mmap,brk&limit=").unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!((question.pid, question.name.as_deref()), (Some(7), Some("a&b c")));
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
+    fn errors_name_the_wrong_value_and_the_allowed_ones() {
         assert_eq!(wrong("limit=10001"), "limit=10001: must be a number from 1 to 10000");
         assert!(wrong("pid=seven").starts_with("pid=seven: "), "{}", wrong("pid=seven"));
         assert!(wrong("call=mmap,mmao").contains("unknown call 'mmao'; expected one of mmap"));

@@ -1,4 +1,4 @@
-//! From the address to the end: binding, the router, serving.
+//! Binding the address, building the router, and serving.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::feed::{self, Feed, WantedFocus, Wishes, Word};
 use crate::sessions::{self, MESSAGE_BYTES};
 use crate::{ServerError, Settings, State, connections, openapi, page};
 
-/// How long the end waits for connections.
+/// Time to wait for connections at the end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 const SECURITY: [(HeaderName, &str); 3] = [
@@ -35,10 +35,10 @@ const SECURITY: [(HeaderName, &str); 3] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-/// Takes the address.
+/// Opens the listener.
 ///
 /// # Errors
-/// When it is in use, not a loopback address, or the system refuses it.
+/// When the address is in use, is not a loopback address, or is refused by the system.
 pub async fn bind(settings: &Settings) -> Result<TcpListener, ServerError> {
     let address = settings.listen;
     if !address.ip().is_loopback() {
@@ -50,7 +50,7 @@ pub async fn bind(settings: &Settings) -> Result<TcpListener, ServerError> {
     })
 }
 
-/// Answers until `stop` is done, and then for a moment longer.
+/// Serves until `stop` completes, and then briefly longer.
 ///
 /// # Errors
 /// When the listener fails.
@@ -61,22 +61,22 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
     let (router, io, clients) = build(settings, state);
-    let (told, ending) = tokio::sync::oneshot::channel();
+    let (closed_sender, closed) = tokio::sync::oneshot::channel();
     let stop = async move {
         stop.await;
         io.close().await;
-        let _ = told.send(());
+        let _ = closed_sender.send(());
     };
     tokio::select! {
         done = connections::serve(listener, router, &clients, stop) => Ok(done?),
         () = async {
-            let _ = ending.await;
+            let _ = closed.await;
             tokio::time::sleep(FAREWELL).await;
         } => Ok(()),
     }
 }
 
-/// The whole service, for a test that needs no socket.
+/// Builds the whole service, for tests without a socket.
 pub fn router(settings: &Settings, state: State) -> Router {
     build(settings, state).0
 }
@@ -92,14 +92,15 @@ fn build(settings: &Settings, mut state: State) -> (Router, SocketIo, Arc<Client
         .build_layer();
     namespace(&io, "/", feed::start(Feed::Original, state.clone()));
     namespace(&io, "/live", feed::start(Feed::Live, state.clone()));
-    let (rest, document) = openapi::described();
+    let (routes, document) = openapi::described();
     let document = Json(document);
     let access = Access { origins: settings.cors_origins.clone().into(), clients: Arc::clone(&clients) };
-    let mut router = rest
+    let mut router = routes
         .route("/api/v1/openapi.json", get(async move || document.clone()))
         .fallback(page::file)
         .with_state(state)
-        // The page's script and long lists shrink to a third and less; the sockets' own packing is theirs.
+        // Scripts of the page and long lists shrink to a third or less. The sockets have their own
+        // compression.
         .layer(CompressionLayer::new())
         .layer(sockets)
         .layer(from_fn_with_state(Arc::clone(&clients), sessions::bound))
@@ -113,24 +114,25 @@ fn build(settings: &Settings, mut state: State) -> (Router, SocketIo, Arc<Client
 
 fn namespace(io: &SocketIo, path: &'static str, task: mpsc::Sender<Word>) {
     let arrive = move |socket: SocketRef, TryData(wishes): TryData<Wishes>| {
-        let (task, gone) = (task.clone(), task.clone());
-        // Most clients say nothing.
+        let (task, departures) = (task.clone(), task.clone());
+        // Most clients send no options.
         let wishes = wishes.unwrap_or_default();
         if task.try_send(Word::Arrival { socket: socket.clone(), wishes }).is_err() {
             let _ = socket.disconnect();
             return ready(());
         }
-        // In this call and not in a task: the client may look at a process as soon as it is connected.
+        // Registered in this call and not in a task, because the client may set its focus as soon
+        // as it is connected.
         let look = move |socket: SocketRef, TryData(wanted): TryData<WantedFocus>, answer: AckSender| {
             let wanted = wanted.unwrap_or_default();
-            // Where the task cannot keep up, there is no answer, and the client looks at nobody.
+            // If the task cannot keep up, the client gets no answer and has no focus.
             let _ = task.try_send(Word::Focus { client: socket.id, wanted, answer });
             ready(())
         };
         socket.on("focus", look);
-        // If the queue is full, nothing is lost: every message makes the task remove the clients that have gone.
+        // A full queue loses nothing: every message makes the task remove disconnected clients.
         socket.on_disconnect(move || {
-            let _ = gone.try_send(Word::Departure);
+            let _ = departures.try_send(Word::Departure);
             ready(())
         });
         ready(())

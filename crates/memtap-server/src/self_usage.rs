@@ -1,8 +1,8 @@
-//! What memtap itself takes.
+//! Resources that memtap itself uses.
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// Seconds of processor time so far, user and system.
+/// Processor time so far, user and system, seconds.
 pub(crate) fn cpu_seconds() -> f64 {
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     getrusage(UsageWho::RUSAGE_SELF)

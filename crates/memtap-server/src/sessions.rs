@@ -1,7 +1,8 @@
-//! The bound on Engine.IO sessions.
+//! Bound on Engine.IO sessions.
 //!
-//! Engine.IO itself begins one for whoever asks. It keeps the request that began a session as long as the session, so the session's
-//! slot goes with that request: the slot is free when the session's memory is.
+//! Engine.IO starts a session for every client that connects. It keeps the request that started a
+//! session as long as the session itself. That request therefore holds the slot, which is free when
+//! the memory of the session is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,19 +18,20 @@ use tokio::time::timeout;
 use crate::clients::Clients;
 use crate::error::ApiError;
 
-/// What a client may send in one piece.
+/// Largest message of a client, bytes.
 pub(crate) const MESSAGE_BYTES: usize = 4096;
 
-/// Whether Engine.IO answers on this path.
+/// Returns whether the path belongs to Engine.IO.
 pub(crate) fn is_socket_path(path: &str) -> bool {
     path.strip_prefix("/socket.io").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A session's slot, in the request that began it.
+/// Slot of a session, kept in the request that started it.
 #[derive(Clone)]
 struct Slot(#[expect(dead_code, reason = "it is held, not read")] Arc<OwnedSemaphorePermit>);
 
-/// Gives a request that begins a session its slot, and one with a body that body whole.
+/// Adds a slot to a request that starts a session. Reads the whole body of a POST request before
+/// passing it on.
 pub(crate) async fn bound(
     State(clients): State<Arc<Clients>>,
     mut request: Request,
@@ -45,7 +47,7 @@ pub(crate) async fn bound(
     Ok(next.run(request).await)
 }
 
-/// Engine.IO's own rule: a request without a `sid` begins a session.
+/// Returns whether a request starts a session. By Engine.IO's rule, that is one without a `sid`.
 fn begins_session(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     is_socket_path(uri.path()) && !query.split('&').any(|pair| pair.starts_with("sid="))
@@ -58,7 +60,7 @@ fn full(most: usize) -> Response {
     answer
 }
 
-/// Reads the body here, where there is a time for it.
+/// Reads the body here, where a timeout applies.
 async fn with_whole_body(request: Request, time: Duration) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
     let body = timeout(time, axum::body::to_bytes(body, MESSAGE_BYTES)).await;

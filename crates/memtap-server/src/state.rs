@@ -1,4 +1,4 @@
-//! What the handlers share: all of it read-only.
+//! Shared state of the handlers, which is read-only.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,81 +15,83 @@ use crate::clients::{Bounds, Clients};
 use crate::rest::Pulse;
 use crate::walks::Walks;
 
-/// Where to listen and who may call.
+/// Address to listen on, and the clients that may call.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A loopback address.
     pub listen: SocketAddr,
-    /// Origins that browsers may call from.
+    /// Origins from which browsers may call.
     pub cors_origins: Vec<String>,
-    /// What all clients together may take.
+    /// Bounds on the resources of all clients together.
     pub bounds: Bounds,
 }
 
 /// Facts that do not change while memtap runs.
 #[derive(Debug, Clone)]
 pub struct Info {
-    /// memtap's version.
+    /// Version of memtap.
     pub version: &'static str,
-    /// The source's name.
+    /// Name of the source.
     pub source: &'static str,
-    /// By which plan requests are seen; `None` when they are not.
+    /// Plan by which requests are captured; `None` if they are not.
     pub plan: Option<&'static str>,
-    /// What that plan does and costs.
+    /// Description of the plan and its cost.
     pub plan_about: Option<String>,
-    /// What the user should know.
+    /// Problems that the user should know about.
     pub notices: Vec<Notice>,
-    /// As whom memtap runs.
+    /// User and privileges of memtap.
     pub runs_as: RunsAs,
     /// The machine.
     pub host: HostFacts,
-    /// When memtap started.
+    /// Time at which memtap started.
     pub started: Instant,
 }
 
 /// The machine.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
-    /// Its name.
+    /// Name of the machine.
     pub hostname: String,
-    /// Its kernel's release.
+    /// Kernel release.
     pub kernel: String,
-    /// Bytes of a page.
+    /// Size of a page, bytes.
     pub page_size: u64,
-    /// Processors.
+    /// Number of processors.
     pub cpus: usize,
 }
 
-/// Asks the store how it is doing.
+/// Returns the status of the store.
 pub type StoreStatus = Arc<dyn Fn() -> Status + Send + Sync>;
 
-/// Asks the kernel for one process's [`Proportional`] memory. It walks the process's pages, which may take a while.
+/// Reads the [`Proportional`] memory of a process from the kernel, which walks the pages of the
+/// process for it. This may take a while.
 pub type AskProportional = Arc<dyn Fn(u32) -> std::io::Result<Proportional> + Send + Sync>;
 
-/// Asks the kernel what one process has mapped. It walks the process's pages, which may take a while.
+/// Reads the mappings of a process from the kernel, which walks the pages of the process for it.
+/// This may take a while.
 pub type AskMappings = Arc<dyn Fn(u32) -> std::io::Result<Mappings> + Send + Sync>;
 
-/// Asks /proc for everything that limits one process.
+/// Reads all limits of a process from /proc.
 pub type AskOwnLimits = Arc<dyn Fn(u32) -> std::io::Result<AllLimits> + Send + Sync>;
 
-/// Asks the kernel for what only the present has of one process.
+/// Reads data about one process that the kernel provides for the present only.
 #[derive(Clone)]
 pub struct AskKernel {
-    /// Its memory with shared pages split.
+    /// Reads the memory with shared pages divided.
     pub proportional: AskProportional,
-    /// Its mappings.
+    /// Reads the mappings.
     pub mappings: AskMappings,
-    /// Its limits.
+    /// Reads the limits.
     pub limits: AskOwnLimits,
 }
 
-/// Asks /proc for the limits of the processes of a view.
+/// Reads the limits of all processes of a view from /proc.
 pub type AskLimits = Arc<dyn Fn(&LiveView) -> memtap_report::Now + Send + Sync>;
 
-/// Notices that came after the start.
+/// Returns the notices that were added after the start.
 pub type AskNotices = Arc<dyn Fn() -> Vec<Notice> + Send + Sync>;
 
-/// What the handlers read.
+/// Data that the handlers read.
 #[derive(Clone)]
 pub struct State {
     pub(crate) view: watch::Receiver<Arc<LiveView>>,
@@ -97,11 +99,11 @@ pub struct State {
     pub(crate) store_status: StoreStatus,
     pub(crate) walks: Arc<Walks>,
     pub(crate) limits: Option<AskLimits>,
-    /// Where the ledger hears whose requests somebody looks at.
+    /// Channel to the ledger with the processes in focus.
     pub(crate) focus: Option<watch::Sender<BTreeSet<Tgid>>>,
-    /// Who looks for findings.
+    /// Permit to compute findings or a report.
     pub(crate) looking: Arc<Semaphore>,
-    /// Notices beyond those of `info`.
+    /// Notices in addition to those of `info`.
     pub(crate) notices: Option<AskNotices>,
     pub(crate) info: Arc<Info>,
     pub(crate) clients: Arc<Clients>,
@@ -109,7 +111,8 @@ pub struct State {
 }
 
 impl State {
-    /// From the ledger's views, the store's reading side (if there is a store), and the facts.
+    /// Creates the state from the ledger's views, the store's reader (if there is a store), and the
+    /// facts.
     #[must_use]
     pub fn new(
         view: watch::Receiver<Arc<LiveView>>,
@@ -133,31 +136,31 @@ impl State {
         }
     }
 
-    /// With the limits of living processes, which findings then tell of.
+    /// Adds a reader of the limits of living processes, which findings use.
     #[must_use]
     pub fn with_limits(self, ask: AskLimits) -> Self {
         Self { limits: Some(ask), ..self }
     }
 
-    /// With the ledger's ear for the processes that somebody looks at: their views then have `focused`.
+    /// Adds a channel to the ledger for the processes in focus. Views then have `focused`.
     #[must_use]
     pub fn with_focus(self, focus: watch::Sender<BTreeSet<Tgid>>) -> Self {
         Self { focus: Some(focus), ..self }
     }
 
-    /// The limits of living processes, as far as they can be read.
+    /// Limits of living processes, as far as they can be read.
     pub(crate) async fn limits_now(&self) -> Option<Arc<memtap_report::Now>> {
         let ask = self.limits.clone()?;
         self.walks.all_limits(ask, self.now()).await.ok()
     }
 
-    /// With notices that come while memtap runs.
+    /// Adds a source of notices that are created while memtap runs.
     #[must_use]
     pub fn with_notices(self, ask: AskNotices) -> Self {
         Self { notices: Some(ask), ..self }
     }
 
-    /// All notices that hold now.
+    /// All current notices.
     pub(crate) fn notices(&self) -> Vec<Notice> {
         let fresh = self.notices.as_ref().map(|ask| ask()).unwrap_or_default();
         self.info.notices.iter().cloned().chain(fresh).collect()

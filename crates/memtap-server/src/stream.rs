@@ -1,5 +1,6 @@
-//! A client's TCP stream. It holds the connection's slot as long as it is open, also after a WebSocket has taken it over, and fails
-//! when the client reads nothing for too long: otherwise memtap would keep an answer that nobody reads.
+//! TCP stream of a client. It holds the connection's slot while it is open, even after an upgrade
+//! to a WebSocket. It fails if the client reads nothing for too long, because memtap would
+//! otherwise keep an answer that nobody reads.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use crate::clients::Clients;
 pub(crate) struct Stream {
     tcp: TcpStream,
     clients: Arc<Clients>,
-    /// Set while the client reads nothing.
+    /// Timeout that runs while the client reads nothing.
     patience: Option<Pin<Box<Sleep>>>,
     _slot: OwnedSemaphorePermit,
 }
@@ -27,7 +28,8 @@ impl Stream {
         Self { tcp, clients, patience: None, _slot: slot }
     }
 
-    /// Waits for the first byte and leaves it; false when the client has gone. (`readable` would not wait: a new stream counts as ready.)
+    /// Waits for the first byte without consuming it. Returns false if the client closed the
+    /// connection. (`readable` would not wait: a new stream counts as ready.)
     pub(crate) async fn begins(&self) -> bool {
         matches!(self.tcp.peek(&mut [0]).await, Ok(1))
     }

@@ -1,8 +1,10 @@
-//! Walks over processes' address spaces: one at a time for each process, shared by all who ask, and followed by a rest.
+//! Walks over the address spaces of processes. At most one runs for each process; clients share its
+//! result, and a pause follows it.
 //!
-//! The kernel holds the lock of an address space while it walks it, so that the process's own mmap and munmap wait. However many
-//! ask, a process is therefore walked at most a twenty-first of its time for each kind of walk: after one it rests for twenty
-//! times as long as that took, and whoever asks meanwhile gets the last answer with its age.
+//! The kernel holds the lock of an address space while it walks it, so the mmap and munmap calls of
+//! the process wait. The pause after a walk is therefore twenty times as long as the walk. Walks of
+//! one kind thus take at most 1/21 of the time, regardless of the number of clients. During the
+//! pause, clients get the last answer with its age.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,21 +17,22 @@ use tokio::sync::Semaphore;
 
 use crate::state::{AskKernel, AskLimits};
 
-/// The rest after a walk, in times of its duration.
+/// Length of the pause after a walk, as a multiple of its duration.
 const REST: u32 = 20;
-/// Walks at one time over all processes.
+/// Largest number of simultaneous walks over all processes.
 const WALKS: usize = 2;
-/// Processes whose answers are kept. With two walks at a time about forty rest at one time.
+/// Number of processes whose answers are kept. With two simultaneous walks, about forty processes
+/// are in their pause.
 const KEPT: usize = 64;
 
-/// An answer, and how long ago it was read.
+/// An answer, and its age.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reading<T> {
     pub(crate) value: T,
     pub(crate) age: Duration,
 }
 
-/// Why there is no answer; shared like an answer.
+/// Reason for a missing answer. Clients share it like an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unread {
     pub(crate) kind: io::ErrorKind,
@@ -42,7 +45,7 @@ impl From<io::Error> for Unread {
     }
 }
 
-/// How a walk came out, and until when the next one waits.
+/// Result of a walk, and the end of the pause after it.
 #[derive(Debug)]
 struct Walk<T> {
     answer: Result<T, Unread>,
@@ -53,10 +56,10 @@ struct Walk<T> {
 /// The last walk of one kind.
 type Last<T> = Mutex<Option<Walk<T>>>;
 
-/// What is kept of one process, or in `all_limits` of all.
+/// Last walks of one process, or in `all_limits` of all processes together.
 #[derive(Debug, Default)]
 struct Place {
-    /// Held during a walk of any kind.
+    /// Locked during a walk of any kind.
     turn: Arc<tokio::sync::Mutex<()>>,
     proportional: Last<Proportional>,
     mappings: Last<Mappings>,
@@ -65,16 +68,19 @@ struct Place {
 }
 
 impl Place {
-    /// When the next walk of some kind may begin; `None` before any.
+    /// Time from which a walk of every kind may start; `None` before the first walk.
     fn rest_ends(&self) -> Option<Instant> {
-        fn of<T>(last: &Last<T>) -> Option<Instant> {
+        fn pause_end<T>(last: &Last<T>) -> Option<Instant> {
             lock(last).as_ref().map(|walk| walk.rest_ends)
         }
-        [of(&self.proportional), of(&self.mappings), of(&self.limits)].into_iter().flatten().max()
+        [pause_end(&self.proportional), pause_end(&self.mappings), pause_end(&self.limits)]
+            .into_iter()
+            .flatten()
+            .max()
     }
 }
 
-/// All walks that the server asks the kernel for.
+/// All walks that the server requests from the kernel.
 pub(crate) struct Walks {
     kernel: AskKernel,
     running: Semaphore,
@@ -95,7 +101,7 @@ impl Walks {
         Self { kernel, running, places: Mutex::default(), everywhere: Arc::default(), now }
     }
 
-    /// The process's memory with shared pages split.
+    /// Memory of the process with shared pages divided.
     pub(crate) async fn proportional(
         self: &Arc<Self>,
         process: ProcessId,
@@ -104,19 +110,19 @@ impl Walks {
         self.shared(self.place(process), |place| &place.proportional, move || ask(process.tgid.0)).await
     }
 
-    /// The process's mappings.
+    /// Mappings of the process.
     pub(crate) async fn mappings(self: &Arc<Self>, process: ProcessId) -> Result<Reading<Mappings>, Unread> {
         let ask = Arc::clone(&self.kernel.mappings);
         self.shared(self.place(process), |place| &place.mappings, move || ask(process.tgid.0)).await
     }
 
-    /// The process's limits: its mappings are counted for them.
+    /// Limits of the process. Reading them counts its mappings.
     pub(crate) async fn limits(self: &Arc<Self>, process: ProcessId) -> Result<Reading<AllLimits>, Unread> {
         let ask = Arc::clone(&self.kernel.limits);
         self.shared(self.place(process), |place| &place.limits, move || ask(process.tgid.0)).await
     }
 
-    /// The limits of the view's processes: mappings of some of them are counted.
+    /// Limits of the processes of a view. Reading them counts the mappings of some processes.
     pub(crate) async fn all_limits(
         self: &Arc<Self>,
         ask: AskLimits,
@@ -127,7 +133,8 @@ impl Walks {
         read.map(|reading| reading.value)
     }
 
-    /// The last answer while the process rests; else that of a walk which ends after now, be it under way or begun here.
+    /// Returns the last answer during the pause. Otherwise returns the answer of a walk that ends
+    /// after now, whether it is already running or starts here.
     async fn shared<T: Clone + Send + 'static>(
         self: &Arc<Self>,
         place: Arc<Place>,
@@ -142,7 +149,8 @@ impl Walks {
         if let Some(answer) = self.kept(last(&place), asked) {
             return answer;
         }
-        // A task of its own: a client that goes away must not let another walk begin beside this one.
+        // Runs in a task of its own, so that a client that disconnects cannot cause a second walk
+        // at the same time.
         let walks = Arc::clone(self);
         let walking = tokio::spawn(async move {
             let _turn = turn;
@@ -151,7 +159,7 @@ impl Walks {
         walking.await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
     }
 
-    /// The last answer, if the process still rests or the walk ended after `asked`.
+    /// Returns the last answer, if the pause is not over or the walk ended after `asked`.
     fn kept<T: Clone>(&self, last: &Last<T>, asked: Instant) -> Option<Result<Reading<T>, Unread>> {
         let now = (self.now)();
         let last = lock(last);
@@ -165,7 +173,7 @@ impl Walks {
         last: &Last<T>,
         walk: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<Reading<T>, Unread> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _running = self.running.acquire().await;
         let begun = (self.now)();
         let walked = tokio::task::spawn_blocking(walk).await;
@@ -176,7 +184,7 @@ impl Walks {
         answer.map(|value| Reading { value, age: Duration::ZERO })
     }
 
-    /// The place of a process; those that no longer rest make room for a new one.
+    /// Returns the entry of a process. Creating one evicts entries whose pause is over.
     fn place(&self, process: ProcessId) -> Arc<Place> {
         let mut places = lock(&self.places);
         if !places.contains_key(&process) {
@@ -186,7 +194,8 @@ impl Walks {
     }
 }
 
-/// Removes places that no longer rest, and then those whose rest ends first. Places in use stay: there are at most as many as connections.
+/// Removes entries whose pause is over, then those whose pause ends first. Entries in use stay:
+/// there are at most as many as connections.
 fn make_room(places: &mut HashMap<ProcessId, Arc<Place>>, now: Instant) {
     let is_used = |place: &Arc<Place>| Arc::strong_count(place) > 1;
     places.retain(|_, place| is_used(place) || place.rest_ends().is_some_and(|end| now < end));

@@ -1,4 +1,5 @@
-//! The bounds on clients, over real sockets: what connections cost, who is cut off and refused, and that room comes back.
+//! Bounds on clients, over real sockets: the cost of connections, refused and disconnected clients,
+//! and free slots afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -17,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A test that waits for so long has failed.
+/// Time after which a waiting test has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(200);
 const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
@@ -43,12 +44,12 @@ impl Server {
         Client(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A request on a connection of its own.
+    /// Sends a GET request on its own connection.
     async fn get(&self, path: &str) -> (u16, String) {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address)).await
     }
 
-    /// The lines of a header, without its end, on a connection of its own.
+    /// Sends the lines of a header, without its end, on its own connection.
     async fn send(&self, header: &str) -> (u16, String) {
         let mut client = self.connect().await;
         client.send(&format!("{header}Connection: close\r\n\r\n")).await;
@@ -73,22 +74,22 @@ impl Client {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// A message in a WebSocket's frame, masked with zeros.
+    /// Sends a message in a WebSocket frame, masked with zeros.
     async fn send_frame(&mut self, text: &str) {
         let head = [0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
         self.0.write_all(&[&head, text.as_bytes()].concat()).await.unwrap();
     }
 
-    /// Everything until the server closes the connection.
-    async fn rest(&mut self) -> String {
+    /// Reads until the server closes the connection.
+    async fn read_to_close(&mut self) -> String {
         let mut text = Vec::new();
-        // A reset is an end too.
+        // A reset also ends the connection.
         let _ = timeout(PATIENCE, self.0.read_to_end(&mut text)).await.expect("the connection stays open");
         String::from_utf8_lossy(&text).into_owned()
     }
 
     async fn answer(&mut self) -> (u16, String) {
-        let text = self.rest().await;
+        let text = self.read_to_close().await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
@@ -103,7 +104,7 @@ impl Client {
     }
 }
 
-/// Asks until the answer is yes.
+/// Repeats a check until it is true.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begin = Instant::now();
     while !is_so().await {
@@ -117,13 +118,13 @@ fn resident_bytes() -> u64 {
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// With `axum::serve` and a router, these took 1.4 GB.
+/// With `axum::serve` and a router, these connections took 1.4 GB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_silent_connections_cost_little() {
+async fn a_thousand_idle_connections_use_little_memory() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let server = Server::start(Bounds { connections: 2_000, ..Bounds::default() }).await;
-    // What the first requests make is no connection's.
+    // The first requests allocate memory that does not belong to a connection.
     for _ in 0..50 {
         server.clients().await;
     }
@@ -141,14 +142,14 @@ async fn a_thousand_silent_connections_cost_little() {
 }
 
 #[tokio::test]
-async fn who_sends_no_whole_header_or_body_in_time_is_cut_off() {
+async fn incomplete_headers_and_bodies_time_out() {
     let server = Server::start(Bounds { header_time: SHORT, ..Bounds::default() }).await;
     let (mut silent, mut slow, mut idle) =
         (server.connect().await, server.connect().await, server.connect().await);
     slow.send("GET / HTTP/1.1\r\nHost: 127").await;
     idle.send(&format!("HEAD / HTTP/1.1\r\nHost: {}\r\n\r\n", server.address)).await;
-    assert_eq!((silent.rest().await.as_str(), slow.rest().await.as_str()), ("", ""));
-    assert!(idle.rest().await.starts_with("HTTP/1.1 200"), "it had its answer before");
+    assert_eq!((silent.read_to_close().await.as_str(), slow.read_to_close().await.as_str()), ("", ""));
+    assert!(idle.read_to_close().await.starts_with("HTTP/1.1 200"), "it had its answer before");
     let mut body = server.connect().await;
     body.send(&format!(
         "POST {HANDSHAKE}&sid=none HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\nConnection: close\r\n\r\n4",
@@ -159,7 +160,7 @@ async fn who_sends_no_whole_header_or_body_in_time_is_cut_off() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_a_connection_hears_why_and_room_comes_back() {
+async fn connections_beyond_the_bound_are_refused_with_a_reason() {
     let server = Server::start(Bounds { connections: 2, ..Bounds::default() }).await;
     let (silent, mut other) = (server.connect().await, server.connect().await);
     let (status, why) = server.get("/").await;
@@ -174,10 +175,10 @@ async fn beyond_the_bound_a_connection_hears_why_and_room_comes_back() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_is_cut_off() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let server = Server::start(Bounds { stall_time: SHORT, ..Bounds::default() }).await;
     let mut client = server.connect().await;
-    // Their answers have more bytes than the kernel keeps for a connection.
+    // The answers have more bytes than the kernel buffers for a connection.
     let ask = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     client.send(&ask.repeat(400)).await;
     until("it is cut off", async || server.refused("stalled_client").await == 1).await;
@@ -185,7 +186,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_there_is_no_session_and_those_that_join_nothing_end() {
+async fn sessions_are_bounded_and_end_without_a_namespace() {
     let server = Server::start(Bounds { sessions: 2, join_time: SHORT * 5, ..Bounds::default() }).await;
     for _ in 0..2 {
         let (status, open) = server.get(HANDSHAKE).await;
@@ -201,7 +202,7 @@ async fn beyond_the_bound_there_is_no_session_and_those_that_join_nothing_end() 
     assert_eq!(server.get(HANDSHAKE).await.0, 200);
 }
 
-/// A WebSocket in a namespace of its own.
+/// Connects a WebSocket and joins a namespace.
 async fn joined(server: &Server) -> Client {
     let mut client = server.connect().await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==";
@@ -224,19 +225,23 @@ async fn a_websocket_holds_its_connection_and_session_until_it_closes() {
             .await;
     let client = joined(&server).await;
     for _ in 0..3 {
-        assert_eq!(server.connect().await.rest().await, "", "what is silent has been cut off by now");
+        assert_eq!(
+            server.connect().await.read_to_close().await,
+            "",
+            "what is silent has been cut off by now"
+        );
     }
     let clients = server.clients().await;
     assert_eq!((&clients["connections"], &clients["sessions"]), (&2.into(), &1.into()), "it may be idle");
     assert_eq!(server.get(HANDSHAKE).await.0, 503);
     drop(client);
-    // No view comes here that would make the feed look at its clients.
+    // No view arrives here that would make the feed check its clients.
     until("the session is free", async || server.clients().await["sessions"] == 0).await;
     joined(&server).await;
 }
 
 #[tokio::test]
-async fn it_ends_soon_with_connections_open() {
+async fn the_server_stops_soon_with_open_connections() {
     let server = Server::start(Bounds::default()).await;
     let mut open = vec![server.connect().await, server.connect().await, joined(&server).await];
     open[1].send("GET / HT").await;
@@ -244,13 +249,13 @@ async fn it_ends_soon_with_connections_open() {
     server.stop.send(()).unwrap();
     timeout(PATIENCE, server.serving).await.expect("it ends").unwrap().unwrap();
     for client in &mut open {
-        client.rest().await;
+        client.read_to_close().await;
     }
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
 }
 
 #[tokio::test]
-async fn a_request_that_can_be_read_in_two_ways_is_400() {
+async fn an_ambiguous_request_is_400() {
     let server = Server::start(Bounds::default()).await;
     let host = format!("Host: {}\r\n", server.address);
     let chunked = "Transfer-Encoding: chunked\r\n";

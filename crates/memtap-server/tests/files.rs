@@ -1,4 +1,5 @@
-//! A process without a free file descriptor. The limit is the whole process's, so this test is alone in its program.
+//! A process without a free file descriptor. The limit applies to the whole process, so this test
+//! has its own binary.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_accepted_waits_and_ends_nothing() {
+async fn a_failed_accept_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(async move {
@@ -30,7 +31,7 @@ async fn a_connection_that_cannot_be_accepted_waits_and_ends_nothing() {
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    // The kernel takes the connection, and accept fails with EMFILE.
+    // The kernel accepts the connection, but accept fails with EMFILE.
     let mut client = client.connect(address).await.unwrap();
     let ask = format!("GET /api/v1/host HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     client.write_all(ask.as_bytes()).await.unwrap();

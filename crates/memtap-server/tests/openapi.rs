@@ -1,9 +1,9 @@
-//! `docs/openapi.json` is made from the code; this test makes it anew and compares.
+//! `docs/openapi.json` is generated from the code. This test generates it again and compares.
 
 use std::path::Path;
 
 #[test]
-fn the_committed_document_is_that_of_the_code() {
+fn the_committed_document_matches_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
@@ -12,7 +12,7 @@ fn the_committed_document_is_that_of_the_code() {
     );
 }
 
-/// Two types of one name would silently be one in the description.
+/// Two types with the same name would silently share one description.
 #[test]
 fn no_two_described_types_have_one_name() {
     let mut names = Vec::new();
@@ -34,7 +34,7 @@ fn no_two_described_types_have_one_name() {
     assert!(twice.is_empty(), "more than one type is named {twice:?}");
 }
 
-/// The types that a source file describes by `derive(ToSchema)` or by hand.
+/// Types that a source file describes by `derive(ToSchema)` or by hand.
 fn described_types(source: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut derived = false;

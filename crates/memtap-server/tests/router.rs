@@ -1,4 +1,4 @@
-//! The interface without sockets: a real ledger's view in, answers out.
+//! The API without sockets, from the view of a real ledger.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -32,7 +32,7 @@ async fn get(path: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn one_process_with_its_books() {
+async fn one_process_with_its_account() {
     let (status, perl) = get("/api/v1/processes/7").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(perl["name"], "perl");
@@ -49,15 +49,15 @@ async fn one_process_with_its_books() {
     let refusals = serde_json::json!([{ "call": "mmap", "errno": 12, "error": "ENOMEM", "count": 1 }]);
     assert_eq!((&perl["refusals"], &perl["lost"]), (&refusals, &0.into()));
     assert!(perl.get("pss_bytes").is_none(), "PSS is told when it is asked for");
-    let (_, gone) = get("/api/v1/processes/9").await;
-    assert_eq!((&gone["state"], &gone["end_time"]), (&"ended".into(), &"2026-11-23T10:00:00.005Z".into()));
-    assert_eq!((&gone["virtual_bytes"], &gone["ended_bytes"]), (&0.into(), &4096.into()));
+    let (_, ended) = get("/api/v1/processes/9").await;
+    assert_eq!((&ended["state"], &ended["end_time"]), (&"ended".into(), &"2026-11-23T10:00:00.005Z".into()));
+    assert_eq!((&ended["virtual_bytes"], &ended["ended_bytes"]), (&0.into(), &4096.into()));
     assert_eq!(get("/api/v1/processes/4711").await.0, StatusCode::NOT_FOUND);
     assert_eq!(get("/api/v1/processes/perl").await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
-async fn pss_is_asked_for_one_process() {
+async fn pss_is_read_for_one_process() {
     let (status, perl) = get("/api/v1/processes/7?pss=true").await;
     assert_eq!((status, &perl["pss_bytes"], &perl["uss_bytes"]), (StatusCode::OK, &3.into(), &2.into()));
     assert_eq!(perl["pss_age_s"], 0.0);
@@ -67,21 +67,21 @@ async fn pss_is_asked_for_one_process() {
 }
 
 #[tokio::test]
-async fn mappings_and_limits_are_of_the_life_that_is_meant() {
-    let (status, found) = get("/api/v1/processes/7/mappings?start_time=2026-11-23T10:00:00.9Z").await;
-    assert_eq!((status, &found["total"]["virtual_bytes"]), (StatusCode::OK, &16384.into()), "{found}");
+async fn mappings_and_limits_belong_to_the_requested_process() {
+    let (status, answer) = get("/api/v1/processes/7/mappings?start_time=2026-11-23T10:00:00.9Z").await;
+    assert_eq!((status, &answer["total"]["virtual_bytes"]), (StatusCode::OK, &16384.into()), "{answer}");
     let heap = serde_json::json!({ "class": "heap", "mappings": 1, "virtual_bytes": 8192, "resident_bytes": null, "swap_bytes": null });
-    assert_eq!((&found["classes"][0], &found["files"][0]["name"]), (&heap, &"/a\n<b>".into()));
-    let (_, found) = get("/api/v1/processes/7/limits").await;
+    assert_eq!((&answer["classes"][0], &answer["files"][0]["name"]), (&heap, &"/a\n<b>".into()));
+    let (_, answer) = get("/api/v1/processes/7/limits").await;
     let space = serde_json::json!([{ "name": "address_space", "soft_bytes": 1 << 30, "hard_bytes": null, "used_bytes": 16384, "lifted": false }]);
     assert_eq!(
-        (&found["limits"], &found["overcommit"]["mode"], &found["cgroup"]),
+        (&answer["limits"], &answer["overcommit"]["mode"], &answer["cgroup"]),
         (&space, &2.into(), &Value::Null)
     );
 
-    for gone in ["9/limits", "4711/mappings", "7/limits?start_time=2026-11-23T10:00:01Z"] {
-        let (status, answer) = get(&format!("/api/v1/processes/{gone}")).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{gone}: {answer}");
+    for path in ["9/limits", "4711/mappings", "7/limits?start_time=2026-11-23T10:00:01Z"] {
+        let (status, answer) = get(&format!("/api/v1/processes/{path}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {answer}");
     }
     let (status, denied) = get("/api/v1/processes/8/mappings").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -90,7 +90,7 @@ async fn mappings_and_limits_are_of_the_life_that_is_meant() {
 }
 
 #[tokio::test]
-async fn oom_kills_tell_victim_and_asker() {
+async fn oom_kills_have_victim_and_asker() {
     let (_, answer) = get("/api/v1/oom").await;
     let kill = &answer["oom_kills"][0];
     assert_eq!(
@@ -129,7 +129,7 @@ async fn processes_are_sorted_filtered_and_cut() {
 }
 
 #[tokio::test]
-async fn requests_without_a_store_are_the_latest() {
+async fn without_a_store_the_latest_requests_are_returned() {
     let (_, answer) = get("/api/v1/requests?pid=7").await;
     let requests = answer["requests"].as_array().unwrap();
     assert_eq!(requests.len(), 2);
@@ -192,7 +192,7 @@ async fn health_host_and_share() {
 }
 
 #[tokio::test]
-async fn strangers_are_refused_and_configured_origins_are_not() {
+async fn foreign_origins_are_refused_and_configured_ones_are_not() {
     let with = |name, value: &str| request("/api/v1/health").header(name, value).body(Body::empty()).unwrap();
     assert_eq!(ask(with(header::ORIGIN, "http://evil.example")).await.0, StatusCode::FORBIDDEN);
     assert_eq!(ask(with(header::ORIGIN, "null")).await.0, StatusCode::FORBIDDEN);
@@ -214,7 +214,7 @@ async fn strangers_are_refused_and_configured_origins_are_not() {
 }
 
 #[tokio::test]
-async fn pages_of_other_sites_may_link_to_the_page_and_nothing_else() {
+async fn pages_of_other_sites_may_only_link_to_the_dashboard() {
     let link = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
     let frame = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
     let image = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
@@ -251,7 +251,7 @@ async fn pages_of_other_sites_may_link_to_the_page_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_page_is_embedded_guarded_and_cached_by_content() {
+async fn the_page_has_security_and_cache_headers() {
     let (status, headers, body) = ask(request("/").body(Body::empty()).unwrap()).await;
     assert_eq!((status, headers[header::CONTENT_TYPE].to_str().unwrap()), (StatusCode::OK, "text/html"));
     assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'self'"));
@@ -267,7 +267,7 @@ async fn the_page_is_embedded_guarded_and_cached_by_content() {
 }
 
 #[tokio::test]
-async fn scripts_and_styles_are_packed_and_kept_for_ever() {
+async fn scripts_and_styles_are_compressed_and_cached_as_immutable() {
     let (_, headers, body) = ask(request("/").body(Body::empty()).unwrap()).await;
     assert_eq!(headers[header::CACHE_CONTROL], "no-cache", "it names the others");
     let index = String::from_utf8(body).unwrap();
@@ -276,10 +276,10 @@ async fn scripts_and_styles_are_packed_and_kept_for_ever() {
     for file in files {
         let packed = request(file).header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
         let (status, headers, _) = ask(packed).await;
-        let told =
+        let cached =
             [header::CACHE_CONTROL, header::CONTENT_ENCODING].map(|name| headers[name].to_str().unwrap());
         assert_eq!(
-            (status, told),
+            (status, cached),
             (StatusCode::OK, ["public, max-age=31536000, immutable", "gzip"]),
             "{file}"
         );
@@ -289,7 +289,7 @@ async fn scripts_and_styles_are_packed_and_kept_for_ever() {
 }
 
 #[tokio::test]
-async fn the_interface_is_described_where_it_is() {
+async fn every_described_path_answers_as_described() {
     let (status, document) = get("/api/v1/openapi.json").await;
     assert_eq!((status, &document["openapi"]), (StatusCode::OK, &"3.1.0".into()));
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -306,7 +306,7 @@ async fn the_interface_is_described_where_it_is() {
 }
 
 #[tokio::test]
-async fn usage_asks_for_a_sensible_range_and_a_history() {
+async fn usage_needs_a_valid_range_and_a_history() {
     let (status, answer) = get("/api/v1/usage").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(answer["error"].as_str().unwrap().contains("--store none"), "{answer}");

@@ -1,4 +1,5 @@
-//! The same memory asked for and given back over and over: time that a pool or a setting of the allocator saves.
+//! The same memory mapped and released over and over: time that a pool or an allocator setting
+//! saves.
 
 use memtap_history::{Life, Sizes};
 use memtap_model::Call;
@@ -8,38 +9,39 @@ use crate::evidence::{Evidence, Traced};
 use crate::track::lived_s;
 use crate::{Lang, amount};
 
-/// What an mmap and its munmap cost where no page is touched, seconds. Assumed for a machine of its own, low on purpose; in our virtual machine
-/// (Linux 6.18) 4.4 to 7.1 us were measured.
+/// Cost of an mmap with its munmap when no page is touched, seconds. Assumed for bare metal, and
+/// low on purpose. In our virtual machine (Linux 6.18), 4.4 to 7.1 us were measured.
 const PAIR_S: f64 = 1.5e-6;
-/// What a minor fault costs, with clearing the page and giving it back, seconds. Assumed likewise; 1.9 to 3.0 us were measured there.
+/// Cost of a minor fault, including clearing and freeing the page, seconds. Also assumed; 1.9 to
+/// 3.0 us were measured in the same virtual machine.
 const FAULT_S: f64 = 0.5e-6;
-/// A brk up and down, assumed: no mapping is made.
+/// Cost of a brk up and down, seconds. Assumed to be less because no mapping is created.
 const BRK_PAIR_S: f64 = 1.0e-6;
-/// Counts of mmap and munmap of a size are near each other when the smaller is this part of the larger.
+/// Counts of mmap and munmap of a size match if the smaller is at least this part of the larger.
 const NEAR_SHARE: f64 = 0.8;
-/// Fewer pairs in the range are a passing moment.
+/// Fewer pairs than this in the range are a short burst.
 const LEAST_PAIRS: u64 = 500;
-/// Less of a processor's time is not worth a change.
+/// Smallest share of one processor that is worth a change.
 const NOTICE_SHARE: f64 = 0.01;
-/// More is.
+/// Share of one processor from which the finding is a warning.
 const WARNING_SHARE: f64 = 0.05;
-/// brk goes up and down when this part of what was granted is released again.
+/// brk moves up and down if the process releases at least this part of what it was granted.
 const BRK_RELEASED_SHARE: f64 = 0.8;
-/// From this size on huge pages spare most of the faults.
+/// Smallest size for which huge pages avoid most of the faults.
 const HUGE_BYTES: u64 = 2 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum ChurnKind {
     Mappings { size: u64 },
     Break,
 }
 
 struct Churn {
-    way: Way,
+    kind: ChurnKind,
     pairs: u64,
     per_second: f64,
     faults_per_pair: f64,
-    /// Of one processor's time.
+    /// Share of one processor's time.
     share: f64,
 }
 
@@ -58,15 +60,15 @@ fn churn(evidence: &Evidence, traced: &Traced) -> Option<Churn> {
     if span_s <= 0.0 {
         return None;
     }
-    // Sizes may be counted of the newest requests only; faults are known of the whole range.
+    // Sizes may be counted for the newest requests only, but faults are known for the whole range.
     let faults_per_second = life.within.minor_faults as f64 / lived_s(life, &evidence.range).max(1.0);
-    let (way, pairs) = most(sizes, life)?;
+    let (kind, pairs) = most(sizes, life)?;
     let per_second = pairs as f64 / span_s;
-    let faults_per_pair = (faults_per_second / per_second).min(most_faults(way));
-    let pair_s = if way == Way::Break { BRK_PAIR_S } else { PAIR_S };
+    let faults_per_pair = (faults_per_second / per_second).min(most_faults(kind));
+    let pair_s = if kind == ChurnKind::Break { BRK_PAIR_S } else { PAIR_S };
     let share = per_second * (pair_s + faults_per_pair * FAULT_S);
     (pairs >= LEAST_PAIRS && share >= NOTICE_SHARE).then_some(Churn {
-        way,
+        kind,
         pairs,
         per_second,
         faults_per_pair,
@@ -74,7 +76,7 @@ fn churn(evidence: &Evidence, traced: &Traced) -> Option<Churn> {
     })
 }
 
-/// The stretch that the sizes were counted in, seconds.
+/// Duration of the period in which the sizes were counted, seconds.
 fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &Life) -> f64 {
     match sizes.since.filter(|_| sizes.cut) {
         Some(since) => life.ended_at.unwrap_or(evidence.range.to).min(evidence.range.to).seconds_since(since),
@@ -82,42 +84,43 @@ fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &Life) -> f64 {
     }
 }
 
-/// What comes and goes most often.
-fn most(sizes: &Sizes, life: &Life) -> Option<(Way, u64)> {
+/// Returns the pair of mapping and release that occurs most often.
+fn most(sizes: &Sizes, life: &Life) -> Option<(ChurnKind, u64)> {
     let count = |call: Call, size: u64| {
         sizes.frequent.iter().find(|one| (one.call, one.size) == (call, size)).map_or(0, |one| one.count)
     };
     let mapped = sizes.frequent.iter().filter(|one| one.call == Call::Mmap).filter_map(|one| {
         let released = count(Call::Munmap, one.size);
         let (fewer, more) = (one.count.min(released), one.count.max(released));
-        (fewer as f64 >= NEAR_SHARE * more as f64).then_some((Way::Mappings { size: one.size }, fewer))
+        (fewer as f64 >= NEAR_SHARE * more as f64).then_some((ChurnKind::Mappings { size: one.size }, fewer))
     });
     let within = &life.within;
     let down = within.released_bytes as f64 >= BRK_RELEASED_SHARE * within.granted_bytes as f64;
     let moves = sizes.buckets.iter().filter(|bucket| bucket.call == Call::Brk && bucket.from_bytes > 0);
     let moves: u64 = moves.map(|bucket| bucket.count).sum();
-    let broken = down.then_some((Way::Break, moves / 2));
+    let broken = down.then_some((ChurnKind::Break, moves / 2));
     mapped.chain(broken).max_by_key(|(_, pairs)| *pairs).filter(|(_, pairs)| *pairs > 0)
 }
 
-/// A mapping has no more faults than pages; of the heap's end nobody knows.
-fn most_faults(way: Way) -> f64 {
-    match way {
-        Way::Mappings { size } => size.div_ceil(4096) as f64,
-        Way::Break => f64::INFINITY,
+/// Upper bound of faults per pair: a mapping has no more faults than pages. For brk the bound is
+/// unknown.
+fn most_faults(kind: ChurnKind) -> f64 {
+    match kind {
+        ChurnKind::Mappings { size } => size.div_ceil(4096) as f64,
+        ChurnKind::Break => f64::INFINITY,
     }
 }
 
 fn finding(evidence: &Evidence, traced: &Traced, churn: &Churn) -> Finding {
     let life = &traced.life;
-    let call = if churn.way == Way::Break { Call::Brk } else { Call::Mmap };
+    let call = if churn.kind == ChurnKind::Break { Call::Brk } else { Call::Mmap };
     Finding {
         rule: Rule::Churn,
         severity: if churn.share >= WARNING_SHARE { Severity::Warning } else { Severity::Notice },
         subject: Subject::process(Culprit::from(life)),
         sentence: Text::told(|lang| sentence(life, churn, lang)),
         evidence: figures(churn),
-        advice: advice(churn.way),
+        advice: advice(churn.kind),
         link: Link { call: Some(call), ..Link::to(View::Requests, &evidence.range) },
         weight: churn.share,
     }
@@ -127,19 +130,19 @@ fn sentence(life: &Life, churn: &Churn, lang: Lang) -> String {
     let (name, pid) = (&life.name, life.pid.0);
     let rate = amount::rate(churn.per_second, lang);
     let share = amount::rate(churn.share * 100.0, lang);
-    match (lang, churn.way) {
-        (Lang::En, Way::Mappings { size }) => format!(
+    match (lang, churn.kind) {
+        (Lang::En, ChurnKind::Mappings { size }) => format!(
             "{name} (pid {pid}) maps and releases {} again and again, {rate} times a second. This takes about {share} % of a processor.",
             amount::bytes(size, lang)
         ),
-        (Lang::Es, Way::Mappings { size }) => format!(
+        (Lang::Es, ChurnKind::Mappings { size }) => format!(
             "{name} (pid {pid}) asigna y libera {} una y otra vez, {rate} veces por segundo. Esto ocupa cerca del {share} % de un procesador.",
             amount::bytes(size, lang)
         ),
-        (Lang::En, Way::Break) => format!(
+        (Lang::En, ChurnKind::Break) => format!(
             "{name} (pid {pid}) moves the end of its heap up and down again and again, {rate} times a second. This takes about {share} % of a processor."
         ),
-        (Lang::Es, Way::Break) => format!(
+        (Lang::Es, ChurnKind::Break) => format!(
             "{name} (pid {pid}) sube y baja el final de su montículo una y otra vez, {rate} veces por segundo. Esto ocupa cerca del {share} % de un procesador."
         ),
     }
@@ -162,17 +165,17 @@ fn figures(churn: &Churn) -> Vec<Figure> {
     ]
 }
 
-fn advice(way: Way) -> Text {
-    match way {
-        Way::Break => Text::both(
+fn advice(kind: ChurnKind) -> Text {
+    match kind {
+        ChurnKind::Break => Text::both(
             "With glibc, make free() keep more memory: set MALLOC_TRIM_THRESHOLD_=134217728 and MALLOC_TOP_PAD_=16777216 in its environment, or use mallopt with M_TRIM_THRESHOLD and M_TOP_PAD.",
             "Con glibc, haga que free() conserve más memoria: defina MALLOC_TRIM_THRESHOLD_=134217728 y MALLOC_TOP_PAD_=16777216 en su entorno, o use mallopt con M_TRIM_THRESHOLD y M_TOP_PAD.",
         ),
-        Way::Mappings { size: HUGE_BYTES.. } => Text::both(
+        ChurnKind::Mappings { size: HUGE_BYTES.. } => Text::both(
             "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size make malloc keep it. If it must be mapped each time, huge pages (madvise with MADV_HUGEPAGE) avoid most of the page faults.",
             "Conserve el búfer y reutilícelo, o tómelo de un pool. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño hacen que malloc lo conserve. Si hay que asignarlo cada vez, las páginas enormes (madvise con MADV_HUGEPAGE) evitan casi todos los fallos de página.",
         ),
-        Way::Mappings { .. } => Text::both(
+        ChurnKind::Mappings { .. } => Text::both(
             "Keep the buffer and reuse it, or take it from a pool. With glibc, MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ above this size (or mallopt with M_MMAP_THRESHOLD and M_TRIM_THRESHOLD) make malloc keep it.",
             "Conserve el búfer y reutilícelo, o tómelo de un pool. Con glibc, MALLOC_MMAP_THRESHOLD_ y MALLOC_TRIM_THRESHOLD_ por encima de este tamaño (o mallopt con M_MMAP_THRESHOLD y M_TRIM_THRESHOLD) hacen que malloc lo conserve.",
         ),
@@ -197,13 +200,13 @@ mod tests {
             refused: 0,
             bytes: size * count,
         };
-        let found = Sizes {
+        let counted = Sizes {
             frequent: frequent.collect(),
             buckets: sizes.iter().map(bucket).collect(),
             ..Sizes::default()
         };
         let life = scene.last();
-        life.sizes = Some(found);
+        life.sizes = Some(counted);
         life.life.within.minor_faults = faults;
         life.life.within.granted_bytes = 1000 * MIB;
         life.life.within.released_bytes = 1000 * MIB;
@@ -211,10 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_comes_and_goes_is_churn() {
+    fn mapping_and_releasing_a_buffer_is_churn() {
         let pairs = [(Call::Mmap, MIB, 10_000), (Call::Munmap, MIB, 9_900), (Call::Mmap, 4096, 50)];
         let [finding] = &find(&scene(&pairs, 9_900 * 256).evidence)[..] else { panic!("one finding") };
-        // 99 a second, of 1.5 us and 256 faults of 0.5 us: 1.28 % of a processor.
+        // 99 pairs a second, each 1.5 us plus 256 faults of 0.5 us: 1.28 % of a processor.
         assert_eq!(finding.severity, Severity::Notice);
         let text = finding.sentence(Lang::En);
         assert!(text.contains("maps and releases 1.00 MiB") && text.contains("99 times a second"), "{text}");
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn more_time_weighs_more_and_large_ones_want_huge_pages() {
+    fn more_time_is_a_warning_and_large_buffers_need_huge_pages() {
         let size = 4 * MIB;
         let pairs = [(Call::Mmap, size, 10_000), (Call::Munmap, size, 10_000)];
         let [finding] = &find(&scene(&pairs, 10_000 * 1024).evidence)[..] else { panic!("one finding") };
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heap_that_is_trimmed_again_and_again_is_churn() {
+    fn growing_and_trimming_the_heap_is_churn() {
         let brk = [(Call::Brk, 128 << 10, 200_000)];
         let [finding] = &find(&scene(&brk, 100_000 * 32).evidence)[..] else { panic!("one finding") };
         assert!(finding.sentence(Lang::En).contains("up and down"));
@@ -244,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn few_pairs_and_one_sided_ones_are_none() {
+    fn few_or_unbalanced_pairs_are_no_churn() {
         let cases: [&[(Call, u64, u64)]; 3] = [
             &[(Call::Mmap, MIB, 400), (Call::Munmap, MIB, 400)],
             &[(Call::Mmap, MIB, 100_000), (Call::Munmap, MIB, 10_000)],

@@ -1,4 +1,4 @@
-//! A finding: what a user should know, on what evidence, and what mends it.
+//! A finding: what a user should know, the evidence for it, and how to fix it.
 
 use std::sync::Arc;
 
@@ -17,60 +17,60 @@ pub struct Text {
 }
 
 impl Text {
-    /// What `write` gives for each language.
+    /// Calls `write` once for each language.
     #[must_use]
     pub fn told(write: impl Fn(Lang) -> String) -> Self {
         Self { en: write(Lang::En), es: write(Lang::Es) }
     }
 
-    /// Both as they stand.
+    /// Takes both texts unchanged.
     #[must_use]
     pub fn both(en: &str, es: &str) -> Self {
         Self { en: en.to_owned(), es: es.to_owned() }
     }
 
-    /// The text in one language.
+    /// Returns the text in one language.
     #[must_use]
     pub fn text(&self, lang: Lang) -> &str {
         lang.pick(&self.en, &self.es)
     }
 }
 
-/// A process life, as a link needs it.
+/// A process, identified well enough to link to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Culprit {
-    /// The machine's name.
+    /// Name of the machine.
     pub host: Arc<str>,
-    /// Its pid.
+    /// Process id.
     pub pid: Tgid,
-    /// When it started.
+    /// Start time.
     pub started_at: WallClock,
-    /// Its name, as text: a stranger's bytes.
+    /// Name of the program as text. Untrusted: any process can choose its name.
     pub name: String,
 }
 
-/// Whom it is about.
+/// Machine or program that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// The whole machine of that name.
+    /// The whole machine with this name.
     Machine(Arc<str>),
     /// Processes of one program.
     Program {
-        /// The one that shows it most.
+        /// Process that shows the problem most.
         process: Culprit,
-        /// How many processes show it, this one too.
+        /// Number of processes that show the problem, including `process`.
         processes: u64,
     },
 }
 
 impl Subject {
-    /// One process, alone so far.
+    /// Creates a subject with a single process.
     #[must_use]
     pub fn process(process: Culprit) -> Self {
         Self::Program { process, processes: 1 }
     }
 
-    /// How many processes show it; 0 of a machine.
+    /// Number of processes that show the problem; 0 for a machine.
     #[must_use]
     pub fn processes(&self) -> u64 {
         match self {
@@ -79,7 +79,7 @@ impl Subject {
         }
     }
 
-    /// The machine and the program that it is about.
+    /// Returns the machine, and the program if there is one.
     pub(crate) fn key(&self) -> (Arc<str>, Option<String>) {
         match self {
             Self::Machine(host) => (Arc::clone(host), None),
@@ -91,24 +91,24 @@ impl Subject {
 /// An amount with its unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
-    /// A size.
+    /// A size in bytes.
     Bytes(u64),
-    /// A size for each second.
+    /// Bytes per second.
     BytesPerSecond(f64),
-    /// A number of things.
+    /// A number of items.
     Count(u64),
-    /// Things for each second.
+    /// Items per second.
     PerSecond(f64),
-    /// A part of a hundred.
+    /// A percentage.
     Percent(f64),
-    /// How long.
+    /// A duration in seconds.
     Seconds(f64),
-    /// When.
+    /// A point in time.
     Time(WallClock),
 }
 
 impl Value {
-    /// The unit's name in the API.
+    /// Name of the unit in the API.
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl Value {
         }
     }
 
-    /// For people. A time is UTC, to the second.
+    /// Formats the value for people. Times are in UTC with whole seconds.
     #[must_use]
     pub fn text(self, lang: Lang) -> String {
         match self {
@@ -138,73 +138,73 @@ impl Value {
     }
 }
 
-/// One piece of the evidence.
+/// One figure of the evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What it is.
+    /// Description of the figure.
     pub label: Text,
-    /// How much.
+    /// Amount.
     pub value: Value,
 }
 
 impl Figure {
-    /// A figure with its label in English and Spanish.
+    /// Creates a figure with its label in English and Spanish.
     #[must_use]
     pub fn new(en: &str, es: &str, value: Value) -> Self {
         Self { label: Text::both(en, es), value }
     }
 
-    /// A figure whose label is a name of the kernel's or of a program, the same in all languages.
+    /// Creates a figure whose label is the same in all languages: a kernel name or a program name.
     #[must_use]
     pub fn named(name: &str, value: Value) -> Self {
         Self::new(name, name, value)
     }
 }
 
-/// Where to look closer: what a link is made of.
+/// Data for a link to a view with more detail.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Link {
-    /// Which view.
+    /// View to open.
     pub view: View,
-    /// The machine and the stretch of time.
+    /// Machine and time range.
     pub range: Range,
-    /// Of the requests: only this call.
+    /// Filter of the requests view: only this call.
     pub call: Option<Call>,
-    /// Of the requests: only refused ones.
+    /// Filter of the requests view: only refused or only granted requests.
     pub refused: Option<bool>,
 }
 
 impl Link {
-    /// A view of a range.
+    /// Creates a link to a view of a range.
     #[must_use]
     pub fn to(view: View, range: &Range) -> Self {
         Self { view, range: range.clone(), ..Self::default() }
     }
 }
 
-/// What a user should know.
+/// A problem that the user should know about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// Which rule found it.
+    /// Rule that produced it.
     pub rule: Rule,
-    /// How much it matters.
+    /// Importance.
     pub severity: Severity,
-    /// Whom it is about.
+    /// Machine or program concerned.
     pub subject: Subject,
-    /// What was found, without the other processes of the program.
+    /// Description for one process; [`Self::sentence`] adds the number of other processes.
     pub(crate) sentence: Text,
-    /// The figures that it rests on.
+    /// Figures that support the finding.
     pub evidence: Vec<Figure>,
-    /// What can be done.
+    /// Advice on how to fix the problem.
     pub advice: Text,
-    /// Where to look closer.
+    /// View with more detail.
     pub link: Link,
-    /// How much of it there is: the heavier comes first, of one rule.
+    /// Sort key among findings of one rule, largest first.
     pub(crate) weight: f64,
 }
 
 impl Finding {
-    /// What was found, as a sentence. Names in it are strangers' bytes.
+    /// Describes the problem in one or two sentences. Names in it are untrusted.
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> String {
         let sentence = self.sentence.text(lang);

@@ -1,4 +1,4 @@
-//! A process that grows and does not give back: it may leak.
+//! A process that grows and does not release memory: it may leak.
 
 use memtap_history::Life;
 
@@ -7,38 +7,40 @@ use crate::evidence::{Evidence, Traced};
 use crate::track::{Course, Track};
 use crate::{Lang, amount};
 
-/// Less is not worth a look, in whatever time: a cache or a table may take it.
+/// Smallest growth to report, at any rate: a cache or a table may need this much.
 const LEAST_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
-/// It must have grown by this part of what it has: a large program's size goes up and down by less.
+/// Smallest growth as a share of the current size: the size of a large program fluctuates by less.
 const LEAST_SHARE: f64 = 0.1;
-/// A slope of fewer points is none.
+/// Fewest points for a meaningful slope.
 const LEAST_POINTS: usize = 12;
-/// It must have lived through this part of the time that was watched, or its start would be taken for growth.
+/// A process must have existed for this share of the observed time. Otherwise its startup would
+/// count as growth.
 const LIVED_SHARE: f64 = 0.5;
-/// Who gives back more than this part of what it gained, at once, collects its garbage.
+/// A process whose size falls by more than this share of its growth is collecting garbage.
 const FALL_SHARE: f64 = 0.25;
-/// In the last third it must still grow at this part of its slope: warming up flattens.
+/// The slope of the last third must be at least this share of the whole slope: a warm-up flattens.
 const STILL_SHARE: f64 = 0.5;
-/// Its virtual size must have grown by this part of it: what was reserved at the start and is now filled (a Java heap) has an end.
+/// The virtual size must have grown by this share of the growth. Memory reserved at the start and
+/// filled later (a Java heap) has a fixed end.
 const VIRTUAL_SHARE: f64 = 0.5;
-/// Growth that would need longer to use up what is available does not matter now.
+/// Growth that needs longer than this to use up the available memory does not matter now.
 const FARTHEST_S: f64 = 30.0 * 86_400.0;
-/// Memory that is used up within this time is serious.
+/// Growth that uses up the available memory within this time is serious.
 const SOON_S: f64 = 3600.0;
-/// A step's change below this is noise.
+/// Change within a step that counts as noise.
 const NOISE_BYTES: f64 = 64.0 * 1024.0;
-/// A course that is shorter may be the way to a plateau, however steady: what loads data, grows.
+/// A shorter course may still end on a plateau, however steady it is: loading data looks the same.
 const SHORT_S: f64 = 120.0;
-/// One that is this long and steady hardly is.
+/// A steady course at least this long is unlikely to end on a plateau.
 const LONG_S: f64 = 1800.0;
-/// Of the steps that change anything, so many must rise to be called steady.
+/// Share of the changing steps that must rise for the growth to count as steady.
 const STEADY_SHARE: f64 = 0.95;
-/// Who has released this part of what it was granted lets go of much: growth of the rest is less clear.
+/// From this ratio of released to granted bytes on, growth is less certain.
 const RELEASED_SHARE: f64 = 0.7;
 
-/// How sure it is that the growth goes on.
+/// Confidence that the growth continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sure {
+enum Confidence {
     Maybe,
     Likely,
     VeryLikely,
@@ -52,7 +54,7 @@ struct Growth {
     virtual_gain: f64,
     released_share: Option<f64>,
     left_s: Option<f64>,
-    sure: Sure,
+    confidence: Confidence,
 }
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
@@ -76,7 +78,7 @@ fn growth(evidence: &Evidence, traced: &Traced) -> Option<Growth> {
     let private = track.course(|size| size.private_bytes);
     let per_second = private.slope();
     let gain = per_second * track.span_s();
-    if gain < LEAST_BYTES || gain < LEAST_SHARE * private.last() || !goes_on(&private, per_second, gain) {
+    if gain < LEAST_BYTES || gain < LEAST_SHARE * private.last() || !continues(&private, per_second, gain) {
         return None;
     }
     let virtual_gain = track.course(|size| size.virtual_bytes).gain();
@@ -88,7 +90,7 @@ fn growth(evidence: &Evidence, traced: &Traced) -> Option<Growth> {
     let released_share =
         (within.granted_bytes > 0).then(|| within.released_bytes as f64 / within.granted_bytes as f64);
     let rising_share = private.rising_share(NOISE_BYTES);
-    let sure = sure(track, rising_share, released_share);
+    let confidence = confidence(track, rising_share, released_share);
     Some(Growth {
         per_second,
         gain,
@@ -97,33 +99,34 @@ fn growth(evidence: &Evidence, traced: &Traced) -> Option<Growth> {
         virtual_gain,
         released_share,
         left_s,
-        sure,
+        confidence,
     })
 }
 
-/// Neither does it flatten, nor fall back, nor is it one jump.
-fn goes_on(private: &Course, per_second: f64, gain: f64) -> bool {
+/// Returns whether the growth continues. It rules out growth that flattens, that falls back, and
+/// that is a single jump.
+fn continues(private: &Course, per_second: f64, gain: f64) -> bool {
     let last = private.last_third().slope();
     last >= STILL_SHARE * per_second && private.deepest_fall() <= FALL_SHARE * gain
 }
 
-fn sure(track: &Track, rising_share: f64, released_share: Option<f64>) -> Sure {
+fn confidence(track: &Track, rising_share: f64, released_share: Option<f64>) -> Confidence {
     let steady = rising_share >= STEADY_SHARE && released_share.is_none_or(|share| share < RELEASED_SHARE);
     match (track.span_s(), steady) {
-        (..SHORT_S, _) => Sure::Maybe,
-        (LONG_S.., true) => Sure::VeryLikely,
-        (_, true) => Sure::Likely,
-        (LONG_S.., false) => Sure::Likely,
-        (_, false) => Sure::Maybe,
+        (..SHORT_S, _) => Confidence::Maybe,
+        (LONG_S.., true) => Confidence::VeryLikely,
+        (_, true) => Confidence::Likely,
+        (LONG_S.., false) => Confidence::Likely,
+        (_, false) => Confidence::Maybe,
     }
 }
 
 fn finding(evidence: &Evidence, traced: &Traced, growth: &Growth) -> Finding {
     let soon = growth.left_s.is_some_and(|left_s| left_s < SOON_S);
-    let severity = match growth.sure {
-        Sure::Maybe => Severity::Notice,
-        Sure::Likely | Sure::VeryLikely if soon => Severity::Serious,
-        Sure::Likely | Sure::VeryLikely => Severity::Warning,
+    let severity = match growth.confidence {
+        Confidence::Maybe => Severity::Notice,
+        Confidence::Likely | Confidence::VeryLikely if soon => Severity::Serious,
+        Confidence::Likely | Confidence::VeryLikely => Severity::Warning,
     };
     Finding {
         rule: Rule::Growth,
@@ -149,33 +152,33 @@ fn sentence(life: &Life, growth: &Growth, lang: Lang) -> String {
         )
     });
     let left = left.unwrap_or_default();
-    match (lang, growth.sure) {
-        (Lang::En, Sure::Maybe) => {
+    match (lang, growth.confidence) {
+        (Lang::En, Confidence::Maybe) => {
             format!(
                 "{name} (pid {pid}) grew by {gain} in {span} and released almost nothing. It is not yet clear whether this is a leak.{left}"
             )
         }
-        (Lang::En, Sure::Likely) => {
+        (Lang::En, Confidence::Likely) => {
             format!(
                 "{name} (pid {pid}) grew by {gain} in {span} without releasing it: a leak is likely.{left}"
             )
         }
-        (Lang::En, Sure::VeryLikely) => {
+        (Lang::En, Confidence::VeryLikely) => {
             format!(
                 "{name} (pid {pid}) grew steadily by {gain} in {span} without releasing it: a leak is very likely.{left}"
             )
         }
-        (Lang::Es, Sure::Maybe) => {
+        (Lang::Es, Confidence::Maybe) => {
             format!(
                 "{name} (pid {pid}) creció {gain} en {span} y no liberó casi nada. Aún no está claro si es una fuga.{left}"
             )
         }
-        (Lang::Es, Sure::Likely) => {
+        (Lang::Es, Confidence::Likely) => {
             format!(
                 "{name} (pid {pid}) creció {gain} en {span} sin liberarlos: es probable que tenga una fuga de memoria.{left}"
             )
         }
-        (Lang::Es, Sure::VeryLikely) => {
+        (Lang::Es, Confidence::VeryLikely) => {
             format!(
                 "{name} (pid {pid}) creció de forma constante {gain} en {span} sin liberarlos: es muy probable que tenga una fuga de memoria.{left}"
             )
@@ -229,15 +232,15 @@ mod tests {
     use super::super::scene::{MIB, Scene};
     use super::*;
 
-    fn found(course: impl Fn(u64) -> u64, seconds: u64) -> Vec<Finding> {
+    fn findings(course: impl Fn(u64) -> u64, seconds: u64) -> Vec<Finding> {
         let mut scene = Scene::quiet(seconds);
         scene.process("leaky", course);
         find(&scene.evidence)
     }
 
     #[test]
-    fn steady_growth_is_a_likely_leak_and_a_long_one_a_very_likely_one() {
-        let [finding] = &found(|at| (50 + at / 4) * MIB, 600)[..] else { panic!("one finding") };
+    fn longer_steady_growth_gives_more_confidence() {
+        let [finding] = &findings(|at| (50 + at / 4) * MIB, 600)[..] else { panic!("one finding") };
         assert_eq!((finding.rule, finding.severity), (Rule::Growth, Severity::Warning));
         let text = finding.sentence(Lang::En);
         assert!(
@@ -247,36 +250,36 @@ mod tests {
             "{text}"
         );
         assert!(finding.sentence(Lang::Es).contains("es probable"), "{}", finding.sentence(Lang::Es));
-        let long = found(|at| (50 + at / 16) * MIB, 3600);
+        let long = findings(|at| (50 + at / 16) * MIB, 3600);
         assert!(long[0].sentence(Lang::En).contains("very likely"), "{}", long[0].sentence(Lang::En));
     }
 
     #[test]
-    fn a_short_look_is_told_as_unsure() {
-        let [finding] = &found(|at| (10 + 2 * at) * MIB, 20)[..] else { panic!("one finding") };
+    fn a_short_course_gives_low_confidence() {
+        let [finding] = &findings(|at| (10 + 2 * at) * MIB, 20)[..] else { panic!("one finding") };
         assert_eq!(finding.severity, Severity::Notice);
         assert!(finding.sentence(Lang::En).contains("not yet clear"));
     }
 
     #[test]
-    fn memory_that_is_gone_within_the_hour_is_serious() {
-        let [finding] = &found(|at| (50 + 10 * at) * MIB, 200)[..] else { panic!("one finding") };
+    fn growth_that_uses_up_memory_within_the_hour_is_serious() {
+        let [finding] = &findings(|at| (50 + 10 * at) * MIB, 200)[..] else { panic!("one finding") };
         assert_eq!(finding.severity, Severity::Serious, "10 GiB are available, at 10 MiB a second");
     }
 
     #[test]
-    fn warming_up_garbage_collection_and_one_jump_are_none() {
+    fn warm_up_garbage_collection_and_one_jump_are_no_growth() {
         let warm = |at: u64| (500.0 * (1.0 - (-(at as f64) / 60.0).exp())) as u64 * MIB;
-        assert_eq!(found(warm, 600), [], "flattens");
-        assert_eq!(found(|at| (50 + (at % 100) * 2) * MIB, 600), [], "falls back");
-        assert_eq!(found(|at| if at < 300 { 50 * MIB } else { 550 * MIB }, 600), [], "jumps once");
-        assert_eq!(found(|at| if at < 590 { 50 * MIB } else { 550 * MIB }, 600), [], "jumps at the end");
-        assert_eq!(found(|_| 500 * MIB, 600), [], "stays");
-        assert_eq!(found(|at| (2000 + at / 20) * MIB, 600), [], "little beside what it has");
+        assert_eq!(findings(warm, 600), [], "flattens");
+        assert_eq!(findings(|at| (50 + (at % 100) * 2) * MIB, 600), [], "falls back");
+        assert_eq!(findings(|at| if at < 300 { 50 * MIB } else { 550 * MIB }, 600), [], "jumps once");
+        assert_eq!(findings(|at| if at < 590 { 50 * MIB } else { 550 * MIB }, 600), [], "jumps at the end");
+        assert_eq!(findings(|_| 500 * MIB, 600), [], "stays");
+        assert_eq!(findings(|at| (2000 + at / 20) * MIB, 600), [], "little beside what it has");
     }
 
     #[test]
-    fn filling_what_was_reserved_is_none() {
+    fn filling_reserved_memory_is_no_growth() {
         let mut scene = Scene::quiet(600);
         scene.process("java", |at| (50 + at) * MIB);
         for size in &mut scene.last().track.as_mut().unwrap().sizes {
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_ended_or_just_begun_is_none() {
+    fn ended_and_new_processes_are_no_growth() {
         let mut scene = Scene::quiet(600);
         scene.process("ended", |at| (50 + at) * MIB);
         let end = scene.at(599);

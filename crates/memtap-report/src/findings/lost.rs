@@ -1,10 +1,10 @@
-//! What the figures of a range lack: records that were lost, and memory that no cause explains.
+//! Gaps in the figures of a range: lost records, and memory that no cause explains.
 
 use super::{Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::amount;
 use crate::evidence::Evidence;
 
-/// Unexplained memory below this is a page or two in flight.
+/// Unexplained memory below this may be pages in flight.
 const UNEXPLAINED_BYTES: u64 = 1 << 20;
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
@@ -19,7 +19,8 @@ fn lost(evidence: &Evidence) -> Option<Finding> {
     let lost: u64 = evidence.machine.iter().map(|point| point.lost).sum();
     let calls = evidence.machine.iter().flat_map(|point| &point.calls);
     let made: u64 = calls.map(|(_, totals)| totals.count).sum();
-    // Lost ones are among those that were made; where that is not known (a SystemTap script), they come on top.
+    // Lost requests are part of the counted ones. A SystemTap script does not count them, so there
+    // can be more lost than counted.
     let made = made.max(lost);
     let percent = lost as f64 * 100.0 / made as f64;
     (lost > 0).then(|| Finding {
@@ -78,7 +79,7 @@ mod tests {
     use memtap_model::{Call, CallTotals};
 
     #[test]
-    fn lost_records_are_told_with_what_they_mean() {
+    fn lost_records_are_reported_with_their_effect() {
         let mut scene = Scene::quiet(10);
         assert_eq!(find(&scene.evidence), []);
         scene.evidence.machine[3].lost = 5;
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_in_flight_is_none_and_more_is_told() {
+    fn unexplained_memory_is_reported_from_its_threshold() {
         let mut scene = Scene::quiet(10);
         scene.evidence.now = Some(Now { unexplained_bytes: 4096, ..Now::default() });
         assert_eq!(find(&scene.evidence), []);

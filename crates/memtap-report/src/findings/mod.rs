@@ -1,5 +1,5 @@
-//! Findings: rules that read evidence and tell what a user should know. Each rule is a file: its thresholds as named constants with
-//! their reason, one function from [`Evidence`] to findings, and its tests.
+//! Findings: rules that read evidence and report what a user should know. Each rule is one file
+//! with its thresholds as named constants, a function from [`Evidence`] to findings, and tests.
 
 mod churn;
 mod finding;
@@ -39,20 +39,22 @@ const RULES: [fn(&Evidence) -> Vec<Finding>; 9] = [
     lost::find,
 ];
 
-/// What the evidence tells: at most one finding of a rule and a program, the serious ones first.
+/// Applies all rules to the evidence. Returns at most one finding per rule and program, most severe
+/// first.
 #[must_use]
 pub fn findings(evidence: &Evidence) -> Vec<Finding> {
     in_order(RULES.iter().flat_map(|find| find(evidence)).collect())
 }
 
-/// Of one rule, machine and program the weightiest stays and counts the others.
+/// Sorts the findings. Keeps the heaviest one for each rule, machine and program, which counts the
+/// others.
 pub(crate) fn in_order(mut all: Vec<Finding>) -> Vec<Finding> {
     all.sort_by(|a, b| {
         Reverse(a.severity)
             .cmp(&Reverse(b.severity))
             .then(a.rule.cmp(&b.rule))
             .then(b.weight.total_cmp(&a.weight))
-            // The same evidence gives the same order.
+            // Makes the order deterministic.
             .then_with(|| a.sentence(Lang::En).cmp(&b.sentence(Lang::En)))
     });
     let mut kept: Vec<Finding> = Vec::new();
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quiet_hour_has_none() {
+    fn a_quiet_machine_has_no_findings() {
         let mut scene = Scene::quiet(3600);
         scene.process("systemd", |_| 12 * MIB);
         scene.process("sshd", |at| (8 + at / 3000) * MIB);
@@ -94,20 +96,20 @@ mod tests {
     }
 
     #[test]
-    fn serious_ones_come_first_and_a_program_has_one_of_a_rule() {
+    fn severe_findings_come_first_and_a_program_has_one_per_rule() {
         let mut scene = Scene::quiet(600);
         scene.process("slow", |at| (50 + at / 4) * MIB);
         scene.process("worker", |at| (50 + at * 10) * MIB);
         scene.process("worker", |at| (50 + at / 5) * MIB);
         scene.process("worker", |at| (50 + at * 8) * MIB);
-        let found = findings(&scene.evidence);
-        let told: Vec<_> =
-            found.iter().map(|finding| (finding.severity, finding.subject.processes())).collect();
-        assert_eq!(told, [(Severity::Serious, 3), (Severity::Warning, 1)]);
-        assert!(found[0].sentence(Lang::En).contains("pid 1001"), "the fastest stands for all");
-        assert!(found[0].sentence(Lang::En).ends_with("2 more processes of this program show the same."));
+        let sorted = findings(&scene.evidence);
+        let severities: Vec<_> =
+            sorted.iter().map(|finding| (finding.severity, finding.subject.processes())).collect();
+        assert_eq!(severities, [(Severity::Serious, 3), (Severity::Warning, 1)]);
+        assert!(sorted[0].sentence(Lang::En).contains("pid 1001"), "the fastest stands for all");
+        assert!(sorted[0].sentence(Lang::En).ends_with("2 more processes of this program show the same."));
         assert!(
-            found[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa muestran lo mismo.")
+            sorted[0].sentence(Lang::Es).ends_with("Otros 2 procesos de este programa muestran lo mismo.")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! OOM kills: the kernel ended a process for want of memory.
+//! OOM kills: the kernel killed a process because memory ran out.
 
 use memtap_history::StoredOomKill;
 use memtap_model::WallClock;
@@ -7,10 +7,10 @@ use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value
 use crate::evidence::Evidence;
 use crate::{Lang, amount};
 
-/// With more of the memory available, it is a group that lacks some and not the machine: the machine reclaims down to its last hundredths
-/// before tasks wait or it kills.
+/// Share of available memory above which a control group, not the machine, ran out. The machine
+/// reclaims down to the last few percent before tasks wait or it kills.
 pub(super) const PLENTY_SHARE: f64 = 0.1;
-/// Processes that are named as the largest.
+/// Number of largest processes to name.
 const LARGEST: usize = 3;
 
 pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
@@ -18,7 +18,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn finding(evidence: &Evidence, kill: &StoredOomKill) -> Finding {
-    let in_group = of_a_group(evidence, kill);
+    let in_group = is_group_kill(evidence, kill);
     let victim = Culprit {
         host: kill.host.clone(),
         pid: kill.victim,
@@ -37,14 +37,15 @@ fn finding(evidence: &Evidence, kill: &StoredOomKill) -> Finding {
     }
 }
 
-/// The victim's start, where its life is known: the latest of that pid that had begun then.
+/// Start time of the victim: the latest process with that pid that had started by the time of the
+/// kill. If none is known, the time of the kill.
 fn started_at(evidence: &Evidence, kill: &StoredOomKill) -> WallClock {
     let lives = evidence.lives.iter().map(|traced| &traced.life);
-    let of_pid = lives.filter(|life| life.pid == kill.victim && life.started_at <= kill.time);
-    of_pid.map(|life| life.started_at).max().unwrap_or(kill.time)
+    let same_pid = lives.filter(|life| life.pid == kill.victim && life.started_at <= kill.time);
+    same_pid.map(|life| life.started_at).max().unwrap_or(kill.time)
 }
 
-fn of_a_group(evidence: &Evidence, kill: &StoredOomKill) -> bool {
+fn is_group_kill(evidence: &Evidence, kill: &StoredOomKill) -> bool {
     let total = evidence.total_bytes() as f64;
     let available = kill.before.last().map(|moment| moment.available_bytes as f64);
     available.is_some_and(|available| total > 0.0 && available > PLENTY_SHARE * total)
@@ -53,7 +54,8 @@ fn of_a_group(evidence: &Evidence, kill: &StoredOomKill) -> bool {
 fn sentence(kill: &StoredOomKill, in_group: bool, lang: Lang) -> String {
     let (name, pid) = (&kill.victim_name, kill.victim.0);
     let had = amount::bytes(kill.resident.set_bytes(), lang);
-    // The kernel does not say which limit it was, and the group may be gone: what is known is that the machine had memory.
+    // The kernel does not report which limit was reached, and the group may no longer exist. Only
+    // the machine's available memory is known.
     let left =
         kill.before.last().filter(|_| in_group).map(|moment| amount::bytes(moment.available_bytes, lang));
     let why = left.map_or_else(String::new, |left| {
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_is_serious_and_says_who_asked() {
+    fn a_kill_is_serious_and_names_the_requester() {
         let mut scene = Scene::quiet(60);
         scene.process("db", |_| 50 * MIB);
         scene.evidence.oom_kills = vec![kill(&scene, 30, 100 * MIB)];
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn with_memory_left_it_was_a_groups_limit() {
+    fn a_kill_with_available_memory_points_to_a_group() {
         let mut scene = Scene::quiet(60);
         scene.evidence.oom_kills = vec![kill(&scene, 30, 5 * GIB)];
         let finding = &find(&scene.evidence)[0];

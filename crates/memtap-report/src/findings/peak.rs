@@ -1,4 +1,5 @@
-//! A short peak far above the usual: what a machine or a container must be sized for, though it is needed for moments only.
+//! A short peak far above the usual size. A machine or a container must be sized for it, although
+//! the memory is needed only for moments.
 
 use memtap_history::Life;
 
@@ -7,19 +8,20 @@ use crate::evidence::{Evidence, Traced};
 use crate::{Lang, amount};
 use memtap_model::WallClock;
 
-/// The peak is so many times the median.
+/// Smallest ratio of the peak to the median.
 const TIMES: f64 = 3.0;
-/// And so much above it: less fits on any machine.
+/// Smallest height of the peak above the median: less fits on any machine.
 const LEAST_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
-/// Or, on a large machine, this part of its memory.
+/// Smallest height as a share of the machine's memory, for large machines.
 const LEAST_SHARE: f64 = 0.01;
-/// In no more than this part of the time it has more than half of the peak: what lasts is no peak.
+/// Largest share of the time in which usage may exceed half of the peak: longer is not a peak.
 const SHORT_SHARE: f64 = 0.2;
-/// At the end it has less than this part of the peak: else it may still be growing.
+/// At the end, usage must be below this share of the peak. Otherwise the process may still be
+/// growing.
 const OVER_SHARE: f64 = 0.5;
-/// A median of fewer points is none.
+/// Fewest points for a meaningful median.
 const LEAST_POINTS: usize = 10;
-/// With less of the memory available at the peak, the machine was short because of it.
+/// Share of available memory at the peak below which the peak made the machine short of memory.
 const SCARCE_SHARE: f64 = 0.1;
 
 struct Burst {
@@ -40,7 +42,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
 
 fn burst(evidence: &Evidence, traced: &Traced) -> Option<Burst> {
     let track = traced.track.as_ref().filter(|track| track.sizes.len() >= LEAST_POINTS)?;
-    // The first of the highest: where several steps end at the peak, it began with that one.
+    // Takes the first of equal maxima: if several steps show the peak, it began with that one.
     let peaks = track.sizes.iter().map(|size| size.peak_resident_bytes).enumerate();
     let (index, peak) = peaks.rev().max_by_key(|(_, peak)| *peak)?;
     let usual = track.course(|size| size.resident_bytes).median();
@@ -63,7 +65,7 @@ fn burst(evidence: &Evidence, traced: &Traced) -> Option<Burst> {
     })
 }
 
-/// The least that was available in the step of that time.
+/// Returns the lowest available memory in the step of that time.
 fn least_available(evidence: &Evidence, at: WallClock) -> Option<u64> {
     let point = evidence.machine.iter().rev().find(|point| point.from <= at)?;
     Some(point.least_available_bytes)
@@ -129,15 +131,15 @@ mod tests {
     use super::super::scene::{GIB, MIB, Scene};
     use super::*;
 
-    fn found(course: impl Fn(u64) -> u64) -> Vec<Finding> {
+    fn findings(course: impl Fn(u64) -> u64) -> Vec<Finding> {
         let mut scene = Scene::quiet(100);
         scene.process("importer", course);
         find(&scene.evidence)
     }
 
     #[test]
-    fn a_short_peak_is_told_with_its_time() {
-        let [finding] = &found(|at| if (40..45).contains(&at) { 800 * MIB } else { 50 * MIB })[..] else {
+    fn a_short_peak_is_reported_with_its_time() {
+        let [finding] = &findings(|at| if (40..45).contains(&at) { 800 * MIB } else { 50 * MIB })[..] else {
             panic!("one finding")
         };
         assert_eq!(finding.severity, Severity::Notice);
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_within_one_step_counts_although_no_step_ends_with_it() {
+    fn a_peak_within_a_step_counts() {
         let mut scene = Scene::quiet(100);
         scene.process("importer", |_| 50 * MIB);
         scene.last().track.as_mut().unwrap().sizes[70].peak_resident_bytes = GIB;
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_that_left_little_to_others_is_a_warning() {
+    fn a_peak_that_left_little_available_memory_is_a_warning() {
         let mut scene = Scene::quiet(100);
         scene.process("importer", |at| if at == 40 { 9 * GIB } else { 50 * MIB });
         scene.evidence.machine[40].least_available_bytes = GIB;
@@ -166,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_grows_or_is_small_is_none() {
-        assert_eq!(found(|at| if at < 30 { 800 * MIB } else { 50 * MIB }), [], "lasts");
-        assert_eq!(found(|at| if at < 95 { 50 * MIB } else { 800 * MIB }), [], "may still be growing");
-        assert_eq!(found(|at| at * 10 * MIB), [], "grows");
-        assert_eq!(found(|at| if at == 40 { 60 * MIB } else { 2 * MIB }), [], "small");
-        assert_eq!(found(|at| if at == 40 { 900 * MIB } else { 400 * MIB }), [], "hardly twice");
+    fn lasting_growing_or_small_peaks_are_no_finding() {
+        assert_eq!(findings(|at| if at < 30 { 800 * MIB } else { 50 * MIB }), [], "lasts");
+        assert_eq!(findings(|at| if at < 95 { 50 * MIB } else { 800 * MIB }), [], "may still be growing");
+        assert_eq!(findings(|at| at * 10 * MIB), [], "grows");
+        assert_eq!(findings(|at| if at == 40 { 60 * MIB } else { 2 * MIB }), [], "small");
+        assert_eq!(findings(|at| if at == 40 { 900 * MIB } else { 400 * MIB }), [], "hardly twice");
     }
 }

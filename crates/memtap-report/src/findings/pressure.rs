@@ -1,4 +1,5 @@
-//! Memory was short: tasks waited for it, or the kernel moved pages out to swap. And who grew meanwhile.
+//! Memory shortage: tasks waited for memory, or the kernel moved pages out to swap. Also names the
+//! programs that grew at that time.
 
 use memtap_history::{Life, MachinePoint};
 use memtap_model::WallClock;
@@ -9,24 +10,24 @@ use crate::evidence::{Evidence, Strain};
 use crate::track::resident;
 use crate::{Lang, amount};
 
-/// Some task waited for memory in this part of ten seconds, percent: people notice it.
+/// Share of ten seconds in which some task waited for memory, percent: people notice the delay.
 const SOME_PERCENT: f64 = 10.0;
-/// All tasks waited: nothing went on meanwhile.
+/// Share of ten seconds in which all tasks waited, percent: no work was done.
 const FULL_PERCENT: f64 = 5.0;
 const FULL_SERIOUS_PERCENT: f64 = 20.0;
-/// Less of the memory is available: the kernel then reclaims all the time.
+/// Share of available memory below which the kernel reclaims constantly.
 const SCARCE_SHARE: f64 = 0.05;
 const SCARCE_SERIOUS_SHARE: f64 = 0.02;
-/// Moved out to swap, bytes a second: more than the idle pages that a healthy machine moves out by and by.
+/// Rate of swapping out, bytes per second. A healthy machine moves out idle pages more slowly.
 const SWAP_OUT: f64 = 4.0 * 1024.0 * 1024.0;
-/// Strained steps that are this near to each other, counted in steps, are one stretch.
+/// Largest distance, in steps, between two strained steps of one period.
 const APART: i64 = 3;
-/// Programs that are named.
+/// Number of programs to name.
 const GROWN: usize = 3;
-/// And the least that they grew by.
+/// Smallest growth of a program to name it.
 const GROWN_BYTES: u64 = 16 << 20;
 
-/// The stretches in which memory was short.
+/// Periods in which memory was short.
 pub(crate) fn strains(machine: &[MachinePoint]) -> Vec<(WallClock, WallClock)> {
     let mut stretches: Vec<(WallClock, WallClock)> = Vec::new();
     for (index, point) in machine.iter().enumerate() {
@@ -54,7 +55,7 @@ fn is_strained(point: &MachinePoint, before: Option<&MachinePoint>) -> bool {
     waited || scarce || swapped_out(point, before) >= SWAP_OUT
 }
 
-/// By how much swap filled, bytes a second.
+/// Rate at which swap filled, bytes per second.
 fn swapped_out(point: &MachinePoint, before: Option<&MachinePoint>) -> f64 {
     let Some(before) = before.filter(|before| before.host.swap.total_bytes == point.host.swap.total_bytes)
     else {
@@ -64,7 +65,7 @@ fn swapped_out(point: &MachinePoint, before: Option<&MachinePoint>) -> f64 {
     filled as f64 / point.from.seconds_since(before.from).max(1.0)
 }
 
-/// What the worst of a stretch was.
+/// Worst values of all periods.
 struct Worst {
     seconds: f64,
     some_percent: Option<f64>,
@@ -85,7 +86,7 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     let share = worst.least_available as f64 / (worst.total as f64).max(1.0);
     let waited = worst.some_percent.is_some_and(|some| some >= SOME_PERCENT);
     let in_group = waited && share > PLENTY_SHARE;
-    // Who grows elsewhere has nothing to do with a group's limit.
+    // Programs that grow elsewhere are unrelated to a control group's limit.
     let grown = strain.filter(|_| !in_group).map(grown).unwrap_or_default();
     let serious = worst.full_percent >= FULL_SERIOUS_PERCENT || share < SCARCE_SERIOUS_SHARE;
     let host = evidence.range.host.as_deref().unwrap_or_default();
@@ -136,7 +137,7 @@ fn worst(machine: &[MachinePoint], from: WallClock, to: WallClock, stretches: us
     }
 }
 
-/// The programs whose processes grew most within a stretch, by name.
+/// Programs whose processes grew most within a period, by name.
 fn grown(strain: &Strain) -> Vec<(String, u64)> {
     let mut programs: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for life in &strain.lives {
@@ -152,7 +153,7 @@ fn grown(strain: &Strain) -> Vec<(String, u64)> {
     grown
 }
 
-/// Also of what has ended: its highest counts.
+/// Growth of a process within a period. An ended process counts with its peak.
 fn gain(life: &Life) -> u64 {
     let after =
         if life.ended_at.is_some() { life.within.peak_resident_bytes } else { resident(&life.within) };
@@ -182,12 +183,12 @@ fn sentence(worst: &Worst, grown: &[(String, u64)], lang: Lang) -> String {
         text += &lang.pick(format!(" {out} were swapped out."), format!(" {out} pasaron al intercambio."));
     }
     if let Some((last, first)) = grown.split_last() {
-        let told = |(name, bytes): &(String, u64)| format!("{name} (+{})", amount::bytes(*bytes, lang));
-        let first = first.iter().map(told).collect::<Vec<_>>().join(", ");
+        let describe = |(name, bytes): &(String, u64)| format!("{name} (+{})", amount::bytes(*bytes, lang));
+        let first = first.iter().map(describe).collect::<Vec<_>>().join(", ");
         let joined = if first.is_empty() {
-            told(last)
+            describe(last)
         } else {
-            format!("{first}{}{}", lang.pick(" and ", " y "), told(last))
+            format!("{first}{}{}", lang.pick(" and ", " y "), describe(last))
         };
         text += &lang.pick(
             format!(" These programs grew meanwhile: {joined}."),
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_told_with_who_grew_meanwhile() {
+    fn pressure_names_the_programs_that_grew() {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 25.0, 3.0);
         wait(&mut scene, 80, 82, 12.0, 0.0);
@@ -272,8 +273,9 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_waits_while_the_machine_has_plenty_is_told_as_that() {
-        // As a group of 32 MiB did among builds: 36 % of the time, and compilers that grew meanwhile had nothing to do with it.
+    fn pressure_with_available_memory_is_attributed_to_a_group() {
+        // Observed with a group of 32 MiB during builds: it waited 36 % of the time, and the
+        // growing compilers had nothing to do with it.
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 90, 36.0, 1.6);
         scene.process("rustc", |_| 900 * MIB);
@@ -292,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_stands_still_is_serious() {
+    fn a_stalled_machine_is_serious() {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 60.0, 40.0);
         assert_eq!(find(&scene.evidence)[0].severity, Severity::Serious);
     }
 
     #[test]
-    fn without_pressure_figures_what_is_available_and_swap_tell() {
+    fn available_memory_and_swap_show_pressure_without_psi() {
         let mut scene = Scene::quiet(100);
         for point in &mut scene.evidence.machine {
             point.host.pressure = None;
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_pages_that_go_out_slowly_and_short_waits_are_none() {
+    fn slow_swapping_and_short_waits_are_no_pressure() {
         let mut scene = Scene::quiet(100);
         wait(&mut scene, 30, 50, 4.0, 1.0);
         for (at, point) in scene.evidence.machine.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! What a refusal means: by call and errno, in words, and whether programs meet it on purpose.
+//! Meaning of refusals by call and errno, in words, and whether programs provoke them on purpose.
 
 use memtap_model::{Call, Errno};
 
@@ -13,33 +13,36 @@ const EFAULT: u16 = 14;
 const ENFILE: u16 = 23;
 const EMFILE: u16 = 24;
 
-/// What a refusal of a call comes from.
+/// Cause of a refused call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    /// No memory, or a limit on how much: of address space, of what may be promised, of mappings.
+    /// No memory, or a limit was reached: address space, committed memory, or number of mappings.
     NoMemory,
-    /// mprotect: a part is not mapped, or a limit as above.
+    /// mprotect: part of the range is not mapped, or a limit as for `NoMemory`.
     NoMemoryOrHole,
     /// The limit on locked memory.
     Locked,
     /// The limit on open files.
     Files,
-    /// The range is not mapped (as a whole): the program's mistake.
+    /// The range is not (fully) mapped: a mistake of the program.
     NotMapped,
-    /// It is sealed with mseal, or a privilege is missing.
+    /// The range is sealed with mseal, or a privilege is missing.
     Sealed,
-    /// Access rights, or a rule that memory must not be both written and run.
+    /// Access rights, or a policy that memory must not be both writable and executable.
     Access,
 }
 
 impl Kind {
-    /// What it is, when it tells of a lack or a mistake. `None` for what programs meet on purpose or bear without harm:
+    /// Classifies a refusal that points to a shortage or a mistake. Returns `None` for refusals
+    /// that programs provoke on purpose or that do no harm:
     ///
-    /// - EINVAL, ENOSYS, EOPNOTSUPP: probes of what this kernel can do (madvise's newer advice, MAP_SYNC, memfd's flags);
-    /// - EEXIST: MAP_FIXED_NOREPLACE asks whether an address is free;
-    /// - ENODEV, EBADF: a file that cannot be mapped is read instead;
-    /// - madvise and munlock with ENOMEM: the rest of the range was done, nothing is missing;
-    /// - userfaultfd with EPERM: collectors try it and do without it.
+    /// - EINVAL, ENOSYS, EOPNOTSUPP: probes of kernel features (newer madvise advice, MAP_SYNC,
+    ///   flags of memfd_create)
+    /// - EEXIST: MAP_FIXED_NOREPLACE checks whether an address is free
+    /// - ENODEV, EBADF: a file that cannot be mapped is read instead
+    /// - madvise and munlock with ENOMEM: the kernel handled the mapped parts, so nothing is
+    ///   missing
+    /// - userfaultfd with EPERM: garbage collectors try it and work without it
     pub(crate) fn of(call: Call, errno: Errno) -> Option<Self> {
         use Call::{
             Brk, Madvise, MemfdCreate, Mlock, Mlock2, Mlockall, Mmap, Mprotect, Mremap, Munmap, PkeyMprotect,
@@ -57,7 +60,7 @@ impl Kind {
         })
     }
 
-    /// How much one of it matters.
+    /// Importance of a single refusal.
     pub(crate) fn severity(self, call: Call) -> Severity {
         match (self, call) {
             (Self::NoMemory | Self::Files, _) | (Self::Locked, Call::Mlockall) => Severity::Warning,
@@ -65,7 +68,8 @@ impl Kind {
         }
     }
 
-    /// From how many on it is told: a program may try one range or right and go another way.
+    /// Fewest refusals to report: a program may try a range or a permission once and then choose
+    /// another way.
     pub(crate) fn least(self) -> u64 {
         match self {
             Self::NoMemoryOrHole | Self::Sealed | Self::Access => 3,
@@ -74,7 +78,7 @@ impl Kind {
     }
 }
 
-/// What an errno means for a call, in words that fit the call.
+/// Explains an errno in words that fit the call.
 #[must_use]
 pub fn refusal_meaning(call: Call, errno: Errno) -> Text {
     match (Kind::of(call, errno), errno.0) {
@@ -121,7 +125,7 @@ pub fn refusal_meaning(call: Call, errno: Errno) -> Text {
     }
 }
 
-/// How to fix a refusal; `None` for one that programs provoke on purpose or that does no harm.
+/// Advice on how to fix a refusal. `None` if programs provoke it on purpose or it does no harm.
 #[must_use]
 pub fn refusal_fix(call: Call, errno: Errno, largest_bytes: u64) -> Option<Text> {
     Kind::of(call, errno).map(|kind| fix(kind, largest_bytes))
@@ -172,7 +176,7 @@ fn kind_meaning(kind: Kind, call: Call) -> Text {
     }
 }
 
-/// How to fix it, when the exact limit is not known.
+/// Advice on how to fix a refusal when the exact limit is unknown.
 pub(crate) fn fix(kind: Kind, largest_bytes: u64) -> Text {
     match kind {
         Kind::NoMemory | Kind::NoMemoryOrHole => Text::told(|lang| {
@@ -211,7 +215,7 @@ mod tests {
     use crate::Lang;
 
     #[test]
-    fn what_programs_try_on_purpose_is_ordinary() {
+    fn deliberate_probes_are_not_classified() {
         for (call, errno) in [
             (Call::Madvise, 22),
             (Call::Mprotect, 22),
@@ -228,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_is_told_by_its_kind() {
+    fn refusals_are_classified_by_call_and_errno() {
         for (call, errno, kind) in [
             (Call::Mmap, ENOMEM, Kind::NoMemory),
             (Call::Brk, ENOMEM, Kind::NoMemory),

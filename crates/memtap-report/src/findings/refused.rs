@@ -1,4 +1,5 @@
-//! Requests that the kernel refused for a lack or a mistake: which limit it was, as far as it can be told, and what mends it.
+//! Requests that the kernel refused because of a shortage or a mistake: which limit was reached, as
+//! far as that is known, and how to fix it.
 
 use std::collections::HashMap;
 
@@ -10,16 +11,17 @@ use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value
 use crate::evidence::Evidence;
 use crate::{Lang, amount};
 
-/// A process that ends this soon after a refusal did not get over it.
+/// A process that ends this soon after a refusal did not recover from it.
 const ENDED_AFTER_S: f64 = 2.0;
-/// User addresses on x86-64 with four levels of page tables: nobody can have more (`Documentation/arch/x86/x86_64/mm.rst`).
+/// User address space on x86-64 with four levels of page tables, which no process can exceed
+/// (`Documentation/arch/x86/x86_64/mm.rst`).
 const ADDRESSES_BYTES: u64 = 1 << 47;
-/// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`: memory that may be used, not only kept free.
+/// `PROT_READ`, `PROT_WRITE` or `PROT_EXEC`: memory that is usable, not only reserved.
 const USABLE: u64 = 7;
-/// Further kinds of refusal that the evidence names.
+/// Number of further kinds of refusal that the evidence names.
 const OTHERS: usize = 3;
 
-/// Which limit refused it.
+/// Limit that caused the refusal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Limit {
     Addresses,
@@ -38,7 +40,8 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
     programs.into_iter().filter_map(|(name, refusals)| finding(evidence, &name, refusals)).collect()
 }
 
-/// The process's name where it is known; a thread may have another.
+/// Name of the process if it is known. The refused request has the name of its thread, which may
+/// differ.
 fn program(evidence: &Evidence, refused: &Refused) -> String {
     let traced = evidence.life(refused.pid, refused.started_at);
     traced.map_or_else(|| refused.name.to_text(), |traced| traced.life.name.clone())
@@ -51,14 +54,16 @@ fn matters(evidence: &Evidence, refused: &Refused) -> bool {
         && (ended_after(evidence, refused) || !only_kept_free(evidence, refused))
 }
 
-/// Whether the heap could not grow and a mapping was granted at once: the memory came from elsewhere, as the allocators of glibc and musl see to.
-/// A limit would have refused the mapping as well; a mapping in the heap's way, by chance of the layout, does not. So it is with each run of node.
+/// Returns whether the heap could not grow and a mapping was granted right after it. The allocators
+/// of glibc and musl fall back like this. A limit would have refused the mapping as well; a mapping
+/// that happens to lie above the heap does not. Every run of node shows this.
 fn mapped_instead(evidence: &Evidence, refused: &Refused) -> bool {
     refused.call == Call::Brk && evidence.mapped_instead.contains(&(refused.pid, refused.started_at))
 }
 
-/// Whether each of them that is known with its arguments only wanted to keep addresses free (PROT_NONE): who asks for very many first, and
-/// then for fewer, finds out how many there are. Allocators, sandboxes and runtimes do so at their start.
+/// Returns whether every such request with known arguments only reserved addresses (PROT_NONE).
+/// Allocators, sandboxes and runtimes do this at startup: they request a huge range first, then
+/// smaller ones, to find out how many addresses are available.
 fn only_kept_free(evidence: &Evidence, refused: &Refused) -> bool {
     let mut protections = evidence
         .refused
@@ -93,10 +98,10 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
     refusals.sort_by_key(|refused| std::cmp::Reverse((severity(refused), refused.count)));
     let worst = *refusals.first()?;
     let kind = Kind::of(worst.call, worst.errno)?;
-    let of_kind =
+    let same_kind =
         refusals.iter().filter(|refused| (refused.call, refused.errno) == (worst.call, worst.errno));
     let (count, largest_bytes, processes) =
-        of_kind.fold((0, 0, 0), |(count, largest, processes), refused| {
+        same_kind.fold((0, 0, 0), |(count, largest, processes), refused| {
             (count + refused.count, refused.largest_bytes.max(largest), processes + 1)
         });
     let limit = if kind == Kind::NoMemory { limit(evidence, worst) } else { None };
@@ -106,13 +111,19 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
         started_at: worst.started_at,
         name: name.to_owned(),
     };
-    let told =
-        Told { process: &process, worst, count, largest_bytes, ended: ended_after(evidence, worst), limit };
+    let summary = Summary {
+        process: &process,
+        worst,
+        count,
+        largest_bytes,
+        ended: ended_after(evidence, worst),
+        limit,
+    };
     Some(Finding {
         rule: Rule::Refused,
         severity: severity(worst)?,
-        sentence: Text::told(|lang| told.sentence(lang)),
-        evidence: told.figures(&refusals),
+        sentence: Text::told(|lang| summary.sentence(lang)),
+        evidence: summary.figures(&refusals),
         advice: limit.map_or_else(|| fix(kind, largest_bytes), |limit| limit.fix(largest_bytes)),
         link: Link {
             call: Some(worst.call),
@@ -124,7 +135,7 @@ fn finding(evidence: &Evidence, name: &str, mut refusals: Vec<&Refused>) -> Opti
     })
 }
 
-/// Which limit a refused request for memory met, as far as what is known now tells it: the first that it would break.
+/// Returns the first limit that the refused request would exceed, judged by the current limits.
 fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     let size = refused.largest_bytes;
     if size >= ADDRESSES_BYTES {
@@ -145,7 +156,8 @@ fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     let commit = now.machine.committed;
     match now.machine.overcommit_mode {
         2 if breaks(&commit) => Some(Limit::Commit(commit)),
-        // `__vm_enough_memory`: the rule of thumb refuses what is more than all memory and swap at once (mm/util.c; found so on 6.18).
+        // `__vm_enough_memory` (mm/util.c): the heuristic mode refuses a request larger than all
+        // memory and swap together. Confirmed on 6.18.
         0 => {
             let swap = evidence.machine.last().map_or(0, |point| point.host.swap.total_bytes);
             let memory_bytes = evidence.total_bytes().saturating_add(swap);
@@ -155,7 +167,7 @@ fn limit(evidence: &Evidence, refused: &Refused) -> Option<Limit> {
     }
 }
 
-struct Told<'a> {
+struct Summary<'a> {
     process: &'a Culprit,
     worst: &'a Refused,
     count: u64,
@@ -164,7 +176,7 @@ struct Told<'a> {
     limit: Option<Limit>,
 }
 
-impl Told<'_> {
+impl Summary<'_> {
     fn sentence(&self, lang: Lang) -> String {
         let (name, pid, call) = (&self.process.name, self.process.pid.0, self.worst.call.name());
         let errno = self.worst.errno;
@@ -222,21 +234,21 @@ impl Told<'_> {
 impl Limit {
     fn words(self, size: u64, lang: Lang) -> String {
         let size_text = |bytes| amount::bytes(bytes, lang);
-        let (size, of) = (size_text(size), |used: Used| (size_text(used.used), size_text(used.limit)));
+        let (size, amounts) = (size_text(size), |used: Used| (size_text(used.used), size_text(used.limit)));
         match self {
             Self::Addresses => lang.pick(
                 format!("{size} is more than the address space of a process"),
                 format!("{size} es más que el espacio de direcciones de un proceso"),
             ),
             Self::AddressSpace(used) => {
-                let (used, limit) = of(used);
+                let (used, limit) = amounts(used);
                 lang.pick(
                     format!("with {size} more, its virtual size ({used}) would exceed its limit on address space (RLIMIT_AS) of {limit}"),
                     format!("con {size} más, su memoria virtual ({used}) superaría su límite de espacio de direcciones (RLIMIT_AS), {limit}"),
                 )
             }
             Self::Data(used) => {
-                let (used, limit) = of(used);
+                let (used, limit) = amounts(used);
                 lang.pick(
                     format!(
                         "with {size} more, its data ({used}) would exceed its limit on data (RLIMIT_DATA) of {limit}"
@@ -254,7 +266,7 @@ impl Limit {
                 )
             }
             Self::Commit(used) => {
-                let (used, limit) = of(used);
+                let (used, limit) = amounts(used);
                 lang.pick(
                     format!("this machine does not overcommit memory (vm.overcommit_memory=2): {used} of {limit} are committed already"),
                     format!("esta máquina no sobreasigna memoria (vm.overcommit_memory=2): ya tiene comprometidos {used} de {limit}"),
@@ -357,9 +369,9 @@ mod tests {
     }
 
     fn only(scene: &Scene) -> Finding {
-        let mut found = find(&scene.evidence);
-        assert_eq!(found.len(), 1, "{found:?}");
-        found.remove(0)
+        let mut findings = find(&scene.evidence);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings.remove(0)
     }
 
     fn with_limits(scene: &mut Scene, limits: ProcessLimits) {
@@ -384,8 +396,9 @@ mod tests {
     }
 
     #[test]
-    fn who_mapped_what_its_heap_was_refused_has_it() {
-        // As node did in a build: nine times a mapping lay in the way of its heap; half a second later its work was done.
+    fn a_mapping_after_a_refused_heap_is_no_finding() {
+        // Observed with node in a build: a mapping lay above its heap nine times, and half a second
+        // later node had finished its work.
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Brk, 12, 9, 192 << 10);
         let ended = scene.at(21);
@@ -400,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn other_limits_are_told_by_what_is_known() {
+    fn other_limits_are_derived_from_known_figures() {
         let words = |size: u64, now: Now| {
             let mut scene = Scene::quiet(60);
             refused(&mut scene, Call::Mmap, 12, 1, size);
@@ -419,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ends_right_after_did_not_get_over_it() {
+    fn a_process_that_ended_after_a_refusal_did_not_recover() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Mmap, 12, 1, 2 * GIB);
         let end = scene.at(21);
@@ -428,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_that_was_tried_is_none_unless_it_ended_the_program() {
+    fn a_refused_reservation_is_reported_only_if_the_program_ended() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Mmap, 12, 1, 1 << 50);
         let request = StoredRequest {
@@ -459,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_none_and_a_program_has_one_finding() {
+    fn probes_are_ignored_and_a_program_has_one_finding() {
         let mut scene = Scene::quiet(60);
         refused(&mut scene, Call::Madvise, 22, 500, 4096);
         refused(&mut scene, Call::Mprotect, 12, 1, 4096);

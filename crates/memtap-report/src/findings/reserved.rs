@@ -1,5 +1,6 @@
-//! Far more memory reserved than used. Address space alone costs nothing (sandboxes, collectors and sanitisers keep terabytes free with PROT_NONE
-//! or MAP_NORESERVE); what may be written to is promised by the kernel, and a machine that runs out of promises refuses others.
+//! Far more memory reserved than used. Address space alone costs nothing: sandboxes, collectors and
+//! sanitisers reserve terabytes with PROT_NONE or MAP_NORESERVE. The kernel commits memory for
+//! writable mappings, and a machine that reaches its commit limit refuses other requests.
 
 use std::collections::HashMap;
 
@@ -11,13 +12,15 @@ use crate::evidence::{Evidence, Traced};
 use crate::track::resident;
 use crate::{Lang, amount};
 
-/// Where the kernel promises by rule of thumb: this part of the machine's memory, and less than that part of it used.
+/// Thresholds for heuristic overcommit: reserved share of the machine's memory, and the used share
+/// of the reservation, which must be smaller.
 const LOOSE_SHARE: f64 = 0.5;
 const LOOSE_USED_SHARE: f64 = 0.1;
-/// Where it promises no more than it has (vm.overcommit_memory=2), each idle promise keeps memory from others.
+/// The same thresholds for strict accounting (vm.overcommit_memory=2), where every idle reservation
+/// takes memory from other programs.
 const STRICT_SHARE: f64 = 0.05;
 const STRICT_USED_SHARE: f64 = 0.5;
-/// When promises have come this near to the limit, it is more than a notice.
+/// Share of the commit limit from which the finding is more than a notice.
 const TIGHT_SHARE: f64 = 0.8;
 
 const PROT_WRITE: u64 = 0x2;
@@ -41,8 +44,9 @@ pub(super) fn find(evidence: &Evidence) -> Vec<Finding> {
         .collect()
 }
 
-/// What it has mapped, may write to, and has not released: of the large mappings that are known with their flags. What is made writable later
-/// (mprotect) is not counted, so that it is rather too little than too much.
+/// Sums the mappings that the process may write to and has not released, among the large mappings
+/// with known flags. Memory made writable later (mprotect) is not counted, so the sum is a lower
+/// bound.
 fn writable(traced: &Traced, strict: bool) -> u64 {
     let mut mappings: HashMap<u64, u64> = HashMap::new();
     for request in traced.largest.iter().rev() {
@@ -51,14 +55,16 @@ fn writable(traced: &Traced, strict: bool) -> u64 {
                 mappings.insert(request.address, request.requested_bytes);
             }
             Call::Mmap | Call::Munmap => drop(mappings.remove(&request.address)),
-            // Moved: where from is not kept. It is left out rather than counted twice.
+            // An mremap record has no old address, so the mapping is left out rather than counted
+            // twice.
             _ => drop(mappings.remove(&request.address)),
         }
     }
     mappings.values().sum::<u64>().min(traced.life.within.virtual_bytes)
 }
 
-/// Mode 2 promises also what is mapped with MAP_NORESERVE (`do_mmap`, mm/mmap.c, all versions).
+/// Returns whether the kernel commits memory for the mapping. Mode 2 ignores MAP_NORESERVE
+/// (`do_mmap`, mm/mmap.c, all versions).
 fn promises(request: &StoredRequest, strict: bool) -> bool {
     let (protection, flags) = (request.protection.unwrap_or(0), request.flags.unwrap_or(0));
     protection & PROT_WRITE != 0 && flags & MAP_ANONYMOUS != 0 && (strict || flags & MAP_NORESERVE == 0)
@@ -89,7 +95,8 @@ fn finding(evidence: &Evidence, life: &Life, reserved: u64, commit: Option<Used>
     }
 }
 
-/// Where the kernel does not overcommit, it counts mappings with MAP_NORESERVE as well.
+/// In strict mode the kernel also commits mappings with MAP_NORESERVE, so the advice omits that
+/// flag.
 fn advice(strict: bool) -> Text {
     if strict {
         Text::both(
@@ -159,7 +166,8 @@ mod tests {
         }
     }
 
-    /// A process with 300 MiB resident that has mapped so much with these words.
+    /// A process with 300 MiB resident and one mapping of `size`. `words` are its protection and
+    /// flags.
     fn reserver(size: u64, words: (u64, u64)) -> Scene {
         let mut scene = Scene::quiet(60);
         scene.process("pool", |_| 300 * MIB);
@@ -173,7 +181,7 @@ mod tests {
     const WRITABLE: (u64, u64) = (3, 0x22);
 
     #[test]
-    fn writable_memory_beyond_half_the_machine_is_told() {
+    fn writable_memory_beyond_half_the_machine_is_reported() {
         let [finding] = &find(&reserver(10 * GIB, WRITABLE).evidence)[..] else { panic!("one finding") };
         assert_eq!(finding.severity, Severity::Notice);
         assert!(finding.sentence(Lang::En).contains("reserved 10.0 GiB of writable memory and uses 300 MiB"));
@@ -181,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_reservations_are_none() {
+    fn usual_reservations_are_no_finding() {
         let usual = [
             ("a sandbox keeps addresses free", 1 << 40, (0, 0x4022)),
             ("a collector's heap", 256 * GIB, (3, 0x4022)),
@@ -196,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_released_or_is_used_is_none() {
+    fn released_or_used_memory_is_no_finding() {
         let mut scene = reserver(10 * GIB, WRITABLE);
         let release = request(&scene, Call::Munmap, 0x7000, 10 * GIB, (0, 0));
         scene.last().largest.insert(0, release);
@@ -207,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn where_promises_are_kept_less_is_enough() {
+    fn strict_mode_has_a_lower_threshold() {
         let mut scene = reserver(2 * GIB, WRITABLE);
         assert_eq!(find(&scene.evidence), []);
         let committed = Used { used: 9 * GIB, limit: 10 * GIB };

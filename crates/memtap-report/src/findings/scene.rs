@@ -1,4 +1,5 @@
-//! Evidence made by hand for the rules' tests: a quiet machine of 16 GiB, and processes of which a test says the course.
+//! Evidence built by hand for the tests of the rules: a quiet machine with 16 GiB, and processes
+//! whose course each test defines.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// A machine on which nothing happens for so many seconds.
+    /// Creates a machine on which nothing happens for the given number of seconds.
     pub(crate) fn quiet(seconds: u64) -> Self {
         let mut scene = Self { evidence: Evidence::default(), seconds };
         scene.evidence.range =
@@ -45,7 +46,8 @@ impl Scene {
         WallClock((BEGIN_S + i64::try_from(second).unwrap()) * 1_000_000_000)
     }
 
-    /// A process that has what `course` says at each second, all of it anonymous and asked for by requests.
+    /// Adds a process whose resident set at each second is `course(second)` bytes, all of it
+    /// anonymous and requested by calls.
     pub(crate) fn process(&mut self, name: &str, course: impl Fn(u64) -> u64) {
         let sizes: Vec<Size> = (0..self.seconds)
             .map(|at| {

@@ -1,5 +1,6 @@
-//! Charts of amounts over time, as inline SVG: areas upon each other, one stair for each step that is known. Labels are HTML beside the
-//! drawing, so that it stretches with the page and they do not.
+//! Charts of amounts over time as inline SVG: stacked areas with a step for each known interval.
+//! The labels are HTML next to the drawing, so the drawing stretches with the page and the labels
+//! do not.
 
 use std::fmt::Write as _;
 
@@ -8,32 +9,32 @@ use maud::{Markup, html};
 use super::when::{self, Tick};
 use super::{At, Audience, Span};
 
-/// The drawing's own size: it is stretched to whatever room there is.
+/// Internal size of the drawing, which is stretched to the available space.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 200.0;
-/// Labels at the left, at most.
+/// Largest number of labels on the left axis.
 const LABELS: f64 = 4.0;
-/// A label so near the end would stand beyond the drawing.
+/// Relative position from which a label would extend beyond the drawing.
 const EDGE: f64 = 0.97;
 
-/// The shortest step, seconds.
+/// Shortest step, seconds.
 const SHORT_S: f64 = 1e-6;
 
-/// Areas upon each other over time.
+/// Stacked areas over time.
 pub(super) struct Chart {
     pub(super) title: String,
-    /// What it shows, for those who do not see it.
+    /// Description for screen readers.
     pub(super) description: String,
     pub(super) span: Span,
     /// Length of a step, seconds.
     pub(super) step_s: f64,
-    /// Where the steps begin.
+    /// Start times of the steps.
     pub(super) times: Vec<At>,
-    /// From below.
+    /// Layers, lowest first.
     pub(super) layers: Vec<Layer>,
     pub(super) marks: Vec<Mark>,
     pub(super) unit: Unit,
-    /// What the height stands for; `None`: the highest sum.
+    /// Value at the full height; `None` for the highest sum.
     pub(super) top: Option<f64>,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Layer {
     pub(super) values: Vec<f64>,
 }
 
-/// A moment that is marked.
+/// A marked moment.
 pub(super) struct Mark {
     pub(super) at: At,
     pub(super) label: String,
@@ -54,9 +55,9 @@ pub(super) struct Mark {
 /// A colour of `style.css`.
 #[derive(Clone, Copy)]
 pub(super) enum Colour {
-    /// By its name.
+    /// A colour with a name.
     Named(&'static str),
-    /// One of the palette.
+    /// A colour of the palette, by its index.
     Slot(usize),
 }
 
@@ -69,7 +70,7 @@ impl Colour {
     }
 }
 
-/// What the height is measured in.
+/// Unit of the vertical axis.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Bytes,
@@ -135,7 +136,7 @@ impl Chart {
         }
     }
 
-    /// The sums below each layer, and those above the last, by step.
+    /// Cumulated sums for each step: below each layer, and above the last one.
     fn bases(&self) -> Vec<Vec<f64>> {
         let mut sums = vec![0.0; self.times.len()];
         let mut bases = vec![sums.clone()];
@@ -150,11 +151,11 @@ impl Chart {
 
     fn top(&self) -> f64 {
         let highest = self.bases().last().map_or(0.0, |sums| sums.iter().copied().fold(0.0, f64::max));
-        // A little room above, unless the height is given; never nothing.
+        // Adds 5 % above the highest sum unless the height is fixed, and never returns zero.
         self.top.map_or(highest * 1.05, |top| top.max(highest)).max(1.0)
     }
 
-    /// Round amounts up to the top, with their words.
+    /// Round amounts up to the top, with their labels.
     fn heights(&self, top: f64, audience: &Audience) -> Vec<(f64, String)> {
         let step = match self.unit {
             Unit::Bytes => 2_f64.powf((top / LABELS).log2().ceil()).max(1.0),
@@ -167,7 +168,7 @@ impl Chart {
     fn label(&self, value: f64, audience: &Audience) -> String {
         match self.unit {
             Unit::Bytes => {
-                // Ticks are powers of two: what stands behind the point is noughts.
+                // Ticks are powers of two, so all decimals are zeros.
                 let label = crate::bytes(value as u64, audience.lang);
                 let (amount, unit) = label.split_once(' ').unwrap_or((&label, ""));
                 let whole = amount.split(['.', ',']).next().unwrap_or(amount);
@@ -184,7 +185,7 @@ impl Chart {
         (self.span.from.seconds_to(at) / self.span.seconds().max(1e-9)).clamp(0.0, 1.0) * WIDTH
     }
 
-    /// Where a step begins and ends in the drawing.
+    /// Start and end of a step in the drawing.
     fn step(&self, index: usize) -> (f64, f64) {
         let from = self.times[index];
         let to =
@@ -192,7 +193,7 @@ impl Chart {
         (self.place(from), self.place(to))
     }
 
-    /// The highest of a layer in each of so many columns; `None` where nothing is known.
+    /// Highest value of a layer in each column; `None` where no data is known.
     pub(super) fn columns(&self, layer: &Layer, columns: usize) -> Vec<Option<f64>> {
         let mut highest = vec![None; columns];
         let broad = WIDTH / columns.max(1) as f64;
@@ -207,12 +208,12 @@ impl Chart {
         highest
     }
 
-    /// Which of so many columns a moment lies in.
+    /// Index of the column that contains a moment.
     pub(super) fn column(&self, at: At, columns: usize) -> usize {
         ((self.place(at) / WIDTH * columns as f64) as usize).min(columns.saturating_sub(1))
     }
 
-    /// The area between two sums; steps that are not known are left open.
+    /// Outline of the area between two sums. Unknown steps stay open.
     fn path(&self, below: &[f64], above: &[f64], top: f64) -> String {
         let mut path = String::new();
         for (first, last) in self.stretches() {
@@ -230,7 +231,7 @@ impl Chart {
         path
     }
 
-    /// Steps that follow each other, from the first to the last.
+    /// Runs of consecutive steps, each with its first and last index.
     fn stretches(&self) -> Vec<(usize, usize)> {
         let mut stretches: Vec<(usize, usize)> = Vec::new();
         for index in 0..self.times.len() {
@@ -249,7 +250,7 @@ fn height(value: f64, top: f64) -> f64 {
     HEIGHT * (1.0 - (value / top).clamp(0.0, 1.0))
 }
 
-/// The next of 1, 2, 5, 10, 20, 50 and so on, and of their tenths.
+/// Rounds up to the next of 1, 2, 5, 10, 20, 50 and so on, or their tenths.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.max(0.1).log10().floor());
     let factors = [1.0, 2.0, 5.0, 10.0];
@@ -267,7 +268,7 @@ mod tests {
         At(WallClock((1_795_521_600 + second) * 1_000_000_000))
     }
 
-    /// One layer of these values, a step of ten seconds each, at these seconds.
+    /// A chart with one layer of these values and steps of ten seconds that start at `times`.
     fn chart(times: &[i64], values: &[f64]) -> Chart {
         Chart {
             title: "<title>".to_owned(),
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_area_is_a_stair_over_its_steps() {
+    fn an_area_has_one_stair_for_each_step() {
         let chart = chart(&[0, 10], &[5.0, 10.0]);
         let bases = chart.bases();
         assert_eq!(
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_open() {
+    fn unknown_steps_stay_open() {
         let chart = chart(&[0, 10, 50, 60, 90], &[1.0; 5]);
         assert_eq!(chart.stretches(), [(0, 1), (2, 3), (4, 4)]);
         let bases = chart.bases();
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_has_the_highest_of_its_steps() {
+    fn a_column_shows_the_highest_of_its_steps() {
         let chart = chart(&[0, 10, 20, 50], &[1.0, 3.0, 2.0, 4.0]);
         let few = chart.columns(&chart.layers[0], 5);
         assert_eq!(few, [Some(3.0), Some(2.0), Some(4.0), None, None]);
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_stand_at_round_amounts() {
+    fn labels_are_at_round_amounts() {
         let audience = Audience { lang: Lang::En, zone: jiff::tz::TimeZone::UTC };
         let mut chart = chart(&[0], &[1.0]);
         let labels = |chart: &Chart, top: f64| {
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_without_harm() {
+    fn an_empty_chart_can_be_drawn() {
         let audience = Audience { lang: Lang::En, zone: jiff::tz::TimeZone::UTC };
         let mut empty = chart(&[], &[]);
         empty.top = None;

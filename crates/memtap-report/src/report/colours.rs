@@ -1,9 +1,10 @@
-//! Which of the palette's ten colours a program has: the same rule as the dashboard's (web/src/model/colours.ts).
+//! Palette colours of programs, assigned by the same rule as in the dashboard
+//! (web/src/model/colours.ts).
 
-/// Colours of `style.css`, `--c0` to `--c9`.
+/// Number of colours in `style.css`, `--c0` to `--c9`.
 pub(super) const SLOTS: usize = 10;
 
-/// A slot for each name: the one that its hash prefers, else the next that is free.
+/// Assigns a slot to each name: the one that its hash selects, or the next free one.
 pub(super) fn slots<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
     let mut taken = [false; SLOTS];
     let mut slot_of = |name: &str| {
@@ -16,7 +17,7 @@ pub(super) fn slots<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<usize> 
     names.into_iter().map(&mut slot_of).collect()
 }
 
-/// Of UTF-16, as the dashboard's language has it.
+/// Hash over UTF-16 code units, as in the dashboard's JavaScript.
 fn hash(text: &str) -> usize {
     text.encode_utf16().fold(0, |value, unit| (value * 31 + usize::from(unit)) % 1_000_003)
 }
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_different_colours_while_there_are_some() {
+    fn names_have_different_colours_while_slots_are_free() {
         let names: Vec<String> = (0..SLOTS).map(|n| format!("program{n}")).collect();
         let mut slots = slots(names.iter().map(String::as_str));
         slots.sort_unstable();
@@ -34,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_names_hash_is_the_dashboards() {
+    fn the_hash_of_a_name_matches_the_dashboard() {
         // ((98 * 31 + 97) * 31 + 115) * 31 + 104 = 3016404 = 3 * 1000003 + 16395.
         assert_eq!(hash("bash"), 16_395);
     }

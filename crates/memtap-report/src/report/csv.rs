@@ -1,13 +1,13 @@
-//! A report as one table for spreadsheets, a figure a line: to be filtered by `section` and `measure`, or turned into a pivot table. Names
-//! of sections, measures and units, and all texts, are English in every language: they are an interface, as those of the JSON form are.
+//! A report as a spreadsheet table, one figure per line, to filter by `section` and `measure`.
+//! All names and texts are English in every language: they are an interface, like those of JSON.
 //!
-//! | column | holds |
+//! | column | content |
 //! | --- | --- |
-//! | `section` | which part of the report |
-//! | `host`, `name`, `pid`, `call`, `error` | what the figure is of, as far as that says it |
-//! | `time` | of the figure, RFC 3339 |
-//! | `measure` | what is measured |
-//! | `value` | how much, a plain number; of a text, the text |
+//! | `section` | section of the report |
+//! | `host`, `name`, `pid`, `call`, `error` | subject of the figure, as far as these apply |
+//! | `time` | time of the figure, RFC 3339 |
+//! | `measure` | quantity that is measured |
+//! | `value` | a plain number, or a text |
 //! | `unit` | bytes, count, percent, per_second, seconds, time or text |
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ use crate::{Lang, Value};
 const COLUMNS: [&str; 10] =
     ["section", "host", "name", "pid", "call", "error", "time", "measure", "value", "unit"];
 
-/// A text for a spreadsheet: one that begins as a formula does (or with an apostrophe) has an apostrophe before it, which can always be taken away.
+/// Adds an apostrophe before a text that begins like a formula, or with an apostrophe (reversible).
 #[must_use]
 pub fn plain_cell(text: &str) -> Cow<'_, str> {
     if text.starts_with(|c: char| "=+-@'".contains(c) || c.is_control()) {
@@ -53,9 +53,9 @@ pub(super) fn render(report: &Report) -> String {
 
 struct Lines(csv::Writer<Vec<u8>>);
 
-/// What a figure is of.
+/// Subject of a figure: the columns before `measure`.
 #[derive(Debug, Clone, Copy, Default)]
-struct Of<'a> {
+struct Subject<'a> {
     section: &'a str,
     host: &'a str,
     name: &'a str,
@@ -67,35 +67,35 @@ struct Of<'a> {
 
 impl Lines {
     fn record(&mut self, fields: &[String]) {
-        // A vector takes whatever is written, and each record has as many fields.
+        // Writing to a vector cannot fail, and every record has the same number of fields.
         let _ = self.0.write_record(fields);
     }
 
-    fn line(&mut self, of: Of<'_>, measure: &str, value: &str, unit: &str) {
+    fn line(&mut self, subject: Subject<'_>, measure: &str, value: &str, unit: &str) {
         self.record(&[
-            of.section.to_owned(),
-            plain_cell(of.host).into_owned(),
-            plain_cell(of.name).into_owned(),
-            of.pid.map(|pid| pid.to_string()).unwrap_or_default(),
-            of.call.to_owned(),
-            of.error.to_owned(),
-            of.time.map(time).unwrap_or_default(),
+            subject.section.to_owned(),
+            plain_cell(subject.host).into_owned(),
+            plain_cell(subject.name).into_owned(),
+            subject.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+            subject.call.to_owned(),
+            subject.error.to_owned(),
+            subject.time.map(time).unwrap_or_default(),
             measure.to_owned(),
             plain_cell(value).into_owned(),
             unit.to_owned(),
         ]);
     }
 
-    fn count(&mut self, of: Of<'_>, measure: &str, count: u64) {
-        self.line(of, measure, &count.to_string(), "count");
+    fn count(&mut self, subject: Subject<'_>, measure: &str, count: u64) {
+        self.line(subject, measure, &count.to_string(), "count");
     }
 
-    fn bytes(&mut self, of: Of<'_>, measure: &str, bytes: u64) {
-        self.line(of, measure, &bytes.to_string(), "bytes");
+    fn bytes(&mut self, subject: Subject<'_>, measure: &str, bytes: u64) {
+        self.line(subject, measure, &bytes.to_string(), "bytes");
     }
 
-    fn time(&mut self, of: Of<'_>, measure: &str, at: At) {
-        self.line(of, measure, &time(at), "time");
+    fn time(&mut self, subject: Subject<'_>, measure: &str, at: At) {
+        self.line(subject, measure, &time(at), "time");
     }
 
     fn text(self) -> String {
@@ -107,18 +107,18 @@ fn time(at: At) -> String {
     serde_json::to_value(at).ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn of(section: &str) -> Of<'_> {
-    Of { section, ..Of::default() }
+fn in_section(section: &str) -> Subject<'_> {
+    Subject { section, ..Subject::default() }
 }
 
 fn asked(lines: &mut Lines, report: &Report) {
     let asked = &report.asked;
-    let of = of("asked");
-    lines.line(of, "memtap", &report.memtap, "text");
-    lines.time(of, "made", report.made);
+    let subject = in_section("asked");
+    lines.line(subject, "memtap", &report.memtap, "text");
+    lines.time(subject, "made", report.made);
     let mut span = |from: &str, to: &str, span: Span| {
-        lines.time(of, from, span.from);
-        lines.time(of, to, span.to);
+        lines.time(subject, from, span.from);
+        lines.time(subject, to, span.to);
     };
     span("from", "to", asked.span);
     if let Some(compared) = asked.compared {
@@ -126,25 +126,25 @@ fn asked(lines: &mut Lines, report: &Report) {
     }
     for (measure, value) in [("host", &asked.host), ("name", &asked.name)] {
         if let Some(value) = value {
-            lines.line(of, measure, value, "text");
+            lines.line(subject, measure, value, "text");
         }
     }
     if let Some(pid) = asked.pid {
-        lines.count(of, "pid", pid.into());
+        lines.count(subject, "pid", pid.into());
     }
     for host in &report.hosts {
-        lines.line(Of { host: &host.hostname, ..of }, "kernel", &host.kernel, "text");
+        lines.line(Subject { host: &host.hostname, ..subject }, "kernel", &host.kernel, "text");
     }
 }
 
 fn totals(lines: &mut Lines, section: &str, totals: &Totals) {
-    let of = of(section);
+    let subject = in_section(section);
     if !totals.has_data {
-        lines.line(of, "has_data", "no data in this range", "text");
+        lines.line(subject, "has_data", "no data in this range", "text");
         return;
     }
-    lines.count(of, "processes", totals.processes);
-    lines.count(of, "short_lived", totals.short_lived);
+    lines.count(subject, "processes", totals.processes);
+    lines.count(subject, "short_lived", totals.short_lived);
     for (measure, count) in [
         ("requests", totals.requests),
         ("refused", totals.refused),
@@ -152,9 +152,9 @@ fn totals(lines: &mut Lines, section: &str, totals: &Totals) {
         ("lost", totals.lost),
     ] {
         if totals.requests_visible {
-            lines.count(of, measure, count);
+            lines.count(subject, measure, count);
         } else {
-            lines.line(of, measure, not_visible(Lang::En), "text");
+            lines.line(subject, measure, not_visible(Lang::En), "text");
         }
     }
     let moved = |bytes: Option<u64>| bytes.filter(|_| totals.requests_visible);
@@ -167,19 +167,19 @@ fn totals(lines: &mut Lines, section: &str, totals: &Totals) {
         ("least_available_bytes", totals.least_available_bytes),
     ] {
         if let Some(bytes) = bytes {
-            lines.bytes(of, measure, bytes);
+            lines.bytes(subject, measure, bytes);
         }
     }
     if let Some(pressure) = totals.highest_pressure {
-        lines.line(of, "highest_pressure", &pressure.to_string(), "percent");
+        lines.line(subject, "highest_pressure", &pressure.to_string(), "percent");
     }
 }
 
 fn findings(lines: &mut Lines, report: &Report) {
-    for told in &report.findings {
-        let of = Of { name: told.rule, ..of("findings") };
-        lines.line(of, told.severity.name(), told.sentence.text(Lang::En), "text");
-        for figure in &told.evidence {
+    for finding in &report.findings {
+        let subject = Subject { name: finding.rule, ..in_section("findings") };
+        lines.line(subject, finding.severity.name(), finding.sentence.text(Lang::En), "text");
+        for figure in &finding.evidence {
             let value = match figure.value.0 {
                 Value::Bytes(whole) | Value::Count(whole) => whole.to_string(),
                 Value::BytesPerSecond(real)
@@ -188,27 +188,27 @@ fn findings(lines: &mut Lines, report: &Report) {
                 | Value::Seconds(real) => real.to_string(),
                 Value::Time(at) => time(At(at)),
             };
-            lines.line(of, figure.label.text(Lang::En), &value, figure.value.0.unit());
+            lines.line(subject, figure.label.text(Lang::En), &value, figure.value.0.unit());
         }
-        lines.line(of, "advice", told.advice.text(Lang::En), "text");
+        lines.line(subject, "advice", finding.advice.text(Lang::En), "text");
     }
 }
 
 fn memory(lines: &mut Lines, report: &Report) {
     let Some(memory) = &report.memory else { return };
-    lines.bytes(of("memory"), "total_bytes", memory.total_bytes);
-    let least = Of { time: Some(memory.least_available_time), ..of("memory") };
+    lines.bytes(in_section("memory"), "total_bytes", memory.total_bytes);
+    let least = Subject { time: Some(memory.least_available_time), ..in_section("memory") };
     lines.bytes(least, "least_available_bytes", memory.least_available_bytes);
     if let Some(pressure) = memory.pressure {
-        let of = Of { time: Some(pressure.timestamp), ..of("memory") };
-        lines.line(of, "some_avg10", &pressure.some_avg10.to_string(), "percent");
-        lines.line(of, "full_avg10", &pressure.full_avg10.to_string(), "percent");
+        let subject = Subject { time: Some(pressure.timestamp), ..in_section("memory") };
+        lines.line(subject, "some_avg10", &pressure.some_avg10.to_string(), "percent");
+        lines.line(subject, "full_avg10", &pressure.full_avg10.to_string(), "percent");
     }
     memory.points.iter().for_each(|point| memory_point(lines, "memory_over_time", point));
 }
 
 fn memory_point(lines: &mut Lines, section: &str, point: &MemoryPoint) {
-    let of = Of { time: Some(point.timestamp), ..of(section) };
+    let subject = Subject { time: Some(point.timestamp), ..in_section(section) };
     for (measure, bytes) in [
         ("programs_bytes", point.programs_bytes),
         ("kernel_bytes", point.kernel_bytes),
@@ -217,21 +217,21 @@ fn memory_point(lines: &mut Lines, section: &str, point: &MemoryPoint) {
         ("available_bytes", point.available_bytes),
         ("swap_used_bytes", point.swap_used_bytes),
     ] {
-        lines.bytes(of, measure, bytes);
+        lines.bytes(subject, measure, bytes);
     }
 }
 
 fn calls(lines: &mut Lines, report: &Report) {
     for call in &report.calls.calls {
-        let of = Of { call: call.call, ..of("calls") };
-        lines.count(of, "requests", call.requests);
-        lines.count(of, "refused", call.refused);
-        lines.bytes(of, "requested_bytes", call.requested_bytes);
+        let subject = Subject { call: call.call, ..in_section("calls") };
+        lines.count(subject, "requests", call.requests);
+        lines.count(subject, "refused", call.refused);
+        lines.bytes(subject, "requested_bytes", call.requested_bytes);
     }
     for point in &report.calls.series {
         for (call, requests) in &point.requests {
             lines.count(
-                Of { call, time: Some(point.timestamp), ..of("calls_over_time") },
+                Subject { call, time: Some(point.timestamp), ..in_section("calls_over_time") },
                 "requests",
                 *requests,
             );
@@ -244,34 +244,35 @@ fn programs(lines: &mut Lines, report: &Report) {
         let section = format!("programs_by_{}", ranking.by.name());
         let unit = if matches!(ranking.by, Measure::Requests | Measure::Refused) { "count" } else { "bytes" };
         for program in &ranking.programs {
-            let of = Of { name: &program.name, ..of(&section) };
-            lines.count(of, "processes", program.processes);
-            lines.line(of, "value", &program.value.to_string(), unit);
+            let subject = Subject { name: &program.name, ..in_section(&section) };
+            lines.count(subject, "processes", program.processes);
+            lines.line(subject, "value", &program.value.to_string(), unit);
             for (measure, value) in
                 [("at_start", program.at_start), ("at_end", program.at_end), ("compared", program.compared)]
             {
                 if let Some(value) = value {
-                    lines.line(of, measure, &value.to_string(), unit);
+                    lines.line(subject, measure, &value.to_string(), unit);
                 }
             }
         }
     }
     for program in &report.resident.programs {
         for (at, bytes) in &program.series {
-            let of = Of { name: &program.name, time: Some(*at), ..of("resident_over_time") };
-            lines.bytes(of, "resident_bytes", *bytes);
+            let subject =
+                Subject { name: &program.name, time: Some(*at), ..in_section("resident_over_time") };
+            lines.bytes(subject, "resident_bytes", *bytes);
         }
     }
 }
 
 fn processes(lines: &mut Lines, section: &str, processes: &[Process], sees_requests: bool) {
     for process in processes {
-        let of = Of {
+        let subject = Subject {
             host: &process.host,
             name: &process.name,
             pid: Some(process.pid),
             time: Some(process.start_time),
-            ..of(section)
+            ..in_section(section)
         };
         for (measure, bytes) in [
             ("before_resident_bytes", process.before_resident_bytes),
@@ -280,82 +281,82 @@ fn processes(lines: &mut Lines, section: &str, processes: &[Process], sees_reque
             ("virtual_bytes", process.virtual_bytes),
             ("peak_virtual_bytes", process.peak_virtual_bytes),
         ] {
-            lines.bytes(of, measure, bytes);
+            lines.bytes(subject, measure, bytes);
         }
         if sees_requests {
-            lines.bytes(of, "requested_bytes", process.requested_bytes);
-            lines.bytes(of, "granted_bytes", process.granted_bytes);
-            lines.count(of, "requests", process.requests);
-            lines.count(of, "refused", process.refused);
+            lines.bytes(subject, "requested_bytes", process.requested_bytes);
+            lines.bytes(subject, "granted_bytes", process.granted_bytes);
+            lines.count(subject, "requests", process.requests);
+            lines.count(subject, "refused", process.refused);
         }
     }
 }
 
-/// What is missing for another reason than a loss, which is among the totals.
+/// Gaps that have another reason than lost records, which are part of the totals.
 fn missing(lines: &mut Lines, report: &Report) {
     if let Some(requests) = report.missing.damaged_recording {
-        lines.count(of("missing"), "damaged_recording", requests);
+        lines.count(in_section("missing"), "damaged_recording", requests);
     }
     for gap in &report.missing.requests_not_visible {
-        let of = Of { host: &gap.host, ..of("missing") };
-        lines.time(of, "requests_not_visible_from", gap.span.from);
-        lines.time(of, "requests_not_visible_to", gap.span.to);
+        let subject = Subject { host: &gap.host, ..in_section("missing") };
+        lines.time(subject, "requests_not_visible_from", gap.span.from);
+        lines.time(subject, "requests_not_visible_to", gap.span.to);
     }
 }
 
 fn requests(lines: &mut Lines, report: &Report) {
     for request in &report.largest {
-        let of = Of {
+        let subject = Subject {
             host: &request.host,
             name: &request.name,
             pid: Some(request.pid),
             call: request.call,
             time: Some(request.timestamp),
-            ..of("largest")
+            ..in_section("largest")
         };
-        lines.bytes(of, "requested_bytes", request.requested_bytes);
+        lines.bytes(subject, "requested_bytes", request.requested_bytes);
     }
     for size in &report.sizes {
-        let of = Of { call: size.call, ..of("sizes") };
-        // The size is what the figure is of; a column of its own would be empty everywhere else.
-        lines.count(of, &format!("requests_of_{}_bytes", size.size_bytes), size.requests);
+        let subject = Subject { call: size.call, ..in_section("sizes") };
+        // The measure's name has the size: a column of its own would be empty in all other lines.
+        lines.count(subject, &format!("requests_of_{}_bytes", size.size_bytes), size.requests);
     }
     for refusal in &report.refusals {
-        let of = Of {
+        let subject = Subject {
             section: "refusals",
             host: &refusal.host,
             name: &refusal.name,
             call: refusal.call,
             error: &refusal.error,
             time: Some(refusal.last_time),
-            ..Of::default()
+            ..Subject::default()
         };
-        lines.count(of, "requests", refusal.requests);
-        lines.count(of, "processes", refusal.processes);
-        lines.bytes(of, "largest_bytes", refusal.largest_bytes);
+        lines.count(subject, "requests", refusal.requests);
+        lines.count(subject, "processes", refusal.processes);
+        lines.bytes(subject, "largest_bytes", refusal.largest_bytes);
     }
 }
 
-/// Processes that were killed, and those that lived shortly.
+/// Killed processes and short-lived processes.
 fn ends(lines: &mut Lines, report: &Report) {
     for kill in &report.oom_kills {
-        let of = Of {
+        let subject = Subject {
             section: "oom_kills",
             host: &kill.host,
             name: &kill.name,
             pid: Some(kill.pid),
             time: Some(kill.timestamp),
-            ..Of::default()
+            ..Subject::default()
         };
-        lines.bytes(of, "resident_bytes", kill.resident_bytes);
-        lines.bytes(of, "virtual_bytes", kill.virtual_bytes);
+        lines.bytes(subject, "resident_bytes", kill.resident_bytes);
+        lines.bytes(subject, "virtual_bytes", kill.virtual_bytes);
     }
     for program in &report.short_lived.programs {
-        let of = Of { name: &program.name, ..of("short_lived") };
-        lines.count(of, "processes", program.processes);
+        let subject = Subject { name: &program.name, ..in_section("short_lived") };
+        lines.count(subject, "processes", program.processes);
         if report.totals.requests_visible {
-            lines.count(of, "requests", program.requests);
-            lines.bytes(of, "requested_bytes", program.requested_bytes);
+            lines.count(subject, "requests", program.requests);
+            lines.bytes(subject, "requested_bytes", program.requested_bytes);
         }
     }
 }
@@ -390,10 +391,10 @@ mod tests {
             let found = rows.iter().find(|row| row[0] == section && row[2] == name && row[7] == measure);
             found.map(|row| (row[8].clone(), row[9].clone()))
         };
-        let told = |value: &str, unit: &str| Some((value.to_owned(), unit.to_owned()));
-        assert_eq!(find("summary", "", "requests"), told("1000", "count"));
-        assert_eq!(find("compared", "", "requests"), told("400", "count"));
-        assert_eq!(find("programs_by_resident", "'=HYPERLINK(1)", "value"), told("998", "bytes"));
-        assert_eq!(find("programs_by_requests", "a|b`c`", "compared"), told("2000", "count"));
+        let expected = |value: &str, unit: &str| Some((value.to_owned(), unit.to_owned()));
+        assert_eq!(find("summary", "", "requests"), expected("1000", "count"));
+        assert_eq!(find("compared", "", "requests"), expected("400", "count"));
+        assert_eq!(find("programs_by_resident", "'=HYPERLINK(1)", "value"), expected("998", "bytes"));
+        assert_eq!(find("programs_by_requests", "a|b`c`", "compared"), expected("2000", "count"));
     }
 }

@@ -1,5 +1,5 @@
-//! What a report holds: plain data, made once. Its JSON form is this, sizes in bytes and times in RFC 3339; `words.rs` says what the
-//! renderers call it.
+//! Contents of a report: plain data, collected once. Its JSON form has the same structure, with
+//! sizes in bytes and times in RFC 3339. `words.rs` has the words that the renderers use.
 
 use std::collections::BTreeMap;
 
@@ -12,50 +12,50 @@ use crate::{Severity, Text, Value};
 /// A report of one range.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// memtap's version.
+    /// Version of memtap.
     pub memtap: String,
-    /// When it was made.
+    /// Time at which the report was made.
     pub made: At,
-    /// What was asked.
+    /// Range and filters of the report.
     pub asked: Asked,
-    /// The machines that it tells of.
+    /// Machines that the report covers.
     pub hosts: Vec<ReportedHost>,
-    /// What it all comes to.
+    /// Totals of the range.
     pub totals: Totals,
-    /// The same of the range that was asked to be compared.
+    /// Totals of the range to compare with, if one was requested.
     pub compared: Option<Totals>,
-    /// What should be known.
+    /// Findings, most severe first.
     pub findings: Vec<Told>,
-    /// What no finding could be about, and why.
+    /// Checks that were skipped, and why.
     pub not_looked_at: Vec<Text>,
-    /// The machine's memory; `None` where the history has none of it.
+    /// Memory of the machine; `None` if the history has no machine data.
     pub memory: Option<Memory>,
     /// Requests by call.
     pub calls: Calls,
-    /// Programs, by each measure.
+    /// Programs, ranked by each measure.
     pub programs: Vec<Ranking>,
     /// Resident memory of the largest programs over time.
     pub resident: Resident,
-    /// The processes with the highest resident peak.
+    /// Processes with the highest resident peak.
     pub processes: Vec<Process>,
-    /// The processes with the most requests.
+    /// Processes with the most requests.
     pub requesters: Vec<Process>,
-    /// The largest requests that were granted.
+    /// Largest granted requests.
     pub largest: Vec<LargeRequest>,
-    /// The sizes that were asked for most often.
+    /// Most frequently requested sizes.
     pub sizes: Vec<FrequentSize>,
-    /// What was refused.
+    /// Refused requests.
     pub refusals: Vec<Refusal>,
-    /// Processes that the kernel killed for want of memory.
+    /// Processes that the kernel killed because memory ran out.
     pub oom_kills: Vec<OomKill>,
-    /// Processes that lived shortly.
+    /// Short-lived processes.
     pub short_lived: ShortLived,
-    /// What is missing in the figures.
+    /// Gaps in the figures.
     pub missing: Missing,
 }
 
 impl Report {
-    /// Whether the range has data, and none of it is of the programs or the process that were asked for.
+    /// Returns whether the range has data, but none for the requested programs or process.
     #[must_use]
     pub fn matches_nothing(&self) -> bool {
         let is_filtered = self.asked.name.is_some() || self.asked.pid.is_some();
@@ -63,105 +63,106 @@ impl Report {
     }
 }
 
-/// What was asked.
+/// Range and filters of a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Asked {
-    /// Of this machine; `None`: of all.
+    /// Name of the machine; `None` for all machines.
     pub host: Option<String>,
-    /// The range.
+    /// Range of the report.
     #[serde(flatten)]
     pub span: Span,
-    /// Of programs of this name (a pattern).
+    /// Pattern for the names of programs.
     pub name: Option<String>,
-    /// Of this pid.
+    /// Process id.
     pub pid: Option<u32>,
-    /// The range to compare with.
+    /// Range to compare with.
     pub compared: Option<Span>,
 }
 
 /// A machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ReportedHost {
-    /// Its name.
+    /// Name of the machine.
     pub hostname: String,
-    /// The kernel of its latest run.
+    /// Kernel release of its latest run.
     pub kernel: String,
-    /// Since when the history tells of it.
+    /// Start of its history.
     pub first_time: At,
-    /// The last that it told.
+    /// End of its history.
     pub last_time: At,
 }
 
-/// What a range comes to. `None`: the history does not tell it.
+/// Totals of a range. `None` means that the history cannot report the value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Totals {
-    /// Whether the history has data of this range, of whatever program. Without, the counts are 0 and mean nothing.
+    /// True if the history has data of this range, for any program. Otherwise the counts are 0 and
+    /// mean nothing.
     pub has_data: bool,
-    /// Whether the source could see requests: `procfs` cannot. Without, all counts and bytes of requests are 0 and mean nothing, as do OOM
-    /// kills and losses.
+    /// True if the source could see requests, which `procfs` cannot. Otherwise all counts and bytes
+    /// of requests, OOM kills and losses are 0 and mean nothing.
     pub requests_visible: bool,
-    /// Processes that lived in it.
+    /// Processes that existed in the range.
     pub processes: u64,
-    /// Those of them that lived shortly.
+    /// Short-lived processes among them.
     pub short_lived: u64,
     /// Requests.
     pub requests: u64,
-    /// Those of them that were refused.
+    /// Refused requests among them.
     pub refused: u64,
-    /// What was asked for and granted.
+    /// Bytes of the granted requests.
     pub requested_bytes: u64,
-    /// What requests truly added.
+    /// Virtual size that requests added, bytes.
     pub granted_bytes: Option<u64>,
-    /// What they took away.
+    /// Virtual size that requests removed, bytes.
     pub released_bytes: Option<u64>,
-    /// The highest sum of virtual sizes at a sample; of one pid, its peak.
+    /// Highest sum of virtual sizes at a sample; for a single pid, its peak.
     pub peak_virtual_bytes: Option<u64>,
-    /// The highest sum of resident memory at a sample; of one pid, its peak.
+    /// Highest sum of resident memory at a sample; for a single pid, its peak.
     pub peak_resident_bytes: Option<u64>,
-    /// The least available memory of the machine.
+    /// Lowest available memory of the machine.
     pub least_available_bytes: Option<u64>,
-    /// The highest memory pressure (some, over ten seconds), percent.
+    /// Highest memory pressure (some, over ten seconds), percent.
     pub highest_pressure: Option<f64>,
     /// OOM kills.
     pub oom_kills: u64,
-    /// Requests that did not come in the stream.
+    /// Requests whose records were lost in the stream.
     pub lost: u64,
 }
 
 impl Totals {
-    /// Whether there is neither a process nor a request in it.
+    /// Returns whether the range has neither processes nor requests.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.processes == 0 && self.requests == 0
     }
 }
 
-/// A finding, as a report tells it.
+/// A finding in a report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Told {
-    /// The rule's name.
+    /// Name of the rule.
     pub rule: &'static str,
-    /// How much it matters.
+    /// Importance.
     pub severity: Severity,
-    /// What was found.
+    /// Description of the problem.
     pub sentence: Text,
-    /// On what it rests.
+    /// Figures that support the finding.
     pub evidence: Vec<ToldFigure>,
-    /// What can be done.
+    /// Advice on how to fix the problem.
     pub advice: Text,
 }
 
 /// A figure of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToldFigure {
-    /// What it is.
+    /// Description of the figure.
     pub label: Text,
-    /// How much: a number in `unit`, or a time.
+    /// Amount: a number in `unit`, or a time.
     #[serde(flatten)]
     pub value: Amount,
 }
 
-/// A finding's amount with its unit, in JSON a `value` and a `unit`.
+/// Amount of a finding with its unit: `value` and `unit` in JSON.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Amount(pub Value);
 
@@ -184,119 +185,120 @@ impl Serialize for Amount {
     }
 }
 
-/// The machine's memory in a range.
+/// Memory of the machine in a range.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Memory {
-    /// All of it.
+    /// Size of the machine's memory.
     pub total_bytes: u64,
     /// Length of the steps of `points`, seconds.
     pub step_s: f64,
-    /// At the end of the first step.
+    /// Memory at the end of the first step.
     pub at_start: MemoryPoint,
-    /// At the end of the last.
+    /// Memory at the end of the last step.
     pub at_end: MemoryPoint,
-    /// The least that was available.
+    /// Lowest available memory.
     pub least_available_bytes: u64,
-    /// In which step.
+    /// Start of the step with the lowest available memory.
     pub least_available_time: At,
-    /// The highest pressure; `None` where the kernel has no PSI.
+    /// Highest pressure; `None` if the kernel has no PSI.
     pub pressure: Option<HighestPressure>,
-    /// In steps, oldest first; steps that memtap did not see are left out.
+    /// Steps, oldest first. Steps that memtap did not record are left out.
     pub points: Vec<MemoryPoint>,
 }
 
-/// The machine's memory at the end of a step.
+/// Memory of the machine at the end of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct MemoryPoint {
-    /// Where the step begins.
+    /// Start of the step.
     pub timestamp: At,
-    /// What programs have.
+    /// Memory of programs.
     pub programs_bytes: u64,
-    /// What the kernel has for itself.
+    /// Memory of the kernel itself.
     pub kernel_bytes: u64,
-    /// Copies of files, which can be given back.
+    /// Page cache, which can be reclaimed.
     pub cached_bytes: u64,
-    /// Unused.
+    /// Unused memory.
     pub free_bytes: u64,
-    /// What programs could still get.
+    /// Memory available to programs.
     pub available_bytes: u64,
     /// Swap space in use.
     pub swap_used_bytes: u64,
 }
 
-/// The highest pressure of a range.
+/// Highest pressure of a range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct HighestPressure {
-    /// Part of ten seconds in which at least one task waited for memory, percent.
+    /// Share of ten seconds in which at least one task waited for memory, percent.
     pub some_avg10: f64,
-    /// In which all waited.
+    /// Share of ten seconds in which all tasks waited, percent.
     pub full_avg10: f64,
-    /// When.
+    /// Time of the highest pressure.
     pub timestamp: At,
 }
 
 /// Requests by call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Calls {
-    /// By call, the most frequent first.
+    /// Sums by call, most frequent first.
     pub calls: Vec<CallSum>,
     /// Length of the steps, seconds.
     pub step_s: f64,
-    /// How many of each call in each step; empty where only single requests are known.
+    /// Requests of each call in each step; empty if only single requests are known.
     pub series: Vec<CallPoint>,
-    /// The records were counted from here on only: there were more than are counted.
+    /// Start of the counted records, if there were too many to count all.
     pub counted_since: Option<At>,
 }
 
-/// What one call comes to.
+/// Totals of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallSum {
-    /// Its name.
+    /// Name of the call.
     pub call: &'static str,
-    /// Requests, refused ones too.
+    /// Requests, including refused ones.
     pub requests: u64,
-    /// How many were refused.
+    /// Refused requests.
     pub refused: u64,
-    /// What they asked for.
+    /// Requested bytes.
     pub requested_bytes: u64,
 }
 
 /// Requests of one step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CallPoint {
-    /// Where the step begins.
+    /// Start of the step.
     pub timestamp: At,
-    /// How many of each call.
+    /// Number of requests of each call.
     pub requests: BTreeMap<&'static str, u64>,
 }
 
-/// The programs with the most of something.
+/// Programs ranked by one measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ranking {
-    /// Of what.
+    /// Measure of the ranking.
     pub by: Measure,
-    /// The most first.
+    /// Programs, largest value first.
     pub programs: Vec<ProgramSum>,
-    /// How many other programs there are.
+    /// Number of other programs.
     pub other_programs: u64,
-    /// What those have.
+    /// Value of the other programs together.
     pub other_value: u64,
 }
 
-/// What a program comes to.
+/// Totals of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProgramSum {
-    /// Its name: a stranger's text.
+    /// Name of the program. Untrusted.
     pub name: String,
-    /// How many processes.
+    /// Number of processes.
     pub processes: u64,
-    /// Sums of what was done; of sizes, the highest that its processes had together at a sample (of one pid: its peak).
+    /// Value of the measure. For a size, the highest sum over the processes at a sample, or the
+    /// peak if one pid was requested.
     pub value: u64,
-    /// Of sizes: where the range begins.
+    /// Size at the start of the range, if the measure is a size.
     pub at_start: Option<u64>,
-    /// Of sizes: at its end.
+    /// Size at the end of the range, if the measure is a size.
     pub at_end: Option<u64>,
-    /// In the compared range.
+    /// Value in the range to compare with.
     pub compared: Option<u64>,
 }
 
@@ -305,196 +307,200 @@ pub struct ProgramSum {
 pub struct Resident {
     /// Length of a step, seconds.
     pub step_s: f64,
-    /// The largest programs, largest first.
+    /// Largest programs, largest first.
     pub programs: Vec<ProgramCourse>,
 }
 
 /// A program over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProgramCourse {
-    /// Its name: a stranger's text.
+    /// Name of the program. Untrusted.
     pub name: String,
-    /// By step, oldest first.
+    /// Values by step, oldest first.
     pub series: Vec<(At, u64)>,
 }
 
-/// A process life, as far as it lies within the range.
+/// A process, as far as its lifetime lies within the range.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Process {
-    /// Its machine.
+    /// Name of the machine.
     pub host: String,
-    /// Its pid.
+    /// Process id.
     pub pid: u32,
-    /// When it started.
+    /// Start time.
     pub start_time: At,
-    /// When it ended, if it did.
+    /// End time, if the process ended.
     pub end_time: Option<At>,
-    /// How long it lived within the range, seconds.
+    /// Lifetime within the range, seconds.
     pub lived_s: f64,
-    /// Its name: a stranger's text.
+    /// Name of the program. Untrusted.
     pub name: String,
-    /// Its user.
+    /// User.
     pub user: String,
-    /// Its container.
+    /// Container.
     pub container: Option<String>,
-    /// Its systemd unit.
+    /// Systemd unit.
     pub unit: Option<String>,
-    /// Resident set where the range begins.
+    /// Resident set at the start of the range.
     pub before_resident_bytes: u64,
-    /// Resident set at the end.
+    /// Resident set at the end of the range or of the process.
     pub resident_bytes: u64,
-    /// The peak of its resident set: the kernel's high-water mark, which also covers the time between samples.
+    /// Peak of the resident set: the kernel's high-water mark, which also covers the time between
+    /// samples.
     pub peak_resident_bytes: u64,
-    /// When.
+    /// Time of the resident peak.
     pub peak_resident_time: At,
-    /// Virtual size at the end.
+    /// Virtual size at the end of the range or of the process.
     pub virtual_bytes: u64,
-    /// The peak of its virtual size, likewise.
+    /// Peak of the virtual size: the kernel's high-water mark.
     pub peak_virtual_bytes: u64,
     /// Requests.
     pub requests: u64,
-    /// How many were refused.
+    /// Refused requests.
     pub refused: u64,
-    /// What was asked for and granted.
+    /// Bytes of the granted requests.
     pub requested_bytes: u64,
-    /// What requests truly added.
+    /// Virtual size that requests added, bytes.
     pub granted_bytes: u64,
 }
 
-/// One request.
+/// A single request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LargeRequest {
-    /// When.
+    /// Time of the request.
     pub timestamp: At,
-    /// Its machine.
+    /// Name of the machine.
     pub host: String,
-    /// Its process.
+    /// Process id.
     pub pid: u32,
-    /// The process's name: a stranger's text.
+    /// Name of the process. Untrusted.
     pub name: String,
-    /// Which call.
+    /// Name of the call.
     pub call: &'static str,
-    /// What it asked for.
+    /// Requested bytes.
     pub requested_bytes: u64,
-    /// Its protection and flags.
+    /// Protection and flags.
     pub arguments: String,
 }
 
 /// Requests of one call and size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FrequentSize {
-    /// Which call.
+    /// Name of the call.
     pub call: &'static str,
-    /// Bytes.
+    /// Size in bytes.
     pub size_bytes: u64,
-    /// How many.
+    /// Number of requests.
     pub requests: u64,
 }
 
 /// Refused requests of one program, call and errno.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// Its machine.
+    /// Name of the machine.
     pub host: String,
-    /// The program's name: a stranger's text.
+    /// Name of the program. Untrusted.
     pub name: String,
-    /// How many of its processes.
+    /// Number of processes with such refusals.
     pub processes: u64,
-    /// Which call.
+    /// Name of the call.
     pub call: &'static str,
-    /// The errno's name.
+    /// Name of the errno.
     pub error: String,
-    /// What it means for this call.
+    /// Meaning of the errno for this call.
     pub meaning: Text,
-    /// How many.
+    /// Number of refused requests.
     pub requests: u64,
-    /// The largest.
+    /// Size of the largest refused request.
     pub largest_bytes: u64,
-    /// The first.
+    /// Time of the first refusal.
     pub first_time: At,
-    /// The latest.
+    /// Time of the latest refusal.
     pub last_time: At,
 }
 
-/// A process that the kernel killed for want of memory.
+/// A process that the kernel killed because memory ran out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct OomKill {
-    /// When.
+    /// Time of the kill.
     pub timestamp: At,
-    /// Its machine.
+    /// Name of the machine.
     pub host: String,
-    /// Who was killed.
+    /// Process id of the victim.
     pub pid: u32,
-    /// Its name: a stranger's text.
+    /// Name of the victim. Untrusted.
     pub name: String,
-    /// Its container.
+    /// Container of the victim.
     pub container: Option<String>,
-    /// What it had in memory.
+    /// Resident set of the victim.
     pub resident_bytes: u64,
-    /// Its virtual size.
+    /// Virtual size of the victim.
     pub virtual_bytes: u64,
-    /// Whose request for a page came too many.
+    /// Process id whose page allocation triggered the kill.
     pub asker_pid: u32,
-    /// Its name: a stranger's text.
+    /// Name of that process. Untrusted.
     pub asker_name: String,
 }
 
-/// Processes that began and ended within the range and lived shortly.
+/// Processes that started and ended within the range and had a short lifetime.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ShortLived {
-    /// What counts as shortly, seconds.
+    /// Lifetime below which a process counts as short-lived, seconds.
     pub below_s: f64,
-    /// How many.
+    /// Number of processes.
     pub processes: u64,
-    /// Their requests.
+    /// Requests of these processes.
     pub requests: u64,
-    /// What they asked for and were granted.
+    /// Bytes of the granted requests.
     pub requested_bytes: u64,
-    /// The programs with the most of them.
+    /// Programs with the most short-lived processes.
     pub programs: Vec<ShortLivedProgram>,
 }
 
-/// Short lives of one program.
+/// Short-lived processes of one program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ShortLivedProgram {
-    /// Its name: a stranger's text.
+    /// Name of the program. Untrusted.
     pub name: String,
-    /// How many.
+    /// Number of processes.
     pub processes: u64,
-    /// Their requests.
+    /// Requests of these processes.
     pub requests: u64,
-    /// What they asked for and were granted.
+    /// Bytes of the granted requests.
     pub requested_bytes: u64,
 }
 
-/// What is missing in the figures.
+/// Gaps in the figures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Missing {
-    /// Requests whose records did not come in the stream: they are in the sums, not among the single requests.
+    /// Requests whose records were lost in the stream. The totals include them; the lists of single
+    /// requests do not.
     pub lost: u64,
-    /// The recording that the report is of is damaged; so many requests of it, in all its time, cannot be read. They are part of `lost` where
-    /// they lie in the range.
+    /// Number of requests that cannot be read because the recording is damaged, over its whole
+    /// time. Those within the range are part of `lost`.
     pub damaged_recording: Option<u64>,
-    /// Where the source (`procfs`) could not see requests.
+    /// Periods in which the source (`procfs`) could not see requests.
     pub requests_not_visible: Vec<NotVisible>,
-    /// Processes that are not among those looked at one by one: the smaller ones.
+    /// Processes that were not read one by one: the smaller ones.
     pub processes: u64,
-    /// The history begins only here, within the range.
+    /// Start of the history, if it lies within the range.
     pub before: Option<At>,
-    /// The history ends already here, within the range.
+    /// End of the history, if it lies within the range.
     pub after: Option<At>,
-    /// The largest requests are those of the latest ones only: there were too many of that size.
+    /// Start of the records that were searched for the largest requests, if there were too many of
+    /// that size.
     pub largest_since: Option<At>,
-    /// Single requests are kept only from here on: what tells of them begins there.
+    /// Start of the counted records, if there were too many to count all. Figures from single
+    /// requests begin there.
     pub requests_since: Option<At>,
 }
 
-/// A time in which requests could not be seen.
+/// A period in which requests could not be seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NotVisible {
-    /// On which machine.
+    /// Name of the machine.
     pub host: String,
-    /// When.
+    /// The period.
     #[serde(flatten)]
     pub span: Span,
 }

@@ -1,4 +1,5 @@
-//! A report as one HTML file: no script, nothing from elsewhere; light and dark, on screens and on paper.
+//! A report as one HTML file. It has no script and loads nothing; it works in light and dark mode,
+//! on screens and on paper.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -6,14 +7,14 @@ use super::outline::{Block, Cell, FindingBlock, Outline, Piece, Section, Table, 
 use super::{Audience, Report};
 
 const STYLE: &str = include_str!("style.css");
-/// What a browser may do with the file: show its own style, and nothing else.
+/// Content security policy: a browser may apply the file's own style and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 pub(super) fn render(report: &Report, audience: &Audience) -> String {
     page(&outline(report, audience), audience, &report.memtap)
 }
 
-/// An outline as one file; `memtap` is the version that it is by.
+/// Renders an outline as one file. `memtap` is the version that made it.
 pub(super) fn page(outline: &Outline, audience: &Audience, memtap: &str) -> String {
     let lang = audience.lang;
     html! {
@@ -117,7 +118,7 @@ fn one_finding(finding: &FindingBlock) -> Markup {
     }
 }
 
-/// With what is typed as code.
+/// Renders text in backticks as code.
 fn typed(text: &str) -> Markup {
     html! {
         @for piece in pieces(text) {
@@ -162,7 +163,7 @@ fn one_table(table: &Table, audience: &Audience) -> Markup {
 fn one_cell(cell: &Cell, audience: &Audience) -> Markup {
     let text = cell.text(audience);
     match cell {
-        // What a stranger named may be written from right to left.
+        // An untrusted name may be written from right to left.
         Cell::Name(_) => html! { bdi { (text) } },
         Cell::Code(_) => html! { code { (text) } },
         Cell::Time(_) => html! { span.time { (text) } },
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_one_well_formed_file_that_asks_for_nothing() {
+    fn html_is_well_formed_and_loads_nothing() {
         for lang in Lang::ALL {
             let text = rendered(lang);
             let page = Html::parse_document(&text);
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn links_stay_within_and_lead_somewhere() {
+    fn links_point_to_existing_anchors() {
         let page = Html::parse_document(&rendered(Lang::En));
         let links = all(&page, "a");
         assert!(links.len() >= 10);
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_names_are_text() {
+    fn untrusted_names_are_shown_as_text() {
         let page = Html::parse_document(&rendered(Lang::Es));
         let names: Vec<String> = all(&page, "bdi").iter().map(|name| name.text().collect()).collect();
         for name in HOSTILE {
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_and_charts_can_be_heard() {
+    fn tables_and_charts_are_accessible() {
         let page = Html::parse_document(&rendered(Lang::En));
         let tables = all(&page, "table");
         assert!(tables.len() >= 12, "{}", tables.len());
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_told_with_its_part() {
+    fn losses_are_shown_with_their_share() {
         let text = rendered(Lang::En);
         assert!(text.contains("The records of 10 requests (1.00 %) were lost"));
         assert!(text.contains("The history begins at 2026-11-24 12:01:00"));

@@ -14,26 +14,27 @@ use super::{
 };
 use crate::track::{lived_s, resident as resident_bytes};
 
-/// Questions of [`read`] and [`peaks`].
+/// Queries of [`read`] and [`peaks`].
 pub(super) const QUESTIONS: usize = 2;
-/// Lives that are looked at one by one.
+/// Processes to read one by one, most requests first.
 const LIVES: usize = 20_000;
-/// Where there are more, also so many of the largest.
+/// Largest processes to read in addition, if there are more.
 const LARGE: usize = 1_000;
-/// Programs that are read where a pattern chooses among them.
+/// Programs to read if a pattern selects among them.
 const PROGRAMS: usize = 10_000;
-/// Rows of a table.
+/// Rows of a table, and of a longer one.
 const ROWS: usize = 10;
 const LONG_ROWS: usize = 15;
 /// Programs in the chart.
 const COURSES: usize = 8;
-/// What lives shorter has lived shortly: it is gone before one can look at it.
+/// Lifetime below which a process counts as short-lived, seconds: it ends before anybody can
+/// inspect it.
 const SHORT_S: f64 = 10.0;
 
-/// The processes of a range.
+/// Processes of a range.
 pub(super) struct Lived {
     lives: Vec<Life>,
-    /// Those that were not read.
+    /// Number of processes that were not read.
     pub(super) more: u64,
 }
 
@@ -50,17 +51,17 @@ pub(super) async fn read(
         limit: LIVES,
         ..LifeQuery::default()
     };
-    let mut found = making.ask(making.reader.lives(&query)).await?;
-    if found.more > 0 {
+    let mut answer = making.ask(making.reader.lives(&query)).await?;
+    if answer.more > 0 {
         let large = LifeQuery { by: Measure::Resident, limit: LARGE, ..query };
-        let known: HashSet<_> = found.lives.iter().map(identity).collect();
+        let known: HashSet<_> = answer.lives.iter().map(identity).collect();
         let mut large = making.ask(making.reader.lives(&large)).await?.lives;
         large.retain(|life| !known.contains(&identity(life)));
-        found.more -= (large.len() as u64).min(found.more);
-        found.lives.append(&mut large);
+        answer.more -= (large.len() as u64).min(answer.more);
+        answer.lives.append(&mut large);
     }
-    found.lives.retain(|life| ask.is_of(&life.name, life.pid));
-    Ok(Lived { lives: found.lives, more: found.more })
+    answer.lives.retain(|life| ask.is_of(&life.name, life.pid));
+    Ok(Lived { lives: answer.lives, more: answer.more })
 }
 
 fn identity(life: &Life) -> (std::sync::Arc<str>, Tgid, WallClock) {
@@ -68,7 +69,7 @@ fn identity(life: &Life) -> (std::sync::Arc<str>, Tgid, WallClock) {
 }
 
 impl Lived {
-    /// What their number says.
+    /// Totals that follow from the processes themselves.
     pub(super) fn totals(&self, range: &Range) -> Totals {
         Totals {
             processes: self.lives.len() as u64 + self.more,
@@ -78,13 +79,13 @@ impl Lived {
         }
     }
 
-    /// What requests of these processes truly added, and what they took away.
+    /// Granted and released bytes of these processes: virtual size that requests added and removed.
     pub(super) fn moved(&self) -> (u64, u64) {
         let within = || self.lives.iter().map(|life| &life.within);
         (within().map(|point| point.granted_bytes).sum(), within().map(|point| point.released_bytes).sum())
     }
 
-    /// How many requests they made, and how many of these were refused.
+    /// Requests of these processes, and the refused ones among them.
     pub(super) fn requests(&self) -> (u64, u64) {
         let within = || self.lives.iter().map(|life| &life.within);
         (within().map(|point| point.requests).sum(), within().map(|point| point.refused).sum())
@@ -98,12 +99,12 @@ impl Lived {
         })
     }
 
-    /// Those with the highest resident peak.
+    /// Processes with the highest resident peak.
     pub(super) fn largest(&self, ask: &Ask) -> Vec<Process> {
         self.first(ask, |life| life.within.peak_resident_bytes)
     }
 
-    /// Those with the most requests.
+    /// Processes with the most requests.
     pub(super) fn busiest(&self, ask: &Ask) -> Vec<Process> {
         self.first(ask, |life| life.within.requests)
     }
@@ -135,7 +136,7 @@ impl Lived {
         all
     }
 
-    /// What the processes of each name had where the range begins and at its end.
+    /// Sizes of the processes of each name, at the start and at the end of the range.
     fn sizes(&self, by: Measure, range: &Range) -> Option<HashMap<&str, (u64, u64)>> {
         let size: fn(&Life) -> (u64, u64) = match by {
             Measure::Resident => |life| (life.before_resident_bytes, resident_bytes(&life.within)),
@@ -147,7 +148,7 @@ impl Lived {
             let (before, after) = size(life);
             let sum = sizes.entry(&life.name).or_default();
             sum.0 += before;
-            // What has ended has nothing at the end.
+            // An ended process has no memory at the end.
             sum.1 += if life.ended_at.is_some_and(|ended| ended < range.to) { 0 } else { after };
         }
         Some(sizes)
@@ -178,7 +179,7 @@ fn process(life: &Life, range: &Range) -> Process {
     }
 }
 
-/// The programs of a range by a measure, those that were asked for, and what the others have.
+/// Programs of a range by a measure, restricted to the requested ones, and the value of all others.
 async fn programs(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -188,12 +189,12 @@ async fn programs(
 ) -> Result<memtap_history::Programs, ReportError> {
     let top = if ask.name.is_some() { PROGRAMS } else { top };
     let query = ProgramQuery { range: range.clone(), by, top, step };
-    let mut found = making.ask(making.reader.programs(&query)).await?;
+    let mut answer = making.ask(making.reader.programs(&query)).await?;
     if ask.name.is_some() {
-        found.programs.retain(|program| ask.is_named(&program.name));
-        (found.others, found.other_names) = (Program::default(), 0);
+        answer.programs.retain(|program| ask.is_named(&program.name));
+        (answer.others, answer.other_names) = (Program::default(), 0);
     }
-    Ok(found)
+    Ok(answer)
 }
 
 pub(super) async fn ranking(
@@ -206,9 +207,9 @@ pub(super) async fn ranking(
     let (mut sums, mut others) = if ask.pid.is_some() {
         (lived.sums(by), (0, 0))
     } else {
-        let found = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO)).await?;
-        let others = (found.other_names, found.others.value);
-        (found.programs.into_iter().map(ProgramSum::from).collect(), others)
+        let answer = programs(making, ask, &ask.range, by, (ROWS, Duration::ZERO)).await?;
+        let others = (answer.other_names, answer.others.value);
+        (answer.programs.into_iter().map(ProgramSum::from).collect(), others)
     };
     sums.retain(|sum| sum.value > 0);
     others.0 += sums.len().saturating_sub(ROWS) as u64;
@@ -228,7 +229,7 @@ pub(super) async fn ranking(
     Ok(Ranking { by, programs: sums, other_programs: others.0, other_value: others.1 })
 }
 
-/// What each program has in the compared range.
+/// Value of each program in the range to compare with.
 async fn compared(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -240,12 +241,12 @@ async fn compared(
         return Ok(Some(before.sums(by).into_iter().map(|sum| (sum.name, sum.value)).collect()));
     }
     let range = Range { host: ask.range.host.clone(), from: span.from.0, to: span.to.0 };
-    let found = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO)).await?;
-    Ok(Some(found.programs.into_iter().map(|program| (program.name, program.value)).collect()))
+    let answer = programs(making, ask, &range, by, (PROGRAMS, Duration::ZERO)).await?;
+    Ok(Some(answer.programs.into_iter().map(|program| (program.name, program.value)).collect()))
 }
 
 impl Lived {
-    /// Of one pid: its lives by name.
+    /// Sums by name. Used for a single pid, whose processes may have several names.
     fn sums(&self, by: Measure) -> Vec<ProgramSum> {
         let mut sums: HashMap<&str, ProgramSum> = HashMap::new();
         for life in &self.lives {
@@ -278,16 +279,18 @@ pub(super) async fn resident(
     ask: &Ask,
     step: Duration,
 ) -> Result<Resident, ReportError> {
-    let found = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step)).await?;
+    let answer = programs(making, ask, &ask.range, Measure::Resident, (COURSES, step)).await?;
     let course = |program: Program| ProgramCourse {
         name: program.name,
         series: program.series.into_iter().map(|(at, value)| (At(at), value)).collect(),
     };
-    let shown = found.programs.into_iter().filter(|program| program.value > 0).take(COURSES);
-    Ok(Resident { step_s: found.step.as_secs_f64(), programs: shown.map(course).collect() })
+    let shown = answer.programs.into_iter().filter(|program| program.value > 0).take(COURSES);
+    Ok(Resident { step_s: answer.step.as_secs_f64(), programs: shown.map(course).collect() })
 }
 
-/// The highest sums, and what was truly added and taken away: of all processes as they were booked together; of some, from their own.
+/// Fills in the peaks and the granted and released bytes. With a name pattern, they are sums over
+/// the selected processes. Otherwise they come from the stored usage of one pid or of all
+/// processes.
 pub(super) async fn peaks(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -316,7 +319,8 @@ pub(super) async fn peaks(
     totals.peak_virtual_bytes = points.iter().map(|point| point.peak_virtual_bytes).max();
     totals.peak_resident_bytes = points.iter().map(|point| point.peak_resident_bytes).max();
     if !points.is_empty() {
-        // An import has no samples; where there were many processes, their own sums are not all of it.
+        // An import has no samples, and the processes read are not all if there are many, so the
+        // larger sum is the right one.
         let requested = points.iter().map(|point| point.requested_bytes).sum();
         totals.requested_bytes = totals.requested_bytes.max(requested);
         totals.granted_bytes = Some(points.iter().map(|point| point.granted_bytes).sum());
@@ -325,7 +329,7 @@ pub(super) async fn peaks(
     Ok(())
 }
 
-/// The highest sum of the chosen programs at the end of a step.
+/// Highest sum of the selected programs at the end of a step.
 async fn peak(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -333,15 +337,16 @@ async fn peak(
     by: Measure,
     step: Duration,
 ) -> Result<Option<u64>, ReportError> {
-    let found = programs(making, ask, range, by, (PROGRAMS, step)).await?;
-    if found.programs.len() == 1 {
-        // The rankings and this figure are of one program: they have one number, in the finest steps.
+    let answer = programs(making, ask, range, by, (PROGRAMS, step)).await?;
+    if answer.programs.len() == 1 {
+        // For one program this figure must equal its value in the rankings, which use the finest
+        // steps.
         let finest = programs(making, ask, range, by, (PROGRAMS, Duration::ZERO)).await?;
         return Ok(finest.programs.first().map(|program| program.value).filter(|value| *value > 0));
     }
-    let steps = found.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
+    let steps = answer.programs.iter().map(|program| program.series.len()).max().unwrap_or(0);
     let at = |step: usize| -> u64 {
-        found.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()
+        answer.programs.iter().filter_map(|program| Some(program.series.get(step)?.1)).sum()
     };
     Ok((0..steps).map(at).max().filter(|peak| *peak > 0))
 }

@@ -1,4 +1,4 @@
-//! The machine's memory in a range, and the requests by call.
+//! Memory of the machine in a range, and the requests by call.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -32,15 +32,17 @@ fn highest_pressure(points: &[MachinePoint]) -> Option<HighestPressure> {
             timestamp: At(point.from),
         })
     });
-    // The first of equals.
+    // Keeps the first of equal maxima.
     pressures.reduce(|highest, next| if next.some_avg10 > highest.some_avg10 { next } else { highest })
 }
 
-/// The records may be so much ahead of the sums, which come once a second, without being taken for those of an import.
+/// Factor by which the records may exceed the sums before they count as those of an import. The
+/// sums arrive only once a second.
 const AHEAD: f64 = 1.1;
 
-/// Of all processes, the kernel's sums tell more than the records, of which some may be lost or gone; of some processes, and of what was
-/// imported, there are the records alone.
+/// Counts the requests by call. For all processes, the kernel's sums are more complete than the
+/// records, some of which may be lost or deleted. For selected processes and for imports, only
+/// records exist.
 pub(super) fn calls(points: &[MachinePoint], counted: &Sizes, ask: &Ask) -> Calls {
     let sums = if ask.of_all() { sums(points) } else { [CallTotals::default(); Call::COUNT] };
     let summed: u64 = sums.iter().map(|sum| sum.count).sum();
@@ -63,7 +65,7 @@ pub(super) fn calls(points: &[MachinePoint], counted: &Sizes, ask: &Ask) -> Call
     Calls { calls: in_order(&records), counted_since, ..Calls::default() }
 }
 
-/// Takes the bytes of each call from its granted requests.
+/// Replaces the bytes of each call with those of its granted requests.
 pub(super) fn only_granted(calls: &mut Calls, granted: &Sizes) {
     for call in &mut calls.calls {
         let buckets = granted.buckets.iter().filter(|bucket| bucket.call.name() == call.call);

@@ -1,4 +1,4 @@
-//! From the history to a report: which questions are asked, and in which order.
+//! Makes a report from the history: the queries and their order.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,34 +19,36 @@ use crate::{Finding, NotLookedAt, Rule, Subject};
 
 /// Steps of the charts.
 const STEPS: u64 = 120;
-/// OOM kills that are listed.
+/// OOM kills to list.
 const KILLS: usize = 100;
-/// The history may be so much behind without being said to end early.
+/// Largest gap between the end of the history and the end of the range that is not reported,
+/// seconds.
 const LAG_S: f64 = 60.0;
 
-/// Makes a report of what a history tells. `watch` is told of each answer and may end it.
+/// Makes a report from the history. Calls `watch` before each query; `watch` can stop the report.
 ///
 /// # Errors
-/// When the history cannot answer, the range is empty, no such machine is known, or `watch` ended it.
+/// When the history cannot answer, the range is empty, the machine is unknown, or `watch` stopped
+/// it.
 pub async fn make(reader: &dyn Reader, ask: &Ask, watch: &mut Watch<'_>) -> Result<Report, ReportError> {
     let compared = ask.compare.map(|span| range_of(ask, span));
     if ask.range.from >= ask.range.to || compared.as_ref().is_some_and(|range| range.from >= range.to) {
         return Err(ReportError::EmptyRange);
     }
-    let mut making = Making { reader, watch: Mutex::new(watch), done: 0, of: questions(ask) };
+    let mut making = Making { reader, watch: Mutex::new(watch), done: 0, total: questions(ask) };
     making.report(ask, compared.as_ref()).await
 }
 
 fn questions(ask: &Ask) -> usize {
-    let of_a_range = 4 + lives::QUESTIONS + requests::QUESTIONS;
-    1 + of_a_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
+    let per_range = 4 + lives::QUESTIONS + requests::QUESTIONS;
+    1 + per_range * (1 + usize::from(ask.compare.is_some())) + Measure::ALL.len() + 1 + requests::DETAILS + 1
 }
 
 fn range_of(ask: &Ask, span: Span) -> Range {
     Range { host: ask.range.host.clone(), from: span.from.0, to: span.to.0 }
 }
 
-/// Length of a chart's step.
+/// Length of a step of the charts.
 fn step(range: &Range) -> Duration {
     let seconds = range.to.seconds_since(range.from).max(0.0) as u64;
     Duration::from_secs(seconds.div_ceil(STEPS).max(1))
@@ -56,10 +58,10 @@ pub(super) struct Making<'a, 'b> {
     pub(super) reader: &'a dyn Reader,
     watch: Mutex<&'a mut Watch<'b>>,
     done: usize,
-    of: usize,
+    total: usize,
 }
 
-/// What is asked of a range, and also of the one that it is compared with.
+/// Results of the queries that are also made for the range to compare with.
 struct Course {
     totals: Totals,
     memory: Option<super::Memory>,
@@ -71,7 +73,7 @@ struct Course {
 }
 
 impl Making<'_, '_> {
-    /// One question.
+    /// Runs one query and counts it as progress.
     pub(super) async fn ask<T>(&mut self, answer: Pending<'_, T>) -> Result<T, ReportError> {
         if self.is_stopped() {
             return Err(ReportError::Stopped);
@@ -82,7 +84,7 @@ impl Making<'_, '_> {
     }
 
     fn is_stopped(&self) -> bool {
-        let progress = Progress { done: self.done.min(self.of), of: self.of };
+        let progress = Progress { done: self.done.min(self.total), of: self.total };
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(watch(progress), ControlFlow::Break(()))
     }
@@ -163,7 +165,8 @@ impl Making<'_, '_> {
         let memory = machine::memory(&points);
         let mut calls = machine::calls(&points, &counted, ask);
         if calls.series.is_empty() && calls.calls.iter().any(|call| call.refused > 0) {
-            // The sizes of records are also of what was refused; requested is what was granted, as everywhere.
+            // The sizes of the records include refused requests. Requested bytes count granted
+            // requests only, as everywhere.
             machine::only_granted(&mut calls, &requests::granted(self, ask, range, &counted).await?);
         }
         let mut totals = Totals {
@@ -178,7 +181,8 @@ impl Making<'_, '_> {
             totals.refused += call.refused;
         }
         if ask.name.is_some() {
-            // Its records have the name of their moment, which an exec changes: a process made all of its requests.
+            // A record has the program's name at the time of the request, and an exec changes it.
+            // The process totals include all requests.
             let (requests, refused) = lived.requests();
             totals.requests = totals.requests.max(requests);
             totals.refused = totals.refused.max(refused);
@@ -190,7 +194,7 @@ impl Making<'_, '_> {
         Ok(Course { totals, memory, lived, calls, counted, kills, visibility })
     }
 
-    /// Whether any process lived in a range in which the ones that were asked for did not.
+    /// Returns whether any process existed in a range in which the requested ones did not.
     async fn has_lives(&mut self, ask: &Ask, range: &Range) -> Result<bool, ReportError> {
         if ask.of_all() {
             return Ok(false);
@@ -202,7 +206,7 @@ impl Making<'_, '_> {
     async fn visibility(&mut self, ask: &Ask, range: &Range) -> Result<Visibility, ReportError> {
         let runs = self.ask(self.reader.runs(range, RUNS)).await?;
         if ask.damaged_recording.is_some() {
-            // All of its requests may be in the damaged parts.
+            // The damaged parts may contain all of its requests.
             return Ok(Visibility { requests: true, ..Visibility::default() });
         }
         Ok(visibility(&runs, Span { from: At(range.from), to: At(range.to) }))
@@ -214,7 +218,8 @@ impl Making<'_, '_> {
             return Err(ReportError::Stopped);
         }
         self.done += 1;
-        // The finding is about what the kernel's side lost: a larger ring buffer does not mend a file.
+        // The finding is about records lost in the kernel's ring buffer. Its advice, a larger
+        // buffer, does not repair a file.
         let only_damage = ask.damaged_recording.is_some_and(|damaged| lost <= damaged);
         let is_meant = |finding: &&Finding| match &finding.subject {
             Subject::Machine(_) => finding.rule != Rule::Lost || !only_damage,
@@ -235,7 +240,7 @@ fn asked(ask: &Ask) -> Asked {
     }
 }
 
-/// Where the history begins or ends within the range.
+/// Finds out where the history starts or ends within the range.
 fn missing(hosts: &[StoredHost], ask: &Ask) -> Missing {
     let first = hosts.iter().map(|host| host.first).min();
     let last = hosts.iter().map(|host| host.last).max();
@@ -289,7 +294,7 @@ impl From<&Finding> for Told {
     }
 }
 
-/// Names are shared in the store and owned here.
+/// Copies a name that the store shares.
 pub(super) fn owned(host: &Arc<str>) -> String {
     host.to_string()
 }

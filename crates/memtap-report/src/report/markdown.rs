@@ -1,4 +1,5 @@
-//! A report as Markdown with tables, as GitHub, GitLab and most others know them. Charts have no place in it: the tables say the same.
+//! A report as Markdown with tables, as GitHub, GitLab and most other renderers support them.
+//! Charts are omitted: the tables have the same data.
 
 use std::fmt::Write as _;
 
@@ -57,7 +58,7 @@ fn write_finding(text: &mut String, finding: &FindingBlock) {
 }
 
 fn write_table(text: &mut String, table: &Table, audience: &Audience) {
-    // Where there is no room for a bar, its number says nothing that the amount beside it does not.
+    // A bar is omitted: its number adds nothing to the amount in the next column.
     let is_bar = |index: usize| table.rows.iter().any(|row| matches!(row.get(index), Some(Cell::Share(_))));
     let kept: Vec<usize> = (0..table.columns.len()).filter(|index| !is_bar(*index)).collect();
     let _ = writeln!(text, "\n**{}**\n", escaped(&table.caption));
@@ -73,7 +74,8 @@ fn write_table(text: &mut String, table: &Table, audience: &Audience) {
     }
 }
 
-/// What is typed is code, where that can be told apart from the table's and HTML's marks.
+/// Renders text in backticks as code, unless it contains characters with a meaning in tables or
+/// HTML.
 fn typed(text: &str) -> String {
     let pieces = pieces(text).into_iter();
     pieces
@@ -84,7 +86,8 @@ fn typed(text: &str) -> String {
         .collect()
 }
 
-/// Text that means nothing in Markdown or HTML: what could begin a mark, a tag or a link has a backslash before it.
+/// Escapes text for Markdown and HTML: characters that could start markup, a tag or a link get a
+/// backslash.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let is_link = text.contains("://") || text.contains('@') || text.to_ascii_lowercase().contains("www.");
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn names_mean_nothing_in_markdown() {
+    fn names_are_escaped_in_markdown() {
         for (name, text) in [
             ("a|b", "a\\|b"),
             ("<img src=x>", "\\<img src=x\\>"),
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_code() {
+    fn text_in_backticks_is_code() {
         assert_eq!(typed("see `ulimit -v` of <x>"), "see `ulimit -v` of \\<x\\>");
         assert_eq!(typed("odd ` one"), "odd \\` one");
     }

@@ -1,4 +1,4 @@
-//! Reports: what a range came to, made once ([`make`]) and written in several forms ([`render`]).
+//! Reports of a range, made once ([`make`]) and written in several formats ([`render`]).
 
 mod chart;
 mod colours;
@@ -38,27 +38,27 @@ pub use run::{Run, RunProcess, RunRequest};
 pub use span::{At, Span};
 pub use text::Screen;
 
-/// What a report shall tell.
+/// Scope of a report.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
-    /// The range, and of which machine.
+    /// Range, and the machine if only one is meant.
     pub range: Range,
-    /// Only these programs.
+    /// Filter by program name.
     pub name: Option<NamePattern>,
-    /// Only this process.
+    /// Filter by process id.
     pub pid: Option<Tgid>,
-    /// A range to compare with, of the same machine.
+    /// Range to compare with, on the same machine.
     pub compare: Option<Span>,
-    /// When it is made.
+    /// Time at which the report is made.
     pub now: WallClock,
-    /// The limits as they are now, of the machine that memtap runs on.
+    /// Current limits of the machine that memtap runs on.
     pub limits: Option<crate::Now>,
-    /// Of a damaged recording: how many of its requests cannot be read.
+    /// Number of requests that cannot be read, if the source is a damaged recording.
     pub damaged_recording: Option<u64>,
 }
 
 impl Ask {
-    /// Whether it is about all processes.
+    /// Returns whether the report covers all processes.
     fn of_all(&self) -> bool {
         self.name.is_none() && self.pid.is_none()
     }
@@ -72,61 +72,61 @@ impl Ask {
     }
 }
 
-/// How far the making of a report is.
+/// Progress of making a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Questions that the history has answered.
+    /// Queries that the history has answered.
     pub done: usize,
-    /// How many there are.
+    /// Total number of queries.
     pub of: usize,
 }
 
-/// Who makes a report is told how far it is, and may end it.
+/// Callback that receives the progress of a report and can stop it.
 pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a;
 
-/// Why there is no report.
+/// Reason for a missing report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The history cannot answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No such machine has written into it.
+    /// The machine is not in the history.
     #[error("unknown machine '{asked}'; machines in the history: {known}")]
     UnknownHost {
-        /// Which was asked for.
+        /// Name of the requested machine.
         asked: String,
-        /// Those that are known.
+        /// Machines in the history.
         known: String,
     },
-    /// Nothing lies between.
+    /// The range is empty.
     #[error("the range is empty: its start must be before its end")]
     EmptyRange,
-    /// It was ended from outside.
+    /// The caller stopped the report.
     #[error("the report was stopped before it was finished")]
     Stopped,
 }
 
-/// The forms of a report.
+/// Formats of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// One file for browsers and printers.
+    /// One file for browsers and printing.
     #[default]
     Html,
-    /// For notes and tickets.
+    /// Text for notes and tickets.
     Markdown,
-    /// For programs.
+    /// Structured data for programs.
     Json,
-    /// For spreadsheets.
+    /// A table for spreadsheets.
     Csv,
-    /// For terminals and mails.
+    /// Plain text for terminals and mail.
     Text,
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Text];
 
-    /// Its name, which is also how its files end.
+    /// Name of the format, and its file extension.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -138,7 +138,7 @@ impl Format {
         }
     }
 
-    /// What it is on the web.
+    /// Media type for HTTP.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -166,16 +166,16 @@ impl fmt::Display for Format {
     }
 }
 
-/// For whom a report is written. JSON and CSV are the same for all.
+/// Readers of a report. JSON and CSV are the same for all readers.
 #[derive(Debug, Clone)]
 pub struct Audience {
-    /// Their language.
+    /// Language.
     pub lang: Lang,
-    /// Their clock.
+    /// Time zone.
     pub zone: TimeZone,
 }
 
-/// Writes a report.
+/// Renders a report.
 #[must_use]
 pub fn render(report: &Report, format: Format, audience: &Audience) -> String {
     match format {
@@ -187,14 +187,14 @@ pub fn render(report: &Report, format: Format, audience: &Audience) -> String {
     }
 }
 
-/// Writes a report as text for one terminal.
+/// Renders a report as text for one terminal.
 #[must_use]
 pub fn on_screen(report: &Report, audience: &Audience, screen: Screen) -> String {
     text::render(&outline::outline(report, audience), report.asked.span, audience, screen)
 }
 
 fn json(report: &Report) -> String {
-    // A report is made of numbers, texts and lists: they can always be written.
+    // A report consists of numbers, texts and lists, so serialising it cannot fail.
     let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
     text.push('\n');
     text
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_has_bytes_times_and_names_as_they_are() {
+    fn json_has_unformatted_bytes_times_and_names() {
         let text = render(&scene::report(), Format::Json, &Audience { lang: Lang::En, zone: TimeZone::UTC });
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["asked"]["from"], "2026-11-24T12:00:00.000Z");

@@ -1,12 +1,12 @@
-//! Names of programs: strangers' bytes, as a pattern chooses them and as a reader sees them.
+//! Names of programs, which are untrusted: selecting them by a pattern, and showing them safely.
 
 use std::fmt;
 use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// A pattern of names: `*` stands for anything, `?` for one character, `[ab]` for one of these, `{one,other}` for one of those; small and
-/// capital letters are the same.
+/// A pattern for names: `*` matches any text, `?` one character, `[ab]` one of these characters,
+/// and `{one,other}` one of these texts. Case is ignored.
 #[derive(Debug, Clone)]
 pub struct NamePattern {
     text: String,
@@ -14,21 +14,21 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// Whether the pattern is of this name.
+    /// Returns whether the pattern matches the name.
     #[must_use]
     pub fn is_match(&self, name: &str) -> bool {
         self.matcher.is_match(name)
     }
 
-    /// The longest piece that each name of the pattern contains as it stands, but for small and capital letters; a store, or the kernel,
-    /// looks for it by itself.
+    /// Returns the longest text that every matching name contains, ignoring case. A store, or the
+    /// kernel, can use it to preselect names.
     #[must_use]
     pub fn part(&self) -> Option<&str> {
-        // What stands in brackets, braces or behind a backslash is not looked at: the pattern itself decides.
+        // Brackets, braces and backslashes are left to the pattern itself.
         if self.text.contains(['[', ']', '{', '}', '\\']) {
             return None;
         }
-        // The store folds ASCII only.
+        // The store ignores case for ASCII only.
         let pieces = self.text.split(['*', '?']).filter(|piece| !piece.is_empty() && piece.is_ascii());
         pieces.max_by_key(|piece| piece.len())
     }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_of_whole_names() {
+    fn a_pattern_matches_whole_names() {
         assert!(pattern("post*").is_match("Postgres"));
         assert!(pattern("postgres").is_match("postgres"));
         assert!(!pattern("post").is_match("postgres"));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_looks_for_what_each_of_the_names_contains() {
+    fn a_pattern_gives_the_text_that_all_its_names_contain() {
         for (text, part) in [
             ("post*", Some("post")),
             ("*a?server*", Some("server")),

@@ -1,5 +1,5 @@
-//! What a report says, in words and in order, for every form that is read: sections of sentences, figures, charts and tables. The
-//! sections are in `outline/`.
+//! Outline of a report: its words in order, for every format that people read. It consists of
+//! sections with sentences, figures, charts and tables, which are in `outline/`.
 
 mod figures;
 mod memory;
@@ -15,45 +15,45 @@ pub(super) use figures::bytes_explained;
 use memtap_model::visible;
 pub(super) use words::not_visible;
 
-/// The whole.
+/// The whole report.
 pub(super) struct Outline {
     pub(super) title: String,
-    /// What was asked, and of what, as pairs.
+    /// Scope of the report, as pairs of label and value.
     pub(super) facts: Vec<(String, String)>,
     pub(super) sections: Vec<Section>,
     pub(super) made: String,
 }
 
 pub(super) struct Section {
-    /// Stable, for links.
+    /// Stable id for links.
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) blocks: Vec<Block>,
 }
 
 pub(super) enum Block {
-    /// A sentence of ours.
+    /// A plain sentence.
     Say(String),
-    /// A sentence that one should not miss.
+    /// A sentence that the reader must not miss.
     Warn(String),
     Tiles(Vec<Tile>),
     Findings(Vec<FindingBlock>),
     Chart(Chart),
     Table(Table),
-    /// Small tables that may stand side by side.
+    /// Small tables that can be placed side by side.
     Tables(Vec<Table>),
 }
 
-/// A figure that says much.
+/// A key figure.
 pub(super) struct Tile {
     pub(super) label: &'static str,
     pub(super) cell: Cell,
-    /// What it was in the compared range, and how it changed.
+    /// Value in the range to compare with, and the change.
     pub(super) compared: Option<(Cell, Cell)>,
 }
 
 impl Tile {
-    /// How it changed, where both are known: `+5 against 10`.
+    /// Change, if both values are known: `+5 against 10`.
     pub(super) fn compared_text(&self, audience: &Audience) -> Option<String> {
         let (before, change) = self.compared.as_ref().filter(|(_, change)| *change != Cell::None)?;
         let against = audience.lang.pick("against", "frente a");
@@ -61,7 +61,8 @@ impl Tile {
     }
 }
 
-/// A finding in one language. Sentences may hold names: they are strangers' bytes; what stands in backticks is typed.
+/// A finding in one language. Sentences may contain untrusted names. Text in backticks is to be
+/// typed.
 pub(super) struct FindingBlock {
     pub(super) severity: Severity,
     pub(super) severity_word: &'static str,
@@ -77,26 +78,26 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Whether it needs more room than half a page.
+    /// Returns whether the table needs more than half of a page's width.
     pub(super) fn is_broad(&self) -> bool {
         self.columns.len() > 5
     }
 }
 
-/// A column: its title, and whether it holds numbers.
+/// A column: its title, and whether it contains numbers.
 pub(super) struct Column(pub(super) String, pub(super) bool);
 
-/// What stands in a table.
+/// Contents of a table cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
-    /// A stranger's text.
+    /// Untrusted text.
     Name(String),
-    /// Our own words.
+    /// Text of memtap.
     Words(String),
-    /// A name of the kernel's.
+    /// A name from the kernel, such as a call.
     Code(String),
     Bytes(u64),
-    /// From one size to another.
+    /// Change from one size to another.
     BytesChange(u64, u64),
     Count(u64),
     CountChange(u64, u64),
@@ -104,13 +105,13 @@ pub(super) enum Cell {
     PercentChange(f64, f64),
     PerSecond(f64),
     Time(At),
-    /// Part of the largest: a bar where there are bars.
+    /// Share of the largest value, shown as a bar if the format has bars.
     Share(f64),
     None,
 }
 
 impl Cell {
-    /// In words, without any form's escapes.
+    /// Formats the cell as plain text, without escapes of any format.
     pub(super) fn text(&self, audience: &Audience) -> String {
         let lang = audience.lang;
         match self {
@@ -133,7 +134,7 @@ impl Cell {
     }
 }
 
-/// A change with its sign: a true minus, which stands as wide as a plus.
+/// A change with its sign. The minus is U+2212, which is as wide as a plus.
 fn signed(from: u64, to: u64, write: impl Fn(u64) -> String) -> String {
     match from.cmp(&to) {
         std::cmp::Ordering::Less => format!("+{}", write(to - from)),
@@ -146,29 +147,29 @@ fn signed(from: u64, to: u64, write: impl Fn(u64) -> String) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
     Plain(&'a str),
-    /// What stood between backticks: to be typed as it is.
+    /// Text between backticks, to be typed as it is.
     Typed(&'a str),
 }
 
 pub(super) fn pieces(sentence: &str) -> Vec<Piece<'_>> {
-    let (mut pieces, mut rest) = (Vec::new(), sentence);
+    let (mut pieces, mut remaining) = (Vec::new(), sentence);
     while let Some((plain, (typed, after))) =
-        rest.split_once('`').and_then(|(plain, after)| Some((plain, after.split_once('`')?)))
+        remaining.split_once('`').and_then(|(plain, after)| Some((plain, after.split_once('`')?)))
     {
         pieces.extend([Piece::Plain(plain), Piece::Typed(typed)]);
-        rest = after;
+        remaining = after;
     }
-    pieces.push(Piece::Plain(rest));
+    pieces.push(Piece::Plain(remaining));
     pieces.retain(|piece| *piece != Piece::Plain(""));
     pieces
 }
 
-/// What the sections are made from.
+/// Input of the sections.
 struct Page<'a> {
     report: &'a Report,
     audience: &'a Audience,
     lang: Lang,
-    /// Whether a machine's name must be said with a process.
+    /// True if processes must be shown with the name of their machine.
     several_hosts: bool,
 }
 
@@ -185,7 +186,7 @@ impl Page<'_> {
         crate::count(count, self.lang)
     }
 
-    /// A name with the machine's where there are several.
+    /// Name of a process, with its machine if there are several.
     fn process(&self, host: &str, name: &str) -> Cell {
         if self.several_hosts { Cell::Name(format!("{name} @ {host}")) } else { Cell::Name(name.to_owned()) }
     }

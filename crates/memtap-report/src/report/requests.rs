@@ -1,4 +1,4 @@
-//! Single requests of a range: the largest, the most frequent sizes, and what was refused.
+//! Single requests of a range: the largest, the most frequent sizes, and refusals.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -10,20 +10,20 @@ use super::making::{Making, owned};
 use super::{Ask, At, FrequentSize, LargeRequest, Refusal, ReportError};
 use crate::refusal_meaning;
 
-/// Questions of [`count`], and of the others.
+/// Queries of [`count`], and of the other functions.
 pub(super) const QUESTIONS: usize = 1;
 pub(super) const DETAILS: usize = 2;
-/// Requests whose sizes are counted, the latest.
+/// Requests whose sizes are counted, latest first.
 const COUNTED: usize = 1_000_000;
-/// Requests that are looked through for the largest.
+/// Requests to search for the largest ones.
 const LOOKED_THROUGH: usize = 10_000;
 /// Rows of a table.
 const ROWS: usize = 15;
-/// Refusals by process that are read, and rows of their table.
+/// Refusals by process to read, and rows of their table.
 const REFUSALS: usize = 5_000;
 const REFUSAL_ROWS: usize = 30;
 
-/// Those of a range that a store can choose by itself; a pattern chooses further.
+/// Selects the requests of a range as far as the store can; a pattern filters them further.
 fn query(ask: &Ask, range: &Range) -> RequestQuery {
     RequestQuery {
         host: range.host.clone(),
@@ -35,7 +35,7 @@ fn query(ask: &Ask, range: &Range) -> RequestQuery {
     }
 }
 
-/// Counts the requests by their sizes.
+/// Counts the requests by size.
 pub(super) async fn count(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -45,7 +45,7 @@ pub(super) async fn count(
     making.ask(making.reader.sizes(&query)).await
 }
 
-/// Counts those of them that were granted.
+/// Counts the granted requests by size, over the same records as `counted`.
 pub(super) async fn granted(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -68,11 +68,12 @@ pub(super) fn frequent(counted: &Sizes) -> Vec<FrequentSize> {
 #[derive(Default)]
 pub(super) struct Largest {
     pub(super) requests: Vec<LargeRequest>,
-    /// Only the latest were looked through.
+    /// Start of the searched records, if only the latest were searched.
     pub(super) since: Option<At>,
 }
 
-/// The largest requests for memory that were granted. The counted sizes say from which size on there are enough.
+/// Finds the largest granted requests for memory. The counted sizes show how large a request must
+/// be for enough results.
 pub(super) async fn largest(
     making: &mut Making<'_, '_>,
     ask: &Ask,
@@ -83,7 +84,7 @@ pub(super) async fn largest(
         let query = RequestQuery {
             calls: CALLS.iter().map(|row| row.call).filter(|call| call.asks()).collect(),
             min_size: Some(least.max(1)),
-            // What was refused has its own table.
+            // Refused requests have their own table.
             refused: Some(false),
             limit: LOOKED_THROUGH,
             ..query(ask, &ask.range)
@@ -92,7 +93,7 @@ pub(super) async fn largest(
         largest.since = page.next_cursor.and_then(|_| page.requests.last()).map(|last| At(last.time));
         let meant = page.requests.iter().filter(|request| ask.is_named(&request.name.to_text()));
         largest.requests = meant.map(LargeRequest::from).collect();
-        // With a pattern, not all that the store gave may be meant.
+        // With a pattern, the store may also return requests that do not match.
         if largest.requests.len() >= ROWS || largest.since.is_some() {
             break;
         }
@@ -104,7 +105,8 @@ pub(super) async fn largest(
     Ok(largest)
 }
 
-/// From which sizes on there are enough requests, then ten times as many and so on; at last, all.
+/// Thresholds that give enough requests, then ten times as many, and so on. The last one includes
+/// all requests.
 fn thresholds(counted: &Sizes) -> Vec<u64> {
     let mut buckets: Vec<(u64, u64)> = counted
         .buckets
@@ -113,14 +115,14 @@ fn thresholds(counted: &Sizes) -> Vec<u64> {
         .map(|bucket| (bucket.from_bytes, bucket.count.saturating_sub(bucket.refused)))
         .collect();
     buckets.sort_by_key(|(from, _)| Reverse(*from));
-    let (mut thresholds, mut found, mut enough) = (Vec::new(), 0, ROWS as u64);
+    let (mut thresholds, mut total, mut enough) = (Vec::new(), 0, ROWS as u64);
     for (index, (from, count)) in buckets.iter().enumerate() {
-        found += count;
-        // The same size of several calls is one threshold.
+        total += count;
+        // The same size in several calls is one threshold.
         let is_whole = buckets.get(index + 1).is_none_or(|(next, _)| next < from);
-        if is_whole && found >= enough {
+        if is_whole && total >= enough {
             thresholds.push(*from);
-            enough = found.saturating_mul(10);
+            enough = total.saturating_mul(10);
         }
     }
     if let Some((last, _)) = buckets.last()
@@ -145,24 +147,24 @@ impl From<&StoredRequest> for LargeRequest {
     }
 }
 
-/// What was refused, by program, call and errno, the most frequent first.
+/// Refused requests by program, call and errno, most frequent first.
 pub(super) async fn refusals(making: &mut Making<'_, '_>, ask: &Ask) -> Result<Vec<Refusal>, ReportError> {
     let query = RequestQuery { refused: Some(true), limit: REFUSALS, ..query(ask, &ask.range) };
-    let mut found = making.ask(making.reader.refusals(&query)).await?;
-    found.retain(|refused| ask.is_of(&refused.name.to_text(), refused.pid));
-    let mut refusals = by_program(&found);
-    let rest =
+    let mut stored = making.ask(making.reader.refusals(&query)).await?;
+    stored.retain(|refused| ask.is_of(&refused.name.to_text(), refused.pid));
+    let mut refusals = by_program(&stored);
+    let tie_break =
         |refusal: &Refusal| (refusal.name.clone(), refusal.call, refusal.error.clone(), refusal.host.clone());
-    refusals.sort_by_cached_key(|refusal| (Reverse(refusal.requests), rest(refusal)));
+    refusals.sort_by_cached_key(|refusal| (Reverse(refusal.requests), tie_break(refusal)));
     refusals.truncate(REFUSAL_ROWS);
     Ok(refusals)
 }
 
 type Key = (std::sync::Arc<str>, String, Call, Errno);
 
-fn by_program(found: &[Refused]) -> Vec<Refusal> {
+fn by_program(refusals: &[Refused]) -> Vec<Refusal> {
     let mut programs: HashMap<Key, (Refusal, HashSet<(u32, i64)>)> = HashMap::new();
-    for refused in found {
+    for refused in refusals {
         let key = (std::sync::Arc::clone(&refused.host), refused.name.to_text(), refused.call, refused.errno);
         let (sum, processes) =
             programs.entry(key).or_insert_with(|| (Refusal::from(refused), HashSet::new()));
@@ -177,7 +179,7 @@ fn by_program(found: &[Refused]) -> Vec<Refusal> {
 }
 
 impl From<&Refused> for Refusal {
-    /// One of which nothing is counted yet.
+    /// Creates an entry whose counts are all zero.
     fn from(refused: &Refused) -> Self {
         Self {
             host: owned(&refused.host),

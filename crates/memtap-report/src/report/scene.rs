@@ -1,4 +1,4 @@
-//! A report made by hand for the renderers' tests, with names as a stranger may choose them.
+//! A report built by hand for the tests of the renderers, with hostile names.
 
 use memtap_history::Measure;
 

@@ -1,14 +1,14 @@
-//! Moments and stretches of time, as a report's JSON form has them.
+//! Points in time and time spans, as in the JSON form of a report.
 
 use memtap_model::WallClock;
 use serde::{Serialize, Serializer};
 
-/// A moment.
+/// A point in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At(pub WallClock);
 
 impl At {
-    /// Seconds to a later moment.
+    /// Seconds to a later point in time.
     #[must_use]
     pub fn seconds_to(self, later: Self) -> f64 {
         later.0.seconds_since(self.0)
@@ -23,17 +23,17 @@ impl Serialize for At {
     }
 }
 
-/// From one moment to before another.
+/// A time span that excludes its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// Where it begins.
+    /// Start of the span.
     pub from: At,
-    /// Where it ends.
+    /// End of the span.
     pub to: At,
 }
 
 impl Span {
-    /// Its length in seconds.
+    /// Length in seconds.
     #[must_use]
     pub fn seconds(self) -> f64 {
         self.from.seconds_to(self.to)

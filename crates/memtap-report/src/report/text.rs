@@ -1,5 +1,5 @@
-//! A report as text for terminals: aligned columns, bars and heights, in the width and the characters that there are. What a stranger named
-//! is written so that it moves nothing.
+//! A report as text for terminals: aligned columns, bars and charts, limited to the width and the
+//! characters of the terminal. Untrusted names cannot move the cursor.
 
 mod course;
 mod screen;
@@ -18,11 +18,12 @@ use super::outline::{Block, Cell, FindingBlock, Outline, Section, Tile};
 use super::{Audience, Span, when};
 use crate::Severity;
 
-/// Narrower than this nothing is aligned any more; sentences in longer lines are hard to read.
+/// Smallest width for which columns are aligned, and the longest line of a sentence that is easy to
+/// read.
 const NARROWEST: usize = 40;
 const SENTENCE: usize = 100;
 
-/// Of what happened within `span`.
+/// Renders an outline as text. `span` is the range of the report.
 pub(super) fn render(outline: &Outline, span: Span, audience: &Audience, screen: Screen) -> String {
     let screen = Screen { width: screen.width.max(NARROWEST), ..screen };
     let mut text = Text { out: String::new(), screen, audience, day: one_day(span, audience) };
@@ -38,7 +39,7 @@ pub(super) fn render(outline: &Outline, span: Span, audience: &Audience, screen:
     text.out
 }
 
-/// The day of a range that lies within one: its times need not say it.
+/// Returns the day if the range lies within one day. Times then omit it.
 fn one_day(span: Span, audience: &Audience) -> Option<String> {
     let day = |at| when::second(at, audience).get(..11).map(str::to_owned);
     day(span.from).filter(|first| day(span.to).as_ref() == Some(first))
@@ -52,7 +53,7 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// As it is: `text` is plain already.
+    /// Writes a line unchanged. `text` must be plain already.
     fn line(&mut self, text: &str) {
         let _ = writeln!(self.out, "{text}");
     }
@@ -62,7 +63,7 @@ impl Text<'_> {
         self.line(&painted);
     }
 
-    /// Lines of a length to be read, behind so many blanks.
+    /// Wraps text into lines of readable length, leaving room for `indent` blanks.
     fn wrapped(&self, indent: usize, text: &str) -> Vec<String> {
         let room = self.screen.width.min(SENTENCE).saturating_sub(indent).max(1);
         let text = self.screen.plain(text);
@@ -75,7 +76,7 @@ impl Text<'_> {
         }
     }
 
-    /// Figures in lines. No line ends within a figure.
+    /// Writes figures in lines that never break within a figure.
     fn figures(&mut self, indent: usize, figures: &[(String, String)]) {
         let (mut line, between) = (String::new(), self.screen.between());
         let room = self.screen.width.min(SENTENCE).saturating_sub(indent);
@@ -93,7 +94,7 @@ impl Text<'_> {
         self.paragraph(ASIDE, indent, &line);
     }
 
-    /// As broad as that: filled up with blanks, or cut.
+    /// Pads the text with blanks to the width, or truncates it.
     fn fitted(&self, text: &str, width: usize) -> String {
         if display_width(text) <= width {
             return format!("{text}{:1$}", "", width - display_width(text));
@@ -143,7 +144,7 @@ impl Text<'_> {
         }
     }
 
-    /// One below the other, with a blank line between.
+    /// Writes the items one after another, separated by blank lines.
     fn apart<T>(&mut self, things: &[T], write: fn(&mut Self, &T)) {
         for (index, thing) in things.iter().enumerate() {
             if index > 0 {
@@ -172,8 +173,8 @@ impl Text<'_> {
         let word = finding.severity_word;
         for (index, line) in self.wrapped(2, &format!("{word}: {}", finding.sentence)).into_iter().enumerate()
         {
-            let rest = line.strip_prefix(word).filter(|_| index == 0);
-            let painted = rest.map(|rest| self.screen.paint(style, word) + rest);
+            let after_word = line.strip_prefix(word).filter(|_| index == 0);
+            let painted = after_word.map(|after_word| self.screen.paint(style, word) + after_word);
             self.line(&format!("  {}", painted.unwrap_or(line)));
         }
         self.figures(6, &finding.evidence);

@@ -1,19 +1,20 @@
-//! Whether requests could be seen at all. A source that only reads /proc (`procfs`) reports sizes and no request: its zeros count nothing.
+//! Visibility of requests. A source that only reads /proc (`procfs`) reports sizes but no requests,
+//! so its zeros mean nothing.
 
 use memtap_history::HostRun;
 
 use super::{At, NotVisible, Span};
 use crate::evidence::saw_requests;
 
-/// Spans closer than this are one: memtap was restarted.
+/// Spans closer than this are merged, because memtap was only restarted.
 const GAP_S: f64 = 60.0;
 
-/// What the runs of a range could see.
+/// Visibility of requests during the runs of a range.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Visibility {
-    /// Whether some run saw requests. Imports have no run in the range, and consist of requests.
+    /// True if some run saw requests. Imports have no run in the range, and consist of requests.
     pub(super) requests: bool,
-    /// Where a run did not, oldest first.
+    /// Spans in which a run saw no requests, oldest first.
     pub(super) gaps: Vec<NotVisible>,
 }
 
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_any_request_could_not_see_them() {
+    fn a_run_without_requests_could_not_see_them() {
         let within = Span { from: at(100), to: at(1000) };
         let gap = |from, to| NotVisible { host: "box".into(), span: Span { from: at(from), to: at(to) } };
         let seen =

@@ -1,4 +1,5 @@
-//! Times for people: on their clock, in the order of ISO 8601, which reads the same in every language.
+//! Times for people: in their time zone and in the order of ISO 8601, which is the same in every
+//! language.
 
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -10,19 +11,19 @@ fn zoned(at: At, audience: &Audience) -> ZonedDateTime {
     at.to_zoned_datetime(audience.zone.clone())
 }
 
-/// `2026-11-24 13:00:05`.
+/// Formats a time as `2026-11-24 13:00:05`.
 pub(super) fn second(at: At, audience: &Audience) -> String {
     zoned(at, audience).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// `2026-11-24 13:00`, with seconds only where there are some.
+/// Formats a time as `2026-11-24 13:00`, with seconds unless they are zero.
 pub(super) fn minute(at: At, audience: &Audience) -> String {
     let at = zoned(at, audience);
     let form = if at.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
     at.strftime(form).to_string()
 }
 
-/// From one to another: the day is not said twice.
+/// Formats a span. The second time omits its date if that is the same day.
 pub(super) fn span(span: Span, audience: &Audience) -> String {
     let (from, to) = (minute(span.from, audience), minute(span.to, audience));
     let is_same_day = from.get(..10) == to.get(..10);
@@ -30,7 +31,7 @@ pub(super) fn span(span: Span, audience: &Audience) -> String {
     format!("{from} – {to}")
 }
 
-/// `UTC`, or `UTC+01:00`: what the clock of the times is, as of that moment.
+/// Time zone at that time: `UTC`, or an offset such as `UTC+01:00`.
 pub(super) fn zone(at: At, audience: &Audience) -> String {
     let offset = zoned(at, audience).offset().seconds();
     if offset == 0 {
@@ -40,7 +41,7 @@ pub(super) fn zone(at: At, audience: &Audience) -> String {
     format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// How long, in words: `1 hour`, `90 minutes`, in Spanish `1 hora`.
+/// Formats a length in words: `1 hour`, `90 minutes`, in Spanish `1 hora`.
 pub(super) fn length(seconds: f64, lang: Lang) -> String {
     let whole = seconds.round().max(0.0) as u64;
     let (one, several, count) = match whole {
@@ -59,18 +60,18 @@ pub(super) fn length(seconds: f64, lang: Lang) -> String {
     format!("{} {}", crate::count(count, lang), if count == 1 { one } else { several })
 }
 
-/// A tick of a chart's time: where it stands (0 to 1) and what is written there.
+/// A tick on the time axis: its position (0 to 1) and its label.
 pub(super) struct Tick {
     pub(super) place: f64,
     pub(super) label: String,
 }
 
-/// Steps that people count time in, seconds.
+/// Tick distances that are easy to read, seconds.
 const STEPS: [i64; 19] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 604_800,
 ];
 
-/// At most six round times of a span.
+/// About six round times within a span.
 pub(super) fn ticks(span: Span, audience: &Audience) -> Vec<Tick> {
     let (from, to) = (span.from.0.0, span.to.0.0);
     let length_s = to.saturating_sub(from) / 1_000_000_000;
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_the_audiences_clock() {
+    fn times_are_in_the_time_zone_of_the_audience() {
         assert_eq!(second(at(5), &audience(1)), "2026-11-24 13:00:05");
         assert_eq!(span(Span { from: at(0), to: at(3600) }, &audience(0)), "2026-11-24 12:00 – 13:00");
         assert_eq!(
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_stand_at_round_times() {
+    fn ticks_are_at_round_times() {
         let ticks = |from, to| {
             let ticks = super::ticks(Span { from: at(from), to: at(to) }, &audience(0));
             ticks.into_iter().map(|tick| tick.label).collect::<Vec<_>>()

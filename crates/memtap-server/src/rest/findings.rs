@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::params::{Asked, language};
 use crate::{State, answer};
 
-/// After this no further detail is read: the answer says what was not looked at.
+/// Time after which no further detail is read. The response lists the skipped checks.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Range and language of the findings.
@@ -57,7 +57,7 @@ pub(crate) async fn findings(
 ) -> Answer<Findings> {
     let reader = reader(&state)?;
     let (range, lang) = query.resolve()?;
-    // Each look may read much of the history.
+    // Computing findings may read much of the history.
     let _turn = state.looking.acquire().await;
     let now = state.limits_now().await;
     let begin = Instant::now();

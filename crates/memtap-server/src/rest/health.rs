@@ -1,4 +1,4 @@
-//! How memtap is doing, and what machine it is on.
+//! State of memtap, and its machine.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -10,15 +10,15 @@ use memtap_api::{Health, Host};
 
 use crate::{State, answer};
 
-/// A view older than this: the pipeline stands still.
+/// Age of the view from which the pipeline counts as stalled, seconds.
 const STALE_S: f64 = 5.0;
 
-/// The latest tick that `/healthz` has seen, and when it saw that tick first.
+/// Latest tick that `/healthz` has seen, and the time at which it first saw that tick.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse(Mutex<Option<(u64, Instant)>>);
 
 impl Pulse {
-    /// Seconds since this tick was seen first; 0 for a new one.
+    /// Seconds since this tick was first seen; 0 for a new one.
     fn age_s(&self, tick: u64, now: Instant) -> f64 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = seen.filter(|(latest, _)| *latest == tick).map_or(now, |(_, first)| first);
@@ -47,7 +47,8 @@ pub(crate) async fn host(Shared(state): Shared<State>) -> Json<Host> {
 pub(crate) async fn healthz(Shared(state): Shared<State>) -> (StatusCode, String) {
     let view = state.now();
     let now = jiff::Timestamp::now().as_nanosecond();
-    // The wall clock may have been set back since: then only the pulse shows that no view comes any more.
+    // The wall clock may have been set back since the last view. Then only the pulse shows that the
+    // views have stopped.
     let age = ((now - i128::from(view.at.0)) as f64 / 1e9).max(state.pulse.age_s(view.tick, Instant::now()));
     if view.tick > 0 && age < STALE_S {
         (StatusCode::OK, "ok\n".to_owned())
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tick_ages_while_no_other_follows_it() {
+    fn a_tick_ages_until_the_next_one() {
         let (pulse, begin) = (Pulse::default(), Instant::now());
         let age_s = |tick, seconds| pulse.age_s(tick, begin + Duration::from_secs(seconds));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What only the present has of one process, asked of the kernel: its mappings, and its limits.
+//! Data about one process that the kernel provides for the present only: mappings and limits.
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
@@ -75,7 +75,7 @@ pub(crate) async fn limits(
     Ok(Json(Limits::new(value, age)))
 }
 
-/// The process, if it is alive, and the one that is meant.
+/// Returns the process if it is alive and has the requested start time.
 fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiError> {
     let pid = pid.parse().map_err(|_| ApiError::wrong(format!("invalid pid '{pid}': expected a number")))?;
     let view = state.now();
@@ -93,7 +93,7 @@ fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiE
     meant.map(|process| process.process).ok_or_else(gone)
 }
 
-/// What to answer when the kernel gives none: why, and what to do.
+/// Error response if the kernel returns no data: the reason, and how to fix it.
 pub(super) fn unread(what: &str, process: ProcessId, unread: &Unread) -> ApiError {
     let (pid, why) = (process.tgid.0, &unread.why);
     let text = match unread.kind {

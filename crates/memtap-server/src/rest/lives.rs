@@ -15,10 +15,10 @@ use super::past::{NoHistory, ask, range, reader, step};
 use crate::params::{Asked, Limit, Top};
 use crate::{State, answer};
 
-/// Lives where no limit was asked for.
+/// Default number of processes.
 const DEFAULT_LIMIT: usize = 1_000;
 
-/// Programs where no number was asked for.
+/// Default number of programs.
 const DEFAULT_TOP: usize = 10;
 
 /// Filters and range.

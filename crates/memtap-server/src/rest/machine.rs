@@ -1,4 +1,4 @@
-//! The machine over time, and the machines that the store knows.
+//! The machine over time, and the machines in the store.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -21,7 +21,7 @@ pub(crate) async fn hosts(Shared(state): Shared<State>) -> Answer<Hosts> {
     Ok(Json(answer::hosts(ask(reader.hosts()).await?)))
 }
 
-/// Runs in one answer.
+/// Maximum number of runs in one response.
 const RUNS: usize = 1_000;
 
 /// Machine and range.

@@ -1,6 +1,7 @@
-//! The REST handlers, a file for each subject. An endpoint is a handler with `#[utoipa::path]`, which says where it is and what it
-//! may answer, and one line in [`routes`]; its parameters are a struct (`params.rs`), its answer is a type of memtap-api
-//! (made in `answer/`). The document at `/api/v1/openapi.json` and the page's types follow (`openapi.rs`).
+//! REST handlers, one file for each subject. An endpoint is a handler with `#[utoipa::path]`, which
+//! defines its path and its responses, and one line in [`routes`]. Its parameters are a struct
+//! (`params.rs`), and its response is a type of memtap-api (made in `answer/`). The document at
+//! `/api/v1/openapi.json` and the types of the page are generated from them (`openapi.rs`).
 
 mod findings;
 mod health;
@@ -25,10 +26,11 @@ pub(crate) use processes::{Order, SortField};
 use crate::State;
 use crate::error::ApiError;
 
-/// An answer that is serialised as it stands: one of many thousand processes would be many times as large as a tree of values.
+/// A response that is serialised directly. With many thousand processes, a tree of JSON values
+/// would be many times as large.
 type Answer<T> = Result<Json<T>, ApiError>;
 
-/// Every endpoint, each beside its description.
+/// All endpoints with their descriptions.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     let api = OpenApiRouter::new()
         .routes(routes!(health::health))

@@ -11,7 +11,7 @@ use super::past::{NoHistory, ask, range, reader};
 use crate::params::{Asked, Limit};
 use crate::{State, answer};
 
-/// OOM kills where no limit was asked for.
+/// Default number of OOM kills.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Range.

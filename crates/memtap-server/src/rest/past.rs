@@ -1,4 +1,4 @@
-//! What all questions to the history have in common: the range, its steps, and the reader that answers.
+//! Common parts of all history queries: the range, its steps, and the reader.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use memtap_model::WallClock;
 use crate::State;
 use crate::error::ApiError;
 
-/// How a question to the history may end without an answer.
+/// Reasons for a history query without an answer.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it is described only: what is answered with is an `ApiError`")]
 pub(super) enum NoHistory {
@@ -24,13 +24,13 @@ pub(super) enum NoHistory {
     Silent(Problem),
 }
 
-/// Steps in one answer, at most, and where nothing else was asked for, about.
+/// Maximum number of steps in one response, and the approximate default.
 const STEPS: u64 = 2_000;
 const DEFAULT_STEPS: u64 = 300;
-/// The range without `from`.
+/// Length of the range if `from` is missing.
 const HOUR_NS: i64 = 3_600_000_000_000;
 
-/// From when to when; without `to` up to now, without `from` the hour before.
+/// Returns the range. `to` defaults to now, and `from` to one hour before `to`.
 pub(super) fn range(host: Option<String>, from: Option<Time>, to: Option<Time>) -> Result<Range, ApiError> {
     let to = to.unwrap_or_else(|| Timestamp::now().into()).0;
     let from = from.map_or(WallClock(to.0.saturating_sub(HOUR_NS)), |time| time.0);
@@ -40,7 +40,7 @@ pub(super) fn range(host: Option<String>, from: Option<Time>, to: Option<Time>) 
     Ok(Range { host, from, to })
 }
 
-/// The length of a step: what was asked for, else about a three-hundredth of the range.
+/// Returns the length of a step: the requested one, or about a three-hundredth of the range.
 pub(super) fn step(range: &Range, asked_s: Option<u64>) -> Result<Duration, ApiError> {
     let range_s = range.to.0.saturating_sub(range.from.0).unsigned_abs() / 1_000_000_000;
     let step_s = asked_s.unwrap_or(range_s / DEFAULT_STEPS).max(1);
@@ -53,14 +53,14 @@ pub(super) fn step(range: &Range, asked_s: Option<u64>) -> Result<Duration, ApiE
     Ok(Duration::from_secs(step_s))
 }
 
-/// The store's reading side, if there is a history.
+/// Returns the reader of the store, if there is a history.
 pub(super) fn reader(state: &State) -> Result<Arc<dyn Reader>, ApiError> {
     let none =
         "there is no history, because memtap runs with --store none. Current data is at /api/v1/processes";
     state.reader.clone().ok_or_else(|| ApiError(StatusCode::NOT_FOUND, none.to_owned()))
 }
 
-/// An answer of the history.
+/// Waits for an answer of the history, and converts its error.
 pub(super) async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, ApiError> {
     answer.await.map_err(|error| match error {
         StoreError::Cursor(_) => ApiError::wrong(error.to_string()),

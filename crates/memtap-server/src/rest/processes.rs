@@ -1,4 +1,4 @@
-//! The processes that are alive or ended lately, and who asked for most.
+//! Living and recently ended processes, and the requested bytes by program.
 
 use std::cmp::Ordering;
 

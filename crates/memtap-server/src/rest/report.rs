@@ -21,9 +21,9 @@ use crate::State;
 use crate::error::ApiError;
 use crate::params::{Asked, language};
 
-/// Who asks waits no longer, neither for others' reports nor for this one.
+/// Time limit of a request, including the wait for other reports.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The range without `from`.
+/// Length of the range if `from` is missing.
 const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// Range, filters and format of the report.
@@ -109,7 +109,7 @@ pub(crate) async fn report(
         false => ControlFlow::Continue(()),
     };
     let made = report::make(&*reader, &ask, &mut watch).await.map_err(|error| refusal(&error))?;
-    // To draw charts takes its time.
+    // Drawing charts takes time.
     let rendered = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         report::render(&made, format, &Audience { lang, zone: TimeZone::system() })
@@ -136,11 +136,11 @@ fn refusal(error: &ReportError) -> ApiError {
     }
 }
 
-/// With a name to be kept under: no text of a stranger is in it.
+/// Builds the response with a file name, which contains no untrusted text.
 fn file(text: String, format: Format, range: &Range) -> Response {
     let day = Time(range.from).timestamp();
     let name = format!("memtap-report-{}.{format}", day.strftime("%Y-%m-%dT%H-%M"));
-    // A page is shown, the others are kept.
+    // Browsers show HTML and save the other formats.
     let how = if format == Format::Html { "inline" } else { "attachment" };
     let disposition = HeaderValue::from_str(&format!("{how}; filename=\"{name}\""));
     let mut response = ([(header::CONTENT_TYPE, format.media_type())], text).into_response();

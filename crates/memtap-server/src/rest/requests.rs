@@ -1,4 +1,4 @@
-//! The requests: of the history, or without one the latest.
+//! Requests from the history, or the latest ones if there is no history.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -14,7 +14,7 @@ use super::past::ask;
 use crate::State;
 use crate::params::{Asked, Calls, Limit};
 
-/// Rows where no limit was asked for.
+/// Default number of rows.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Filters. A request must match all of them.
@@ -84,10 +84,10 @@ impl From<RequestsQuery> for RequestQuery {
     }
 }
 
-/// Without a store: the latest requests that the view holds.
+/// Returns the latest requests of the view, for use without a store.
 fn live(view: &LiveView, query: &RequestQuery) -> Requests {
-    let found = view.latest.iter().rev().filter(|booked| matches(booked, query));
-    Requests { requests: found.take(query.limit).map(Request::from).collect(), next_cursor: None }
+    let matching = view.latest.iter().rev().filter(|booked| matches(booked, query));
+    Requests { requests: matching.take(query.limit).map(Request::from).collect(), next_cursor: None }
 }
 
 fn matches(booked: &BookedRequest, query: &RequestQuery) -> bool {

@@ -1,4 +1,5 @@
-//! What the requests of a range come to: their sizes, one process's calls over time, and what was refused.
+//! Sums over the requests of a range: their sizes, the calls of one process over time, and
+//! refusals.
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
@@ -14,7 +15,7 @@ use crate::error::ApiError;
 use crate::params::{Asked, Calls, Limit, Rows, language};
 use crate::{State, answer};
 
-/// Refusals where no limit was asked for.
+/// Default number of refusals.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Filters and range.

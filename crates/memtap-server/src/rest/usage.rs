@@ -1,4 +1,4 @@
-//! Usage over time, of the history.
+//! Usage over time, from the history.
 
 use axum::Json;
 use axum::extract::State as Shared;

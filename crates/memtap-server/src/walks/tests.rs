@@ -1,4 +1,5 @@
-//! A kernel that counts its walks, takes as long as a test wants by the test's own clock, and can be held in the middle of one.
+//! Tests with a fake kernel. It counts its walks, takes a given time on the clock of the test, and
+//! can be held during a walk.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Weak};
@@ -7,9 +8,9 @@ use memtap_model::{StartTime, Tgid};
 
 use super::*;
 
-/// How long a walk takes.
+/// Duration of a walk.
 const WALK: Duration = Duration::from_secs(3);
-/// A walk that a failed test does not release ends by itself.
+/// Time after which a walk ends by itself if a failed test does not release it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
@@ -17,7 +18,7 @@ struct Kernel {
     walks: AtomicU64,
     running: AtomicU64,
     most_running: AtomicU64,
-    /// By the test's clock, milliseconds.
+    /// Clock of the test, milliseconds.
     now_ms: AtomicU64,
     fails: AtomicBool,
     is_held: Mutex<bool>,
@@ -54,7 +55,7 @@ impl Kernel {
     }
 }
 
-/// PSS is the number of the walk; mappings have it as `more_files`.
+/// A kernel whose PSS is the number of the walk. Mappings have that number in `more_files`.
 fn counted() -> (Arc<Kernel>, Arc<Walks>) {
     let kernel = Arc::<Kernel>::default();
     let (pss, mapped, clock) = (Arc::clone(&kernel), Arc::clone(&kernel), Arc::clone(&kernel));
@@ -93,7 +94,7 @@ async fn until(is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn twenty_who_ask_at_once_share_one_walk() {
+async fn twenty_simultaneous_clients_share_one_walk() {
     let (kernel, walks) = counted();
     kernel.hold(true);
     let ask = || {
@@ -114,7 +115,7 @@ async fn twenty_who_ask_at_once_share_one_walk() {
 }
 
 #[tokio::test]
-async fn after_a_walk_a_process_rests_for_twenty_times_as_long() {
+async fn the_pause_is_twenty_times_as_long_as_the_walk() {
     let (kernel, walks) = counted();
     let ask = async || walks.proportional(process(7, 1)).await;
     assert_eq!(ask().await, reading(1, Duration::ZERO));
@@ -125,7 +126,7 @@ async fn after_a_walk_a_process_rests_for_twenty_times_as_long() {
 }
 
 #[tokio::test]
-async fn another_process_of_the_pid_has_an_answer_of_its_own() {
+async fn another_process_with_the_same_pid_has_its_own_answer() {
     let (_, walks) = counted();
     assert_eq!(walks.proportional(process(7, 1)).await, reading(1, Duration::ZERO));
     assert_eq!(walks.proportional(process(7, 2)).await, reading(2, Duration::ZERO));
@@ -133,7 +134,7 @@ async fn another_process_of_the_pid_has_an_answer_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_failed_walk_is_a_failure_for_all_and_rests_as_well() {
+async fn clients_share_a_failed_walk_and_its_pause() {
     let (kernel, walks) = counted();
     let ask = async || walks.proportional(process(7, 1)).await;
     kernel.fails.store(true, Ordering::SeqCst);
@@ -146,7 +147,7 @@ async fn a_failed_walk_is_a_failure_for_all_and_rests_as_well() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_does_not_let_another_walk_begin() {
+async fn a_disconnected_client_does_not_cause_a_second_walk() {
     let (kernel, walks) = counted();
     kernel.hold(true);
     let impatient = Arc::clone(&walks);
@@ -162,7 +163,7 @@ async fn a_client_that_goes_away_does_not_let_another_walk_begin() {
 }
 
 #[tokio::test]
-async fn one_walk_runs_for_a_process_whatever_its_kind_and_two_over_all() {
+async fn walks_are_limited_per_process_and_in_total() {
     let (kernel, walks) = counted();
     let mut asked = Vec::new();
     for pid in 0..4 {
@@ -191,7 +192,7 @@ async fn one_walk_runs_for_a_process_whatever_its_kind_and_two_over_all() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_bounded_and_what_no_longer_rests_goes_first() {
+async fn entries_are_bounded_and_evicted_after_their_pause() {
     let (kernel, walks) = counted();
     for pid in 0..200 {
         let _ = walks.mappings(process(pid, 1)).await;

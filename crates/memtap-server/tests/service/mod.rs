@@ -1,4 +1,4 @@
-//! A server without a kernel and a store: a real ledger's view in, answers out.
+//! A server without a kernel or a store, from the view of a real ledger.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use memtap_server::{AskKernel, Bounds, HostFacts, Info, Settings, State};
 
 const NOON: i64 = 1_795_428_000_000_000_000;
 
-/// A process that opened with `opening` bytes and was granted `granted` more.
+/// A process with an opening balance of `opening` bytes and `granted` more bytes.
 fn process(pid: u32, name: &[u8], opening: u64, granted: u64) -> Box<ProcessState> {
     Box::new(ProcessState {
         time: WallClock(NOON),
@@ -31,7 +31,7 @@ fn process(pid: u32, name: &[u8], opening: u64, granted: u64) -> Box<ProcessStat
     })
 }
 
-/// What its mmaps have come to.
+/// Totals of the process's mmap calls.
 fn tally(pid: u32, mmap: CallTotals) -> Observation {
     let mut calls = [CallTotals::default(); Call::COUNT];
     calls[Call::Mmap.index()] = mmap;
@@ -64,7 +64,8 @@ fn mmap(pid: u32, name: &[u8], length: u64, outcome: Outcome, virtual_bytes: u64
     })
 }
 
-/// Three processes: perl asks and is refused, a hostile one, and one that has ended. No store.
+/// State with three processes and no store: perl, which requests memory and is refused, a hostile
+/// one, and an ended one.
 pub(crate) fn state() -> State {
     let mut ledger = Ledger::new(memtap_ledger::Settings::default());
     let hostile = b"<img src=x\n\x1b\"\xff";
@@ -122,12 +123,12 @@ pub(crate) fn state() -> State {
         _ => Err(std::io::ErrorKind::PermissionDenied.into()),
     });
     let kernel = AskKernel { proportional, mappings: Arc::new(mappings), limits: Arc::new(limits) };
-    // Live events end with the views.
+    // Live events end when the sender of the views is dropped.
     std::mem::forget(views);
     State::new(view, None, status, kernel, info)
 }
 
-/// A heap of which nothing is known but its length, and a file of a hostile name.
+/// Mappings of a process: a heap with only its size known, and a file with a hostile name.
 fn mappings(pid: u32) -> std::io::Result<Mappings> {
     let mapped = Mapped { mappings: 1, virtual_bytes: 8192, ..Mapped::default() };
     let classes = vec![(MappingClass::Heap, mapped), (MappingClass::File, mapped)];
@@ -154,7 +155,7 @@ fn limits(_: u32) -> std::io::Result<AllLimits> {
     })
 }
 
-/// With one configured origin.
+/// Settings with one configured origin.
 pub(crate) fn settings(bounds: Bounds) -> Settings {
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),

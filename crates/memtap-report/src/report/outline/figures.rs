@@ -1,4 +1,4 @@
-//! The figures that say most, what should be known, and the two ranges side by side.
+//! Key figures, findings, and the comparison of two ranges.
 
 use super::super::when;
 use super::missing::missing;
@@ -6,20 +6,20 @@ use super::words::not_visible;
 use super::{Block, Cell, FindingBlock, Page, Section, Table, Tile};
 use crate::{Lang, Severity, Totals};
 
-/// A figure of the totals: its name, what it is, how it changed.
+/// A figure of the totals: its label, its kind, its value and its change.
 struct Figure {
     label: &'static str,
-    of: Of,
+    kind: Kind,
     cell: Cell,
     compared: Option<(Cell, Cell)>,
 }
 
-/// What a figure is of, which says when it means nothing.
+/// Kind of a figure, which decides when it is meaningful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
-    /// Requests, which a source may not see.
+enum Kind {
+    /// Requests, which the source may not see.
     Requests,
-    /// Their bytes: that they are not seen is said once.
+    /// Bytes of requests. If they are not visible, that is stated once, with the requests.
     Bytes,
     Processes,
     Machine,
@@ -34,8 +34,8 @@ pub(super) fn summary(page: &Page<'_>) -> Section {
         blocks.push(Block::Warn(nothing(page)));
     }
     let shown = figures(page).into_iter().filter(|figure| figure.cell != Cell::None);
-    // Zeros of nothing would look as if something had been counted.
-    let shown = shown.filter(|figure| !totals.is_empty() || figure.of == Of::Machine);
+    // Zeros without any data would look like measurements.
+    let shown = shown.filter(|figure| !totals.is_empty() || figure.kind == Kind::Machine);
     let tile = |figure: Figure| Tile { label: figure.label, cell: figure.cell, compared: figure.compared };
     let tiles: Vec<Tile> = shown.map(tile).collect();
     if !tiles.is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn summary(page: &Page<'_>) -> Section {
     page.section("summary", ("At a glance", "De un vistazo"), blocks)
 }
 
-/// What the sums of bytes are; also for the run of a command.
+/// Explains the sums of bytes. Also used for the run of a command.
 pub(in super::super) fn bytes_explained(lang: Lang) -> &'static str {
     lang.pick(
         "Requested: the sizes in the granted requests. Granted and released: what requests added to the virtual size and removed from it.",
@@ -93,32 +93,35 @@ fn nothing(page: &Page<'_>) -> String {
 }
 
 fn figures(page: &Page<'_>) -> Vec<Figure> {
-    let count =
-        |label, of, read: Read| figure(page, label, of, |it| read(it).map(Cell::Count), Cell::CountChange);
-    let bytes =
-        |label, of, read: Read| figure(page, label, of, |it| read(it).map(Cell::Bytes), Cell::BytesChange);
+    let count = |label, kind, read: Read| {
+        figure(page, label, kind, |it| read(it).map(Cell::Count), Cell::CountChange)
+    };
+    let bytes = |label, kind, read: Read| {
+        figure(page, label, kind, |it| read(it).map(Cell::Bytes), Cell::BytesChange)
+    };
     let (resident, virtual_size) = size_labels(page.report.asked.pid.is_some());
     vec![
-        count(("Requests", "Solicitudes"), Of::Requests, |it| Some(it.requests)),
-        count(("Refused", "Rechazadas"), Of::Requests, |it| Some(it.refused)),
-        bytes(("Requested", "Memoria solicitada"), Of::Bytes, |it| Some(it.requested_bytes)),
-        bytes(("Granted", "Memoria concedida"), Of::Bytes, |it| it.granted_bytes),
-        bytes(("Released", "Memoria liberada"), Of::Bytes, |it| it.released_bytes),
-        bytes(resident, Of::Processes, |it| it.peak_resident_bytes),
-        bytes(virtual_size, Of::Processes, |it| it.peak_virtual_bytes),
-        bytes(("Least available memory", "Memoria disponible mínima"), Of::Machine, |it| {
+        count(("Requests", "Solicitudes"), Kind::Requests, |it| Some(it.requests)),
+        count(("Refused", "Rechazadas"), Kind::Requests, |it| Some(it.refused)),
+        bytes(("Requested", "Memoria solicitada"), Kind::Bytes, |it| Some(it.requested_bytes)),
+        bytes(("Granted", "Memoria concedida"), Kind::Bytes, |it| it.granted_bytes),
+        bytes(("Released", "Memoria liberada"), Kind::Bytes, |it| it.released_bytes),
+        bytes(resident, Kind::Processes, |it| it.peak_resident_bytes),
+        bytes(virtual_size, Kind::Processes, |it| it.peak_virtual_bytes),
+        bytes(("Least available memory", "Memoria disponible mínima"), Kind::Machine, |it| {
             it.least_available_bytes
         }),
         pressure(page),
-        count(("Processes", "Procesos"), Of::Processes, |it| Some(it.processes)),
-        count(("Short-lived processes", "Procesos breves"), Of::Processes, |it| Some(it.short_lived)),
-        count(("OOM kills", "Muertes por OOM"), Of::Requests, |it| Some(it.oom_kills)),
+        count(("Processes", "Procesos"), Kind::Processes, |it| Some(it.processes)),
+        count(("Short-lived processes", "Procesos breves"), Kind::Processes, |it| Some(it.short_lived)),
+        count(("OOM kills", "Muertes por OOM"), Kind::Requests, |it| Some(it.oom_kills)),
     ]
 }
 
 type Label = (&'static str, &'static str);
 
-/// A peak is the kernel's high-water mark, of one process; of several, only their highest sum at a sample is known.
+/// Labels of the sizes. For one process they are the kernel's high-water marks; for several, only
+/// the highest sum at a sample is known.
 fn size_labels(is_one: bool) -> (Label, Label) {
     if is_one {
         (("Resident peak", "Pico residente"), ("Virtual peak", "Pico virtual"))
@@ -133,14 +136,14 @@ fn size_labels(is_one: bool) -> (Label, Label) {
 fn figure(
     page: &Page<'_>,
     label: Label,
-    of: Of,
+    kind: Kind,
     read: impl Fn(&Totals) -> Option<Cell>,
     change: fn(u64, u64) -> Cell,
 ) -> Figure {
-    let cell = |totals: &Totals| match of {
+    let cell = |totals: &Totals| match kind {
         _ if !totals.has_data => Cell::None,
-        Of::Requests if !totals.requests_visible => Cell::Words(not_visible(page.lang).to_owned()),
-        Of::Bytes if !totals.requests_visible => Cell::None,
+        Kind::Requests if !totals.requests_visible => Cell::Words(not_visible(page.lang).to_owned()),
+        Kind::Bytes if !totals.requests_visible => Cell::None,
         _ => read(totals).unwrap_or(Cell::None),
     };
     let now = cell(&page.report.totals);
@@ -153,12 +156,12 @@ fn figure(
         };
         (before, change)
     });
-    Figure { label: page.say(label.0, label.1), of, cell: now, compared }
+    Figure { label: page.say(label.0, label.1), kind, cell: now, compared }
 }
 
 fn pressure(page: &Page<'_>) -> Figure {
     let label = ("Highest memory pressure", "Presión de memoria máxima");
-    figure(page, label, Of::Machine, |it| it.highest_pressure.map(Cell::Percent), Cell::CountChange)
+    figure(page, label, Kind::Machine, |it| it.highest_pressure.map(Cell::Percent), Cell::CountChange)
 }
 
 pub(super) fn findings(page: &Page<'_>) -> Section {
@@ -166,16 +169,16 @@ pub(super) fn findings(page: &Page<'_>) -> Section {
     let findings: Vec<_> = report
         .findings
         .iter()
-        .map(|told| FindingBlock {
-            severity: told.severity,
-            severity_word: severity_word(page, told.severity),
-            sentence: memtap_model::visible(told.sentence.text(page.lang)),
-            evidence: told
+        .map(|finding| FindingBlock {
+            severity: finding.severity,
+            severity_word: severity_word(page, finding.severity),
+            sentence: memtap_model::visible(finding.sentence.text(page.lang)),
+            evidence: finding
                 .evidence
                 .iter()
                 .map(|figure| (figure.label.text(page.lang).to_owned(), amount(page, figure.value.0)))
                 .collect(),
-            advice: memtap_model::visible(told.advice.text(page.lang)),
+            advice: memtap_model::visible(finding.advice.text(page.lang)),
         })
         .collect();
     let mut blocks = Vec::new();

@@ -1,4 +1,4 @@
-//! The machine's memory, and whom the kernel killed for want of it.
+//! Memory of the machine, and the processes that the kernel killed because memory ran out.
 
 use super::super::chart::{Chart, Colour, Layer, Mark, Unit};
 use super::super::{MemoryPoint, when};

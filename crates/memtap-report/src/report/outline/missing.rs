@@ -1,11 +1,11 @@
-//! What is missing in the figures, and why.
+//! Gaps in the figures, and their reasons.
 
 use super::super::when;
 use super::words::not_visible;
 use super::{Block, Page};
 use crate::Lang;
 
-/// What is missing in the figures, honestly; and that nothing is, where that is known.
+/// Lists all gaps in the figures. If it is known that there are none, it says so.
 pub(super) fn missing(page: &Page<'_>) -> Vec<Block> {
     let missing = &page.report.missing;
     let mut blocks = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn missing(page: &Page<'_>) -> Vec<Block> {
     blocks
 }
 
-/// Damage of the recording's file: neither the kernel nor memtap lost that.
+/// Damage of the recording file, which is not a loss in the kernel or in memtap.
 fn damage(page: &Page<'_>) -> Option<(String, String)> {
     let requests = page.report.missing.damaged_recording?;
     let count = page.count(requests);
@@ -96,7 +96,8 @@ fn lost(page: &Page<'_>) -> Option<(String, String)> {
     }
     let part = lost as f64 * 100.0 / report.totals.requests.max(lost) as f64;
     let (lost, part) = (page.count(lost), crate::decimal(part, 2, page.lang));
-    // An imported history does not say why: the recording may have been damaged, or the script's lines.
+    // An imported history does not record the reason: a damaged recording, or lines missing from a
+    // script.
     Some((
         format!(
             "The records of {lost} requests ({part} %) were lost before memtap could store them. The totals (requests, bytes, refusals, process sizes) \
@@ -109,7 +110,7 @@ fn lost(page: &Page<'_>) -> Option<(String, String)> {
     ))
 }
 
-/// Times that are written out.
+/// Number of periods to list.
 const TIMES: usize = 3;
 
 fn not_seen(page: &Page<'_>) -> Option<(String, String)> {
@@ -167,7 +168,7 @@ mod tests {
         render(report, format, &Audience { lang, zone: TimeZone::UTC })
     }
 
-    /// The figures of a range without one request, as the history has them.
+    /// A report with the figures of a range without requests, as the history returns them.
     fn quiet(totals: Totals) -> Report {
         let mut report = scene::report();
         report.totals = Totals { requests: 0, refused: 0, lost: 0, ..totals };
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_cannot_see_is_no_zero_in_any_form() {
+    fn invisible_requests_are_not_shown_as_zero() {
         let mut report = quiet(Totals { requests_visible: false, ..scene::report().totals });
         let span = Span { from: scene::at(0), to: scene::at(3600) };
         report.missing.requests_not_visible = vec![NotVisible { host: "box".to_owned(), span }];
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_without_requests_is_told_with_its_time() {
+    fn a_gap_without_visible_requests_is_shown_with_its_time() {
         let mut report = scene::report();
         let span = Span { from: scene::at(600), to: scene::at(1200) };
         report.missing.requests_not_visible = vec![NotVisible { host: "box".to_owned(), span }];
@@ -217,17 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_matches_nothing_is_told_as_that() {
+    fn a_filter_without_matches_is_reported() {
         let mut report = quiet(Totals { processes: 0, ..scene::report().totals });
         report.asked.name = Some("nosuch".to_owned());
         assert!(report.matches_nothing());
-        for (lang, told) in [
+        for (lang, sentence) in [
             (Lang::En, "No process matches nosuch in this range."),
             (Lang::Es, "Ningún proceso coincide con nosuch en este intervalo."),
         ] {
             for format in [Format::Html, Format::Markdown, Format::Text] {
                 let text = written(&report, format, lang);
-                assert!(text.contains(told) && !text.contains("has no data"), "{format}: {text}");
+                assert!(text.contains(sentence) && !text.contains("has no data"), "{format}: {text}");
             }
         }
         report.totals.has_data = false;
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compared_range_without_data_has_no_zeros() {
+    fn a_compared_range_without_data_shows_no_zeros() {
         let mut report = scene::report();
         report.compared = Some(Totals::default());
         for format in [Format::Html, Format::Markdown, Format::Text] {
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_of_a_recording_is_a_cause_of_its_own() {
+    fn damage_of_a_recording_is_reported_as_such() {
         let mut report = scene::report();
         (report.missing.lost, report.missing.damaged_recording) = (25, Some(25));
         let text = written(&report, Format::Markdown, Lang::En);

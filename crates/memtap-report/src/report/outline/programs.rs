@@ -10,7 +10,7 @@ pub(super) fn resident(page: &Page<'_>) -> Option<Section> {
     let resident = &page.report.resident;
     let largest = resident.programs.first()?;
     let slots = colours::slots(resident.programs.iter().map(|program| program.name.as_str()));
-    // One below the other: the first lies lowest.
+    // Layers are stacked from the bottom, in this order.
     let layers = resident.programs.iter().zip(slots).map(|(program, slot)| Layer {
         label: memtap_model::visible(&program.name),
         colour: Colour::Slot(slot),
@@ -64,7 +64,7 @@ fn caption(page: &Page<'_>, by: Measure) -> &'static str {
     match by {
         Measure::Requested => page.say("By memory requested", "Por memoria solicitada"),
         Measure::Granted => page.say("By memory granted", "Por memoria concedida"),
-        // Of one process its peak is known, of several the highest sum at a sample.
+        // For one process the peak is known; for several, only the highest sum at a sample.
         Measure::Resident if page.report.asked.pid.is_some() => {
             page.say("By resident peak", "Por pico residente")
         }
@@ -173,7 +173,7 @@ fn peak_explained(page: &Page<'_>) -> &'static str {
     )
 }
 
-/// What it belongs to: the narrowest that is known.
+/// Container, unit or user of a process: the narrowest that is known.
 fn owner(process: &Process) -> Cell {
     let known = [process.container.as_deref(), process.unit.as_deref(), Some(process.user.as_str())];
     let known = known.into_iter().flatten().find(|text| !text.is_empty());
@@ -240,11 +240,11 @@ pub(super) fn short_lived(page: &Page<'_>) -> Option<Section> {
         rows: rows.collect(),
     };
     let title = ("Short-lived processes", "Procesos breves");
-    let blocks = vec![Block::Say(short_lived_told(page)), Block::Table(table)];
+    let blocks = vec![Block::Say(short_lived_sentence(page)), Block::Table(table)];
     Some(page.section("short-lived", title, blocks))
 }
 
-fn short_lived_told(page: &Page<'_>) -> String {
+fn short_lived_sentence(page: &Page<'_>) -> String {
     let short = &page.report.short_lived;
     let below = when::length(short.below_s, page.lang);
     let (processes, requests) = (page.count(short.processes), page.count(short.requests));

@@ -1,10 +1,10 @@
-//! Requests: by call, the largest, the most frequent sizes, and what was refused.
+//! Requests by call, the largest requests, the most frequent sizes, and refusals.
 
 use super::super::chart::{Chart, Colour, Layer, Unit};
 use super::{Block, Cell, Page, Section, Table};
 use memtap_model::Call;
 
-/// Calls that have a layer of their own in the chart.
+/// Number of calls that get their own layer in the chart.
 const LAYERS: usize = 6;
 
 pub(super) fn by_call(page: &Page<'_>) -> Option<Section> {
@@ -54,7 +54,7 @@ fn chart(page: &Page<'_>) -> Option<Chart> {
         .iter()
         .map(|call| Layer {
             label: (*call).to_owned(),
-            // A call keeps its colour in all reports.
+            // A call has the same colour in all reports.
             colour: Colour::Slot(Call::from_name(call).map_or(0, Call::index) % super::super::colours::SLOTS),
             values: calls
                 .series

@@ -1,4 +1,4 @@
-//! The head of a report: what was asked, of which machine, by which memtap.
+//! Head of a report: its scope, the machine, and the version of memtap.
 
 use memtap_model::visible;
 
@@ -6,7 +6,7 @@ use super::super::when;
 use super::Page;
 use crate::Lang;
 
-/// What a source does not see, in place of a number.
+/// Replacement for a number that the source cannot see.
 pub(in super::super) fn not_visible(lang: Lang) -> &'static str {
     lang.pick("not visible (source: procfs)", "no visibles (fuente: procfs)")
 }

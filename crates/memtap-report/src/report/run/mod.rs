@@ -1,4 +1,5 @@
-//! What the run of one command came to: `memtap run` gathers it, and it is written here, by one outline for terminals and for browsers.
+//! Summary of a command's run. `memtap run` collects it, and this module renders it from one
+//! outline for terminals and browsers.
 
 mod outline;
 
@@ -8,91 +9,91 @@ use memtap_model::{Call, CallTotals, Errno, Refusals};
 
 use super::{Audience, Screen, Span, html, text};
 
-/// Processes that are listed on a terminal, at most.
+/// Largest number of processes listed on a terminal.
 const ON_A_TERMINAL: usize = 20;
 
-/// A run, with all processes of its tree added up.
+/// A run, summed over all processes of its tree.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
-    /// The command line.
+    /// Command line.
     pub command: String,
-    /// Which memtap.
+    /// Version of memtap.
     pub memtap: String,
-    /// By what it was followed: `bpf` or `ptrace`.
+    /// Source that followed the command: `bpf` or `ptrace`.
     pub source: &'static str,
-    /// From its begin to the end of its last process.
+    /// Time from the start of the command to the end of its last process.
     pub span: Span,
-    /// Its status, as a shell tells it.
+    /// Exit status, as a shell reports it.
     pub status: u8,
-    /// The signal that killed it.
+    /// Signal that killed the command.
     pub signal: Option<&'static str>,
-    /// The highest virtual size that its processes had together, bytes.
+    /// Highest sum of virtual sizes of its processes, bytes.
     pub peak_virtual_bytes: u64,
-    /// The highest resident set that is known of, bytes.
+    /// Highest resident set that is known, bytes.
     pub peak_resident_bytes: u64,
-    /// Sum of what was asked for and granted, by the calls that ask, bytes.
+    /// Bytes of the granted requests, over the calls that request memory.
     pub requested_bytes: u64,
-    /// What requests truly added, bytes.
+    /// Virtual size that requests added, bytes.
     pub granted_bytes: u64,
-    /// What they took away, bytes.
+    /// Virtual size that requests removed, bytes.
     pub released_bytes: u64,
-    /// What was made of each call.
+    /// Totals by call.
     pub calls: Vec<(Call, CallTotals)>,
-    /// What was refused, by call and errno.
+    /// Refused requests by call and errno.
     pub refusals: Vec<Refusals>,
-    /// Requests that are in the sums and were not seen one by one.
+    /// Requests that are part of the totals but were not seen one by one.
     pub lost: u64,
-    /// The largest requests, largest first.
+    /// Largest requests, largest first.
     pub largest: Vec<RunRequest>,
-    /// The highest virtual size within each step, bytes.
+    /// Highest virtual size within each step, bytes.
     pub timeline: Vec<u64>,
-    /// Length of such a step, seconds.
+    /// Length of a step, seconds.
     pub step_s: f64,
-    /// The processes, in the order in which they were born; of very many, those with the highest peaks.
+    /// Processes in the order of their start. If there are very many, those with the highest peaks.
     pub processes: Vec<RunProcess>,
-    /// How many more there were.
+    /// Number of processes that are not listed.
     pub left_out: u64,
 }
 
-/// A request that was for much.
+/// A large request.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
-    /// How long after the begin, seconds.
+    /// Time since the start of the run, seconds.
     pub after_s: f64,
-    /// Of which process.
+    /// Process id.
     pub pid: u32,
-    /// Its name, a stranger's.
+    /// Name of the process. Untrusted.
     pub name: String,
-    /// Which call.
+    /// Call of the request.
     pub call: Call,
-    /// What it asked for, bytes.
+    /// Requested bytes.
     pub requested_bytes: u64,
-    /// Why it was refused, if it was.
+    /// Errno of the refusal, if the request was refused.
     pub refused: Option<Errno>,
-    /// Its flags in words.
+    /// Flags in words.
     pub words: String,
-    /// The mapped file's own name.
+    /// File name of the mapped file, without its directory.
     pub file: Option<Arc<str>>,
 }
 
 /// One process of the tree.
 #[derive(Debug, Clone, Default)]
 pub struct RunProcess {
-    /// Its pid.
+    /// Process id.
     pub pid: u32,
-    /// Its command line, else its name: a stranger's.
+    /// Command line, or the name if that is unknown. Untrusted.
     pub command: String,
-    /// The highest virtual size of its life, bytes.
+    /// Peak of the virtual size, bytes.
     pub peak_virtual_bytes: u64,
-    /// The highest resident set of its life, bytes.
+    /// Peak of the resident set, bytes.
     pub peak_resident_bytes: u64,
-    /// Its requests.
+    /// Number of requests.
     pub requests: u64,
-    /// What it asked for and was granted, bytes.
+    /// Bytes of the granted requests.
     pub requested_bytes: u64,
-    /// Its refused requests.
+    /// Number of refused requests.
     pub refused: u64,
-    /// How long it lived, seconds.
+    /// Lifetime, seconds.
     pub seconds: f64,
 }
 
@@ -105,7 +106,8 @@ impl Run {
         self.calls.iter().map(|(_, totals)| totals.refused).sum()
     }
 
-    /// For a terminal; of many processes, those with the highest peaks.
+    /// Renders the run for a terminal. If there are many processes, it lists those with the highest
+    /// peaks.
     #[must_use]
     pub fn text(&self, audience: &Audience, screen: Screen) -> String {
         let mut run = self.clone();
@@ -122,7 +124,7 @@ impl Run {
         self.processes = largest.into_iter().map(|index| self.processes[index].clone()).collect();
     }
 
-    /// For a browser, as one file.
+    /// Renders the run as one HTML file.
     #[must_use]
     pub fn html(&self, audience: &Audience) -> String {
         html::page(&outline::outline(self, audience), audience, &self.memtap)
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_told_the_figures_in_words() {
+    fn text_shows_the_figures_in_words() {
         let text = run().text(&audience(Lang::En), screen(100));
         for told in ["3.00 GiB", "2.00 MiB", "1,234", "SIGSEGV", "ENOMEM", "RLIMIT_AS", "1.00 TiB", "▁█"]
         {
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_of_bytes_have_the_reports_names_and_no_label_is_cut() {
+    fn sums_of_bytes_are_named_as_in_reports_and_no_label_is_cut() {
         for lang in Lang::ALL {
             let text = run().text(&audience(lang), screen(80));
             let requested = lang.pick("Requested", "Memoria solicitada");
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_processes_a_terminal_lists_the_largest() {
+    fn text_lists_the_largest_of_many_processes() {
         let mut run = run();
         run.processes = (0..100)
             .map(|pid| RunProcess {
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_to_the_terminals_width() {
+    fn lines_fit_the_width_of_the_terminal() {
         for columns in [60, 80, 200] {
             let text = run().text(&audience(Lang::Es), screen(columns));
             let longest = text.lines().map(|line| line.chars().count()).max();
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_given_one_file_that_asks_for_nothing() {
+    fn html_is_one_file_without_external_resources() {
         let text = run().html(&audience(Lang::En));
         let page = Html::parse_document(&text);
         assert!(page.errors.is_empty(), "{:?}", page.errors);

@@ -1,4 +1,4 @@
-//! What is said of a run, in order.
+//! Outline of a run.
 
 use super::super::chart::{Chart, Colour, Layer, Unit};
 use super::super::outline::{Block, Cell, Column, Outline, Section, Table, Tile, bytes_explained};
@@ -7,7 +7,7 @@ use super::Run;
 use crate::{Lang, refusal_meaning};
 use memtap_model::visible;
 
-/// Of a run and whom it is told.
+/// A run and its readers.
 struct Page<'a> {
     run: &'a Run,
     audience: &'a Audience,
@@ -216,7 +216,7 @@ impl Page<'_> {
         (!largest.is_empty()).then(section)
     }
 
-    /// Of one process alone, the summary has said it all.
+    /// Lists the processes, unless there is only one: the summary covers it.
     fn processes(&self) -> Option<Section> {
         let processes = &self.run.processes;
         let rows = processes.iter().map(|process| {

@@ -1,4 +1,4 @@
-//! Charts as a row of heights for each of their parts, all of one scale, so that the eye may compare them.
+//! Charts as one row of bars for each layer. All rows have the same scale, so they can be compared.
 
 use textwrap::core::display_width;
 
@@ -8,12 +8,12 @@ use super::super::when;
 use super::Text;
 use super::screen::{ASIDE, DRAWN, SERIOUS, TITLE};
 
-/// A label's share of the line, at most, and the room of the amount at the right.
+/// Divisor of the line for the width of a label, and the width of the amount on the right.
 const LABEL_PART: usize = 4;
 const AMOUNT: usize = 12;
-/// More heights than this say no more.
+/// Largest number of bars: more do not show more.
 const MOST: usize = 96;
-/// Blanks before each line, and before the heights.
+/// Blanks before each line, and before the bars.
 const INDENT: usize = 2;
 
 impl Text<'_> {
@@ -58,7 +58,7 @@ impl Text<'_> {
         }
     }
 
-    /// A line for each kind of mark.
+    /// Writes a line for each kind of mark.
     fn marks(&mut self, chart: &Chart, label_width: usize, columns: usize) {
         let mut kinds: Vec<&str> = chart.marks.iter().map(|mark| mark.label.as_str()).collect();
         kinds.dedup();
@@ -78,7 +78,7 @@ impl Text<'_> {
         }
     }
 
-    /// Times below the heights, where they belong.
+    /// Times below the bars, at their positions.
     fn times(&self, chart: &Chart, columns: usize) -> String {
         let mut line = String::new();
         for tick in when::ticks(chart.span, self.audience) {

@@ -1,22 +1,22 @@
-//! What a terminal shows: its width, its colours, its characters.
+//! Capabilities of a terminal: its width, colours and characters.
 
 use anstyle::{AnsiColor, Style};
 
 use memtap_model::visible;
 
-/// Where a report is read as text.
+/// Screen on which a report is read as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
     /// Characters in a line.
     pub width: usize,
-    /// Whether it knows colours.
+    /// True if it supports colours.
     pub colours: bool,
-    /// Whether it knows more than ASCII: else bars and lines are drawn with what there is.
+    /// True if it supports more than ASCII. Otherwise bars and lines consist of ASCII characters.
     pub unicode: bool,
 }
 
 impl Default for Screen {
-    /// A file: it may be read anywhere.
+    /// Settings for a file, which may be read anywhere.
     fn default() -> Self {
         Self { width: 80, colours: false, unicode: true }
     }
@@ -28,18 +28,19 @@ pub(super) const DRAWN: Style = AnsiColor::Cyan.on_default();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default();
 pub(super) const SERIOUS: Style = AnsiColor::Red.on_default().bold();
 
-/// Parts of a full bar, and heights; the smallest first.
+/// Eighths of a full bar, and bar heights, each from small to large.
 const PARTS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII_HEIGHTS: [char; 8] = ['_', '.', ':', '-', '=', '+', '*', '#'];
 
 impl Screen {
-    /// In a style, where there are any. The style ends with the text.
+    /// Applies a style to the text, if the screen has colours, and resets it after the text.
     pub(super) fn paint(self, style: Style, text: &str) -> String {
         if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// Nothing in it moves the cursor or changes colours, whoever wrote it; and our own dashes are of the terminal's characters.
+    /// Makes untrusted text safe: it cannot move the cursor or change colours. Also replaces
+    /// memtap's own dashes if the screen is limited to ASCII.
     pub(super) fn plain(self, text: &str) -> String {
         let text = visible(text);
         if self.unicode { text } else { text.replace(['–', '−'], "-") }
@@ -61,20 +62,20 @@ impl Screen {
         if self.unicode { '▲' } else { '^' }
     }
 
-    /// A bar of this part of so many characters: what is more than nothing is seen.
+    /// A bar that fills `part` of `length` characters. A small amount above zero stays visible.
     pub(super) fn bar(self, part: f64, length: usize) -> String {
         let filled = part.clamp(0.0, 1.0) * length as f64;
         if !self.unicode {
             return "#".repeat((filled.round() as usize).max(usize::from(filled > 0.0)));
         }
         let eighths = (filled * 8.0).ceil() as usize;
-        let (whole, rest) = (eighths / 8, eighths % 8);
+        let (whole, partial) = (eighths / 8, eighths % 8);
         let mut bar = PARTS[7].to_string().repeat(whole);
-        bar.extend((rest > 0).then(|| PARTS[rest - 1]));
+        bar.extend((partial > 0).then(|| PARTS[partial - 1]));
         bar
     }
 
-    /// A height of 0 to 1.
+    /// A bar height for a value between 0 and 1.
     pub(super) fn height(self, part: f64) -> char {
         let heights = if self.unicode { HEIGHTS } else { ASCII_HEIGHTS };
         heights[(part.clamp(0.0, 1.0) * 7.0).round() as usize]
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_are_as_long_as_their_part() {
+    fn bars_are_as_long_as_their_share() {
         let (screen, ascii) = (Screen::default(), Screen { unicode: false, ..Screen::default() });
         for (part, drawn, plain) in [
             (0.0, "", ""),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_styles_reach_the_terminal() {
+    fn only_memtaps_styles_reach_the_terminal() {
         let screen = Screen { colours: true, ..Screen::default() };
         assert_eq!(screen.paint(SERIOUS, &screen.plain("\x1b[2J!")), "\x1b[1m\x1b[31m\\x1b[2J!\x1b[0m");
         assert_eq!(Screen::default().paint(SERIOUS, "x"), "x");

@@ -1,4 +1,5 @@
-//! Tables as aligned columns. What has no room beside the others stands below its row, so that nothing is left out at any width.
+//! Tables as aligned columns. Columns that do not fit are written below their row, so nothing is
+//! lost at any width.
 
 use anstyle::Style;
 use comfy_table::presets::NOTHING;
@@ -11,18 +12,18 @@ use super::screen::{ASIDE, TITLE};
 
 /// Blanks between columns, and before each line.
 const GAP: usize = 2;
-/// A bar has between so many characters.
+/// Width of a bar in characters.
 const BAR: std::ops::RangeInclusive<usize> = 8..=24;
-/// A name may fill this part of the line.
+/// Divisor of the line for the width of a name.
 const NAME_PART: usize = 3;
 
-/// Where a column stands.
+/// Position of a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Beside the others, so broad.
+    /// In the row, with this width.
     Beside(usize),
     Below,
-    /// A bar without room: its number says it all.
+    /// Omitted: a bar without space, whose amount is in another column.
     Nowhere,
 }
 
@@ -43,7 +44,7 @@ impl Text<'_> {
         }
     }
 
-    /// Two or three columns without headings.
+    /// Writes two or three columns without headings.
     pub(super) fn pairs(&mut self, rows: Vec<[String; 3]>) {
         let mut grid = grid();
         grid.set_content_arrangement(ContentArrangement::Dynamic);
@@ -60,18 +61,19 @@ impl Text<'_> {
         }
     }
 
-    /// A bar says of itself what it is.
+    /// Heading of a column. A bar needs none.
     fn heading(&self, table: &Table, column: &super::super::outline::Column) -> String {
         let index = table.columns.iter().position(|other| std::ptr::eq(other, column));
         let is_bar = index.is_some_and(|index| is_bar(table, index));
         if is_bar { String::new() } else { self.screen.plain(&column.0) }
     }
 
-    /// With headings of one line where there is room for these, else of two.
+    /// Chooses the position of each column, with headings of one line if all columns fit, otherwise
+    /// of two.
     fn places(&self, table: &Table, headings: &[String], rows: &[Vec<String>]) -> Vec<Place> {
-        let of_one = self.beside(table, rows, |index| display_width(&headings[index]));
-        if !of_one.contains(&Place::Below) {
-            return of_one;
+        let one_line = self.beside(table, rows, |index| display_width(&headings[index]));
+        if !one_line.contains(&Place::Below) {
+            return one_line;
         }
         self.beside(table, rows, |index| two_lines(&headings[index]))
     }
@@ -88,8 +90,8 @@ impl Text<'_> {
             }
             let needed = needed.max(heading(index));
             places[index] = match left.checked_sub(needed + GAP) {
-                Some(rest) => {
-                    left = rest;
+                Some(remaining) => {
+                    left = remaining;
                     Place::Beside(needed)
                 }
                 None => Place::Below,
@@ -139,19 +141,19 @@ impl Text<'_> {
         grid.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// What is not there needs no line of its own.
+    /// Writes the cells that did not fit into the row, except empty ones.
     fn below(&mut self, headings: &[String], row: &[String], places: &[Place]) {
         let none = self.cell(&Cell::None);
-        let told = headings.iter().zip(row).zip(places);
-        let told = told.filter(|((_, text), place)| **place == Place::Below && **text != none);
-        let told: Vec<String> = told.map(|((heading, text), _)| format!("{heading}: {text}")).collect();
-        if !told.is_empty() {
-            self.paragraph(ASIDE, 3 * GAP, &told.join(self.screen.between()));
+        let cells = headings.iter().zip(row).zip(places);
+        let cells = cells.filter(|((_, text), place)| **place == Place::Below && **text != none);
+        let cells: Vec<String> = cells.map(|((heading, text), _)| format!("{heading}: {text}")).collect();
+        if !cells.is_empty() {
+            self.paragraph(ASIDE, 3 * GAP, &cells.join(self.screen.between()));
         }
     }
 }
 
-/// How broad a heading of at most two lines is.
+/// Smallest width at which a heading fits in two lines.
 fn two_lines(heading: &str) -> usize {
     let words = heading.split(' ').map(display_width).max().unwrap_or(0);
     (words..).find(|width| textwrap::wrap(heading, *width).len() <= 2).unwrap_or(words)

@@ -1,4 +1,4 @@
-//! What a report looks like at 80 and at 120 columns.
+//! Reports rendered at 80 and at 120 columns.
 
 use jiff::tz::TimeZone;
 
@@ -32,9 +32,9 @@ fn no_line_is_longer_than_the_screen() {
     }
 }
 
-/// With `RENEW=1` the pictures are written anew: look at them before they are kept.
+/// Set `RENEW=1` to rewrite the expected files. Check the changes before you commit them.
 #[test]
-fn it_looks_as_it_did() {
+fn rendered_text_matches_the_expected_files() {
     for (lang, columns, unicode, name, picture) in [
         (Lang::En, 80, true, "at-80.txt", include_str!("at-80.txt")),
         (Lang::Es, 120, true, "at-120.txt", include_str!("at-120.txt")),
@@ -51,7 +51,7 @@ fn it_looks_as_it_did() {
 }
 
 #[test]
-fn strangers_names_move_nothing_and_ascii_is_ascii() {
+fn untrusted_names_are_escaped_and_ascii_is_ascii() {
     for colours in [false, true] {
         let text = rendered(Lang::En, Screen { colours, ..Screen::default() });
         let ours = text.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "");
@@ -67,7 +67,7 @@ fn strangers_names_move_nothing_and_ascii_is_ascii() {
 }
 
 #[test]
-fn what_has_no_room_beside_stands_below() {
+fn columns_that_do_not_fit_are_below_their_row() {
     let narrow = rendered(Lang::En, Screen::default());
     assert!(
         narrow.contains("\n      Arguments: PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS\n"),
