@@ -1,4 +1,4 @@
-//! A panic in any thread: it is logged, kept for `health`, and ends `memtap serve` in order.
+//! Panics in any thread: the first is logged, kept for `health`, and ends `memtap serve` in order.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -12,7 +12,8 @@ use crate::{deadline, log};
 static FIRST: OnceLock<String> = OnceLock::new();
 static HAPPENED: Notify = Notify::const_new();
 
-/// Installs the hook. It neither waits nor fails: a second panic in it would abort the process.
+/// Installs the panic hook. The hook neither waits nor fails: a second panic inside it would abort
+/// the process.
 pub(crate) fn watch() {
     std::panic::set_hook(Box::new(|panic| {
         deadline::begin();
@@ -33,7 +34,7 @@ pub(crate) fn first() -> Option<&'static str> {
     FIRST.get().map(String::as_str)
 }
 
-/// Waits for the first panic. One task at a time may wait.
+/// Waits for the first panic. Only one task at a time may wait.
 pub(crate) async fn happens() -> &'static str {
     loop {
         match first() {
@@ -43,7 +44,7 @@ pub(crate) async fn happens() -> &'static str {
     }
 }
 
-/// The first panic as `health` shows it.
+/// Notice for `health` about the first panic.
 pub(crate) fn notice() -> Option<Notice> {
     first().map(|panic| Notice {
         what: format!("memtap is ending because of a bug: {panic}"),
@@ -51,7 +52,7 @@ pub(crate) fn notice() -> Option<Notice> {
     })
 }
 
-/// Thread, place and message, in one line.
+/// Thread, source location and message of a panic, in one line.
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
@@ -59,7 +60,8 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
     format!("thread '{}' panicked{place}: {message}", thread.name().unwrap_or("unnamed"))
 }
 
-/// A message may quote text of strangers, which must not begin a line of the log.
+/// Replaces control characters. The message may quote untrusted text, which must not start a new
+/// log line.
 fn printable(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }

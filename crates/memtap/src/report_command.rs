@@ -1,4 +1,4 @@
-//! `memtap report`: what a range of the history came to, on the terminal or as one file.
+//! `memtap report`: a report on a range of the history, on the terminal or in one file.
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -20,9 +20,9 @@ use crate::engine;
 use crate::settings_file::SettingsFile;
 use crate::{config, limits, output, replay, terminal};
 
-/// Without `--last` or `--from`.
+/// Default range without `--last` or `--from`.
 const HOUR: Duration = Duration::from_secs(3600);
-/// What is done sooner needs no progress.
+/// Progress is shown only after this time.
 const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ReportArguments, file: &SettingsFile) -> anyhow::Result<()> {
@@ -34,16 +34,17 @@ pub(crate) fn run(arguments: &ReportArguments, file: &SettingsFile) -> anyhow::R
     of_history(&url, Timestamp::now(), HOUR, arguments, &Told { name, clock: Clock::Machine, damaged: None })
 }
 
-/// What a history is to whoever reads the report.
+/// Description of the history for the report.
 struct Told {
-    /// The recording's file, or the store: never the temporary database that a recording is read into.
+    /// File of the recording, or the store. Never the temporary database of a recording.
     name: String,
     clock: Clock,
     /// Requests in damaged parts of a recording.
     damaged: Option<u64>,
 }
 
-/// A recording is read into a history that goes again; its end is the present, and all of it is told where no range is asked for.
+/// Reports on a recording, through a temporary history. Its end counts as the present, and the
+/// default range is the whole recording.
 fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
     let (url, _folder) = config::temporary_store()?;
     let replayed = replay::into_store(recording, &url, &config::KEPT_FOR_EVER)?;
@@ -58,7 +59,7 @@ fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result
     )
 }
 
-/// Of the time before `now`, `last` long where nothing else is asked for.
+/// Reports on a range before `now`. `last` is the default length of the range.
 fn of_history(
     url: &StoreUrl,
     now: Timestamp,
@@ -132,7 +133,7 @@ fn earlier(at: WallClock, age: Duration) -> WallClock {
     WallClock(at.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
 }
 
-/// As the file's name ends.
+/// Format for the file name's extension.
 fn format_of(path: &Path) -> Format {
     let end = path.extension().and_then(|end| end.to_str());
     match end.map(str::to_ascii_lowercase).as_deref() {
@@ -142,7 +143,7 @@ fn format_of(path: &Path) -> Format {
     }
 }
 
-/// Drawn on stderr, only where that is a terminal, and only when it takes its time.
+/// Makes the report. If that takes long, progress is drawn on standard error if it is a terminal.
 fn make(reader: &dyn Reader, ask: &Ask) -> anyhow::Result<Report> {
     let begin = Instant::now();
     let bar = ProgressBar::hidden();
@@ -166,7 +167,7 @@ fn draw(bar: &ProgressBar) {
     bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
 }
 
-/// An empty report is no failure; but whoever asked should know why it is empty.
+/// Explains on standard error why the report is empty. An empty report is not a failure.
 fn tell_when_empty(report: &Report, history: &str) {
     if !report.totals.is_empty() {
         return;
@@ -196,7 +197,7 @@ mod tests {
 
     const NOON: &str = "2026-11-24T12:00:00Z";
 
-    /// From, to and the compared range of a command line, in hours before noon.
+    /// Hours before noon of the range and the compared range of a command line.
     fn hours(typed: &str) -> anyhow::Result<Vec<i64>> {
         let words = ["memtap", "report"].into_iter().chain(typed.split_whitespace());
         let Some(Command::Report(arguments)) = Cli::try_parse_from(words)?.command else {

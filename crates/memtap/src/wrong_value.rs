@@ -1,4 +1,5 @@
-//! A wrong value that nobody typed: clap's error names the option, and whoever reads it looks for the variable or the file.
+//! Errors for invalid values from the environment or the settings file. clap's error names only the
+//! option, but the user must look for the variable or the file.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,7 +8,8 @@ use clap::error::{ContextKind, ContextValue};
 
 use crate::settings_file::SettingsFile;
 
-/// The error with the setting that the value comes from, unless it was typed.
+/// Adds the variable or the file that the value comes from to the error, unless the value was
+/// typed.
 pub(crate) fn name_setting(
     mut error: clap::Error,
     command: &Command,
@@ -18,7 +20,7 @@ pub(crate) fn name_setting(
     if error.get(ContextKind::InvalidValue).is_none() {
         return error;
     }
-    // As `--max-size <SIZE>`.
+    // The option has the form `--max-size <SIZE>`.
     let Some(long) = option.strip_prefix("--").and_then(|option| option.split([' ', '[', '.']).next()) else {
         return error;
     };
@@ -33,7 +35,7 @@ pub(crate) fn name_setting(
     error
 }
 
-/// The variable of an option.
+/// Returns the environment variable of an option.
 fn variable(command: &Command, long: &str) -> Option<String> {
     let mut own = command.get_arguments().filter(|arg| arg.get_long() == Some(long));
     let own = own.find_map(|arg| arg.get_env().and_then(OsStr::to_str).map(str::to_owned));
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    /// What is said of a settings file with that line.
+    /// Returns the error for a settings file with this line.
     fn said(line: &str, typed: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("memtap.env");

@@ -1,7 +1,8 @@
-//! Giving the history of root's earlier runs to the user that memtap becomes.
+//! Gives the history of earlier runs as root to the user that memtap becomes.
 //!
-//! A directory is given only when all in it is memtap's, and when nobody but root and that user could have put it there. Everything is
-//! looked at and given through descriptors, never by path twice, so that a link takes the place of nothing.
+//! memtap gives a directory away only if everything in it belongs to memtap, and if nobody except
+//! root and that user could have put it there. It checks and changes files through descriptors and
+//! never resolves a path twice, so that nobody can put a link in place of a checked file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,37 +18,37 @@ use nix::unistd::fchownat;
 use super::own_user::FreeNumbers;
 use super::{Places, User};
 
-/// Directories of the system: neither they nor what is below them is given away.
+/// System directories: memtap gives away neither these nor anything below them.
 const SYSTEM: [&str; 10] =
     ["/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var/spool/cron"];
 
-/// What SQLite keeps beside a database.
+/// Suffixes of the files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// What a directory may hold.
+/// Expected content of a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
-    /// Databases, what belongs to them, and spools.
+    /// Databases, their SQLite files, and spools.
     History,
-    /// A spool for each database server.
+    /// One spool per database server.
     Spools,
-    /// Deliveries (`spool.rs` of memtap-store).
+    /// Deliveries (`spool.rs` of memtap-history).
     Spool,
 }
 
-/// What an entry of a directory is.
+/// Classification of a directory entry.
 enum Entry {
     Ours,
     OurFolder(Holds),
-    /// Made by the file system.
+    /// Created by the file system.
     Ignored,
     Foreign,
 }
 
-/// To which user.
+/// A transfer of the history to one user.
 pub(super) struct HandOver<'a> {
     user: &'a User,
-    /// Among them is the number that an earlier run had, where this one has another.
+    /// User IDs that memtap may have used before: an earlier run may have had another one.
     free: FreeNumbers,
     gives: bool,
 }
@@ -57,15 +58,16 @@ impl<'a> HandOver<'a> {
         Self { user, free: FreeNumbers::find(), gives: false }
     }
 
-    /// Says why the places cannot be given, and changes nothing.
+    /// Returns why the places cannot be given to the user. Changes nothing.
     pub(super) fn check(&self, places: &Places) -> Result<(), String> {
-        // One that is inside of another comes with it, so that a link in a directory that is the user's already leads nowhere.
+        // An inner directory is handled with the outer one. Thus a link inside a directory that
+        // already belongs to the user is never followed.
         let outermost = |folder: &&PathBuf| !places.is_inside(folder);
         places.folders.iter().filter(outermost).try_for_each(|folder| self.place(folder, Holds::History))?;
         places.spool.iter().filter(outermost).try_for_each(|folder| self.place(folder, Holds::Spool))
     }
 
-    /// Gives the places to the user; of those that are missing, the outermost directory is made.
+    /// Gives the places to the user. Of each missing path, it creates only the outermost directory.
     pub(super) fn make(mut self, places: &Places) -> Result<(), String> {
         self.gives = true;
         self.check(places)?;
@@ -75,7 +77,7 @@ impl<'a> HandOver<'a> {
     fn place(&self, folder: &Path, holds: Holds) -> Result<(), String> {
         let Ok(path) = folder.canonicalize() else { return Ok(()) };
         let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        // Root may be without the right to open what the user has already.
+        // Root may lack the permission to open a directory that the user already owns.
         let open = match openat(AT_FDCWD, &path, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
             Err(_) if self.is_given(&path) => return Ok(()),
             open => open.map_err(failed(&path))?,
@@ -94,7 +96,7 @@ impl<'a> HandOver<'a> {
         found.st_uid == self.user.uid.as_raw()
     }
 
-    /// The directory last: until then nobody else can write to it.
+    /// Gives the directory itself last: until then nobody else can write to it.
     fn folder(&self, open: &OwnedFd, path: &Path, holds: Holds) -> Result<(), String> {
         let found = stat(open, path)?;
         self.is_givable(&found, path)?;
@@ -128,7 +130,7 @@ impl<'a> HandOver<'a> {
         }
         match entry(folder, name, holds, kind) {
             Entry::Ignored => Ok(()),
-            // In its own directory it stays whose it is.
+            // In the user's own directory, a foreign file keeps its owner.
             Entry::Foreign if is_users => Ok(()),
             Entry::Foreign => Err(format!("{} does not belong to memtap", at.display())),
             Entry::OurFolder(holds) => {
@@ -173,7 +175,7 @@ fn stat(open: &OwnedFd, path: &Path) -> Result<FileStat, String> {
 }
 
 fn is_of_the_system(path: &Path) -> bool {
-    // The root and what is right below it: /srv, /mnt, /opt.
+    // The root directory and its children, such as /srv, /mnt and /opt.
     path.components().count() <= 2 || SYSTEM.iter().any(|system| path.starts_with(system))
 }
 
@@ -181,7 +183,7 @@ fn is_spool(name: &OsStr) -> bool {
     name.as_bytes().ends_with(b"-spool")
 }
 
-/// Judges by name and kind, and a database by what is in it.
+/// Classifies an entry by name and type, and a database also by its header.
 fn entry(folder: &OwnedFd, name: &OsStr, holds: Holds, kind: SFlag) -> Entry {
     let is_folder = kind == SFlag::S_IFDIR;
     match holds {
@@ -200,7 +202,7 @@ fn is_of_a_spool(name: &OsStr) -> bool {
     name == "lock" || number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
 }
 
-/// A database of memtap's, or a file that SQLite keeps beside one.
+/// Returns whether the file is a memtap database, or a file that SQLite keeps beside one.
 fn is_history(folder: &OwnedFd, name: &OsStr) -> bool {
     let beside = BESIDE.iter().find_map(|ending| name.as_bytes().strip_suffix(ending.as_bytes()));
     let database = PathBuf::from(OsStr::from_bytes(beside.unwrap_or(name.as_bytes())));
@@ -208,7 +210,7 @@ fn is_history(folder: &OwnedFd, name: &OsStr) -> bool {
     let Ok(open) = openat(folder, &database, flags, Mode::empty()) else { return false };
     let mut header = Vec::new();
     let read = File::from(open).take(memtap_store::HEADER_BYTES as u64).read_to_end(&mut header);
-    // Memtap makes the file before SQLite writes to it.
+    // memtap creates the file before SQLite writes to it.
     let is_new = header.is_empty() && database.extension().is_some_and(|ending| ending == "db");
     read.is_ok() && (is_new || memtap_store::is_history(&header))
 }
@@ -223,7 +225,8 @@ mod tests {
 
     const UID: u32 = 61_300;
 
-    /// A history with all that an earlier run may leave, in a directory of its own.
+    /// Creates a history with every kind of file that an earlier run may leave, in its own
+    /// directory.
     fn history() -> (tempfile::TempDir, PathBuf) {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("history");
@@ -267,7 +270,7 @@ mod tests {
         assert_eq!(owners(&folder.join("lost+found")), [0]);
         std::fs::remove_dir(folder.join("lost+found")).unwrap();
         assert_eq!(owners(&folder), [UID]);
-        // What root's commands make there later, also beside files of the user's own.
+        // Files that root's commands create there later, even beside the user's own files.
         std::fs::write(folder.join("memtap.db-journal"), "").unwrap();
         std::fs::write(folder.join("notes"), "").unwrap();
         hand_over(&folder).unwrap();
@@ -294,7 +297,7 @@ mod tests {
         assert_eq!((owners(&folder), owners(&spool)), (vec![UID], vec![UID]));
     }
 
-    /// Whoever is that user may have put links into its directory.
+    /// A process of that user may have put links into its directory.
     #[test]
     fn links_in_the_users_directory_lead_nowhere() {
         let (place, folder) = history();
@@ -313,7 +316,7 @@ mod tests {
         assert_eq!(other.read_dir().unwrap().count(), 0);
     }
 
-    /// Nothing has changed then.
+    /// Asserts that the handover fails for this reason and changes no owner.
     fn is_refused(spoil: impl FnOnce(&Path), reason: &str) {
         let (_place, folder) = history();
         spoil(&folder);

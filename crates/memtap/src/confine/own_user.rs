@@ -1,4 +1,5 @@
-//! The user that root's `serve` becomes when none is named: `memtap`, where there is such a user, else a number that nobody else has.
+//! The user that `serve` becomes when root starts it and names none: the user `memtap` if it
+//! exists, else an unused user ID.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -14,22 +15,24 @@ use super::places::Unusable;
 use super::switch::Switch;
 use super::{Places, User};
 
-/// What the package and the image call their user, and what a process of memtap is called.
+/// Name of memtap's user in the package and the image, and name of memtap's processes.
 const NAME: &str = "memtap";
 
-/// Numbers that systemd keeps for users without an entry in the user database (`DynamicUser=`; UIDS-GIDS.md of its documentation).
+/// User IDs that systemd reserves for users without an entry in the user database (`DynamicUser=`;
+/// see UIDS-GIDS.md in its documentation).
 const NUMBERS: RangeInclusive<u32> = 61_184..=65_519;
 
-/// The one that is tried first, so that all runs take the same: CRC-32 of `memtap`, within the range.
+/// User ID that is tried first, so that all runs choose the same one: CRC-32 of `memtap`, mapped
+/// into the range.
 const FIRST: u32 = 61_234;
 
-/// What it takes to become another user and to give it the history.
+/// Capabilities for becoming another user and making it the owner of the history.
 const NEEDED: [Capability; 3] = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_CHOWN];
 
-/// How to silence the notice.
+/// Advice that silences the notice.
 pub(super) const STAY: &str = "let memtap stay root with --user root";
 
-/// Which user that is, where it can be and the history can be its own. Nothing is changed.
+/// Chooses the user, if memtap can become it and give it the history. Changes nothing.
 pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
     let missing: Vec<_> = NEEDED.iter().filter(|needed| !effective.contains(needed)).collect();
@@ -54,14 +57,14 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     Ok(user)
 }
 
-/// As [`choose`]; the history is the user's then.
+/// Chooses the user like [`choose`], and makes it the owner of the history.
 pub(super) fn prepare(places: &Places) -> Result<User, Notice> {
     let user = choose(places)?;
     HandOver::new(&user).make(places).map_err(|reason| history_stays(&reason))?;
     Ok(user)
 }
 
-/// That memtap stays root, and how to change it.
+/// Notice that memtap stays root, with the reason and the fix.
 pub(super) fn stays(reason: &str, fix: &str) -> Notice {
     Notice { what: format!("memtap stays root: {reason}"), fix: fix.to_owned() }
 }
@@ -89,7 +92,7 @@ fn user(places: &Places) -> Option<User> {
     Some(User { name: format!("user {uid}"), uid: Uid::from_raw(uid), gid: Gid::from_raw(uid) })
 }
 
-/// Numbers for users without an entry that no user, no group and no process has, but for those called memtap.
+/// User IDs without an entry that no user, group or process uses, except processes named memtap.
 pub(super) struct FreeNumbers {
     taken: HashSet<u32>,
 }
@@ -110,7 +113,7 @@ impl FreeNumbers {
     }
 }
 
-/// Real, effective, saved and the file system's, of a process that is not called memtap.
+/// Real, effective, saved and file-system user IDs of a process; none for a process named memtap.
 fn uids_of(status: &str) -> Vec<u32> {
     let field =
         |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
@@ -120,7 +123,7 @@ fn uids_of(status: &str) -> Vec<u32> {
     field("Uid:").split_whitespace().filter_map(|uid| uid.parse().ok()).collect()
 }
 
-/// Acts as the user for a moment, and asks the kernel.
+/// Checks that the user can access the places, by switching to that user temporarily.
 fn is_reached(places: &Places, user: &User) -> Result<(), Notice> {
     let ways =
         places.ways().map_err(|error| history_stays(&format!("its directory cannot be found: {error}")))?;

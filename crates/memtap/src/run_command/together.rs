@@ -1,10 +1,11 @@
-//! What the processes of a run have together at one moment. An address space that several have counts once.
+//! Total size of a run's processes at one moment. An address space that several processes share
+//! counts once.
 
 use std::collections::HashMap;
 
 use memtap_model::{Observation, ProcessState, SpaceId, Tgid, WallClock};
 
-/// Sizes of the processes that live, and the highest sums so far.
+/// Sizes of the running processes, and the highest sums so far.
 #[derive(Debug, Default)]
 pub(super) struct Together {
     processes: HashMap<Tgid, SpaceId>,
@@ -12,7 +13,8 @@ pub(super) struct Together {
     virtual_bytes: u64,
     resident_bytes: u64,
     pub(super) peak_virtual_bytes: u64,
-    /// The resident set is known at readings and at each end, so this is the highest that is known of.
+    /// Highest known resident size. It is known only at readings and exits, so the true peak may be
+    /// higher.
     pub(super) peak_resident_bytes: u64,
 }
 
@@ -24,7 +26,8 @@ struct Space {
 }
 
 impl Together {
-    /// Takes what an observation says of sizes; gives the time and the sum, where it says something.
+    /// Updates the sizes from an observation. Returns its time and the new virtual size, if it has
+    /// one.
     pub(super) fn take(&mut self, observation: &Observation) -> Option<(WallClock, u64)> {
         let at = match observation {
             Observation::Request(request) => {
@@ -38,7 +41,7 @@ impl Together {
                 state.time
             }
             Observation::Exit(state) => {
-                // The highest that it ever had, with what the others have now.
+                // Use the process's peak together with the present sizes of the others.
                 self.come(state);
                 if let Some(space) = self.processes.get(&state.tgid).copied() {
                     let size = state.virtual_bytes.unwrap_or(0);

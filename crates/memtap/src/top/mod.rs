@@ -1,4 +1,5 @@
-//! `memtap top`: models come from a capture or from a running memtap, keys from the terminal, frames go out.
+//! `memtap top`: receives models from a capture or a running memtap and keys from the terminal, and
+//! draws frames.
 
 mod attached;
 mod captured;
@@ -22,12 +23,12 @@ use tokio::sync::watch;
 
 use crate::cli::{SERVED_AT, TopArguments};
 
-/// Where models come from.
+/// Source of the models.
 struct Feed {
     models: watch::Receiver<Arc<Model>>,
-    /// The capture, when it is an own one.
+    /// The capture; `None` when attached to a running memtap.
     reader: Option<ReaderHandle>,
-    /// What it means when no more models come.
+    /// Message for the user when no more models arrive.
     end: &'static str,
 }
 
@@ -68,7 +69,8 @@ fn settings(arguments: &TopArguments) -> Settings {
     }
 }
 
-/// What was asked for; else a memtap that answers where it does by default; else a capture.
+/// Opens the requested source. By default it attaches to a memtap at the default address, or
+/// captures if none answers.
 fn open(arguments: &TopArguments) -> anyhow::Result<Feed> {
     match (&arguments.attach, &arguments.source) {
         (Some(url), _) => attached::open(url),
@@ -77,7 +79,7 @@ fn open(arguments: &TopArguments) -> anyhow::Result<Feed> {
     }
 }
 
-/// Until somebody ends it.
+/// Shows frames until the user quits or a signal arrives.
 async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Result<()> {
     let mut events = EventStream::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -125,7 +127,7 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
                 screen.suspend(stand_still)?;
                 draw = true;
             }
-            // Whoever stopped it may have changed the terminal.
+            // The program that stopped memtap may have changed the terminal.
             _ = go_on.recv() => {
                 screen.suspend(|| ())?;
                 draw = true;
@@ -137,7 +139,7 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
     }
 }
 
-/// Until SIGCONT.
+/// Stops the process until SIGCONT.
 fn stand_still() {
     let _ = raise(Signal::SIGSTOP);
 }
@@ -154,7 +156,8 @@ fn react(app: &mut App, feed: &Feed, event: Option<io::Result<Event>>) -> anyhow
     Ok(reaction)
 }
 
-/// Whether it is time for new figures. An own capture keeps the pace itself; a running memtap has its own.
+/// Returns whether it is time for a new model. memtap's own capture keeps the pace itself, but a
+/// running memtap has its own pace.
 fn wanted(app: &App, feed: &Feed, taken: Instant) -> bool {
     const SLACK: Duration = Duration::from_millis(300);
     !app.paused()

@@ -1,5 +1,6 @@
-//! What waits to be written. It is bounded: beyond that, lines are left out, counted, and told where they are missing. So a slow reader of
-//! the output slows nothing else.
+//! Lines queued for writing. The queue is bounded: beyond the limit, lines are left out and
+//! counted, and the output reports them where they are missing. Thus a slow reader of the output
+//! slows down nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,24 +9,24 @@ use memtap_ledger::BookedRequest;
 
 use super::loss::Cause;
 
-/// Lines that may wait: about 8 MiB.
+/// Maximum number of queued lines, about 8 MiB.
 const LINES: usize = 32_768;
-/// Lines that are written at a time.
+/// Lines per write.
 const AT_ONCE: usize = 512;
 
 /// One line of the output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Line {
     Request(BookedRequest),
-    /// So many requests are missing here.
+    /// This many requests are missing here.
     Lost(Cause, u64),
 }
 
-/// What the writer has to do next.
+/// The next task of the writer.
 #[derive(Debug, PartialEq)]
 pub(super) struct Work {
     pub(super) lines: Vec<Line>,
-    /// Whether what was written shall go out, for there is no more now.
+    /// True if buffered output must be flushed, because no more lines are queued.
     pub(super) flush: bool,
 }
 
@@ -38,17 +39,17 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     lines: VecDeque<Line>,
-    /// What is missing behind the last line.
+    /// Requests missing after the last line.
     missing: BTreeMap<Cause, u64>,
     ticked: bool,
     closed: bool,
-    /// Whether what still waits is given up.
+    /// True if queued lines are given up.
     hurried: bool,
     not_shown: u64,
 }
 
 impl Queue {
-    /// Takes what there is room for, without waiting.
+    /// Queues the lines that fit, without waiting.
     pub(super) fn push(&self, lines: impl IntoIterator<Item = Line>) {
         let mut state = self.state();
         for line in lines {
@@ -57,19 +58,19 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// A tick is over: what was gathered goes out.
+    /// Marks the end of a tick: buffered output is flushed.
     pub(super) fn tick(&self) {
         self.state().ticked = true;
         self.changed.notify_one();
     }
 
-    /// There is nothing more to come.
+    /// Marks the end of the trace.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_one();
     }
 
-    /// There is no more time: what still waits counts as missing.
+    /// Gives up all queued lines and counts them as missing, because the time is over.
     pub(super) fn hurry(&self) {
         self.state().hurry();
         self.changed.notify_one();
@@ -177,7 +178,7 @@ mod tests {
         }
     }
 
-    /// All that the writer gets until the end.
+    /// Returns all remaining lines that the writer gets.
     fn rest(queue: &Queue) -> Vec<Line> {
         queue.close();
         std::iter::from_fn(|| queue.next()).flat_map(|work| work.lines).collect()

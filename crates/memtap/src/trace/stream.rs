@@ -1,4 +1,4 @@
-//! From observations to lines: which requests are shown, and who still lives.
+//! Turns observations into lines, and tracks which processes are still running.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,10 +13,10 @@ use super::summary::Summary;
 
 pub(super) struct Stream {
     name: Option<NamePattern>,
-    /// Whether each reading tells of all processes that are watched.
+    /// True if each reading includes all watched processes.
     whole_readings: bool,
     lives: HashMap<Tgid, Life>,
-    /// Of whom this reading has told so far.
+    /// Processes in the present reading so far.
     read: HashSet<Tgid>,
     readings: u64,
     pub(super) summary: Summary,
@@ -24,7 +24,7 @@ pub(super) struct Stream {
 
 struct Life {
     process: ProcessId,
-    /// Requests of it that were lost, as of the last that came.
+    /// Lost requests of the process, as of its last request.
     lost: u32,
 }
 
@@ -40,17 +40,17 @@ impl Stream {
         }
     }
 
-    /// What of a batch is shown.
+    /// Returns the lines to show for a batch.
     pub(super) fn lines(&mut self, batch: Batch) -> Vec<Line> {
         batch.observations.into_iter().filter_map(|observation| self.take(observation)).collect()
     }
 
-    /// Readings of all processes that are complete.
+    /// Number of complete readings of all processes.
     pub(super) fn readings(&self) -> u64 {
         self.readings
     }
 
-    /// Whether not one process of those watched lives any more.
+    /// Returns whether none of the watched processes is still running.
     pub(super) fn all_have_ended(&self) -> bool {
         self.whole_readings && self.readings > 0 && self.lives.is_empty()
     }
@@ -78,7 +78,7 @@ impl Stream {
     fn request(&mut self, request: MemoryRequest) -> Option<Line> {
         let (process, lost_before) = match self.lives.get_mut(&request.tgid) {
             Some(life) => {
-                // Two that came at once may stand in the other order.
+                // Two simultaneous requests may arrive in reverse order.
                 let more = request.lost.wrapping_sub(life.lost).cast_signed().max(0).cast_unsigned();
                 life.lost = life.lost.wrapping_add(more);
                 (life.process, more)
@@ -102,7 +102,7 @@ impl Stream {
         }
     }
 
-    /// Whoever was not in this reading has gone, though nobody told.
+    /// Ends a reading. Processes that it did not include have exited, even without an exit record.
     fn all_read(&mut self) {
         self.readings += 1;
         let read = std::mem::take(&mut self.read);

@@ -1,4 +1,4 @@
-//! Requests as lines for people: columns that fit the terminal, or, in a pipe, all there is to say.
+//! Requests as lines for people: columns that fit the terminal, or all details in a pipe.
 
 use std::io::{self, BufWriter, Write};
 
@@ -14,19 +14,19 @@ use unicode_width::UnicodeWidthChar as _;
 use super::loss::Cause;
 use crate::rows::BUFFER;
 
-/// From this width on there is room for everything but long arguments.
+/// Minimum width for all columns, except long arguments.
 const WIDE: usize = 110;
-/// What a narrow line shows of a name.
+/// Width of the name in narrow lines.
 const SHORT_NAME: usize = 12;
 
 const HEADING: Style = Style::new().bold();
 const REFUSED: Style = AnsiColor::Red.on_default();
 const LOST: Style = AnsiColor::Yellow.on_default();
 
-/// How the output looks.
+/// Style of the output.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
-    /// The terminal's width; `None`: there is no terminal.
+    /// Width of the terminal; `None` without a terminal.
     pub(super) width: Option<usize>,
     pub(super) colours: bool,
     pub(super) zone: TimeZone,
@@ -59,7 +59,7 @@ impl<W: Write> Text<W> {
         self.output.flush()
     }
 
-    /// The terminal may have another width by now.
+    /// Adapts to the terminal's present width.
     pub(super) fn fit(&mut self, width: Option<usize>) {
         self.look.width = width;
     }
@@ -117,7 +117,7 @@ impl Look {
         }
     }
 
-    /// The time of day.
+    /// Formats the time of day.
     fn clock(&self, time: WallClock) -> String {
         let at = Timestamp::from_nanosecond(time.0.into()).unwrap_or(Timestamp::UNIX_EPOCH);
         let at = self.zone.to_datetime(at);
@@ -135,7 +135,7 @@ fn signed(delta: i64) -> String {
     }
 }
 
-/// The words of a mapping as /proc/PID/maps has them: `rw- private anon`.
+/// Describes a mapping like /proc/PID/maps: `rw- private anon`.
 fn brief(words: &str, file: &str) -> String {
     let mut parts = Vec::new();
     for part in words.split(", ").filter(|part| !part.is_empty()) {
@@ -156,13 +156,13 @@ fn brief(words: &str, file: &str) -> String {
     parts.join(" ")
 }
 
-/// Filled up with blanks to so many columns.
+/// Pads the text with blanks to this many columns.
 fn pad(text: &str, columns: usize) -> String {
     let used = text.chars().map(|c| c.width().unwrap_or(0)).sum();
     format!("{text}{:1$}", "", columns.saturating_sub(used))
 }
 
-/// At most so many columns; what is cut off ends with a mark.
+/// Cuts the text to this many columns. A cut text ends with an ellipsis.
 fn cut(text: &str, columns: usize) -> String {
     let (mut used, mut room) = (0, 0);
     for (at, c) in text.char_indices() {
