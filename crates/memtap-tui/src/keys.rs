@@ -1,4 +1,4 @@
-//! What keys and the mouse do. The help (`HELP`) and the line of keys say the same.
+//! Reactions to keys and the mouse. The help (`HELP`) and the key line must match them.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use ratatui::layout::Position;
 use crate::app::{App, Asks, Over, Part, Prompt, View};
 use crate::column::COLUMNS;
 
-/// What is to be done after an event.
+/// Action to take after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
-    /// Nothing.
+    /// Do nothing.
     Nothing,
-    /// A new frame.
+    /// Draw a new frame.
     Draw,
-    /// The end.
+    /// Quit memtap top.
     Quit,
-    /// The terminal is given back until memtap is told to go on.
+    /// Restore the terminal and stop until the process continues.
     Suspend,
 }
 
-/// Every key with what it does, by place.
+/// Every key with its action, by context.
 pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
     (
         "Everywhere",
@@ -69,7 +69,7 @@ pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
 ];
 
 impl App {
-    /// Reacts to what came from the terminal.
+    /// Handles an event from the terminal.
     pub fn handle(&mut self, event: &Event) -> Reaction {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key),
@@ -177,7 +177,7 @@ impl App {
         }
     }
 
-    /// Another process may be the one at hand now.
+    /// Updates the stream, since the process of interest may have changed.
     fn look_at(&mut self) {
         self.stream_offset = 0;
         self.follow();

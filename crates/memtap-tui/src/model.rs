@@ -1,5 +1,5 @@
-//! What the frames show: the same types whether memtap top captures by itself or reads a running memtap. Their fields are named as in
-//! the API, whose JSON they read.
+//! Data that the frames show. The types are the same whether memtap top captures itself or reads
+//! from a running memtap. Fields have the names of the API, because its JSON is read into them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,76 +9,77 @@ use jiff::Timestamp;
 use memtap_model::HostReading;
 use serde::Deserialize;
 
-/// Everything at one moment.
+/// All data at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    /// When it was so.
+    /// Time of the data.
     pub at: Timestamp,
-    /// What does not change: where it comes from.
+    /// Constant facts about the source.
     pub about: Arc<About>,
-    /// The machine's memory.
+    /// Memory of the machine.
     pub host: HostReading,
     /// Sums over all processes.
     pub totals: Totals,
-    /// Processes alive, by pid.
+    /// Running processes, by PID.
     pub living: Vec<Arc<Process>>,
-    /// Processes that ended, latest last; bounded.
+    /// Ended processes, latest last; bounded.
     pub ended: Vec<Arc<Process>>,
-    /// The latest requests, newest last; bounded. The last one is number `totals.seen`.
+    /// Latest requests, newest last; bounded. The last one has the number `totals.seen`.
     pub latest: Vec<Arc<Request>>,
-    /// Why nothing new comes, while nothing does.
+    /// Reason why no new data arrives, if that is so.
     pub trouble: Option<String>,
 }
 
-/// Where the model comes from.
+/// Origin of the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// The machine's name.
+    /// Name of the machine.
     pub hostname: String,
-    /// The source's name.
+    /// Name of the source.
     pub source: String,
-    /// By which plan requests are seen; `None` when they are not.
+    /// Plan for observing requests; `None` if they are not observed.
     pub plan: Option<String>,
-    /// The address of the memtap that it is read from; `None` for an own capture.
+    /// Address of the memtap that the model is read from; `None` for memtap top's own capture.
     pub via: Option<String>,
-    /// What the user should know.
+    /// Problems that the user should know about.
     pub notices: Vec<Notice>,
 }
 
 /// A problem that the user should know about, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Notice {
-    /// What is missing.
+    /// The problem.
     pub what: String,
-    /// How to fix it.
+    /// The fix.
     pub fix: String,
 }
 
-/// Sums since memtap came, over all processes.
+/// Sums over all processes since memtap's start.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
-    /// Requests that came in the stream.
+    /// Requests received from the stream.
     pub seen: u64,
-    /// Requests per second over the last tick.
+    /// Requests per second during the last tick.
     pub per_second: f64,
     /// Refused requests.
     pub refused: u64,
-    /// Refused requests per second over the last tick.
+    /// Refused requests per second during the last tick.
     pub refused_per_second: f64,
-    /// Requests that did not come in the stream; the sums have them.
+    /// Requests missing from the stream. The sums include them.
     pub lost: u64,
-    /// Records that did not come, by cause.
+    /// Records missing from the stream, by cause.
     pub lost_by_cause: BTreeMap<Cow<'static, str>, u64>,
-    /// Virtual size that no cause explains.
+    /// Virtual size without a recorded cause.
     pub unexplained_bytes: u64,
-    /// OOM kills.
+    /// Number of OOM kills.
     pub oom_kills: u64,
 }
 
-/// Which process life: the pid and when it began.
+/// Identity of a process lifetime: PID and start time.
 pub type Life = (u32, Timestamp);
 
-/// One process life with its books. All text is strangers' until `text::fit` has made it harmless.
+/// One process lifetime with its ledger account. All text is untrusted until `text::fit` has
+/// escaped it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[expect(missing_docs, reason = "docs/api.md has what each field means; these are its names")]
 pub struct Process {
@@ -119,14 +120,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Which life it is.
+    /// Returns the identity of the process lifetime.
     #[must_use]
     pub fn life(&self) -> Life {
         (self.pid, self.start_time)
     }
 }
 
-/// The resident set by kind, bytes.
+/// Resident set by kind, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "as of Process")]
 pub struct ResidentKinds {
@@ -145,7 +146,7 @@ pub struct Refusals {
     pub count: u64,
 }
 
-/// One call's totals.
+/// Totals of one call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "as of Process")]
 pub struct CallTotals {

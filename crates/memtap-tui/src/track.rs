@@ -1,4 +1,5 @@
-//! What a process had over the last minutes, for its charts. Kept for those that have been on the screen lately.
+//! Samples of a process over the last minutes, for its charts. Kept for processes that were
+//! recently on the screen.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,14 +8,16 @@ use jiff::Timestamp;
 use crate::model::Life;
 use crate::rows::Row;
 
-/// Samples of one process: five minutes, where there is one a second.
+/// Maximum number of samples per process: five minutes at one sample per second.
 const SAMPLES: usize = 300;
-/// Processes that are followed; the one that was on the screen longest ago gives way.
+/// Maximum number of processes with samples. The one that was on the screen longest ago is removed
+/// first.
 const FOLLOWED: usize = 256;
-/// After a gap of so many seconds, what was before is forgotten: a line over it would tell what nobody saw.
+/// Maximum gap between two samples, in seconds. After a longer one, earlier samples are dropped,
+/// because a line across it would show values that nobody measured.
 const GAP: i64 = 15;
 
-/// One moment of one process.
+/// Data of one process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
@@ -34,10 +37,10 @@ impl Sample {
     }
 }
 
-/// Samples of one process, the latest last.
+/// Samples of one process, latest last.
 pub(crate) type Track = VecDeque<Sample>;
 
-/// The tracks by process life.
+/// Tracks by process lifetime.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
     by_life: HashMap<Life, Track>,
@@ -65,15 +68,16 @@ impl Tracks {
         track.push_back(sample);
     }
 
-    /// What is known of a process.
+    /// Returns the samples of a process.
     pub(crate) fn of(&self, life: Life) -> Option<&Track> {
         self.by_life.get(&life)
     }
 }
 
-/// The latest values in so many cells, as bars; a cell has the highest of its time. What changes little looks like little.
+/// Formats the latest values as bars. Each cell shows the highest value of its samples. The scale
+/// covers at least a quarter of the maximum, so that small changes look small.
 pub(crate) fn bars(values: impl DoubleEndedIterator<Item = f64>, cells: usize) -> String {
-    /// Samples in a cell.
+    /// Samples per cell.
     const SAMPLES: usize = 6;
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = values.rev().take(SAMPLES * cells).collect();

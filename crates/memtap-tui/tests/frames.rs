@@ -1,4 +1,5 @@
-//! What stands on screens of three sizes, of a machine whose figures are always the same. Renewed with INSTA_UPDATE=always.
+//! Snapshots of frames for a machine with constant figures, on screens of three sizes. Renewed with
+//! INSTA_UPDATE=always.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -33,7 +34,7 @@ fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
     app.handle(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
 }
 
-/// Where a text stands.
+/// Position of a text on the screen.
 fn place(screen: &str, text: &str) -> (u16, u16) {
     let (row, line) = screen.lines().enumerate().find(|(_, line)| line.contains(text)).unwrap();
     let before = &line[..line.find(text).unwrap()];
@@ -41,7 +42,7 @@ fn place(screen: &str, text: &str) -> (u16, u16) {
     (u16::try_from(before.chars().count()).unwrap() - 1, u16::try_from(row).unwrap())
 }
 
-/// The pids in the order of the screen.
+/// PIDs in the order of the screen.
 fn pids(screen: &str) -> Vec<u32> {
     screen
         .lines()

@@ -79,7 +79,8 @@ async fn start(config: &Arc<Config>, stays_root: Option<Notice>) -> anyhow::Resu
     opened.notices.extend(stays_root);
     confine::attached()?;
     confine::watching();
-    // Before this point a signal ends memtap at once. A migration of an old history is then undone.
+    // Before this point a signal ends memtap at once. An interrupted migration leaves an old
+    // history unchanged.
     let signals = Signals::new()?;
     let what = what_is_watched(&opened);
     for notice in &opened.notices {

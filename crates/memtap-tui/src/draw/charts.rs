@@ -12,7 +12,7 @@ use crate::model::Process;
 use crate::text;
 use crate::track::{Sample, Track};
 
-/// A figure over time.
+/// A value over time.
 struct Curve {
     name: &'static str,
     style: Style,
@@ -20,7 +20,8 @@ struct Curve {
     written: fn(f64) -> String,
 }
 
-/// Virtual size, resident set and requests per second; side by side where there is room, else one below the other.
+/// Draws virtual size, resident set and requests per second: side by side in a wide, low area, else
+/// one below the other.
 pub(super) fn draw(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let look = app.settings.look;
     let curves = [

@@ -1,4 +1,4 @@
-//! One process: who it is, its books, its calls, what was refused, its charts and its latest requests.
+//! One process: its identity, ledger, calls, refused requests, charts and latest requests.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,8 @@ use crate::model::{CallTotals, Process, Request};
 use crate::stream::Entry;
 use crate::text;
 
-/// Over the whole width: all of it where it fits, else one part. Gives where the names of the parts are.
+/// Draws the process over the whole width: everything if it fits, else one part. Returns the
+/// positions of the tabs.
 pub(super) fn whole(
     app: &App,
     frame: &mut Frame,
@@ -42,7 +43,7 @@ pub(super) fn whole(
     tabs(app, frame, names, part)
 }
 
-/// Beside the table.
+/// Draws the process in the pane beside the table.
 pub(super) fn beside(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let [who, books_place, calls_place, curves, latest] = Layout::vertical([
         Constraint::Length(4),
@@ -99,11 +100,11 @@ pub(super) struct Cause {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     amount: fn(&Process) -> i128,
-    /// Whether it is there even when it is 0.
+    /// True if the cause is shown even when it is 0.
     always: bool,
 }
 
-/// What makes the virtual size, in the order of the books.
+/// Causes of the virtual size, in the order of the ledger.
 pub(super) const CAUSES: &[Cause] = &[
     Cause {
         name: "opening",
@@ -161,7 +162,7 @@ pub(super) const CAUSES: &[Cause] = &[
     },
 ];
 
-/// Each cause with its sign, and what they come to.
+/// Draws each cause with its sign, and the total.
 fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let rest = app.section(frame, area, "Ledger");
     let look = app.settings.look;
@@ -169,7 +170,7 @@ fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let mut lines = Vec::new();
     let causes = if app.tells_requests() { CAUSES } else { &[] };
     if causes.is_empty() {
-        // Without requests there are no causes: zeros would look as if they had been counted.
+        // Without requests there are no causes, and zeros would look like measurements.
         lines.push(Line::styled(text::fit(UNSEEN, width), look.faint()));
     }
     for cause in causes {
@@ -188,7 +189,7 @@ fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     frame.render_widget(Paragraph::new(lines), rest);
 }
 
-/// `+ granted   412 MiB   432,013,312  added by requests`.
+/// Formats one entry: `+ granted   412 MiB   432,013,312  added by requests`.
 fn entry(app: &App, sign: &str, name: &str, bytes: u128, about: &str, width: usize) -> Line<'static> {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     let mut spans = vec![Span::raw(format!("{sign} {name:<11} {:>8}", text::size(bytes)))];
@@ -218,7 +219,7 @@ fn resident(app: &App, process: &Process, width: usize) -> Line<'static> {
     Line::styled(if whole.len() <= width { whole } else { brief }, app.settings.look.plain())
 }
 
-/// The calls that were made, most first, then what was refused, in words.
+/// Draws the calls by count, and then the refused requests with an explanation.
 fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let rest = app.section(frame, area, "Calls");
     let look = app.settings.look;
@@ -256,15 +257,15 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
 }
 
-/// What stands where a source cannot see requests.
+/// Text in place of requests for a source that does not observe them.
 const UNSEEN: &str = "this source does not show requests";
 
-/// Why there are no requests.
+/// Reason why there are no requests.
 fn none(app: &App, told: &'static str) -> &'static str {
     if app.tells_requests() { told } else { UNSEEN }
 }
 
-/// The stream, newest at the bottom.
+/// Draws the stream, newest at the bottom.
 fn requests(app: &App, frame: &mut Frame, area: Rect) {
     if area.height < 3 {
         return;
