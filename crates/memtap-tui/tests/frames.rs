@@ -168,7 +168,7 @@ fn the_choice_stays_with_its_process() {
     let mut app = running(PLAIN);
     press(&mut app, "↓↓");
     let mut next = model(90);
-    // The one that is chosen gets the largest, then goes.
+    // The selected process becomes the largest and then ends.
     let mut chosen = (*next.living[5]).clone();
     chosen.resident_bytes = 1 << 40;
     next.living[5] = Arc::new(chosen);

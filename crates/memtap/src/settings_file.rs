@@ -71,7 +71,7 @@ impl SettingsFile {
         }
     }
 
-    /// Reads a named file, whoever its owner is: by naming it, the user decided to trust it.
+    /// Reads a named file, regardless of its owner: by naming it, the user decided to trust it.
     fn read_named(path: &Path) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| cannot_read(path))?;
         let mut read = Self::parse(path, &file)?;

@@ -1,4 +1,4 @@
-//! What `memtap doctor` says of this machine, to root and to others, and the code with which it ends.
+//! Output and exit code of `memtap doctor` on this machine, as root and as other users.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 

@@ -1,4 +1,5 @@
-//! Programs that do what findings tell of, on the real kernel: each is found, and what sleeps is not.
+//! Programs that cause findings, on the real kernel. Each must be found, and a sleeping program
+//! must not.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use support::{Fixture, Group, Memtap};
 
-/// The slowest shows itself after some 20 s; a machine with other work needs longer.
+/// Time limit. The slowest finding appears after about 20 s, later on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 fn total_memory() -> u64 {
@@ -20,7 +21,7 @@ fn total_memory() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// The finding of a rule about a process.
+/// Returns the finding of a rule about a process.
 fn finding<'a>(answer: &'a Value, rule: &str, pid: u32) -> Option<&'a Value> {
     let findings = answer["findings"].as_array().unwrap();
     findings.iter().find(|finding| finding["rule"] == rule && finding["process"]["pid"] == pid)
@@ -96,7 +97,7 @@ fn every_trouble_is_found_and_who_sleeps_is_not() {
     }
 }
 
-/// Asks until there is a finding of that rule that is meant.
+/// Requests findings until one of this rule satisfies `meant`.
 fn wait_for(memtap: &Memtap, path: &str, rule: &str, meant: impl Fn(&Value) -> bool) -> Value {
     let begin = Instant::now();
     loop {
@@ -110,7 +111,7 @@ fn wait_for(memtap: &Memtap, path: &str, rule: &str, meant: impl Fn(&Value) -> b
     }
 }
 
-/// The report of the last minutes, as `memtap report` writes it.
+/// Report of `memtap report` on the last five minutes.
 fn report(memtap: &Memtap, format: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command.env("MEMTAP_STORE", format!("sqlite:{}", memtap.folder.join("memtap.db").display()));
@@ -158,10 +159,10 @@ fn who_is_killed_for_want_of_memory_is_found_and_reported() {
     assert!(section.contains(&format!("fixture ({pid})")), "who asked for the page: {section}");
 }
 
-/// Programs that read more than their control group may keep.
+/// Number of programs that read more than their control group can hold.
 const WAITING: usize = 12;
 
-/// In which part of the last ten seconds somebody waited for memory, percent.
+/// Percentage of the last ten seconds in which at least one task waited for memory.
 fn some_avg10() -> f64 {
     let text = std::fs::read_to_string("/proc/pressure/memory").unwrap();
     let (_, rest) = text.split_once("avg10=").unwrap();
@@ -195,7 +196,7 @@ fn waiting_for_memory_is_found() {
             scope.spawn(|| fixture.go());
         }
     });
-    // A disk that is quick enough makes nobody wait: then the machine has no pressure to be found.
+    // With a fast disk no task waits, so this machine cannot have memory pressure.
     let begin = Instant::now();
     while some_avg10() < 12.0 {
         if begin.elapsed() > PATIENCE / 2 {

@@ -1,4 +1,4 @@
-//! Lines of the original system's script: into the history, and as a source.
+//! Lines of the original system's script, imported into the history and used as a source.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -14,13 +14,13 @@ use support::Memtap;
 
 const LINE: &str = "mmap,4211,Web Content,1048576,Sat Jun  1 09:05:03 2024";
 
-/// What SystemTap itself has printed, where it lies beside the project.
+/// Path of real SystemTap output, if it exists beside the project.
 fn sample() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/systemtap-sample.csv");
     path.exists().then_some(path)
 }
 
-/// Imports the text; gives the exit code and what was told.
+/// Imports the text. Returns the exit code and standard error.
 fn import(folder: &Path, text: &[u8], arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command
@@ -209,7 +209,7 @@ fn an_interruption_before_the_first_line_that_counts_goes_not_back() {
     wait_until_ctrl_c_is_caught(child.id());
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    // Caught before it reads on.
+    // The signal is handled before the next line is read.
     writeln!(child.stdin.take().unwrap(), "{LINE}").unwrap();
     let done = child.wait_with_output().unwrap();
     let told = String::from_utf8(done.stderr).unwrap();
@@ -291,11 +291,11 @@ fn a_pipe_is_read_as_its_lines_come() {
     let memtap = watch(folder.path(), &fifo);
     let mut pipe = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
     for n in 1..=3 {
-        // A line may come in two pieces.
+        // A line may arrive in two pieces.
         pipe.write_all(&LINE.as_bytes()[..20]).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(30));
         pipe.write_all(&LINE.as_bytes()[20..]).unwrap();
-        // And an empty one behind it, which is none to wait for.
+        // An empty line follows. It must not be waited for.
         pipe.write_all(b"\n\n").unwrap();
         memtap.wait_for("/api/v1/health", "the line is booked", |health| health["requests"]["made"] == n);
     }
@@ -316,7 +316,7 @@ fn an_input_that_cannot_be_read_shows() {
         let (code, told) = support::run(support::command(folder.path(), support::free_port(), &[&source]));
         assert!(code == Some(1) && told.contains(why), "{told}");
     }
-    // It opens; but nothing is mapped at its begin, so that to read is an error.
+    // The file can be opened, but nothing is mapped at its start, so reading fails.
     let memtap = watch(folder.path(), Path::new("/proc/self/mem"));
     memtap.wait_for("/api/v1/health", "it is told", |health| {
         health["requests"]["lost_by_cause"]["unreadable_input"] == 1

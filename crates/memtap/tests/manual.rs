@@ -1,4 +1,4 @@
-//! Completions, manual pages, and the version with what the program is built of.
+//! Completions, manual pages, and the version with the components of memtap.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 

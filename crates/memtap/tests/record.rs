@@ -1,4 +1,4 @@
-//! `memtap record`, and what a recording tells afterwards to somebody without any privilege.
+//! `memtap record`, and playback of a recording without privileges.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -22,7 +22,7 @@ fn record(file: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts recording and waits until the kernel is watched: the file then has more than its head.
+/// Starts recording and waits until the kernel is watched: the file is then longer than its header.
 fn recording(file: &Path) -> Child {
     let child = record(file, &["--source", "bpf"]).spawn().unwrap();
     let begin = std::time::Instant::now();
@@ -38,7 +38,7 @@ fn end(mut child: Child, signal: Signal) -> Option<i32> {
     child.wait().unwrap().code()
 }
 
-/// Everybody may read it: memtap is started as nobody.
+/// Directory that everybody can use: memtap is started as nobody.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
@@ -74,7 +74,7 @@ fn what_was_recorded_can_be_looked_at_without_privilege() {
 
     let health = memtap.get("/api/v1/health");
     assert_eq!((&health["source"], &health["requests"]["lost"]), (&"recording".into(), &0.into()));
-    // The history has the recording's times, in its finest steps.
+    // The history has the recording's times, with the smallest step.
     let requests = format!("/api/v1/requests?pid={worker}&call=mmap&limit=2000");
     let stored = memtap.wait_for(&requests, "the history has all", |page| {
         page["requests"].as_array().is_some_and(|rows| rows.len() >= 1000)
@@ -90,7 +90,7 @@ fn what_was_recorded_can_be_looked_at_without_privilege() {
     assert!(well);
 }
 
-/// The day that ships with the project: it stays readable, whatever becomes of the recordings' form.
+/// The recorded day that is part of the project must stay readable when the format changes.
 #[test]
 fn the_recorded_day_is_reported_and_imported() {
     let day = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec");
@@ -117,7 +117,7 @@ fn the_recorded_day_is_reported_and_imported() {
     }
 }
 
-/// `memtap report --recording`: standard output and standard error.
+/// Standard output and standard error of `memtap report --recording`.
 fn report_of(file: &Path, arguments: &[&str]) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command.args(["report", "--recording"]).arg(file).args(arguments).env("LC_ALL", "C").env("TZ", "UTC");
@@ -177,7 +177,7 @@ fn of_a_recorder_that_was_killed_all_but_the_last_seconds_is_there() {
     let before = std::fs::metadata(&file).unwrap().len();
     fixture.go();
     let begin = std::time::Instant::now();
-    // 40,000 requests are several frames.
+    // 40,000 requests fill several frames.
     while std::fs::metadata(&file).unwrap().len() < before + 100_000 {
         assert!(begin.elapsed() < PATIENCE, "nothing more is recorded");
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -204,7 +204,7 @@ fn a_file_that_is_no_recording_is_left_alone() {
     assert!(told.contains("is not a recording") && told.contains("--force"), "{told}");
     assert_eq!(std::fs::read(&file).unwrap(), b"years of work");
 
-    // An empty one, and a recording, are replaced.
+    // An empty file and a recording are replaced.
     let empty = tempfile::NamedTempFile::new().unwrap();
     for _ in 0..2 {
         let (code, told) = support::run(record(empty.path(), &["--source", "procfs", "--duration", "1s"]));

@@ -1,4 +1,5 @@
-//! `memtap report` and `/api/v1/report`: of lines that SystemTap printed, of a history made by hand, and of this machine.
+//! `memtap report` and `/api/v1/report`, on SystemTap output, on a history made by hand, and on
+//! this machine.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -19,7 +20,7 @@ use memtap_testing::{Delivery, OpenNow as _};
 use serde_json::Value;
 use support::{Fixture, Memtap, fixture_path};
 
-/// The day of the sample and of the history that is made by hand.
+/// Day of the sample and of the history made by hand.
 const DAY: [&str; 4] = ["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-24T00:00:00Z"];
 /// 2026-11-23, 10:00 UTC.
 const T0: i64 = 1_795_428_000_000_000_000;
@@ -44,7 +45,8 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text(folder, &arguments)).unwrap()
 }
 
-/// A history of what SystemTap itself has printed, and the lines; `None` where these do not lie beside the project.
+/// History imported from real SystemTap output, and its lines; `None` if the file does not exist
+/// beside the project.
 fn imported() -> Option<(tempfile::TempDir, String)> {
     let sample =
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/systemtap-sample.csv"));
@@ -138,7 +140,7 @@ fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> 
     }
 }
 
-/// An hour with one request, then one with three, of which two are refused.
+/// History with one request in the first hour and three in the second, two of them refused.
 fn two_hours() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
@@ -218,7 +220,7 @@ fn each_form_is_written_with_names_as_text() {
     );
 
     let plain = of(&[]);
-    // Only when it was made is another.
+    // Only the creation time differs.
     let made_at_line = |text: &str| text.find("\nCreated by memtap ").expect("the last line");
     let asked_for = of(&["--format", "txt"]);
     assert_eq!(plain[..made_at_line(&plain)], asked_for[..made_at_line(&asked_for)]);
@@ -322,7 +324,7 @@ fn limits_that_are_not_known_are_told_with_the_reason() {
     assert!(why.contains("only those of the machine that it runs on"), "{why}");
     let memtap = Memtap::start();
     memtap.settle();
-    // It is empty, which is told on stderr.
+    // The report is empty, and standard error says so.
     let asked = ["--from", "2h", "--to", "1h", "--host", &hostname(), "--format", "json"];
     let past: Value = serde_json::from_slice(&report(&memtap.folder, &asked).stdout).unwrap();
     assert!(past["not_looked_at"].to_string().contains("this range is in the past"), "{past}");

@@ -1,4 +1,5 @@
-//! `memtap run` on the real kernel: what it counts is what was done, and the command does not notice.
+//! `memtap run` on the real kernel: its counts match what the command did, and the command is not
+//! affected.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -24,7 +25,7 @@ struct Built {
 
 static BUILT: LazyLock<Built> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    // For those who run them as nobody.
+    // Tests that run as nobody need to read the directory.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let compile = |source: &str, program: &str, options: &[&str]| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run").join(source);
@@ -49,7 +50,7 @@ fn memtap() -> Command {
     command
 }
 
-/// The JSON of a run by this source, and how memtap ended.
+/// Returns the JSON report of a run with this source, and memtap's exit status.
 fn run_by(source: &str, words: &[&str]) -> (Value, ExitStatus) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.json");
@@ -64,7 +65,7 @@ fn traced(words: &[&str]) -> (Value, ExitStatus) {
     run_by("ptrace", words)
 }
 
-/// Of a run, by call: how many requests, bytes and refusals.
+/// Requests, bytes and refused requests of a run, by call.
 fn calls(run: &Value) -> BTreeMap<String, (u64, u64, u64)> {
     let calls = run["calls"].as_object().unwrap().iter();
     let made = calls.map(|(name, call)| {
@@ -78,7 +79,7 @@ fn number(run: &Value, field: &str) -> i64 {
     run[field].as_i64().unwrap_or_else(|| panic!("{field}: {run}"))
 }
 
-/// Every byte has its cause, in the whole and in each child.
+/// Asserts that every byte has a cause, in the sum and in each child.
 fn assert_the_books_balance(run: &Value) {
     for books in std::iter::once(run).chain(run["children"].as_array().unwrap()) {
         let get = |field: &str| number(books, field);
@@ -93,7 +94,7 @@ fn assert_the_books_balance(run: &Value) {
     }
 }
 
-/// What `raw.c` does.
+/// Asserts the requests that `raw.c` makes.
 fn assert_raw(run: &Value, status: ExitStatus) {
     assert_eq!(status.code(), Some(42));
     let expected = [
@@ -157,7 +158,7 @@ fn threads_that_map_at_once_add_up() {
     assert_eq!(number(&eight, "kernel_bytes"), 0, "{eight}");
     let eight = calls(&eight);
     let more = |call: &str| eight[call].0 - none[call].0;
-    // Stacks, and the C library's arenas, come on top: a few for each thread.
+    // Stacks and the C library's arenas are added: a few requests per thread.
     assert!((8 * 201..8 * 212).contains(&more("mmap")), "{eight:?}");
     assert!((8 * 200..8 * 212).contains(&more("munmap")), "{eight:?}");
 }
@@ -386,7 +387,7 @@ fn interpreters_leave_nothing_unexplained_and_the_kernel_agrees() {
     assert!((50 << 20..80 << 20).contains(&peak), "{peak}");
 }
 
-/// As nobody, without a capability, in a user namespace of its own.
+/// Runs as nobody, without capabilities, in its own user namespace.
 #[test]
 fn no_privilege_is_needed() {
     let own = program("memtap");
@@ -410,7 +411,7 @@ fn no_privilege_is_needed() {
     assert_raw(&run, output.status);
 }
 
-/// Whether a process lives, and is not halted.
+/// State of a process as a letter, as in /proc/PID/stat; `None` if it does not exist.
 fn state(pid: &str) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.trim_start().chars().next()
@@ -500,7 +501,7 @@ fn nobody_has_to_wait_for_what_the_command_leaves_behind() {
     }
 }
 
-/// What strace counts, by call.
+/// Counts of strace, by call.
 fn counts_of_strace(words: &[&str]) -> BTreeMap<String, u64> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("counts");
@@ -517,7 +518,7 @@ fn counts_of_strace(words: &[&str]) -> BTreeMap<String, u64> {
     lines.filter(|(name, _)| name != "total").collect()
 }
 
-/// With `setarch -R`, which fixes the places of everything in memory.
+/// Makes runs reproducible, together with `setarch -R`, which disables address randomisation.
 fn for_the_same_run_each_time(command: &mut Command) {
     command.env("PYTHONHASHSEED", "0").env("PERL_HASH_SEED", "0").env("LC_ALL", "C").env_remove("MEMTAP_LOG");
 }
@@ -546,7 +547,7 @@ fn the_counts_are_those_of_strace() {
     }
 }
 
-/// A shell in a terminal of its own, as a person uses it: `tests/run/terminal.py` types.
+/// A shell in its own terminal, as a user works with it: `tests/run/terminal.py` types.
 #[test]
 fn the_terminal_is_the_commands() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/terminal.py");

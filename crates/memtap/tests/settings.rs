@@ -1,5 +1,5 @@
-//! Which settings file is obeyed, and that no error repeats a password. Without a history `memtap store info` names the store that it looked
-//! for, and changes nothing.
+//! Trust in settings files, and errors that do not repeat a password. Without a history, `memtap
+//! store info` names the store that it looked for and changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,7 +16,7 @@ use support::{NOBODY, run};
 /// A user who is neither root nor nobody.
 const NEIGHBOUR: u32 = 65533;
 
-/// A directory with a `.env`, which belong to `owners` and have `modes`.
+/// Directory with a `.env`. `owners` and `modes` apply to the directory and the file.
 fn place(owners: [u32; 2], modes: [u32; 2]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let file = env_file(folder.path());
@@ -43,7 +43,8 @@ fn memtap(folder: &Path) -> Command {
     memtap
 }
 
-/// Which store a user's memtap in the directory takes, and what it logs.
+/// Runs memtap in the directory as this user. Returns whether it used the file's store, and its
+/// log.
 fn info(folder: &Path, user: u32, arguments: &[&str]) -> (bool, String) {
     let mut memtap = memtap(folder);
     memtap.args(["store", "info"]).args(arguments).uid(user).gid(user);
@@ -157,7 +158,7 @@ fn no_error_repeats_a_password() {
     }
 }
 
-/// Whoever reads an error looks for what it names.
+/// An error must name the variable or option that the user has to correct.
 #[test]
 fn a_wrong_value_is_named_by_what_it_was_set_with() {
     let folder = tempfile::tempdir().unwrap();

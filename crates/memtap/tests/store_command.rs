@@ -1,4 +1,4 @@
-//! `memtap store`: a history told about, checked, made smaller and written out, by the real program.
+//! `memtap store` with the real program: info, check, compact and export.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,7 +16,7 @@ use memtap_history::Settings;
 use memtap_model::{Call, Comm};
 use serde_json::Value;
 
-/// The user `nobody`, who may do nothing.
+/// The user `nobody`, who has no privileges.
 const NOBODY: u32 = 65534;
 
 #[test]
@@ -57,7 +57,7 @@ fn every_field_is_that_of_the_api() {
     assert_eq!((&json[0]["errno"], &json[0]["file"]), (&Value::Null, &Value::Null));
 }
 
-/// What a reader of Parquet has, as CSV has it.
+/// Rows of a Parquet file, formatted as in CSV.
 fn parquet_rows(file: &std::path::Path) -> Vec<Vec<String>> {
     use parquet::file::reader::FileReader as _;
     use parquet::record::Field;
@@ -272,7 +272,7 @@ fn check_finds_rows_without_what_they_rely_on() {
             "{damage}: {out}{told}"
         );
     }
-    // What only waits for retention is not wrong.
+    // Rows that only wait for retention are not damage.
     let history = History::of(many(100));
     history.sql("DELETE FROM request WHERE id <= 100; DELETE FROM process");
     let (code, out, told) = history.run(&["check"]);
@@ -296,7 +296,7 @@ fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
     assert_eq!(history.sizes(&[]), rows);
     assert_eq!(history.run(&["check"]).0, Some(0));
     assert_eq!(history.path().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    // It is a history as before: with a log, and giving back what is deleted.
+    // It is still a history: with a write-ahead log, and with automatic release of free space.
     history.add("vm", many(1));
     let kept = "SELECT (SELECT journal_mode FROM pragma_journal_mode) || (SELECT auto_vacuum FROM pragma_auto_vacuum)";
     let kept: String =
@@ -364,7 +364,7 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     }
 }
 
-/// Commands that only read need no more than to read; all others say which permission is missing.
+/// Read-only commands need only read permission. The others say which permission is missing.
 #[test]
 fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
     let history = History::of(many(100));
@@ -389,7 +389,8 @@ fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
     assert!(code == Some(1) && told.contains(&denied), "{told}");
     assert_eq!(history.state(), before);
 
-    // What is not in the file yet can be read beside a writer, and not after one that was killed.
+    // Data in the write-ahead log is readable beside a writer, but not after a writer that was
+    // killed.
     let writer = history.open(&Settings::default());
     history.sql("DELETE FROM request WHERE id = 1");
     for ending in ["-wal", "-shm"] {

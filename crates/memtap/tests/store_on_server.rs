@@ -1,4 +1,4 @@
-//! `memtap store` on the history of a MariaDB or MySQL server, by the real program.
+//! `memtap store` with the real program, on the history of a MariaDB or MySQL server.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -14,7 +14,7 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, WallClock};
 use memtap_testing::{Delivery, OpenNow as _};
 
-/// The tests' requests are of long ago, and stay all the same.
+/// Retention that keeps the tests' old requests.
 const SETTINGS: Settings = Settings {
     max_age: std::time::Duration::from_secs(100 * 365 * 86_400),
     max_sample_age: std::time::Duration::from_secs(100 * 365 * 86_400),
@@ -22,7 +22,7 @@ const SETTINGS: Settings = Settings {
     max_bytes: 2 << 30,
 };
 
-/// A history in a database of its own; with a folder where the program runs.
+/// A history in its own database, with a directory in which the program runs.
 struct OnServer {
     database: String,
     url: String,
@@ -162,7 +162,7 @@ fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
     let (code, out, told) = stored.run("compact");
     assert_eq!((code, told.as_str()), (Some(0), ""), "{out}");
     assert!(out.starts_with("mysql://memtap@") && out.contains(" before, ") && out.contains(" now"), "{out}");
-    // Files grow and shrink by megabytes.
+    // Files grow and shrink in steps of megabytes.
     assert!(file(server()) < before, "{} of {before}", file(server()));
     assert_eq!(stored.runner.sizes(&["--store", &stored.url]), rows);
 }

@@ -1,5 +1,5 @@
-//! The whole of it on the real kernel: real programs make known requests, and memtap's answers are compared with what
-//! they did and with the kernel's own books.
+//! Whole-system tests on the real kernel: programs make known requests, and memtap's responses are
+//! compared with these requests and with the kernel's figures.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -138,7 +138,8 @@ fn virtual_bytes_agree_with_the_kernel_for_every_idle_process() {
     fixture.go();
     memtap.settle();
     let idle: HashMap<u64, Option<u64>> = ids(&memtap).map(|pid| (pid, vm_size(pid))).collect();
-    // A process that works now and then may have been caught at it: a fault is what stays at every look.
+    // A process that works occasionally may change during one comparison, so only errors that
+    // persist count.
     let mut wrong: Option<HashSet<u64>> = None;
     for _ in 0..4 {
         memtap.settle();
@@ -153,7 +154,8 @@ fn virtual_bytes_agree_with_the_kernel_for_every_idle_process() {
     panic!("the books of {wrong:?} disagree with the kernel");
 }
 
-/// Processes whose size is as it was, but not what memtap says; and how many were compared.
+/// Processes whose size is unchanged but different from memtap's figure, and the number of compared
+/// processes.
 fn disagreeing(memtap: &Memtap, idle: &HashMap<u64, Option<u64>>) -> (HashSet<u64>, usize) {
     let answer = memtap.get("/api/v1/processes?limit=10000");
     let (mut wrong, mut compared) = (HashSet::new(), 0);
@@ -233,7 +235,7 @@ fn connection(memtap: &Memtap, said: &str) -> TcpStream {
     stream
 }
 
-/// A WebSocket that has got Engine.IO's first packet.
+/// WebSocket connection after Engine.IO's first packet.
 fn websocket(memtap: &Memtap) -> TcpStream {
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==";
     let path = "/socket.io/?EIO=4&transport=websocket";

@@ -1,4 +1,5 @@
-//! `memtap top` on a terminal of the test's own: by its own capture, of a running memtap, without rights, and how it gives the terminal back.
+//! `memtap top` on a test terminal: with its own capture, attached to a running memtap, without
+//! privileges, and how it restores the terminal.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -13,7 +14,7 @@ use nix::sys::signal::Signal;
 use support::{Fixture, Memtap, NOBODY};
 use terminal::Terminal;
 
-/// `\x1b[31m<b>`, a name that would colour the screen.
+/// `\x1b[31m<b>`, a name that would change the screen's colour.
 const STRANGER: &str = "1b5b33316d3c623e";
 
 #[test]
@@ -55,7 +56,7 @@ fn shows_what_a_running_memtap_has() {
     terminal.press(&format!("q/{}\r\r", fixture.pid()));
     terminal.shows(&format!("fixture  pid {}", fixture.pid()));
     fixture.go();
-    // One mmap that no address space has room for.
+    // One mmap is larger than any address space.
     let screen = terminal.shows("mmap ENOMEM × 1: ");
     assert!(screen.contains("mremap"), "{screen}");
     memtap.kill();
@@ -141,7 +142,7 @@ fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
     assert_eq!(terminal.end(), Some(1));
     terminal.assert_given_back();
 
-    // Somebody who says nothing.
+    // A listener that never responds.
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", other.local_addr().unwrap());
     let mut terminal = Terminal::start(&["--attach", &url], None);

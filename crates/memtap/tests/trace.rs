@@ -1,4 +1,5 @@
-//! `memtap trace` on the real kernel: real programs make known requests, and its lines are compared with what they did.
+//! `memtap trace` on the real kernel: programs make known requests, and the output is compared with
+//! them.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -17,7 +18,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use support::{Fixture, NOBODY, run};
 
-/// Programs that load BPF run a few at a time.
+/// Programs that load BPF run one at a time.
 fn serial() -> MutexGuard<'static, ()> {
     static SERIAL: Mutex<()> = Mutex::new(());
     SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
@@ -37,7 +38,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// Starts one whose output is a pipe, and waits until it sees requests.
+    /// Starts a trace whose output is a pipe, and waits until it sees requests.
     fn start(arguments: &[&str]) -> Self {
         Self::start_into(arguments, Stdio::piped())
     }
@@ -56,7 +57,7 @@ impl Trace {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
     }
 
-    /// Waits for its end, and gives what it has written and its summary.
+    /// Waits for the end of the trace. Returns its output and its summary.
     fn end(mut self) -> (String, String) {
         let (mut out, mut summary) = (String::new(), String::new());
         if let Some(mut stdout) = self.stdout.take() {
