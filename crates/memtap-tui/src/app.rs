@@ -80,8 +80,8 @@ impl std::str::FromStr for Pace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|pace| pace.name() == text);
-        found.ok_or_else(|| format!("invalid pace '{text}'; expected 0.5, 1, 2 or 5 seconds"))
+        let pace = Self::ALL.into_iter().find(|pace| pace.name() == text);
+        pace.ok_or_else(|| format!("invalid pace '{text}'; expected 0.5, 1, 2 or 5 seconds"))
     }
 }
 

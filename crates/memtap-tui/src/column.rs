@@ -174,8 +174,8 @@ impl FromStr for Column {
 
     /// Parses a title, ignoring case: `res`, `REQ/s`.
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = COLUMNS.iter().find(|row| row.title.eq_ignore_ascii_case(name));
-        found.map(|row| row.column).ok_or_else(|| {
+        let matching = COLUMNS.iter().find(|row| row.title.eq_ignore_ascii_case(name));
+        matching.map(|row| row.column).ok_or_else(|| {
             let titles = COLUMNS.iter().map(|row| row.title.to_lowercase()).collect::<Vec<_>>();
             format!("unknown column '{name}'; expected one of {}", titles.join(", "))
         })
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_in_the_order_of_their_columns() {
+    fn rows_are_in_the_order_of_their_columns() {
         for (index, row) in COLUMNS.iter().enumerate() {
             assert_eq!(row.column as usize, index);
             assert_eq!(row.title.to_lowercase().parse(), Ok(row.column));

@@ -118,7 +118,7 @@ impl App {
         let page = isize::try_from(self.table.height).unwrap_or(isize::MAX).max(1);
         match key {
             KeyCode::Char('q') => return Reaction::Quit,
-            KeyCode::Esc => self.give_up(),
+            KeyCode::Esc => self.clear_selection_or_filter(),
             KeyCode::Up | KeyCode::Char('k') => self.table.step(&self.rows, -1),
             KeyCode::Down | KeyCode::Char('j') => self.table.step(&self.rows, 1),
             KeyCode::PageUp => self.table.step(&self.rows, -page),
@@ -138,8 +138,8 @@ impl App {
             KeyCode::Char('N') => self.find(false, false),
             _ => return Reaction::Nothing,
         }
-        let anew = matches!(key, KeyCode::Char('<' | ',' | '>' | '.' | 'r' | 't' | 'e') | KeyCode::Esc);
-        if anew {
+        let rebuild = matches!(key, KeyCode::Char('<' | ',' | '>' | '.' | 'r' | 't' | 'e') | KeyCode::Esc);
+        if rebuild {
             self.table.renew(&self.rows);
         }
         self.look_at();
@@ -163,7 +163,7 @@ impl App {
         Reaction::Draw
     }
 
-    fn give_up(&mut self) {
+    fn clear_selection_or_filter(&mut self) {
         if self.table.selected.take().is_none() {
             self.table.wanted.filter.clear();
         }

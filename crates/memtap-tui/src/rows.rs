@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_what_two_models_tell() {
+    fn rates_are_differences_of_two_models() {
         let first = rows(&model(vec![process(1, 0, "a", 0, 100), process(3, 0, "c", 0, 7)]), &[], 0.0);
         assert!(first.iter().all(|row| row.requests_per_second == 0.0), "nothing is known of before");
         let born = process(2, 0, "b", 0, 10);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_ended_are_listed_when_they_are_wanted() {
+    fn ended_processes_are_listed_on_request() {
         let mut ended = (*process(9, 1, "gone", 0, 0)).clone();
         ended.end_time = Some(Timestamp::UNIX_EPOCH);
         let model = Model {
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn children_stand_below_their_parents_siblings_sorted() {
+    fn children_are_below_their_parents_and_siblings_are_sorted() {
         let rows = family();
         let tree = Wanted { tree: true, ..wanted() };
         let drawn = |tree: &Wanted| -> Vec<String> {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_parents_is_listed_once_and_a_deep_line_ends() {
+    fn a_cycle_of_parents_is_listed_once_and_depth_is_limited() {
         let tree = Wanted { tree: true, ..wanted() };
         let circle = vec![process(1, 2, "a", 5, 0), process(2, 1, "b", 9, 0), process(3, 3, "c", 1, 0)];
         let mut listed = pids(&rows(&model(circle), &[], 1.0), &tree);

@@ -141,9 +141,9 @@ impl Table {
     pub(crate) fn find(&mut self, rows: &[Row], forward: bool, here: bool) -> bool {
         let count = self.lines.len();
         let start = self.selected_line(rows).unwrap_or(0);
-        let found = (usize::from(!here)..=count)
+        let candidates = (usize::from(!here)..=count)
             .map(|step| if forward { start + step } else { start + 2 * count - step } % count.max(1));
-        let mut hits = found.filter(|line| {
+        let mut hits = candidates.filter(|line| {
             self.lines.get(*line).is_some_and(|line| matches(&rows[line.row].process, &self.search))
         });
         let hit = hits.next().filter(|_| !self.search.is_empty());

@@ -35,11 +35,11 @@ impl Screen {
     ///  # Errors
     ///  If standard output is not a usable terminal.
     pub fn take() -> io::Result<Self> {
-        let told = std::panic::take_hook();
+        let previous_hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             PANICKED.store(true, Ordering::SeqCst);
             give_back();
-            told(panic);
+            previous_hook(panic);
         }));
         enter()?;
         blank().map(|terminal| Self { terminal: Some(terminal) }).inspect_err(|_| give_back())
@@ -64,7 +64,7 @@ impl Screen {
     ///  # Errors
     ///  If the terminal cannot be taken over again.
     pub fn suspend(&mut self, meanwhile: impl FnOnce()) -> io::Result<()> {
-        self.leave();
+        self.drop_terminal();
         give_back();
         meanwhile();
         enter()?;
@@ -77,7 +77,7 @@ impl Screen {
     /// Drops ratatui's terminal, which shows the cursor. If that fails, its drop calls `eprintln!`,
     /// which panics when standard error is the same closed terminal. In that case the value is
     /// leaked.
-    fn leave(&mut self) {
+    fn drop_terminal(&mut self) {
         if let Some(mut terminal) = self.terminal.take()
             && terminal.show_cursor().is_err()
         {
@@ -88,7 +88,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.leave();
+        self.drop_terminal();
         give_back();
     }
 }

@@ -135,13 +135,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_to_be_seen_is_written_out() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(fit("a\x1b[31m\n\u{9b}x\u{202e}\u{7f}", 80), "a\\x1b[31m\\n\\u{9b}x\\u{202e}\\x7f");
         assert_eq!(fit("\u{1f468}\u{200d}\u{1f469}", 80), "\u{1f468}\\u{200d}\u{1f469}");
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_by_cells() {
+    fn long_text_is_cut_by_cells() {
         assert_eq!(fit("postgres", 8), "postgres");
         assert_eq!(fit("postgres", 5), "post…");
         // Each character takes two cells, so the cut cannot be in the middle of one.

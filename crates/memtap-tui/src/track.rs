@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_show_the_highest_of_their_time_and_little_for_a_little() {
+    fn bars_show_maxima_and_small_changes_look_small() {
         let samples = |values: &[f64]| {
             values.iter().flat_map(|value| [0.0, *value, 0.0, 0.0, 0.0, 0.0]).collect::<Vec<_>>()
         };
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn tracks_are_bounded_and_forget_what_is_before_a_gap() {
+    fn tracks_are_bounded_and_drop_samples_before_a_gap() {
         let mut tracks = Tracks::default();
         let life = |pid| (pid, Timestamp::UNIX_EPOCH);
         for second in 0..1000 {

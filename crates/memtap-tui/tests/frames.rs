@@ -101,7 +101,7 @@ fn in_ascii_no_cell_has_anything_else() {
 }
 
 #[test]
-fn strangers_names_stay_in_their_cells_and_are_written_out() {
+fn untrusted_names_are_escaped_and_fit_their_cells() {
     for (width, height) in [(80, 24), (120, 40), (200, 60), (61, 20)] {
         let mut app = running(PLAIN);
         for keys in ["", "t", "/a\u{1b}⏎⏎", "2", "3"] {
@@ -217,7 +217,7 @@ fn pace_and_hold_are_shown() {
 }
 
 #[test]
-fn what_is_missing_and_what_is_wrong_is_told() {
+fn notices_and_problems_are_shown() {
     let mut app = app(PLAIN);
     assert!(frame(&mut app, 80, 24).contains("waiting for the first update"));
     let mut about = (*model(0).about).clone();

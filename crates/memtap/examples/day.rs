@@ -153,62 +153,65 @@ impl Day {
 
     /// Returns the batch for the store, with everything that happens up to `second` of the day.
     fn tick(&mut self, second: u64) -> memtap_history::Batch {
-        let told = self.observations(second);
-        self.batch(self.midnight + second, told)
+        let observations = self.observations(second);
+        self.batch(self.midnight + second, observations)
     }
 
     /// Returns everything that happens up to `second` of the day.
     fn observations(&mut self, second: u64) -> Vec<Observation> {
         let now = self.midnight + second;
-        let mut told = Vec::new();
+        let mut observations = Vec::new();
         if second == 2 * HOUR && self.is_busy() {
             let backup = Program::new(self.pid(), "nightly-backup", now, 20 * MIB);
             self.programs.push(backup);
         }
         // A new process must be known before its requests arrive.
         for program in self.programs.iter().filter(|program| program.started == now) {
-            told.extend(program.known(now));
+            observations.extend(program.known(now));
         }
         for program in &mut self.programs {
             match program.name {
                 "postgres" => {
-                    told.push(program.mmap(now, MIB));
-                    told.push(program.munmap(now, MIB));
+                    observations.push(program.mmap(now, MIB));
+                    observations.push(program.munmap(now, MIB));
                 }
                 // 40 MiB per hour, forever.
-                "sh" if second < 3 * HOUR => told.push(program.mmap(now, MIB / 64)),
-                "sh" => told.push(program.rename("mailer")),
-                "mailer" => told.push(program.mmap(now, MIB / 16)),
-                "worker" => told.push(program.mmap(now, 40 * MIB / (HOUR / TICK))),
+                "sh" if second < 3 * HOUR => observations.push(program.mmap(now, MIB / 64)),
+                "sh" => observations.push(program.rename("mailer")),
+                "mailer" => observations.push(program.mmap(now, MIB / 16)),
+                "worker" => observations.push(program.mmap(now, 40 * MIB / (HOUR / TICK))),
                 "reporter" if (14 * HOUR + 300..14 * HOUR + 390).contains(&second) => {
-                    told.push(program.refused(now, 8 * GIB));
+                    observations.push(program.refused(now, 8 * GIB));
                 }
                 // Up to 6 GiB in 25 minutes.
-                "nightly-backup" if second <= 2 * HOUR + 1500 => told.push(program.mmap(now, 6 * GIB / 50)),
-                "nightly-backup" => told.push(program.munmap(now, 200 * MIB)),
+                "nightly-backup" if second <= 2 * HOUR + 1500 => {
+                    observations.push(program.mmap(now, 6 * GIB / 50))
+                }
+                "nightly-backup" => observations.push(program.munmap(now, 200 * MIB)),
                 _ => {}
             }
         }
         if (9 * HOUR..17 * HOUR).contains(&second) && self.is_busy() {
             let mut compiler = Program::new(self.pid(), "cc1", now, 10 * MIB);
-            told.extend(compiler.known(now));
-            told.push(compiler.mmap(now, 180 * MIB));
-            told.extend(compiler.ended(now));
+            observations.extend(compiler.known(now));
+            observations.push(compiler.mmap(now, 180 * MIB));
+            observations.extend(compiler.ended(now));
         }
         let ended = |program: &Program| program.name == "nightly-backup" && second >= 2 * HOUR + 2400;
         for program in self.programs.iter().filter(|program| ended(program)) {
-            told.extend(program.ended(now));
+            observations.extend(program.ended(now));
         }
         self.programs.retain(|program| !ended(program));
         for program in &self.programs {
-            told.extend(program.read(now));
+            observations.extend(program.read(now));
         }
-        told.extend([Observation::Host(self.host(second)), Observation::AllRead]);
-        told
+        observations.extend([Observation::Host(self.host(second)), Observation::AllRead]);
+        observations
     }
 
-    fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_history::Batch {
-        let requests = told.into_iter().filter_map(|observation| self.ledger.apply(observation)).collect();
+    fn batch(&mut self, now: u64, observations: Vec<Observation>) -> memtap_history::Batch {
+        let requests =
+            observations.into_iter().filter_map(|observation| self.ledger.apply(observation)).collect();
         let view = self.ledger.publish(at(now));
         let living = view.changed.iter().filter(|summary| summary.ended_at.is_none());
         let processes: Vec<Arc<_>> = living.chain(&view.closed).cloned().collect();

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) ->
 }
 
 fn fails_now() -> bool {
-    let Some(wanted) = WANTED.get_or_init(wanted) else { return false };
+    let Some(wanted) = WANTED.get_or_init(from_environment) else { return false };
     is_named(&wanted.thread) && is_there(&wanted.file) && FAILED.fetch_add(1, Ordering::SeqCst) < wanted.times
 }
 
@@ -56,7 +56,7 @@ fn is_there(file: &CStr) -> bool {
     unsafe { libc::access(file.as_ptr(), libc::F_OK) == 0 }
 }
 
-fn wanted() -> Option<Wanted> {
+fn from_environment() -> Option<Wanted> {
     let wanted = std::env::var("FAILING_CLOCK").ok()?;
     let mut parts = wanted.splitn(3, ':');
     let mut text = || CString::new(parts.next()?).ok();

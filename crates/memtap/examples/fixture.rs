@@ -38,15 +38,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["known"] => told(known),
+        ["known"] => run_protocol(known),
         ["pairs", count] => {
             let count: u64 = count.parse()?;
-            told(|| (0..count).for_each(|_| pair()))
+            run_protocol(|| (0..count).for_each(|_| pair()))
         }
         ["named", hex, size] => {
             let size = size.parse()?;
             rename(hex)?;
-            told(|| {
+            run_protocol(|| {
                 map(size);
             })
         }
@@ -58,13 +58,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         ["children", count] => {
             let count: u32 = count.parse()?;
-            told(|| (0..count).for_each(|_| true_child()))
+            run_protocol(|| (0..count).for_each(|_| true_child()))
         }
         ["spike", size] => {
             let size = size.parse()?;
-            told(|| spike(size))
+            run_protocol(|| spike(size))
         }
-        ["beyond"] => told(beyond),
+        ["beyond"] => run_protocol(beyond),
         ["child", size] => {
             map(size.parse()?);
             Ok(())
@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Runs the protocol: prints `ready`, waits for a line, works, prints `done`, and waits for the end
 /// of stdin.
-fn told(work: impl FnOnce()) -> Result<(), Box<dyn std::error::Error>> {
+fn run_protocol(work: impl FnOnce()) -> Result<(), Box<dyn std::error::Error>> {
     let mut lines = std::io::stdin().lock().lines();
     say("ready")?;
     lines.next().transpose()?;

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shares_stay_below_the_whole() {
+    fn the_shares_fit_into_the_limit() {
         for mib in [32_u64, 64, 100, 256, 4096] {
             let bytes = mib << 20;
             let budget = Budget::of(bytes);

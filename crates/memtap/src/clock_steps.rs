@@ -62,7 +62,7 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     #[test]
-    fn a_notice_says_when_by_how_much_and_what_memtap_did() {
+    fn a_notice_has_the_time_the_length_and_the_consequence() {
         let noon = WallClock(1_800_014_400 * SECOND);
         let ahead = notice(noon, WallClock(noon.0 + 3600 * SECOND + 1_234_567), true);
         assert_eq!(

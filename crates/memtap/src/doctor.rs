@@ -47,15 +47,15 @@ struct Findings {
 pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::Result<ExitCode> {
     let trial = trial();
     let facts = Facts { reads_kernel: trial.is_ok(), ..facts() };
-    let mut found = checks(&facts);
+    let mut results = checks(&facts);
     for what in [Attachment::Tracepoint, Attachment::Iterator, Attachment::Function] {
-        found.push(attempt_check(&facts, what, &attempt(what)));
+        results.push(attempt_check(&facts, what, &attempt(what)));
     }
-    found.push(trial_check(&facts, &trial));
+    results.push(trial_check(&facts, &trial));
     let store = config::store(arguments.which.store.as_ref(), file)?;
-    found.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
-    found.extend(own_user(&store)?);
-    found.extend(database(&store));
+    results.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
+    results.extend(own_user(&store)?);
+    results.extend(database(&store));
     let runs_as = confine::runs_as();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::R
         plan: trial.as_ref().ok().map(|plan| Plan::name(*plan)),
         user: runs_as.user,
         capabilities: runs_as.capabilities,
-        checks: found,
+        checks: results,
     };
     unless_closed(match arguments.format {
         DoctorFormat::Text => text(&findings),
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_aligned_within_eighty_columns() {
+    fn the_output_is_aligned_within_80_columns() {
         let check = |name, verdict, found: &str, fix: Option<&str>| Check {
             group: Group::Kernel,
             name,

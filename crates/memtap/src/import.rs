@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         committed: arguments.from_line.saturating_sub(1),
         read_to: 0,
         processes: HashMap::new(),
-        lives: 0,
+        process_count: 0,
         requests: Vec::with_capacity(DELIVERY),
         rows: 0,
         refused: 0,
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
     import.progress.finish_and_clear();
     let done =
         done.and_then(|()| if INTERRUPTED.load(Ordering::Relaxed) { bail!("interrupted") } else { Ok(()) });
-    import.tell(lines.number());
+    import.print_summary(lines.number());
     match done {
         Ok(()) if import.rows == 0 && import.damaged > 0 => {
             bail!("no line has the columns that --columns gives. Nothing was imported")
@@ -161,7 +161,7 @@ struct Import {
     /// Process totals by PID and name. The lines do not show whether a new name means an exec or
     /// another process.
     processes: HashMap<(u32, Comm), ProcessSummary>,
-    lives: u64,
+    process_count: u64,
     requests: Vec<BookedRequest>,
     rows: u64,
     refused: u64,
@@ -207,10 +207,10 @@ impl Import {
     }
 
     fn line(&mut self, line: &ScriptLine) {
-        let lives = &mut self.lives;
+        let process_count = &mut self.process_count;
         let summary = self.processes.entry((line.pid, line.name)).or_insert_with(|| {
-            *lives += 1;
-            let process = ProcessId { tgid: Tgid(line.pid), start: StartTime(*lives) };
+            *process_count += 1;
+            let process = ProcessId { tgid: Tgid(line.pid), start: StartTime(*process_count) };
             ProcessSummary { process, name: line.name, started_at: line.time, ..ProcessSummary::default() }
         });
         let call = &mut summary.books.calls[line.call.index()];
@@ -281,9 +281,9 @@ impl Import {
 
     /// Sends the totals of each process to the store.
     fn processes(&mut self) -> anyhow::Result<()> {
-        let mut lives = std::mem::take(&mut self.processes).into_values();
+        let mut summaries = std::mem::take(&mut self.processes).into_values();
         loop {
-            let processes: Vec<_> = lives.by_ref().take(SUMMARIES).map(Arc::new).collect();
+            let processes: Vec<_> = summaries.by_ref().take(SUMMARIES).map(Arc::new).collect();
             if processes.is_empty() {
                 return Ok(());
             }
@@ -291,7 +291,7 @@ impl Import {
         }
     }
 
-    fn tell(&self, lines: u64) {
+    fn print_summary(&self, lines: u64) {
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = self.rows as f64 / seconds.max(0.001);
         output::tell(format_args!(

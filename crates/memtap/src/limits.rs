@@ -54,10 +54,10 @@ pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now
     let host: Arc<str> = name.to_string_lossy().into();
     let range = Range { host: Some(host.to_string()), ..range.clone() };
     let query = LifeQuery { range, by: Measure::Virtual, limit: PROCESSES, ..LifeQuery::default() };
-    let found = reader.lives(&query).await?.lives;
+    let recorded = reader.lives(&query).await?.lives;
     let mut limits = LimitReader::new();
     let machine = limits.machine();
-    let living = found.iter().filter(|life| lives(life)).map(|life| {
+    let living = recorded.iter().filter(|life| is_running(life)).map(|life| {
         let many = life.within.requests >= machine.max_map_count / MAPPINGS_PART;
         // Mappings from before the range are not among its requests.
         let unknown = life.within.virtual_bytes / 4096 >= machine.max_map_count / 2;
@@ -70,7 +70,7 @@ pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now
 }
 
 /// Returns whether the process still runs, by its PID and start time.
-fn lives(life: &Life) -> bool {
+fn is_running(life: &Life) -> bool {
     let started_at = memtap_capture::started_at(life.pid.0);
     life.ended_at.is_none() && started_at.is_some_and(|at| at.seconds_since(life.started_at).abs() < START_S)
 }

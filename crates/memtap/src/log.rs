@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_what_is_dropped_is_counted_where_it_is_missing() {
+    fn the_queue_is_bounded_and_dropped_lines_are_counted_in_place() {
         let mut queue = queue_of(1000, 1 << 10);
         assert_eq!((queue.bytes, queue.entries.len()), (WAITING_BYTES, 257));
         assert_eq!(queue.entries.back(), Some(&Entry::Dropped(744)));

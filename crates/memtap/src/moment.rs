@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_the_machines_clock() {
+    fn times_are_in_the_machines_time_zone() {
         for (text, at) in [
             ("2026-11-24T13:00:00Z", "2026-11-24T13:00:00Z"),
             ("2026-11-24T13:00:00+02:00", "2026-11-24T11:00:00Z"),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_told_with_the_forms() {
+    fn an_invalid_time_is_an_error_with_examples() {
         for wrong in ["", "noon", "25:00", "2026-13-01", "13", "2026-11-24T13:00:00+", "tomorrow"] {
             assert!(wrong.parse::<Moment>().unwrap_err().contains("yesterday"), "{wrong}");
         }

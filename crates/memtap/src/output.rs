@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_link_what_it_leads_to_is_replaced() -> anyhow::Result<()> {
+    fn the_target_of_a_link_is_replaced() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::fs::write(&file, "before")?;

@@ -60,7 +60,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
             batch = batches.recv() => {
                 let Some(batch) = batch else { break };
                 recorder.take(batch).with_context(cannot)?;
-                progress.set_message(told(&recorder.recorded(), begin.elapsed()));
+                progress.set_message(summary(&recorder.recorded(), begin.elapsed()));
                 continue;
             }
             _ = interrupt.recv() => true,
@@ -77,7 +77,7 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         bail!("the capture ended unexpectedly, see the log above. Everything in {path} is readable");
     }
     let (_, recorded) = recorder.finish().with_context(cannot)?;
-    output::tell(format_args!("{path}: {}", told(&recorded, begin.elapsed())));
+    output::tell(format_args!("{path}: {}", summary(&recorded, begin.elapsed())));
     Ok(())
 }
 
@@ -139,7 +139,7 @@ fn progress() -> ProgressBar {
     bar
 }
 
-fn told(recorded: &Recorded, took: Duration) -> String {
+fn summary(recorded: &Recorded, took: Duration) -> String {
     let Recorded { requests, readings, bytes, lost } = *recorded;
     let lost = match lost {
         0 => String::new(),

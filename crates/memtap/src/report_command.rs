@@ -27,15 +27,21 @@ const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ReportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     if let Some(recording) = &arguments.recording {
-        return of_recording(recording, arguments);
+        return report_on_recording(recording, arguments);
     }
     let url = config::store(arguments.which.store.as_ref(), file)?;
     let name = url.to_string();
-    of_history(&url, Timestamp::now(), HOUR, arguments, &Told { name, clock: Clock::Machine, damaged: None })
+    report_on_history(
+        &url,
+        Timestamp::now(),
+        HOUR,
+        arguments,
+        &HistorySource { name, clock: Clock::Machine, damaged: None },
+    )
 }
 
 /// Description of the history for the report.
-struct Told {
+struct HistorySource {
     /// File of the recording, or the store. Never the temporary database of a recording.
     name: String,
     clock: Clock,
@@ -45,40 +51,44 @@ struct Told {
 
 /// Reports on a recording, through a temporary history. Its end counts as the present, and the
 /// default range is the whole recording.
-fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
+fn report_on_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
     let (url, _folder) = config::temporary_store()?;
     let replayed = replay::into_store(recording, &url, &config::KEPT_FOR_EVER)?;
     let end = replayed.end.0.saturating_add(1_000_000_000);
     let length = u64::try_from(end.saturating_sub(replayed.machine.began.0)).unwrap_or_default();
-    of_history(
+    report_on_history(
         &url,
         Timestamp::from_nanosecond(end.into())?,
         Duration::from_nanos(length),
         arguments,
-        &Told { name: recording.display().to_string(), clock: Clock::Told, damaged: replayed.damaged },
+        &HistorySource {
+            name: recording.display().to_string(),
+            clock: Clock::Told,
+            damaged: replayed.damaged,
+        },
     )
 }
 
 /// Reports on a range before `now`. `last` is the default length of the range.
-fn of_history(
+fn report_on_history(
     url: &StoreUrl,
     now: Timestamp,
     last: Duration,
     arguments: &ReportArguments,
-    told: &Told,
+    source: &HistorySource,
 ) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
-    let reader = engine::block_on(url.open_reader(told.clock))?
+    let reader = engine::block_on(url.open_reader(source.clock))?
         .context("--store none keeps no history. Name the history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;
     }
-    ask.damaged_recording = told.damaged;
+    ask.damaged_recording = source.damaged;
     ask.limits = Some(engine::block_on(limits::of_history(&*reader, &ask.range))?);
     let report = make(&*reader, &ask)?;
-    tell_when_empty(&report, &told.name);
+    explain_if_empty(&report, &source.name);
     let audience = Audience { lang, zone };
     match &arguments.output {
         Some(path) => {
@@ -168,7 +178,7 @@ fn draw(bar: &ProgressBar) {
 }
 
 /// Explains on standard error why the report is empty. An empty report is not a failure.
-fn tell_when_empty(report: &Report, history: &str) {
+fn explain_if_empty(report: &Report, history: &str) {
     if !report.totals.is_empty() {
         return;
     }
@@ -212,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_follow_from_what_was_typed() {
+    fn ranges_follow_from_the_options() {
         for (typed, expected) in [
             ("", vec![1, 0]),
             ("--last 24h", vec![24, 0]),
@@ -226,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_ranges_and_filters_are_errors() {
         for typed in [
             "--from 11:00 --to 10:00",
             "--last 1h --from 10:00",

@@ -183,13 +183,13 @@ fn recorded_state(
     store: Option<&Arc<memtap_history::Handle>>,
     info: memtap_server::Info,
 ) -> memtap_server::State {
-    fn untold() -> io::Error {
+    fn not_in_recording() -> io::Error {
         io::Error::new(io::ErrorKind::Unsupported, "not available in a recording")
     }
     let kernel = memtap_server::AskKernel {
-        proportional: Arc::new(|_| Err(untold())),
-        mappings: Arc::new(|_| Err(untold())),
-        limits: Arc::new(|_| Err(untold())),
+        proportional: Arc::new(|_| Err(not_in_recording())),
+        mappings: Arc::new(|_| Err(not_in_recording())),
+        limits: Arc::new(|_| Err(not_in_recording())),
     };
     memtap_server::State::new(view, reader(store), status(store), kernel, info)
 }
@@ -211,11 +211,11 @@ fn status(
 }
 
 fn proportional(pid: u32) -> std::io::Result<memtap_server::Proportional> {
-    let found = memtap_capture::read_proportional(pid)?;
+    let sizes = memtap_capture::read_proportional(pid)?;
     Ok(memtap_server::Proportional {
-        pss_bytes: found.pss_bytes,
-        uss_bytes: found.uss_bytes,
-        swap_pss_bytes: found.swap_pss_bytes,
+        pss_bytes: sizes.pss_bytes,
+        uss_bytes: sizes.uss_bytes,
+        swap_pss_bytes: sizes.swap_pss_bytes,
     })
 }
 

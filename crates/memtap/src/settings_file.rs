@@ -99,7 +99,7 @@ impl SettingsFile {
     }
 
     fn parse(path: &Path, mut file: &File) -> anyhow::Result<Self> {
-        if file.metadata().is_ok_and(|found| found.is_dir()) {
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
             bail!("the settings file {} is a directory. Name a file with --env-file", path.display());
         }
         let mut text = String::new();
@@ -193,7 +193,7 @@ impl SettingsFile {
 
     /// Address with the port from the original system's key, or the default.
     pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
-        let port = match self.of_the_original("PORT") {
+        let port = match self.original_value("PORT") {
             Some(port) => port.parse().map_err(|_| self.wrong("PORT", "a port number such as 3000"))?,
             None => DEFAULT_PORT,
         };
@@ -210,7 +210,7 @@ impl SettingsFile {
 
     /// Database from the keys of the original system. The host and the port have defaults.
     fn original_database(&self) -> anyhow::Result<Option<StoreUrl>> {
-        let key = |name: &str| self.of_the_original(name);
+        let key = |name: &str| self.original_value(name);
         let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
             (Some(user), Some(database)) => (user, database),
             (None, None) => return Ok(None),
@@ -229,7 +229,7 @@ impl SettingsFile {
     }
 
     /// Value of an original system's key, from the environment or the settings file.
-    fn of_the_original(&self, key: &str) -> Option<String> {
+    fn original_value(&self, key: &str) -> Option<String> {
         from_environment(key).or_else(|| self.value(key).map(str::to_owned))
     }
 
@@ -258,8 +258,8 @@ struct Lines<'a> {
 
 impl Read for Lines<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let rest = &self.text.as_bytes()[self.read.get()..];
-        let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let remaining = &self.text.as_bytes()[self.read.get()..];
+        let line = remaining.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         let count = line.len().min(buffer.len());
         buffer[..count].copy_from_slice(&line[..count]);
         self.read.set(self.read.get() + count);

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn language_and_characters_are_the_locales() {
-        for (all, lang, told, unicode) in [
+        for (all, lang, expected, unicode) in [
             ("", "es_MX.UTF-8", Lang::Es, true),
             ("C", "es_MX.UTF-8", Lang::En, false),
             ("C.utf8", "es_MX", Lang::En, true),
@@ -59,7 +59,7 @@ mod tests {
                 "LANG" => Some(lang.to_owned()),
                 _ => None,
             };
-            assert_eq!((lang_of(variable), is_unicode(variable)), (told, unicode), "{all} {lang}");
+            assert_eq!((lang_of(variable), is_unicode(variable)), (expected, unicode), "{all} {lang}");
         }
     }
 }

@@ -45,8 +45,8 @@ fn variable(command: &Command, long: &str) -> Option<String> {
 fn is_typed(long: &str, typed: &[OsString]) -> bool {
     let option = format!("--{long}");
     typed.iter().take_while(|word| *word != "--").any(|word| {
-        let rest = word.to_str().and_then(|word| word.strip_prefix(&option));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        let suffix = word.to_str().and_then(|word| word.strip_prefix(&option));
+        suffix.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('='))
     })
 }
 
@@ -58,7 +58,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// Returns the error for a settings file with this line.
-    fn said(line: &str, typed: &str) -> String {
+    fn error_for(line: &str, typed: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("memtap.env");
         std::fs::write(&path, line).unwrap();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_file_is_named_by_its_variable() {
+    fn an_error_names_the_variable_of_a_value_in_the_file() {
         for (line, typed, option) in [
             ("MEMTAP_MAX_SIZE=abc", "memtap serve", "--max-size <SIZE>"),
             ("MEMTAP_MAX_SIZE=abc", "memtap", "--max-size <SIZE>"),
@@ -80,16 +80,16 @@ mod tests {
             ("MEMTAP_NICE=abc", "memtap trace", "--nice <NICE>"),
         ] {
             let (key, _) = line.split_once('=').unwrap();
-            let text = said(line, typed);
+            let text = error_for(line, typed);
             let named = format!("invalid value 'abc' for '{key} in ");
             assert!(text.contains(&named) && text.contains(&format!("memtap.env ({option})'")), "{text}");
         }
     }
 
     #[test]
-    fn a_value_that_was_typed_is_named_by_its_option() {
+    fn an_error_names_the_option_of_a_typed_value() {
         for typed in ["memtap serve --max-size=abc", "memtap serve --max-size abc"] {
-            let text = said("MEMTAP_MAX_SIZE=1MiB", typed);
+            let text = error_for("MEMTAP_MAX_SIZE=1MiB", typed);
             assert!(text.contains("invalid value 'abc' for '--max-size <SIZE>'"), "{text}");
         }
     }

@@ -126,7 +126,7 @@ fn own_uid(memtap: &Memtap) -> u32 {
 }
 
 #[test]
-fn root_becomes_a_user_of_its_own() {
+fn root_becomes_memtaps_own_user() {
     let memtap = Memtap::start();
     own_uid(&memtap);
     confined_to(&memtap, SYS_PTRACE);
@@ -157,7 +157,7 @@ fn memtap_on(database: &Path, arguments: &[&str]) -> String {
 
 /// Files that root's commands create between two runs also change their owner.
 #[test]
-fn the_history_of_an_earlier_run_by_root_is_taken_over() {
+fn the_history_of_an_earlier_run_by_root_changes_owner() {
     let place = for_everybody(0o711);
     let folder = place.path().join("history");
     std::fs::create_dir(&folder).unwrap();
@@ -286,7 +286,7 @@ fn start_with_setpriv(folder: &Path, log: &Path, arguments: &[&str]) -> Memtap {
 }
 
 #[test]
-fn three_capabilities_do_instead_of_root() {
+fn three_capabilities_are_enough_instead_of_root() {
     let folder = for_everybody(0o777);
     let three = "-all,+bpf,+perfmon,+sys_ptrace";
     let memtap = start_with_setpriv(
@@ -356,9 +356,9 @@ fn interrupted(child: Child) -> (String, String) {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let told = text(output.stderr);
-    assert!(output.status.success(), "{told}");
-    (text(output.stdout), told)
+    let stderr = text(output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    (text(output.stdout), stderr)
 }
 
 #[test]
@@ -367,9 +367,9 @@ fn trace_keeps_what_proc_needs() {
     let mut fixture = Fixture::start(&["known"]);
     let pid = fixture.pid().to_string();
     let mut trace = start_watching(&["trace", "-p", &pid, "--format=json"]);
-    let mut told = BufReader::new(trace.stderr.take().unwrap());
+    let mut stderr = BufReader::new(trace.stderr.take().unwrap());
     let mut line = String::new();
-    told.read_line(&mut line).unwrap();
+    stderr.read_line(&mut line).unwrap();
     assert!(line.contains("tracing with bpf"), "{line}");
     is_confined(trace.id(), 3, SYS_PTRACE);
     fixture.go();
@@ -395,7 +395,7 @@ fn record_keeps_what_proc_needs() {
 }
 
 #[test]
-fn top_keeps_what_proc_needs_and_nothing_when_another_memtap_tells() {
+fn top_keeps_what_proc_needs_and_nothing_when_attached() {
     let alone = support::alone();
     let mut fixture = Fixture::start(&["pairs", "3000"]);
     let mut terminal = Terminal::start(&["--source=bpf"], None);
@@ -423,7 +423,7 @@ fn refused(folder: &Path, arguments: &[&str], as_user: Option<u32>) -> String {
 }
 
 #[test]
-fn a_user_that_cannot_be_is_told_with_the_mend() {
+fn an_impossible_user_is_an_error_with_the_fix() {
     let folder = for_everybody(0o755);
     let text = refused(folder.path(), &["--user=no-such-user"], None);
     assert!(text.contains("no user 'no-such-user'") && text.contains("useradd"), "{text}");
@@ -437,7 +437,7 @@ fn a_user_that_cannot_be_is_told_with_the_mend() {
 /// SQLite makes the database's owner the owner of the files beside it, so that the database stays
 /// usable for that user.
 #[test]
-fn a_history_in_somebodys_folder_stays_theirs() {
+fn a_history_in_another_users_directory_keeps_its_owner() {
     let folder = for_everybody(0o755);
     std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let database = folder.path().join("memtap.db");

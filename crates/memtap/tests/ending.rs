@@ -104,7 +104,7 @@ fn log_file(folder: &Path) -> File {
 
 /// The reader of standard error closes it, and then memtap logs that the database is locked, twice.
 #[test]
-fn without_a_reader_of_its_log_it_writes_all_and_ends() {
+fn serve_writes_all_and_ends_when_the_log_is_closed() {
     const PAIRS: i64 = 1000;
     let _alone = support::alone();
     let folder = tempfile::tempdir().unwrap();
@@ -158,7 +158,7 @@ fn read_until(reader: &mut PipeReader, words: &str) {
 }
 
 #[test]
-fn a_reader_of_its_log_that_does_not_read_stops_nothing() {
+fn serve_continues_when_the_log_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     fill(&writer);
@@ -215,7 +215,7 @@ fn a_panic_in_any_thread_is_logged_and_ends_it_in_order() {
 }
 
 #[test]
-fn a_panic_is_shown_in_health_until_the_end_and_what_waits_is_in_the_spool() {
+fn a_panic_is_shown_in_health_and_queued_data_goes_to_the_spool() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let memtap = panicking(folder, "memtap-capture");

@@ -243,7 +243,7 @@ fn ten_thousand_short_processes_have_closed_accounts_with_their_peaks() {
 }
 
 #[test]
-fn processes_beyond_the_accounts_are_told_and_keep_their_true_sizes() {
+fn processes_beyond_the_accounts_are_reported_with_their_true_sizes() {
     // Reserved slots increase the number of accounts to at most 80.
     const ROOM: u64 = 80;
     const PROCESSES: u64 = 100;
@@ -315,7 +315,7 @@ fn spike_on_a_tick(memtap: &Memtap) -> bool {
 }
 
 #[test]
-fn what_the_kernel_does_outside_the_followed_calls_has_its_causes() {
+fn size_changes_outside_the_observed_calls_have_causes() {
     let memtap = Memtap::start();
     let mut fixture = Fixture::start(&["beyond"]);
     memtap.settle();
@@ -331,7 +331,7 @@ fn what_the_kernel_does_outside_the_followed_calls_has_its_causes() {
 }
 
 #[test]
-fn pss_and_uss_are_told_for_one_process() {
+fn pss_and_uss_are_reported_for_one_process() {
     let memtap = Memtap::start();
     let fixture = Fixture::start(&["known"]);
     memtap.settle();
@@ -377,7 +377,7 @@ void _start(void)
 "#;
 
 #[test]
-fn requests_of_a_32_bit_program_are_in_the_books() {
+fn requests_of_a_32_bit_program_are_in_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (folder.path().join("small.c"), folder.path().join("small32"));
     std::fs::write(&source, PROGRAM_32).unwrap();
@@ -495,8 +495,8 @@ fn at_the_highest_rate_memtap_keeps_within_its_memory_and_the_history_gets_all()
     while stored() < expected && begin.elapsed() < support::PATIENCE {
         std::thread::sleep(Duration::from_millis(200));
     }
-    let told =
+    let figures =
         format!("{} MiB at most; of {} requests {lost} lost, {dropped} dropped", most >> 20, 4 * PAIRS);
-    assert!(stored() >= expected, "{} are in the history: {told}", stored());
-    eprintln!("{told}");
+    assert!(stored() >= expected, "{} are in the history: {figures}", stored());
+    eprintln!("{figures}");
 }

@@ -28,7 +28,7 @@ fn finding<'a>(answer: &'a Value, rule: &str, pid: u32) -> Option<&'a Value> {
 }
 
 #[test]
-fn every_trouble_is_found_and_who_sleeps_is_not() {
+fn every_problem_is_found_and_a_sleeping_process_is_not() {
     let memtap = Memtap::start();
     memtap.settle();
     let from = jiff::Timestamp::now();
@@ -122,7 +122,7 @@ fn report(memtap: &Memtap, format: &str) -> String {
 }
 
 #[test]
-fn who_is_killed_for_want_of_memory_is_found_and_reported() {
+fn an_oom_kill_is_found_and_reported() {
     let Some(group) = Group::limited_to(48 << 20) else {
         eprintln!("skipped: no memory cgroup can be made here");
         return;
@@ -147,13 +147,13 @@ fn who_is_killed_for_want_of_memory_is_found_and_reported() {
         "the machine has plenty: {sentence}"
     );
 
-    let told: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
-    let kills = told["oom_kills"].as_array().unwrap();
+    let report_json: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
+    let kills = report_json["oom_kills"].as_array().unwrap();
     let kill = kills.iter().find(|kill| kill["pid"] == pid).unwrap();
     assert_eq!((&kill["name"], &kill["asker_pid"]), (&"fixture".into(), &pid.into()));
     assert!((32 << 20..64 << 20).contains(&kill["resident_bytes"].as_u64().unwrap()), "{kill}");
-    assert!(told["totals"]["oom_kills"].as_u64() >= Some(1), "{}", told["totals"]);
-    assert!(told["findings"].as_array().unwrap().iter().any(|one| one["sentence"]["en"] == sentence));
+    assert!(report_json["totals"]["oom_kills"].as_u64() >= Some(1), "{}", report_json["totals"]);
+    assert!(report_json["findings"].as_array().unwrap().iter().any(|one| one["sentence"]["en"] == sentence));
     let text = report(&memtap, "txt");
     let section = text.rsplit(" OOM kills ").next().unwrap();
     assert!(section.contains(&format!("fixture ({pid})")), "who asked for the page: {section}");
@@ -211,9 +211,9 @@ fn waiting_for_memory_is_found() {
         "{found}"
     );
     waiting.into_iter().for_each(Fixture::end);
-    let told: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
-    let highest = told["memory"]["pressure"]["some_avg10"].as_f64().unwrap();
-    assert!(highest >= 10.0, "{}", told["memory"]["pressure"]);
+    let report_json: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
+    let highest = report_json["memory"]["pressure"]["some_avg10"].as_f64().unwrap();
+    assert!(highest >= 10.0, "{}", report_json["memory"]["pressure"]);
     let text = report(&memtap, "txt");
     assert!(text.contains("Highest memory pressure around"), "{text}");
 }

@@ -24,7 +24,7 @@ fn with_env(server: &Server, folder: &std::path::Path) -> Memtap {
 }
 
 #[test]
-fn the_originals_settings_choose_its_database_and_what_is_captured_is_in_its_table_once() {
+fn the_original_settings_choose_its_database_and_each_request_is_stored_once() {
     const PAIRS: u64 = 20_000;
     let server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
     let folder = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ fn own() -> BTreeSet<i32> {
 }
 
 #[test]
-fn all_threads_of_serve_run_before_the_load_that_they_watch() {
+fn all_threads_of_serve_have_priority_over_the_watched_load() {
     for (arguments, expected) in
         [(&[][..], -10), (&["--nice", "0"], 0), (&["--nice", "-3"], -3), (&["--nice=5"], 5)]
     {
@@ -64,7 +64,7 @@ fn an_ordinary_user_gets_a_warning_and_no_priority() {
 
 /// The command started by `run` has the same priority as without memtap.
 #[test]
-fn the_command_of_run_inherits_nothing() {
+fn the_command_of_run_does_not_inherit_the_priority() {
     let _alone = support::alone();
     let output = Command::new(env!("CARGO_BIN_EXE_memtap"))
         .args(["run", "--", "sh", "-c", "cut -d' ' -f19 /proc/self/stat"])

@@ -198,7 +198,7 @@ fn hostile_names_are_text() {
 }
 
 #[test]
-fn what_was_committed_survives_a_kill_in_the_middle_of_a_load() {
+fn committed_rows_survive_a_kill_under_load() {
     let folder = tempfile::tempdir().unwrap();
     let memtap = Memtap::start_in(folder.path(), &["--source", "bpf"], None);
     let mut fixture = Fixture::start(&["pairs", "200000"]);
@@ -228,10 +228,10 @@ fn ctrl_c_ends_it_in_order_and_soon() {
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
 
-fn connection(memtap: &Memtap, said: &str) -> TcpStream {
+fn connection(memtap: &Memtap, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", memtap.port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(said.as_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     stream
 }
 
@@ -250,7 +250,7 @@ fn websocket(memtap: &Memtap) -> TcpStream {
 }
 
 #[test]
-fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_fix() {
+fn an_ordinary_user_sees_what_proc_shows_and_how_to_fix_it() {
     let folder = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), open).unwrap();
@@ -268,7 +268,7 @@ fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_fix() {
 }
 
 #[test]
-fn what_cannot_start_says_why_and_how_to_mend_it() {
+fn a_failed_start_reports_the_reason_and_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holder.local_addr().unwrap().port();

@@ -86,7 +86,7 @@ fn times(rows: &[Value], call: &str, size: u64) -> usize {
 }
 
 #[test]
-fn two_at_a_time_show_what_one_process_made_and_what_its_children_did() {
+fn two_at_a_time_follow_one_process_and_its_children() {
     let _serial = serial();
     let mut fixture = Fixture::start(&["known"]);
     let pid = fixture.pid();
@@ -216,7 +216,7 @@ fn a_reader_that_is_too_slow_costs_lines_that_are_counted_where_they_are_missing
 }
 
 #[test]
-fn what_cannot_be_traced_is_said_with_its_mend() {
+fn an_untraceable_process_is_an_error_with_the_fix() {
     let _serial = serial();
     let mut nobody = command(&[]);
     nobody.uid(NOBODY).gid(NOBODY);
@@ -240,8 +240,8 @@ fn what_cannot_be_traced_is_said_with_its_mend() {
 fn a_recording_is_traced_to_its_end() {
     let day = concat!("recording:", env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec");
     let output = command(&["--source", day, "--refused", "--format", "csv"]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
     let lines = String::from_utf8_lossy(&output.stdout);
     assert_eq!(lines.lines().count(), 1 + 3, "the reporter's refusals: {lines}");
 }

@@ -37,7 +37,7 @@ impl App {
     fn draw_all(&mut self, frame: &mut Frame, area: Rect) {
         let brief = matches!(self.view, View::Process(..)) && area.height < 30;
         let notices = strip::notices(self, area.width);
-        let [strip, told, body, keys] = Layout::vertical([
+        let [strip, notice_area, body, keys] = Layout::vertical([
             Constraint::Length(strip::height(brief)),
             Constraint::Length(u16::try_from(notices.len()).unwrap_or(1)),
             Constraint::Fill(1),
@@ -45,7 +45,7 @@ impl App {
         ])
         .areas(area);
         strip::draw(self, frame, strip, brief);
-        for (line, row) in notices.into_iter().zip(told.rows()) {
+        for (line, row) in notices.into_iter().zip(notice_area.rows()) {
             frame.render_widget(line, row);
         }
         match &self.view {
@@ -145,7 +145,7 @@ impl App {
 
     /// Draws a title followed by a line. Returns the area below.
     fn section(&self, frame: &mut Frame, area: Rect, title: &str) -> Rect {
-        let [head, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+        let [head, below] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
         let title = text::fit(title, head.width.into());
         let rule = usize::from(head.width).saturating_sub(text::width(&title) + 1);
         let spans = vec![
@@ -153,7 +153,7 @@ impl App {
             Span::styled(format!(" {}", "─".repeat(rule)), self.settings.look.faint()),
         ];
         frame.render_widget(Line::from(spans), head);
-        rest
+        below
     }
 }
 

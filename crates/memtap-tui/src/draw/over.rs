@@ -19,8 +19,8 @@ pub(super) fn help(app: &App, frame: &mut Frame, body: Rect, scroll: u16) -> u16
     let mut lines = Vec::new();
     for notice in &app.model.about.notices {
         lines.push(Line::styled("What is missing", look.strong()));
-        let told = format!("{}. To fix it: {}", notice.what, notice.fix);
-        lines.extend(strip::wrapped(&told, 76).into_iter().map(|line| Line::raw(format!("  {line}"))));
+        let text = format!("{}. To fix it: {}", notice.what, notice.fix);
+        lines.extend(strip::wrapped(&text, 76).into_iter().map(|line| Line::raw(format!("  {line}"))));
     }
     for (place, keys) in HELP {
         lines.push(Line::styled(*place, look.strong()));
@@ -70,8 +70,8 @@ fn framed(app: &App, frame: &mut Frame, body: Rect, width: u16, lines: usize, ti
         Rect { x: body.x + (body.width - width) / 2, y: body.y + (body.height - height) / 2, width, height };
     frame.render_widget(Clear, area);
     let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let rest = app.section(frame, inside, title);
-    let [rest, rule] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(rest);
+    let content = app.section(frame, inside, title);
+    let [content, rule] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(content);
     frame.render_widget(Line::styled("─".repeat(rule.width.into()), app.settings.look.faint()), rule);
-    rest
+    content
 }

@@ -22,30 +22,30 @@ pub(super) fn whole(
     process: &Process,
     part: Part,
 ) -> Vec<(Part, Rect)> {
-    let [who, rest] = Layout::vertical([Constraint::Length(4), Constraint::Fill(1)]).areas(area);
-    identity(app, frame, who, process);
-    if rest.height >= 26 {
+    let [header, body] = Layout::vertical([Constraint::Length(4), Constraint::Fill(1)]).areas(area);
+    identity(app, frame, header, process);
+    if body.height >= 26 {
         let [accounts, curves, latest] =
             Layout::vertical([Constraint::Length(12), Constraint::Fill(2), Constraint::Fill(3)])
                 .spacing(1)
-                .areas(rest);
+                .areas(body);
         accounts_of(app, frame, accounts, process);
         charts::draw(app, frame, curves, process);
         requests(app, frame, latest);
         return Vec::new();
     }
-    let [names, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(rest);
+    let [names, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(body);
     match part {
-        Part::Books => accounts_of(app, frame, rest, process),
-        Part::Charts => charts::draw(app, frame, rest, process),
-        Part::Requests => requests(app, frame, rest),
+        Part::Books => accounts_of(app, frame, body, process),
+        Part::Charts => charts::draw(app, frame, body, process),
+        Part::Requests => requests(app, frame, body),
     }
     tabs(app, frame, names, part)
 }
 
 /// Draws the process in the pane beside the table.
 pub(super) fn beside(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let [who, books_place, calls_place, curves, latest] = Layout::vertical([
+    let [header, books_place, calls_place, curves, latest] = Layout::vertical([
         Constraint::Length(4),
         Constraint::Length(11),
         Constraint::Max(12),
@@ -53,7 +53,7 @@ pub(super) fn beside(app: &App, frame: &mut Frame, area: Rect, process: &Process
         Constraint::Fill(1),
     ])
     .areas(area);
-    identity(app, frame, who, process);
+    identity(app, frame, header, process);
     books(app, frame, books_place, process);
     calls(app, frame, calls_place, process);
     charts::draw(app, frame, curves, process);
@@ -164,9 +164,9 @@ pub(super) const CAUSES: &[Cause] = &[
 
 /// Draws each cause with its sign, and the total.
 fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let rest = app.section(frame, area, "Ledger");
+    let body = app.section(frame, area, "Ledger");
     let look = app.settings.look;
-    let width = usize::from(rest.width);
+    let width = usize::from(body.width);
     let mut lines = Vec::new();
     let causes = if app.tells_requests() { CAUSES } else { &[] };
     if causes.is_empty() {
@@ -186,7 +186,7 @@ fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let total = entry(app, "=", "virtual", process.virtual_bytes.into(), "", width);
     lines.push(total.style(look.strong()));
     lines.push(resident(app, process, width));
-    frame.render_widget(Paragraph::new(lines), rest);
+    frame.render_widget(Paragraph::new(lines), body);
 }
 
 /// Formats one entry: `+ granted   412 MiB   432,013,312  added by requests`.
@@ -221,7 +221,7 @@ fn resident(app: &App, process: &Process, width: usize) -> Line<'static> {
 
 /// Draws the calls by count, and then the refused requests with an explanation.
 fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let rest = app.section(frame, area, "Calls");
+    let body = app.section(frame, area, "Calls");
     let look = app.settings.look;
     let row = |name: &str, count: &str, requested: &str, refused: &str| {
         format!("{name:<14} {count:>7} {requested:>7} {refused:>7}")
@@ -254,15 +254,15 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
         );
         lines.push(Line::from(vec![Span::styled(what, look.bad()), Span::raw(words)]));
     }
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
 }
 
 /// Text in place of requests for a source that does not observe them.
 const UNSEEN: &str = "this source does not show requests";
 
 /// Reason why there are no requests.
-fn none(app: &App, told: &'static str) -> &'static str {
-    if app.tells_requests() { told } else { UNSEEN }
+fn none(app: &App, reason: &'static str) -> &'static str {
+    if app.tells_requests() { reason } else { UNSEEN }
 }
 
 /// Draws the stream, newest at the bottom.
@@ -274,20 +274,20 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
         0 => "Latest requests".to_owned(),
         below => format!("Latest requests ({} newer below; press End)", text::count(below as u64)),
     };
-    let rest = app.section(frame, area, &title);
+    let body = app.section(frame, area, &title);
     let look = app.settings.look;
     let entries = app.stream.entries();
     if entries.is_empty() {
-        frame.render_widget(Line::styled(none(app, "no recent requests"), look.faint()), rest);
+        frame.render_widget(Line::styled(none(app, "no recent requests"), look.faint()), body);
         return;
     }
     let end = entries.len() - app.stream_offset.min(entries.len());
-    let begin = end.saturating_sub(rest.height.into());
+    let begin = end.saturating_sub(body.height.into());
     let lines = entries.range(begin..end).map(|entry| match entry {
         Entry::Gap => Line::styled("… too many requests at once; some are not shown", look.faint()),
-        Entry::Request(request) => request_line(app, request, rest.width.into()),
+        Entry::Request(request) => request_line(app, request, body.width.into()),
     });
-    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rest);
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), body);
 }
 
 fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
@@ -303,11 +303,11 @@ fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
     };
     let file = request.file.as_ref().map(|file| format!(" {file}")).unwrap_or_default();
     let head = format!("{time} {:<9} {:>8} ", text::fit(&request.call, 9), text::size(request.memory_size));
-    let rest = format!(" {:<14} {}{file}{lost}", request.address, request.arguments);
+    let details = format!(" {:<14} {}{file}{lost}", request.address, request.arguments);
     let room = width.saturating_sub(text::width(&head) + text::width(&outcome));
     Line::from(vec![
         Span::styled(head, look.plain()),
         Span::styled(outcome, style),
-        Span::styled(text::fit(&rest, room), look.faint()),
+        Span::styled(text::fit(&details, room), look.faint()),
     ])
 }

@@ -128,8 +128,8 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
         ),
         (format!("{} lost", text::count(totals.lost)), totals.lost > 0),
     ];
-    let untold = || vec![("requests are not visible".to_owned(), false)];
-    let mut figures = if app.tells_requests() { requests } else { untold() };
+    let no_requests = || vec![("requests are not visible".to_owned(), false)];
+    let mut figures = if app.tells_requests() { requests } else { no_requests() };
     if totals.oom_kills > 0 {
         figures.push((format!("{} OOM kills", totals.oom_kills), true));
     }
@@ -183,7 +183,7 @@ fn within(spans: Vec<Span<'static>>, width: usize) -> Line<'static> {
 /// full.
 pub(super) fn notices(app: &App, width: u16) -> Vec<Line<'static>> {
     let width = usize::from(width).saturating_sub(2);
-    let plain = app.model.trouble.iter().chain(app.log.last()).map(|told| (told.as_str(), None));
+    let plain = app.model.trouble.iter().chain(app.log.last()).map(|text| (text.as_str(), None));
     let known =
         app.model.about.notices.iter().map(|notice| (notice.what.as_str(), Some(notice.fix.as_str())));
     let lines = plain.chain(known).flat_map(|(what, fix)| {

@@ -50,7 +50,7 @@ fn help_texts() {
 
 /// Rust's own parsers do not say what is expected, so errors must do that.
 #[test]
-fn every_wrong_value_is_answered_by_what_is_expected() {
+fn every_wrong_value_is_an_error_with_the_expected_form() {
     fn walk(command: &clap::Command, path: &[&str], answered: &mut usize) {
         for arg in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
             let long = arg.get_long().unwrap_or_default();
@@ -75,7 +75,7 @@ fn every_wrong_value_is_answered_by_what_is_expected() {
 }
 
 #[test]
-fn what_stands_behind_the_command_of_run_is_the_commands() {
+fn arguments_after_the_command_of_run_belong_to_the_command() {
     let parse = |words: &[&str]| Cli::try_parse_from([&["memtap", "run"], words].concat());
     for words in [
         &["-o", "x.html", "ls", "-l", "--format", "json"][..],

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_what_the_machine_has() {
+    fn memory_is_limited_by_the_machine() {
         assert_eq!(memory("32MiB"), Ok(32 << 20));
         for (wrong, why) in
             [("1MiB", "at least 32MiB"), ("999TiB", "this machine has"), ("99999999TiB", "too large")]

@@ -86,7 +86,7 @@ fn wrong(other: &Other) -> Vec<String> {
 }
 
 #[test]
-fn what_root_starts_cannot_change_the_system_or_other_processes() {
+fn serve_as_root_cannot_change_the_system_or_other_processes() {
     let folder = tempfile::tempdir().unwrap();
     let places = Places { folders: vec![folder.path().into()], ..Places::default() };
     let other = Other::start();

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_is_confined_gets_no_namespace_and_still_starts_threads() {
+    fn a_confined_thread_can_start_threads_but_not_create_namespaces() {
         let confined = std::thread::spawn(|| {
             seccompiler::apply_filter(&filter().unwrap()).unwrap();
             seccompiler::apply_filter(&by_number()).unwrap();
@@ -181,7 +181,7 @@ mod tests {
 
     /// The filter applies to one thread only, so that the other tests are not confined.
     #[test]
-    fn a_thread_that_is_confined_starts_no_program_and_loads_none() {
+    fn a_confined_thread_cannot_start_or_load_programs() {
         let confined = std::thread::spawn(|| {
             seccompiler::apply_filter(&filter().unwrap()).unwrap();
             let start = std::process::Command::new("/bin/true").status().unwrap_err();

@@ -89,25 +89,25 @@ impl<'a> HandOver<'a> {
     }
 
     fn is_given(&self, path: &Path) -> bool {
-        nix::sys::stat::stat(path).is_ok_and(|found| self.has(&found))
+        nix::sys::stat::stat(path).is_ok_and(|metadata| self.has(&metadata))
     }
 
-    fn has(&self, found: &FileStat) -> bool {
-        found.st_uid == self.user.uid.as_raw()
+    fn has(&self, metadata: &FileStat) -> bool {
+        metadata.st_uid == self.user.uid.as_raw()
     }
 
     /// Gives the directory itself last: until then nobody else can write to it.
     fn folder(&self, open: &OwnedFd, path: &Path, holds: Holds) -> Result<(), String> {
-        let found = stat(open, path)?;
-        self.is_givable(&found, path)?;
-        if found.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0 {
+        let metadata = stat(open, path)?;
+        self.is_givable(&metadata, path)?;
+        if metadata.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0 {
             return Err(format!("others can write to {}", path.display()));
         }
         let entries =
             std::fs::read_dir(format!("/proc/self/fd/{}", open.as_raw_fd())).map_err(failed(path))?;
         for entry in entries {
             let name = entry.map_err(failed(path))?.file_name();
-            self.entry(open, path, &name, holds, self.has(&found))?;
+            self.entry(open, path, &name, holds, self.has(&metadata))?;
         }
         self.give(open, path)
     }
@@ -123,9 +123,9 @@ impl<'a> HandOver<'a> {
         let at = path.join(name);
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let open = openat(folder, name, flags, Mode::empty()).map_err(failed(&at))?;
-        let found = stat(&open, &at)?;
-        let kind = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
-        if self.has(&found) && kind != SFlag::S_IFDIR {
+        let metadata = stat(&open, &at)?;
+        let kind = SFlag::from_bits_truncate(metadata.st_mode & SFlag::S_IFMT.bits());
+        if self.has(&metadata) && kind != SFlag::S_IFDIR {
             return Ok(());
         }
         match entry(folder, name, holds, kind) {
@@ -136,13 +136,13 @@ impl<'a> HandOver<'a> {
             Entry::OurFolder(holds) => {
                 let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 match openat(folder, name, flags, Mode::empty()) {
-                    Err(_) if self.has(&found) => Ok(()),
+                    Err(_) if self.has(&metadata) => Ok(()),
                     open => self.folder(&open.map_err(failed(&at))?, &at, holds),
                 }
             }
             Entry::Ours => {
-                self.is_givable(&found, &at)?;
-                if found.st_nlink > 1 {
+                self.is_givable(&metadata, &at)?;
+                if metadata.st_nlink > 1 {
                     return Err(format!("{} has another hard link", at.display()));
                 }
                 self.give(&open, &at)
@@ -150,11 +150,11 @@ impl<'a> HandOver<'a> {
         }
     }
 
-    fn is_givable(&self, found: &FileStat, path: &Path) -> Result<(), String> {
-        if found.st_uid == 0 || self.has(found) || self.free.has(found.st_uid) {
+    fn is_givable(&self, metadata: &FileStat, path: &Path) -> Result<(), String> {
+        if metadata.st_uid == 0 || self.has(metadata) || self.free.has(metadata.st_uid) {
             return Ok(());
         }
-        Err(format!("{} belongs to another user ({})", path.display(), found.st_uid))
+        Err(format!("{} belongs to another user ({})", path.display(), metadata.st_uid))
     }
 
     fn give(&self, open: &OwnedFd, path: &Path) -> Result<(), String> {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_given_with_all_that_belongs_to_it() {
+    fn a_history_is_given_with_all_its_files() {
         let (_place, folder) = history();
         std::fs::create_dir(folder.join("lost+found")).unwrap();
         hand_over(&folder).unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_made_and_what_was_another_number_s_is_given() {
+    fn missing_directories_are_created_and_an_earlier_users_files_change_owner() {
         let (place, folder) = history();
         chown(folder.join("memtap.db"), Some(UID + 1), None).unwrap();
         hand_over(&folder).unwrap();
@@ -299,7 +299,7 @@ mod tests {
 
     /// A process of that user may have put links into its directory.
     #[test]
-    fn links_in_the_users_directory_lead_nowhere() {
+    fn links_in_the_users_directory_are_not_followed() {
         let (place, folder) = history();
         let other = place.path().join("other");
         std::fs::create_dir(&other).unwrap();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_memtaps_alone_stays_as_it_is() {
+    fn a_directory_with_foreign_files_or_owners_is_not_given() {
         is_refused(
             |folder| std::fs::write(folder.join("notes"), "").unwrap(),
             "notes does not belong to memtap",
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_of_the_system_are_never_given() {
+    fn system_directories_are_never_given() {
         for path in ["/", "/srv", "/etc", "/etc/cron.d", "/usr/local/bin"] {
             assert!(is_of_the_system(Path::new(path)), "{path}");
         }

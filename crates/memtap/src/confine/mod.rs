@@ -55,7 +55,7 @@ pub(crate) fn begin_as_own_user(named: Option<&User>, places: &Places) -> anyhow
     }
     let done = own_user::prepare(places).and_then(|user| match begin(Some(&user), places) {
         Ok(()) => Ok(user),
-        Err(error) => Err(own_user::stays(&format!("{error:#}"), own_user::STAY)),
+        Err(error) => Err(own_user::stays_root(&format!("{error:#}"), own_user::STAY)),
     });
     match done {
         Ok(user) => {

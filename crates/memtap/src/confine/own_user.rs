@@ -38,7 +38,7 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     let missing: Vec<_> = NEEDED.iter().filter(|needed| !effective.contains(needed)).collect();
     if !missing.is_empty() {
         let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return Err(stays(
+        return Err(stays_root(
             &format!("it cannot switch to its own user without {names}"),
             &format!(
                 "allow them (in a container: add SETUID, SETGID and CHOWN to its capabilities), or start memtap as another user. Or {STAY}"
@@ -47,30 +47,30 @@ pub(crate) fn choose(places: &Places) -> Result<User, Notice> {
     }
     let user = user(places).ok_or_else(|| {
         let range = format!("{}..{}", NUMBERS.start(), NUMBERS.end());
-        stays(
+        stays_root(
             &format!("all user IDs in {range} are in use"),
             &format!("choose a user with --user NAME, or {STAY}"),
         )
     })?;
     is_reached(places, &user)?;
-    HandOver::new(&user).check(places).map_err(|reason| history_stays(&reason))?;
+    HandOver::new(&user).check(places).map_err(|reason| history_notice(&reason))?;
     Ok(user)
 }
 
 /// Chooses the user like [`choose`], and makes it the owner of the history.
 pub(super) fn prepare(places: &Places) -> Result<User, Notice> {
     let user = choose(places)?;
-    HandOver::new(&user).make(places).map_err(|reason| history_stays(&reason))?;
+    HandOver::new(&user).make(places).map_err(|reason| history_notice(&reason))?;
     Ok(user)
 }
 
 /// Notice that memtap stays root, with the reason and the fix.
-pub(super) fn stays(reason: &str, fix: &str) -> Notice {
+pub(super) fn stays_root(reason: &str, fix: &str) -> Notice {
     Notice { what: format!("memtap stays root: {reason}"), fix: fix.to_owned() }
 }
 
-fn history_stays(reason: &str) -> Notice {
-    stays(
+fn history_notice(reason: &str) -> Notice {
+    stays_root(
         reason,
         &format!(
             "give the history its own directory, such as --store sqlite:/var/lib/memtap/memtap.db (and --spool DIR), or {STAY}"
@@ -94,7 +94,7 @@ fn user(places: &Places) -> Option<User> {
 
 /// User IDs without an entry that no user, group or process uses, except processes named memtap.
 pub(super) struct FreeNumbers {
-    taken: HashSet<u32>,
+    used: HashSet<u32>,
 }
 
 impl FreeNumbers {
@@ -102,12 +102,12 @@ impl FreeNumbers {
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let statuses =
             processes.filter_map(|process| std::fs::read_to_string(process.path().join("status")).ok());
-        Self { taken: statuses.flat_map(|status| uids_of(&status)).collect() }
+        Self { used: statuses.flat_map(|status| uids_of(&status)).collect() }
     }
 
     pub(super) fn has(&self, uid: u32) -> bool {
         NUMBERS.contains(&uid)
-            && !self.taken.contains(&uid)
+            && !self.used.contains(&uid)
             && !matches!(nix::unistd::User::from_uid(Uid::from_raw(uid)), Ok(Some(_)))
             && !matches!(Group::from_gid(Gid::from_raw(uid)), Ok(Some(_)))
     }
@@ -126,7 +126,7 @@ fn uids_of(status: &str) -> Vec<u32> {
 /// Checks that the user can access the places, by switching to that user temporarily.
 fn is_reached(places: &Places, user: &User) -> Result<(), Notice> {
     let ways =
-        places.ways().map_err(|error| history_stays(&format!("its directory cannot be found: {error}")))?;
+        places.ways().map_err(|error| history_notice(&format!("its directory cannot be found: {error}")))?;
     let switch = Switch::to(user).map_err(|error| {
         let reason = match error {
             Errno::EINVAL | Errno::EPERM => {
@@ -134,15 +134,15 @@ fn is_reached(places: &Places, user: &User) -> Result<(), Notice> {
             }
             error => format!("it cannot become {}: {error}", user.name),
         };
-        stays(&reason, &format!("choose another with --user NAME or --user NUMBER, or {STAY}"))
+        stays_root(&reason, &format!("choose another with --user NAME or --user NUMBER, or {STAY}"))
     })?;
     let reached = places.are_reached(&ways);
     drop(switch);
     reached.map_err(|unusable| match unusable {
         Unusable::Unreachable(way) | Unusable::Unwritable(way) => {
-            history_stays(&format!("{} cannot access {}", user.name, way.display()))
+            history_notice(&format!("{} cannot access {}", user.name, way.display()))
         }
-        Unusable::Unreadable(file) => stays(
+        Unusable::Unreadable(file) => stays_root(
             &format!("{} cannot read {}", user.name, file.display()),
             &format!(
                 "put a copy where that user can read it, for example in /etc/memtap, and run: sudo chown {} FILE. Or {STAY}",
@@ -157,17 +157,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_other_programs_are_taken() {
+    fn user_ids_of_other_programs_are_in_use() {
         let status = |name: &str, uids: &str| format!("Name:\t{name}\nUmask:\t0022\nUid:\t{uids}\nGid:\t0\n");
         assert_eq!(uids_of(&status("a", "0\t61234\t61234\t61234")), [0, 61_234, 61_234, 61_234]);
         assert!(uids_of(&status(NAME, "61234\t61234\t61234\t61234")).is_empty());
     }
 
     #[test]
-    fn a_number_is_free_when_nobody_has_it() {
-        let free = FreeNumbers { taken: HashSet::new() };
+    fn a_user_id_is_free_if_unused() {
+        let free = FreeNumbers { used: HashSet::new() };
         assert!(free.has(FIRST) && !free.has(0) && !free.has(65_534));
-        assert!(!FreeNumbers { taken: [FIRST].into() }.has(FIRST));
+        assert!(!FreeNumbers { used: [FIRST].into() }.has(FIRST));
     }
 
     #[test]

@@ -27,11 +27,11 @@ impl FromStr for User {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = nix::unistd::User::from_name(text).map_err(|error| error.to_string())?;
         let number = || text.parse().ok().map(Uid::from_raw);
-        let found = match named {
+        let existing = match named {
             Some(user) => Some(user),
             None => number().and_then(|uid| nix::unistd::User::from_uid(uid).ok().flatten()),
         };
-        match (found, number()) {
+        match (existing, number()) {
             (Some(user), _) => Ok(Self { name: user.name, uid: user.uid, gid: user.gid }),
             // A container may run with user IDs that the host does not name.
             (None, Some(uid)) => Ok(Self { name: text.to_owned(), uid, gid: Gid::from_raw(uid.as_raw()) }),
@@ -69,7 +69,7 @@ impl User {
         let parts = folder.ancestors().filter(|part| !part.as_os_str().is_empty());
         for part in parts.collect::<Vec<_>>().into_iter().rev() {
             match part.metadata() {
-                Ok(found) if found.uid() == self.uid.as_raw() => return Ok(()),
+                Ok(metadata) if metadata.uid() == self.uid.as_raw() => return Ok(()),
                 Ok(_) => {}
                 Err(_) => {
                     new_folder().create(part)?;

@@ -62,7 +62,7 @@ impl Gathering {
     }
 
     /// Processes and removes all observations, in the stream's order.
-    pub(super) fn take(&mut self, observations: &mut Vec<Observation>) {
+    pub(super) fn apply(&mut self, observations: &mut Vec<Observation>) {
         for observation in observations.drain(..) {
             if self.root == Tgid(0)
                 && let Observation::Fork(state) = &observation
@@ -71,7 +71,7 @@ impl Gathering {
                 (self.began, self.ended) = (state.time, state.time);
                 self.timeline = Timeline::new(state.time);
             }
-            if let Some((at, sum)) = self.together.take(&observation) {
+            if let Some((at, sum)) = self.together.apply(&observation) {
                 self.timeline.set(at, sum);
                 self.ended = at;
             }

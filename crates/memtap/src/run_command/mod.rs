@@ -1,7 +1,7 @@
 //! `memtap run`: runs a command and reports what it and its descendants requested.
 
 mod gathering;
-mod telling;
+mod presentation;
 mod timeline;
 mod together;
 
@@ -36,15 +36,16 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         output::tell(format_args!("memtap: cannot run {}: {why}", arguments.command[0].display()));
         return Ok(ending.status());
     }
-    let told = telling::Told { arguments, gathered: &gathered, ending, source: kind.name() };
+    let presentation =
+        presentation::Presentation { arguments, gathered: &gathered, ending, source: kind.name() };
     let text = match format(arguments) {
-        RunFormat::Text => told.text(),
-        RunFormat::Json => told.json(read_host().map_or(0, |host| host.total_bytes))?,
-        RunFormat::Html => told.html(),
+        RunFormat::Text => presentation.text(),
+        RunFormat::Json => presentation.json(read_host().map_or(0, |host| host.total_bytes))?,
+        RunFormat::Html => presentation.html(),
     };
     // memtap exits with the command's status, even if the report cannot be written.
     if let Err(error) = write(arguments.output.as_deref(), &text) {
-        output::tell(format_args!("memtap: {error:#}. The report follows:\n{}", told.text()));
+        output::tell(format_args!("memtap: {error:#}. The report follows:\n{}", presentation.text()));
     }
     Ok(ending.repeat())
 }
@@ -80,7 +81,7 @@ fn follow_to_the_end(
             source.tick()?;
         }
         let count = source.poll(BATCH, &mut observations)?;
-        gathering.take(&mut observations);
+        gathering.apply(&mut observations);
         if count == 0 && !source.is_over() {
             std::thread::sleep(settings.poll);
         }

@@ -57,8 +57,8 @@ fn the_example_is_true() {
     let lines: HashMap<&str, &str> =
         lines.filter(|(key, _)| key.starts_with("MEMTAP_") && !key.contains(' ')).collect();
     let known = keys(&Cli::command());
-    let told: BTreeSet<String> = lines.keys().map(|key| (*key).to_owned()).collect();
-    assert_eq!(told, known);
+    let documented: BTreeSet<String> = lines.keys().map(|key| (*key).to_owned()).collect();
+    assert_eq!(documented, known);
     let command = Cli::command();
     let serve = command.find_subcommand("serve").unwrap();
     for arg in serve.get_arguments() {

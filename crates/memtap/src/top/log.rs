@@ -43,14 +43,14 @@ impl Write for Writer {
 }
 
 /// Returns the lines since the last call.
-pub(super) fn take() -> Vec<String> {
+pub(super) fn new_lines() -> Vec<String> {
     let mut lines = lines();
     let known = lines.kept.len() - std::mem::take(&mut lines.fresh);
     lines.kept.range(known..).cloned().collect()
 }
 
 /// Writes all kept lines to standard error.
-pub(super) fn tell() {
+pub(super) fn write_kept() {
     for line in lines().kept.drain(..) {
         output::tell(line);
     }

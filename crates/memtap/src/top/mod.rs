@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &TopArguments) -> anyhow::Result<()> {
             Ok(mut screen) => show(app, &mut screen, &mut feed).await,
             Err(error) => Err(error),
         };
-        log::tell();
+        log::write_kept();
         if let Some(reader) = feed.reader {
             tokio::task::spawn_blocking(move || reader.stop()).await?;
         }
@@ -88,8 +88,8 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
     let mut stop = signal(SignalKind::from_raw(Signal::SIGTSTP as i32))?;
     let mut go_on = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    let mut taken = Instant::now();
-    let mut told = true;
+    let mut last_update = Instant::now();
+    let mut is_live = true;
     let mut draw = true;
     loop {
         if std::mem::take(&mut draw) {
@@ -105,23 +105,23 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
                     draw = true;
                 }
             },
-            change = feed.models.changed(), if told => {
-                told = change.is_ok();
-                if !told {
+            change = feed.models.changed(), if is_live => {
+                is_live = change.is_ok();
+                if !is_live {
                     app.trouble(feed.end.to_owned());
                     draw = true;
-                } else if wanted(&app, feed, taken) {
+                } else if is_due(&app, feed, last_update) {
                     app.take(Arc::clone(&feed.models.borrow_and_update()));
-                    taken = Instant::now();
+                    last_update = Instant::now();
                     draw = true;
                 }
             }
             _ = second.tick() => {
-                for line in log::take() {
+                for line in log::new_lines() {
                     app.log(line);
                     draw = true;
                 }
-                draw |= told && app.wait(taken.elapsed().as_secs());
+                draw |= is_live && app.wait(last_update.elapsed().as_secs());
             }
             _ = stop.recv() => {
                 screen.suspend(stand_still)?;
@@ -158,8 +158,8 @@ fn react(app: &mut App, feed: &Feed, event: Option<io::Result<Event>>) -> anyhow
 
 /// Returns whether it is time for a new model. memtap's own capture keeps the pace itself, but a
 /// running memtap has its own pace.
-fn wanted(app: &App, feed: &Feed, taken: Instant) -> bool {
+fn is_due(app: &App, feed: &Feed, last_update: Instant) -> bool {
     const SLACK: Duration = Duration::from_millis(300);
     !app.paused()
-        && (feed.reader.is_some() || taken.elapsed() + SLACK >= app.pace().duration() || app.waits())
+        && (feed.reader.is_some() || last_update.elapsed() + SLACK >= app.pace().duration() || app.waits())
 }

@@ -116,7 +116,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     };
     let stopped = tokio::task::spawn_blocking(move || reader.stop());
     while let Some(batch) = batches.recv().await {
-        trace.take(batch);
+        trace.queue_lines(batch);
     }
     stopped.await?;
     let time = begin.elapsed();
@@ -151,7 +151,7 @@ struct Trace {
 }
 
 impl Trace {
-    fn take(&mut self, batch: Batch) {
+    fn queue_lines(&mut self, batch: Batch) {
         let ticked = batch.tick.is_some();
         self.queue.push(self.stream.lines(batch));
         if ticked {
@@ -172,7 +172,7 @@ impl Trace {
                         bail!("the source ended unexpectedly, see the log above")
                     };
                     let ticked = batch.tick.is_some();
-                    self.take(batch);
+                    self.queue_lines(batch);
                     if ticked && self.stream.readings() == 1 {
                         tracing::info!("{}", watched.about);
                     }
@@ -208,7 +208,7 @@ impl Trace {
 fn nobody_reads() -> bool {
     let output = std::io::stdout();
     let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
-    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    let closed = PollFlags::POLLERR | PollFlags::POLLHUP;
     poll(&mut polled, PollTimeout::ZERO).is_ok()
-        && polled[0].revents().is_some_and(|events| events.intersects(gone))
+        && polled[0].revents().is_some_and(|events| events.intersects(closed))
 }

@@ -106,7 +106,7 @@ impl State {
             self.miss(&line);
             return;
         }
-        self.tell_missing();
+        self.push_missing();
         self.lines.push_back(line);
     }
 
@@ -120,7 +120,7 @@ impl State {
         }
     }
 
-    fn tell_missing(&mut self) {
+    fn push_missing(&mut self) {
         let missing = std::mem::take(&mut self.missing);
         self.lines.extend(missing.into_iter().map(|(cause, count)| Line::Lost(cause, count)));
     }
@@ -139,7 +139,7 @@ impl State {
 
     fn work(&mut self) -> Option<Work> {
         if self.closed {
-            self.tell_missing();
+            self.push_missing();
         }
         if self.lines.is_empty() && !self.ticked {
             return None;
@@ -179,13 +179,13 @@ mod tests {
     }
 
     /// Returns all remaining lines that the writer gets.
-    fn rest(queue: &Queue) -> Vec<Line> {
+    fn remaining_lines(queue: &Queue) -> Vec<Line> {
         queue.close();
         std::iter::from_fn(|| queue.next()).flat_map(|work| work.lines).collect()
     }
 
     #[test]
-    fn what_finds_no_room_is_told_where_it_is_missing() {
+    fn lines_beyond_the_limit_are_reported_where_they_are_missing() {
         let queue = Queue::default();
         queue.push((0..LINES + 10).map(request));
         let full = Line::Lost(Cause::Source(LossCause::RingFull), 5);
@@ -194,23 +194,26 @@ mod tests {
         assert_eq!((work.lines.len(), work.flush), (AT_ONCE, false));
         queue.push([request(77)]);
         assert_eq!(queue.not_shown(), 11);
-        let rest = rest(&queue);
-        let first = rest.iter().filter_map(number);
+        let remaining = remaining_lines(&queue);
+        let first = remaining.iter().filter_map(number);
         assert!(first.eq((AT_ONCE as u64..LINES as u64).chain([77])));
-        assert_eq!(rest[LINES - AT_ONCE..][..2], [full, Line::Lost(Cause::OutputTooSlow, 11)]);
+        assert_eq!(remaining[LINES - AT_ONCE..][..2], [full, Line::Lost(Cause::OutputTooSlow, 11)]);
     }
 
     #[test]
-    fn a_hurried_end_tells_what_it_has_left_out() {
+    fn a_hurried_end_reports_the_lines_that_it_gave_up() {
         let queue = Queue::default();
         queue.push((0..100).map(request));
         queue.hurry();
         queue.push([request(100)]);
-        assert_eq!((rest(&queue), queue.not_shown()), (vec![Line::Lost(Cause::OutputTooSlow, 101)], 101));
+        assert_eq!(
+            (remaining_lines(&queue), queue.not_shown()),
+            (vec![Line::Lost(Cause::OutputTooSlow, 101)], 101)
+        );
     }
 
     #[test]
-    fn a_tick_without_lines_lets_out_what_was_written() {
+    fn a_tick_without_lines_flushes_the_output() {
         let queue = Queue::default();
         queue.push([request(1)]);
         assert_eq!(queue.next().map(|work| work.flush), Some(false));

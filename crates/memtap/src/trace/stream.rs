@@ -15,14 +15,14 @@ pub(super) struct Stream {
     name: Option<NamePattern>,
     /// True if each reading includes all watched processes.
     whole_readings: bool,
-    lives: HashMap<Tgid, Life>,
+    processes: HashMap<Tgid, TrackedProcess>,
     /// Processes in the present reading so far.
     read: HashSet<Tgid>,
     readings: u64,
     pub(super) summary: Summary,
 }
 
-struct Life {
+struct TrackedProcess {
     process: ProcessId,
     /// Lost requests of the process, as of its last request.
     lost: u32,
@@ -33,7 +33,7 @@ impl Stream {
         Self {
             name,
             whole_readings,
-            lives: HashMap::new(),
+            processes: HashMap::new(),
             read: HashSet::new(),
             readings: 0,
             summary: Summary::default(),
@@ -42,7 +42,7 @@ impl Stream {
 
     /// Returns the lines to show for a batch.
     pub(super) fn lines(&mut self, batch: Batch) -> Vec<Line> {
-        batch.observations.into_iter().filter_map(|observation| self.take(observation)).collect()
+        batch.observations.into_iter().filter_map(|observation| self.line_for(observation)).collect()
     }
 
     /// Number of complete readings of all processes.
@@ -52,17 +52,17 @@ impl Stream {
 
     /// Returns whether none of the watched processes is still running.
     pub(super) fn all_have_ended(&self) -> bool {
-        self.whole_readings && self.readings > 0 && self.lives.is_empty()
+        self.whole_readings && self.readings > 0 && self.processes.is_empty()
     }
 
-    fn take(&mut self, observation: Observation) -> Option<Line> {
+    fn line_for(&mut self, observation: Observation) -> Option<Line> {
         match observation {
             Observation::Request(request) => return self.request(request),
             Observation::Snapshot(state) | Observation::Fork(state) | Observation::Exec(state) => {
-                self.lives(&state);
+                self.add_process(&state);
             }
             Observation::Exit(state) => {
-                self.lives.remove(&state.tgid);
+                self.processes.remove(&state.tgid);
             }
             Observation::AllRead => self.all_read(),
             Observation::Lost { cause, count } if cause.is_requests() => {
@@ -76,12 +76,12 @@ impl Stream {
     }
 
     fn request(&mut self, request: MemoryRequest) -> Option<Line> {
-        let (process, lost_before) = match self.lives.get_mut(&request.tgid) {
-            Some(life) => {
+        let (process, lost_before) = match self.processes.get_mut(&request.tgid) {
+            Some(tracked) => {
                 // Two simultaneous requests may arrive in reverse order.
-                let more = request.lost.wrapping_sub(life.lost).cast_signed().max(0).cast_unsigned();
-                life.lost = life.lost.wrapping_add(more);
-                (life.process, more)
+                let more = request.lost.wrapping_sub(tracked.lost).cast_signed().max(0).cast_unsigned();
+                tracked.lost = tracked.lost.wrapping_add(more);
+                (tracked.process, more)
             }
             None => (ProcessId { tgid: request.tgid, ..ProcessId::default() }, 0),
         };
@@ -93,12 +93,12 @@ impl Stream {
         Some(Line::Request(booked))
     }
 
-    fn lives(&mut self, state: &ProcessState) {
+    fn add_process(&mut self, state: &ProcessState) {
         self.read.insert(state.tgid);
-        let life = Life { process: state.process(), lost: state.lost as u32 };
-        let known = self.lives.entry(state.tgid).or_insert(Life { ..life });
-        if known.process != life.process {
-            *known = life;
+        let tracked = TrackedProcess { process: state.process(), lost: state.lost as u32 };
+        let known = self.processes.entry(state.tgid).or_insert(TrackedProcess { ..tracked });
+        if known.process != tracked.process {
+            *known = tracked;
         }
     }
 
@@ -107,7 +107,7 @@ impl Stream {
         self.readings += 1;
         let read = std::mem::take(&mut self.read);
         if self.whole_readings {
-            self.lives.retain(|tgid, _| read.contains(tgid));
+            self.processes.retain(|tgid, _| read.contains(tgid));
         }
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn all_have_ended_when_the_last_has_and_whoever_a_reading_misses_has_gone() {
+    fn the_trace_ends_with_the_last_process_and_a_reading_removes_missing_ones() {
         let mut stream = Stream::new(None, true);
         assert!(!stream.all_have_ended(), "nothing has been read");
         let first = vec![
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_told_at_the_next_request_of_the_process_and_names_are_a_pattern() {
+    fn a_gap_is_reported_with_the_next_request_and_names_match_a_pattern() {
         let line = memtap_model::ScriptLine {
             call: memtap_model::Call::Mmap,
             pid: 7,

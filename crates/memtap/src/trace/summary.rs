@@ -76,10 +76,10 @@ impl Summary {
     fn refused(&self) -> Vec<String> {
         let mut refusals: Vec<_> = self.refusals.iter().collect();
         refusals.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
-        let told = refusals.into_iter().map(|((row, errno), times)| {
+        let descriptions = refusals.into_iter().map(|((row, errno), times)| {
             let errno = memtap_model::Errno(*errno);
             format!("{} {errno} {}", CALLS[*row].name, count(*times, Lang::En))
         });
-        told.collect()
+        descriptions.collect()
     }
 }

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_all_and_a_terminal_what_fits() {
+    fn a_pipe_gets_all_columns_and_a_terminal_those_that_fit() {
         assert_eq!(
             shown(None, false, &request()),
             [
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal_and_none_of_a_stranger_steers_it() {
+    fn lines_fit_the_terminal_and_untrusted_text_cannot_control_it() {
         let hostile = StoredRequest {
             name: Comm::new("\x1b[2J\u{202e}語語".as_bytes()),
             file: Some("a\nb\x1b]0;x\x07.so".into()),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_ends_with_a_mark_and_fits() {
+    fn cut_text_fits_and_ends_with_an_ellipsis() {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("語語語", 5), "語語…");

@@ -124,16 +124,16 @@ impl History {
 
     /// Exported rows as CSV, split into columns.
     pub(crate) fn csv(&self, arguments: &[&str]) -> Vec<Vec<String>> {
-        let (code, out, told) = self.run(&[&["export"], arguments].concat());
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
+        let (code, out, stderr) = self.run(&[&["export"], arguments].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
         let mut reader = csv::Reader::from_reader(out.as_bytes());
         assert_eq!(reader.headers().unwrap(), &memtap_server::Request::COLUMNS[..]);
         reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        let (code, out, told) = self.run(&[&["export", "--format=jsonl"], arguments].concat());
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
+        let (code, out, stderr) = self.run(&[&["export", "--format=jsonl"], arguments].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

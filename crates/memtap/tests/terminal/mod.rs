@@ -89,7 +89,7 @@ impl Terminal {
 
     /// Asserts that the terminal is restored: line editing and echo, visible cursor, main screen,
     /// no mouse capture.
-    pub(crate) fn assert_given_back(&self) {
+    pub(crate) fn assert_restored(&self) {
         self.wait_for("the terminal is given back", |screen| {
             !screen.alternate_screen()
                 && !screen.hide_cursor()

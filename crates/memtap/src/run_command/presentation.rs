@@ -14,7 +14,7 @@ use super::gathering::Gathered;
 use crate::cli::RunArguments;
 use crate::terminal;
 
-pub(super) struct Told<'a> {
+pub(super) struct Presentation<'a> {
     pub(super) arguments: &'a RunArguments,
     pub(super) gathered: &'a Gathered,
     pub(super) ending: &'a Ending,
@@ -46,7 +46,7 @@ struct JsonTimeline {
     virtual_bytes: Vec<u64>,
 }
 
-impl Told<'_> {
+impl Presentation<'_> {
     pub(super) fn text(&self) -> String {
         let screen = match self.arguments.output {
             None => terminal::screen(&std::io::stderr()),
