@@ -1,4 +1,4 @@
-//! Limits of running processes, for the findings. memtap reads them from /proc when somebody
+//! Limits of running processes, for the findings. memtap reads them from /proc when a client
 //! requests findings. The list of running processes comes from the ledger's view, or from the
 //! history when memtap runs elsewhere or not at all.
 
@@ -19,7 +19,7 @@ const MAPPINGS_PART: u64 = 4;
 /// round.
 const START_S: f64 = 1.5;
 
-/// Reads the present limits. `host` is the name of this machine.
+/// Reads the current limits. `host` is the name of this machine.
 pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
     let mut reader = LimitReader::new();
     let machine = reader.machine();
@@ -27,7 +27,7 @@ pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
     largest.sort_by_key(|summary| std::cmp::Reverse(summary.virtual_bytes));
     let living = largest.into_iter().take(PROCESSES).map(|summary| {
         let many = summary.books.requests() >= machine.max_map_count / MAPPINGS_PART;
-        // Mappings from before memtap's start are not among its requests.
+        // The ledger does not count requests made before memtap started.
         let unknown = summary.books.opening_bytes / 4096 >= machine.max_map_count / 2;
         Living {
             pid: summary.process.tgid,
@@ -44,7 +44,7 @@ pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
     }
 }
 
-/// Reads the present limits of this machine's processes that are in a range of the history and
+/// Reads the current limits of this machine's processes that are in a range of the history and
 /// still running.
 ///
 ///  # Errors
@@ -59,7 +59,7 @@ pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now
     let machine = limits.machine();
     let living = recorded.iter().filter(|life| is_running(life)).map(|life| {
         let many = life.within.requests >= machine.max_map_count / MAPPINGS_PART;
-        // Mappings from before the range are not among its requests.
+        // The query does not count requests made before the range.
         let unknown = life.within.virtual_bytes / 4096 >= machine.max_map_count / 2;
         let limits = limits.process(life.pid.0, many || unknown);
         Living { pid: life.pid, started_at: life.started_at, limits }

@@ -25,7 +25,7 @@ pub(crate) struct Replayed {
     pub(crate) machine: Machine,
     /// Time of the last data in the recording.
     pub(crate) end: WallClock,
-    /// Number of requests in the recording.
+    /// Number of requests read from the recording.
     pub(crate) requests: u64,
     /// Requests in damaged parts of the recording; `None` if it is intact.
     pub(crate) damaged: Option<u64>,

@@ -244,7 +244,7 @@ fn info(
     }
 }
 
-/// Facts about this machine, with the present time.
+/// Facts about this machine, with the current time.
 pub(crate) fn this_machine() -> anyhow::Result<Machine> {
     let name = nix::sys::utsname::uname()?;
     let page =

@@ -36,8 +36,7 @@ pub(crate) fn keys(command: &Command) -> BTreeSet<String> {
 pub(crate) struct SettingsFile {
     path: PathBuf,
     values: HashMap<String, String>,
-    /// Files that were ignored, each with the reason and the fix, and doubts about the file that is
-    /// used.
+    /// Warnings about ignored files, each with the reason and the fix, and about the file in use.
     warnings: Vec<String>,
 }
 

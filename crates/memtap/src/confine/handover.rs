@@ -1,8 +1,9 @@
 //! Gives the history of earlier runs as root to the user that memtap becomes.
 //!
-//! memtap gives a directory away only if everything in it belongs to memtap, and if nobody except
-//! root and that user could have put it there. It checks and changes files through descriptors and
-//! never resolves a path twice, so that nobody can put a link in place of a checked file.
+//! memtap changes the owner of a directory only if everything in it belongs to memtap, and if
+//! nobody except root and that user could have put it there. It checks and changes files through
+//! descriptors and never resolves a path twice, so that nobody can put a link in place of a checked
+//! file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,7 +19,7 @@ use nix::unistd::fchownat;
 use super::own_user::FreeNumbers;
 use super::{Places, User};
 
-/// System directories: memtap gives away neither these nor anything below them.
+/// System directories. memtap changes the owner neither of these nor of anything below them.
 const SYSTEM: [&str; 10] =
     ["/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var/spool/cron"];
 
@@ -96,7 +97,7 @@ impl<'a> HandOver<'a> {
         metadata.st_uid == self.user.uid.as_raw()
     }
 
-    /// Gives the directory itself last: until then nobody else can write to it.
+    /// Checks or gives the entries and then the directory: until then nobody else can write to it.
     fn folder(&self, open: &OwnedFd, path: &Path, holds: Holds) -> Result<(), String> {
         let metadata = stat(open, path)?;
         self.is_givable(&metadata, path)?;

@@ -94,7 +94,7 @@ pub(crate) fn open(choice: &SourceChoice, settings: &Settings, nice: Option<i32>
     prioritise(choice, nice);
     begin(None, &Places::default())?;
     if !attaches(choice) {
-        // The source may have its own thread, which inherits the present capabilities.
+        // The source may have its own thread, which inherits the current capabilities.
         attached()?;
     }
     let opened = memtap_capture::open(choice, settings)?;

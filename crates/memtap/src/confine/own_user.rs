@@ -92,7 +92,7 @@ fn user(places: &Places) -> Option<User> {
     Some(User { name: format!("user {uid}"), uid: Uid::from_raw(uid), gid: Gid::from_raw(uid) })
 }
 
-/// User IDs without an entry that no user, group or process uses, except processes named memtap.
+/// User IDs of [`NUMBERS`] that no user, group or process uses. Processes named memtap are ignored.
 pub(super) struct FreeNumbers {
     used: HashSet<u32>,
 }

@@ -43,7 +43,7 @@ impl Places {
         self.written().filter(|folder| !self.is_inside(folder)).map(|folder| way(folder)).collect()
     }
 
-    /// Checks access with the present effective user, before that user owns anything: it must be
+    /// Checks access as the current effective user, before that user owns anything: it must be
     /// able to traverse `ways`.
     pub(super) fn are_reached(&self, ways: &[PathBuf]) -> Result<(), Unusable> {
         let blocked = ways.iter().find(|way| !may(way, AccessFlags::X_OK));
@@ -51,7 +51,7 @@ impl Places {
         self.are_readable()
     }
 
-    /// Checks access with the present effective user: directories and databases must be writable.
+    /// Checks access as the current effective user: directories and databases must be writable.
     pub(super) fn are_usable(&self) -> Result<(), Unusable> {
         let folders = self.written().map(|path| (path, AccessFlags::W_OK | AccessFlags::X_OK));
         let files = self.files.iter().filter(|path| path.exists()).map(|path| (path, AccessFlags::W_OK));

@@ -8,7 +8,7 @@ use memtap_capture::{NICE, fix_priority};
 use nix::libc;
 
 /// Sets the nice value of the calling thread and of all threads that it starts later. The default
-/// is [`NICE`], or the present value if that is lower, for example from a systemd unit. If setting
+/// is [`NICE`], or the current value if that is lower, for example from a systemd unit. If setting
 /// it is not permitted, the log says how to permit it.
 pub(super) fn set(nice: Option<i32>) {
     let target = nice.unwrap_or(NICE);

@@ -61,7 +61,7 @@ impl Gathering {
         }
     }
 
-    /// Processes and removes all observations, in the stream's order.
+    /// Applies and removes all observations, in the order of the stream.
     pub(super) fn apply(&mut self, observations: &mut Vec<Observation>) {
         for observation in observations.drain(..) {
             if self.root == Tgid(0)

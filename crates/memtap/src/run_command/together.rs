@@ -41,7 +41,7 @@ impl Together {
                 state.time
             }
             Observation::Exit(state) => {
-                // Use the process's peak together with the present sizes of the others.
+                // Use the process's peak together with the current sizes of the others.
                 self.update_process(state);
                 if let Some(space) = self.processes.get(&state.tgid).copied() {
                     let size = state.virtual_bytes.unwrap_or(0);

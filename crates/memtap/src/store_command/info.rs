@@ -42,7 +42,7 @@ fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> 
     Ok(text)
 }
 
-/// Formats a time as RFC 3339 in UTC. A time out of range comes from a damaged row.
+/// Formats a time as RFC 3339 in UTC. A damaged row may contain a time out of range.
 fn time(at: WallClock) -> String {
     match jiff::Timestamp::from_nanosecond(at.0.into()) {
         Ok(time) => format!("{time:.3}"),

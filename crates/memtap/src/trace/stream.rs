@@ -16,7 +16,7 @@ pub(super) struct Stream {
     /// True if each reading includes all watched processes.
     whole_readings: bool,
     processes: HashMap<Tgid, TrackedProcess>,
-    /// Processes in the present reading so far.
+    /// Processes in the current reading so far.
     read: HashSet<Tgid>,
     readings: u64,
     pub(super) summary: Summary,

@@ -59,7 +59,7 @@ impl<W: Write> Text<W> {
         self.output.flush()
     }
 
-    /// Adapts to the terminal's present width.
+    /// Adapts to the terminal's current width.
     pub(super) fn fit(&mut self, width: Option<usize>) {
         self.look.width = width;
     }
