@@ -1,4 +1,5 @@
-//! The state behind the frames. Models and keys come in, frames go out; no clock, no terminal, no source.
+//! State of memtap top. It receives models and input events and draws frames. It has no clock, no
+//! terminal and no source.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,22 +17,22 @@ use crate::stream::Stream;
 use crate::table::Table;
 use crate::track::{Sample, Track, Tracks};
 
-/// What is set as memtap top starts.
+/// Initial settings of memtap top.
 #[derive(Debug)]
 pub struct Settings {
-    /// How frames look.
+    /// Style of the frames.
     pub look: Look,
-    /// For the times of day.
+    /// Time zone of displayed times.
     pub zone: TimeZone,
-    /// How often figures come.
+    /// Interval between updates.
     pub pace: Pace,
-    /// What the table is sorted by.
+    /// Column that the table is sorted by.
     pub sort: Column,
-    /// What an errno means for a call, in words.
+    /// Explains the meaning of an errno for a call.
     pub refusal_words: fn(call: &str, errno: u16) -> String,
 }
 
-/// How often figures come.
+/// Interval between updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pace {
     /// Twice a second.
@@ -48,7 +49,7 @@ pub enum Pace {
 impl Pace {
     const ALL: [Self; 4] = [Self::Half, Self::One, Self::Two, Self::Five];
 
-    /// The time from figures to figures.
+    /// Returns the time between two updates.
     #[must_use]
     pub fn duration(self) -> Duration {
         Duration::from_millis(match self {
@@ -59,7 +60,7 @@ impl Pace {
         })
     }
 
-    /// In seconds, as it is typed and shown.
+    /// Returns the interval in seconds, as typed and displayed.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,20 +81,20 @@ impl std::str::FromStr for Pace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|pace| pace.name() == text);
-        found.ok_or_else(|| format!("invalid pace '{text}'; expected 0.5, 1, 2 or 5 seconds"))
+        let pace = Self::ALL.into_iter().find(|pace| pace.name() == text);
+        pace.ok_or_else(|| format!("invalid pace '{text}'; expected 0.5, 1, 2 or 5 seconds"))
     }
 }
 
-/// What fills the screen.
+/// The main content of the screen.
 #[derive(Debug)]
 pub(crate) enum View {
     Table,
-    /// One process, as it was last told of.
+    /// One process, with its latest data.
     Process(Arc<Process>, Part),
 }
 
-/// What of a process is shown where not everything fits.
+/// The part of a process that is shown when not everything fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Books,
@@ -118,7 +119,7 @@ impl Part {
     }
 }
 
-/// What lies over it.
+/// A panel or prompt over the view.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Over {
     Help { scroll: u16 },
@@ -126,29 +127,29 @@ pub(crate) enum Over {
     Prompt(Prompt),
 }
 
-/// A line that is being typed.
+/// A line that the user is typing.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Prompt {
     pub(crate) asks: Asks,
     pub(crate) text: String,
 }
 
-/// What for.
+/// The purpose of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asks {
     Search,
     Filter,
 }
 
-/// Where things were drawn, for the mouse.
+/// Positions of drawn elements, for the mouse.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// The line of titles, and each title's cells.
+    /// The title line, and the cells of each title.
     pub(crate) titles: Rect,
     pub(crate) columns: Vec<(Column, Rect)>,
-    /// The table's lines.
+    /// The lines of the table.
     pub(crate) lines: Rect,
-    /// The names of a process's parts.
+    /// The tabs for the parts of a process.
     pub(crate) parts: Vec<(Part, Rect)>,
 }
 
@@ -165,25 +166,25 @@ pub struct App {
     /// Requests per second of the whole machine.
     pub(crate) machine: Track,
     pub(crate) stream: Stream,
-    /// Entries of the stream that are below the screen.
+    /// Entries of the stream below the screen.
     pub(crate) stream_offset: usize,
     pub(crate) paused: bool,
-    /// What is to be said about the last key; gone with the next.
+    /// Message about the last key. The next key removes it.
     pub(crate) said: Option<String>,
-    /// Lines of memtap's own log, the latest last.
+    /// Lines of memtap's own log, latest last.
     pub(crate) log: Vec<String>,
-    /// Seconds since figures came, when that is long.
+    /// Seconds since the last update, if that is unusually long.
     pub(crate) stale: Option<u64>,
     pub(crate) places: Places,
 }
 
-/// Lines of the log that are kept.
+/// Maximum number of log lines.
 const LOG: usize = 20;
-/// Samples of the whole machine.
+/// Maximum number of samples of the whole machine.
 const MACHINE_SAMPLES: usize = 300;
 
 impl App {
-    /// Before the first model.
+    /// Creates the state before the first model.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -205,24 +206,24 @@ impl App {
         }
     }
 
-    /// How often figures are wanted.
+    /// Returns the selected interval between updates.
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.settings.pace
     }
 
-    /// Whether figures are wanted at all.
+    /// Returns whether updates are paused.
     #[must_use]
     pub fn paused(&self) -> bool {
         self.paused
     }
 
-    /// Takes new figures.
+    /// Processes a new model.
     pub fn take(&mut self, model: Arc<Model>) {
         let seconds = model.at.duration_since(self.model.at).as_secs_f64();
         let first = self.model.living.is_empty();
         if model.at == self.model.at && !first {
-            // The same figures, with another word about their source.
+            // Only the state of the source has changed.
             self.model = model;
             return;
         }
@@ -239,37 +240,38 @@ impl App {
         self.track();
     }
 
-    /// Figures have not come for so many seconds; whether that changes the frame.
+    /// Records that no update arrived for `seconds`. Returns whether the frame changes.
     pub fn wait(&mut self, seconds: u64) -> bool {
         let long = 2 + 2 * self.pace().duration().as_secs();
         let stale = (seconds > long && !self.paused).then_some(seconds);
         std::mem::replace(&mut self.stale, stale) != stale
     }
 
-    /// Nothing new comes, and why; what is shown stays.
+    /// Records why no more updates arrive. The last data stays on the screen.
     pub fn trouble(&mut self, why: String) {
         self.model = Arc::new(Model { trouble: Some(why), ..(*self.model).clone() });
         self.stale = None;
     }
 
-    /// Whether there are no figures yet, or their source is in trouble: whatever comes next is wanted at once.
+    /// Returns whether the next model must be shown immediately: there is no data yet, or the
+    /// source had a problem.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.model.living.is_empty() || self.model.trouble.is_some()
     }
 
-    /// Takes a line of memtap's own log.
+    /// Adds a line of memtap's own log.
     pub fn log(&mut self, line: String) {
         self.log.push(line);
         self.log.drain(..self.log.len().saturating_sub(LOG));
     }
 
-    /// Whether the source tells requests at all.
+    /// Returns whether the source observes requests.
     pub(crate) fn tells_requests(&self) -> bool {
         self.model.about.source != "procfs"
     }
 
-    /// The process that one looks at: the one that is open, else the one at hand in the table.
+    /// The process of interest: the open one, else the selected or first one in the table.
     pub(crate) fn process(&self) -> Option<&Arc<Process>> {
         match &self.view {
             View::Process(process, _) => Some(process),
@@ -277,12 +279,12 @@ impl App {
         }
     }
 
-    /// Its latest requests.
+    /// Updates the latest requests of the process of interest.
     pub(crate) fn follow(&mut self) {
         let life = self.process().map(|process| process.id());
         let before = self.stream.entries().len();
         self.stream.follow(life, &self.model);
-        // What one has scrolled to stays where it is.
+        // Keep the scrolled position while new entries arrive below.
         if self.stream_offset > 0 {
             self.stream_offset += self.stream.entries().len().saturating_sub(before);
         }

@@ -1,4 +1,5 @@
-//! The columns of the process table, in one place: adding one is a row here. Widths, the panel, sorting and the help come from it.
+//! Columns of the process table. To add a column, add a row here: widths, the column panel, sorting
+//! and the help follow from it.
 
 use std::str::FromStr;
 
@@ -8,22 +9,22 @@ use crate::model::age_s;
 use crate::rows::Row;
 use crate::text;
 
-/// A row of the table of columns.
+/// Description of a column.
 #[derive(Debug)]
 pub struct ColumnRow {
     /// The column.
     pub column: Column,
-    /// Its title, which is also its name on the command line.
+    /// Title, which is also the name on the command line.
     pub title: &'static str,
-    /// Cells that it takes.
+    /// Width in cells.
     pub width: u16,
-    /// Whether it is a number.
+    /// True if the column shows numbers.
     pub number: bool,
-    /// Which stay when not all fit: those with the highest.
+    /// Priority when not all columns fit: higher ones stay.
     pub weight: u8,
-    /// Whether it is shown unless somebody says otherwise.
+    /// True if the column is shown by default.
     pub shown: bool,
-    /// What it tells.
+    /// Description for the help.
     pub about: &'static str,
 }
 
@@ -69,19 +70,19 @@ columns! {
 }
 
 impl Column {
-    /// Its row.
+    /// Returns the column's description.
     #[must_use]
     pub fn row(self) -> &'static ColumnRow {
         &COLUMNS[self as usize]
     }
 
-    /// Whether its largest come first when one sorts by it.
+    /// Returns whether sorting by this column starts with the largest values.
     #[must_use]
     pub fn largest_first(self) -> bool {
         self.row().number && self != Self::Pid
     }
 
-    /// Whether it tells of requests, which not every source does.
+    /// Returns whether the column shows data about requests, which not every source has.
     #[must_use]
     pub(crate) fn is_of_requests(self) -> bool {
         matches!(
@@ -90,7 +91,8 @@ impl Column {
         )
     }
 
-    /// What it shows of a process in so many cells; `now` and `total_bytes` are the machine's.
+    /// Returns the cell's text, for a cell of this width. `now` and `total_bytes` are the machine's
+    /// time and memory.
     #[must_use]
     pub(crate) fn text(self, row: &Row, now: Timestamp, total_bytes: u64, width: usize) -> String {
         let process = &row.process;
@@ -115,7 +117,7 @@ impl Column {
             Self::MajorFaults => text::narrow_count(process.major_faults),
             Self::Threads => process.threads.to_string(),
             Self::Age => text::duration(age_s(process, now)),
-            // Drawn from its track.
+            // The trend is drawn from the process's track.
             Self::Trend => String::new(),
             Self::Container => text::fit(process.container.as_deref().unwrap_or_default(), width),
             Self::Unit => text::fit(process.unit.as_deref().unwrap_or_default(), width),
@@ -123,7 +125,7 @@ impl Column {
         }
     }
 
-    /// What processes are sorted by.
+    /// Returns the sort key of a process.
     #[must_use]
     pub(crate) fn key(self, row: &Row) -> Key<'_> {
         let process = &row.process;
@@ -138,7 +140,7 @@ impl Column {
             Self::Resident | Self::Share | Self::Trend => process.resident_bytes,
             Self::Swap => process.swap_bytes,
             Self::Peak => process.peak_resident_bytes,
-            // Of numbers that are not negative, the bits have their order.
+            // The bits of nonnegative floating-point numbers sort like the numbers.
             Self::Rate => row.requests_per_second.to_bits(),
             Self::Requests => process.requests,
             Self::Requested => process.requested_bytes,
@@ -148,13 +150,13 @@ impl Column {
             Self::MinorFaults => process.minor_faults,
             Self::MajorFaults => process.major_faults,
             Self::Threads => process.threads.into(),
-            // The older, the larger.
+            // An older process has a larger key.
             Self::Age => u64::MAX - process.start_time.timestamp().as_millisecond().unsigned_abs(),
         })
     }
 }
 
-/// Of a process, what its order is by.
+/// Sort key of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key<'a> {
     Number(u64),
@@ -169,28 +171,28 @@ fn unexplained(bytes: i64) -> String {
 impl FromStr for Column {
     type Err = String;
 
-    /// By its title, in any case: `res`, `REQ/s`.
+    /// Parses a title, ignoring case: `res`, `REQ/s`.
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = COLUMNS.iter().find(|row| row.title.eq_ignore_ascii_case(name));
-        found.map(|row| row.column).ok_or_else(|| {
+        let matching = COLUMNS.iter().find(|row| row.title.eq_ignore_ascii_case(name));
+        matching.map(|row| row.column).ok_or_else(|| {
             let titles = COLUMNS.iter().map(|row| row.title.to_lowercase()).collect::<Vec<_>>();
             format!("unknown column '{name}'; expected one of {}", titles.join(", "))
         })
     }
 }
 
-/// Further cells for names in a tree, at most.
+/// Maximum number of additional cells for names in a tree.
 const TREE: u16 = 20;
 
-/// Which of `shown` fit into `width` cells, in their order, each with its cells. The command takes what is left; of a `tree`, the name half
-/// of it.
+/// Returns those columns of `shown` that fit into `width` cells, in their order and with their
+/// widths. The command gets the remaining cells. In a `tree`, the name gets half of them.
 #[must_use]
 pub(crate) fn laid_out(shown: &[Column], width: u16, tree: bool) -> Vec<(Column, u16)> {
     let mut by_weight: Vec<Column> = shown.to_vec();
     by_weight.sort_by_key(|column| std::cmp::Reverse(column.row().weight));
     let mut left = width;
     by_weight.retain(|column| {
-        // With the blank before the next.
+        // Include the blank before the next column.
         let fits = column.row().width < left;
         left -= if fits { column.row().width + 1 } else { 0 };
         fits
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_in_the_order_of_their_columns() {
+    fn rows_are_in_the_order_of_their_columns() {
         for (index, row) in COLUMNS.iter().enumerate() {
             assert_eq!(row.column as usize, index);
             assert_eq!(row.title.to_lowercase().parse(), Ok(row.column));

@@ -1,4 +1,4 @@
-//! What keys and the mouse do. The help (`HELP`) and the line of keys say the same.
+//! Reactions to keys and the mouse. The help (`HELP`) and the key line must match them.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use ratatui::layout::Position;
 use crate::app::{App, Asks, Over, Part, Prompt, View};
 use crate::column::COLUMNS;
 
-/// What is to be done after an event.
+/// Action to take after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
-    /// Nothing.
+    /// Do nothing.
     Nothing,
-    /// A new frame.
+    /// Draw a new frame.
     Draw,
-    /// The end.
+    /// Quit memtap top.
     Quit,
-    /// The terminal is given back until memtap is told to go on.
+    /// Restore the terminal and stop until the process continues.
     Suspend,
 }
 
-/// Every key with what it does, by place.
+/// Every key with its action, by context.
 pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
     (
         "Everywhere",
@@ -69,7 +69,7 @@ pub(crate) const HELP: &[(&str, &[(&str, &str)])] = &[
 ];
 
 impl App {
-    /// Reacts to what came from the terminal.
+    /// Handles an event from the terminal.
     pub fn handle(&mut self, event: &Event) -> Reaction {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key),
@@ -118,7 +118,7 @@ impl App {
         let page = isize::try_from(self.table.height).unwrap_or(isize::MAX).max(1);
         match key {
             KeyCode::Char('q') => return Reaction::Quit,
-            KeyCode::Esc => self.give_up(),
+            KeyCode::Esc => self.clear_selection_or_filter(),
             KeyCode::Up | KeyCode::Char('k') => self.table.step(&self.rows, -1),
             KeyCode::Down | KeyCode::Char('j') => self.table.step(&self.rows, 1),
             KeyCode::PageUp => self.table.step(&self.rows, -page),
@@ -138,8 +138,8 @@ impl App {
             KeyCode::Char('N') => self.find(false, false),
             _ => return Reaction::Nothing,
         }
-        let anew = matches!(key, KeyCode::Char('<' | ',' | '>' | '.' | 'r' | 't' | 'e') | KeyCode::Esc);
-        if anew {
+        let rebuild = matches!(key, KeyCode::Char('<' | ',' | '>' | '.' | 'r' | 't' | 'e') | KeyCode::Esc);
+        if rebuild {
             self.table.renew(&self.rows);
         }
         self.look_at();
@@ -163,7 +163,7 @@ impl App {
         Reaction::Draw
     }
 
-    fn give_up(&mut self) {
+    fn clear_selection_or_filter(&mut self) {
         if self.table.selected.take().is_none() {
             self.table.wanted.filter.clear();
         }
@@ -177,7 +177,7 @@ impl App {
         }
     }
 
-    /// Another process may be the one at hand now.
+    /// Updates the stream, since the process of interest may have changed.
     fn look_at(&mut self) {
         self.stream_offset = 0;
         self.follow();

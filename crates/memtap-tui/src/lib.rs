@@ -1,10 +1,12 @@
-//! memtap's terminal interface: the read model in, frames out.
+//! memtap's terminal interface: turns models into frames.
 //!
-//! [`App`] is the state: it takes [`Model`]s and the terminal's events and draws. Models are made of the ledger's views ([`Modeller`]) or
-//! of what a running memtap tells ([`Mirror`]); the frames do not know which. [`Screen`] is the terminal, taken and given back.
+//! [`App`] is the state: it receives [`Model`]s and terminal events, and draws. Models come from
+//! the ledger's views ([`Modeller`]) or from the live events of a running memtap ([`Mirror`]). The
+//! frames do not depend on which. [`Screen`] takes over the terminal and restores it.
 //!
-//! Architecture Invariant: nothing here captures, listens, or waits, and no clock is read: time comes with the models. Text of strangers
-//! (names, commands, files, users) reaches a cell through `text::fit` only.
+//! Architecture invariant: nothing here captures, listens, waits or reads a clock. Time comes with
+//! the models. Untrusted text (names, commands, files, users) reaches a cell only through
+//! `text::fit`.
 
 mod app;
 mod column;

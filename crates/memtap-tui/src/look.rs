@@ -1,20 +1,22 @@
-//! Colours and symbols: sixteen colours at most, none alone carries a meaning, and all of it in ASCII where the terminal has no more.
+//! Colours and symbols: at most sixteen colours, none of which carries a meaning alone, and an
+//! ASCII version for terminals without Unicode.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-/// How frames look on this terminal.
+/// Style of the frames on this terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// Whether colours may be used.
+    /// True if colours may be used.
     pub colours: bool,
-    /// Whether the terminal shows more than ASCII.
+    /// True if the terminal supports Unicode.
     pub unicode: bool,
 }
 
 impl Look {
-    /// As the environment asks for: `NO_COLOR` (any text but none), and the locale's character set.
+    /// Returns the style for the environment: `NO_COLOR` (any nonempty text) and the locale's
+    /// character set.
     #[must_use]
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|text| !text.is_empty());
@@ -26,50 +28,50 @@ impl Look {
         }
     }
 
-    /// Plain text.
+    /// Style of normal text.
     #[must_use]
     pub(crate) fn plain(self) -> Style {
         Style::new()
     }
 
-    /// What stands back: labels, what is the same everywhere.
+    /// Style of labels and less important text.
     #[must_use]
     pub(crate) fn faint(self) -> Style {
-        // Dimmed and not grey: palettes have greys that cannot be told from their background.
+        // Dimmed, not grey: in some palettes grey is not distinguishable from the background.
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// What counts.
+    /// Style of important text.
     #[must_use]
     pub(crate) fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// What is bad: refused, lost, killed. Always with a word or a sign beside it.
+    /// Style of problems: refused, lost, killed. Always used together with a word or symbol.
     #[must_use]
     pub(crate) fn bad(self) -> Style {
         self.coloured(Color::Yellow).add_modifier(Modifier::BOLD)
     }
 
-    /// What programs have, and the virtual size.
+    /// Colour of the first of two kinds: programs, virtual size.
     #[must_use]
     pub(crate) fn first(self) -> Style {
         self.coloured(Color::LightBlue)
     }
 
-    /// The second kind of a thing.
+    /// Colour of the second of two kinds: cache, resident set.
     #[must_use]
     pub(crate) fn second(self) -> Style {
         self.coloured(Color::Yellow)
     }
 
-    /// What is chosen.
+    /// Style of the selection.
     #[must_use]
     pub(crate) fn chosen(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// A title row.
+    /// Style of the title row.
     #[must_use]
     pub(crate) fn title(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
@@ -79,7 +81,7 @@ impl Look {
         if self.colours { Style::new().fg(colour) } else { Style::new() }
     }
 
-    /// Makes a drawn frame fit for the terminal.
+    /// Replaces the frame's characters that the terminal cannot show.
     pub(crate) fn settle(self, buffer: &mut Buffer) {
         if self.unicode {
             return;
@@ -100,7 +102,7 @@ impl Look {
     }
 }
 
-/// What stands for a character where there is only ASCII.
+/// ASCII replacement for a character.
 fn ascii(character: char) -> char {
     match character {
         '█' => '#',

@@ -1,5 +1,5 @@
-//! What the frames show: the same types whether memtap top captures by itself or reads a running memtap. Processes and requests
-//! are those of the API.
+//! Data that the frames show. The types are the same whether memtap top captures itself or reads
+//! from a running memtap. Processes and requests are those of the API.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use memtap_api::{Notice, Process, Request, RequestTotals, Time};
 use memtap_model::HostReading;
 
-/// Everything at one moment.
+/// All data at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    /// When it was so.
+    /// Time of the data.
     pub at: Timestamp,
-    /// What does not change: where it comes from.
+    /// Constant facts about the source.
     pub about: Arc<About>,
-    /// The machine's memory.
+    /// Memory of the machine.
     pub host: HostReading,
     /// Requests of all processes.
     pub totals: RequestTotals,
@@ -22,28 +22,28 @@ pub struct Model {
     pub unexplained_bytes: u64,
     /// Number of OOM kills.
     pub oom_kills: u64,
-    /// Processes alive, by pid.
+    /// Running processes, by PID.
     pub living: Vec<Arc<Process>>,
-    /// Processes that ended, latest last; bounded.
+    /// Ended processes, latest last; bounded.
     pub ended: Vec<Arc<Process>>,
-    /// The latest requests, newest last; bounded. The last one is number `totals.seen`.
+    /// Latest requests, newest last; bounded. The last one has the number `totals.seen`.
     pub latest: Vec<Arc<Request>>,
-    /// Why nothing new comes, while nothing does.
+    /// Reason why no new data arrives, if that is so.
     pub trouble: Option<String>,
 }
 
-/// Where the model comes from.
+/// Origin of the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// The machine's name.
+    /// Name of the machine.
     pub hostname: String,
-    /// The source's name.
+    /// Name of the source.
     pub source: String,
-    /// By which plan requests are seen; `None` when they are not.
+    /// Plan for observing requests; `None` if they are not observed.
     pub plan: Option<String>,
-    /// The address of the memtap that it is read from; `None` for an own capture.
+    /// Address of the memtap that the model is read from; `None` for memtap top's own capture.
     pub via: Option<String>,
-    /// What the user should know.
+    /// Problems that the user should know about.
     pub notices: Vec<Notice>,
 }
 

@@ -1,4 +1,4 @@
-//! Which processes the table lists, in which order: all of it pure.
+//! Selection and order of the processes in the table. All functions are pure.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,25 +8,26 @@ use memtap_api::{Process, ProcessId};
 use crate::column::{Column, Key};
 use crate::model::Model;
 
-/// A process with what two models tell of it.
+/// A process with data from two successive models.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) process: Arc<Process>,
-    /// Between the two.
+    /// Rate between the two models.
     pub(crate) requests_per_second: f64,
 }
 
-/// The processes of a model, those alive by pid first; `before` are the rows of the model before.
+/// Returns the processes of a model: running ones by PID, then ended ones. `before` has the rows of
+/// the previous model.
 pub(crate) fn rows(model: &Model, before: &[Row], seconds: f64) -> Vec<Row> {
     let mut earlier = before.iter().peekable();
     let mut row = |process: &Arc<Process>| {
-        // What has not changed is the same process in memory.
+        // An unchanged process is the same object in memory.
         if earlier.next_if(|row| Arc::ptr_eq(&row.process, process)).is_some() {
             return Row { process: Arc::clone(process), requests_per_second: 0.0 };
         }
         while earlier.next_if(|row| row.process.pid < process.pid).is_some() {}
         let same = earlier.next_if(|row| row.process.id() == process.id());
-        // One that was born in between made all its requests since.
+        // A process that started since the previous model made all its requests since then.
         let known = same.map(|row| row.process.requests).or((!before.is_empty()).then_some(0));
         let fresh = process.requests.saturating_sub(known.unwrap_or(process.requests));
         let requests_per_second = if seconds > 0.0 { fresh as f64 / seconds } else { 0.0 };
@@ -39,36 +40,36 @@ pub(crate) fn rows(model: &Model, before: &[Row], seconds: f64) -> Vec<Row> {
     rows
 }
 
-/// What is asked of the table.
+/// Settings of the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     pub(crate) sort: Column,
     pub(crate) descending: bool,
-    /// Only those that have this in name, pid, user, command or place; lower case.
+    /// Only processes whose name, PID, user, command, container or unit matches; lower case.
     pub(crate) filter: String,
-    /// Also those that ended.
+    /// True to include ended processes.
     pub(crate) ended: bool,
-    /// Children below their parents.
+    /// True to show children below their parents.
     pub(crate) tree: bool,
 }
 
 /// A line of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Index of its row.
+    /// Index of the line's row.
     pub(crate) row: usize,
-    /// Where it stands in the tree.
+    /// Position in the tree.
     pub(crate) branch: Branch,
 }
 
-/// A place in a tree: how deep, and at which depths a line goes on to later siblings, a bit each.
+/// Position in a tree: the depth, and a bit for each depth at which more siblings follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Branch {
     depth: u8,
     goes_on: u64,
 }
 
-/// Deeper than this, nothing is indented further.
+/// Maximum indentation depth.
 const DEEPEST: u8 = 24;
 
 impl Branch {
@@ -78,7 +79,7 @@ impl Branch {
         Self { depth, goes_on: if last { self.goes_on & !bit } else { self.goes_on | bit } }
     }
 
-    /// The lines before the name.
+    /// Returns the tree lines before the name.
     pub(crate) fn drawn(self) -> String {
         let mut text = String::new();
         for depth in 1..=self.depth {
@@ -94,7 +95,7 @@ impl Branch {
     }
 }
 
-/// The lines that are wanted.
+/// Returns the lines of the table.
 pub(crate) fn lines(rows: &[Row], wanted: &Wanted) -> Vec<Line> {
     let here = |row: &Row| wanted.ended || row.process.end_time.is_none();
     let mut chosen: Vec<usize> = (0..rows.len())
@@ -114,10 +115,10 @@ pub(crate) fn lines(rows: &[Row], wanted: &Wanted) -> Vec<Line> {
     }
 }
 
-/// Equals stay in the order of the rows, which is that of the pids.
+/// Sorts the rows. Equal ones keep the order of the rows, which is by PID.
 fn sort(rows: &[Row], chosen: &mut [usize], wanted: &Wanted) {
     chosen.sort_unstable();
-    // The keys once, and not a walk to two processes for each comparison.
+    // Compute each key once, instead of visiting two processes per comparison.
     let mut keyed: Vec<(Key<'_>, usize)> =
         chosen.iter().map(|index| (wanted.sort.key(&rows[*index]), *index)).collect();
     if wanted.descending {
@@ -130,7 +131,7 @@ fn sort(rows: &[Row], chosen: &mut [usize], wanted: &Wanted) {
     }
 }
 
-/// Whether a process is meant by a text in lower case.
+/// Returns whether a process matches a text in lower case.
 pub(crate) fn matches(process: &Process, text: &str) -> bool {
     let has = |field: &str| field.to_lowercase().contains(text);
     has(&process.name)
@@ -141,7 +142,7 @@ pub(crate) fn matches(process: &Process, text: &str) -> bool {
         || process.unit.as_deref().is_some_and(has)
 }
 
-/// The row of the parent, while it lives.
+/// Returns the rows of running processes by PID.
 fn parents(rows: &[Row]) -> HashMap<u32, usize> {
     let living = rows.iter().enumerate().filter(|(_, row)| row.process.end_time.is_none());
     living.map(|(index, row)| (row.process.pid, index)).collect()
@@ -159,7 +160,7 @@ fn with_ancestors(rows: &[Row], chosen: &[usize]) -> Vec<usize> {
     all.into_iter().collect()
 }
 
-/// Siblings in the order given, each followed by its children.
+/// Returns the tree: siblings in the given order, each followed by its children.
 fn as_tree(rows: &[Row], order: &[usize]) -> Vec<Line> {
     let by_pid = parents(rows);
     let listed: HashSet<usize> = order.iter().copied().collect();
@@ -175,7 +176,8 @@ fn as_tree(rows: &[Row], order: &[usize]) -> Vec<Line> {
     let mut done = vec![false; rows.len()];
     let mut open: Vec<Line> = Vec::new();
     let roots = children.remove(&None).unwrap_or_default();
-    // Reused pids may make a circle, which has no root: its first in the order is taken for one.
+    // Reused PIDs can form a cycle, which has no root. Its first process in the order becomes the
+    // root.
     for root in roots.into_iter().chain(order.iter().copied()) {
         open.push(Line { row: root, branch: Branch::default() });
         while let Some(line) = open.pop() {
@@ -192,7 +194,7 @@ fn as_tree(rows: &[Row], order: &[usize]) -> Vec<Line> {
     lines
 }
 
-/// Where a life stands among the lines.
+/// Returns the line of a process.
 pub(crate) fn position(rows: &[Row], lines: &[Line], process: ProcessId) -> Option<usize> {
     lines.iter().position(|line| rows[line.row].process.id() == process)
 }
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_what_two_models_tell() {
+    fn rates_are_differences_of_two_models() {
         let first = rows(&model(vec![process(1, 0, "a", 0, 100), process(3, 0, "c", 0, 7)]), &[], 0.0);
         assert!(first.iter().all(|row| row.requests_per_second == 0.0), "nothing is known of before");
         let born = process(2, 0, "b", 0, 10);
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_ended_are_listed_when_they_are_wanted() {
+    fn ended_processes_are_listed_on_request() {
         let mut ended = (*process(9, 1, "gone", 0, 0)).clone();
         ended.end_time = Some(Time::default());
         let model = Model {
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn children_stand_below_their_parents_siblings_sorted() {
+    fn children_are_below_their_parents_and_siblings_are_sorted() {
         let rows = family();
         let tree = Wanted { tree: true, ..wanted() };
         let drawn = |tree: &Wanted| -> Vec<String> {
@@ -291,14 +293,14 @@ mod tests {
             lines(&rows, tree).iter().map(name).collect()
         };
         assert_eq!(drawn(&tree), ["init", "├ cron", "└ shell", "  ├ perl", "  └ grep"]);
-        // A match comes with its ancestors.
+        // A match is shown with its ancestors.
         assert_eq!(drawn(&Wanted { filter: "perl".into(), ..tree }), ["init", "└ shell", "  └ perl"]);
         let ascending = Wanted { descending: false, ..tree };
         assert_eq!(drawn(&ascending), ["init", "├ shell", "│ ├ grep", "│ └ perl", "└ cron"]);
     }
 
     #[test]
-    fn a_circle_of_parents_is_listed_once_and_a_deep_line_ends() {
+    fn a_cycle_of_parents_is_listed_once_and_depth_is_limited() {
         let tree = Wanted { tree: true, ..wanted() };
         let circle = vec![process(1, 2, "a", 5, 0), process(2, 1, "b", 9, 0), process(3, 3, "c", 1, 0)];
         let mut listed = pids(&rows(&model(circle), &[], 1.0), &tree);

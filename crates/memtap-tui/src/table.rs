@@ -1,27 +1,28 @@
-//! The process table's state: which columns, which lines, which one is chosen.
+//! State of the process table: columns, lines and selection.
 
 use crate::column::{COLUMNS, Column};
 use memtap_api::ProcessId;
 
 use crate::rows::{Line, Row, Wanted, lines, matches, position};
 
-/// The table without its figures.
+/// The table without its data.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     pub(crate) wanted: Wanted,
     pub(crate) lines: Vec<Line>,
-    /// Followed as the order changes; without one, the table stays at its top.
+    /// The selection follows its process when the order changes. Without one, the table stays at
+    /// its top.
     pub(crate) selected: Option<ProcessId>,
-    /// The line that it was last found at.
+    /// Line of the selection at the last update.
     selected_at: usize,
-    /// The first line that is on the screen.
+    /// First line on the screen.
     pub(crate) offset: usize,
-    /// Scrolled by itself: the choice is not brought back onto the screen until it moves.
+    /// True after scrolling: the selection is not brought back onto the screen until it moves.
     scrolled: bool,
-    /// Lines that fit on the screen.
+    /// Number of lines that fit on the screen.
     pub(crate) height: usize,
-    /// What is searched, lower case.
+    /// Search text in lower case.
     pub(crate) search: String,
 }
 
@@ -47,7 +48,7 @@ impl Table {
         }
     }
 
-    /// The lines anew, after rows or wishes have changed.
+    /// Rebuilds the lines after rows or settings have changed.
     pub(crate) fn renew(&mut self, rows: &[Row]) {
         self.lines = lines(rows, &self.wanted);
         match self.selected_line(rows) {
@@ -57,7 +58,7 @@ impl Table {
                     self.show(line);
                 }
             }
-            // Its process is listed no more: whoever stands there now is chosen.
+            // The process is no longer listed: select the one that is now on its line.
             None if self.selected.is_some() => self.select(rows, self.selected_at),
             None => {}
         }
@@ -68,7 +69,7 @@ impl Table {
         self.selected.and_then(|life| position(rows, &self.lines, life))
     }
 
-    /// Chooses a line; beyond the end, the last.
+    /// Selects a line. Beyond the end it selects the last one.
     pub(crate) fn select(&mut self, rows: &[Row], line: usize) {
         let line = line.min(self.lines.len().saturating_sub(1));
         self.selected = self.lines.get(line).map(|line| rows[line.row].process.id());
@@ -76,7 +77,7 @@ impl Table {
         self.show(line);
     }
 
-    /// Moves the choice by so many lines.
+    /// Moves the selection by a number of lines.
     pub(crate) fn step(&mut self, rows: &[Row], by: isize) {
         let line = match self.selected_line(rows) {
             Some(line) => line.saturating_add_signed(by),
@@ -86,20 +87,20 @@ impl Table {
         self.select(rows, line);
     }
 
-    /// Moves what is on the screen and not the choice.
+    /// Scrolls without moving the selection.
     pub(crate) fn scroll(&mut self, by: isize) {
         let last = self.lines.len().saturating_sub(self.height);
         self.offset = self.offset.saturating_add_signed(by).min(last);
         self.scrolled = true;
     }
 
-    /// Brings a line onto the screen.
+    /// Scrolls a line onto the screen.
     fn show(&mut self, line: usize) {
         self.scrolled = false;
         self.offset = self.offset.clamp((line + 1).saturating_sub(self.height), line);
     }
 
-    /// The process that is chosen, else the first on the screen.
+    /// The selected process, else the first one on the screen.
     pub(crate) fn at_hand<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
         let line = self.selected_line(rows).unwrap_or(self.offset);
         self.lines.get(line).and_then(|line| rows.get(line.row))
@@ -111,14 +112,14 @@ impl Table {
         &self.lines[from..(from + self.height).min(self.lines.len())]
     }
 
-    /// Sorts by a column; by the same again, the other way round.
+    /// Sorts by a column. Sorting by the same column again reverses the order.
     pub(crate) fn sort_by(&mut self, column: Column) {
         let same = self.wanted.sort == column;
         self.wanted.descending = if same { !self.wanted.descending } else { column.largest_first() };
         self.wanted.sort = column;
     }
 
-    /// Sorts by the column that stands so many further.
+    /// Sorts by the column that is `by` places to the right.
     pub(crate) fn sort_beside(&mut self, by: isize) {
         let count = self.columns.len();
         let now = self.columns.iter().position(|column| *column == self.wanted.sort).unwrap_or(0);
@@ -127,7 +128,7 @@ impl Table {
         }
     }
 
-    /// Shows a column, or no more; one stays.
+    /// Shows or hides a column. The last one cannot be hidden.
     pub(crate) fn toggle(&mut self, column: Column) {
         let shown = |shown: &Column| self.columns.contains(shown) != (*shown == column);
         let columns: Vec<Column> = COLUMNS.iter().map(|row| row.column).filter(shown).collect();
@@ -136,13 +137,14 @@ impl Table {
         }
     }
 
-    /// Chooses the next line that has what is searched, from the one beside the choice on (or from it, when `here`); whether there is one.
+    /// Selects the next line that matches the search, after the selection or including it (`here`).
+    /// Returns whether there is one.
     pub(crate) fn find(&mut self, rows: &[Row], forward: bool, here: bool) -> bool {
         let count = self.lines.len();
         let start = self.selected_line(rows).unwrap_or(0);
-        let found = (usize::from(!here)..=count)
+        let candidates = (usize::from(!here)..=count)
             .map(|step| if forward { start + step } else { start + 2 * count - step } % count.max(1));
-        let mut hits = found.filter(|line| {
+        let mut hits = candidates.filter(|line| {
             self.lines.get(*line).is_some_and(|line| matches(&rows[line.row].process, &self.search))
         });
         let hit = hits.next().filter(|_| !self.search.is_empty());

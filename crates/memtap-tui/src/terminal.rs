@@ -1,4 +1,4 @@
-//! The terminal: taken at the start, given back at the end, whatever the end is.
+//! The terminal: taken over at the start and restored at the end, however memtap top ends.
 
 use std::io::{self, BufWriter, Stdout, Write as _, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,32 +13,33 @@ use ratatui::backend::CrosstermBackend;
 
 use crate::App;
 
-/// The screen while memtap top has it. A frame is written in one go.
+/// The screen while memtap top uses it. Each frame is written in one write.
 #[derive(Debug)]
 pub struct Screen {
-    /// `None` only while it is given back.
+    /// `None` only while the terminal is restored.
     terminal: Option<Terminal<Backend>>,
 }
 
-/// The terminal was given back by a panic.
+/// True if a panic has restored the terminal.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 type Backend = CrosstermBackend<BufWriter<Stdout>>;
 
-/// Bytes of a frame that are gathered before they are written.
+/// Buffer size for a frame, in bytes.
 const FRAME: usize = 64 << 10;
 
 impl Screen {
-    /// Takes the terminal; a panic, of whatever thread, gives it back before it tells, and the next frame is an error.
+    /// Takes over the terminal. A panic in any thread restores it before printing its message, and
+    /// the next frame returns an error.
     ///
-    /// # Errors
-    /// When standard output is no terminal that can be taken.
+    ///  # Errors
+    ///  If standard output is not a usable terminal.
     pub fn take() -> io::Result<Self> {
-        let told = std::panic::take_hook();
+        let previous_hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             PANICKED.store(true, Ordering::SeqCst);
             give_back();
-            told(panic);
+            previous_hook(panic);
         }));
         enter()?;
         blank().map(|terminal| Self { terminal: Some(terminal) }).inspect_err(|_| give_back())
@@ -46,8 +47,8 @@ impl Screen {
 
     /// Draws a frame.
     ///
-    /// # Errors
-    /// When the terminal is gone, or was given back by a panic.
+    ///  # Errors
+    ///  If the terminal is closed, or a panic has restored it.
     pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
         if PANICKED.load(Ordering::SeqCst) {
             return Err(io::Error::other(
@@ -57,12 +58,13 @@ impl Screen {
         self.terminal.as_mut().map_or(Ok(()), |terminal| terminal.draw(|frame| app.draw(frame)).map(drop))
     }
 
-    /// Gives the terminal back for a while: `meanwhile` stops this program, and returns when it is told to go on.
+    /// Restores the terminal temporarily. `meanwhile` stops this process and returns when the
+    /// process continues.
     ///
-    /// # Errors
-    /// When the terminal cannot be taken again.
+    ///  # Errors
+    ///  If the terminal cannot be taken over again.
     pub fn suspend(&mut self, meanwhile: impl FnOnce()) -> io::Result<()> {
-        self.leave();
+        self.drop_terminal();
         give_back();
         meanwhile();
         enter()?;
@@ -72,9 +74,10 @@ impl Screen {
 }
 
 impl Screen {
-    /// ratatui's terminal shows the cursor when it is dropped, and writes to standard error by `eprintln!` where it cannot. That panics when
-    /// standard error is the same terminal, which is gone: then it is not dropped.
-    fn leave(&mut self) {
+    /// Drops ratatui's terminal, which shows the cursor. If that fails, its drop calls `eprintln!`,
+    /// which panics when standard error is the same closed terminal. In that case the value is
+    /// leaked.
+    fn drop_terminal(&mut self) {
         if let Some(mut terminal) = self.terminal.take()
             && terminal.show_cursor().is_err()
         {
@@ -85,13 +88,13 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.leave();
+        self.drop_terminal();
         give_back();
     }
 }
 
-/// A terminal on which nothing is drawn yet. (ratatui's own `clear` asks the terminal where its cursor is, and the answer would have to
-/// be told from keys.)
+/// Returns an empty terminal. ratatui's own `clear` queries the cursor position, and the response
+/// would be mixed with key input.
 fn blank() -> io::Result<Terminal<Backend>> {
     execute!(stdout(), Clear(ClearType::All))?;
     Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(FRAME, stdout())))
@@ -102,7 +105,7 @@ fn enter() -> io::Result<()> {
     execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, crossterm::cursor::Hide)
 }
 
-/// What can be given back is; of a terminal that is gone, nothing.
+/// Restores the terminal as far as possible. Errors are ignored.
 fn give_back() {
     let mut out = stdout();
     let _ = execute!(out, DisableMouseCapture, LeaveAlternateScreen, crossterm::cursor::Show);

@@ -1,4 +1,5 @@
-//! Text for cells of a terminal: strangers' bytes made harmless and cut to a width, amounts in few characters.
+//! Text for terminal cells: escapes untrusted text, cuts text to a width, and formats numbers in
+//! few characters.
 
 use std::borrow::Cow;
 
@@ -7,8 +8,8 @@ use jiff::tz::TimeZone;
 use memtap_model::{grouped, is_unseen, size_in_unit, visible_char};
 use unicode_width::UnicodeWidthChar as _;
 
-/// Text of strangers in at most `width` cells: what is not to be seen is written out (`\n`, `\x1b`, `\u{202e}`), and what does not fit
-/// ends with `…`.
+/// Escapes untrusted text and cuts it to `width` cells. Invisible characters are written out (`\n`,
+/// `\x1b`, `\u{202e}`). A cut text ends with `…`.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let mut fitted = String::new();
     let (mut used, mut room_for_mark) = (0, 0);
@@ -30,31 +31,31 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     fitted
 }
 
-/// Cells that a text of our own takes.
+/// Width of trusted text in cells.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().filter_map(char::width).sum()
 }
 
-/// A character as it may be shown, and the cells that it takes.
+/// Returns the visible form of a character, and its width in cells.
 fn shown(character: char) -> (Cow<'static, str>, usize) {
     let shown = visible_char(character);
     let cells = if is_unseen(character) { shown.len() } else { character.width().unwrap_or(0) };
     (shown, cells)
 }
 
-/// A size for a narrow column: `0`, `812K`, `1.50M`, `12.3G`; at most five characters.
+/// Size for a narrow column: `0`, `812K`, `1.50M`, `12.3G`. At most five characters.
 pub(crate) fn narrow_size(bytes: u64) -> String {
     let (number, unit) = size_in_unit(bytes);
     if bytes == 0 { number } else { format!("{number}{}", &unit[..1]) }
 }
 
-/// A size for people: `1.50 GiB`.
+/// Size for people: `1.50 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let (number, unit) = size_in_unit(bytes);
     format!("{number} {unit}")
 }
 
-/// A size that may be negative, with its sign: `+64.0 KiB`, `-4.00 KiB`, `0 B`.
+/// Size with a sign: `+64.0 KiB`, `-4.00 KiB`, `0 B`.
 pub(crate) fn signed_size(bytes: i64) -> String {
     let sign = match bytes {
         0 => "",
@@ -64,18 +65,18 @@ pub(crate) fn signed_size(bytes: i64) -> String {
     format!("{sign}{}", size(bytes.unsigned_abs()))
 }
 
-/// A count in groups of three: `12,345`.
+/// Count in groups of three digits: `12,345`.
 pub(crate) fn count(count: u64) -> String {
     grouped(count, ',')
 }
 
-/// A count for a narrow column: exact up to six digits (`999,999`), then `12.3M`.
+/// Count for a narrow column: exact up to six digits (`999,999`), then `12.3M`.
 pub(crate) fn narrow_count(count: u64) -> String {
     let unit = [(1e12, 'T'), (1e9, 'G'), (1e6, 'M')].into_iter().find(|(unit, _)| count as f64 >= *unit);
     unit.map_or_else(|| grouped(count, ','), |(unit, letter)| format!("{:.1}{letter}", count as f64 / unit))
 }
 
-/// A rate: whole from 10 on, one decimal below; 0 as it is.
+/// Rate: a whole number from 10, one decimal below, and `0` below 0.05.
 pub(crate) fn rate(number: f64) -> String {
     match number {
         9.95.. => count(number.round() as u64),
@@ -84,7 +85,7 @@ pub(crate) fn rate(number: f64) -> String {
     }
 }
 
-/// How long, in two units at most and six characters: `45s`, `12m03s`, `3h20m`, `12d03h`.
+/// Duration in at most two units and six characters: `45s`, `12m03s`, `3h20m`, `12d03h`.
 pub(crate) fn duration(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -97,17 +98,17 @@ pub(crate) fn duration(seconds: i64) -> String {
     }
 }
 
-/// The time of day: `13:47:21`.
+/// Time of day: `13:47:21`.
 pub(crate) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%H:%M:%S").to_string()
 }
 
-/// With the date: `2026-11-23 13:47:21`.
+/// Date and time: `2026-11-23 13:47:21`.
 pub(crate) fn date_and_clock(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%F %H:%M:%S").to_string()
 }
 
-/// With milliseconds: `13:47:21.083`.
+/// Time of day with milliseconds: `13:47:21.083`.
 pub(crate) fn exact_clock(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%H:%M:%S%.3f").to_string()
 }
@@ -117,16 +118,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_to_be_seen_is_written_out() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(fit("a\x1b[31m\n\u{9b}x\u{202e}\u{7f}", 80), "a\\x1b[31m\\n\\x9bx\\u{202e}\\x7f");
         assert_eq!(fit("\u{1f468}\u{200d}\u{1f469}", 80), "\u{1f468}\\u{200d}\u{1f469}");
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_by_cells() {
+    fn long_text_is_cut_by_cells() {
         assert_eq!(fit("postgres", 8), "postgres");
         assert_eq!(fit("postgres", 5), "post…");
-        // Two cells each: the fourth would end in the middle.
+        // Each character takes two cells, so the cut cannot be in the middle of one.
         assert_eq!(fit("漢字漢字", 8), "漢字漢字");
         assert_eq!(fit("漢字漢字", 7), "漢字漢…");
         assert_eq!(fit("漢字漢字", 6), "漢字…");

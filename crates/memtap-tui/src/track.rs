@@ -1,4 +1,5 @@
-//! What a process had over the last minutes, for its charts. Kept for those that have been on the screen lately.
+//! Samples of a process over the last minutes, for its charts. Kept for processes that were
+//! recently on the screen.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,14 +8,16 @@ use memtap_api::ProcessId;
 
 use crate::rows::Row;
 
-/// Samples of one process: five minutes, where there is one a second.
+/// Maximum number of samples per process: five minutes at one sample per second.
 const SAMPLES: usize = 300;
-/// Processes that are followed; the one that was on the screen longest ago gives way.
+/// Maximum number of processes with samples. The one that was on the screen longest ago is removed
+/// first.
 const FOLLOWED: usize = 256;
-/// After a gap of so many seconds, what was before is forgotten: a line over it would tell what nobody saw.
+/// Maximum gap between two samples, in seconds. After a longer one, earlier samples are dropped,
+/// because a line across it would show values that nobody measured.
 const GAP: i64 = 15;
 
-/// One moment of one process.
+/// Data of one process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
@@ -34,10 +37,10 @@ impl Sample {
     }
 }
 
-/// Samples of one process, the latest last.
+/// Samples of one process, latest last.
 pub(crate) type Track = VecDeque<Sample>;
 
-/// The tracks by process life.
+/// Tracks by process lifetime.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
     by_process: HashMap<ProcessId, Track>,
@@ -65,15 +68,16 @@ impl Tracks {
         track.push_back(sample);
     }
 
-    /// What is known of a process.
+    /// Returns the samples of a process.
     pub(crate) fn of(&self, process: ProcessId) -> Option<&Track> {
         self.by_process.get(&process)
     }
 }
 
-/// The latest values in so many cells, as bars; a cell has the highest of its time. What changes little looks like little.
+/// Formats the latest values as bars. Each cell shows the highest value of its samples. The scale
+/// covers at least a quarter of the maximum, so that small changes look small.
 pub(crate) fn bars(values: impl DoubleEndedIterator<Item = f64>, cells: usize) -> String {
-    /// Samples in a cell.
+    /// Samples per cell.
     const SAMPLES: usize = 6;
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = values.rev().take(SAMPLES * cells).collect();
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_show_the_highest_of_their_time_and_little_for_a_little() {
+    fn bars_show_maxima_and_small_changes_look_small() {
         let samples = |values: &[f64]| {
             values.iter().flat_map(|value| [0.0, *value, 0.0, 0.0, 0.0, 0.0]).collect::<Vec<_>>()
         };
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn tracks_are_bounded_and_forget_what_is_before_a_gap() {
+    fn tracks_are_bounded_and_drop_samples_before_a_gap() {
         let mut tracks = Tracks::default();
         let process = |pid| ProcessId { pid, start_time: Time::default() };
         for second in 0..1000 {

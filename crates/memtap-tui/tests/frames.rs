@@ -1,4 +1,5 @@
-//! What stands on screens of three sizes, of a machine whose figures are always the same. Renewed with INSTA_UPDATE=always.
+//! Snapshots of frames for a machine with constant figures, on screens of three sizes. Renewed with
+//! INSTA_UPDATE=always.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -34,7 +35,7 @@ fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
     app.handle(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
 }
 
-/// Where a text stands.
+/// Position of a text on the screen.
 fn place(screen: &str, text: &str) -> (u16, u16) {
     let (row, line) = screen.lines().enumerate().find(|(_, line)| line.contains(text)).unwrap();
     let before = &line[..line.find(text).unwrap()];
@@ -42,7 +43,7 @@ fn place(screen: &str, text: &str) -> (u16, u16) {
     (u16::try_from(before.chars().count()).unwrap() - 1, u16::try_from(row).unwrap())
 }
 
-/// The pids in the order of the screen.
+/// PIDs in the order of the screen.
 fn pids(screen: &str) -> Vec<u32> {
     screen
         .lines()
@@ -101,7 +102,7 @@ fn in_ascii_no_cell_has_anything_else() {
 }
 
 #[test]
-fn strangers_names_stay_in_their_cells_and_are_written_out() {
+fn untrusted_names_are_escaped_and_fit_their_cells() {
     for (width, height) in [(80, 24), (120, 40), (200, 60), (61, 20)] {
         let mut app = running(PLAIN);
         for keys in ["", "t", "/a\u{1b}⏎⏎", "2", "3"] {
@@ -168,7 +169,7 @@ fn the_choice_stays_with_its_process() {
     let mut app = running(PLAIN);
     press(&mut app, "↓↓");
     let mut next = model(90);
-    // The one that is chosen gets the largest, then goes.
+    // The selected process becomes the largest and then ends.
     let mut chosen = (*next.living[5]).clone();
     chosen.resident_bytes = 1 << 40;
     next.living[5] = Arc::new(chosen);
@@ -217,7 +218,7 @@ fn pace_and_hold_are_shown() {
 }
 
 #[test]
-fn what_is_missing_and_what_is_wrong_is_told() {
+fn notices_and_problems_are_shown() {
     let mut app = app(PLAIN);
     assert!(frame(&mut app, 80, 24).contains("waiting for the first update"));
     let mut about = (*model(0).about).clone();

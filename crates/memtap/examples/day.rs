@@ -1,9 +1,14 @@
-//! Writes a recorded day into a store: what memtap would have kept of yesterday (UTC) on a machine with a database, a build, a nightly
-//! backup that grows large and ends, a worker that leaks, and a reporter whose requests are refused. Another machine, `attic`, writes into
-//! the same store: its processes have the same pids and starts, one of them takes another name, and for six hours nobody watched.
-//! `day sqlite:PATH`. `day recording:PATH` writes the first machine's day as a recording instead: `demo/day.mtrec` is one.
+//! Writes one recorded day into a store: what memtap would have stored yesterday (UTC) on a machine
+//! with a database, a build, a nightly backup that grows large and ends, a worker that leaks, and a
+//! reporter whose requests are refused. A second machine, `attic`, writes into the same store. Its
+//! processes have the same PIDs and start times, one of them changes its name, and for six hours
+//! memtap was not running.
 //!
-//! Everything goes through the real ledger and the real store, or the real recorder; only the kernel is played.
+//! Usage: `day sqlite:PATH`. `day recording:PATH` writes the first machine's day as a recording
+//! instead. `demo/day.mtrec` is such a recording.
+//!
+//! Everything goes through the real ledger and the real store or recorder. Only the kernel is
+//! simulated.
 
 #![expect(clippy::unwrap_used, reason = "a day that cannot be written says where")]
 
@@ -23,9 +28,9 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 /// Seconds between two ticks.
 const TICK: u64 = 30;
-/// When the recorded day begins: 2026-11-23, UTC.
+/// Start of the recorded day: 2026-11-23, UTC.
 const RECORDED: u64 = 1_795_392_000;
-/// The other machine.
+/// Name of the second machine.
 const ATTIC: &str = "attic";
 
 fn main() {
@@ -43,7 +48,7 @@ fn main() {
     write(&url, ATTIC, attic, |second| !(6 * HOUR..12 * HOUR).contains(&second));
 }
 
-/// The whole day.
+/// Writes the whole day as a recording.
 fn record(file: std::fs::File, mut day: Day) {
     let machine = memtap_capture::Machine {
         began: at(day.midnight),
@@ -67,7 +72,7 @@ fn record(file: std::fs::File, mut day: Day) {
     println!("{:?}", recorder.finish().unwrap().1);
 }
 
-/// A day of the machine `hostname`, as far as memtap was running.
+/// Writes a day of the machine `hostname`, for the times when memtap was running.
 fn write(url: &memtap_store::StoreUrl, hostname: &str, mut day: Day, is_watched: fn(u64) -> bool) {
     let store =
         memtap_testing::wait(url.open(&memtap_history::Settings::default())).unwrap().expect("a store");
@@ -86,7 +91,7 @@ fn write(url: &memtap_store::StoreUrl, hostname: &str, mut day: Day, is_watched:
         }
         store.send(day.tick(second));
     }
-    // A database may be slower than memtap would wait for it at its end.
+    // The database may be slower than memtap would wait for it at exit.
     while store.status().spooled > 0 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
@@ -103,7 +108,7 @@ fn at(second: u64) -> WallClock {
     WallClock(i64::try_from(second).unwrap() * 1_000_000_000)
 }
 
-/// The machine at work.
+/// The simulated machine.
 struct Day {
     midnight: u64,
     ledger: Ledger,
@@ -111,7 +116,7 @@ struct Day {
     next_pid: u32,
 }
 
-/// One process of it.
+/// One process of the machine.
 struct Program {
     pid: u32,
     name: &'static str,
@@ -125,7 +130,7 @@ struct Program {
 }
 
 impl Day {
-    /// With programs that run from its begin on, each with so many MiB.
+    /// Creates a day with programs that run from its start, each with its size in MiB.
     fn new(midnight: u64, programs: &[(&'static str, u64)]) -> Self {
         let ledger = Ledger::new(memtap_ledger::Settings::default());
         let mut day = Self { midnight, ledger, programs: Vec::new(), next_pid: 300 };
@@ -136,7 +141,7 @@ impl Day {
         day
     }
 
-    /// Whether it is the machine with the database.
+    /// Returns whether this is the machine with the database.
     fn is_busy(&self) -> bool {
         self.programs.iter().any(|program| program.name == "postgres")
     }
@@ -146,64 +151,67 @@ impl Day {
         self.next_pid
     }
 
-    /// What the store is told of what happens up to `second` of the day.
+    /// Returns the batch for the store, with everything that happens up to `second` of the day.
     fn tick(&mut self, second: u64) -> memtap_history::Batch {
-        let told = self.observations(second);
-        self.batch(self.midnight + second, told)
+        let observations = self.observations(second);
+        self.batch(self.midnight + second, observations)
     }
 
-    /// What happens up to `second` of the day.
+    /// Returns everything that happens up to `second` of the day.
     fn observations(&mut self, second: u64) -> Vec<Observation> {
         let now = self.midnight + second;
-        let mut told = Vec::new();
+        let mut observations = Vec::new();
         if second == 2 * HOUR && self.is_busy() {
             let backup = Program::new(self.pid(), "nightly-backup", now, 20 * MIB);
             self.programs.push(backup);
         }
-        // Whoever is new must be known before its requests are.
+        // A new process must be known before its requests arrive.
         for program in self.programs.iter().filter(|program| program.started == now) {
-            told.extend(program.known(now));
+            observations.extend(program.known(now));
         }
         for program in &mut self.programs {
             match program.name {
                 "postgres" => {
-                    told.push(program.mmap(now, MIB));
-                    told.push(program.munmap(now, MIB));
+                    observations.push(program.mmap(now, MIB));
+                    observations.push(program.munmap(now, MIB));
                 }
-                // 40 MiB an hour, for ever.
-                "sh" if second < 3 * HOUR => told.push(program.mmap(now, MIB / 64)),
-                "sh" => told.push(program.rename("mailer")),
-                "mailer" => told.push(program.mmap(now, MIB / 16)),
-                "worker" => told.push(program.mmap(now, 40 * MIB / (HOUR / TICK))),
+                // 40 MiB per hour, forever.
+                "sh" if second < 3 * HOUR => observations.push(program.mmap(now, MIB / 64)),
+                "sh" => observations.push(program.rename("mailer")),
+                "mailer" => observations.push(program.mmap(now, MIB / 16)),
+                "worker" => observations.push(program.mmap(now, 40 * MIB / (HOUR / TICK))),
                 "reporter" if (14 * HOUR + 300..14 * HOUR + 390).contains(&second) => {
-                    told.push(program.refused(now, 8 * GIB));
+                    observations.push(program.refused(now, 8 * GIB));
                 }
                 // Up to 6 GiB in 25 minutes.
-                "nightly-backup" if second <= 2 * HOUR + 1500 => told.push(program.mmap(now, 6 * GIB / 50)),
-                "nightly-backup" => told.push(program.munmap(now, 200 * MIB)),
+                "nightly-backup" if second <= 2 * HOUR + 1500 => {
+                    observations.push(program.mmap(now, 6 * GIB / 50))
+                }
+                "nightly-backup" => observations.push(program.munmap(now, 200 * MIB)),
                 _ => {}
             }
         }
         if (9 * HOUR..17 * HOUR).contains(&second) && self.is_busy() {
             let mut compiler = Program::new(self.pid(), "cc1", now, 10 * MIB);
-            told.extend(compiler.known(now));
-            told.push(compiler.mmap(now, 180 * MIB));
-            told.extend(compiler.ended(now));
+            observations.extend(compiler.known(now));
+            observations.push(compiler.mmap(now, 180 * MIB));
+            observations.extend(compiler.ended(now));
         }
         let ended = |program: &Program| program.name == "nightly-backup" && second >= 2 * HOUR + 2400;
         for program in self.programs.iter().filter(|program| ended(program)) {
-            told.extend(program.ended(now));
+            observations.extend(program.ended(now));
         }
         self.programs.retain(|program| !ended(program));
         for program in &self.programs {
-            told.extend(program.read(now));
+            observations.extend(program.read(now));
         }
-        told.extend([Observation::Host(self.host(second)), Observation::AllRead]);
-        told
+        observations.extend([Observation::Host(self.host(second)), Observation::AllRead]);
+        observations
     }
 
-    fn batch(&mut self, now: u64, told: Vec<Observation>) -> memtap_history::Batch {
-        let requests = told.into_iter().filter_map(|observation| self.ledger.apply(observation)).collect();
+    fn batch(&mut self, now: u64, observations: Vec<Observation>) -> memtap_history::Batch {
+        let requests =
+            observations.into_iter().filter_map(|observation| self.ledger.apply(observation)).collect();
         let view = self.ledger.publish(at(now));
         let living = view.changed.iter().filter(|summary| summary.ended_at.is_none());
         let processes: Vec<Arc<_>> = living.chain(&view.closed).cloned().collect();
@@ -275,7 +283,7 @@ impl Program {
         })
     }
 
-    /// Who it is.
+    /// Returns the observations that introduce the process.
     fn known(&self, now: u64) -> [Observation; 2] {
         let details = ProcessDetails {
             process: self.process(),
@@ -303,13 +311,13 @@ impl Program {
         [self.tally(), Observation::Exit(self.state(now))]
     }
 
-    /// Takes another name.
+    /// Changes the process's name.
     fn rename(&mut self, name: &'static str) -> Observation {
         self.name = name;
         Observation::Rename { tgid: Tgid(self.pid), name: Comm::new(name.as_bytes()) }
     }
 
-    /// Maps so much and touches all of it.
+    /// Maps `bytes` and touches all of them.
     fn mmap(&mut self, now: u64, bytes: u64) -> Observation {
         self.virtual_bytes += bytes;
         self.resident_bytes += bytes;

@@ -1,8 +1,10 @@
-//! A library that is loaded before others (`LD_PRELOAD`): the clock fails some times, in one thread, as soon as a file is there. The standard
-//! library panics then. So tests make any thread of the real program panic, and the program has nothing in it for that.
+//! A library for LD_PRELOAD that makes the clock fail a number of times in one thread, once a file
+//! exists. The Rust standard library then panics. Thus tests can make any thread of the real
+//! program panic without test code in the program.
 //!
-//! `FAILING_CLOCK=THREAD:TIMES:FILE`: the name of the thread, as the kernel has it, how often, and the file. Whatever resolves names of users
-//! asks for the time as well, and does not mind; once is enough for a thread that does not.
+//! `FAILING_CLOCK=THREAD:TIMES:FILE`: the thread's name as the kernel shows it, the number of
+//! failures, and the file. Code that resolves user names also reads the clock but ignores failures,
+//! so a thread that resolves names needs more than one.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::OnceLock;
@@ -19,31 +21,31 @@ struct Wanted {
     file: CString,
 }
 
-/// The C library's function, as the program finds it.
+/// Replaces the C library's function.
 ///
-/// # Safety
-/// As of the C library's: `time` points to a place for the time.
+///  # Safety
+///  As for the C library's function: `time` must point to a writable `timespec`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    // The one of `Instant`: what asks for others can do without.
+    // `Instant` uses this clock. Callers of other clocks tolerate failures.
     if clock == libc::CLOCK_MONOTONIC && fails_now() {
         // SAFETY: each thread has its own errno.
         unsafe { *libc::__errno_location() = libc::EINVAL };
         return -1;
     }
-    // SAFETY: what was given goes on to the kernel as it is.
+    // SAFETY: the arguments are passed to the kernel unchanged.
     unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) as c_int }
 }
 
 fn fails_now() -> bool {
-    let Some(wanted) = WANTED.get_or_init(wanted) else { return false };
+    let Some(wanted) = WANTED.get_or_init(from_environment) else { return false };
     is_named(&wanted.thread) && is_there(&wanted.file) && FAILED.fetch_add(1, Ordering::SeqCst) < wanted.times
 }
 
-/// Whether the calling thread has that name.
+/// Returns whether the calling thread has this name.
 fn is_named(wanted: &CStr) -> bool {
     let mut name: [c_char; 16] = [0; 16];
-    // SAFETY: the kernel writes sixteen bytes there, a zero among them.
+    // SAFETY: the kernel writes at most sixteen bytes, including a terminating zero.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
     // SAFETY: as above.
     unsafe { CStr::from_ptr(name.as_ptr()) == wanted }
@@ -54,7 +56,7 @@ fn is_there(file: &CStr) -> bool {
     unsafe { libc::access(file.as_ptr(), libc::F_OK) == 0 }
 }
 
-fn wanted() -> Option<Wanted> {
+fn from_environment() -> Option<Wanted> {
     let wanted = std::env::var("FAILING_CLOCK").ok()?;
     let mut parts = wanted.splitn(3, ':');
     let mut text = || CString::new(parts.next()?).ok();

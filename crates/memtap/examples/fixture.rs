@@ -1,20 +1,24 @@
-//! A program that makes known memory requests, for the tests and the benchmark. It speaks on stdin and stdout: it prints
-//! `ready`, waits for a line, makes its requests, prints `done`, and stays until stdin ends.
+//! A program that makes known memory requests, for the tests and the benchmark. It communicates
+//! through stdin and stdout: it prints `ready`, waits for a line, makes its requests, prints
+//! `done`, and waits for the end of stdin.
 //!
-//!     fixture known            one request of each kind that the books must tell apart
+//!     fixture known            one request of each kind that the ledger must distinguish
 //!     fixture pairs N          N pairs of mmap and munmap of 64 KiB
-//!     fixture named HEX SIZE   takes the bytes as its name and maps SIZE bytes
-//!     fixture loop KIND N      N rounds of `pair`, `brk`, `fault` (the first touch of a page) or `other` (an unrelated call); prints nanoseconds
-//!     fixture rate N SECONDS   N requests a second for so long, evenly, in pairs of mmap and munmap; then ends
-//!     fixture child SIZE       maps SIZE bytes and ends at once
+//!     fixture named HEX SIZE   uses the bytes as its name and maps SIZE bytes
+//!     fixture loop KIND N      N rounds of `pair`, `brk`, `fault` (the first touch of a page) or
+//!                              `other` (an unrelated call); prints nanoseconds
+//!     fixture rate N SECONDS   N requests per second, evenly spaced, in pairs of mmap and munmap;
+//!                              exits after SECONDS
+//!     fixture child SIZE       maps SIZE bytes and exits
 //!     fixture children N       N children, one after the other, that run /bin/true
-//!     fixture spike SIZE       maps SIZE bytes, touches all of it, and releases it, in one go
-//!     fixture beyond           makes the kernel change the size outside any followed call: a stack that grows, an AIO ring
+//!     fixture spike SIZE       maps SIZE bytes, touches all of them, and unmaps them immediately
+//!     fixture beyond           makes the kernel change the size outside any observed call: stack
+//!                              growth, an AIO ring
 
 use std::io::{BufRead as _, Write as _};
 use std::time::{Duration, Instant};
 
-/// Sizes of `known`, each unlike any other, so that a test finds its request by size.
+/// Sizes used by `known`. All are different, so that a test finds each request by its size.
 mod size {
     pub(crate) const PLAIN: usize = 1_234_567;
     pub(crate) const REFUSED: usize = 1 << 50;
@@ -34,15 +38,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["known"] => told(known),
+        ["known"] => run_protocol(known),
         ["pairs", count] => {
             let count: u64 = count.parse()?;
-            told(|| (0..count).for_each(|_| pair()))
+            run_protocol(|| (0..count).for_each(|_| pair()))
         }
         ["named", hex, size] => {
             let size = size.parse()?;
             rename(hex)?;
-            told(|| {
+            run_protocol(|| {
                 map(size);
             })
         }
@@ -54,13 +58,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         ["children", count] => {
             let count: u32 = count.parse()?;
-            told(|| (0..count).for_each(|_| true_child()))
+            run_protocol(|| (0..count).for_each(|_| true_child()))
         }
         ["spike", size] => {
             let size = size.parse()?;
-            told(|| spike(size))
+            run_protocol(|| spike(size))
         }
-        ["beyond"] => told(beyond),
+        ["beyond"] => run_protocol(beyond),
         ["child", size] => {
             map(size.parse()?);
             Ok(())
@@ -69,8 +73,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// `ready`, a line, the work, `done`, the end of stdin.
-fn told(work: impl FnOnce()) -> Result<(), Box<dyn std::error::Error>> {
+/// Runs the protocol: prints `ready`, waits for a line, works, prints `done`, and waits for the end
+/// of stdin.
+fn run_protocol(work: impl FnOnce()) -> Result<(), Box<dyn std::error::Error>> {
     let mut lines = std::io::stdin().lock().lines();
     say("ready")?;
     lines.next().transpose()?;
@@ -108,7 +113,7 @@ fn rename(hex: &str) -> Result<(), Box<dyn std::error::Error>> {
         .map(|at| u8::from_str_radix(&hex[at..at + 2], 16))
         .collect::<Result<_, _>>()?;
     name.push(0);
-    // SAFETY: the name ends with NUL and lives until the call returns.
+    // SAFETY: the name ends with NUL and is valid until the call returns.
     let done = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
     if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
 }
@@ -116,7 +121,8 @@ fn rename(hex: &str) -> Result<(), Box<dyn std::error::Error>> {
 fn request(address: usize, length: usize, flags: i32) -> *mut libc::c_void {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
-    // SAFETY: anonymous memory; a fixed address is only ever given inside a mapping that `overlay` made itself.
+    // SAFETY: the memory is anonymous. A fixed address is used only inside a mapping that `overlay`
+    // made itself.
     unsafe { libc::mmap(address as *mut libc::c_void, length, protection, flags, -1, 0) }
 }
 
@@ -127,7 +133,7 @@ fn map(length: usize) -> usize {
 }
 
 fn unmap(address: usize, length: usize) {
-    // SAFETY: the range is one that this program mapped and uses no more, or one that nothing is mapped in.
+    // SAFETY: this program mapped the range and no longer uses it, or nothing is mapped there.
     let done = unsafe { libc::munmap(address as *mut libc::c_void, length) };
     assert_eq!(done, 0, "munmap of {length} bytes");
 }
@@ -140,7 +146,7 @@ fn refused(length: usize) {
     assert_eq!(request(0, length, 0), libc::MAP_FAILED, "no machine has so much address space");
 }
 
-/// A range in a hole that was just made: nothing is mapped there any more.
+/// Unmaps a range where nothing is mapped any more.
 fn never_mapped(length: usize) {
     let hole = map(size::OVERLAID);
     unmap(hole, size::OVERLAID);
@@ -153,10 +159,10 @@ fn overlay() {
     assert_eq!(over as usize, below + size::OVERLAY);
 }
 
-/// A mapping that cannot grow in place, since its second half is in use.
+/// Grows a mapping that cannot grow in place, since its second half is in use.
 fn grow_and_move() {
     let from = map(2 * size::GROWS_FROM);
-    // SAFETY: the range is this function's own and holds nothing.
+    // SAFETY: the range belongs to this function and holds no data.
     let moved = unsafe {
         libc::mremap(from as *mut libc::c_void, size::GROWS_FROM, size::GROWS_TO, libc::MREMAP_MAYMOVE)
     };
@@ -165,7 +171,8 @@ fn grow_and_move() {
 }
 
 fn brk_up_and_down() {
-    // SAFETY: brk(0) only asks; the C library's heap is below the break that is moved up and back to where it was.
+    // SAFETY: brk(0) only queries. The C library's heap is below the break, which is moved up and
+    // then back.
     let (before, up, down) = unsafe {
         let before = libc::syscall(libc::SYS_brk, 0);
         let up = libc::syscall(libc::SYS_brk, before + size::BRK as i64);
@@ -180,16 +187,16 @@ fn fork_exec_exit() {
     assert!(status.expect("the child starts").success());
 }
 
-/// Rounds as fast as can be; prints the nanoseconds that they took.
+/// Runs the rounds as fast as possible, and prints the nanoseconds that they took.
 fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     let round: fn() = match kind {
         "pair" => pair,
         "brk" => || {
-            // SAFETY: brk(0) only asks.
+            // SAFETY: brk(0) only queries.
             let _ = unsafe { libc::syscall(libc::SYS_brk, 0) };
         },
         "other" => || {
-            // SAFETY: getppid takes nothing and cannot fail.
+            // SAFETY: getppid has no arguments and cannot fail.
             let _ = unsafe { libc::syscall(libc::SYS_getppid) };
         },
         _ => return Err("KIND is pair, brk, fault or other".into()),
@@ -202,7 +209,8 @@ fn measured(kind: &str, count: u64) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Nanoseconds that the first touches of so many pages took; mapping and releasing them is not among it.
+/// Returns the nanoseconds for the first touches of `count` pages, without mapping and releasing
+/// them.
 fn faults(count: usize) -> u128 {
     const PAGES: usize = 4096;
     let mut took = Duration::ZERO;
@@ -210,13 +218,14 @@ fn faults(count: usize) -> u128 {
     while left > 0 {
         let pages = left.min(PAGES);
         let address = map(pages * 4096);
-        // SAFETY: the range was just mapped by this function; with huge pages there would be one fault for 512 pages.
+        // SAFETY: this function just mapped the range. Huge pages would cause only one fault per
+        // 512 pages.
         let done =
             unsafe { libc::madvise(address as *mut libc::c_void, pages * 4096, libc::MADV_NOHUGEPAGE) };
         assert_eq!(done, 0, "madvise");
         let begin = Instant::now();
         for page in 0..pages {
-            // SAFETY: inside the mapping that was just made, which nobody else uses.
+            // SAFETY: inside the mapping that was just made, which no other code uses.
             unsafe { ((address + page * 4096) as *mut u8).write_volatile(1) };
         }
         took += begin.elapsed();
@@ -247,24 +256,24 @@ fn true_child() {
 fn spike(length: usize) {
     let address = map(length);
     for page in (0..length).step_by(4096) {
-        // SAFETY: inside the mapping that was just made, which nobody else uses.
+        // SAFETY: inside the mapping that was just made, which no other code uses.
         unsafe { ((address + page) as *mut u8).write_volatile(1) };
     }
-    // SAFETY: the whole mapping, of which nothing is used any more.
+    // SAFETY: this is the whole mapping, and nothing uses it any more.
     let done = unsafe { libc::munmap(address as *mut libc::c_void, length) };
     assert_eq!(done, 0);
 }
 
 fn beyond() {
-    // The first thread's stack is the one that grows; a test program's main is in it.
+    // Only the first thread's stack grows, and this runs in the first thread.
     assert!(deep(200) > 0);
     let mut ring: libc::c_ulong = 0;
-    // SAFETY: the kernel writes the ring's address; the ring is used for nothing.
+    // SAFETY: the kernel writes the ring's address. The ring is not used.
     let done = unsafe { libc::syscall(libc::SYS_io_setup, 64, &raw mut ring) };
     assert_eq!(done, 0, "io_setup");
 }
 
-/// Uses 8 KiB of stack for each level.
+/// Uses 8 KiB of stack per level.
 #[inline(never)]
 fn deep(levels: u32) -> u64 {
     let room = std::hint::black_box([1_u8; 8192]);

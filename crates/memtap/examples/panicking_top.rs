@@ -1,4 +1,5 @@
-//! Takes the terminal as `memtap top` does, and panics in another thread: for the test that the terminal is given back.
+//! Takes over the terminal like `memtap top`, and panics in another thread. A test checks that the
+//! terminal is restored.
 
 use memtap_tui::{App, Column, Look, Pace, Screen, Settings};
 

@@ -1,5 +1,6 @@
-//! For `cargo xtask bench`: measures the stores and prints tables of BENCHMARKS.md as JSON: a million imported lines into SQLite and MariaDB against one INSERT a line, and
-//! what the page asks for with few and with many stored requests. `stores MILLIONS` says how many are many.
+//! Measurements of the stores for `cargo xtask bench`. Prints tables of BENCHMARKS.md as JSON:
+//! importing a million lines into SQLite and MariaDB compared with one INSERT per line, and the
+//! page's queries with few and with many stored requests. `stores MILLIONS` sets how many are many.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
 
@@ -28,7 +29,7 @@ fn main() {
     println!("{}", serde_json::to_string(&tables).unwrap());
 }
 
-/// A table as xtask's `bench/section.rs` reads it. None: nothing to say there.
+/// Table in the format of xtask's `bench/section.rs`. `None` stands for an empty cell.
 fn table(title: &str, columns: &[(&str, &str)], rows: Vec<(&str, Vec<Option<f64>>)>, notes: &str) -> Value {
     let columns: Vec<_> = columns.iter().map(|(name, unit)| json!({ "name": name, "unit": unit })).collect();
     let figure = |value: Option<f64>| value.map(|value| json!({ "value": value }));
@@ -39,7 +40,7 @@ fn table(title: &str, columns: &[(&str, &str)], rows: Vec<(&str, Vec<Option<f64>
     json!({ "title": title, "columns": columns, "rows": rows, "notes": notes })
 }
 
-/// Lines of 200 processes under 6 names, 1,500 a second.
+/// Writes lines of 200 processes with 6 names, 1,500 per second.
 fn lines(path: &Path, count: u64) {
     const NAMES: [&str; 6] = ["bash", "perl", "sort", "find", "a,b \"c\" %s", "Web Content"];
     let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(path).unwrap());
@@ -60,7 +61,7 @@ fn memtap() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().with_file_name("memtap")
 }
 
-/// Seconds, and seconds of CPU, of an import.
+/// Returns the elapsed seconds and the CPU seconds of an import.
 fn import(store: &str, file: &Path) -> (f64, f64) {
     let cpu = || {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
@@ -77,7 +78,7 @@ fn import(store: &str, file: &Path) -> (f64, f64) {
 fn imports(folder: &Path) -> Value {
     let file = folder.join("lines.csv");
     lines(&file, LINES);
-    // As durable as it is by default, and with as much memory and log.
+    // Durability, buffer pool and log size as in the server's defaults.
     let server = Server::start(&[
         "--innodb-flush-log-at-trx-commit=1",
         "--innodb-buffer-pool-size=128M",
@@ -145,7 +146,8 @@ fn imports(folder: &Path) -> Value {
     )
 }
 
-/// Rows per second of LOAD DATA out of a file of the server's own: into a table like memtap's, and into one without secondary keys.
+/// Returns the rows per second of LOAD DATA from a file on the server: into a table like memtap's,
+/// and into one without secondary keys.
 fn loads(server: &Server, database: &str) -> [f64; 2] {
     let columns = "host, pid, process_name, my_call, memory_size, timestamp, process_id, tid, address, delta_bytes, virtual_bytes";
     let file = server.folder().join(format!("{database}.tsv"));
@@ -169,7 +171,7 @@ fn loads(server: &Server, database: &str) -> [f64; 2] {
     speeds
 }
 
-/// Rows per second as the original system wrote them.
+/// Returns the rows per second when written like the original system did.
 fn one_by_one(server: &Server) -> f64 {
     let database = server.database();
     server.sql("", &format!("CREATE DATABASE {database}"));
@@ -194,7 +196,7 @@ fn one_by_one(server: &Server) -> f64 {
     ONE_BY_ONE as f64 / seconds
 }
 
-/// What the page asks of the history.
+/// Queries of the page to the history.
 const QUESTIONS: [(&str, &str); 6] = [
     ("latest 100 requests", "/api/v1/requests?limit=100"),
     ("of one pid", "/api/v1/requests?limit=100&pid=1100"),

@@ -1,17 +1,21 @@
-//! Programs that do to memory what memtap's findings tell of, for the tests and for whoever wants to see one. Each prints `ready`, waits for a line,
-//! prints `done` when it shows what it shall, and stays until stdin ends:
+//! Programs with memory problems that memtap reports as findings, for the tests and for
+//! demonstration. Each prints `ready`, waits for a line, prints `done` once the problem is
+//! visible, and waits for the end of stdin:
 //!
-//!     trouble leak BYTES       grows by so many bytes a second and gives nothing back
-//!     trouble churn BYTES      maps, touches and releases a buffer of that size, 500 times a second
-//!     trouble heap BYTES       moves the end of its heap up and down by so much, as often as it can half of the time
-//!     trouble refused          asks for more than its limit on address space, and goes on
-//!     trouble reserved BYTES   reserves so much writable memory and uses a page of it
+//!     trouble leak BYTES       grows by BYTES per second and releases nothing
+//!     trouble churn BYTES      maps, touches and unmaps a buffer of BYTES, 500 times per second
+//!     trouble heap BYTES       moves the end of its heap up and down by BYTES, as often as
+//!                              possible, half of the time
+//!     trouble refused          requests more than its limit on address space, and continues
+//!     trouble reserved BYTES   reserves BYTES of writable memory and uses one page of it
 //!     trouble limit            fills its address space up to its limit
-//!     trouble peak BYTES       after a while of little it has so much for a second
-//!     trouble waits FILE       writes that file and reads it again and again: in a group with less memory than its 128 MiB it waits for memory
+//!     trouble peak BYTES       uses little memory for a while, then BYTES for one second
+//!     trouble waits FILE       writes 128 MiB to FILE and reads it repeatedly: in a control group
+//!                              with less memory it waits for memory
 //!     trouble asleep           does nothing
 //!
-//! Its name is `trouble-leak` and so on. Try it: `(echo; sleep 60) | cargo run --release -p memtap --example trouble -- leak 2000000`
+//! The process name is `trouble-leak` and so on. To try it:
+//! `(echo; sleep 60) | cargo run --release -p memtap --example trouble -- leak 2000000`
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +23,7 @@ use std::time::Duration;
 
 const PAGE: usize = 4096;
 const MIB: usize = 1 << 20;
-/// Becomes true when stdin has ended.
+/// True once stdin has ended.
 static OVER: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,7 +64,7 @@ fn say(word: &str) -> std::io::Result<()> {
 
 fn name(kind: &str) -> Result<(), Box<dyn std::error::Error>> {
     let name = std::ffi::CString::new(format!("trouble-{kind}"))?;
-    // SAFETY: the name ends with NUL and lives until the call returns.
+    // SAFETY: the name ends with NUL and is valid until the call returns.
     let done = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
     if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
 }
@@ -71,7 +75,7 @@ fn is_over() -> bool {
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-/// Says that it shows what it shall, and stays.
+/// Prints `done` and waits for the end of stdin.
 fn stay() -> Done {
     say("done")?;
     while !is_over() {
@@ -80,7 +84,7 @@ fn stay() -> Done {
     Ok(())
 }
 
-/// Says `done`, and does a round after each pause.
+/// Prints `done` and then runs a round after each pause.
 fn again(pause: Duration, mut round: impl FnMut()) -> Done {
     say("done")?;
     while !is_over() {
@@ -90,23 +94,23 @@ fn again(pause: Duration, mut round: impl FnMut()) -> Done {
     Ok(())
 }
 
-/// Writable memory of this program alone.
+/// Maps private writable memory.
 fn map(length: usize) -> std::io::Result<*mut u8> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: anonymous memory at a place of the kernel's choice.
+    // SAFETY: anonymous memory at an address that the kernel chooses.
     let address = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
     if address == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(address.cast()) }
 }
 
 fn touch(address: *mut u8, length: usize) {
     for at in (0..length).step_by(PAGE) {
-        // SAFETY: callers give a mapping of their own with its length.
+        // SAFETY: callers pass their own mapping with its length.
         unsafe { address.add(at).write_volatile(1) };
     }
 }
 
 fn unmap(address: *mut u8, length: usize) {
-    // SAFETY: callers give a whole mapping of their own, of which nothing is used any more.
+    // SAFETY: callers pass their own whole mapping, and nothing uses it any more.
     let done = unsafe { libc::munmap(address.cast(), length) };
     assert_eq!(done, 0);
 }
@@ -134,7 +138,8 @@ fn heap(size: usize) -> Done {
     let by = i64::try_from(size)?;
     again(Duration::from_millis(1), || {
         for _ in 0..10 {
-            // SAFETY: the end of the heap is moved up and back to where it was, within one thread; nothing uses what is between.
+            // SAFETY: the end of the heap is moved up and then back, within one thread. Nothing
+            // uses the memory between.
             unsafe {
                 let before = libc::syscall(libc::SYS_brk, 0);
                 if libc::syscall(libc::SYS_brk, before + by) == before + by {
@@ -149,7 +154,7 @@ fn heap(size: usize) -> Done {
 /// Limits this process's address space.
 fn limit_address_space(bytes: u64) -> std::io::Result<()> {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-    // SAFETY: the limit is read only.
+    // SAFETY: the limit is only read.
     let done = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
     if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
@@ -169,7 +174,8 @@ fn reserved(size: usize) -> Done {
 
 fn limit() -> Done {
     limit_address_space(512 * MIB as u64)?;
-    // What is there already (program, libraries, a thread's stack and arena) is some 200 MiB at most.
+    // Existing mappings (program, libraries, a thread's stack and arena) take at most about 200
+    // MiB.
     let mut piece = 64 * MIB;
     while piece >= MIB {
         if map(piece).is_err() {
@@ -188,12 +194,13 @@ fn peak(size: usize) -> Done {
     stay()
 }
 
-/// Pages of a file that a group has no room for come and go with each reading.
+/// Reads a file that does not fit into the control group, so that its pages are dropped and read
+/// again each time.
 fn waits(file: &str) -> Done {
     let mut written = std::fs::File::create(file)?;
     for _ in 0..128 {
         written.write_all(&[1; MIB])?;
-        // What is not on disk yet could not be let go of.
+        // Pages that are not yet on disk could not be dropped.
         written.sync_data()?;
     }
     again(Duration::ZERO, || {

@@ -1,23 +1,25 @@
-//! How memtap's own memory is shared out: one number from the user, a bound for every part.
+//! Division of memtap's memory limit: one number from the user, a limit for every part.
 
 use crate::serve::OBSERVATION_BATCH_BYTES;
 
-/// Bounds that follow from what memtap may take in all. The database's page cache comes on top.
+/// Limits of the parts, derived from memtap's memory limit. The database's page cache is not
+/// included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// The kernel's ring: a quarter, a power of two.
+    /// Size of the kernel's ring buffer: a quarter, rounded down to a power of two.
     pub(crate) ring_bytes: u32,
-    /// Processes with accounts in the kernel, a KiB each and the share of one that they find faster: a quarter.
+    /// Processes with accounts in the kernel: a quarter, at [`ACCOUNT_BYTES`] each.
     pub(crate) accounts: u32,
-    /// Batches on their way from the capture to the ledger: an eighth.
+    /// Batches queued between the capture and the ledger: an eighth.
     pub(crate) batches: usize,
-    /// Requests that wait in memory for the store: an eighth.
+    /// Requests queued in memory for the store: an eighth.
     pub(crate) queue_requests: usize,
 }
 
-/// What is left, a quarter, is for the program itself, the books and the views.
+/// Bytes per account in the kernel, including its share of the lookup structures. The quarter of
+/// the limit that no part uses is for the program itself, the ledger and the views.
 const ACCOUNT_BYTES: u64 = 1280;
-/// A request in the queue, with its share of the containers.
+/// Bytes per queued request, including its share of the containers.
 const QUEUED_BYTES: u64 = 180;
 
 impl Budget {
@@ -40,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shares_stay_below_the_whole() {
+    fn the_shares_fit_into_the_limit() {
         for mib in [32_u64, 64, 100, 256, 4096] {
             let bytes = mib << 20;
             let budget = Budget::of(bytes);

@@ -1,4 +1,4 @@
-//! What may be typed. These types stop here; `config.rs` says what they mean.
+//! Command line types. They are used only while parsing: `config.rs` resolves them to settings.
 
 mod chosen;
 mod number;
@@ -128,12 +128,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the settings file decides what the command does: where the history is, above all.
+    /// Returns whether the command uses the settings file, above all for the place of the history.
     pub(crate) fn uses_settings(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Import(_) | Self::Report(_) | Self::Store(_) | Self::Doctor(_))
     }
 
-    /// Whether the command writes its log in a thread of its own, once it may start one.
+    /// Returns whether the command writes its log in a separate thread.
     pub(crate) fn logs_in_background(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Trace(_) | Self::Record(_))
     }

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use memtap_model::{Notice, WallClock};
 
-/// How many of the latest steps are kept, and for how long.
+/// Maximum number and maximum age of the steps that are kept.
 const KEPT: (usize, Duration) = (4, Duration::from_secs(86_400));
 
-/// The latest steps.
+/// The latest steps of the wall clock.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClockSteps(Arc<Mutex<VecDeque<(Instant, Notice)>>>);
 
 impl ClockSteps {
-    /// Logs a step and keeps it: the same moment by the clock as it was and as it is now.
+    /// Logs and keeps a step. `before` and `now` are the same moment on the old and the new clock.
     pub(crate) fn note(&self, before: WallClock, now: WallClock, has_history: bool) {
         let notice = notice(before, now, has_history);
         tracing::warn!("{}; {}", notice.what, notice.fix);
@@ -26,7 +26,7 @@ impl ClockSteps {
         steps.push_back((Instant::now(), notice));
     }
 
-    /// The steps of the last day, the oldest first.
+    /// Steps of the last day, oldest first.
     pub(crate) fn notices(&self) -> Vec<Notice> {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = steps.iter().filter(|(noted, _)| noted.elapsed() < KEPT.1);
@@ -61,7 +61,7 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     #[test]
-    fn a_notice_says_when_by_how_much_and_what_memtap_did() {
+    fn a_notice_has_the_time_the_length_and_the_consequence() {
         let noon = WallClock(1_800_014_400 * SECOND);
         let ahead = notice(noon, WallClock(noon.0 + 3600 * SECOND + 1_234_567), true);
         assert_eq!(

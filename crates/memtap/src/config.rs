@@ -1,4 +1,5 @@
-//! What the settings mean: flag, then environment, then the settings file (all by clap), then the default; and the original's keys.
+//! Resolves the settings: command line, then environment, then settings file (all through clap),
+//! then default. Also reads the original system's keys.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -17,7 +18,8 @@ use crate::cli::ServeArguments;
 use crate::confine::{Places, User};
 use crate::settings_file::SettingsFile;
 
-/// How long the end writes into the store; what it has not written by then goes to the spool. All of the end takes 5 s at most.
+/// Time limit for writing to the store at shutdown. Data that is not written by then goes to the
+/// spool. The whole shutdown takes at most 5 s.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(1800);
 
 /// Settings of `serve`, resolved.
@@ -28,14 +30,14 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     pub(crate) capture: memtap_capture::Settings,
     pub(crate) budget: Budget,
-    /// What the store keeps.
+    /// Retention settings of the store.
     pub(crate) kept: memtap_history::Settings,
-    /// Where deliveries wait while the database is away.
+    /// Spool for deliveries while the database is not available; `None` without a spool.
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) cors_origins: Vec<String>,
-    /// Whom memtap becomes.
+    /// User that memtap becomes.
     pub(crate) user: Option<User>,
-    /// Where the history of a recording is when it shall not stay.
+    /// Directory of a recording's temporary history, deleted on drop.
     _temporary: Option<TempDir>,
 }
 
@@ -43,7 +45,8 @@ impl Config {
     pub(crate) fn resolve(arguments: &ServeArguments, file: &SettingsFile) -> anyhow::Result<Self> {
         let budget = Budget::of(arguments.memory);
         let is_recording = matches!(arguments.source, SourceChoice::Recording(_));
-        // What another machine did once is not mixed with one's own history, unless one says so.
+        // By default a recording does not go into this machine's own history, because it may come
+        // from another machine.
         let (store, temporary) = match &arguments.store {
             Some(store) => (store.clone(), None),
             None if is_recording => {
@@ -90,7 +93,7 @@ impl Config {
         })
     }
 
-    /// What memtap reads and writes by path while it watches.
+    /// Paths that memtap reads and writes while it watches.
     pub(crate) fn places(&self) -> Places {
         let mut places = places(&self.store, self.spool.as_ref().map(|spool| spool.folder.as_path()));
         if self.capture.input.is_none() {
@@ -99,7 +102,7 @@ impl Config {
         places
     }
 
-    /// Bounds of the store's writer.
+    /// Limits of the store's writer.
     pub(crate) fn limits(&self) -> memtap_history::Limits {
         memtap_history::Limits {
             queue_requests: self.budget.queue_requests,
@@ -109,7 +112,7 @@ impl Config {
         }
     }
 
-    /// Of requests that are not in the history at the end.
+    /// Describes what happens to requests that are not in the history at shutdown.
     pub(crate) fn what_becomes_of_the_rest(&self) -> String {
         match &self.spool {
             Some(spool) => {
@@ -123,7 +126,7 @@ impl Config {
     }
 }
 
-/// What the history takes on disk.
+/// Paths of a history with this store and this spool.
 fn places(store: &StoreUrl, spool: Option<&Path>) -> Places {
     let mut places = Places::default();
     if let Some(database) = store.file() {
@@ -140,12 +143,13 @@ fn places(store: &StoreUrl, spool: Option<&Path>) -> Places {
     places
 }
 
-/// As of a `serve` with that store and no other setting.
+/// Paths of a `serve` with this store and default settings.
 pub(crate) fn default_places(store: &StoreUrl) -> anyhow::Result<Places> {
     Ok(places(store, default_spool(store)?.as_deref()))
 }
 
-/// The store that the flag, the environment or the settings file names, else the default.
+/// Returns the store from the command line, the environment or the settings file, else the default
+/// store.
 pub(crate) fn store(named: Option<&StoreUrl>, file: &SettingsFile) -> anyhow::Result<StoreUrl> {
     match named {
         Some(store) => Ok(store.clone()),
@@ -153,8 +157,8 @@ pub(crate) fn store(named: Option<&StoreUrl>, file: &SettingsFile) -> anyhow::Re
     }
 }
 
-/// The file that the source reads, opened while memtap may read every file. To open a pipe would wait for whoever writes to it; what
-/// cannot be opened is reported by the source.
+/// Opens the source's input file while memtap may still read every file. Pipes are not opened here,
+/// because opening one waits for its writer. The source reports a file that cannot be opened.
 fn input(source: &SourceChoice) -> Option<Arc<File>> {
     let path = source.file().filter(|path| path.is_file())?;
     File::open(path).ok().map(Arc::new)
@@ -172,7 +176,8 @@ fn spool(arguments: &ServeArguments, store: &StoreUrl) -> anyhow::Result<Option<
     Ok(folder.map(|folder| SpoolSettings { folder, max_bytes: arguments.spool_size }))
 }
 
-/// Beside the database file; of a database elsewhere, a folder of its own, so that what waits for one is never given to another.
+/// Default spool: beside a database file, or one directory per database server, so that data queued
+/// for one server never goes to another.
 fn default_spool(store: &StoreUrl) -> anyhow::Result<Option<PathBuf>> {
     let Some(location) = store.location() else { return Ok(None) };
     match location.file() {
@@ -187,7 +192,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// What a history keeps that goes with the program: all of it.
+/// Retention of a temporary history: it keeps everything.
 pub(crate) const KEPT_FOR_EVER: memtap_history::Settings = memtap_history::Settings {
     max_age: Duration::from_secs(1000 * 365 * 86_400),
     max_sample_age: Duration::from_secs(1000 * 365 * 86_400),
@@ -195,7 +200,7 @@ pub(crate) const KEPT_FOR_EVER: memtap_history::Settings = memtap_history::Setti
     clock: Clock::Told,
 };
 
-/// A history that goes with its folder.
+/// Creates a history in a temporary directory. Dropping the directory deletes the history.
 pub(crate) fn temporary_store() -> anyhow::Result<(StoreUrl, TempDir)> {
     let folder = tempfile::Builder::new().prefix("memtap-recording-").tempdir();
     let folder = folder.context(
@@ -205,13 +210,14 @@ pub(crate) fn temporary_store() -> anyhow::Result<(StoreUrl, TempDir)> {
     Ok((url, folder))
 }
 
-/// Root keeps the machine's history where services do, a user below the home.
+/// Default store: in the system's state directory for root, below the home directory for other
+/// users.
 fn default_store() -> anyhow::Result<StoreUrl> {
     Ok(format!("sqlite:{}", data_folder()?.join("memtap.db").display()).parse()?)
 }
 
 fn data_folder() -> anyhow::Result<PathBuf> {
-    // As systemd tells a service that has a StateDirectory.
+    // systemd sets STATE_DIRECTORY for a service with StateDirectory=.
     if let Some(folder) = absolute_variable("STATE_DIRECTORY") {
         Ok(folder)
     } else if nix::unistd::geteuid().is_root() {

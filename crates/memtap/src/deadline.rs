@@ -1,4 +1,4 @@
-//! The bound on the end of `memtap serve`: whatever hangs then, the process is gone soon.
+//! Time limit for the shutdown of `memtap serve`: the process exits even if something hangs.
 
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -9,17 +9,17 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::{FAILED, log};
 
-/// From the signal, or the panic, that begins the end.
+/// Time limit after the signal or panic that starts the shutdown.
 const WITHIN: Duration = Duration::from_secs(5);
 
 static BEGUN: Mutex<bool> = Mutex::new(false);
 static CHANGED: Condvar = Condvar::new();
 
-/// Starts the thread that ends the process when its own end takes too long; it first calls `begin`. The thread is there before anything can
-/// go wrong, since there may be none to be had later.
+/// Starts the thread that ends the process when the shutdown takes too long. The thread calls
+/// `begin` first. It starts early, because later the system may have no thread available.
 ///
-/// # Errors
-/// When the system gives no thread.
+///  # Errors
+///  If the system cannot start a thread.
 pub(crate) fn watch(begin: fn()) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("memtap-end".to_owned());
     let watching = thread.spawn(move || {
@@ -37,25 +37,26 @@ pub(crate) fn watch(begin: fn()) -> io::Result<()> {
     watching.map(drop)
 }
 
-/// Begins the time that the end may take.
+/// Starts the time limit of the shutdown.
 pub(crate) fn begin() {
     *BEGUN.lock().unwrap_or_else(PoisonError::into_inner) = true;
     CHANGED.notify_all();
 }
 
-/// From now on SIGINT and SIGTERM end the process at once. (Their default action would not, where it is the first of a container.)
+/// Makes further SIGINT and SIGTERM end the process at once. Their default action does not do this
+/// for the first process of a container.
 pub(crate) fn end_on_next_signal() {
     extern "C" fn end(_signal: libc::c_int) {
         end_now();
     }
     for again in [Signal::SIGINT, Signal::SIGTERM] {
-        // SAFETY: the handler calls nothing but _exit, which is safe in a signal's context.
+        // SAFETY: the handler calls only _exit, which is async-signal-safe.
         let _ = unsafe { signal(again, SigHandler::Handler(end)) };
     }
 }
 
-/// Ends the process without what a normal end runs first, since that may be what hangs.
+/// Ends the process without running exit handlers, since these may be what hangs.
 fn end_now() {
-    // SAFETY: it does not return, and runs no code of this process.
+    // SAFETY: the call does not return and runs no code of this process.
     unsafe { libc::_exit(FAILED.into()) }
 }

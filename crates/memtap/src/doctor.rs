@@ -1,4 +1,5 @@
-//! `memtap doctor`: checks what this kernel and these permissions allow, and says how to fix each problem.
+//! `memtap doctor`: checks what this kernel and these permissions allow, and says how to fix each
+//! problem.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -20,40 +21,41 @@ use crate::output::unless_closed;
 use crate::settings_file::SettingsFile;
 use crate::{FAILED, NOT_PERMITTED, config, confine};
 
-/// How wide lines are where no terminal says it, and at most.
+/// Line width without a terminal, and the maximum width.
 const WIDTH: usize = 80;
 const WIDEST: usize = 110;
-/// Where what was found begins.
+/// Column where the finding starts.
 const COLUMN: usize = 29;
-/// Where its fix begins.
+/// Indentation of the fix.
 const INDENT: &str = "        ";
 
-/// All that was found.
+/// Results of all checks.
 #[derive(Serialize)]
 struct Findings {
     version: &'static str,
-    /// Whether every request can be seen.
+    /// True if memtap can see every request.
     requests: bool,
-    /// The plan by which they would be.
+    /// Plan with which memtap would see them.
     plan: Option<&'static str>,
     user: String,
     capabilities: Vec<String>,
     checks: Vec<Check>,
 }
 
-/// Ends well when all requests can be seen; else by what is missing: an ability, or a permission.
+/// Prints the checks. The exit code is 0 if memtap can see all requests, otherwise it depends on
+/// what is missing: a permission or a kernel feature.
 pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::Result<ExitCode> {
     let trial = trial();
     let facts = Facts { reads_kernel: trial.is_ok(), ..facts() };
-    let mut found = checks(&facts);
+    let mut results = checks(&facts);
     for what in [Attachment::Tracepoint, Attachment::Iterator, Attachment::Function] {
-        found.push(attempt_check(&facts, what, &attempt(what)));
+        results.push(attempt_check(&facts, what, &attempt(what)));
     }
-    found.push(trial_check(&facts, &trial));
+    results.push(trial_check(&facts, &trial));
     let store = config::store(arguments.which.store.as_ref(), file)?;
-    found.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
-    found.extend(own_user(&store)?);
-    found.extend(database(&store));
+    results.extend(folder(&store).map(|folder| folder_check(&facts.user, &folder_facts(folder))));
+    results.extend(own_user(&store)?);
+    results.extend(database(&store));
     let runs_as = confine::runs_as();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -61,7 +63,7 @@ pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::R
         plan: trial.as_ref().ok().map(|plan| Plan::name(*plan)),
         user: runs_as.user,
         capabilities: runs_as.capabilities,
-        checks: found,
+        checks: results,
     };
     unless_closed(match arguments.format {
         DoctorFormat::Text => text(&findings),
@@ -74,7 +76,7 @@ pub(crate) fn run(arguments: &DoctorArguments, file: &SettingsFile) -> anyhow::R
     }))
 }
 
-/// Which user `memtap serve` becomes when root starts it.
+/// Check for the user that `memtap serve` becomes when root starts it.
 fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
@@ -86,7 +88,7 @@ fn own_user(store: &StoreUrl) -> anyhow::Result<Option<Check>> {
     Ok(Some(Check { group: Group::History, name: "user of serve", verdict, found, fix }))
 }
 
-/// Whether the history that is there can be opened.
+/// Check whether an existing history can be opened.
 fn database(store: &StoreUrl) -> Option<Check> {
     if store.is_none() {
         return None;
@@ -106,7 +108,7 @@ fn database(store: &StoreUrl) -> Option<Check> {
     Some(Check { group: Group::History, name: "database", verdict, found, fix })
 }
 
-/// Where the history is kept, when that is a file.
+/// Directory of the history, if it is a file.
 fn folder(store: &StoreUrl) -> Option<&Path> {
     let folder = store.file()?.parent()?;
     Some(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
@@ -121,7 +123,7 @@ fn json(findings: &Findings) -> anyhow::Result<()> {
 fn text(findings: &Findings) -> anyhow::Result<()> {
     let terminal = terminal_size::terminal_size_of(std::io::stdout());
     let width = terminal.map_or(WIDTH, |(width, _)| usize::from(width.0).min(WIDEST));
-    // Colours where there is a terminal that shows them, and nobody says NO_COLOR.
+    // Colours only on a terminal that supports them, and not if NO_COLOR is set.
     write(&mut anstream::stdout().lock(), findings, width).map_err(Into::into)
 }
 
@@ -177,12 +179,12 @@ fn write_fix(out: &mut impl Write, fix: &str, width: usize) -> std::io::Result<(
     writeln!(out, "{dimmed}{}{dimmed:#}", textwrap::fill(&format!("fix: {fix}"), lines))
 }
 
-/// A command is never broken but between its words.
+/// Options for wrapping: a line breaks only between words, so that commands stay intact.
 fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
     textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false)
 }
 
-/// A check's name for people; JSON keeps the name that programs know.
+/// Name of a check for people. JSON keeps the stable name.
 fn label(name: &str) -> &str {
     match name {
         "folder" => "directory",
@@ -214,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_aligned_within_eighty_columns() {
+    fn the_output_is_aligned_within_80_columns() {
         let check = |name, verdict, found: &str, fix: Option<&str>| Check {
             group: Group::Kernel,
             name,

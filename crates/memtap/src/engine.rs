@@ -1,5 +1,5 @@
-//! The runtime of commands that are not asynchronous themselves. It has no threads: it runs while somebody
-//! waits.
+//! Async runtime for commands that are not async themselves. It has no threads and runs only while
+//! a caller waits.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 static ENGINE: OnceLock<Runtime> = OnceLock::new();
 
-/// Waits for the future. Connections to a server belong to the runtime, so that every call uses the same one.
+/// Waits for the future. All calls use the same runtime, because connections to a server belong to
+/// it.
 pub(crate) fn block_on<T, E: Into<anyhow::Error>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> anyhow::Result<T> {

@@ -1,4 +1,4 @@
-//! `memtap import`: lines of the original system's SystemTap script become rows of the history.
+//! `memtap import`: imports lines of the original system's SystemTap script into the history.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Write as _};
@@ -24,21 +24,23 @@ use crate::engine;
 use crate::settings_file::SettingsFile;
 use crate::{config, output, replay};
 
-/// Requests in one delivery.
+/// Requests per delivery.
 const DELIVERY: usize = 50_000;
-/// Processes that are told apart at a time; a file with more begins anew, so that one pid and name may have several rows.
+/// Maximum number of processes that are distinguished at a time. After that the map starts empty
+/// again, so that one PID and name may get several rows.
 const PROCESSES: usize = 100_000;
-/// Processes in one delivery.
+/// Processes per delivery.
 const SUMMARIES: usize = 1_000;
-/// Damaged lines that are shown; all are counted.
+/// Maximum number of damaged lines that are shown. All are counted.
 const SHOWN: u64 = 10;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// The first Ctrl-C ends after the next line; the second, while there comes none, at once.
+/// Handles Ctrl-C. The first one stops the import after the next line. The second one ends the
+/// process at once, in case no line arrives.
 extern "C" fn interrupt(_signal: i32) {
     INTERRUPTED.store(true, Ordering::Relaxed);
-    // SAFETY: to set a signal's action is safe in a signal's context.
+    // SAFETY: setting a signal's action is async-signal-safe.
     let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) };
 }
 
@@ -51,10 +53,10 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         output::tell(format_args!("{requests} requests of {host} are in {url}"));
         return Ok(());
     }
-    // SAFETY: the handler only sets a flag, which is safe in a signal's context.
+    // SAFETY: the handler only sets a flag and a signal's action, which is async-signal-safe.
     let handled = unsafe { signal(Signal::SIGINT, SigHandler::Handler(interrupt)) };
     handled.context("cannot handle Ctrl-C")?;
-    // A wrong input leaves no empty history behind.
+    // Open the input first, so that a wrong input leaves no empty history behind.
     let (input, length) = open(&arguments.file)?;
     let store = engine::block_on(url.open(&settings))?
         .context("--store none keeps no history. Choose a store with --store")?;
@@ -67,7 +69,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
         committed: arguments.from_line.saturating_sub(1),
         read_to: 0,
         processes: HashMap::new(),
-        lives: 0,
+        process_count: 0,
         requests: Vec::with_capacity(DELIVERY),
         rows: 0,
         refused: 0,
@@ -82,7 +84,7 @@ pub(crate) fn run(arguments: &ImportArguments, file: &SettingsFile) -> anyhow::R
     import.progress.finish_and_clear();
     let done =
         done.and_then(|()| if INTERRUPTED.load(Ordering::Relaxed) { bail!("interrupted") } else { Ok(()) });
-    import.tell(lines.number());
+    import.print_summary(lines.number());
     match done {
         Ok(()) if import.rows == 0 && import.damaged > 0 => {
             bail!("no line has the columns that --columns gives. Nothing was imported")
@@ -106,7 +108,7 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
     Ok((lines(&name, file)?, length))
 }
 
-/// The whole input, unless it begins as a recording does.
+/// Returns the whole input. A recording is an error.
 fn lines(name: &str, mut input: impl Read + 'static) -> anyhow::Result<Box<dyn Read>> {
     let mut start = Vec::new();
     let mark = memtap_capture::RECORDING_MARK;
@@ -135,7 +137,7 @@ fn run_of(host: &str) -> Run {
     }
 }
 
-/// Drawn on stderr, and only where that is a terminal.
+/// Progress display on standard error. It is drawn only on a terminal.
 fn progress(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
@@ -152,13 +154,14 @@ fn progress(length: Option<u64>) -> ProgressBar {
 
 struct Import {
     deliveries: Deliveries,
-    /// The last line whose row is in the store, as well as those of all before it.
+    /// Last line that is in the store, together with all lines before it.
     committed: u64,
-    /// The last line, once all have been read.
+    /// Last line, once all have been read.
     read_to: u64,
-    /// By pid and name: whether a change of the name was an exec or another process, the lines do not tell.
+    /// Process totals by PID and name. The lines do not show whether a new name means an exec or
+    /// another process.
     processes: HashMap<(u32, Comm), ProcessSummary>,
-    lives: u64,
+    process_count: u64,
     requests: Vec<BookedRequest>,
     rows: u64,
     refused: u64,
@@ -169,7 +172,7 @@ struct Import {
 }
 
 impl Import {
-    /// Reads to the end, an error or an interruption.
+    /// Reads until the end, an error or an interruption.
     fn read<R: Read>(&mut self, lines: &mut ScriptLines<R>, from_line: u64) -> anyhow::Result<()> {
         while !INTERRUPTED.load(Ordering::Relaxed) {
             let Some(line) = lines.next_line().context("cannot read the lines")? else { break };
@@ -191,22 +194,23 @@ impl Import {
         self.processes()
     }
 
-    /// Waits for what is under way. When the store failed, that is the reason of all else.
+    /// Waits for the remaining deliveries. An error of the store takes precedence, because it
+    /// causes the others.
     fn finish(&mut self, done: anyhow::Result<()>) -> anyhow::Result<()> {
         let stored = self.deliveries.finish();
         self.landed();
         stored?;
         done?;
-        // The lines that were to be skipped count even where it ended before the last of them.
+        // Skipped lines count as committed, even if the input ended before the last of them.
         self.committed = self.committed.max(self.read_to);
         Ok(())
     }
 
     fn line(&mut self, line: &ScriptLine) {
-        let lives = &mut self.lives;
+        let process_count = &mut self.process_count;
         let summary = self.processes.entry((line.pid, line.name)).or_insert_with(|| {
-            *lives += 1;
-            let process = ProcessId { tgid: Tgid(line.pid), start: StartTime(*lives) };
+            *process_count += 1;
+            let process = ProcessId { tgid: Tgid(line.pid), start: StartTime(*process_count) };
             ProcessSummary { process, name: line.name, started_at: line.time, ..ProcessSummary::default() }
         });
         let call = &mut summary.books.calls[line.call.index()];
@@ -238,7 +242,7 @@ impl Import {
         Ok(())
     }
 
-    /// What was read up to that line.
+    /// Sends the requests up to this line to the store.
     fn deliver(&mut self, line: u64) -> anyhow::Result<()> {
         if self.requests.is_empty() {
             return Ok(());
@@ -257,7 +261,7 @@ impl Import {
         Ok(())
     }
 
-    /// Counts what has come into the store since it was asked last.
+    /// Counts the rows that reached the store since the last call.
     fn landed(&mut self) {
         while let Ok(Landed { rows, line, appended, mut spare }) = self.deliveries.landed.try_recv() {
             self.rows += rows;
@@ -275,11 +279,11 @@ impl Import {
         }
     }
 
-    /// What the requests of each process came to.
+    /// Sends the totals of each process to the store.
     fn processes(&mut self) -> anyhow::Result<()> {
-        let mut lives = std::mem::take(&mut self.processes).into_values();
+        let mut summaries = std::mem::take(&mut self.processes).into_values();
         loop {
-            let processes: Vec<_> = lives.by_ref().take(SUMMARIES).map(Arc::new).collect();
+            let processes: Vec<_> = summaries.by_ref().take(SUMMARIES).map(Arc::new).collect();
             if processes.is_empty() {
                 return Ok(());
             }
@@ -287,7 +291,7 @@ impl Import {
         }
     }
 
-    fn tell(&self, lines: u64) {
+    fn print_summary(&self, lines: u64) {
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = self.rows as f64 / seconds.max(0.001);
         output::tell(format_args!(
@@ -301,24 +305,24 @@ impl Import {
     }
 }
 
-/// On the way into the store.
+/// A batch on its way to the store.
 struct Parcel {
     batch: Batch,
-    /// Up to which line it brings the rows.
+    /// Last line that the batch contains.
     line: Option<u64>,
 }
 
-/// In the store.
+/// Result of a batch that is in the store.
 struct Landed {
     rows: u64,
-    /// As in [`Parcel`].
+    /// Last line, as in [`Parcel`].
     line: Option<u64>,
     appended: Appended,
-    /// Memory that can be used again.
+    /// Buffer that can be reused.
     spare: Vec<BookedRequest>,
 }
 
-/// The thread that writes, one delivery after the other, while the next is read.
+/// The writer thread. It writes one delivery while the next one is read.
 struct Deliveries {
     parcels: Option<SyncSender<Parcel>>,
     landed: Receiver<Landed>,
@@ -335,7 +339,7 @@ impl Deliveries {
         Ok(Self { parcels: Some(parcels), landed, thread: Some(thread) })
     }
 
-    /// Gives the thread its next; waits while it is behind.
+    /// Sends a batch to the thread. Waits while the thread is behind.
     fn send(&mut self, parcel: Parcel) -> anyhow::Result<()> {
         if self.parcels.as_ref().is_some_and(|parcels| parcels.send(parcel).is_ok()) {
             return Ok(());
@@ -344,7 +348,7 @@ impl Deliveries {
         bail!("the writer thread ended")
     }
 
-    /// Waits until all is written, or the store has failed.
+    /// Waits until all is written or the store has failed.
     fn finish(&mut self) -> anyhow::Result<()> {
         self.parcels = None;
         let Some(thread) = self.thread.take() else { return Ok(()) };
@@ -363,10 +367,10 @@ fn write(
         let rows = batch.requests.len() as u64;
         let delivery = Arc::new(Delivery { run: Arc::clone(run), sequence, batches: vec![batch] });
         let appended = engine::block_on(store.append(Arc::clone(&delivery)))?;
-        // The store has let go of it.
+        // The store no longer holds the delivery.
         let batch = Arc::into_inner(delivery).and_then(|mut delivery| delivery.batches.pop());
         let spare = batch.unwrap_or_default().requests;
-        // Nobody hears it any more only when the import is over.
+        // The receiver is gone only after the import has ended.
         let _ = answers.send(Landed { rows, line, appended, spare });
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! The limits of living processes, for the findings: read from /proc when somebody asks for findings. Who lives, the ledger's view tells, or
-//! the history where memtap itself runs elsewhere or not at all.
+//! Limits of running processes, for the findings. memtap reads them from /proc when a client
+//! requests findings. The list of running processes comes from the ledger's view, or from the
+//! history when memtap runs elsewhere or not at all.
 
 use std::sync::Arc;
 
@@ -9,14 +10,16 @@ use memtap_ledger::{LiveView, ProcessSummary};
 use memtap_model::WallClock;
 use memtap_report::{Living, Now};
 
-/// The largest so many are read: a small one is near no limit.
+/// Maximum number of processes that are read, largest first. A small process is near no limit.
 const PROCESSES: usize = 500;
-/// Mappings are counted of a process that has made this part of `vm.max_map_count` in requests: each makes two at the most, when it splits one.
+/// Mappings are counted only for a process that made at least 1/4 of `vm.max_map_count` requests. A
+/// request creates at most two mappings, when it splits one.
 const MAPPINGS_PART: u64 = 4;
-/// Starts of one pid that lie nearer are the same: clocks and stores round, seconds.
+/// Maximum difference between two start times of the same process, in seconds. Clocks and stores
+/// round.
 const START_S: f64 = 1.5;
 
-/// The limits as they are now, on the machine of that name.
+/// Reads the current limits. `host` is the name of this machine.
 pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
     let mut reader = LimitReader::new();
     let machine = reader.machine();
@@ -24,7 +27,7 @@ pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
     largest.sort_by_key(|summary| std::cmp::Reverse(summary.virtual_bytes));
     let living = largest.into_iter().take(PROCESSES).map(|summary| {
         let many = summary.books.requests() >= machine.max_map_count / MAPPINGS_PART;
-        // What it mapped before memtap came is not among its requests.
+        // The ledger does not count requests made before memtap started.
         let unknown = summary.books.opening_bytes / 4096 >= machine.max_map_count / 2;
         Living {
             pid: summary.process.tgid,
@@ -41,32 +44,33 @@ pub(crate) fn read(host: Arc<str>, view: &LiveView) -> Now {
     }
 }
 
-/// The limits as they are now, of this machine's processes that a range of the history knows and that still live.
+/// Reads the current limits of this machine's processes that are in a range of the history and
+/// still running.
 ///
-/// # Errors
-/// When the history does not tell the processes of the range.
+///  # Errors
+///  If the history cannot return the processes of the range.
 pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now, StoreError> {
     let name = nix::unistd::gethostname().unwrap_or_default();
     let host: Arc<str> = name.to_string_lossy().into();
     let range = Range { host: Some(host.to_string()), ..range.clone() };
     let query = LifeQuery { range, by: Measure::Virtual, limit: PROCESSES, ..LifeQuery::default() };
-    let found = reader.lives(&query).await?.lives;
+    let recorded = reader.lives(&query).await?.lives;
     let mut limits = LimitReader::new();
     let machine = limits.machine();
-    let living = found.iter().filter(|life| lives(life)).map(|life| {
+    let living = recorded.iter().filter(|life| is_running(life)).map(|life| {
         let many = life.within.requests >= machine.max_map_count / MAPPINGS_PART;
-        // What it mapped before the range is not among its requests.
+        // The query does not count requests made before the range.
         let unknown = life.within.virtual_bytes / 4096 >= machine.max_map_count / 2;
         let limits = limits.process(life.pid.0, many || unknown);
         Living { pid: life.pid, started_at: life.started_at, limits }
     });
     let living = living.collect();
-    // What no cause explains is known to the memtap that watches.
+    // Only the memtap that watches knows the unexplained bytes.
     Ok(Now { host, at: now(), machine, unexplained_bytes: 0, living })
 }
 
-/// Whether it is still the process of that pid.
-fn lives(life: &Life) -> bool {
+/// Returns whether the process still runs, by its PID and start time.
+fn is_running(life: &Life) -> bool {
     let started_at = memtap_capture::started_at(life.pid.0);
     life.ended_at.is_none() && started_at.is_some_and(|at| at.seconds_since(life.started_at).abs() < START_S)
 }

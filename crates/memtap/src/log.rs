@@ -1,5 +1,6 @@
-//! memtap's own log, on standard error. A line that cannot be written is counted and never an error. Once a thread writes the lines
-//! ([`in_background`]), nobody waits for whoever reads them.
+//! memtap's log, on standard error. A line that cannot be written is counted and never causes an
+//! error. Once a thread writes the lines ([`in_background`]), no other thread waits for the reader
+//! of standard error.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -10,13 +11,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{settings_file, top};
 
-/// Bytes of lines that wait for the thread, at most. Further lines are dropped and counted.
+/// Maximum bytes of queued lines. Further lines are dropped and counted.
 const WAITING_BYTES: usize = 256 << 10;
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue::new());
 static CHANGED: Condvar = Condvar::new();
 
-/// Lines on their way to the thread.
+/// Lines queued for the thread.
 struct Queue {
     entries: VecDeque<Entry>,
     bytes: usize,
@@ -24,12 +25,12 @@ struct Queue {
     is_writing: bool,
 }
 
-/// Who writes lines.
+/// The writer of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WrittenBy {
-    /// Whoever has a line, at once.
+    /// The thread that logs a line writes it immediately.
     Caller,
-    /// Nobody yet: the thread is about to start.
+    /// No thread writes: lines are held until the log thread starts.
     Nobody,
     Thread,
 }
@@ -37,21 +38,22 @@ enum WrittenBy {
 #[derive(Debug, PartialEq, Eq)]
 enum Entry {
     Line(Vec<u8>),
-    /// Lines that found no room at this place.
+    /// Number of lines dropped at this position, because the queue was full.
     Dropped(u64),
 }
 
-/// Starts the log. While the terminal is `drawn` on, lines wait in [`top::log`] for its end. `wanted`: the filter of the settings file, which
-/// the environment's precedes.
+/// Starts the log. While the terminal is `drawn` on, [`top::log`] keeps the lines until the
+/// terminal is restored. `wanted` is the filter from the settings file. The environment takes
+/// precedence.
 pub(crate) fn start(drawn: bool, wanted: Option<&str>) {
-    // What is drawn already says the rest.
+    // The screen already shows what info lines would say.
     let least = if drawn { "warn" } else { "info" };
     let filter = settings_file::from_environment("MEMTAP_LOG")
         .and_then(|wanted| EnvFilter::try_new(wanted).ok())
         .or_else(|| wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok()))
         .unwrap_or_else(|| EnvFilter::new(least));
     let terminal = io::IsTerminal::is_terminal(&io::stderr());
-    // Of its own errors the layer would panic where standard error is closed.
+    // Otherwise the layer panics about its own errors when standard error is closed.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     if drawn && terminal {
         log.with_writer(|| top::log::Writer).with_ansi(false).without_time().init();
@@ -60,13 +62,14 @@ pub(crate) fn start(drawn: bool, wanted: Option<&str>) {
     }
 }
 
-/// Keeps all further lines until [`in_background`] or [`flush`]. A command that starts its thread late must not wait for whoever reads
-/// standard error before that.
+/// Holds all further lines until [`in_background`] or [`flush`]. Until its log thread starts, a
+/// command must not wait for the reader of standard error.
 pub(crate) fn hold() {
     lock().writer = WrittenBy::Nobody;
 }
 
-/// Writes all further lines in a thread of its own, which first calls `begin`. Where no thread can be started, callers write their lines.
+/// Writes all further lines in a separate thread, which calls `begin` first. If no thread can be
+/// started, callers write their own lines.
 pub(crate) fn in_background(begin: fn()) {
     let thread = std::thread::Builder::new().name("memtap-log".to_owned());
     let started = thread.spawn(move || {
@@ -79,7 +82,7 @@ pub(crate) fn in_background(begin: fn()) {
     }
 }
 
-/// Writes a line, which ends with its newline.
+/// Writes a line, which must end with a newline.
 pub(crate) fn line(line: &[u8]) {
     let mut queue = lock();
     if queue.writer == WrittenBy::Caller {
@@ -91,7 +94,7 @@ pub(crate) fn line(line: &[u8]) {
     }
 }
 
-/// Waits until all lines are written, or for as long as `within`.
+/// Waits until all lines are written, at most for `within`.
 pub(crate) fn flush(within: Duration) {
     if lock().writer == WrittenBy::Nobody {
         write_held();
@@ -99,7 +102,7 @@ pub(crate) fn flush(within: Duration) {
     let _ = CHANGED.wait_timeout_while(lock(), within, |queue| queue.is_writing || !queue.entries.is_empty());
 }
 
-/// Writes the lines that were held; callers write all further ones.
+/// Writes the held lines. Callers write all further lines themselves.
 fn write_held() {
     let held = {
         let mut queue = lock();
@@ -110,7 +113,7 @@ fn write_held() {
     held.iter().for_each(|entry| write_entry(&mut io::stderr(), entry, &mut lost));
 }
 
-/// Where the log layer writes: each write is a line.
+/// Writer for the log layer: each write is one line.
 struct Writer;
 
 impl Write for Writer {
@@ -153,7 +156,7 @@ fn lock() -> MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread: it ends with the process.
+/// Writes queued lines forever, in the log thread.
 fn write_entries() {
     let mut lost = 0;
     loop {
@@ -172,7 +175,7 @@ fn write_entries() {
     }
 }
 
-/// Writes an entry; before it, how many are missing since the last that could be written.
+/// Writes an entry, preceded by the number of lines missing since the last successful write.
 fn write_entry(out: &mut impl Write, entry: &Entry, lost: &mut u64) {
     let line = match entry {
         Entry::Line(line) => line,
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_what_is_dropped_is_counted_where_it_is_missing() {
+    fn the_queue_is_bounded_and_dropped_lines_are_counted_in_place() {
         let mut queue = queue_of(1000, 1 << 10);
         assert_eq!((queue.bytes, queue.entries.len()), (WAITING_BYTES, 257));
         assert_eq!(queue.entries.back(), Some(&Entry::Dropped(744)));

@@ -1,4 +1,4 @@
-//! The binary `memtap`: what was typed becomes settings, and the parts are wired. No logic of its own.
+//! The binary `memtap`: parses the command line and connects the parts. It has no logic of its own.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where the stream is closed")]
 
@@ -44,26 +44,26 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use memtap_model::without_password;
 use settings_file::{SettingsFile, WrongSetting};
 
-/// Exit codes beyond success; clap has 2 for wrong usage as well.
+/// Exit codes other than success. clap also uses 2 for wrong usage.
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const NOT_PERMITTED: u8 = 3;
 
-/// For the last lines of the log, when whoever reads them has stopped.
+/// Time limit for writing the last log lines when their reader has stopped.
 const LOG_ENDS_WITHIN: Duration = Duration::from_millis(200);
 
-/// One heap for all threads. Batches are made in one thread and freed in another, which leaves a heap for each thread as large as the
-/// largest backlog that it has ever had a part in.
+/// Makes all threads share one heap. Batches are allocated in one thread and freed in another, so
+/// per-thread heaps would each keep the size of the largest backlog they ever held.
 #[cfg(target_env = "gnu")]
 fn share_one_heap() {
-    // SAFETY: no other thread is there yet, and the value is one that the C library knows.
+    // SAFETY: no other thread exists yet, and the parameter is valid.
     unsafe { nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1) };
 }
 
-/// Gives free memory back to the system, wherever in the heap it is.
+/// Returns free memory anywhere in the heap to the system.
 #[cfg(target_env = "gnu")]
 fn give_back_heap() {
-    // SAFETY: it touches only what nobody has.
+    // SAFETY: the call touches only free memory.
     unsafe { nix::libc::malloc_trim(0) };
 }
 
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         file.as_ref().ok().and_then(SettingsFile::log_filter),
     );
     confine::raise();
-    // The hook has logged a panic.
+    // The panic hook has already logged the panic.
     let done = catch_unwind(AssertUnwindSafe(|| run(cli, file))).unwrap_or(Ok(ExitCode::from(FAILED)));
     let code = done.unwrap_or_else(|error| {
         output::tell(format_args!("memtap: {error:#}"));
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     if panics::first().is_some() { ExitCode::from(FAILED) } else { code }
 }
 
-/// Runs the command. A settings file that cannot be read is an error of those that need it.
+/// Runs the command. An unreadable settings file is an error only for commands that need it.
 fn run(cli: cli::Cli, file: anyhow::Result<SettingsFile>) -> anyhow::Result<ExitCode> {
     let needs_file = match &cli.command {
         Some(command) => command.uses_settings(),
@@ -114,7 +114,7 @@ fn run(cli: cli::Cli, file: anyhow::Result<SettingsFile>) -> anyhow::Result<Exit
     }
     file.log(needs_file);
     match cli.command {
-        // Its own status is the command's.
+        // `run` exits with its command's status.
         Some(cli::Command::Run(arguments)) => return run_command::run(&arguments).map(ExitCode::from),
         Some(cli::Command::Doctor(arguments)) => return doctor::run(&arguments, &file),
         Some(cli::Command::Serve(arguments)) => serve::run(&arguments, &file),
@@ -132,7 +132,8 @@ fn run(cli: cli::Cli, file: anyhow::Result<SettingsFile>) -> anyhow::Result<Exit
     .map(|()| ExitCode::SUCCESS)
 }
 
-/// What was typed, with what the environment and the settings file add to it; else prints what is wrong, or help, and gives the exit code.
+/// Parses the command line, with defaults from the environment and the settings file. If it is
+/// wrong or asks for help, prints that and returns the exit code.
 fn understood() -> Result<(cli::Cli, anyhow::Result<SettingsFile>), ExitCode> {
     let named = SettingsFile::named(std::env::args_os());
     let read = SettingsFile::read(named.as_deref());
@@ -150,7 +151,7 @@ fn understood() -> Result<(cli::Cli, anyhow::Result<SettingsFile>), ExitCode> {
     }
 }
 
-/// The words without the option that asks the command `help` for help: clap takes it for the name of a command.
+/// Removes --help and -h from `help --help`: clap would take the option for the name of a command.
 fn help_of_help(typed: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
     let mut parent = command;
     for (at, word) in typed.iter().enumerate().skip(1) {
@@ -165,7 +166,8 @@ fn help_of_help(typed: Vec<OsString>, command: &clap::Command) -> Vec<OsString> 
     typed
 }
 
-/// Prints clap's error, or help. What was typed may hold a password in the wrong place.
+/// Prints clap's error or help, without passwords. A user may have typed a URL with a password in a
+/// wrong place.
 fn print_usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());

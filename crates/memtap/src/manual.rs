@@ -1,4 +1,4 @@
-//! `memtap completions` and `memtap man`: made from the same types as the command line itself.
+//! `memtap completions` and `memtap man`: generated from the command line types.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Times as people type them, on this machine's clock.
+//! Points in time as users type them, in this machine's time zone.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use memtap_model::WallClock;
 
 use crate::cli;
 
-/// A time as it was typed; when it is depends on the clock.
+/// A point in time as typed. Its value depends on the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// With its own offset from UTC.
+    /// A time with an explicit offset from UTC.
     Exact(Timestamp),
-    /// A day and a time of this machine's clock.
+    /// A date and time in this machine's time zone.
     Local(DateTime),
-    /// A time of the day: the latest one past.
+    /// A time of day: its latest occurrence in the past.
     OfDay(Time),
-    /// The begin of a day, so many days before this one.
+    /// The start of the day this many days ago.
     DaysAgo(i8),
-    /// So long ago.
+    /// This long ago.
     Ago(Duration),
 }
 
@@ -45,7 +45,7 @@ impl FromStr for Moment {
             return Ok(Self::Exact(exact));
         }
         let date = text.parse::<Date>().map(|date| date.at(0, 0, 0, 0));
-        // A time with an offset, which was no whole one, must not be taken without it.
+        // A time with an offset that did not parse must not be accepted without the offset.
         let local =
             if text.contains(['Z', '+', '[']) { None } else { text.parse::<DateTime>().or(date).ok() };
         let of_day = || text.contains(':').then(|| text.parse::<Time>().ok()).flatten();
@@ -55,7 +55,8 @@ impl FromStr for Moment {
 }
 
 impl Moment {
-    /// When it is. Of a time that a change of the clock gives twice, the first; of one that it leaves out, as long after the change.
+    /// Returns the moment in wall-clock time. When a clock change makes a local time ambiguous, the
+    /// first is used. When it skips a local time, the time is shifted by the length of the gap.
     pub(crate) fn when(self, now: Timestamp, zone: &TimeZone) -> Result<WallClock, String> {
         let too_far = |_| format!("the time is out of range; expected for example {FORMS}");
         let local = zone.to_datetime(now);
@@ -88,7 +89,7 @@ impl Moment {
 mod tests {
     use super::*;
 
-    /// When a text is, at noon UTC of 2026-11-24, on a clock an hour ahead.
+    /// Resolves `text` at noon UTC on 2026-11-24, in a time zone one hour ahead.
     fn when(text: &str) -> String {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let at =
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_the_machines_clock() {
+    fn times_are_in_the_machines_time_zone() {
         for (text, at) in [
             ("2026-11-24T13:00:00Z", "2026-11-24T13:00:00Z"),
             ("2026-11-24T13:00:00+02:00", "2026-11-24T11:00:00Z"),
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_told_with_the_forms() {
+    fn an_invalid_time_is_an_error_with_examples() {
         for wrong in ["", "noon", "25:00", "2026-13-01", "13", "2026-11-24T13:00:00+", "tomorrow"] {
             assert!(wrong.parse::<Moment>().unwrap_err().contains("yesterday"), "{wrong}");
         }

@@ -1,4 +1,4 @@
-//! Files and standard output, as the commands that write something for other programs write it.
+//! Output files and standard output, for commands that write data for other programs.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
@@ -11,7 +11,7 @@ use memtap_store::StoreUrl;
 
 use crate::log;
 
-/// The file must not be the history itself.
+/// Returns an error if the output file is the history itself.
 pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Result<()> {
     if let Some(database) = store.file()
         && same_file(database, path)
@@ -21,8 +21,8 @@ pub(crate) fn is_not_the_history(path: &Path, store: &StoreUrl) -> anyhow::Resul
     Ok(())
 }
 
-/// The file appears under its name when it is whole. What is no file (a pipe, a device) is written as it is; of a link, what it leads to is
-/// replaced.
+/// Writes a file that appears under its name only when it is complete. Pipes and devices are
+/// written directly. For a symbolic link, the link's target is replaced.
 pub(crate) fn to_file(path: &Path, write: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let cannot = |error: io::Error| cannot_write(path, &error);
     if is_no_file(path) {
@@ -36,7 +36,7 @@ pub(crate) fn to_file(path: &Path, write: impl FnOnce(&File) -> anyhow::Result<(
     Ok(())
 }
 
-/// Whether a file can be made there: before that takes long which shall be in it.
+/// Checks that the file can be created, before the time-consuming work for its content starts.
 pub(crate) fn can_be_made(path: &Path) -> anyhow::Result<()> {
     if !is_no_file(path) {
         part_of(path).map_err(|error| cannot_write(path, &error))?;
@@ -44,8 +44,8 @@ pub(crate) fn can_be_made(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why the file cannot be written. The system's error would not say whether it is the file or its directory, and may name a
-/// temporary file.
+/// Explains why the file cannot be written. The system's error would not say whether the file or
+/// its directory is the cause, and might name a temporary file.
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> anyhow::Error {
     let (file, folder) = (path.display(), folder_of(path));
     let (folder, is_there) = (folder.display(), folder.is_dir());
@@ -78,12 +78,13 @@ fn is_no_file(path: &Path) -> bool {
     path.exists() && !path.is_file()
 }
 
-/// It is its owner's alone, for it tells what others do.
+/// Creates a temporary file beside `path`. Only its owner can read it, because it contains data
+/// about other users' processes.
 fn part_of(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(".memtap-part-").tempfile_in(folder_of(path))
 }
 
-/// Writes a line to standard error, if anybody listens there.
+/// Writes a line to standard error. Errors are ignored.
 pub(crate) fn tell(what: impl Display) {
     log::line(format!("{what}\n").as_bytes());
 }
@@ -95,7 +96,7 @@ pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// A reader that wants no more (`| head`) is no failure.
+/// Turns the error of a reader that closed the pipe (`| head`) into success.
 pub(crate) fn unless_closed(done: anyhow::Result<()>) -> anyhow::Result<()> {
     match done {
         Err(error) if is_closed(&error) => Ok(()),
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_link_what_it_leads_to_is_replaced() -> anyhow::Result<()> {
+    fn the_target_of_a_link_is_replaced() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::fs::write(&file, "before")?;

@@ -1,4 +1,4 @@
-//! A panic in any thread: it is logged, kept for `health`, and ends `memtap serve` in order.
+//! Panics in any thread: the first is logged, kept for `health`, and ends `memtap serve` in order.
 
 use memtap_model::visible;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -13,7 +13,8 @@ use crate::{deadline, log};
 static FIRST: OnceLock<String> = OnceLock::new();
 static HAPPENED: Notify = Notify::const_new();
 
-/// Installs the hook. It neither waits nor fails: a second panic in it would abort the process.
+/// Installs the panic hook. The hook neither waits nor fails: a second panic inside it would abort
+/// the process.
 pub(crate) fn watch() {
     std::panic::set_hook(Box::new(|panic| {
         deadline::begin();
@@ -34,7 +35,7 @@ pub(crate) fn first() -> Option<&'static str> {
     FIRST.get().map(String::as_str)
 }
 
-/// Waits for the first panic. One task at a time may wait.
+/// Waits for the first panic. Only one task at a time may wait.
 pub(crate) async fn happens() -> &'static str {
     loop {
         match first() {
@@ -44,7 +45,7 @@ pub(crate) async fn happens() -> &'static str {
     }
 }
 
-/// The first panic as `health` shows it.
+/// Notice for `health` about the first panic.
 pub(crate) fn notice() -> Option<Notice> {
     first().map(|panic| Notice {
         what: format!("memtap is ending because of a bug: {panic}"),
@@ -52,7 +53,7 @@ pub(crate) fn notice() -> Option<Notice> {
     })
 }
 
-/// Thread, place and message, in one line.
+/// Thread, source location and message of a panic, in one line.
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();

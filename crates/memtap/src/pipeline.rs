@@ -1,5 +1,5 @@
-//! The ledger's thread: batches in; views, and what the store shall keep, out. It only books, so it needs no runtime, whose threads each batch would
-//! wake as well.
+//! The ledger thread: receives batches, publishes views, and sends data to the store. It only
+//! updates the ledger, so it needs no runtime, whose threads each batch would also wake.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock_steps::ClockSteps;
 
-/// Runs until the source has ended and all its batches are booked. A source that `waits` is read no faster than the store can write.
-/// `focus`: the processes that somebody looks at. `steps`: where steps of the clock are noted.
+/// Runs until the source has ended and all its batches are in the ledger. If `waits` is set, the
+/// source is read no faster than the store can write. `focus` holds the processes that a user looks
+/// at. Steps of the clock are added to `steps`.
 pub(crate) fn run(
     mut batches: mpsc::Receiver<memtap_capture::Batch>,
     mut ledger: Ledger,
@@ -21,13 +22,13 @@ pub(crate) fn run(
     waits: bool,
     steps: &ClockSteps,
 ) {
-    // The history does not have the living processes of its run yet.
+    // True until the history has received the running processes of a new run.
     let mut is_new_run = false;
     while let Some(batch) = batches.blocking_recv() {
         while waits && store.is_some_and(memtap_history::Handle::is_behind) {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        // An error: there is no server any more.
+        // An error means that the server has stopped.
         if focus.has_changed().unwrap_or(false) {
             ledger.focus(&focus.borrow_and_update());
         }
@@ -56,7 +57,7 @@ pub(crate) fn run(
     }
 }
 
-/// Those that live (that have changed, unless the run is new), and all that have ended.
+/// Returns the running processes (only changed ones, unless the run is new) and all ended ones.
 fn for_history(view: &LiveView, is_new_run: bool) -> Vec<Arc<ProcessSummary>> {
     let living = if is_new_run { &view.living[..] } else { &view.changed[..] };
     let living = living.iter().filter(|summary| summary.ended_at.is_none());

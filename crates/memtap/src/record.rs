@@ -1,4 +1,4 @@
-//! `memtap record`: batches go into a file as they come.
+//! `memtap record`: writes batches to a file as they arrive.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal as _, Read as _, Write};
@@ -60,14 +60,14 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
             batch = batches.recv() => {
                 let Some(batch) = batch else { break };
                 recorder.take(batch).with_context(cannot)?;
-                progress.set_message(told(&recorder.recorded(), begin.elapsed()));
+                progress.set_message(summary(&recorder.recorded(), begin.elapsed()));
                 continue;
             }
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
             () = &mut time_is_up, if reader.is_some() => true,
         };
-        // What is still there comes through the channel, which then closes.
+        // Remaining batches still arrive through the channel, which then closes.
         if let (true, Some(reader)) = (ends, reader.take()) {
             tokio::task::spawn_blocking(move || reader.stop());
         }
@@ -77,11 +77,11 @@ async fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         bail!("the capture ended unexpectedly, see the log above. Everything in {path} is readable");
     }
     let (_, recorded) = recorder.finish().with_context(cannot)?;
-    output::tell(format_args!("{path}: {}", told(&recorded, begin.elapsed())));
+    output::tell(format_args!("{path}: {}", summary(&recorded, begin.elapsed())));
     Ok(())
 }
 
-/// A file, with what is in it still; `None`: stdout.
+/// Opens the output file without truncating it; `None` for standard output.
 fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
     if path == Path::new("-") {
         if io::stdout().is_terminal() {
@@ -108,7 +108,7 @@ fn open(path: &Path, force: bool) -> anyhow::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Only now is what was there lost.
+/// Truncates the output file. Its old content is kept until this call.
 fn emptied(file: Option<File>) -> io::Result<Box<dyn Write>> {
     let Some(mut file) = file else { return Ok(Box::new(io::stdout())) };
     // A pipe or a device has no length.
@@ -119,7 +119,7 @@ fn emptied(file: Option<File>) -> io::Result<Box<dyn Write>> {
     Ok(Box::new(file))
 }
 
-/// Whether what is in the file is nothing, or a recording.
+/// Returns whether the file is empty, a recording, or not a regular file.
 fn may_replace(file: &mut File) -> io::Result<bool> {
     if !file.metadata()?.is_file() {
         return Ok(true);
@@ -132,14 +132,14 @@ fn may_replace(file: &mut File) -> io::Result<bool> {
     }
 }
 
-/// Drawn on stderr, and only where that is a terminal.
+/// Progress display on standard error. It is drawn only on a terminal.
 fn progress() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
 }
 
-fn told(recorded: &Recorded, took: Duration) -> String {
+fn summary(recorded: &Recorded, took: Duration) -> String {
     let Recorded { requests, readings, bytes, lost } = *recorded;
     let lost = match lost {
         0 => String::new(),

@@ -1,4 +1,5 @@
-//! A recording into a history, as fast as it can be read and written: what `memtap import` and `memtap report` do with one.
+//! Reads a recording into a history, as fast as it can be read and written, for `memtap import` and
+//! `memtap report`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,19 +19,19 @@ use crate::clock_steps::ClockSteps;
 use crate::engine;
 use crate::pipeline;
 
-/// What a recording came to.
+/// Result of reading a recording.
 pub(crate) struct Replayed {
-    /// The machine it was made on.
+    /// Machine that the recording was made on.
     pub(crate) machine: Machine,
-    /// The moment that it tells of last.
+    /// Time of the last data in the recording.
     pub(crate) end: WallClock,
-    /// Requests that are in the history.
+    /// Number of requests read from the recording.
     pub(crate) requests: u64,
-    /// Requests in its damaged parts; `None` where it is whole.
+    /// Requests in damaged parts of the recording; `None` if it is intact.
     pub(crate) damaged: Option<u64>,
 }
 
-/// Reads the recording to its end into the store.
+/// Reads the whole recording into the store.
 pub(crate) fn into_store(
     recording: &Path,
     store: &StoreUrl,
@@ -53,7 +54,7 @@ pub(crate) fn into_store(
     let (sender, batches) = mpsc::channel(budget.batches);
     let reader =
         memtap_capture::spawn(opened.source, &settings, sender).context("cannot start the capture thread")?;
-    // Nobody looks at it meanwhile.
+    // No user looks at a process meanwhile.
     let (_, focus) = watch::channel(BTreeSet::new());
     let ledger = Ledger::new(memtap_ledger::Settings::default());
     pipeline::run(batches, ledger, &views, focus, Some(&store), true, &ClockSteps::default());
@@ -69,7 +70,7 @@ pub(crate) fn into_store(
     Ok(Replayed { machine, end: last.at, requests: last.totals.seen, damaged })
 }
 
-/// A run of memtap's, on the machine that the recording is of.
+/// Creates a run on this machine, with a new ID.
 pub(crate) fn run_of(machine: &Machine) -> memtap_history::Run {
     memtap_history::Run {
         id: memtap_history::Run::draw(),

@@ -1,4 +1,4 @@
-//! `memtap report`: what a range of the history came to, on the terminal or as one file.
+//! `memtap report`: a report on a range of the history, on the terminal or in one file.
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -20,64 +20,75 @@ use crate::engine;
 use crate::settings_file::SettingsFile;
 use crate::{config, limits, output, replay, terminal};
 
-/// Without `--last` or `--from`.
+/// Default range without `--last` or `--from`.
 const HOUR: Duration = Duration::from_secs(3600);
-/// What is done sooner needs no progress.
+/// Progress is shown only after this time.
 const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &ReportArguments, file: &SettingsFile) -> anyhow::Result<()> {
     if let Some(recording) = &arguments.recording {
-        return of_recording(recording, arguments);
+        return report_on_recording(recording, arguments);
     }
     let url = config::store(arguments.which.store.as_ref(), file)?;
     let name = url.to_string();
-    of_history(&url, Timestamp::now(), HOUR, arguments, &Told { name, clock: Clock::Machine, damaged: None })
+    report_on_history(
+        &url,
+        Timestamp::now(),
+        HOUR,
+        arguments,
+        &HistorySource { name, clock: Clock::Machine, damaged: None },
+    )
 }
 
-/// What a history is to whoever reads the report.
-struct Told {
-    /// The recording's file, or the store: never the temporary database that a recording is read into.
+/// Description of the history for the report.
+struct HistorySource {
+    /// File of the recording, or the store. Never the temporary database of a recording.
     name: String,
     clock: Clock,
     /// Requests in damaged parts of a recording.
     damaged: Option<u64>,
 }
 
-/// A recording is read into a history that goes again; its end is the present, and all of it is told where no range is asked for.
-fn of_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
+/// Reports on a recording, through a temporary history. Its end counts as the present, and the
+/// default range is the whole recording.
+fn report_on_recording(recording: &Path, arguments: &ReportArguments) -> anyhow::Result<()> {
     let (url, _folder) = config::temporary_store()?;
     let replayed = replay::into_store(recording, &url, &config::KEPT_FOR_EVER)?;
     let end = replayed.end.0.saturating_add(1_000_000_000);
     let length = u64::try_from(end.saturating_sub(replayed.machine.began.0)).unwrap_or_default();
-    of_history(
+    report_on_history(
         &url,
         Timestamp::from_nanosecond(end.into())?,
         Duration::from_nanos(length),
         arguments,
-        &Told { name: recording.display().to_string(), clock: Clock::Told, damaged: replayed.damaged },
+        &HistorySource {
+            name: recording.display().to_string(),
+            clock: Clock::Told,
+            damaged: replayed.damaged,
+        },
     )
 }
 
-/// Of the time before `now`, `last` long where nothing else is asked for.
-fn of_history(
+/// Reports on a range before `now`. `last` is the default length of the range.
+fn report_on_history(
     url: &StoreUrl,
     now: Timestamp,
     last: Duration,
     arguments: &ReportArguments,
-    told: &Told,
+    source: &HistorySource,
 ) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let mut ask = ask(arguments, now, last, &zone)?;
     let lang = arguments.lang.map_or_else(terminal::lang, Lang::from);
-    let reader = engine::block_on(url.open_reader(told.clock))?
+    let reader = engine::block_on(url.open_reader(source.clock))?
         .context("--store none keeps no history. Name the history with --store")?;
     if let Some(path) = &arguments.output {
         output::is_not_the_history(path, url)?;
     }
-    ask.damaged_recording = told.damaged;
+    ask.damaged_recording = source.damaged;
     ask.limits = Some(engine::block_on(limits::of_history(&*reader, &ask.range))?);
     let report = make(&*reader, &ask)?;
-    tell_when_empty(&report, &told.name);
+    explain_if_empty(&report, &source.name);
     let audience = Audience { lang, zone };
     match &arguments.output {
         Some(path) => {
@@ -132,7 +143,7 @@ fn earlier(at: WallClock, age: Duration) -> WallClock {
     WallClock(at.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
 }
 
-/// As the file's name ends.
+/// Format for the file name's extension.
 fn format_of(path: &Path) -> Format {
     let end = path.extension().and_then(|end| end.to_str());
     match end.map(str::to_ascii_lowercase).as_deref() {
@@ -142,7 +153,7 @@ fn format_of(path: &Path) -> Format {
     }
 }
 
-/// Drawn on stderr, only where that is a terminal, and only when it takes its time.
+/// Makes the report. If that takes long, progress is drawn on standard error if it is a terminal.
 fn make(reader: &dyn Reader, ask: &Ask) -> anyhow::Result<Report> {
     let begin = Instant::now();
     let bar = ProgressBar::hidden();
@@ -166,8 +177,8 @@ fn draw(bar: &ProgressBar) {
     bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
 }
 
-/// An empty report is no failure; but whoever asked should know why it is empty.
-fn tell_when_empty(report: &Report, history: &str) {
+/// Explains on standard error why the report is empty. An empty report is not a failure.
+fn explain_if_empty(report: &Report, history: &str) {
     if !report.totals.is_empty() {
         return;
     }
@@ -197,7 +208,7 @@ mod tests {
 
     const NOON: &str = "2026-11-24T12:00:00Z";
 
-    /// From, to and the compared range of a command line, in hours before noon.
+    /// Hours before noon of the range and the compared range of a command line.
     fn hours(typed: &str) -> anyhow::Result<Vec<i64>> {
         let words = ["memtap", "report"].into_iter().chain(typed.split_whitespace());
         let Some(Command::Report(arguments)) = Cli::try_parse_from(words)?.command else {
@@ -212,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_follow_from_what_was_typed() {
+    fn ranges_follow_from_the_options() {
         for (typed, expected) in [
             ("", vec![1, 0]),
             ("--last 24h", vec![24, 0]),
@@ -226,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_ranges_and_filters_are_errors() {
         for typed in [
             "--from 11:00 --to 10:00",
             "--last 1h --from 10:00",

@@ -1,4 +1,4 @@
-//! Requests as other programs read them: CSV for spreadsheets, JSON lines for programs.
+//! Requests in formats for other programs: CSV for spreadsheets, JSON lines for programs.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
@@ -8,30 +8,30 @@ use memtap_api::Request;
 use memtap_report::report::plain_cell;
 use serde::Serialize;
 
-/// Bytes that are gathered before they are written.
+/// Size of the output buffers in bytes.
 pub(crate) const BUFFER: usize = 1 << 16;
 
-/// What writes requests as a format has them.
+/// A writer of requests in one format.
 pub(crate) trait Rows {
     fn write(&mut self, request: Request) -> anyhow::Result<()>;
 
-    /// Nothing is whole before.
+    /// Completes the output. It is not valid before.
     fn finish(self) -> anyhow::Result<()>;
 }
 
-/// A line of names, then a line for each request.
+/// CSV: a header line, then one line per request.
 pub(crate) struct Csv<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Csv<W> {
     pub(crate) fn new(output: W) -> anyhow::Result<Self> {
         let mut writer =
             csv::WriterBuilder::new().has_headers(false).buffer_capacity(BUFFER).from_writer(output);
-        // By hand, so that it stands there when no request does.
+        // Written explicitly, so that the header exists even without requests.
         writer.write_record(Request::COLUMNS).map_err(cause)?;
         Ok(Self(writer))
     }
 
-    /// What was gathered goes out.
+    /// Writes buffered data to the output.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
@@ -47,7 +47,7 @@ impl<W: Write> Rows for Csv<W> {
     }
 }
 
-/// An object a line.
+/// JSON lines: one object per line.
 pub(crate) struct Jsonl<W: Write>(BufWriter<W>);
 
 impl<W: Write> Jsonl<W> {
@@ -60,7 +60,7 @@ impl<W: Write> Jsonl<W> {
         self.0.write_all(b"\n")
     }
 
-    /// What was gathered goes out.
+    /// Writes buffered data to the output.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
@@ -76,7 +76,7 @@ impl<W: Write> Rows for Jsonl<W> {
     }
 }
 
-/// The system's own error, where there is one.
+/// Returns the underlying I/O error, if there is one.
 fn cause(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -84,7 +84,7 @@ fn cause(error: csv::Error) -> io::Error {
     }
 }
 
-/// What strangers named, so that no spreadsheet takes it for a formula.
+/// Escapes untrusted text, so that spreadsheets do not treat it as a formula.
 fn plain(mut request: Request) -> Request {
     if let Cow::Owned(name) = plain_cell(&request.process_name) {
         request.process_name = name;

@@ -1,5 +1,5 @@
-//! `memtap serve`: opens the parts from the top down, so that what can fail fails before anything is captured, and
-//! closes them in the order in which data flow.
+//! `memtap serve`: opens its parts from the top down, so that whatever can fail fails before the
+//! capture starts, and closes them in the order in which data flows.
 
 mod running;
 
@@ -22,10 +22,10 @@ use crate::settings_file::SettingsFile;
 use crate::{confine, deadline, limits, log, panics, pipeline, replay};
 use running::{Running, Signals};
 
-/// A full batch between the capture thread and the ledger: 8,192 observations.
+/// Size of a full batch between the capture thread and the ledger: 8,192 observations.
 pub(crate) const OBSERVATION_BATCH_BYTES: u64 = 8192 * size_of::<memtap_model::Observation>() as u64;
 
-/// How long the end waits for what still runs in the runtime: a query of a database that hangs has a thread there.
+/// Maximum wait for the runtime's tasks at exit: a query of a hanging database blocks a thread.
 const RUNTIME_ENDS_WITHIN: Duration = Duration::from_millis(300);
 
 pub(crate) fn run(arguments: &ServeArguments, file: &SettingsFile) -> anyhow::Result<()> {
@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: &ServeArguments, file: &SettingsFile) -> anyhow::Re
     cause
 }
 
-/// The runtime, also when a panic unwinds: dropped by itself it would wait for ever for a thread that hangs.
+/// The runtime, with a bounded shutdown. Dropped directly, for example when a panic unwinds, a
+/// runtime waits forever for a thread that hangs.
 struct Engine(Option<Runtime>);
 
 impl Drop for Engine {
@@ -78,7 +79,8 @@ async fn start(config: &Arc<Config>, stays_root: Option<Notice>) -> anyhow::Resu
     opened.notices.extend(stays_root);
     confine::attached()?;
     confine::watching();
-    // Until here a signal ends memtap at once: an old history may be under way to the present schema, and stays as it was then.
+    // Before this point a signal ends memtap at once. An interrupted migration leaves an old
+    // history unchanged.
     let signals = Signals::new()?;
     let what = what_is_watched(&opened);
     for notice in &opened.notices {
@@ -113,7 +115,8 @@ async fn start(config: &Arc<Config>, stays_root: Option<Notice>) -> anyhow::Resu
     Ok((Running { reader, ledger, store, server, stop_server, last }, signals))
 }
 
-/// The machine that is watched; for a recording that one's, and the recording itself. Anything else is opened when all other parts are there.
+/// Returns the watched machine, and the recording if the source is one. A recording names its own
+/// machine. Other sources are opened after all other parts.
 fn machine(config: &Config) -> anyhow::Result<(Option<memtap_capture::Opened>, Arc<Machine>)> {
     let recording = match &config.source {
         SourceChoice::Recording(_) => Some(memtap_capture::open(&config.source, &config.capture)?),
@@ -128,12 +131,12 @@ fn machine(config: &Config) -> anyhow::Result<(Option<memtap_capture::Opened>, A
 
 fn open_source(config: &Config) -> Result<memtap_capture::Opened, memtap_capture::CaptureError> {
     let opened = memtap_capture::open(&config.source, &config.capture)?;
-    // What the kernel's types took while the programs were loaded.
+    // Release the heap memory that parsing the kernel's types used while the programs were loaded.
     crate::give_back_heap();
     Ok(opened)
 }
 
-/// What is watched, and how, for the log.
+/// Describes the source and its plan, for the log.
 fn what_is_watched(opened: &memtap_capture::Opened) -> String {
     let (kind, plan) = (opened.source.kind(), opened.source.plan());
     let plan = plan.map(|plan| format!(" (plan {})", plan.name())).unwrap_or_default();
@@ -141,7 +144,8 @@ fn what_is_watched(opened: &memtap_capture::Opened) -> String {
     format!("{how} {}{plan}", kind.name())
 }
 
-/// A store talks to its database, which takes its time, in threads of its own: they are started by one that attaches nothing.
+/// Opens the store and starts its threads. Threads inherit capabilities, so a thread that attaches
+/// nothing starts them.
 async fn open_store(
     config: &Arc<Config>,
     machine: &Arc<Machine>,
@@ -150,7 +154,6 @@ async fn open_store(
         return Ok(None);
     };
     let (config, machine) = (Arc::clone(config), Arc::clone(machine));
-    // The threads of the history are started by one that attaches nothing.
     let starting = tokio::task::spawn_blocking(move || {
         let run = replay::run_of(&machine);
         Ok(Some(Arc::new(memtap_history::spawn(store, run, config.limits())?)))
@@ -158,7 +161,7 @@ async fn open_store(
     starting.await?
 }
 
-/// The memory of this machine: what the history does not have, the kernel tells.
+/// State for this machine: the kernel answers what the history does not contain.
 fn live_state(
     view: watch::Receiver<Arc<LiveView>>,
     store: Option<&Arc<memtap_history::Handle>>,
@@ -174,19 +177,19 @@ fn live_state(
         .with_limits(Arc::new(move |view| limits::read(Arc::clone(&hostname), view)))
 }
 
-/// The memory of a recording: its pids are none of this kernel's.
+/// State for a recording: its process IDs do not belong to this kernel.
 fn recorded_state(
     view: watch::Receiver<Arc<LiveView>>,
     store: Option<&Arc<memtap_history::Handle>>,
     info: memtap_server::Info,
 ) -> memtap_server::State {
-    fn untold() -> io::Error {
+    fn not_in_recording() -> io::Error {
         io::Error::new(io::ErrorKind::Unsupported, "not available in a recording")
     }
     let kernel = memtap_server::AskKernel {
-        proportional: Arc::new(|_| Err(untold())),
-        mappings: Arc::new(|_| Err(untold())),
-        limits: Arc::new(|_| Err(untold())),
+        proportional: Arc::new(|_| Err(not_in_recording())),
+        mappings: Arc::new(|_| Err(not_in_recording())),
+        limits: Arc::new(|_| Err(not_in_recording())),
     };
     memtap_server::State::new(view, reader(store), status(store), kernel, info)
 }
@@ -230,7 +233,7 @@ fn info(
     }
 }
 
-/// The machine as it is now.
+/// Facts about this machine, with the current time.
 pub(crate) fn this_machine() -> anyhow::Result<Machine> {
     let name = nix::sys::utsname::uname()?;
     let page =

@@ -1,5 +1,5 @@
-//! The settings file: `KEY=VALUE` lines with the names that settings have in the environment, and the original system's.
-//! `packaging/memtap.env` has all of them.
+//! The settings file: `KEY=VALUE` lines. Keys are the environment variables of the settings, and
+//! the keys of the original system. `packaging/memtap.env` lists all of them.
 
 mod place;
 
@@ -20,26 +20,27 @@ use memtap_store::StoreUrl;
 use nix::unistd::{Uid, geteuid};
 
 const DEFAULT_PORT: u16 = 3000;
-/// Where it is looked for when none is named: beside whoever starts memtap, as the original's, then the machine's.
+/// Default files, in order: one in the working directory, as in the original system, then the
+/// machine's.
 const PLACES: [&str; 2] = [".env", "/etc/memtap/memtap.env"];
 
-/// The names in the environment of all settings.
+/// Returns the environment variables of all settings.
 pub(crate) fn keys(command: &Command) -> BTreeSet<String> {
     let own =
         command.get_arguments().filter_map(|arg| arg.get_env().and_then(OsStr::to_str).map(str::to_owned));
     own.chain(command.get_subcommands().flat_map(keys)).chain(["MEMTAP_LOG".to_owned()]).collect()
 }
 
-/// The keys of a settings file; the environment itself is left as it is.
+/// Keys and values of a settings file. The process's environment is not changed.
 #[derive(Default)]
 pub(crate) struct SettingsFile {
     path: PathBuf,
     values: HashMap<String, String>,
-    /// Files that were not obeyed, each with the reason and how to use it; and what is doubtful about the one that was.
+    /// Warnings about ignored files, each with the reason and the fix, and about the file in use.
     warnings: Vec<String>,
 }
 
-/// Without the values: one may be a password.
+/// Omits the values, because one may be a password.
 impl fmt::Debug for SettingsFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: BTreeSet<&String> = self.values.keys().collect();
@@ -47,7 +48,7 @@ impl fmt::Debug for SettingsFile {
     }
 }
 
-/// The file has a setting whose value is wrong.
+/// The settings file contains an invalid value.
 #[derive(Debug)]
 pub(crate) struct WrongSetting(String);
 
@@ -60,7 +61,8 @@ impl fmt::Display for WrongSetting {
 impl std::error::Error for WrongSetting {}
 
 impl SettingsFile {
-    /// Reads the named file, which must be there, or the first of [`PLACES`] that is there and may be obeyed.
+    /// Reads the named file, which must exist, or the first of [`PLACES`] that exists and is
+    /// trusted.
     pub(crate) fn read(named: Option<&Path>) -> anyhow::Result<Self> {
         match named {
             Some(path) => Self::read_named(path),
@@ -68,7 +70,7 @@ impl SettingsFile {
         }
     }
 
-    /// Whoever names a file has decided to obey it, whoever it belongs to.
+    /// Reads a named file, regardless of its owner: by naming it, the user decided to trust it.
     fn read_named(path: &Path) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| cannot_read(path))?;
         let mut read = Self::parse(path, &file)?;
@@ -96,7 +98,7 @@ impl SettingsFile {
     }
 
     fn parse(path: &Path, mut file: &File) -> anyhow::Result<Self> {
-        if file.metadata().is_ok_and(|found| found.is_dir()) {
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
             bail!("the settings file {} is a directory. Name a file with --env-file", path.display());
         }
         let mut text = String::new();
@@ -104,14 +106,15 @@ impl SettingsFile {
         let mut values = HashMap::new();
         let read = Cell::new(0);
         for line in dotenvy::from_read_iter(Lines { text: &text, read: &read }) {
-            // The crate's own error would quote the line, which may hold a password.
+            // The crate's own error would quote the line, which may contain a password.
             let (key, value) = line.map_err(|error| not_a_setting(path, &text, read.get(), &error))?;
             values.insert(key, value);
         }
         Ok(Self { path: path.to_owned(), values, warnings: Vec::new() })
     }
 
-    /// Logs which file was read and which were not, for a command that `uses` one.
+    /// Logs which file was read and which were ignored. `uses` is whether the command needs
+    /// settings.
     pub(crate) fn log(&self, uses: bool) {
         let read = std::path::absolute(&self.path).ok();
         let read = read.map(|path| format!("read settings from {}", path.display()));
@@ -124,17 +127,18 @@ impl SettingsFile {
         }
     }
 
-    /// The value of a key. One without a value is not set: it has its default.
+    /// Returns the value of a key. An empty value counts as not set.
     pub(crate) fn value(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The log's filter.
+    /// Filter of the log.
     pub(crate) fn log_filter(&self) -> Option<&str> {
         self.value("MEMTAP_LOG")
     }
 
-    /// The file that the command line names, if it does: it must be read before the rest of that is understood.
+    /// Returns the file that the command line names. It must be known before the command line is
+    /// parsed.
     pub(crate) fn named(arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
         let mut arguments = arguments.take_while(|argument| argument != "--");
         while let Some(argument) = arguments.next() {
@@ -148,8 +152,9 @@ impl SettingsFile {
         None
     }
 
-    /// The command with the file's values for its defaults, and those of its commands. A variable of the environment without a value is as
-    /// good as none. The store's value is left out: its URL may hold a password, which clap would repeat when it is wrong.
+    /// Makes the file's values the defaults of the command and its subcommands. Empty environment
+    /// variables are ignored. The store's value is left out: its URL may contain a password, which
+    /// clap would repeat if the URL is invalid.
     pub(crate) fn as_defaults(&self, command: Command) -> Command {
         let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
         let command = command.mut_args(|arg| {
@@ -170,7 +175,7 @@ impl SettingsFile {
             .fold(command, |command, name| command.mut_subcommand(name, |inner| self.as_defaults(inner)))
     }
 
-    /// Keys that begin as memtap's do and are none, as far as `command` knows.
+    /// Keys that start with `MEMTAP_` but that `command` does not know.
     pub(crate) fn unknown(&self, command: &Command) -> Vec<&str> {
         let known = keys(command);
         let ours =
@@ -180,14 +185,14 @@ impl SettingsFile {
         unknown
     }
 
-    /// Where it is; empty when there is none.
+    /// Path of the file; empty if there is none.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The address by the original's key, or the default.
+    /// Address with the port from the original system's key, or the default.
     pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
-        let port = match self.of_the_original("PORT") {
+        let port = match self.original_value("PORT") {
             Some(port) => port.parse().map_err(|_| self.wrong("PORT", "a port number such as 3000"))?,
             None => DEFAULT_PORT,
         };
@@ -202,9 +207,9 @@ impl SettingsFile {
         self.original_database()
     }
 
-    /// The database of the original system, by its keys. The host and the port have defaults.
+    /// Database from the keys of the original system. The host and the port have defaults.
     fn original_database(&self) -> anyhow::Result<Option<StoreUrl>> {
-        let key = |name: &str| self.of_the_original(name);
+        let key = |name: &str| self.original_value(name);
         let (user, database) = match (key("DB_USER"), key("DB_NAME")) {
             (Some(user), Some(database)) => (user, database),
             (None, None) => return Ok(None),
@@ -222,12 +227,12 @@ impl SettingsFile {
         Ok(Some(StoreUrl::mysql((&host, port), (&user, password.as_deref()), &database)?))
     }
 
-    /// A key of the original system, from its environment or its .env file.
-    fn of_the_original(&self, key: &str) -> Option<String> {
+    /// Value of an original system's key, from the environment or the settings file.
+    fn original_value(&self, key: &str) -> Option<String> {
         from_environment(key).or_else(|| self.value(key).map(str::to_owned))
     }
 
-    /// Where a key has its value: it comes from the environment first.
+    /// Describes where the value of a key comes from. The environment takes precedence.
     pub(crate) fn place(&self, key: &str) -> Option<String> {
         let in_file = || self.value(key).map(|_| self.path.display().to_string());
         from_environment(key).map(|_| "the environment".to_owned()).or_else(in_file)
@@ -238,12 +243,13 @@ impl SettingsFile {
     }
 }
 
-/// What a variable of the environment is set to. One without a value is not set.
+/// Value of an environment variable. An empty value counts as not set.
 pub(crate) fn from_environment(key: &str) -> Option<String> {
     std::env::var_os(key).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-/// A text that is read a line at a time, so that its reader is never further than the line that it is about.
+/// Reader that returns at most one line per call. Thus `read` is never past the line that the
+/// parser is working on.
 struct Lines<'a> {
     text: &'a str,
     read: &'a Cell<usize>,
@@ -251,8 +257,8 @@ struct Lines<'a> {
 
 impl Read for Lines<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let rest = &self.text.as_bytes()[self.read.get()..];
-        let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let remaining = &self.text.as_bytes()[self.read.get()..];
+        let line = remaining.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         let count = line.len().min(buffer.len());
         buffer[..count].copy_from_slice(&line[..count]);
         self.read.set(self.read.get() + count);
@@ -260,7 +266,8 @@ impl Read for Lines<'_> {
     }
 }
 
-/// Names the line, without what is in it: the last that was read, or the first of a text whose quotes do not end.
+/// Error that names a line without quoting it: the last line that was read, or the first line of a
+/// text whose quotes do not end.
 fn not_a_setting(path: &Path, text: &str, read: usize, error: &dotenvy::Error) -> anyhow::Error {
     let end = match error {
         dotenvy::Error::LineParse(wrong, _) if read == text.len() && text.ends_with(wrong) => {

@@ -1,4 +1,4 @@
-//! Whoever reads: the language and the characters of the locale, and what a terminal can show.
+//! Language and character set of the locale, and capabilities of the terminal.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -8,12 +8,12 @@ use anstream::{AutoStream, ColorChoice};
 use memtap_report::Lang;
 use memtap_report::report::Screen;
 
-/// The environment's language.
+/// Language of the environment.
 pub(crate) fn lang() -> Lang {
     lang_of(environment)
 }
 
-/// What stands behind a stream; `NO_COLOR` and its kin are heard.
+/// Capabilities of the terminal behind a stream. `NO_COLOR` and similar variables are respected.
 pub(crate) fn screen(stream: &(impl RawStream + IsTerminal + AsFd)) -> Screen {
     let size = terminal_size::terminal_size_of(stream);
     Screen {
@@ -27,7 +27,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The locale of one category: the first of the variables that says something decides, as in the C library.
+/// Locale of one category: the first nonempty variable decides, as in the C library.
 fn locale(category: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     ["LC_ALL", category, "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty())
 }
@@ -36,7 +36,7 @@ fn lang_of(variable: impl Fn(&str) -> Option<String>) -> Lang {
     locale("LC_MESSAGES", variable).and_then(|locale| Lang::from_code(&locale)).unwrap_or_default()
 }
 
-/// Whether the locale's characters are more than ASCII.
+/// Returns whether the locale's character set is UTF-8.
 fn is_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale = locale("LC_CTYPE", variable).unwrap_or_default().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn language_and_characters_are_the_locales() {
-        for (all, lang, told, unicode) in [
+        for (all, lang, expected, unicode) in [
             ("", "es_MX.UTF-8", Lang::Es, true),
             ("C", "es_MX.UTF-8", Lang::En, false),
             ("C.utf8", "es_MX", Lang::En, true),
@@ -59,7 +59,7 @@ mod tests {
                 "LANG" => Some(lang.to_owned()),
                 _ => None,
             };
-            assert_eq!((lang_of(variable), is_unicode(variable)), (told, unicode), "{all} {lang}");
+            assert_eq!((lang_of(variable), is_unicode(variable)), (expected, unicode), "{all} {lang}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! `memtap --version`, and with `--verbose` what it is built of.
+//! `memtap --version`, with `--verbose` also the components of memtap.
 
 use std::io::Write as _;
 
 use crate::output::unless_closed;
 
-/// A line a crate or package that is part of the program: name, version, licence. Written by `cargo xtask licences`.
+/// One line per crate or package in the program: name, version, licence. Written by `cargo xtask
+/// licences`.
 const PARTS: &str = include_str!("../parts.txt");
 
 pub(crate) fn print(verbose: bool) -> anyhow::Result<()> {

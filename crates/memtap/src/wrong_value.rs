@@ -1,4 +1,5 @@
-//! A wrong value that nobody typed: clap's error names the option, and whoever reads it looks for the variable or the file.
+//! Errors for invalid values from the environment or the settings file. clap's error names only the
+//! option, but the user must look for the variable or the file.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,7 +8,8 @@ use clap::error::{ContextKind, ContextValue};
 
 use crate::settings_file::SettingsFile;
 
-/// The error with the setting that the value comes from, unless it was typed.
+/// Adds the variable or the file that the value comes from to the error, unless the value was
+/// typed.
 pub(crate) fn name_setting(
     mut error: clap::Error,
     command: &Command,
@@ -18,7 +20,7 @@ pub(crate) fn name_setting(
     if error.get(ContextKind::InvalidValue).is_none() {
         return error;
     }
-    // As `--max-size <SIZE>`.
+    // The option has the form `--max-size <SIZE>`.
     let Some(long) = option.strip_prefix("--").and_then(|option| option.split([' ', '[', '.']).next()) else {
         return error;
     };
@@ -33,7 +35,7 @@ pub(crate) fn name_setting(
     error
 }
 
-/// The variable of an option.
+/// Returns the environment variable of an option.
 fn variable(command: &Command, long: &str) -> Option<String> {
     let mut own = command.get_arguments().filter(|arg| arg.get_long() == Some(long));
     let own = own.find_map(|arg| arg.get_env().and_then(OsStr::to_str).map(str::to_owned));
@@ -43,8 +45,8 @@ fn variable(command: &Command, long: &str) -> Option<String> {
 fn is_typed(long: &str, typed: &[OsString]) -> bool {
     let option = format!("--{long}");
     typed.iter().take_while(|word| *word != "--").any(|word| {
-        let rest = word.to_str().and_then(|word| word.strip_prefix(&option));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        let suffix = word.to_str().and_then(|word| word.strip_prefix(&option));
+        suffix.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('='))
     })
 }
 
@@ -55,8 +57,8 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    /// What is said of a settings file with that line.
-    fn said(line: &str, typed: &str) -> String {
+    /// Returns the error for a settings file with this line.
+    fn error_for(line: &str, typed: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("memtap.env");
         std::fs::write(&path, line).unwrap();
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_file_is_named_by_its_variable() {
+    fn an_error_names_the_variable_of_a_value_in_the_file() {
         for (line, typed, option) in [
             ("MEMTAP_MAX_SIZE=abc", "memtap serve", "--max-size <SIZE>"),
             ("MEMTAP_MAX_SIZE=abc", "memtap", "--max-size <SIZE>"),
@@ -78,16 +80,16 @@ mod tests {
             ("MEMTAP_NICE=abc", "memtap trace", "--nice <NICE>"),
         ] {
             let (key, _) = line.split_once('=').unwrap();
-            let text = said(line, typed);
+            let text = error_for(line, typed);
             let named = format!("invalid value 'abc' for '{key} in ");
             assert!(text.contains(&named) && text.contains(&format!("memtap.env ({option})'")), "{text}");
         }
     }
 
     #[test]
-    fn a_value_that_was_typed_is_named_by_its_option() {
+    fn an_error_names_the_option_of_a_typed_value() {
         for typed in ["memtap serve --max-size=abc", "memtap serve --max-size abc"] {
-            let text = said("MEMTAP_MAX_SIZE=1MiB", typed);
+            let text = error_for("MEMTAP_MAX_SIZE=1MiB", typed);
             assert!(text.contains("invalid value 'abc' for '--max-size <SIZE>'"), "{text}");
         }
     }

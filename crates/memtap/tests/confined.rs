@@ -1,4 +1,5 @@
-//! What memtap itself may do once it watches, as the kernel says of each of its threads, and that it sees all the same.
+//! Privileges of each memtap thread once it watches, as the kernel shows them. The tests also check
+//! that memtap still sees everything.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -25,7 +26,7 @@ const SYS_PTRACE: u64 = 1 << 19;
 const FILES: u64 = 0b111;
 const THE_THREE: u64 = 1 << 39 | 1 << 38 | SYS_PTRACE;
 
-/// A field of all threads' /proc/PID/task/TID/status: its values, each once.
+/// Distinct values of a field of /proc/PID/task/TID/status over all threads.
 fn of_threads(pid: u32, least: usize, field: &str) -> BTreeSet<u64> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let texts =
@@ -40,7 +41,7 @@ fn of_threads(pid: u32, least: usize, field: &str) -> BTreeSet<u64> {
     values.into_iter().collect()
 }
 
-/// A memtap that serves: the runtime's threads, the store's, the one that captures.
+/// Checks a serving memtap: threads of the runtime, of the store and of the capture.
 fn confined_to(memtap: &Memtap, capabilities: u64) {
     is_confined(memtap.pid(), 5, capabilities);
 }
@@ -56,13 +57,13 @@ fn is_confined(pid: u32, least_threads: usize, capabilities: u64) {
     assert_eq!(of_threads("Seccomp"), [2].into(), "2 is by a filter");
 }
 
-/// Requests of another user's process, and what only the present has of it.
+/// Checks that memtap sees requests of another user's process, and its data from /proc.
 fn sees_everything(memtap: &Memtap) {
     let mut fixture = Fixture::start(&["known"]);
     memtap.settle();
     fixture.go();
     memtap.settle();
-    // What /proc tells comes in time: so many processes at a tick.
+    // Details from /proc arrive over several ticks, because memtap reads a limited number per tick.
     let path = format!("/api/v1/processes/{}?pss=true", fixture.pid());
     let process = memtap.wait_for(&path, "its user is known", |process| process["user"] == "root");
     assert_eq!(process["unexplained_bytes"], 0);
@@ -100,7 +101,7 @@ fn root_keeps_what_files_and_proc_need() {
     confined_to(&memtap, SYS_PTRACE | FILES);
 }
 
-/// All numbers of all threads: real, effective, saved, and the file system's.
+/// All user IDs of all threads: real, effective, saved and file-system.
 fn uids(memtap: &Memtap) -> BTreeSet<u32> {
     let threads = std::fs::read_dir(format!("/proc/{}/task", memtap.pid())).unwrap();
     let statuses =
@@ -112,7 +113,7 @@ fn uids(memtap: &Memtap) -> BTreeSet<u32> {
     uids.collect()
 }
 
-/// The number of the user that memtap has become, in all threads.
+/// User ID that memtap has changed to. It must be the same in all threads.
 fn own_uid(memtap: &Memtap) -> u32 {
     let uids = uids(memtap);
     let named = nix::unistd::User::from_name("memtap").unwrap().map(|user| user.uid.as_raw());
@@ -125,7 +126,7 @@ fn own_uid(memtap: &Memtap) -> u32 {
 }
 
 #[test]
-fn root_becomes_a_user_of_its_own() {
+fn root_becomes_memtaps_own_user() {
     let memtap = Memtap::start();
     own_uid(&memtap);
     confined_to(&memtap, SYS_PTRACE);
@@ -136,7 +137,7 @@ fn root_becomes_a_user_of_its_own() {
     assert!(memtap.interrupt().1);
 }
 
-/// Everything below a directory and itself, by owner.
+/// Owners of a directory and of everything below it.
 fn owners(folder: &Path) -> BTreeSet<u32> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let inner = entries.flat_map(|path| match path.is_dir() {
@@ -154,9 +155,9 @@ fn memtap_on(database: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What root's commands leave between two runs is taken over as well.
+/// Files that root's commands create between two runs also change their owner.
 #[test]
-fn the_history_of_an_earlier_run_by_root_is_taken_over() {
+fn the_history_of_an_earlier_run_by_root_changes_owner() {
     let place = for_everybody(0o711);
     let folder = place.path().join("history");
     std::fs::create_dir(&folder).unwrap();
@@ -175,7 +176,7 @@ fn the_history_of_an_earlier_run_by_root_is_taken_over() {
     by_root.settle();
     fixture.go();
     let before = by_root.wait_for(&rows(pid), "its request is in the history", is_there);
-    // As a machine does that loses its power: the log is there as well.
+    // Simulates a power failure, after which the write-ahead log still exists.
     by_root.kill();
     assert_eq!(owners(&folder), [0].into());
     assert!(folder.join("memtap.db-wal").exists() && folder.join("memtap.db-spool/lock").exists());
@@ -194,7 +195,7 @@ fn the_history_of_an_earlier_run_by_root_is_taken_over() {
     memtap_on(&database, &["store", "compact"]);
     memtap_on(&database, &["store", "check"]);
     assert_eq!(owners(&folder), [user].into(), "files that root's commands make are the user's");
-    // It makes files of its own again.
+    // As root, memtap creates its own files again.
     std::fs::remove_dir_all(folder.join("memtap.db-spool")).unwrap();
     assert!(start(&["--user=root"]).interrupt().1);
     assert_eq!(owners(&folder), [0, user].into());
@@ -206,7 +207,8 @@ fn the_history_of_an_earlier_run_by_root_is_taken_over() {
     assert!(memtap.interrupt().1);
 }
 
-/// Root in a container has only what it is given: first as before memtap became another user, then as the manifest for Kubernetes says.
+/// In a container, root has only the granted capabilities: first those that memtap needed before it
+/// could change its user, then those of the Kubernetes manifest.
 #[test]
 fn in_a_container_root_needs_three_more_capabilities_to_become_its_own_user() {
     let place = for_everybody(0o711);
@@ -253,7 +255,7 @@ fn in_a_directory_with_other_files_memtap_stays_root_and_says_why() {
     assert_eq!(owners(folder.path()), [0].into());
 }
 
-/// It is opened before memtap becomes somebody who may not read it.
+/// The source is opened before memtap becomes a user who may not read it.
 #[test]
 fn sources_that_root_alone_can_read_are_read() {
     let folder = for_everybody(0o711);
@@ -268,7 +270,7 @@ fn sources_that_root_alone_can_read_are_read() {
     memtap.wait_for("/api/v1/processes/7", "its line is read", |process| process["name"] == "perl");
 }
 
-/// With its history in `folder`, by a program that sets users and capabilities.
+/// Starts memtap with its history in `folder` through setpriv, which sets users and capabilities.
 fn start_with_setpriv(folder: &Path, log: &Path, arguments: &[&str]) -> Memtap {
     let port = free_port();
     let memtap = command(folder, port, &["--source=bpf"]);
@@ -284,7 +286,7 @@ fn start_with_setpriv(folder: &Path, log: &Path, arguments: &[&str]) -> Memtap {
 }
 
 #[test]
-fn three_capabilities_do_instead_of_root() {
+fn three_capabilities_are_enough_instead_of_root() {
     let folder = for_everybody(0o777);
     let three = "-all,+bpf,+perfmon,+sys_ptrace";
     let memtap = start_with_setpriv(
@@ -343,7 +345,7 @@ fn sources_without_a_kernel_part_are_confined_as_well() {
     }
 }
 
-/// It ends by itself where the test does not get to end it.
+/// Starts a command that ends by itself if the test fails to end it.
 fn start_watching(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command.args(arguments).args(["--source=bpf", "--duration=60s"]).stdin(Stdio::null());
@@ -354,9 +356,9 @@ fn interrupted(child: Child) -> (String, String) {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let told = text(output.stderr);
-    assert!(output.status.success(), "{told}");
-    (text(output.stdout), told)
+    let stderr = text(output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    (text(output.stdout), stderr)
 }
 
 #[test]
@@ -365,9 +367,9 @@ fn trace_keeps_what_proc_needs() {
     let mut fixture = Fixture::start(&["known"]);
     let pid = fixture.pid().to_string();
     let mut trace = start_watching(&["trace", "-p", &pid, "--format=json"]);
-    let mut told = BufReader::new(trace.stderr.take().unwrap());
+    let mut stderr = BufReader::new(trace.stderr.take().unwrap());
     let mut line = String::new();
-    told.read_line(&mut line).unwrap();
+    stderr.read_line(&mut line).unwrap();
     assert!(line.contains("tracing with bpf"), "{line}");
     is_confined(trace.id(), 3, SYS_PTRACE);
     fixture.go();
@@ -379,7 +381,8 @@ fn trace_keeps_what_proc_needs() {
 fn record_keeps_what_proc_needs() {
     let _alone = support::alone();
     let folder = for_everybody(0o755);
-    // Somebody's folder, which root alone can write to besides; the file is open before anything is given up.
+    // The directory belongs to another user. The output file is opened before root drops its
+    // capabilities.
     std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let file = folder.path().join("a.mtrec");
     let record = start_watching(&["record", "-o", file.to_str().unwrap()]);
@@ -392,7 +395,7 @@ fn record_keeps_what_proc_needs() {
 }
 
 #[test]
-fn top_keeps_what_proc_needs_and_nothing_when_another_memtap_tells() {
+fn top_keeps_what_proc_needs_and_nothing_when_attached() {
     let alone = support::alone();
     let mut fixture = Fixture::start(&["pairs", "3000"]);
     let mut terminal = Terminal::start(&["--source=bpf"], None);
@@ -420,7 +423,7 @@ fn refused(folder: &Path, arguments: &[&str], as_user: Option<u32>) -> String {
 }
 
 #[test]
-fn a_user_that_cannot_be_is_told_with_the_mend() {
+fn an_impossible_user_is_an_error_with_the_fix() {
     let folder = for_everybody(0o755);
     let text = refused(folder.path(), &["--user=no-such-user"], None);
     assert!(text.contains("no user 'no-such-user'") && text.contains("useradd"), "{text}");
@@ -431,9 +434,10 @@ fn a_user_that_cannot_be_is_told_with_the_mend() {
     assert!(text.contains("only root"), "{text}");
 }
 
-/// SQLite gives the files beside a database to whom the database belongs, and so it stays usable for them.
+/// SQLite makes the database's owner the owner of the files beside it, so that the database stays
+/// usable for that user.
 #[test]
-fn a_history_in_somebodys_folder_stays_theirs() {
+fn a_history_in_another_users_directory_keeps_its_owner() {
     let folder = for_everybody(0o755);
     std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let database = folder.path().join("memtap.db");

@@ -1,4 +1,4 @@
-//! What `memtap doctor` says of this machine, to root and to others, and the code with which it ends.
+//! Output and exit code of `memtap doctor` on this machine, as root and as other users.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -15,21 +15,21 @@ fn doctor(arguments: &[&str]) -> Command {
     command
 }
 
-fn told(output: &Output) -> Value {
+fn parse_json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-fn check<'a>(told: &'a Value, name: &str) -> &'a Value {
-    let checks = told["checks"].as_array().unwrap();
-    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {told}"))
+fn check<'a>(json: &'a Value, name: &str) -> &'a Value {
+    let checks = json["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {json}"))
 }
 
 #[test]
 fn all_requests_can_be_seen_by_root() {
     let output = doctor(&["--format=json"]).output().unwrap();
-    let told = told(&output);
-    assert_eq!((output.status.code(), &told["requests"]), (Some(0), &Value::Bool(true)), "{told}");
-    assert_eq!(told["user"], "root");
+    let json = parse_json(&output);
+    assert_eq!((output.status.code(), &json["requests"]), (Some(0), &Value::Bool(true)), "{json}");
+    assert_eq!(json["user"], "root");
     for name in [
         "kernel",
         "eBPF",
@@ -40,24 +40,24 @@ fn all_requests_can_be_seen_by_root() {
         "plan",
         "folder",
     ] {
-        assert_eq!(check(&told, name)["verdict"], "good", "{name}");
+        assert_eq!(check(&json, name)["verdict"], "good", "{name}");
     }
-    for lack in told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] != "good") {
+    for lack in json["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] != "good") {
         assert!(lack["fix"].is_string() && lack["fix"] == lack["mend"], "{lack}");
     }
 }
 
 #[test]
-fn somebody_without_rights_is_told_what_gives_them() {
+fn missing_privileges_are_reported_with_the_fix() {
     let output = doctor(&["--format=json"]).uid(NOBODY).gid(NOBODY).output().unwrap();
-    let told = told(&output);
-    assert_eq!((output.status.code(), &told["requests"]), (Some(3), &Value::Bool(false)), "{told}");
+    let json = parse_json(&output);
+    assert_eq!((output.status.code(), &json["requests"]), (Some(3), &Value::Bool(false)), "{json}");
     assert_eq!(
-        (told["user"].as_str(), told["capabilities"].as_array().map(Vec::len)),
+        (json["user"].as_str(), json["capabilities"].as_array().map(Vec::len)),
         (Some("nobody"), Some(0))
     );
     for name in ["eBPF", "tracepoints (tp_btf)", "plan"] {
-        let check = check(&told, name);
+        let check = check(&json, name);
         assert_eq!(check["verdict"], "missing", "{check}");
         assert!(
             check["fix"]
@@ -70,10 +70,10 @@ fn somebody_without_rights_is_told_what_gives_them() {
 }
 
 #[test]
-fn somebody_who_may_not_raise_the_priority_is_told_how_to_permit_it() {
+fn a_denied_priority_is_reported_with_the_fix() {
     let output = doctor(&["--format=json"]).uid(NOBODY).gid(NOBODY).output().unwrap();
-    let told = told(&output);
-    let priority = check(&told, "priority");
+    let json = parse_json(&output);
+    let priority = check(&json, "priority");
     assert_eq!(priority["verdict"], "less", "{priority}");
     assert!(priority["found"].as_str().unwrap().contains("-10"), "{priority}");
     assert!(priority["fix"].as_str().unwrap().contains("cap_sys_nice"), "{priority}");
@@ -84,13 +84,13 @@ fn in_a_pid_namespace_the_machines_processes_are_missed() {
     let mut inside = Command::new("unshare");
     let memtap = doctor(&["--format=json"]);
     inside.args(["--pid", "--fork", "--mount-proc"]).arg(memtap.get_program()).args(memtap.get_args());
-    let told = told(&inside.env("container", "podman").current_dir("/").output().unwrap());
-    let processes = check(&told, "processes");
+    let json = parse_json(&inside.env("container", "podman").current_dir("/").output().unwrap());
+    let processes = check(&json, "processes");
     assert_eq!(
         (processes["verdict"].as_str(), processes["fix"].as_str()),
         (Some("less"), Some("start the container with --pid=host"))
     );
-    assert_eq!(check(&told, "container")["found"], "podman");
+    assert_eq!(check(&json, "container")["found"], "podman");
 }
 
 #[test]
@@ -110,17 +110,17 @@ fn a_folder_that_cannot_be_written_is_found() {
         .uid(NOBODY)
         .gid(NOBODY)
         .output();
-    let told = told(&output.unwrap());
-    assert!(check(&told, "folder")["fix"].as_str().unwrap().contains("--owner=nobody"), "{told}");
+    let json = parse_json(&output.unwrap());
+    assert!(check(&json, "folder")["fix"].as_str().unwrap().contains("--owner=nobody"), "{json}");
 }
 
 #[test]
 fn the_history_is_looked_at() {
     let database = |store: &str| {
         let output = doctor(&["--format=json"]).env("MEMTAP_STORE", store).output().unwrap();
-        let told = told(&output);
-        assert_eq!(output.status.code(), Some(0), "all requests can be seen: {told}");
-        told["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").cloned()
+        let json = parse_json(&output);
+        assert_eq!(output.status.code(), Some(0), "all requests can be seen: {json}");
+        json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").cloned()
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("memtap.db");

@@ -1,5 +1,5 @@
-//! The examples of the documentation: blocks marked `sh` run as printed, and the programs of docs/concepts.md show the figures that the page
-//! claims.
+//! Examples in the documentation: blocks marked `sh` run as printed, and the programs of
+//! docs/concepts.md produce the figures on that page.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The pages that users read.
+/// Pages for users.
 fn pages() -> Vec<PathBuf> {
     let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut pages: Vec<PathBuf> =
@@ -24,13 +24,14 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The blocks of a page between "```sh" and "```".
+/// Blocks of a page between "```sh" and "```".
 fn runnable_blocks(page: &str) -> Vec<String> {
     let after_each_mark = page.split("\n```sh\n").skip(1);
     after_each_mark.map(|text| text.split("\n```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// A shell in the project's directory that finds the built `memtap` first and stops at the first failure.
+/// Shell in the project's directory that finds the built `memtap` first and stops at the first
+/// failure.
 fn shell(block: &str) -> Command {
     let programs = Path::new(env!("CARGO_BIN_EXE_memtap")).parent().unwrap().to_path_buf();
     let others = std::env::var_os("PATH").unwrap_or_default();
@@ -54,7 +55,7 @@ fn blocks_marked_as_shell_run_as_printed() {
     assert!(count >= 5, "only {count} blocks are marked as runnable");
 }
 
-/// The report of `memtap run` on a program of docs/examples/, traced without privilege.
+/// Report of `memtap run` on a program of docs/examples/, traced without privileges.
 fn run_example(name: &str) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let (program, report) = (directory.path().join(name), directory.path().join("run.json"));
@@ -68,7 +69,7 @@ fn run_example(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap()
 }
 
-/// Asserts that a figure is `expected` beyond what every program needs at its start.
+/// Asserts that a figure is `expected`, apart from what every program needs at its start.
 fn assert_about(report: &Value, field: &str, expected: u64) {
     let actual = report[field].as_u64().unwrap();
     assert!((expected..expected + 8 * MIB).contains(&actual), "{field} is {actual}, not about {expected}");

@@ -1,4 +1,5 @@
-//! The end of `memtap serve`, whatever is wrong then: nobody reads the log, the database is locked, a thread has panicked.
+//! Shutdown of `memtap serve` under adverse conditions: nobody reads the log, the database is
+//! locked, a thread has panicked.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -18,7 +19,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use support::{Fixture, PATIENCE, command, free_port, wait_until};
 
-/// A memtap whose standard error is the test's.
+/// A memtap with a standard error that the test controls.
 struct Serving {
     port: u16,
     child: Child,
@@ -41,7 +42,7 @@ impl Serving {
         serving
     }
 
-    /// Null while there is no answer.
+    /// Returns the health data; null if there is no response.
     fn health(&self) -> Value {
         let url = format!("http://127.0.0.1:{}/api/v1/health", self.port);
         let text = ureq::get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
@@ -57,7 +58,7 @@ impl Serving {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
     }
 
-    /// The exit code; `None` when it has to be killed.
+    /// Exit code; `None` if memtap had to be killed.
     fn code(mut self) -> Option<i32> {
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
@@ -77,7 +78,7 @@ impl Drop for Serving {
     }
 }
 
-/// Another program that holds the database as long as this lives.
+/// Another connection that locks the database until it is dropped.
 fn locked(folder: &Path) -> rusqlite::Connection {
     let database = rusqlite::Connection::open(folder.join("memtap.db")).unwrap();
     database.busy_timeout(PATIENCE).unwrap();
@@ -85,7 +86,7 @@ fn locked(folder: &Path) -> rusqlite::Connection {
     database
 }
 
-/// Requests of that process that are in the history.
+/// Number of requests of the process in the history.
 fn rows(folder: &Path, pid: u32) -> i64 {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = rusqlite::Connection::open_with_flags(folder.join("memtap.db"), flags).unwrap();
@@ -101,9 +102,9 @@ fn log_file(folder: &Path) -> File {
     File::create(folder.join("log")).unwrap()
 }
 
-/// The reader of standard error goes, and then the log has something to say: the database is locked, twice.
+/// The reader of standard error closes it, and then memtap logs that the database is locked, twice.
 #[test]
-fn without_a_reader_of_its_log_it_writes_all_and_ends() {
+fn serve_writes_all_and_ends_when_the_log_is_closed() {
     const PAIRS: i64 = 1000;
     let _alone = support::alone();
     let folder = tempfile::tempdir().unwrap();
@@ -136,7 +137,7 @@ fn without_a_reader_of_its_log_it_writes_all_and_ends() {
     fixture.end();
 }
 
-/// Fills a pipe, so that whoever writes next would wait.
+/// Fills a pipe, so that the next write would block.
 fn fill(mut writer: impl std::io::Write + AsFd) {
     let flags = OFlag::from_bits_truncate(fcntl(&writer, FcntlArg::F_GETFL).unwrap());
     fcntl(&writer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
@@ -157,7 +158,7 @@ fn read_until(reader: &mut PipeReader, words: &str) {
 }
 
 #[test]
-fn a_reader_of_its_log_that_does_not_read_stops_nothing() {
+fn serve_continues_when_the_log_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     fill(&writer);
@@ -174,7 +175,7 @@ fn a_reader_of_its_log_that_does_not_read_stops_nothing() {
     assert_eq!(memtap.code(), Some(0), "nobody has read a line");
 }
 
-/// Starts a memtap with a clock that fails in that thread, which panics then.
+/// Starts a memtap in which the clock fails for this thread, which then panics.
 fn panicking(folder: &Path, thread: &str) -> Serving {
     let examples = support::fixture_path();
     let library = examples.with_file_name("libfailing_clock.so");
@@ -196,7 +197,7 @@ fn a_panic_in_any_thread_is_logged_and_ends_it_in_order() {
         let memtap = panicking(folder, thread);
         memtap.wait_until("the history is written", |health| health["store"]["bytes"].as_u64() > Some(0));
         File::create(folder.join("now")).unwrap();
-        // The main thread waits for the end and does not look at the clock before.
+        // The main thread waits for the shutdown and does not read the clock before.
         if thread == "memtap" {
             memtap.terminate();
         }
@@ -214,7 +215,7 @@ fn a_panic_in_any_thread_is_logged_and_ends_it_in_order() {
 }
 
 #[test]
-fn a_panic_is_shown_in_health_until_the_end_and_what_waits_is_in_the_spool() {
+fn a_panic_is_shown_in_health_and_queued_data_goes_to_the_spool() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let memtap = panicking(folder, "memtap-capture");

@@ -1,4 +1,5 @@
-//! The books under torture, compared with the kernel's own: every byte explained, whatever the stream loses.
+//! The ledger under stress, compared with the kernel's figures: every byte is explained, whatever
+//! the stream loses.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -12,17 +13,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use support::{Fixture, Group, Memtap, fixture_path, vm_size};
 
-/// Looks at the books while stress-ng runs.
+/// Number of samples of the ledger while stress-ng runs.
 const MOMENTS: u64 = 10;
 
-/// How long stress-ng runs, about; `STRESS_SECONDS=60` for the long run.
+/// Approximate duration of stress-ng. Use `STRESS_SECONDS=60` for the long run.
 fn stress_seconds() -> u64 {
     std::env::var("STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
 const LONG: u64 = 60;
 
-/// stress-ng with everything that moves memory, ended with the test.
+/// stress-ng with all stressors that change memory. It is stopped with the test.
 struct Stress {
     child: Child,
     _folder: tempfile::TempDir,
@@ -59,7 +60,7 @@ impl Stress {
         ] {
             stress.args([&format!("--{stressor}"), "1"]);
         }
-        // It takes most of the machine's memory, and long to end.
+        // This stressor takes most of the machine's memory and is slow to stop.
         if stress_seconds() >= LONG {
             stress.args(["--mmapfork", "1"]);
         }
@@ -75,7 +76,7 @@ impl Stress {
 
 impl Drop for Stress {
     fn drop(&mut self) {
-        // Its signal handler ends its children.
+        // stress-ng's signal handler stops its children.
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         let _ = self.child.wait();
@@ -98,15 +99,15 @@ fn assert_all_is_explained(memtap: &Memtap, when: &str) {
     assert!(unexplained.is_empty(), "{when}: {unexplained:?}");
 }
 
-/// `VmSize` of every process that has one, bytes.
+/// `VmSize` of every process that has one, in bytes.
 fn sizes_in_proc() -> HashMap<u64, u64> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| Some((pid, vm_size(pid)?))).collect()
 }
 
-/// What is wrong with the books at one look: processes that are missing, that linger, that have another size. Those that change
-/// while one looks cannot be judged.
+/// Errors of the ledger at one moment: missing processes, processes that no longer exist, and wrong
+/// sizes. Processes that change during the comparison are ignored.
 fn faults(memtap: &Memtap) -> HashSet<(&'static str, u64)> {
     let before = sizes_in_proc();
     memtap.settle();
@@ -123,8 +124,9 @@ fn faults(memtap: &Memtap) -> HashSet<(&'static str, u64)> {
     missing.chain(wrong).chain(lingers.map(|pid| ("lingering", *pid))).collect()
 }
 
-/// Every process in /proc that has memory is in the books with its true size, and no other is. The machine's own programs may have
-/// been caught at work: a fault is what stays at every look.
+/// Asserts that the ledger contains exactly the processes in /proc that have memory, with their
+/// true sizes. The machine's own programs may change during one comparison, so only errors that
+/// persist count.
 fn assert_the_books_are_those_of_proc(memtap: &Memtap) {
     let mut stays = faults(memtap);
     for _ in 0..5 {
@@ -136,7 +138,7 @@ fn assert_the_books_are_those_of_proc(memtap: &Memtap) {
     assert!(stays.is_empty(), "{stays:?}");
 }
 
-/// Looks at moments that fall anywhere, and ends the torture.
+/// Compares at various moments, and then stops stress-ng.
 fn moments(memtap: &Memtap, mut stress: Stress) {
     for moment in 0..MOMENTS {
         let share = 50 + moment * 137 % 100;
@@ -167,7 +169,7 @@ fn a_stream_that_overflows_costs_no_byte_and_no_count() {
     memtap.settle();
     let before = fixtures.each_ref().map(|fixture| memtap.process(fixture.pid()));
     let stress = Stress::start();
-    // Whoever does not read loses, however fast the machine is.
+    // A paused reader loses records, however fast the machine is.
     memtap.pause();
     std::thread::scope(|scope| {
         for fixture in &mut fixtures {
@@ -217,7 +219,8 @@ fn ten_thousand_short_processes_have_closed_accounts_with_their_peaks() {
     fixture.go();
     memtap.settle();
     memtap.wait_for("/api/v1/health", "the store has caught up", |health| health["store"]["spooled"] == 0);
-    // Of a storm within one tick the views (and with them the store) keep the last thousand; the counts keep all.
+    // During a storm within one tick, the views (and the store) keep the last thousand processes.
+    // The counts include all.
     let (kept, closed, with_peak): (i64, i64, i64) = memtap
         .database()
         .query_row(
@@ -240,8 +243,8 @@ fn ten_thousand_short_processes_have_closed_accounts_with_their_peaks() {
 }
 
 #[test]
-fn processes_beyond_the_accounts_are_told_and_keep_their_true_sizes() {
-    // The slots that go before the accounts make it 80 at most.
+fn processes_beyond_the_accounts_are_reported_with_their_true_sizes() {
+    // Reserved slots increase the number of accounts to at most 80.
     const ROOM: u64 = 80;
     const PROCESSES: u64 = 100;
     let memtap = Memtap::start_with(&["--accounts", "64"]);
@@ -259,7 +262,7 @@ fn processes_beyond_the_accounts_are_told_and_keep_their_true_sizes() {
     assert_all_is_explained(&memtap, "with accounts for 64");
     fixtures.clear();
     memtap.settle();
-    // There is room now.
+    // Accounts are available again.
     let mut again = Fixture::start(&["pairs", "1000"]);
     again.go();
     memtap.settle();
@@ -273,11 +276,12 @@ const SPIKE: u64 = 200 << 20;
 #[test]
 fn a_spike_between_two_ticks_is_in_the_history() {
     let memtap = Memtap::start();
-    // A spike may fall on a tick, which then sees it itself; of five one does not.
+    // A reading may catch the spike. At least one of five must fall between two readings.
     assert!((0..5).any(|_| !spike_on_a_tick(&memtap)), "no spike of five fell between two ticks");
 }
 
-/// Makes one, checks that its peak is told and kept, and gives whether a reading fell into it.
+/// Makes a spike, and checks that its peak is reported and kept. Returns whether a reading caught
+/// it.
 fn spike_on_a_tick(memtap: &Memtap) -> bool {
     let mut fixture = Fixture::start(&["spike", &SPIKE.to_string()]);
     memtap.settle();
@@ -311,7 +315,7 @@ fn spike_on_a_tick(memtap: &Memtap) -> bool {
 }
 
 #[test]
-fn what_the_kernel_does_outside_the_followed_calls_has_its_causes() {
+fn size_changes_outside_the_observed_calls_have_causes() {
     let memtap = Memtap::start();
     let mut fixture = Fixture::start(&["beyond"]);
     memtap.settle();
@@ -327,7 +331,7 @@ fn what_the_kernel_does_outside_the_followed_calls_has_its_causes() {
 }
 
 #[test]
-fn pss_and_uss_are_told_for_one_process() {
+fn pss_and_uss_are_reported_for_one_process() {
     let memtap = Memtap::start();
     let fixture = Fixture::start(&["known"]);
     memtap.settle();
@@ -353,7 +357,7 @@ fn a_process_in_a_pid_namespace_has_its_pid_inside() {
     inside.wait().unwrap();
 }
 
-/// A 32-bit program without a C library: mmap2 of 77 pages, munmap of it, exit.
+/// A 32-bit program without a C library: it maps 77 pages with mmap2, unmaps them and exits.
 const PROGRAM_32: &str = r#"
 static int call(int number, unsigned a, unsigned b, unsigned c, unsigned d, int e)
 {
@@ -373,7 +377,7 @@ void _start(void)
 "#;
 
 #[test]
-fn requests_of_a_32_bit_program_are_in_the_books() {
+fn requests_of_a_32_bit_program_are_in_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (folder.path().join("small.c"), folder.path().join("small32"));
     std::fs::write(&source, PROGRAM_32).unwrap();
@@ -450,7 +454,7 @@ fn an_oom_kill_is_kept_with_victim_asker_and_the_seconds_before() {
     assert!(name == "fixture" && moments > 0);
 }
 
-/// What of a process's memory is its own and its share of what others have too, bytes.
+/// Proportional set size of a process, in bytes.
 fn pss(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
@@ -460,7 +464,7 @@ fn pss(pid: u32) -> u64 {
 #[test]
 fn at_the_highest_rate_memtap_keeps_within_its_memory_and_the_history_gets_all() {
     const PAIRS: u64 = 400_000;
-    /// SQLite's page caches, of the writer and of the reader.
+    /// SQLite's page caches of the writer and the reader.
     const PAGE_CACHES: u64 = 18 << 20;
     let memtap = Memtap::start();
     let mut callers = [0, 1].map(|_| Fixture::start(&["pairs", &PAIRS.to_string()]));
@@ -491,8 +495,8 @@ fn at_the_highest_rate_memtap_keeps_within_its_memory_and_the_history_gets_all()
     while stored() < expected && begin.elapsed() < support::PATIENCE {
         std::thread::sleep(Duration::from_millis(200));
     }
-    let told =
+    let figures =
         format!("{} MiB at most; of {} requests {lost} lost, {dropped} dropped", most >> 20, 4 * PAIRS);
-    assert!(stored() >= expected, "{} are in the history: {told}", stored());
-    eprintln!("{told}");
+    assert!(stored() >= expected, "{} are in the history: {figures}", stored());
+    eprintln!("{figures}");
 }

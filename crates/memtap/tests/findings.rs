@@ -1,4 +1,5 @@
-//! Programs that do what findings tell of, on the real kernel: each is found, and what sleeps is not.
+//! Programs that cause findings, on the real kernel. Each must be found, and a sleeping program
+//! must not.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use support::{Fixture, Group, Memtap};
 
-/// The slowest shows itself after some 20 s; a machine with other work needs longer.
+/// Time limit. The slowest finding appears after about 20 s, later on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 fn total_memory() -> u64 {
@@ -20,14 +21,14 @@ fn total_memory() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// The finding of a rule about a process.
+/// Returns the finding of a rule about a process.
 fn finding<'a>(answer: &'a Value, rule: &str, pid: u32) -> Option<&'a Value> {
     let findings = answer["findings"].as_array().unwrap();
     findings.iter().find(|finding| finding["rule"] == rule && finding["process"]["pid"] == pid)
 }
 
 #[test]
-fn every_trouble_is_found_and_who_sleeps_is_not() {
+fn every_problem_is_found_and_a_sleeping_process_is_not() {
     let memtap = Memtap::start();
     memtap.settle();
     let from = jiff::Timestamp::now();
@@ -96,7 +97,7 @@ fn every_trouble_is_found_and_who_sleeps_is_not() {
     }
 }
 
-/// Asks until there is a finding of that rule that is meant.
+/// Requests findings until one of this rule satisfies `meant`.
 fn wait_for(memtap: &Memtap, path: &str, rule: &str, meant: impl Fn(&Value) -> bool) -> Value {
     let begin = Instant::now();
     loop {
@@ -110,7 +111,7 @@ fn wait_for(memtap: &Memtap, path: &str, rule: &str, meant: impl Fn(&Value) -> b
     }
 }
 
-/// The report of the last minutes, as `memtap report` writes it.
+/// Report of `memtap report` on the last five minutes.
 fn report(memtap: &Memtap, format: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command.env("MEMTAP_STORE", format!("sqlite:{}", memtap.folder.join("memtap.db").display()));
@@ -121,7 +122,7 @@ fn report(memtap: &Memtap, format: &str) -> String {
 }
 
 #[test]
-fn who_is_killed_for_want_of_memory_is_found_and_reported() {
+fn an_oom_kill_is_found_and_reported() {
     let Some(group) = Group::limited_to(48 << 20) else {
         eprintln!("skipped: no memory cgroup can be made here");
         return;
@@ -146,22 +147,22 @@ fn who_is_killed_for_want_of_memory_is_found_and_reported() {
         "the machine has plenty: {sentence}"
     );
 
-    let told: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
-    let kills = told["oom_kills"].as_array().unwrap();
+    let report_json: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
+    let kills = report_json["oom_kills"].as_array().unwrap();
     let kill = kills.iter().find(|kill| kill["pid"] == pid).unwrap();
     assert_eq!((&kill["name"], &kill["asker_pid"]), (&"fixture".into(), &pid.into()));
     assert!((32 << 20..64 << 20).contains(&kill["resident_bytes"].as_u64().unwrap()), "{kill}");
-    assert!(told["totals"]["oom_kills"].as_u64() >= Some(1), "{}", told["totals"]);
-    assert!(told["findings"].as_array().unwrap().iter().any(|one| one["sentence"]["en"] == sentence));
+    assert!(report_json["totals"]["oom_kills"].as_u64() >= Some(1), "{}", report_json["totals"]);
+    assert!(report_json["findings"].as_array().unwrap().iter().any(|one| one["sentence"]["en"] == sentence));
     let text = report(&memtap, "txt");
     let section = text.rsplit(" OOM kills ").next().unwrap();
     assert!(section.contains(&format!("fixture ({pid})")), "who asked for the page: {section}");
 }
 
-/// Programs that read more than their control group may keep.
+/// Number of programs that read more than their control group can hold.
 const WAITING: usize = 12;
 
-/// In which part of the last ten seconds somebody waited for memory, percent.
+/// Percentage of the last ten seconds in which at least one task waited for memory.
 fn some_avg10() -> f64 {
     let text = std::fs::read_to_string("/proc/pressure/memory").unwrap();
     let (_, rest) = text.split_once("avg10=").unwrap();
@@ -195,7 +196,7 @@ fn waiting_for_memory_is_found() {
             scope.spawn(|| fixture.go());
         }
     });
-    // A disk that is quick enough makes nobody wait: then the machine has no pressure to be found.
+    // With a fast disk no task waits, so this machine cannot have memory pressure.
     let begin = Instant::now();
     while some_avg10() < 12.0 {
         if begin.elapsed() > PATIENCE / 2 {
@@ -210,9 +211,9 @@ fn waiting_for_memory_is_found() {
         "{found}"
     );
     waiting.into_iter().for_each(Fixture::end);
-    let told: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
-    let highest = told["memory"]["pressure"]["some_avg10"].as_f64().unwrap();
-    assert!(highest >= 10.0, "{}", told["memory"]["pressure"]);
+    let report_json: Value = serde_json::from_str(&report(&memtap, "json")).unwrap();
+    let highest = report_json["memory"]["pressure"]["some_avg10"].as_f64().unwrap();
+    assert!(highest >= 10.0, "{}", report_json["memory"]["pressure"]);
     let text = report(&memtap, "txt");
     assert!(text.contains("Highest memory pressure around"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Lines of the original system's script: into the history, and as a source.
+//! Lines of the original system's script, imported into the history and used as a source.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -14,13 +14,13 @@ use support::Memtap;
 
 const LINE: &str = "mmap,4211,Web Content,1048576,Sat Jun  1 09:05:03 2024";
 
-/// What SystemTap itself has printed, where it lies beside the project.
+/// Path of real SystemTap output, if it exists beside the project.
 fn sample() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/systemtap-sample.csv");
     path.exists().then_some(path)
 }
 
-/// Imports the text; gives the exit code and what was told.
+/// Imports the text. Returns the exit code and standard error.
 fn import(folder: &Path, text: &[u8], arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command
@@ -52,7 +52,7 @@ fn query(folder: &Path, sql: &str) -> Vec<String> {
 }
 
 #[test]
-fn damaged_lines_that_nobody_reads_of_are_no_failure() {
+fn damaged_lines_are_not_a_failure_when_stderr_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -65,13 +65,13 @@ fn damaged_lines_that_nobody_reads_of_are_no_failure() {
 }
 
 #[test]
-fn what_systemtap_printed_is_imported_line_by_line() {
+fn systemtap_output_is_imported_line_by_line() {
     let Some(sample) = sample() else { return eprintln!("skipped: the sample is not beside the project") };
     let folder = tempfile::tempdir().unwrap();
-    let (code, told) = import(folder.path(), &std::fs::read(sample).unwrap(), &["--utc-offset=-21600"]);
+    let (code, stderr) = import(folder.path(), &std::fs::read(sample).unwrap(), &["--utc-offset=-21600"]);
     assert!(
-        code == Some(0) && told.contains("2,560 lines read, 2,560 rows written, 0 lines damaged"),
-        "{told}"
+        code == Some(0) && stderr.contains("2,560 lines read, 2,560 rows written, 0 lines damaged"),
+        "{stderr}"
     );
     let sql = "select my_call, substr(process_name, 1, 4), count(*) from memory_usage group by 1, 2 order by 3 desc, 1, 2";
     assert_eq!(
@@ -95,7 +95,7 @@ fn what_systemtap_printed_is_imported_line_by_line() {
 }
 
 #[test]
-fn damaged_lines_are_told_counted_and_kept_and_stop_nothing() {
+fn damaged_lines_are_reported_counted_and_kept_and_the_import_continues() {
     let folder = tempfile::tempdir().unwrap();
     let rejects = folder.path().join("rejects");
     let mut text = Vec::new();
@@ -110,13 +110,13 @@ fn damaged_lines_are_told_counted_and_kept_and_stop_nothing() {
         text.extend(line);
         text.push(b'\n');
     }
-    let (code, told) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap(), "-"]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, stderr) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap(), "-"]);
+    assert_eq!(code, Some(0), "{stderr}");
     assert!(
-        told.contains("line 2: too few columns") && told.contains("line 4: the length is not a number"),
-        "{told}"
+        stderr.contains("line 2: too few columns") && stderr.contains("line 4: the length is not a number"),
+        "{stderr}"
     );
-    assert!(told.contains("3 rows written, 2 lines damaged") && !told.contains('\x1b'), "{told}");
+    assert!(stderr.contains("3 rows written, 2 lines damaged") && !stderr.contains('\x1b'), "{stderr}");
     assert_eq!(std::fs::read(rejects).unwrap(), b"nonsense\nmmap,1,\x1b[31m,x,Sat Jun  1 09:05:03 2024\n");
     let sql = "select distinct process_name, memory_size, timestamp from memory_usage";
     assert_eq!(query(folder.path(), sql), ["Web Content|1048576|2024-06-01 09:05:03.000"]);
@@ -131,22 +131,22 @@ fn a_damaged_line_of_any_length_is_kept_up_to_a_mebibyte() {
     text.extend(vec![b'y'; 3 << 20]);
     text.push(b'\n');
     text.extend(LINE.as_bytes());
-    let (code, told) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap()]);
-    assert!(code == Some(0) && told.contains("1 rows written, 2 lines damaged"), "{told}");
+    let (code, stderr) = import(folder.path(), &text, &["--rejects", rejects.to_str().unwrap()]);
+    assert!(code == Some(0) && stderr.contains("1 rows written, 2 lines damaged"), "{stderr}");
     let kept = std::fs::read(rejects).unwrap();
     let kept: Vec<_> = kept.split_inclusive(|byte| *byte == b'\n').collect();
     assert_eq!(kept.iter().map(|line| line.len()).collect::<Vec<_>>(), [100_001, (1 << 20) + 1]);
 }
 
 #[test]
-fn what_is_no_line_at_all_is_a_failure_with_the_mend() {
+fn input_without_valid_lines_is_an_error_with_the_fix() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, told) = import(folder.path(), b"a\nb\n", &[]);
-    assert!(code == Some(1) && told.contains("--columns"), "{told}");
-    let (code, told) = import(folder.path(), b"", &["/nonexistent/lines.csv"]);
-    assert!(code == Some(1) && told.contains("/nonexistent/lines.csv"), "{told}");
-    let (code, told) = import(folder.path(), b"", &["--columns", "pid,pid"]);
-    assert!(code == Some(2) && told.contains("five columns"), "{told}");
+    let (code, stderr) = import(folder.path(), b"a\nb\n", &[]);
+    assert!(code == Some(1) && stderr.contains("--columns"), "{stderr}");
+    let (code, stderr) = import(folder.path(), b"", &["/nonexistent/lines.csv"]);
+    assert!(code == Some(1) && stderr.contains("/nonexistent/lines.csv"), "{stderr}");
+    let (code, stderr) = import(folder.path(), b"", &["--columns", "pid,pid"]);
+    assert!(code == Some(2) && stderr.contains("five columns"), "{stderr}");
 }
 
 #[test]
@@ -161,22 +161,22 @@ fn a_wrong_input_is_named_and_leaves_no_history_behind() {
         (b"", vec!["/nonexistent/lines.csv"], "cannot read /nonexistent/lines.csv"),
         (LINE.as_bytes(), vec!["--format", "recording"], "it is not a memtap recording"),
     ] {
-        let (code, told) = import(folder.path(), text, &arguments);
-        assert!(code == Some(1) && told.contains(why), "{told}");
-        assert_eq!(told.contains("--format recording"), why.ends_with("is a memtap recording"), "{told}");
+        let (code, stderr) = import(folder.path(), text, &arguments);
+        assert!(code == Some(1) && stderr.contains(why), "{stderr}");
+        assert_eq!(stderr.contains("--format recording"), why.ends_with("is a memtap recording"), "{stderr}");
         assert!(!folder.path().join("memtap.db").exists(), "{why}");
     }
     let rejects = folder.path().join("none/rejects");
-    let (code, told) = import(folder.path(), LINE.as_bytes(), &["--rejects", rejects.to_str().unwrap()]);
-    assert!(code == Some(1) && told.contains("none does not exist. Create it"), "{told}");
+    let (code, stderr) = import(folder.path(), LINE.as_bytes(), &["--rejects", rejects.to_str().unwrap()]);
+    assert!(code == Some(1) && stderr.contains("none does not exist. Create it"), "{stderr}");
 }
 
 #[test]
 fn older_forms_are_read_by_their_columns() {
     let folder = tempfile::tempdir().unwrap();
     let text = b"Sat Jun  1 09:05:03 2024  7 my prog  mmap 4096\n2024-06-01 09:05:04 7 my prog munmap 4096\n";
-    let (code, told) = import(folder.path(), text, &["--columns", "time pid name call length"]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, stderr) = import(folder.path(), text, &["--columns", "time pid name call length"]);
+    assert_eq!(code, Some(0), "{stderr}");
     let sql = "select my_call, pid, process_name, memory_size, timestamp from memory_usage order by id";
     let rows =
         ["mmap|7|my prog|4096|2024-06-01 09:05:03.000", "munmap|7|my prog|4096|2024-06-01 09:05:04.000"];
@@ -193,8 +193,8 @@ fn an_import_goes_on_where_it_stopped_and_every_line_is_one_row() {
     }
     let first: String = text.lines().take(70_000).flat_map(|line| [line, "\n"]).collect();
     assert_eq!(import(folder.path(), first.as_bytes(), &[]).0, Some(0));
-    let (code, told) = import(folder.path(), text.as_bytes(), &["--from-line", "70001"]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, stderr) = import(folder.path(), text.as_bytes(), &["--from-line", "70001"]);
+    assert_eq!(code, Some(0), "{stderr}");
     let sql = "select count(*), count(distinct size), min(size), max(size) from request";
     assert_eq!(query(folder.path(), sql), [format!("{LINES}|{LINES}|1|{LINES}")]);
 }
@@ -209,11 +209,11 @@ fn an_interruption_before_the_first_line_that_counts_goes_not_back() {
     wait_until_ctrl_c_is_caught(child.id());
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    // Caught before it reads on.
+    // The signal is handled before the next line is read.
     writeln!(child.stdin.take().unwrap(), "{LINE}").unwrap();
     let done = child.wait_with_output().unwrap();
-    let told = String::from_utf8(done.stderr).unwrap();
-    assert!(done.status.code() == Some(1) && told.contains("continue with --from-line 1000"), "{told}");
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(1) && stderr.contains("continue with --from-line 1000"), "{stderr}");
 }
 
 fn wait_until_ctrl_c_is_caught(pid: u32) {
@@ -291,11 +291,11 @@ fn a_pipe_is_read_as_its_lines_come() {
     let memtap = watch(folder.path(), &fifo);
     let mut pipe = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
     for n in 1..=3 {
-        // A line may come in two pieces.
+        // A line may arrive in two pieces.
         pipe.write_all(&LINE.as_bytes()[..20]).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(30));
         pipe.write_all(&LINE.as_bytes()[20..]).unwrap();
-        // And an empty one behind it, which is none to wait for.
+        // An empty line follows. It must not be waited for.
         pipe.write_all(b"\n\n").unwrap();
         memtap.wait_for("/api/v1/health", "the line is booked", |health| health["requests"]["made"] == n);
     }
@@ -313,10 +313,10 @@ fn an_input_that_cannot_be_read_shows() {
     let folder = tempfile::tempdir().unwrap();
     for (source, why) in [("/nonexistent", "No such file"), ("/tmp", "directory")] {
         let source = format!("--source=systemtap:{source}");
-        let (code, told) = support::run(support::command(folder.path(), support::free_port(), &[&source]));
-        assert!(code == Some(1) && told.contains(why), "{told}");
+        let (code, stderr) = support::run(support::command(folder.path(), support::free_port(), &[&source]));
+        assert!(code == Some(1) && stderr.contains(why), "{stderr}");
     }
-    // It opens; but nothing is mapped at its begin, so that to read is an error.
+    // The file can be opened, but nothing is mapped at its start, so reading fails.
     let memtap = watch(folder.path(), Path::new("/proc/self/mem"));
     memtap.wait_for("/api/v1/health", "it is told", |health| {
         health["requests"]["lost_by_cause"]["unreadable_input"] == 1

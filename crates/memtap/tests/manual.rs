@@ -1,4 +1,4 @@
-//! Completions, manual pages, and the version with what the program is built of.
+//! Completions, manual pages, and the version with the components of memtap.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -43,7 +43,7 @@ fn each_command_has_a_manual_page() {
 }
 
 #[test]
-fn the_version_tells_what_it_is_built_of() {
+fn the_verbose_version_lists_the_components() {
     assert_eq!(text(&["--version"]), format!("memtap {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(text(&["-V"]), text(&["--version"]));
     let verbose = text(&["--version", "--verbose"]);

@@ -1,4 +1,4 @@
-//! The whole of memtap with the original system's settings: its database, its table, its queries.
+//! All of memtap with the original system's settings: its database, its table and its queries.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -11,7 +11,7 @@ mod support;
 use mariadb::Server;
 use support::{Fixture, Memtap};
 
-/// The `.env` of the original, in the folder where memtap is started.
+/// Starts memtap in a directory with the original system's `.env`.
 fn with_env(server: &Server, folder: &std::path::Path) -> Memtap {
     let text = server.text("memory");
     let port = text.rsplit_once('/').unwrap().0.rsplit_once(':').unwrap().1;
@@ -24,7 +24,7 @@ fn with_env(server: &Server, folder: &std::path::Path) -> Memtap {
 }
 
 #[test]
-fn the_originals_settings_choose_its_database_and_what_is_captured_is_in_its_table_once() {
+fn the_original_settings_choose_its_database_and_each_request_is_stored_once() {
     const PAIRS: u64 = 20_000;
     let server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
     let folder = tempfile::tempdir().unwrap();

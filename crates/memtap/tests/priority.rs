@@ -1,4 +1,4 @@
-//! The priority of memtap's threads, as the kernel says of each.
+//! Priority of memtap's threads, as the kernel shows it.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use support::{Memtap, NOBODY, wait_until};
 
-/// The nice values of all threads of a process: field 19 of /proc/PID/task/TID/stat.
+/// Nice values of all threads of a process: field 19 of /proc/PID/task/TID/stat.
 fn nice_values(pid: u32, least_threads: usize) -> BTreeSet<i32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let stats =
@@ -22,13 +22,13 @@ fn nice_values(pid: u32, least_threads: usize) -> BTreeSet<i32> {
     values.into_iter().collect()
 }
 
-/// What a program has that nobody changes.
+/// Nice values of this process, whose priority is not changed.
 fn own() -> BTreeSet<i32> {
     nice_values(std::process::id(), 1)
 }
 
 #[test]
-fn all_threads_of_serve_run_before_the_load_that_they_watch() {
+fn all_threads_of_serve_have_priority_over_the_watched_load() {
     for (arguments, expected) in
         [(&[][..], -10), (&["--nice", "0"], 0), (&["--nice", "-3"], -3), (&["--nice=5"], 5)]
     {
@@ -62,9 +62,9 @@ fn an_ordinary_user_gets_a_warning_and_no_priority() {
     assert!(log.contains("cap_sys_nice"), "{log}");
 }
 
-/// What `run` starts has the priority that it would have by itself.
+/// The command started by `run` has the same priority as without memtap.
 #[test]
-fn the_command_of_run_inherits_nothing() {
+fn the_command_of_run_does_not_inherit_the_priority() {
     let _alone = support::alone();
     let output = Command::new(env!("CARGO_BIN_EXE_memtap"))
         .args(["run", "--", "sh", "-c", "cut -d' ' -f19 /proc/self/stat"])

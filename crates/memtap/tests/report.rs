@@ -1,4 +1,5 @@
-//! `memtap report` and `/api/v1/report`: of lines that SystemTap printed, of a history made by hand, and of this machine.
+//! `memtap report` and `/api/v1/report`, on SystemTap output, on a history made by hand, and on
+//! this machine.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -19,7 +20,7 @@ use memtap_testing::{Delivery, OpenNow as _};
 use serde_json::Value;
 use support::{Fixture, Memtap, fixture_path};
 
-/// The day of the sample and of the history that is made by hand.
+/// Day of the sample and of the history made by hand.
 const DAY: [&str; 4] = ["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-24T00:00:00Z"];
 /// 2026-11-23, 10:00 UTC.
 const T0: i64 = 1_795_428_000_000_000_000;
@@ -34,8 +35,8 @@ fn report(folder: &Path, arguments: &[&str]) -> Output {
 
 fn text(folder: &Path, arguments: &[&str]) -> String {
     let output = report(folder, arguments);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && told.is_empty(), "{told}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -44,7 +45,8 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text(folder, &arguments)).unwrap()
 }
 
-/// A history of what SystemTap itself has printed, and the lines; `None` where these do not lie beside the project.
+/// History imported from real SystemTap output, and its lines; `None` if the file does not exist
+/// beside the project.
 fn imported() -> Option<(tempfile::TempDir, String)> {
     let sample =
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/systemtap-sample.csv"));
@@ -72,7 +74,7 @@ fn by<'a>(rows: &'a Value, key: &str, value: &str) -> &'a Value {
 }
 
 #[test]
-fn an_import_is_told_as_its_lines_are() {
+fn a_report_on_an_import_matches_its_lines() {
     let Some((folder, lines)) = imported() else {
         return eprintln!("skipped: the sample is not beside the project");
     };
@@ -138,7 +140,7 @@ fn request(pid: u32, name: &[u8], second: i64, bytes: u64, outcome: Outcome) -> 
     }
 }
 
-/// An hour with one request, then one with three, of which two are refused.
+/// History with one request in the first hour and three in the second, two of them refused.
 fn two_hours() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::sqlite(folder.path().join("memtap.db"));
@@ -187,11 +189,11 @@ fn two_ranges_are_compared_and_refusals_explained() {
 }
 
 #[test]
-fn a_compared_range_without_data_is_told_and_is_no_row_of_zeros() {
+fn a_compared_range_without_data_is_not_shown_as_zeros() {
     let folder = two_hours();
     let compared = [&SECOND_HOUR[..], &["--compare", "1w"]].concat();
-    let said = text(folder.path(), &compared);
-    assert!(said.contains("no data in the compared range") && !said.contains("against 0"), "{said}");
+    let output = text(folder.path(), &compared);
+    assert!(output.contains("no data in the compared range") && !output.contains("against 0"), "{output}");
     let report = json(folder.path(), &compared);
     assert_eq!(
         (&report["compared"]["has_data"], &report["totals"]["has_data"]),
@@ -218,7 +220,7 @@ fn each_form_is_written_with_names_as_text() {
     );
 
     let plain = of(&[]);
-    // Only when it was made is another.
+    // Only the creation time differs.
     let made_at_line = |text: &str| text.find("\nCreated by memtap ").expect("the last line");
     let asked_for = of(&["--format", "txt"]);
     assert_eq!(plain[..made_at_line(&plain)], asked_for[..made_at_line(&asked_for)]);
@@ -235,13 +237,13 @@ fn each_form_is_written_with_names_as_text() {
 }
 
 #[test]
-fn what_cannot_be_told_is_an_error_with_its_mend() {
+fn an_impossible_report_is_an_error_with_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let fails = |folder: &Path, arguments: &[&str], code: i32, mend: &str| {
         let output = report(folder, arguments);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(code) && output.stdout.is_empty(), "{arguments:?}: {told}");
-        assert!(told.contains(mend), "{told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && output.stdout.is_empty(), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(mend), "{stderr}");
     };
     fails(folder.path(), &[], 1, "there is no history in");
     fails(folder.path(), &["--store", "none"], 1, "Name the history with --store");
@@ -258,18 +260,18 @@ fn what_cannot_be_told_is_an_error_with_its_mend() {
     );
 
     let nosuch = report(history.path(), &[&SECOND_HOUR[..], &["--name", "nosuch"]].concat());
-    let told = String::from_utf8(nosuch.stderr).unwrap();
-    assert!(nosuch.status.success() && told.contains("no process matches --name nosuch"), "{told}");
+    let stderr = String::from_utf8(nosuch.stderr).unwrap();
+    assert!(nosuch.status.success() && stderr.contains("no process matches --name nosuch"), "{stderr}");
 
     let empty = report(history.path(), &["--from", "2026-11-25T00:00:00Z", "--to", "2026-11-25T01:00:00Z"]);
-    let told = String::from_utf8(empty.stderr).unwrap();
-    assert!(empty.status.success() && told.contains("has no data in this range"), "{told}");
-    let said = String::from_utf8(empty.stdout).unwrap();
-    assert!(said.contains("The history has no data in this range"), "{said}");
+    let stderr = String::from_utf8(empty.stderr).unwrap();
+    assert!(empty.status.success() && stderr.contains("has no data in this range"), "{stderr}");
+    let stdout = String::from_utf8(empty.stdout).unwrap();
+    assert!(stdout.contains("The history has no data in this range"), "{stdout}");
 }
 
 #[test]
-fn a_running_memtap_is_told_of_by_both_ways() {
+fn the_command_and_the_api_report_on_a_running_memtap() {
     let memtap = Memtap::start();
     let mut fixture = Fixture::start(&["known"]);
     let pid = fixture.pid();
@@ -315,14 +317,14 @@ fn a_running_memtap_is_told_of_by_both_ways() {
 }
 
 #[test]
-fn limits_that_are_not_known_are_told_with_the_reason() {
+fn unknown_limits_are_reported_with_the_reason() {
     let folder = two_hours();
-    let told = json(folder.path(), &SECOND_HOUR);
-    let why = told["not_looked_at"].to_string();
+    let answer = json(folder.path(), &SECOND_HOUR);
+    let why = answer["not_looked_at"].to_string();
     assert!(why.contains("only those of the machine that it runs on"), "{why}");
     let memtap = Memtap::start();
     memtap.settle();
-    // It is empty, which is told on stderr.
+    // The report is empty, and standard error says so.
     let asked = ["--from", "2h", "--to", "1h", "--host", &hostname(), "--format", "json"];
     let past: Value = serde_json::from_slice(&report(&memtap.folder, &asked).stdout).unwrap();
     assert!(past["not_looked_at"].to_string().contains("this range is in the past"), "{past}");
@@ -333,7 +335,7 @@ fn hostname() -> String {
 }
 
 #[test]
-fn a_server_tells_of_a_day_what_a_file_tells() {
+fn a_server_and_a_file_give_the_same_report() {
     let server = mariadb::server();
     let database = server.database();
     let folder = tempfile::tempdir().unwrap();
@@ -349,13 +351,13 @@ fn a_server_tells_of_a_day_what_a_file_tells() {
         [&["--compare", "last"], &["--compare", "1h"], &["--name", "*po*"], &["--name", "{worker,cc1}"]];
     for more in asked {
         let [of_file, of_server] = [0, 1].map(|store: usize| {
-            let mut told = json(folder.path(), &[&day, more, &["--store", &stores[store]]].concat());
-            told["made"].take();
-            told
+            let mut answer = json(folder.path(), &[&day, more, &["--store", &stores[store]]].concat());
+            answer["made"].take();
+            answer
         });
         assert!(of_file["totals"]["requests"].as_u64() > Some(0), "{more:?}: {}", of_file["totals"]);
-        for (part, told) in of_file.as_object().unwrap() {
-            assert_eq!(told, &of_server[part], "{more:?}: {part}");
+        for (part, value) in of_file.as_object().unwrap() {
+            assert_eq!(value, &of_server[part], "{more:?}: {part}");
         }
     }
 }

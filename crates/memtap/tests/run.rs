@@ -1,4 +1,5 @@
-//! `memtap run` on the real kernel: what it counts is what was done, and the command does not notice.
+//! `memtap run` on the real kernel: its counts match what the command did, and the command is not
+//! affected.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -24,7 +25,7 @@ struct Built {
 
 static BUILT: LazyLock<Built> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    // For those who run them as nobody.
+    // Tests that run as nobody need to read the directory.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let compile = |source: &str, program: &str, options: &[&str]| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run").join(source);
@@ -49,7 +50,7 @@ fn memtap() -> Command {
     command
 }
 
-/// The JSON of a run by this source, and how memtap ended.
+/// Returns the JSON report of a run with this source, and memtap's exit status.
 fn run_by(source: &str, words: &[&str]) -> (Value, ExitStatus) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.json");
@@ -64,7 +65,7 @@ fn traced(words: &[&str]) -> (Value, ExitStatus) {
     run_by("ptrace", words)
 }
 
-/// Of a run, by call: how many requests, bytes and refusals.
+/// Requests, bytes and refused requests of a run, by call.
 fn calls(run: &Value) -> BTreeMap<String, (u64, u64, u64)> {
     let calls = run["calls"].as_object().unwrap().iter();
     let made = calls.map(|(name, call)| {
@@ -78,8 +79,8 @@ fn number(run: &Value, field: &str) -> i64 {
     run[field].as_i64().unwrap_or_else(|| panic!("{field}: {run}"))
 }
 
-/// Every byte has its cause, in the whole and in each child.
-fn assert_the_books_balance(run: &Value) {
+/// Asserts that every byte has a cause, in the sum and in each child.
+fn assert_ledger_balances(run: &Value) {
     for books in std::iter::once(run).chain(run["children"].as_array().unwrap()) {
         let get = |field: &str| number(books, field);
         let explained = get("opening_bytes") + get("granted_bytes") - get("released_bytes")
@@ -93,7 +94,7 @@ fn assert_the_books_balance(run: &Value) {
     }
 }
 
-/// What `raw.c` does.
+/// Asserts the requests that `raw.c` makes.
 fn assert_raw(run: &Value, status: ExitStatus) {
     assert_eq!(status.code(), Some(42));
     let expected = [
@@ -119,7 +120,7 @@ fn assert_raw(run: &Value, status: ExitStatus) {
         (Some("mmap"), Some("ENOMEM")),
         "{run}"
     );
-    assert_the_books_balance(run);
+    assert_ledger_balances(run);
 }
 
 #[test]
@@ -153,20 +154,20 @@ fn a_32_bit_program_is_counted_alike() {
 fn threads_that_map_at_once_add_up() {
     let words = |threads| traced(&[&program("programs"), "threads", threads]).0;
     let (none, eight) = (calls(&words("0")), words("8"));
-    assert_the_books_balance(&eight);
+    assert_ledger_balances(&eight);
     assert_eq!(number(&eight, "kernel_bytes"), 0, "{eight}");
     let eight = calls(&eight);
     let more = |call: &str| eight[call].0 - none[call].0;
-    // Stacks, and the C library's arenas, come on top: a few for each thread.
+    // Stacks and the C library's arenas are added: a few requests per thread.
     assert!((8 * 201..8 * 212).contains(&more("mmap")), "{eight:?}");
     assert!((8 * 200..8 * 212).contains(&more("munmap")), "{eight:?}");
 }
 
 #[test]
-fn forks_of_forks_have_books_of_their_own() {
+fn nested_forks_have_their_own_accounts() {
     let (run, status) = traced(&[&program("programs"), "forks", "3"]);
     assert!(status.success());
-    assert_the_books_balance(&run);
+    assert_ledger_balances(&run);
     let children = run["children"].as_array().unwrap();
     assert_eq!((children.len(), run["processes"].as_u64()), (2 + 4 + 8, Some(15)));
     let mut sizes: Vec<u64> = children
@@ -178,10 +179,10 @@ fn forks_of_forks_have_books_of_their_own() {
 }
 
 #[test]
-fn a_child_of_vfork_works_in_its_parents_memory() {
+fn a_vfork_child_shares_its_parents_memory() {
     let (run, status) = traced(&[&program("programs"), "vfork"]);
     assert!(status.success());
-    assert_the_books_balance(&run);
+    assert_ledger_balances(&run);
     let child = &run["children"][0];
     assert_eq!(run["children"].as_array().unwrap().len(), 1);
     let both = number(&run, "shared_bytes") - number(child, "shared_bytes");
@@ -202,19 +203,19 @@ fn a_child_that_would_escape_its_tracer_is_traced() {
 fn exec_from_a_thread_and_a_first_thread_that_goes_are_borne() {
     let (run, status) = traced(&[&program("programs"), "exec-from-thread"]);
     assert_eq!(status.code(), Some(7), "the last image's status");
-    assert_the_books_balance(&run);
+    assert_ledger_balances(&run);
     assert_eq!((run["processes"].as_u64(), number(&run, "exec_bytes") != 0), (Some(1), true));
     let (run, status) = traced(&[&program("programs"), "first-thread-goes"]);
     assert!(status.success());
-    assert_the_books_balance(&run);
+    assert_ledger_balances(&run);
     assert!(calls(&run)["munmap"].0 >= 200, "{run}");
     assert_eq!(number(&run, "kernel_bytes"), 0, "{run}");
 }
 
 #[test]
-fn stacks_and_names_are_told_apart_from_requests() {
+fn stacks_and_names_are_distinguished_from_requests() {
     let (run, _) = traced(&[&program("programs"), "stack"]);
-    assert_the_books_balance(&run);
+    assert_ledger_balances(&run);
     assert!(number(&run, "stack_bytes") > 1 << 20, "{run}");
     let (run, _) = traced(&[&program("programs"), "named"]);
     assert_eq!(run["name"], "other name");
@@ -229,7 +230,7 @@ fn memtap_ends_as_its_command_does() {
         let (run, status) = traced(&[&program("programs"), "raise", &signal.to_string()]);
         assert_eq!((status.signal(), status.core_dumped()), (Some(signal), false));
         assert_eq!(run["exit_status"], 128 + signal, "{run}");
-        assert_the_books_balance(&run);
+        assert_ledger_balances(&run);
     }
     let by = |source: &str| {
         let words = ["sh", "-c", "kill -TERM $$"];
@@ -239,7 +240,7 @@ fn memtap_ends_as_its_command_does() {
 }
 
 #[test]
-fn what_cannot_be_run_is_told_as_a_shell_does() {
+fn a_command_that_cannot_run_is_reported_like_in_a_shell() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("no-program");
     std::fs::write(&file, "").unwrap();
@@ -258,8 +259,8 @@ fn what_cannot_be_run_is_told_as_a_shell_does() {
             let mut command = memtap();
             let output = command.args(["run", "--source", source, "--", name]).output().unwrap();
             assert_eq!(output.status.code(), Some(status), "{name}");
-            let told = String::from_utf8(output.stderr).unwrap();
-            assert!(told.starts_with(&format!("memtap: cannot run {name}: {why}")), "{told}");
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(stderr.starts_with(&format!("memtap: cannot run {name}: {why}")), "{stderr}");
         }
     }
 }
@@ -269,9 +270,9 @@ fn a_traced_memtap_says_how_to_fix_it() {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-o", "/dev/null", env!("CARGO_BIN_EXE_memtap"), "run", "--source=ptrace", "true"]);
     let output = strace.output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(told.contains("already traces memtap and its children: run memtap outside it"), "{told}");
+    assert!(stderr.contains("already traces memtap and its children: run memtap outside it"), "{stderr}");
 }
 
 #[test]
@@ -292,15 +293,15 @@ fn stdin_and_stdout_are_the_commands_and_the_report_comes_on_stderr() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"through\n").unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     assert!(status.success() && stdout == b"through\n");
-    let told = String::from_utf8(stderr).unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
     for part in ["Memory of cat", "Peak virtual size", "Requested", "Granted", "Released", "mmap", "status 0"]
     {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(stderr.contains(part), "{part}: {stderr}");
     }
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_told_before_the_command_begins() {
+fn an_unwritable_report_is_an_error_before_the_command_starts() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made");
     let mut command = memtap();
@@ -357,7 +358,7 @@ fn the_form_is_as_the_files_name_ends() {
 }
 
 #[test]
-fn a_refused_request_is_told_in_words() {
+fn a_refused_request_is_explained() {
     let script = "ulimit -v 400000; exec perl -e '$x = \"a\" x (1 << 30)'";
     let (run, status) = traced(&["bash", "-c", script]);
     assert!(!status.success(), "perl has no memory");
@@ -365,8 +366,8 @@ fn a_refused_request_is_told_in_words() {
     let refused = refused.filter(|refused| refused["call"] == "mmap" && refused["error"] == "ENOMEM");
     assert_eq!(refused.count(), 1, "{run}");
     let output = memtap().args(["run", "--source=ptrace", "bash", "-c", script]).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("Refused requests") && told.contains("RLIMIT_AS"), "{told}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("Refused requests") && stderr.contains("RLIMIT_AS"), "{stderr}");
 }
 
 #[test]
@@ -378,7 +379,7 @@ fn interpreters_leave_nothing_unexplained_and_the_kernel_agrees() {
     ] {
         let (run, status) = traced(words);
         assert!(status.success());
-        assert_the_books_balance(&run);
+        assert_ledger_balances(&run);
         assert_eq!(number(&run, "kernel_bytes"), 0, "{words:?}: {run}");
     }
     let (run, _) = traced(&["python3", "-c", "bytearray(50 << 20)"]);
@@ -386,7 +387,7 @@ fn interpreters_leave_nothing_unexplained_and_the_kernel_agrees() {
     assert!((50 << 20..80 << 20).contains(&peak), "{peak}");
 }
 
-/// As nobody, without a capability, in a user namespace of its own.
+/// Runs as nobody, without capabilities, in its own user namespace.
 #[test]
 fn no_privilege_is_needed() {
     let own = program("memtap");
@@ -410,14 +411,14 @@ fn no_privilege_is_needed() {
     assert_raw(&run, output.status);
 }
 
-/// Whether a process lives, and is not halted.
+/// State of a process as a letter, as in /proc/PID/stat; `None` if it does not exist.
 fn state(pid: &str) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 #[test]
-fn memtaps_own_death_leaves_no_process_halted() {
+fn memtaps_own_death_leaves_no_process_stopped() {
     let script = format!("{0} for-ever & {0} for-ever & echo $! $$; wait", program("programs"));
     let mut command = memtap();
     command.args(["run", "--source=ptrace", "sh", "-c", &script]);
@@ -461,7 +462,7 @@ fn a_signal_to_memtap_is_the_commands() {
 }
 
 #[test]
-fn nobody_has_to_wait_for_what_the_command_leaves_behind() {
+fn run_ends_with_the_command_and_not_with_its_descendants() {
     for source in ["ptrace", "bpf"] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("run.json");
@@ -500,7 +501,7 @@ fn nobody_has_to_wait_for_what_the_command_leaves_behind() {
     }
 }
 
-/// What strace counts, by call.
+/// Counts of strace, by call.
 fn counts_of_strace(words: &[&str]) -> BTreeMap<String, u64> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("counts");
@@ -517,7 +518,7 @@ fn counts_of_strace(words: &[&str]) -> BTreeMap<String, u64> {
     lines.filter(|(name, _)| name != "total").collect()
 }
 
-/// With `setarch -R`, which fixes the places of everything in memory.
+/// Makes runs reproducible, together with `setarch -R`, which disables address randomisation.
 fn for_the_same_run_each_time(command: &mut Command) {
     command.env("PYTHONHASHSEED", "0").env("PERL_HASH_SEED", "0").env("LC_ALL", "C").env_remove("MEMTAP_LOG");
 }
@@ -546,14 +547,14 @@ fn the_counts_are_those_of_strace() {
     }
 }
 
-/// A shell in a terminal of its own, as a person uses it: `tests/run/terminal.py` types.
+/// A shell in its own terminal, as a user works with it: `tests/run/terminal.py` types.
 #[test]
 fn the_terminal_is_the_commands() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/terminal.py");
     for source in ["ptrace", "bpf"] {
         let mut python = Command::new("python3");
         let output = python.arg(&script).arg(env!("CARGO_BIN_EXE_memtap")).arg(source).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{source}: {told}{}", String::from_utf8_lossy(&output.stderr));
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{source}: {stdout}{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -1,5 +1,5 @@
-//! Which settings file is obeyed, and that no error repeats a password. Without a history `memtap store info` names the store that it looked
-//! for, and changes nothing.
+//! Trust in settings files, and errors that do not repeat a password. Without a history, `memtap
+//! store info` names the store that it looked for and changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,7 +16,7 @@ use support::{NOBODY, run};
 /// A user who is neither root nor nobody.
 const NEIGHBOUR: u32 = 65533;
 
-/// A directory with a `.env`, which belong to `owners` and have `modes`.
+/// Directory with a `.env`. `owners` and `modes` apply to the directory and the file.
 fn place(owners: [u32; 2], modes: [u32; 2]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let file = env_file(folder.path());
@@ -43,7 +43,8 @@ fn memtap(folder: &Path) -> Command {
     memtap
 }
 
-/// Which store a user's memtap in the directory takes, and what it logs.
+/// Runs memtap in the directory as this user. Returns whether it used the file's store, and its
+/// log.
 fn info(folder: &Path, user: u32, arguments: &[&str]) -> (bool, String) {
     let mut memtap = memtap(folder);
     memtap.args(["store", "info"]).args(arguments).uid(user).gid(user);
@@ -55,7 +56,7 @@ fn info(folder: &Path, user: u32, arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn root_obeys_a_file_of_its_own_alone() {
+fn root_trusts_only_its_own_file() {
     let (own, text) = info(place([0, 0], [0o755, 0o644]).path(), 0, &[]);
     assert!(own && text.contains("read settings from /"), "{text}");
 
@@ -80,7 +81,7 @@ fn root_obeys_a_file_of_its_own_alone() {
 }
 
 #[test]
-fn a_link_is_what_it_leads_to() {
+fn a_link_is_judged_by_its_target() {
     let (own, strangers) = (place([0, 0], [0o755, 0o644]), place([NOBODY, NOBODY], [0o755, 0o644]));
     let in_strangers_folder = place([NOBODY, 0], [0o755, 0o644]);
     for (target, obeyed) in [(&own, true), (&strangers, false), (&in_strangers_folder, false)] {
@@ -106,7 +107,7 @@ fn other_users_obey_themselves_and_root() {
 }
 
 #[test]
-fn what_is_not_a_file_is_passed_over() {
+fn a_settings_path_that_is_not_a_file_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     give(folder.path(), 0, 0o755);
     nix::unistd::mkfifo(&folder.path().join(".env"), nix::sys::stat::Mode::from_bits_truncate(0o600))
@@ -157,12 +158,12 @@ fn no_error_repeats_a_password() {
     }
 }
 
-/// Whoever reads an error looks for what it names.
+/// An error must name the variable or option that the user has to correct.
 #[test]
-fn a_wrong_value_is_named_by_what_it_was_set_with() {
+fn an_error_names_the_source_of_a_wrong_value() {
     let folder = tempfile::tempdir().unwrap();
     give(folder.path(), 0, 0o755);
-    let said = |arguments: &[&str], variable: &str| {
+    let error_for = |arguments: &[&str], variable: &str| {
         let mut memtap = memtap(folder.path());
         memtap.args(arguments).env("MEMTAP_MAX_SIZE", variable).env("MEMTAP_SPEED", "");
         let (code, text) = run(memtap);
@@ -170,13 +171,13 @@ fn a_wrong_value_is_named_by_what_it_was_set_with() {
         text
     };
     std::fs::write(folder.path().join(".env"), "MEMTAP_PLAN=\nMEMTAP_MAX_SIZE=def\n").unwrap();
-    let by_variable = said(&["serve"], "abc");
+    let by_variable = error_for(&["serve"], "abc");
     assert!(
         by_variable.contains("'abc' for 'MEMTAP_MAX_SIZE in the environment (--max-size "),
         "{by_variable}"
     );
-    let by_file = said(&["serve"], "");
+    let by_file = error_for(&["serve"], "");
     assert!(by_file.contains("'def' for 'MEMTAP_MAX_SIZE in .env (--max-size <SIZE>)'"), "{by_file}");
-    let by_flag = said(&["serve", "--max-size", "ghi"], "abc");
+    let by_flag = error_for(&["serve", "--max-size", "ghi"], "abc");
     assert!(by_flag.contains("'ghi' for '--max-size <SIZE>'"), "{by_flag}");
 }

@@ -1,4 +1,4 @@
-//! `memtap store`: a history told about, checked, made smaller and written out, by the real program.
+//! `memtap store` with the real program: info, check, compact and export.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -16,11 +16,11 @@ use memtap_history::Settings;
 use memtap_model::{Call, Comm};
 use serde_json::Value;
 
-/// The user `nobody`, who may do nothing.
+/// The user `nobody`, who has no privileges.
 const NOBODY: u32 = 65534;
 
 #[test]
-fn strangers_names_come_out_as_they_are_and_start_no_formula() {
+fn untrusted_names_are_exported_unchanged_and_are_no_formulas() {
     let history = History::of(hostile());
     let names: Vec<String> = HOSTILE.iter().rev().map(|name| Comm::new(name).to_text()).collect();
     let json = history.json(&[]);
@@ -35,7 +35,7 @@ fn strangers_names_come_out_as_they_are_and_start_no_formula() {
 }
 
 #[test]
-fn every_field_is_that_of_the_api() {
+fn the_json_fields_are_those_of_the_api() {
     let history = History::of(vec![
         refused(request(7, b"perl", Call::Brk, 0, 8192)),
         request(7, b"perl", Call::Mmap, 1, 4096),
@@ -57,7 +57,7 @@ fn every_field_is_that_of_the_api() {
     assert_eq!((&json[0]["errno"], &json[0]["file"]), (&Value::Null, &Value::Null));
 }
 
-/// What a reader of Parquet has, as CSV has it.
+/// Rows of a Parquet file, formatted as in CSV.
 fn parquet_rows(file: &std::path::Path) -> Vec<Vec<String>> {
     use parquet::file::reader::FileReader as _;
     use parquet::record::Field;
@@ -76,7 +76,7 @@ fn parquet_rows(file: &std::path::Path) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn parquet_has_the_rows_of_csv_in_columns_of_their_types() {
+fn parquet_contains_the_rows_of_csv_in_typed_columns() {
     let mut requests = many(120_000);
     requests.extend(hostile());
     let mut odd = refused(request(u32::MAX, b"odd", Call::Mmap, 0, u64::MAX));
@@ -86,9 +86,9 @@ fn parquet_has_the_rows_of_csv_in_columns_of_their_types() {
     requests.push(odd);
     let history = History::of(requests);
     let rows = |arguments: &[&str]| {
-        let (code, out, told) =
+        let (code, out, stderr) =
             history.run(&[&["export", "--format=parquet", "-o=all.parquet"], arguments].concat());
-        assert_eq!((code, out.as_str(), told.as_str()), (Some(0), "", ""));
+        assert_eq!((code, out.as_str(), stderr.as_str()), (Some(0), "", ""));
         parquet_rows(&history.folder.path().join("all.parquet"))
     };
     let mut csv = history.csv(&[]);
@@ -118,15 +118,15 @@ fn the_format_follows_the_files_name_unless_it_is_given() {
     ] {
         let format = format.map(|format| ["--format", format]);
         let arguments = [&["export", "-o", name][..], format.as_ref().map_or(&[], |format| &format[..])];
-        let (code, out, told) = history.run(&arguments.concat());
-        assert_eq!((code, out.as_str(), told.as_str()), (Some(0), "", ""), "{name}");
+        let (code, out, stderr) = history.run(&arguments.concat());
+        assert_eq!((code, out.as_str(), stderr.as_str()), (Some(0), "", ""), "{name}");
         let written = std::fs::read(history.folder.path().join(name)).unwrap();
         assert!(written.starts_with(begin.as_bytes()), "{name} {format:?}");
     }
 }
 
 #[test]
-fn filters_narrow_what_is_written() {
+fn filters_select_the_exported_rows() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     let history = History::of(vec![
         request(7, b"perl", Call::Mmap, 0, 1 << 12),
@@ -163,19 +163,19 @@ fn pages_follow_each_other_without_gap_or_double() {
 }
 
 #[test]
-fn the_file_stands_there_when_it_is_whole_and_is_its_owners() {
+fn the_file_appears_when_complete_and_only_its_owner_can_read_it() {
     let history = History::of(many(10));
     let file = history.folder.path().join("requests.csv");
     std::fs::write(&file, "old").unwrap();
-    let (code, out, told) = history.run(&["export", "-o", "requests.csv"]);
-    assert_eq!((code, out.as_str(), told.as_str()), (Some(0), "", ""));
+    let (code, out, stderr) = history.run(&["export", "-o", "requests.csv"]);
+    assert_eq!((code, out.as_str(), stderr.as_str()), (Some(0), "", ""));
     assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 11);
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let (code, _, told) = history.run(&["export", "-o", "memtap.db"]);
-    assert!(code == Some(1) && told.contains("the history itself"), "{told}");
-    let (code, _, told) = history.run(&["export", "-o", "nowhere/requests.csv"]);
+    let (code, _, stderr) = history.run(&["export", "-o", "memtap.db"]);
+    assert!(code == Some(1) && stderr.contains("the history itself"), "{stderr}");
+    let (code, _, stderr) = history.run(&["export", "-o", "nowhere/requests.csv"]);
     let why = "cannot write nowhere/requests.csv: the directory nowhere does not exist. Create it";
-    assert!(code == Some(1) && told.contains(why), "{told}");
+    assert!(code == Some(1) && stderr.contains(why), "{stderr}");
     let (code, out, _) = history.run(&["export", "-o", "/dev/stdout"]);
     assert_eq!((code, out.lines().count()), (Some(0), 11), "what is no file is written as it is");
     let left: Vec<_> =
@@ -192,9 +192,9 @@ fn a_reader_that_has_enough_is_no_failure() {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut begin = [0; 4];
         child.stdout.take().unwrap().read_exact(&mut begin).unwrap();
-        let mut told = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert_eq!((child.wait().unwrap().code(), told.as_str()), (Some(0), ""), "{begin:?}");
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""), "{begin:?}");
     }
 }
 
@@ -206,8 +206,8 @@ fn info_and_check_answer_while_another_program_writes() {
     let writing = rusqlite::Connection::open(history.path()).unwrap();
     writing.execute_batch("BEGIN IMMEDIATE; DELETE FROM request WHERE id < 100").unwrap();
     let before = history.state();
-    let (code, out, told) = history.run(&["info"]);
-    assert_eq!((code, told.as_str()), (Some(0), ""));
+    let (code, out, stderr) = history.run(&["info"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
     let words = |begin: &str| -> Vec<String> {
         let line = out.lines().find(|line| line.starts_with(begin)).unwrap_or_default();
         line.split_whitespace().map(str::to_owned).collect()
@@ -224,8 +224,8 @@ fn info_and_check_answer_while_another_program_writes() {
     assert_eq!(words("vm")[1..3], ["6.18", "1"], "{out}");
     assert!(!out.contains("1970"), "the run of rows from before there were runs: {out}");
     assert!(out.contains("\\u{1b}[2Jhost") && !out.contains('\x1b'), "{out}");
-    let (code, out, told) = history.run(&["check"]);
-    assert!(code == Some(0) && out.contains("is intact: 3001 requests"), "{out}{told}");
+    let (code, out, stderr) = history.run(&["check"]);
+    assert!(code == Some(0) && out.contains("is intact: 3001 requests"), "{out}{stderr}");
     assert_eq!(history.state(), before, "nothing was changed");
 }
 
@@ -237,21 +237,24 @@ fn check_finds_damaged_pages() {
     let middle = file.metadata().unwrap().len() / 2 / 4096 * 4096;
     file.seek(std::io::SeekFrom::Start(middle)).unwrap();
     file.write_all(&[0xa5; 8192]).unwrap();
-    let (code, out, told) = history.run(&["check"]);
-    assert_eq!(code, Some(1), "{out}{told}");
-    assert!(!out.is_empty() && told.contains("memtap.db is damaged. Stop memtap, save what"), "{out}{told}");
+    let (code, out, stderr) = history.run(&["check"]);
+    assert_eq!(code, Some(1), "{out}{stderr}");
+    assert!(
+        !out.is_empty() && stderr.contains("memtap.db is damaged. Stop memtap, save what"),
+        "{out}{stderr}"
+    );
     for command in ["info", "compact"] {
-        let (code, _, told) = history.run(&[command]);
-        assert!(code == Some(1) && told.contains("Stop memtap, save what"), "{command}: {told}");
-        assert!(told.contains("memtap store export"), "{command}: {told}");
+        let (code, _, stderr) = history.run(&[command]);
+        assert!(code == Some(1) && stderr.contains("Stop memtap, save what"), "{command}: {stderr}");
+        assert!(stderr.contains("memtap store export"), "{command}: {stderr}");
     }
     file.set_len(middle).unwrap();
-    let (code, out, told) = history.run(&["check"]);
-    assert!(code == Some(1) && out.contains("malformed") && told.contains("is damaged"), "{out}{told}");
+    let (code, out, stderr) = history.run(&["check"]);
+    assert!(code == Some(1) && out.contains("malformed") && stderr.contains("is damaged"), "{out}{stderr}");
 }
 
 #[test]
-fn check_finds_rows_without_what_they_rely_on() {
+fn check_finds_rows_with_missing_references() {
     for (damage, finding) in [
         ("DELETE FROM who WHERE id = (SELECT min(who_id) FROM request)", "2 requests without the thread"),
         ("DELETE FROM what", "100 requests without their call"),
@@ -266,28 +269,28 @@ fn check_finds_rows_without_what_they_rely_on() {
     ] {
         let history = History::of(many(100));
         history.sql(damage);
-        let (code, out, told) = history.run(&["check"]);
+        let (code, out, stderr) = history.run(&["check"]);
         assert!(
-            code == Some(1) && out.contains(finding) && told.contains("is damaged"),
-            "{damage}: {out}{told}"
+            code == Some(1) && out.contains(finding) && stderr.contains("is damaged"),
+            "{damage}: {out}{stderr}"
         );
     }
-    // What only waits for retention is not wrong.
+    // Rows that only wait for retention are not damage.
     let history = History::of(many(100));
     history.sql("DELETE FROM request WHERE id <= 100; DELETE FROM process");
-    let (code, out, told) = history.run(&["check"]);
-    assert!(code == Some(0) && out.contains("is intact: 0 requests"), "{out}{told}");
+    let (code, out, stderr) = history.run(&["check"]);
+    assert!(code == Some(0) && out.contains("is intact: 0 requests"), "{out}{stderr}");
 }
 
 #[test]
-fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
+fn compact_releases_free_space_and_keeps_every_row() {
     let history = History::of(many(60_000));
     history.sql("DELETE FROM request WHERE id <= 40000");
     let rows = history.sizes(&[]);
     assert_eq!(rows.len(), 20_000);
     let before = history.path().metadata().unwrap().len();
-    let (code, out, told) = history.run(&["compact"]);
-    assert_eq!((code, told.as_str()), (Some(0), ""), "{out}");
+    let (code, out, stderr) = history.run(&["compact"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{out}");
     let after = history.path().metadata().unwrap().len();
     assert!(
         after < before / 2 && out.contains(" before, ") && out.contains(" now"),
@@ -296,7 +299,7 @@ fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
     assert_eq!(history.sizes(&[]), rows);
     assert_eq!(history.run(&["check"]).0, Some(0));
     assert_eq!(history.path().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    // It is a history as before: with a log, and giving back what is deleted.
+    // It is still a history: with a write-ahead log, and with automatic release of free space.
     history.add("vm", many(1));
     let kept = "SELECT (SELECT journal_mode FROM pragma_journal_mode) || (SELECT auto_vacuum FROM pragma_auto_vacuum)";
     let kept: String =
@@ -314,8 +317,11 @@ fn compacting_that_is_cut_short_leaves_the_history_as_it_was() {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
         child.kill().unwrap();
         child.wait().unwrap();
-        let (code, out, told) = history.run(&["check"]);
-        assert!(code == Some(0) && out.contains("is intact: 20000 requests"), "{milliseconds}: {out}{told}");
+        let (code, out, stderr) = history.run(&["check"]);
+        assert!(
+            code == Some(0) && out.contains("is intact: 20000 requests"),
+            "{milliseconds}: {out}{stderr}"
+        );
     }
     assert_eq!(history.sizes(&[]), rows);
 }
@@ -325,22 +331,22 @@ fn compact_wants_the_file_for_itself() {
     let history = History::of(many(100));
     let writer = history.open(&Settings::default());
     let before = history.state();
-    let (code, out, told) = history.run(&["compact"]);
+    let (code, out, stderr) = history.run(&["compact"]);
     assert_eq!((code, out.as_str()), (Some(1), ""), "an idle writer is a writer");
-    assert!(told.contains("memtap.db is in use. Stop memtap"), "{told}");
+    assert!(stderr.contains("memtap.db is in use. Stop memtap"), "{stderr}");
     assert_eq!(history.state(), before);
     drop(writer);
     assert_eq!(history.run(&["compact"]).0, Some(0));
 }
 
 #[test]
-fn what_is_no_history_of_this_memtap_is_left_alone() {
+fn a_database_that_is_not_a_history_is_not_changed() {
     let commands = ["info", "check", "compact", "export"];
     let fails = |history: &History, mend: &str| {
         for command in commands {
-            let (code, out, told) = history.run(&[command]);
-            assert_eq!((code, out.as_str()), (Some(1), ""), "{command}: {told}");
-            assert!(told.contains(mend), "{command}: {told}");
+            let (code, out, stderr) = history.run(&[command]);
+            assert_eq!((code, out.as_str()), (Some(1), ""), "{command}: {stderr}");
+            assert!(stderr.contains(mend), "{command}: {stderr}");
         }
     };
     let history = History { folder: tempfile::tempdir().unwrap() };
@@ -359,14 +365,14 @@ fn what_is_no_history_of_this_memtap_is_left_alone() {
     for (url, mend) in
         [("none", "--store none keeps no history"), ("mysql://me:secret@127.0.0.1:1/db", "Start the server")]
     {
-        let (code, _, told) = history.run(&["compact", "--store", url]);
-        assert!(code == Some(1) && told.contains(mend) && !told.contains("secret"), "{told}");
+        let (code, _, stderr) = history.run(&["compact", "--store", url]);
+        assert!(code == Some(1) && stderr.contains(mend) && !stderr.contains("secret"), "{stderr}");
     }
 }
 
-/// Commands that only read need no more than to read; all others say which permission is missing.
+/// Read-only commands need only read permission. The others say which permission is missing.
 #[test]
-fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
+fn another_users_history_is_read_or_the_missing_permission_is_named() {
     let history = History::of(many(100));
     let (folder, file) = (history.folder.path().to_owned(), history.path());
     let give = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -380,27 +386,28 @@ fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
     give(&file, 0o644);
     let before = history.state();
     for command in ["info", "check", "export"] {
-        let (code, out, told) = nobody(command);
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{command}");
+        let (code, out, stderr) = nobody(command);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{command}");
         assert!(!out.is_empty(), "{command}");
     }
-    let (code, _, told) = nobody("compact");
+    let (code, _, stderr) = nobody("compact");
     let denied = format!("cannot rewrite the history {}: permission denied. Run", file.display());
-    assert!(code == Some(1) && told.contains(&denied), "{told}");
+    assert!(code == Some(1) && stderr.contains(&denied), "{stderr}");
     assert_eq!(history.state(), before);
 
-    // What is not in the file yet can be read beside a writer, and not after one that was killed.
+    // Data in the write-ahead log is readable beside a writer, but not after a writer that was
+    // killed.
     let writer = history.open(&Settings::default());
     history.sql("DELETE FROM request WHERE id = 1");
     for ending in ["-wal", "-shm"] {
         give(&folder.join(format!("memtap.db{ending}")), 0o644);
     }
-    let (code, out, told) = nobody("check");
-    assert!(code == Some(0) && out.contains("is intact: 99 requests"), "{out}{told}");
+    let (code, out, stderr) = nobody("check");
+    assert!(code == Some(0) && out.contains("is intact: 99 requests"), "{out}{stderr}");
     give(&folder.join("memtap.db-wal"), 0o600);
     for command in ["info", "check", "export"] {
-        let (code, _, told) = nobody(command);
-        assert!(code == Some(1) && told.contains("memtap.db-wal, which can be read only with"), "{told}");
+        let (code, _, stderr) = nobody(command);
+        assert!(code == Some(1) && stderr.contains("memtap.db-wal, which can be read only with"), "{stderr}");
     }
     drop(writer);
 
@@ -408,10 +415,10 @@ fn a_history_of_somebody_else_is_read_or_the_missing_permission_is_named() {
         give(&folder, folder_mode);
         give(&file, file_mode);
         for command in ["info", "check", "export", "compact"] {
-            let (code, _, told) = nobody(command);
+            let (code, _, stderr) = nobody(command);
             assert!(
-                code == Some(1) && told.contains("memtap.db: permission denied. Run memtap as"),
-                "{told}"
+                code == Some(1) && stderr.contains("memtap.db: permission denied. Run memtap as"),
+                "{stderr}"
             );
         }
     }
@@ -424,7 +431,7 @@ fn a_path_may_have_any_name() {
     std::fs::rename(history.path(), &odd).unwrap();
     let url = format!("sqlite:{}", odd.display());
     for command in ["info", "check", "compact", "export"] {
-        let (code, _, told) = history.run(&[command, "--store", &url]);
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{command}");
+        let (code, _, stderr) = history.run(&[command, "--store", &url]);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{command}");
     }
 }

@@ -1,4 +1,4 @@
-//! `memtap store` on the history of a MariaDB or MySQL server, by the real program.
+//! `memtap store` with the real program, on the history of a MariaDB or MySQL server.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -14,7 +14,7 @@ use memtap_ledger::BookedRequest;
 use memtap_model::{Call, WallClock};
 use memtap_testing::{Delivery, OpenNow as _};
 
-/// The tests' requests are of long ago, and stay all the same.
+/// Retention that keeps the tests' old requests.
 const SETTINGS: Settings = Settings {
     max_age: std::time::Duration::from_secs(100 * 365 * 86_400),
     max_sample_age: std::time::Duration::from_secs(100 * 365 * 86_400),
@@ -22,7 +22,7 @@ const SETTINGS: Settings = Settings {
     max_bytes: 2 << 30,
 };
 
-/// A history in a database of its own; with a folder where the program runs.
+/// A history in its own database, with a directory in which the program runs.
 struct OnServer {
     database: String,
     url: String,
@@ -60,18 +60,18 @@ fn it_is_written_out_like_a_files() {
     assert!(history.csv(&["--store", &stored.url]) == expected, "the same rows in the same order");
     assert!(history.sizes(&["--store", &stored.url, "--name", "=1+", "--last", "1h"]).is_empty());
     let nowhere = stored.url.replace(&stored.database, "nowhere");
-    let (code, _, told) = history.run(&["export", "--store", &nowhere]);
-    assert!(code == Some(1) && told.contains("nowhere") && !told.contains("s3cr3t"), "{told}");
+    let (code, _, stderr) = history.run(&["export", "--store", &nowhere]);
+    assert!(code == Some(1) && stderr.contains("nowhere") && !stderr.contains("s3cr3t"), "{stderr}");
 }
 
 #[test]
-fn info_tells_rows_sizes_times_and_machines() {
+fn info_shows_rows_sizes_times_and_machines() {
     let stored = OnServer::of(server(), many(3000));
     let mut store = server().url(&stored.database).open_now(&SETTINGS).unwrap().unwrap();
     append(&mut store, "\x1b[2Jhost", vec![refused(request(1, b"x", Call::Brk, 3000, 4096))]);
     server().sql(&stored.database, "ANALYZE TABLE memory_usage");
-    let (code, out, told) = stored.run("info");
-    assert_eq!((code, told.as_str()), (Some(0), ""), "{out}");
+    let (code, out, stderr) = stored.run("info");
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{out}");
     let words = |begin: &str| -> Vec<String> {
         let line = out.lines().find(|line| line.starts_with(begin)).unwrap_or_default();
         line.split_whitespace().map(str::to_owned).collect()
@@ -90,7 +90,7 @@ fn info_tells_rows_sizes_times_and_machines() {
 }
 
 #[test]
-fn check_finds_what_is_missing_or_without_its_partner() {
+fn check_finds_missing_tables_and_references() {
     for (damage, finding) in [
         ("DELETE FROM process WHERE pid = 7", "2 requests without their process"),
         ("DELETE FROM run", "50 processes without their run"),
@@ -108,12 +108,12 @@ fn check_finds_what_is_missing_or_without_its_partner() {
         ("ALTER TABLE process_call ENGINE = MyISAM", "process_call has an engine without transactions"),
     ] {
         let stored = OnServer::of(server(), many(100));
-        let (code, out, told) = stored.run("check");
-        assert!(code == Some(0) && out.contains("is intact: 100 requests"), "{out}{told}");
+        let (code, out, stderr) = stored.run("check");
+        assert!(code == Some(0) && out.contains("is intact: 100 requests"), "{out}{stderr}");
         server().sql(&stored.database, damage);
-        let (code, out, told) = stored.run("check");
-        let damaged = told.contains("is damaged. Save what can still be read");
-        assert!(code == Some(1) && out.contains(finding) && damaged, "{damage}: {out}{told}");
+        let (code, out, stderr) = stored.run("check");
+        let damaged = stderr.contains("is damaged. Save what can still be read");
+        assert!(code == Some(1) && out.contains(finding) && damaged, "{damage}: {out}{stderr}");
     }
 }
 
@@ -127,7 +127,7 @@ fn check_looks_at_every_table() {
 }
 
 #[test]
-fn what_retention_leaves_is_whole() {
+fn a_history_after_retention_is_intact() {
     let stored = OnServer::of(server(), Vec::new());
     let few = Settings { max_bytes: 200 * 1000, ..SETTINGS };
     let mut store = server().url(&stored.database).open_now(&few).unwrap().unwrap();
@@ -145,12 +145,12 @@ fn what_retention_leaves_is_whole() {
         store.append(Delivery { run: &run, sequence, batches: &batches }).unwrap();
         store.housekeeping(WallClock(histories::T0 + 3600 * histories::SECOND)).unwrap();
     }
-    let (code, out, told) = stored.run("check");
-    assert!(code == Some(0) && out.contains("is intact: 1000 requests"), "{out}{told}");
+    let (code, out, stderr) = stored.run("check");
+    assert!(code == Some(0) && out.contains("is intact: 1000 requests"), "{out}{stderr}");
 }
 
 #[test]
-fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
+fn compact_releases_free_space_and_keeps_every_row() {
     let stored = OnServer::of(server(), many(20_000));
     server().sql(&stored.database, "DELETE FROM memory_usage WHERE id <= 15000; ANALYZE TABLE memory_usage");
     let rows = stored.runner.sizes(&["--store", &stored.url]);
@@ -159,22 +159,22 @@ fn compact_gives_back_what_holds_nothing_and_keeps_every_row() {
         server.folder().join("data").join(&stored.database).join("memory_usage.ibd").metadata().unwrap().len()
     };
     let before = file(server());
-    let (code, out, told) = stored.run("compact");
-    assert_eq!((code, told.as_str()), (Some(0), ""), "{out}");
+    let (code, out, stderr) = stored.run("compact");
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{out}");
     assert!(out.starts_with("mysql://memtap@") && out.contains(" before, ") && out.contains(" now"), "{out}");
-    // Files grow and shrink by megabytes.
+    // Files grow and shrink in steps of megabytes.
     assert!(file(server()) < before, "{} of {before}", file(server()));
     assert_eq!(stored.runner.sizes(&["--store", &stored.url]), rows);
 }
 
 #[test]
-fn what_is_no_history_of_this_memtap_is_left_alone() {
+fn a_database_that_is_not_a_history_is_not_changed() {
     let server = server();
     let stored = OnServer::of(server, many(1));
     let fails = |mend: &str| {
         for command in ["info", "check", "compact"] {
-            let (code, out, told) = stored.run(command);
-            assert!(code == Some(1) && out.is_empty() && told.contains(mend), "{command}: {out}{told}");
+            let (code, out, stderr) = stored.run(command);
+            assert!(code == Some(1) && out.is_empty() && stderr.contains(mend), "{command}: {out}{stderr}");
         }
     };
     server.sql(&stored.database, "UPDATE memtap_schema SET version = version + 1");

@@ -1,5 +1,5 @@
-//! The whole of it on the real kernel: real programs make known requests, and memtap's answers are compared with what
-//! they did and with the kernel's own books.
+//! Whole-system tests on the real kernel: programs make known requests, and memtap's responses are
+//! compared with these requests and with the kernel's figures.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -138,7 +138,8 @@ fn virtual_bytes_agree_with_the_kernel_for_every_idle_process() {
     fixture.go();
     memtap.settle();
     let idle: HashMap<u64, Option<u64>> = ids(&memtap).map(|pid| (pid, vm_size(pid))).collect();
-    // A process that works now and then may have been caught at it: a fault is what stays at every look.
+    // A process that works occasionally may change during one comparison, so only errors that
+    // persist count.
     let mut wrong: Option<HashSet<u64>> = None;
     for _ in 0..4 {
         memtap.settle();
@@ -153,7 +154,8 @@ fn virtual_bytes_agree_with_the_kernel_for_every_idle_process() {
     panic!("the books of {wrong:?} disagree with the kernel");
 }
 
-/// Processes whose size is as it was, but not what memtap says; and how many were compared.
+/// Processes whose size is unchanged but different from memtap's figure, and the number of compared
+/// processes.
 fn disagreeing(memtap: &Memtap, idle: &HashMap<u64, Option<u64>>) -> (HashSet<u64>, usize) {
     let answer = memtap.get("/api/v1/processes?limit=10000");
     let (mut wrong, mut compared) = (HashSet::new(), 0);
@@ -196,7 +198,7 @@ fn hostile_names_are_text() {
 }
 
 #[test]
-fn what_was_committed_survives_a_kill_in_the_middle_of_a_load() {
+fn committed_rows_survive_a_kill_under_load() {
     let folder = tempfile::tempdir().unwrap();
     let memtap = Memtap::start_in(folder.path(), &["--source", "bpf"], None);
     let mut fixture = Fixture::start(&["pairs", "200000"]);
@@ -226,14 +228,14 @@ fn ctrl_c_ends_it_in_order_and_soon() {
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
 
-fn connection(memtap: &Memtap, said: &str) -> TcpStream {
+fn connection(memtap: &Memtap, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", memtap.port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(said.as_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     stream
 }
 
-/// A WebSocket that has got Engine.IO's first packet.
+/// WebSocket connection after Engine.IO's first packet.
 fn websocket(memtap: &Memtap) -> TcpStream {
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bWVtdGFwIG1lbXRhcCBtZQ==";
     let path = "/socket.io/?EIO=4&transport=websocket";
@@ -248,7 +250,7 @@ fn websocket(memtap: &Memtap) -> TcpStream {
 }
 
 #[test]
-fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_fix() {
+fn an_ordinary_user_sees_what_proc_shows_and_how_to_fix_it() {
     let folder = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), open).unwrap();
@@ -266,7 +268,7 @@ fn an_ordinary_user_sees_what_proc_shows_and_is_told_the_fix() {
 }
 
 #[test]
-fn what_cannot_start_says_why_and_how_to_mend_it() {
+fn a_failed_start_reports_the_reason_and_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holder.local_addr().unwrap().port();

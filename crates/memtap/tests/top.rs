@@ -1,4 +1,5 @@
-//! `memtap top` on a terminal of the test's own: by its own capture, of a running memtap, without rights, and how it gives the terminal back.
+//! `memtap top` on a test terminal: with its own capture, attached to a running memtap, without
+//! privileges, and how it restores the terminal.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -13,11 +14,11 @@ use nix::sys::signal::Signal;
 use support::{Fixture, Memtap, NOBODY};
 use terminal::Terminal;
 
-/// `\x1b[31m<b>`, a name that would colour the screen.
+/// `\x1b[31m<b>`, a name that would change the screen's colour.
 const STRANGER: &str = "1b5b33316d3c623e";
 
 #[test]
-fn finds_a_process_tells_its_requests_and_gives_the_terminal_back() {
+fn top_finds_a_process_shows_its_requests_and_restores_the_terminal() {
     let _alone = support::alone();
     let mut fixture = Fixture::start(&["pairs", "3000"]);
     let mut terminal = Terminal::start(&["--source", "bpf"], None);
@@ -35,12 +36,12 @@ fn finds_a_process_tells_its_requests_and_gives_the_terminal_back() {
     );
     terminal.press("qq");
     assert_eq!(terminal.end(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
     fixture.end();
 }
 
 #[test]
-fn shows_what_a_running_memtap_has() {
+fn top_shows_the_data_of_a_running_memtap() {
     let memtap = Memtap::start();
     let mut fixture = Fixture::start(&["known"]);
     let stranger = Fixture::start(&["named", STRANGER, "4096"]);
@@ -55,27 +56,27 @@ fn shows_what_a_running_memtap_has() {
     terminal.press(&format!("q/{}\r\r", fixture.pid()));
     terminal.shows(&format!("fixture  pid {}", fixture.pid()));
     fixture.go();
-    // One mmap that no address space has room for.
+    // One mmap is larger than any address space.
     let screen = terminal.shows("mmap ENOMEM × 1: ");
     assert!(screen.contains("mremap"), "{screen}");
     memtap.kill();
     terminal.shows("no new data from");
     terminal.signal(Signal::SIGTERM);
     assert_eq!(terminal.end(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
     fixture.end();
     stranger.end();
 }
 
 #[test]
-fn without_rights_it_says_what_is_missing() {
+fn top_without_privileges_shows_what_is_missing() {
     let mut terminal = Terminal::start(&["--source", "auto"], Some(NOBODY));
     let screen = terminal.shows("requests are not visible");
     assert!(screen.contains("procfs") && screen.contains("to fix it: sudo"), "{screen}");
     terminal.shows(" processes");
     terminal.press("\u{3}");
     assert_eq!(terminal.end(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn the_terminal_is_free_while_it_is_suspended() {
             terminal.signal(Signal::SIGTSTP);
         }
         terminal.stops();
-        terminal.assert_given_back();
+        terminal.assert_restored();
         terminal.signal(Signal::SIGCONT);
         terminal.wait_for("it goes on", |screen| {
             screen.alternate_screen() && screen.contents().contains(" processes")
@@ -97,7 +98,7 @@ fn the_terminal_is_free_while_it_is_suspended() {
     }
     terminal.press("q");
     assert_eq!(terminal.end(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
@@ -128,20 +129,20 @@ fn it_ends_with_its_terminal() {
 }
 
 #[test]
-fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
+fn a_missing_terminal_or_memtap_is_an_error() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
     command.arg("top").stdin(Stdio::null()).stdout(Stdio::null());
-    let (code, told) = support::run(command);
+    let (code, stderr) = support::run(command);
     assert_eq!(code, Some(1));
-    assert!(told.contains("needs a terminal"), "{told}");
+    assert!(stderr.contains("needs a terminal"), "{stderr}");
 
     let url = format!("http://127.0.0.1:{}", support::free_port());
     let mut terminal = Terminal::start(&["--attach", &url], None);
     terminal.shows("no memtap serve answers");
     assert_eq!(terminal.end(), Some(1));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 
-    // Somebody who says nothing.
+    // A listener that never responds.
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", other.local_addr().unwrap());
     let mut terminal = Terminal::start(&["--attach", &url], None);
@@ -150,11 +151,11 @@ fn what_is_no_terminal_and_who_is_no_memtap_are_told() {
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back_and_is_told() {
+fn a_panic_restores_the_terminal_and_is_reported() {
     let program = support::fixture_path().with_file_name("panicking_top");
     let mut terminal = Terminal::start_command(pty_process::blocking::Command::new(program), None);
     terminal.shows("on purpose");
     assert_eq!(terminal.end(), Some(1));
     terminal.shows("a thread of memtap panicked");
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }

@@ -1,4 +1,5 @@
-//! `memtap trace` on the real kernel: real programs make known requests, and its lines are compared with what they did.
+//! `memtap trace` on the real kernel: programs make known requests, and the output is compared with
+//! them.
 
 #![expect(clippy::unwrap_used, reason = "a failing unwrap is a failing test, and says where")]
 
@@ -17,7 +18,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use support::{Fixture, NOBODY, run};
 
-/// Programs that load BPF run a few at a time.
+/// Programs that load BPF run one at a time.
 fn serial() -> MutexGuard<'static, ()> {
     static SERIAL: Mutex<()> = Mutex::new(());
     SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
@@ -37,7 +38,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// Starts one whose output is a pipe, and waits until it sees requests.
+    /// Starts a trace whose output is a pipe, and waits until it sees requests.
     fn start(arguments: &[&str]) -> Self {
         Self::start_into(arguments, Stdio::piped())
     }
@@ -56,7 +57,7 @@ impl Trace {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
     }
 
-    /// Waits for its end, and gives what it has written and its summary.
+    /// Waits for the end of the trace. Returns its output and its summary.
     fn end(mut self) -> (String, String) {
         let (mut out, mut summary) = (String::new(), String::new());
         if let Some(mut stdout) = self.stdout.take() {
@@ -85,7 +86,7 @@ fn times(rows: &[Value], call: &str, size: u64) -> usize {
 }
 
 #[test]
-fn two_at_a_time_show_what_one_process_made_and_what_its_children_did() {
+fn two_at_a_time_follow_one_process_and_its_children() {
     let _serial = serial();
     let mut fixture = Fixture::start(&["known"]);
     let pid = fixture.pid();
@@ -215,7 +216,7 @@ fn a_reader_that_is_too_slow_costs_lines_that_are_counted_where_they_are_missing
 }
 
 #[test]
-fn what_cannot_be_traced_is_said_with_its_mend() {
+fn an_untraceable_process_is_an_error_with_the_fix() {
     let _serial = serial();
     let mut nobody = command(&[]);
     nobody.uid(NOBODY).gid(NOBODY);
@@ -239,8 +240,8 @@ fn what_cannot_be_traced_is_said_with_its_mend() {
 fn a_recording_is_traced_to_its_end() {
     let day = concat!("recording:", env!("CARGO_MANIFEST_DIR"), "/../../demo/day.mtrec");
     let output = command(&["--source", day, "--refused", "--format", "csv"]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
     let lines = String::from_utf8_lossy(&output.stdout);
     assert_eq!(lines.lines().count(), 1 + 3, "the reporter's refusals: {lines}");
 }

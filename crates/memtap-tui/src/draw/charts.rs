@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::text;
 use crate::track::{Sample, Track};
 
-/// A figure over time.
+/// A value over time.
 struct Curve {
     name: &'static str,
     style: Style,
@@ -20,7 +20,8 @@ struct Curve {
     written: fn(f64) -> String,
 }
 
-/// Virtual size, resident set and requests per second; side by side where there is room, else one below the other.
+/// Draws virtual size, resident set and requests per second: side by side in a wide, low area, else
+/// one below the other.
 pub(super) fn draw(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let look = app.settings.look;
     let curves = [
@@ -61,12 +62,12 @@ fn size(bytes: f64) -> String {
 
 fn one(app: &App, frame: &mut Frame, area: Rect, track: &Track, curve: &Curve) {
     let now = track.back().map(|sample| (curve.written)((curve.value)(sample))).unwrap_or_default();
-    let rest = app.section(frame, area, &format!("{} {now}", curve.name));
+    let plot = app.section(frame, area, &format!("{} {now}", curve.name));
     let (Some(first), Some(last)) = (track.front(), track.back()) else { return };
     let seconds = last.at.duration_since(first.at).as_secs_f64();
-    if seconds <= 0.0 || rest.height < 3 || rest.width < 16 {
+    if seconds <= 0.0 || plot.height < 3 || plot.width < 16 {
         let waiting = Line::styled("the chart starts with the next update", app.settings.look.faint());
-        frame.render_widget(waiting, rest);
+        frame.render_widget(waiting, plot);
         return;
     }
     let points: Vec<(f64, f64)> = track
@@ -85,5 +86,5 @@ fn one(app: &App, frame: &mut Frame, area: Rect, track: &Track, curve: &Curve) {
     let x = Axis::default().style(faint).bounds([-seconds, 0.0]).labels([ago, "now".to_owned()]);
     let y =
         Axis::default().style(faint).bounds([0.0, top]).labels(["0".to_owned(), (curve.written)(highest)]);
-    frame.render_widget(Chart::new(vec![data]).x_axis(x).y_axis(y), rest);
+    frame.render_widget(Chart::new(vec![data]).x_axis(x).y_axis(y), plot);
 }

@@ -1,4 +1,4 @@
-//! The frames: the state in, cells out.
+//! Frames: draws the state into cells.
 
 mod charts;
 mod over;
@@ -14,11 +14,11 @@ use ratatui::text::{Line, Span};
 use crate::app::{App, Asks, Over, Part, Places, View};
 use crate::text;
 
-/// Smaller than this, nothing sensible fits.
+/// Minimum size of the terminal.
 const LEAST: (u16, u16) = (30, 8);
-/// From this size on, the process at hand stands beside the table.
+/// Minimum size for showing the process of interest beside the table.
 const BESIDE: (u16, u16) = (150, 24);
-/// Cells for it.
+/// Width of that pane in cells.
 const PANE: u16 = 76;
 
 impl App {
@@ -37,7 +37,7 @@ impl App {
     fn draw_all(&mut self, frame: &mut Frame, area: Rect) {
         let brief = matches!(self.view, View::Process(..)) && area.height < 30;
         let notices = strip::notices(self, area.width);
-        let [strip, told, body, keys] = Layout::vertical([
+        let [strip, notice_area, body, keys] = Layout::vertical([
             Constraint::Length(strip::height(brief)),
             Constraint::Length(u16::try_from(notices.len()).unwrap_or(1)),
             Constraint::Fill(1),
@@ -45,7 +45,7 @@ impl App {
         ])
         .areas(area);
         strip::draw(self, frame, strip, brief);
-        for (line, row) in notices.into_iter().zip(told.rows()) {
+        for (line, row) in notices.into_iter().zip(notice_area.rows()) {
             frame.render_widget(line, row);
         }
         match &self.view {
@@ -79,7 +79,7 @@ impl App {
         }
     }
 
-    /// The last line: what is typed, what is to be said, or the keys.
+    /// Draws the last line: the prompt, the message or the keys.
     fn draw_keys(&self, frame: &mut Frame, area: Rect) {
         let look = self.settings.look;
         let listed = strip::listed(self);
@@ -143,9 +143,9 @@ impl App {
         frame.render_widget(Line::from(spans), area);
     }
 
-    /// A title with a line behind it; gives what is left below.
+    /// Draws a title followed by a line. Returns the area below.
     fn section(&self, frame: &mut Frame, area: Rect, title: &str) -> Rect {
-        let [head, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+        let [head, below] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
         let title = text::fit(title, head.width.into());
         let rule = usize::from(head.width).saturating_sub(text::width(&title) + 1);
         let spans = vec![
@@ -153,11 +153,11 @@ impl App {
             Span::styled(format!(" {}", "─".repeat(rule)), self.settings.look.faint()),
         ];
         frame.render_widget(Line::from(spans), head);
-        rest
+        below
     }
 }
 
-/// The names of a process's parts, of which one is shown; gives where each is.
+/// Draws the tabs for the parts of a process. Returns their positions.
 fn tabs(app: &App, frame: &mut Frame, area: Rect, shown: Part) -> Vec<(Part, Rect)> {
     let mut x = area.x;
     let mut places = Vec::new();

@@ -1,4 +1,4 @@
-//! What lies over the view: the help, and the choice of columns.
+//! Panels over the view: the help and the column selection.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -12,14 +12,15 @@ use crate::column::COLUMNS;
 use crate::keys::HELP;
 use crate::text;
 
-/// All keys, what the columns tell, and what the machine's figures mean; gives the scroll that there is room for.
+/// Draws the help: notices, all keys, the columns, the causes of the virtual size, and the lost
+/// requests by cause. Returns the scroll position, limited to the content.
 pub(super) fn help(app: &App, frame: &mut Frame, body: Rect, scroll: u16) -> u16 {
     let look = app.settings.look;
     let mut lines = Vec::new();
     for notice in &app.model.about.notices {
         lines.push(Line::styled("What is missing", look.strong()));
-        let told = format!("{}. To fix it: {}", notice.what, notice.fix);
-        lines.extend(strip::wrapped(&told, 76).into_iter().map(|line| Line::raw(format!("  {line}"))));
+        let text = format!("{}. To fix it: {}", notice.what, notice.fix);
+        lines.extend(strip::wrapped(&text, 76).into_iter().map(|line| Line::raw(format!("  {line}"))));
     }
     for (place, keys) in HELP {
         lines.push(Line::styled(*place, look.strong()));
@@ -61,7 +62,7 @@ pub(super) fn columns(app: &App, frame: &mut Frame, body: Rect, at: usize) {
     }
 }
 
-/// A cleared place in the middle with a title; gives what is inside.
+/// Draws an empty centred panel with a title. Returns the area inside.
 fn framed(app: &App, frame: &mut Frame, body: Rect, width: u16, lines: usize, title: &str) -> Rect {
     let height = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).min(body.height);
     let width = width.min(body.width);
@@ -69,8 +70,8 @@ fn framed(app: &App, frame: &mut Frame, body: Rect, width: u16, lines: usize, ti
         Rect { x: body.x + (body.width - width) / 2, y: body.y + (body.height - height) / 2, width, height };
     frame.render_widget(Clear, area);
     let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let rest = app.section(frame, inside, title);
-    let [rest, rule] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(rest);
+    let content = app.section(frame, inside, title);
+    let [content, rule] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(content);
     frame.render_widget(Line::styled("─".repeat(rule.width.into()), app.settings.look.faint()), rule);
-    rest
+    content
 }

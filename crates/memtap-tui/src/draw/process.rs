@@ -1,4 +1,4 @@
-//! One process: who it is, its books, its calls, what was refused, its charts and its latest requests.
+//! One process: its identity, ledger, calls, refused requests, charts and latest requests.
 
 use std::cmp::Reverse;
 
@@ -14,7 +14,8 @@ use crate::model::age_s;
 use crate::stream::Entry;
 use crate::text;
 
-/// Over the whole width: all of it where it fits, else one part. Gives where the names of the parts are.
+/// Draws the process over the whole width: everything if it fits, else one part. Returns the
+/// positions of the tabs.
 pub(super) fn whole(
     app: &App,
     frame: &mut Frame,
@@ -22,30 +23,30 @@ pub(super) fn whole(
     process: &Process,
     part: Part,
 ) -> Vec<(Part, Rect)> {
-    let [who, rest] = Layout::vertical([Constraint::Length(4), Constraint::Fill(1)]).areas(area);
-    identity(app, frame, who, process);
-    if rest.height >= 26 {
+    let [header, body] = Layout::vertical([Constraint::Length(4), Constraint::Fill(1)]).areas(area);
+    identity(app, frame, header, process);
+    if body.height >= 26 {
         let [accounts, curves, latest] =
             Layout::vertical([Constraint::Length(12), Constraint::Fill(2), Constraint::Fill(3)])
                 .spacing(1)
-                .areas(rest);
+                .areas(body);
         accounts_of(app, frame, accounts, process);
         charts::draw(app, frame, curves, process);
         requests(app, frame, latest);
         return Vec::new();
     }
-    let [names, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(rest);
+    let [names, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(body);
     match part {
-        Part::Books => accounts_of(app, frame, rest, process),
-        Part::Charts => charts::draw(app, frame, rest, process),
-        Part::Requests => requests(app, frame, rest),
+        Part::Books => accounts_of(app, frame, body, process),
+        Part::Charts => charts::draw(app, frame, body, process),
+        Part::Requests => requests(app, frame, body),
     }
     tabs(app, frame, names, part)
 }
 
-/// Beside the table.
+/// Draws the process in the pane beside the table.
 pub(super) fn beside(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let [who, books_place, calls_place, curves, latest] = Layout::vertical([
+    let [header, books_place, calls_place, curves, latest] = Layout::vertical([
         Constraint::Length(4),
         Constraint::Length(11),
         Constraint::Max(12),
@@ -53,7 +54,7 @@ pub(super) fn beside(app: &App, frame: &mut Frame, area: Rect, process: &Process
         Constraint::Fill(1),
     ])
     .areas(area);
-    identity(app, frame, who, process);
+    identity(app, frame, header, process);
     books(app, frame, books_place, process);
     calls(app, frame, calls_place, process);
     charts::draw(app, frame, curves, process);
@@ -102,11 +103,11 @@ pub(super) struct Cause {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     amount: fn(&Process) -> i128,
-    /// Whether it is there even when it is 0.
+    /// True if the cause is shown even when it is 0.
     always: bool,
 }
 
-/// What makes the virtual size, in the order of the books.
+/// Causes of the virtual size, in the order of the ledger.
 pub(super) const CAUSES: &[Cause] = &[
     Cause {
         name: "opening",
@@ -164,15 +165,15 @@ pub(super) const CAUSES: &[Cause] = &[
     },
 ];
 
-/// Each cause with its sign, and what they come to.
+/// Draws each cause with its sign, and the total.
 fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let rest = app.section(frame, area, "Ledger");
+    let body = app.section(frame, area, "Ledger");
     let look = app.settings.look;
-    let width = usize::from(rest.width);
+    let width = usize::from(body.width);
     let mut lines = Vec::new();
     let causes = if app.tells_requests() { CAUSES } else { &[] };
     if causes.is_empty() {
-        // Without requests there are no causes: zeros would look as if they had been counted.
+        // Without requests there are no causes, and zeros would look like measurements.
         lines.push(Line::styled(text::fit(UNSEEN, width), look.faint()));
     }
     for cause in causes {
@@ -188,10 +189,10 @@ fn books(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
     let total = entry(app, "=", "virtual", process.virtual_bytes.into(), "", width);
     lines.push(total.style(look.strong()));
     lines.push(resident(app, process, width));
-    frame.render_widget(Paragraph::new(lines), rest);
+    frame.render_widget(Paragraph::new(lines), body);
 }
 
-/// `+ granted   412 MiB   432,013,312  added by requests`.
+/// Formats one entry: `+ granted   412 MiB   432,013,312  added by requests`.
 fn entry(app: &App, sign: &str, name: &str, bytes: u128, about: &str, width: usize) -> Line<'static> {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     let mut spans = vec![Span::raw(format!("{sign} {name:<11} {:>8}", text::size(bytes)))];
@@ -221,9 +222,9 @@ fn resident(app: &App, process: &Process, width: usize) -> Line<'static> {
     Line::styled(if whole.len() <= width { whole } else { brief }, app.settings.look.plain())
 }
 
-/// The calls that were made, most first, then what was refused, in words.
+/// Draws the calls by count, and then the refused requests with an explanation.
 fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
-    let rest = app.section(frame, area, "Calls");
+    let body = app.section(frame, area, "Calls");
     let look = app.settings.look;
     let row = |name: &str, count: &str, requested: &str, refused: &str| {
         format!("{name:<14} {count:>7} {requested:>7} {refused:>7}")
@@ -256,18 +257,18 @@ fn calls(app: &App, frame: &mut Frame, area: Rect, process: &Process) {
         );
         lines.push(Line::from(vec![Span::styled(what, look.bad()), Span::raw(words)]));
     }
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
 }
 
-/// What stands where a source cannot see requests.
+/// Text in place of requests for a source that does not observe them.
 const UNSEEN: &str = "this source does not show requests";
 
-/// Why there are no requests.
-fn none(app: &App, told: &'static str) -> &'static str {
-    if app.tells_requests() { told } else { UNSEEN }
+/// Reason why there are no requests.
+fn none(app: &App, reason: &'static str) -> &'static str {
+    if app.tells_requests() { reason } else { UNSEEN }
 }
 
-/// The stream, newest at the bottom.
+/// Draws the stream, newest at the bottom.
 fn requests(app: &App, frame: &mut Frame, area: Rect) {
     if area.height < 3 {
         return;
@@ -276,20 +277,20 @@ fn requests(app: &App, frame: &mut Frame, area: Rect) {
         0 => "Latest requests".to_owned(),
         below => format!("Latest requests ({} newer below; press End)", text::count(below as u64)),
     };
-    let rest = app.section(frame, area, &title);
+    let body = app.section(frame, area, &title);
     let look = app.settings.look;
     let entries = app.stream.entries();
     if entries.is_empty() {
-        frame.render_widget(Line::styled(none(app, "no recent requests"), look.faint()), rest);
+        frame.render_widget(Line::styled(none(app, "no recent requests"), look.faint()), body);
         return;
     }
     let end = entries.len() - app.stream_offset.min(entries.len());
-    let begin = end.saturating_sub(rest.height.into());
+    let begin = end.saturating_sub(body.height.into());
     let lines = entries.range(begin..end).map(|entry| match entry {
         Entry::Gap => Line::styled("… too many requests at once; some are not shown", look.faint()),
-        Entry::Request(request) => request_line(app, request, rest.width.into()),
+        Entry::Request(request) => request_line(app, request, body.width.into()),
     });
-    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rest);
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), body);
 }
 
 fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
@@ -305,11 +306,11 @@ fn request_line(app: &App, request: &Request, width: usize) -> Line<'static> {
     };
     let file = request.file.as_ref().map(|file| format!(" {file}")).unwrap_or_default();
     let head = format!("{time} {:<9} {:>8} ", text::fit(&request.call, 9), text::size(request.memory_size));
-    let rest = format!(" {:<14} {}{file}{lost}", request.address, request.arguments);
+    let details = format!(" {:<14} {}{file}{lost}", request.address, request.arguments);
     let room = width.saturating_sub(text::width(&head) + text::width(&outcome));
     Line::from(vec![
         Span::styled(head, look.plain()),
         Span::styled(outcome, style),
-        Span::styled(text::fit(&rest, room), look.faint()),
+        Span::styled(text::fit(&details, room), look.faint()),
     ])
 }

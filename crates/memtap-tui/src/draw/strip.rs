@@ -1,4 +1,5 @@
-//! The strip at the top, always there: the machine's memory as one bar that adds up, requests, refused, lost, where it comes from.
+//! The strip at the top: the machine's memory as a bar of parts that add up, requests, refused and
+//! lost requests, and the source.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,19 +10,19 @@ use crate::app::App;
 use crate::text;
 use crate::track::bars;
 
-/// Lines that the strip takes.
+/// Number of lines of the strip.
 pub(super) fn height(brief: bool) -> u16 {
     if brief { 3 } else { 4 }
 }
 
-/// From this width on, sizes are written out.
+/// Minimum width for sizes with full units.
 const ROOMY: usize = 100;
-/// From this width on, requests per second have their bars beside them.
+/// Minimum width for bars beside the requests per second.
 const WIDE: u16 = 140;
-/// Cells of those bars.
+/// Width of the bars in cells.
 const BARS: u16 = 50;
 
-/// Lines of notices, at the most.
+/// Maximum number of notice lines.
 const NOTICE_LINES: usize = 5;
 
 pub(super) fn draw(app: &App, frame: &mut Frame, area: Rect, brief: bool) {
@@ -34,7 +35,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame, area: Rect, brief: bool) {
     figures(app, frame, rows[rows.len() - 1]);
 }
 
-/// Who tells, and when.
+/// Draws the source and the time.
 fn title(app: &App, frame: &mut Frame, area: Rect) {
     let look = app.settings.look;
     let about = &app.model.about;
@@ -56,7 +57,7 @@ fn title(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(right, place);
 }
 
-/// The parts of the machine's memory: sign, style, name, bytes. They add up to the total.
+/// Parts of the machine's memory: symbol, style, name, bytes. They add up to the total.
 fn parts(app: &App) -> [(&'static str, Style, &'static str, u64); 4] {
     let look = app.settings.look;
     let host = &app.model.host;
@@ -80,7 +81,8 @@ fn bar(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Line::from(spans), area);
 }
 
-/// Cells for each part, in all exactly so many: what rounding leaves goes to those that lose most by it.
+/// Returns the number of cells for each part, exactly `cells` in total. Cells lost by rounding go
+/// to the parts with the largest remainders.
 pub(super) fn shares<const PARTS: usize>(parts: [u64; PARTS], cells: usize) -> [usize; PARTS] {
     let total: u128 = parts.iter().map(|part| u128::from(*part)).sum();
     if total == 0 {
@@ -115,7 +117,7 @@ fn legend(app: &App, width: usize) -> Line<'static> {
     within(spans, width)
 }
 
-/// What counts, in the order in which it may be left out.
+/// Draws the key figures. When space is short, the last ones are left out.
 fn figures(app: &App, frame: &mut Frame, area: Rect) {
     let totals = &app.model.totals;
     let requests = vec![
@@ -126,8 +128,8 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
         ),
         (format!("{} lost", text::count(totals.lost)), totals.lost > 0),
     ];
-    let untold = || vec![("requests are not visible".to_owned(), false)];
-    let mut figures = if app.tells_requests() { requests } else { untold() };
+    let no_requests = || vec![("requests are not visible".to_owned(), false)];
+    let mut figures = if app.tells_requests() { requests } else { no_requests() };
     if app.model.oom_kills > 0 {
         figures.push((format!("{} OOM kills", app.model.oom_kills), true));
     }
@@ -152,7 +154,7 @@ fn figures(app: &App, frame: &mut Frame, area: Rect) {
     }
 }
 
-/// How many processes there are, and how many of them are listed.
+/// Text with the number of processes, and how many of them match the filter.
 pub(super) fn listed(app: &App) -> String {
     let all = app.model.living.len();
     match app.table.wanted.filter.as_str() {
@@ -165,7 +167,7 @@ pub(super) fn listed(app: &App) -> String {
     }
 }
 
-/// As many of the spans as fit whole.
+/// Returns as many whole spans as fit.
 fn within(spans: Vec<Span<'static>>, width: usize) -> Line<'static> {
     let mut used = 0;
     let fits = spans.into_iter().take_while(|span| {
@@ -177,10 +179,11 @@ fn within(spans: Vec<Span<'static>>, width: usize) -> Line<'static> {
     Line::from(fits.collect::<Vec<_>>())
 }
 
-/// What the user should know, in lines of this width; the help has all of it.
+/// Returns the notices in lines of this width. Long ones are shortened; the help shows them in
+/// full.
 pub(super) fn notices(app: &App, width: u16) -> Vec<Line<'static>> {
     let width = usize::from(width).saturating_sub(2);
-    let plain = app.model.trouble.iter().chain(app.log.last()).map(|told| (told.as_str(), None));
+    let plain = app.model.trouble.iter().chain(app.log.last()).map(|text| (text.as_str(), None));
     let known =
         app.model.about.notices.iter().map(|notice| (notice.what.as_str(), Some(notice.fix.as_str())));
     let lines = plain.chain(known).flat_map(|(what, fix)| {
@@ -196,7 +199,7 @@ pub(super) fn notices(app: &App, width: u16) -> Vec<Line<'static>> {
         .collect()
 }
 
-/// The first lines of a text.
+/// Returns the first lines of a text.
 fn brief(text: &str, width: usize) -> Vec<String> {
     const LINES: usize = 2;
     let mut lines = wrapped(text, width);
@@ -208,7 +211,7 @@ fn brief(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Lines of a text, broken at blanks.
+/// Wraps a text at blanks.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! The process table. Only the lines on the screen are written.
+//! The process table. Only the lines on the screen are formatted.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -51,7 +51,7 @@ fn draw_titles(app: &mut App, buffer: &mut Buffer, columns: &[(Column, u16)]) {
     for (column, width) in columns {
         let row = column.row();
         let sorted = app.table.wanted.sort == *column;
-        // The sign takes the blank between two columns, so that titles keep their cells.
+        // The symbol uses the blank between two columns, so that titles keep their positions.
         let sign = match (sorted, app.table.wanted.descending) {
             (false, _) => " ",
             (true, true) => "▼",
@@ -103,11 +103,11 @@ fn draw_line(
     }
 }
 
-/// With its place in the tree, and a sign when it ended.
+/// Returns the name, preceded by its tree lines and by a symbol if the process has ended.
 fn name(row: &Row, line: TableLine, cells: usize) -> String {
     let ended = if row.process.end_time.is_some() { "†" } else { "" };
     let before = format!("{}{ended}", line.branch.drawn());
-    // In a deep tree, the name's first letters stay.
+    // In a deep tree, the first letters of the name stay visible.
     let before: String =
         before.chars().skip(text::width(&before).saturating_sub(cells.saturating_sub(4))).collect();
     format!("{before}{}", text::fit(&row.process.name, cells.saturating_sub(text::width(&before))))
@@ -136,7 +136,7 @@ fn style(app: &App, row: &Row, column: Column) -> Style {
     }
 }
 
-/// Numbers to the right, words to the left.
+/// Aligns numbers to the right and words to the left.
 fn aligned(text: &str, number: bool, cells: usize) -> String {
     if number { format!("{text:>cells$}") } else { text.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! A small machine whose figures are always the same.
+//! A small machine with constant figures.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ pub(crate) fn app(look: Look) -> App {
     })
 }
 
-/// With figures of ninety seconds, the last of which are those of `model`.
+/// Returns an app after ninety seconds of updates. The last ones are those of `model`.
 pub(crate) fn running(look: Look) -> App {
     let mut app = app(look);
     for second in 0..90 {
         app.take(Arc::new(model(second)));
-        // What is on the screen is followed.
+        // Only processes on the screen are tracked.
         frame(&mut app, 80, 24);
     }
     app
 }
 
-/// What stands on a screen of that size, line by line.
+/// Returns the lines on a screen of this size.
 pub(crate) fn frame(app: &mut App, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| app.draw(frame)).unwrap();
@@ -43,7 +43,7 @@ pub(crate) fn begin() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
 
-/// The machine's figures after so many seconds.
+/// Returns the machine's data after this many seconds.
 pub(crate) fn model(second: u64) -> Model {
     let at = begin() + i64::try_from(second).unwrap().seconds();
     let perl = 412 + second;

@@ -1,4 +1,4 @@
-//! Which requests are meant, wherever some are chosen from many.
+//! Filter options for requests, shared by several commands.
 
 use clap::Args;
 use memtap_model::Call;

@@ -1,9 +1,11 @@
-//! Numbers and addresses as they are typed. An error says what is expected; those of Rust's own parsers do not.
+//! Parsers for numbers and addresses. Their errors say what is expected, unlike those of Rust's own
+//! parsers.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
-/// A parser for whole numbers of a range. One that ends with [`i64::MAX`] has no end that anybody needs to know.
+/// Returns a parser for whole numbers within `range`. With [`i64::MAX`] as the end, the error does
+/// not mention an upper limit.
 pub(super) fn whole<T: TryFrom<i64>>(
     range: RangeInclusive<i64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
@@ -16,12 +18,13 @@ pub(super) fn whole<T: TryFrom<i64>>(
     }
 }
 
-/// A parser for process IDs.
+/// Returns a parser for process IDs.
 pub(super) fn pid() -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
     whole(0..=u32::MAX.into())
 }
 
-/// An address with a port. The example has the port that was typed, if there was one.
+/// Parses an address with a port. The example in the error contains the port from the input, if
+/// there is one.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = text.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(3000_u16);

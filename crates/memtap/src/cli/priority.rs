@@ -1,4 +1,4 @@
-//! The priority of whatever captures from the kernel.
+//! Priority option of the commands that capture from the kernel.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! What may be typed after `memtap record`.
+//! Command line of `memtap record`.
 
 use std::path::PathBuf;
 use std::time::Duration;

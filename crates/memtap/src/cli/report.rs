@@ -1,4 +1,4 @@
-//! What may be typed after `memtap report`.
+//! Command line of `memtap report`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -96,12 +96,12 @@ impl From<ReportLang> for Lang {
     }
 }
 
-/// Which range to compare with.
+/// Range to compare with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Compared {
-    /// As long, just before.
+    /// The range of the same length directly before.
     Last,
-    /// As long, so much earlier.
+    /// The same range, this much earlier.
     Earlier(Duration),
     /// From one time to another.
     Between(Moment, Moment),

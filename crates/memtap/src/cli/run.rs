@@ -1,4 +1,4 @@
-//! What may be typed after `memtap run`.
+//! Command line of `memtap run`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

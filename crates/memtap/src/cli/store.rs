@@ -1,4 +1,4 @@
-//! What may be typed after `memtap store`.
+//! Command line of `memtap store`.
 
 use std::path::PathBuf;
 use std::time::Duration;

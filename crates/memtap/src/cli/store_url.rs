@@ -1,4 +1,5 @@
-//! The URL of a store. It may hold a password, which clap's own error for a wrong value would repeat.
+//! Parser for the URL of a store. The URL may contain a password, which clap's own error for an
+//! invalid value would repeat.
 
 use std::ffi::OsStr;
 
@@ -8,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, Command, Error};
 use memtap_store::StoreUrl;
 
-/// Parses the URL; its error names the setting and never the value.
+/// Parses the URL. Its error names the setting and never the value.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreUrlParser;
 

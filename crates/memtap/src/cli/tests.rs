@@ -1,4 +1,4 @@
-//! The command line as a whole: its help, and what is understood.
+//! Tests of the whole command line: help texts and parsing.
 
 use super::*;
 use clap::CommandFactory;
@@ -8,7 +8,7 @@ fn the_command_line_is_consistent() {
     Cli::command().debug_assert();
 }
 
-/// Each command's help, as it is read in a terminal of a hundred columns. Renewed with INSTA_UPDATE=always.
+/// Help of each command in a terminal of 100 columns. Renewed with INSTA_UPDATE=always.
 #[test]
 fn help_texts() {
     let mut command = Cli::command().term_width(100);
@@ -22,7 +22,8 @@ fn help_texts() {
             texts.push((format!("memtap-{name}-{deeper}"), text));
         }
     }
-    // Wrapped once: a line that clap has broken and that ends early was wrapped by hand as well.
+    // Text must be wrapped only by clap. A line that clap broke and that ends early was also
+    // wrapped by hand.
     for (name, text) in &texts {
         let text = text.to_string();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{name}: {text}");
@@ -47,9 +48,9 @@ fn help_texts() {
     });
 }
 
-/// Rust's own parsers do not say what is expected, nor does an error name a list that nobody can see.
+/// Rust's own parsers do not say what is expected, so errors must do that.
 #[test]
-fn every_wrong_value_is_answered_by_what_is_expected() {
+fn every_wrong_value_is_an_error_with_the_expected_form() {
     fn walk(command: &clap::Command, path: &[&str], answered: &mut usize) {
         for arg in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
             let long = arg.get_long().unwrap_or_default();
@@ -74,7 +75,7 @@ fn every_wrong_value_is_answered_by_what_is_expected() {
 }
 
 #[test]
-fn what_stands_behind_the_command_of_run_is_the_commands() {
+fn arguments_after_the_command_of_run_belong_to_the_command() {
     let parse = |words: &[&str]| Cli::try_parse_from([&["memtap", "run"], words].concat());
     for words in [
         &["-o", "x.html", "ls", "-l", "--format", "json"][..],

@@ -1,4 +1,4 @@
-//! What may be typed after `memtap top`.
+//! Command line of `memtap top`.
 
 use clap::Args;
 use memtap_capture::SourceChoice;
@@ -17,7 +17,7 @@ Examples:
 
 Press ? to list all keys. NO_COLOR=1 turns colours off. A locale without UTF-8 gets plain ASCII.";
 
-/// Where `memtap serve` listens unless told otherwise.
+/// Default address of `memtap serve`.
 pub(crate) const SERVED_AT: &str = "http://127.0.0.1:3000";
 
 /// Settings of `top`.

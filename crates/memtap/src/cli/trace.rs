@@ -1,4 +1,4 @@
-//! What may be typed after `memtap trace`.
+//! Command line of `memtap trace`.
 
 use std::time::Duration;
 

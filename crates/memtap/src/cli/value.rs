@@ -1,10 +1,10 @@
-//! Values as they are typed: times, sizes, names. An error says what is expected.
+//! Parsers for times, sizes and names. Their errors say what is expected.
 
 use std::time::Duration;
 
 use memtap_model::{CALLS, Call};
 
-/// An age such as `7d`.
+/// Parses an age such as `7d`.
 pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match &text[digits.len()..] {
@@ -23,7 +23,7 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// An age that some time passes in.
+/// Parses an age longer than 0.
 pub(crate) fn time_span(text: &str) -> Result<Duration, String> {
     match age(text)? {
         Duration::ZERO => {
@@ -33,7 +33,7 @@ pub(crate) fn time_span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// An origin as browsers name it: scheme, host and port.
+/// Parses an origin as browsers send it: scheme, host and port.
 pub(crate) fn origin(text: &str) -> Result<String, String> {
     let is_origin = text.split_once("://").is_some_and(|(scheme, host)| {
         let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
@@ -47,13 +47,13 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     if is_origin { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
-/// How many times faster: a number above 0.
+/// Parses a playback speed, a number above 0.
 pub(crate) fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse::<f64>().ok().filter(|speed| speed.is_finite() && *speed > 0.0);
     speed.ok_or_else(|| format!("invalid speed '{text}'; expected for example 1, 0.5 or 60"))
 }
 
-/// `-21600` or `+05:30`, in seconds.
+/// Parses an offset from UTC, `-21600` or `+05:30`, into seconds.
 pub(crate) fn utc_offset(text: &str) -> Result<i64, String> {
     let seconds = match text.split_once(':') {
         None => text.parse().ok(),
@@ -68,7 +68,7 @@ pub(crate) fn utc_offset(text: &str) -> Result<i64, String> {
     seconds.ok_or_else(|| format!("invalid offset '{text}'; expected seconds such as -21600, or +05:30"))
 }
 
-/// A ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
+/// Parses a ring size such as `16MiB`: a power of two from 256 KiB to 1 GiB.
 pub(crate) fn ring_size(text: &str) -> Result<u32, String> {
     let bytes = size(text)?;
     if bytes.is_power_of_two() && (256 << 10..=1 << 30).contains(&bytes) {
@@ -78,7 +78,7 @@ pub(crate) fn ring_size(text: &str) -> Result<u32, String> {
     }
 }
 
-/// What memtap may take: from 32 MiB on, and no more than there is.
+/// Parses the memory limit: at least 32 MiB, and at most this machine's memory.
 pub(crate) fn memory(text: &str) -> Result<u64, String> {
     let bytes = bytes(text)?;
     match memtap_capture::read_host() {
@@ -91,18 +91,18 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A size such as `64KiB`, below 4 GiB.
+/// Parses a size such as `64KiB`, below 4 GiB.
 pub(crate) fn size(text: &str) -> Result<u32, String> {
     u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too large; expected less than 4GiB"))
 }
 
-/// The call of that name.
+/// Parses the name of a call.
 pub(crate) fn call(name: &str) -> Result<Call, String> {
     let known = || CALLS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
     Call::from_name(name.trim()).ok_or_else(|| format!("unknown call '{name}'; expected one of {}", known()))
 }
 
-/// A size such as `64KiB`.
+/// Parses a size such as `64KiB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 =
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_what_the_machine_has() {
+    fn memory_is_limited_by_the_machine() {
         assert_eq!(memory("32MiB"), Ok(32 << 20));
         for (wrong, why) in
             [("1MiB", "at least 32MiB"), ("999TiB", "this machine has"), ("99999999TiB", "too large")]

@@ -1,4 +1,5 @@
-//! What code inside of memtap could do once it watches, tried in a child process that is confined as `serve` is.
+//! Tries what malicious code inside memtap could do after the start, in a child process that is
+//! confined like `serve`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +13,7 @@ use nix::unistd::{ForkResult, fork};
 
 use super::Places;
 
-/// A process of root's.
+/// Another process of root, the target of the attempts.
 struct Other(Child);
 
 impl Other {
@@ -50,7 +51,8 @@ fn calls(call: libc::c_long, arguments: [libc::c_long; 4]) -> io::Result<()> {
     }
 }
 
-/// What succeeds of what must fail, and fails of what must succeed.
+/// Returns the attempts that succeeded although they must fail, and the needed operations that
+/// failed.
 fn wrong(other: &Other) -> Vec<String> {
     let pid = libc::c_long::from(other.0.id());
     let cron = if Path::new("/etc/cron.d").exists() { "/etc/cron.d" } else { "/etc" };
@@ -84,15 +86,16 @@ fn wrong(other: &Other) -> Vec<String> {
 }
 
 #[test]
-fn what_root_starts_cannot_change_the_system_or_other_processes() {
+fn serve_as_root_cannot_change_the_system_or_other_processes() {
     let folder = tempfile::tempdir().unwrap();
     let places = Places { folders: vec![folder.path().into()], ..Places::default() };
     let other = Other::start();
     let (mut reading, mut writing) = io::pipe().unwrap();
-    // SAFETY: the child has one thread, which ends without running what the test harness has for its end.
+    // SAFETY: the child has one thread, and it exits without running the test harness's exit
+    // handlers.
     match unsafe { fork() }.unwrap() {
         ForkResult::Child => {
-            // Its number is not taken for another program's by the other tests.
+            // Other tests must not take this process's user ID for one in use by another program.
             nix::sys::prctl::set_name(c"memtap").unwrap();
             let begun = super::begin_as_own_user(None, &places);
             let done = begun.and_then(|notice| super::attached().map(|()| notice));
@@ -102,7 +105,7 @@ fn what_root_starts_cannot_change_the_system_or_other_processes() {
                 other => vec![format!("{other:?}")],
             };
             let _ = writing.write_all(wrong.join("; ").as_bytes());
-            // SAFETY: nothing of this process is needed any more.
+            // SAFETY: nothing in this process is needed any more.
             unsafe { libc::_exit(0) }
         }
         ForkResult::Parent { child } => {

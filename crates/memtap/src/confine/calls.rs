@@ -1,5 +1,6 @@
-//! System calls that memtap never makes once it watches, refused by the kernel (seccomp): whoever got hold of it could not start a program,
-//! load one into the kernel, change another process, or what is mounted.
+//! System calls that memtap never makes once it watches. The kernel rejects them (seccomp): an
+//! attacker who controls memtap can start no program, load none into the kernel, and change neither
+//! another process nor a mount.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ const REFUSED: [libc::c_long; 48] = [
     libc::SYS_kcmp,
     libc::SYS_userfaultfd,
     libc::SYS_personality,
-    // What is mounted, and namespaces.
+    // Mounts and namespaces.
     libc::SYS_mount,
     libc::SYS_umount2,
     libc::SYS_move_mount,
@@ -64,11 +65,12 @@ const REFUSED: [libc::c_long; 48] = [
     libc::SYS_vhangup,
 ];
 
-/// Of bpf(), what a reading of all processes needs (include/uapi/linux/bpf.h): BPF_MAP_LOOKUP_ELEM, BPF_LINK_CREATE, BPF_ITER_CREATE.
+/// Commands of bpf() that reading all processes needs (include/uapi/linux/bpf.h):
+/// BPF_MAP_LOOKUP_ELEM, BPF_LINK_CREATE, BPF_ITER_CREATE.
 const BPF_COMMANDS: [u64; 3] = [1, 28, 33];
 
-/// Of clone(), which starts threads as well, what makes a namespace. CLONE_NEWTIME is none of them: clone() has no room for it
-/// (include/uapi/linux/sched.h).
+/// Flags that make clone(), which also starts threads, create a namespace. CLONE_NEWTIME is not
+/// listed: clone() does not accept it (include/uapi/linux/sched.h).
 const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,
@@ -79,10 +81,11 @@ const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWNET,
 ];
 
-/// The bit of calls in the form of x32 (arch/x86/include/uapi/asm/unistd.h): the list above does not have their numbers.
+/// Bit that marks x32 system calls (arch/x86/include/uapi/asm/unistd.h). The lists above do not
+/// contain their numbers.
 const X32: u32 = 0x4000_0000;
 
-/// In all threads, those to come as well.
+/// Installs the filters in all threads, present and future.
 pub(super) fn refuse() -> Result<(), seccompiler::Error> {
     seccompiler::apply_filter_all_threads(&filter()?)?;
     seccompiler::apply_filter_all_threads(&by_number())
@@ -106,8 +109,9 @@ fn has_flag(flag: libc::c_int) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![is_set])
 }
 
-/// What the list cannot express. clone3() fails as on a kernel without it, since its flags are in memory, where a filter cannot see them:
-/// on ENOSYS the C library starts threads with clone().
+/// Filters by call number, for the calls that the list cannot express. clone3() fails with ENOSYS,
+/// as on a kernel without it: its flags are in memory, where a filter cannot see them, and on
+/// ENOSYS the C library starts threads with clone().
 fn by_number() -> BpfProgram {
     let statement = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 0, k };
     let jump = |test: u32, k: u32, jt: u8, jf: u8| sock_filter {
@@ -118,7 +122,7 @@ fn by_number() -> BpfProgram {
     };
     let clone3 = libc::SYS_clone3 as u32;
     vec![
-        // The call's number stands first in struct seccomp_data.
+        // The system call number is the first field of struct seccomp_data.
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
         jump(libc::BPF_JEQ, clone3, 0, 1),
         statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
@@ -133,28 +137,28 @@ mod tests {
     use super::*;
     use std::io;
 
-    /// What bpf() answers to a command of which nothing else is right.
+    /// Returns the errno of bpf() for a command with otherwise invalid arguments.
     fn bpf(command: u64) -> Option<i32> {
-        // SAFETY: the kernel refuses a null attribute of a size that is none.
+        // SAFETY: the kernel rejects a null attribute of size 0.
         let answer = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::null::<u8>(), 0) };
         assert_eq!(answer, -1);
         io::Error::last_os_error().raw_os_error()
     }
 
-    /// The error of a call with null arguments but the first; `None` when it succeeds.
+    /// Returns the errno of a call whose arguments are 0 except the first; `None` when it succeeds.
     fn error(call: libc::c_long, first: libc::c_int) -> Option<i32> {
-        // SAFETY: none of the calls that are tried here writes anywhere when it has no pointer.
+        // SAFETY: without a pointer, none of the calls tried here writes to memory.
         let answer = unsafe { libc::syscall(call, first, 0, 0, 0, 0) };
         (answer == -1).then(|| io::Error::last_os_error().raw_os_error()).flatten()
     }
 
     #[test]
-    fn a_thread_that_is_confined_gets_no_namespace_and_still_starts_threads() {
+    fn a_confined_thread_can_start_threads_but_not_create_namespaces() {
         let confined = std::thread::spawn(|| {
             seccompiler::apply_filter(&filter().unwrap()).unwrap();
             seccompiler::apply_filter(&by_number()).unwrap();
             for flag in NAMESPACES {
-                // With CLONE_SIGHAND and without CLONE_VM no kernel starts anything.
+                // No kernel accepts CLONE_SIGHAND without CLONE_VM, so nothing starts.
                 assert_eq!(
                     error(libc::SYS_clone, flag | libc::CLONE_SIGHAND),
                     Some(libc::EPERM),
@@ -175,9 +179,9 @@ mod tests {
         assert!(confined.join().unwrap());
     }
 
-    /// In one thread, so that the other tests go on as they are.
+    /// The filter applies to one thread only, so that the other tests are not confined.
     #[test]
-    fn a_thread_that_is_confined_starts_no_program_and_loads_none() {
+    fn a_confined_thread_cannot_start_or_load_programs() {
         let confined = std::thread::spawn(|| {
             seccompiler::apply_filter(&filter().unwrap()).unwrap();
             let start = std::process::Command::new("/bin/true").status().unwrap_err();

@@ -1,7 +1,9 @@
-//! Giving the history of root's earlier runs to the user that memtap becomes.
+//! Gives the history of earlier runs as root to the user that memtap becomes.
 //!
-//! A directory is given only when all in it is memtap's, and when nobody but root and that user could have put it there. Everything is
-//! looked at and given through descriptors, never by path twice, so that a link takes the place of nothing.
+//! memtap changes the owner of a directory only if everything in it belongs to memtap, and if
+//! nobody except root and that user could have put it there. It checks and changes files through
+//! descriptors and never resolves a path twice, so that nobody can put a link in place of a checked
+//! file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,37 +19,37 @@ use nix::unistd::fchownat;
 use super::own_user::FreeNumbers;
 use super::{Places, User};
 
-/// Directories of the system: neither they nor what is below them is given away.
+/// System directories. memtap changes the owner neither of these nor of anything below them.
 const SYSTEM: [&str; 10] =
     ["/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var/spool/cron"];
 
-/// What SQLite keeps beside a database.
+/// Suffixes of the files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// What a directory may hold.
+/// Expected content of a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
-    /// Databases, what belongs to them, and spools.
+    /// Databases, their SQLite files, and spools.
     History,
-    /// A spool for each database server.
+    /// One spool per database server.
     Spools,
-    /// Deliveries (`spool.rs` of memtap-store).
+    /// Deliveries (`spool.rs` of memtap-history).
     Spool,
 }
 
-/// What an entry of a directory is.
+/// Classification of a directory entry.
 enum Entry {
     Ours,
     OurFolder(Holds),
-    /// Made by the file system.
+    /// Created by the file system.
     Ignored,
     Foreign,
 }
 
-/// To which user.
+/// A transfer of the history to one user.
 pub(super) struct HandOver<'a> {
     user: &'a User,
-    /// Among them is the number that an earlier run had, where this one has another.
+    /// User IDs that memtap may have used before: an earlier run may have had another one.
     free: FreeNumbers,
     gives: bool,
 }
@@ -57,15 +59,16 @@ impl<'a> HandOver<'a> {
         Self { user, free: FreeNumbers::find(), gives: false }
     }
 
-    /// Says why the places cannot be given, and changes nothing.
+    /// Returns why the places cannot be given to the user. Changes nothing.
     pub(super) fn check(&self, places: &Places) -> Result<(), String> {
-        // One that is inside of another comes with it, so that a link in a directory that is the user's already leads nowhere.
+        // An inner directory is handled with the outer one. Thus a link inside a directory that
+        // already belongs to the user is never followed.
         let outermost = |folder: &&PathBuf| !places.is_inside(folder);
         places.folders.iter().filter(outermost).try_for_each(|folder| self.place(folder, Holds::History))?;
         places.spool.iter().filter(outermost).try_for_each(|folder| self.place(folder, Holds::Spool))
     }
 
-    /// Gives the places to the user; of those that are missing, the outermost directory is made.
+    /// Gives the places to the user. Of each missing path, it creates only the outermost directory.
     pub(super) fn make(mut self, places: &Places) -> Result<(), String> {
         self.gives = true;
         self.check(places)?;
@@ -75,7 +78,7 @@ impl<'a> HandOver<'a> {
     fn place(&self, folder: &Path, holds: Holds) -> Result<(), String> {
         let Ok(path) = folder.canonicalize() else { return Ok(()) };
         let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        // Root may be without the right to open what the user has already.
+        // Root may lack the permission to open a directory that the user already owns.
         let open = match openat(AT_FDCWD, &path, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
             Err(_) if self.is_given(&path) => return Ok(()),
             open => open.map_err(failed(&path))?,
@@ -87,25 +90,25 @@ impl<'a> HandOver<'a> {
     }
 
     fn is_given(&self, path: &Path) -> bool {
-        nix::sys::stat::stat(path).is_ok_and(|found| self.has(&found))
+        nix::sys::stat::stat(path).is_ok_and(|metadata| self.has(&metadata))
     }
 
-    fn has(&self, found: &FileStat) -> bool {
-        found.st_uid == self.user.uid.as_raw()
+    fn has(&self, metadata: &FileStat) -> bool {
+        metadata.st_uid == self.user.uid.as_raw()
     }
 
-    /// The directory last: until then nobody else can write to it.
+    /// Checks or gives the entries and then the directory: until then nobody else can write to it.
     fn folder(&self, open: &OwnedFd, path: &Path, holds: Holds) -> Result<(), String> {
-        let found = stat(open, path)?;
-        self.is_givable(&found, path)?;
-        if found.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0 {
+        let metadata = stat(open, path)?;
+        self.is_givable(&metadata, path)?;
+        if metadata.st_mode & (Mode::S_IWGRP | Mode::S_IWOTH).bits() != 0 {
             return Err(format!("others can write to {}", path.display()));
         }
         let entries =
             std::fs::read_dir(format!("/proc/self/fd/{}", open.as_raw_fd())).map_err(failed(path))?;
         for entry in entries {
             let name = entry.map_err(failed(path))?.file_name();
-            self.entry(open, path, &name, holds, self.has(&found))?;
+            self.entry(open, path, &name, holds, self.has(&metadata))?;
         }
         self.give(open, path)
     }
@@ -121,26 +124,26 @@ impl<'a> HandOver<'a> {
         let at = path.join(name);
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let open = openat(folder, name, flags, Mode::empty()).map_err(failed(&at))?;
-        let found = stat(&open, &at)?;
-        let kind = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
-        if self.has(&found) && kind != SFlag::S_IFDIR {
+        let metadata = stat(&open, &at)?;
+        let kind = SFlag::from_bits_truncate(metadata.st_mode & SFlag::S_IFMT.bits());
+        if self.has(&metadata) && kind != SFlag::S_IFDIR {
             return Ok(());
         }
         match entry(folder, name, holds, kind) {
             Entry::Ignored => Ok(()),
-            // In its own directory it stays whose it is.
+            // In the user's own directory, a foreign file keeps its owner.
             Entry::Foreign if is_users => Ok(()),
             Entry::Foreign => Err(format!("{} does not belong to memtap", at.display())),
             Entry::OurFolder(holds) => {
                 let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 match openat(folder, name, flags, Mode::empty()) {
-                    Err(_) if self.has(&found) => Ok(()),
+                    Err(_) if self.has(&metadata) => Ok(()),
                     open => self.folder(&open.map_err(failed(&at))?, &at, holds),
                 }
             }
             Entry::Ours => {
-                self.is_givable(&found, &at)?;
-                if found.st_nlink > 1 {
+                self.is_givable(&metadata, &at)?;
+                if metadata.st_nlink > 1 {
                     return Err(format!("{} has another hard link", at.display()));
                 }
                 self.give(&open, &at)
@@ -148,11 +151,11 @@ impl<'a> HandOver<'a> {
         }
     }
 
-    fn is_givable(&self, found: &FileStat, path: &Path) -> Result<(), String> {
-        if found.st_uid == 0 || self.has(found) || self.free.has(found.st_uid) {
+    fn is_givable(&self, metadata: &FileStat, path: &Path) -> Result<(), String> {
+        if metadata.st_uid == 0 || self.has(metadata) || self.free.has(metadata.st_uid) {
             return Ok(());
         }
-        Err(format!("{} belongs to another user ({})", path.display(), found.st_uid))
+        Err(format!("{} belongs to another user ({})", path.display(), metadata.st_uid))
     }
 
     fn give(&self, open: &OwnedFd, path: &Path) -> Result<(), String> {
@@ -173,7 +176,7 @@ fn stat(open: &OwnedFd, path: &Path) -> Result<FileStat, String> {
 }
 
 fn is_of_the_system(path: &Path) -> bool {
-    // The root and what is right below it: /srv, /mnt, /opt.
+    // The root directory and its children, such as /srv, /mnt and /opt.
     path.components().count() <= 2 || SYSTEM.iter().any(|system| path.starts_with(system))
 }
 
@@ -181,7 +184,7 @@ fn is_spool(name: &OsStr) -> bool {
     name.as_bytes().ends_with(b"-spool")
 }
 
-/// Judges by name and kind, and a database by what is in it.
+/// Classifies an entry by name and type, and a database also by its header.
 fn entry(folder: &OwnedFd, name: &OsStr, holds: Holds, kind: SFlag) -> Entry {
     let is_folder = kind == SFlag::S_IFDIR;
     match holds {
@@ -200,7 +203,7 @@ fn is_of_a_spool(name: &OsStr) -> bool {
     name == "lock" || number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
 }
 
-/// A database of memtap's, or a file that SQLite keeps beside one.
+/// Returns whether the file is a memtap database, or a file that SQLite keeps beside one.
 fn is_history(folder: &OwnedFd, name: &OsStr) -> bool {
     let beside = BESIDE.iter().find_map(|ending| name.as_bytes().strip_suffix(ending.as_bytes()));
     let database = PathBuf::from(OsStr::from_bytes(beside.unwrap_or(name.as_bytes())));
@@ -208,7 +211,7 @@ fn is_history(folder: &OwnedFd, name: &OsStr) -> bool {
     let Ok(open) = openat(folder, &database, flags, Mode::empty()) else { return false };
     let mut header = Vec::new();
     let read = File::from(open).take(memtap_store::HEADER_BYTES as u64).read_to_end(&mut header);
-    // Memtap makes the file before SQLite writes to it.
+    // memtap creates the file before SQLite writes to it.
     let is_new = header.is_empty() && database.extension().is_some_and(|ending| ending == "db");
     read.is_ok() && (is_new || memtap_store::is_history(&header))
 }
@@ -223,7 +226,8 @@ mod tests {
 
     const UID: u32 = 61_300;
 
-    /// A history with all that an earlier run may leave, in a directory of its own.
+    /// Creates a history with every kind of file that an earlier run may leave, in its own
+    /// directory.
     fn history() -> (tempfile::TempDir, PathBuf) {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("history");
@@ -260,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_given_with_all_that_belongs_to_it() {
+    fn a_history_is_given_with_all_its_files() {
         let (_place, folder) = history();
         std::fs::create_dir(folder.join("lost+found")).unwrap();
         hand_over(&folder).unwrap();
         assert_eq!(owners(&folder.join("lost+found")), [0]);
         std::fs::remove_dir(folder.join("lost+found")).unwrap();
         assert_eq!(owners(&folder), [UID]);
-        // What root's commands make there later, also beside files of the user's own.
+        // Files that root's commands create there later, even beside the user's own files.
         std::fs::write(folder.join("memtap.db-journal"), "").unwrap();
         std::fs::write(folder.join("notes"), "").unwrap();
         hand_over(&folder).unwrap();
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_made_and_what_was_another_number_s_is_given() {
+    fn missing_directories_are_created_and_an_earlier_users_files_change_owner() {
         let (place, folder) = history();
         chown(folder.join("memtap.db"), Some(UID + 1), None).unwrap();
         hand_over(&folder).unwrap();
@@ -294,9 +298,9 @@ mod tests {
         assert_eq!((owners(&folder), owners(&spool)), (vec![UID], vec![UID]));
     }
 
-    /// Whoever is that user may have put links into its directory.
+    /// A process of that user may have put links into its directory.
     #[test]
-    fn links_in_the_users_directory_lead_nowhere() {
+    fn links_in_the_users_directory_are_not_followed() {
         let (place, folder) = history();
         let other = place.path().join("other");
         std::fs::create_dir(&other).unwrap();
@@ -313,7 +317,7 @@ mod tests {
         assert_eq!(other.read_dir().unwrap().count(), 0);
     }
 
-    /// Nothing has changed then.
+    /// Asserts that the handover fails for this reason and changes no owner.
     fn is_refused(spoil: impl FnOnce(&Path), reason: &str) {
         let (_place, folder) = history();
         spoil(&folder);
@@ -324,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_memtaps_alone_stays_as_it_is() {
+    fn a_directory_with_foreign_files_or_owners_is_not_given() {
         is_refused(
             |folder| std::fs::write(folder.join("notes"), "").unwrap(),
             "notes does not belong to memtap",
@@ -357,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_of_the_system_are_never_given() {
+    fn system_directories_are_never_given() {
         for path in ["/", "/srv", "/etc", "/etc/cron.d", "/usr/local/bin"] {
             assert!(is_of_the_system(Path::new(path)), "{path}");
         }

@@ -1,10 +1,13 @@
-//! What memtap itself may do: what it needs and no more, and less once the kernel is watched.
+//! Privileges of memtap: only those that it needs, and fewer once the kernel is watched.
 //!
-//! Capabilities belong to threads, and a thread begins with those of the one that starts it. So all that is never needed goes before
-//! there is a second thread ([`begin`]). What only attaching needs, the runtime's threads give up as they start ([`thread`]), and the main
-//! thread, which attaches, right after that ([`attached`]), before it starts the one that reads; then calls go ([`watching`]). So it is with
-//! `serve`. `trace`, `top` and `record` have no threads before their source, so that for them it is one step ([`open`]). `run` gives nothing
-//! up: what it gave up its command would not have either, and would behave otherwise than by itself.
+//! Capabilities belong to threads, and a new thread inherits those of the thread that starts it. So
+//! memtap drops the capabilities that it never needs before there is a second thread ([`begin`]).
+//! Capabilities that only attaching needs are dropped by the runtime's threads when they start
+//! ([`thread`]), and by the main thread, which attaches, right after attaching ([`attached`]) and
+//! before it starts the reader thread. Then the seccomp filter is installed ([`watching`]). This is
+//! the order for `serve`. `trace`, `top` and `record` have no other threads before their source, so
+//! one step is enough for them ([`open`]). `run` drops nothing: its command would inherit the
+//! restriction and behave differently than without memtap.
 
 #[cfg(test)]
 mod attempts;
@@ -26,14 +29,15 @@ pub(crate) use own_user::choose as own_user;
 pub(crate) use places::Places;
 pub(crate) use user::User;
 
-/// First of all: what memtap was given is in effect.
+/// Makes the granted capabilities effective. Called first.
 pub(crate) fn raise() {
     if let Err(error) = capabilities::raise() {
         tracing::debug!("cannot raise capabilities: {error}");
     }
 }
 
-/// Before the first thread: becomes `user`, if one is named, who is given the folders that are missing, and gives up what is never needed.
+/// Becomes `user`, if given, creates the missing directories for that user, and drops the
+/// capabilities that are never needed. Must be called before the first thread starts.
 pub(crate) fn begin(user: Option<&User>, places: &Places) -> anyhow::Result<()> {
     nix::sys::prctl::set_no_new_privs().context("cannot set no_new_privs")?;
     let other = user.filter(|user| !user.is_present());
@@ -45,14 +49,15 @@ pub(crate) fn begin(user: Option<&User>, places: &Places) -> anyhow::Result<()> 
     capabilities::keep(&kept).context("cannot drop capabilities")
 }
 
-/// As [`begin`]; root becomes memtap's own user where no other is named. Where that is not possible it stays root, with a notice.
+/// Like [`begin`], but root becomes memtap's own user if no user is named. If that is not possible,
+/// memtap stays root and returns a notice.
 pub(crate) fn begin_as_own_user(named: Option<&User>, places: &Places) -> anyhow::Result<Option<Notice>> {
     if named.is_some() || !nix::unistd::geteuid().is_root() {
         return begin(named, places).map(|()| None);
     }
     let done = own_user::prepare(places).and_then(|user| match begin(Some(&user), places) {
         Ok(()) => Ok(user),
-        Err(error) => Err(own_user::stays(&format!("{error:#}"), own_user::STAY)),
+        Err(error) => Err(own_user::stays_root(&format!("{error:#}"), own_user::STAY)),
     });
     match done {
         Ok(user) => {
@@ -63,33 +68,35 @@ pub(crate) fn begin_as_own_user(named: Option<&User>, places: &Places) -> anyhow
     }
 }
 
-/// A thread of the runtime: it never attaches anything.
+/// Drops the start's capabilities in a thread of the runtime, which never attaches anything.
 pub(crate) fn thread() {
     if let Err(error) = capabilities::end_of_start() {
         tracing::warn!("cannot drop the capabilities of a thread: {error}");
     }
 }
 
-/// The main thread, when nothing is left to be attached.
+/// Drops the start's capabilities in the main thread, once nothing remains to be attached.
 pub(crate) fn attached() -> anyhow::Result<()> {
     capabilities::end_of_start().context("cannot drop capabilities")
 }
 
-/// Before the first thread, and before capabilities are given up: the priority that capturing from the kernel needs. Another source
-/// waits for its reader, so it needs none.
+/// Sets the priority that capturing from the kernel needs. Must be called before the first thread
+/// starts and before capabilities are dropped. Other sources wait for their reader, so they need no
+/// priority.
 pub(crate) fn prioritise(choice: &SourceChoice, nice: Option<i32>) {
     if attaches(choice) {
         priority::set(nice);
     }
 }
 
-/// Opens a source for a command that does nothing but watch, while there is no second thread, with what opening needs. It goes on with what
-/// reading needs: all that it writes to is open before.
+/// Opens a source for a command that only watches, with the capabilities that opening needs.
+/// Afterwards only those for reading remain, because all output files are already open. There must
+/// be no second thread yet.
 pub(crate) fn open(choice: &SourceChoice, settings: &Settings, nice: Option<i32>) -> anyhow::Result<Opened> {
     prioritise(choice, nice);
     begin(None, &Places::default())?;
     if !attaches(choice) {
-        // It may have a thread of its own, which begins with what there is now.
+        // The source may have its own thread, which inherits the current capabilities.
         attached()?;
     }
     let opened = memtap_capture::open(choice, settings)?;
@@ -98,7 +105,8 @@ pub(crate) fn open(choice: &SourceChoice, settings: &Settings, nice: Option<i32>
     Ok(opened)
 }
 
-/// Goes on with nothing, while there is no second thread: all figures come from another memtap.
+/// Drops all capabilities, because all data comes from another memtap. There must be no second
+/// thread yet.
 pub(crate) fn only_listen() -> anyhow::Result<()> {
     begin(None, &Places::default())?;
     capabilities::keep_none().context("cannot drop capabilities")?;
@@ -106,19 +114,20 @@ pub(crate) fn only_listen() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether something may have to be attached to the kernel.
+/// Returns whether the source may attach programs to the kernel.
 pub(crate) fn attaches(choice: &SourceChoice) -> bool {
     matches!(choice, SourceChoice::Auto | SourceChoice::Bpf)
 }
 
-/// All threads, when everything is open: calls that memtap never makes are refused.
+/// Installs the seccomp filter in all threads, once everything is open. Calls that memtap never
+/// makes then fail.
 pub(crate) fn watching() {
     if let Err(error) = calls::refuse() {
         tracing::warn!("cannot install the seccomp filter: {error}");
     }
 }
 
-/// As whom, with which capabilities and at which priority the calling thread goes on.
+/// User, capabilities and priority of the calling thread.
 pub(crate) fn runs_as() -> RunsAs {
     RunsAs { user: user::present(), capabilities: capabilities::names(), nice: priority::present() }
 }

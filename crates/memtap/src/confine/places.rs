@@ -1,4 +1,4 @@
-//! What memtap reads and writes by path, and whether a user can.
+//! Paths that memtap reads and writes, and whether a user can access them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,21 @@ use nix::unistd::AccessFlags;
 /// Paths that memtap uses while it watches.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// Directories of the history, the outer one first: around a spool of its own, or of the database. They are made where they are missing.
+    /// Directories of the history, outer ones first: those around the database and around a spool
+    /// in memtap's data directory. Missing ones are created.
     pub(crate) folders: Vec<PathBuf>,
-    /// Where deliveries wait; it is made where it is missing.
+    /// Spool directory. Created if it is missing.
     pub(crate) spool: Option<PathBuf>,
-    /// Databases, with what SQLite keeps beside them.
+    /// Database files, including those that SQLite keeps beside them.
     pub(crate) files: Vec<PathBuf>,
-    /// Files that are opened later, maybe again and again.
+    /// Files that are opened later, possibly more than once.
     pub(crate) read_later: Vec<PathBuf>,
 }
 
-/// Why a user cannot use the places.
+/// Reason why a user cannot use the places.
 #[derive(Debug)]
 pub(super) enum Unusable {
-    /// The way to a directory that memtap writes to.
+    /// The user cannot traverse this parent of a directory that memtap writes to.
     Unreachable(PathBuf),
     Unwritable(PathBuf),
     Unreadable(PathBuf),
@@ -32,24 +33,25 @@ impl Places {
         self.folders.iter().chain(&self.spool)
     }
 
-    /// Whether another of the directories is around this one.
+    /// Returns whether another directory contains this one.
     pub(super) fn is_inside(&self, folder: &Path) -> bool {
         self.written().any(|outer| folder != outer && folder.starts_with(outer))
     }
 
-    /// Directories that must be passed on the way to those that memtap writes to.
+    /// Parents that a user must traverse to reach the directories that memtap writes to.
     pub(super) fn ways(&self) -> std::io::Result<Vec<PathBuf>> {
         self.written().filter(|folder| !self.is_inside(folder)).map(|folder| way(folder)).collect()
     }
 
-    /// Asks the kernel as the user that the process acts as, before it is given anything.
+    /// Checks access as the current effective user, before that user owns anything: it must be
+    /// able to traverse `ways`.
     pub(super) fn are_reached(&self, ways: &[PathBuf]) -> Result<(), Unusable> {
         let blocked = ways.iter().find(|way| !may(way, AccessFlags::X_OK));
         blocked.map_or(Ok(()), |way| Err(Unusable::Unreachable(way.clone())))?;
         self.are_readable()
     }
 
-    /// Asks the kernel as the user that the process acts as.
+    /// Checks access as the current effective user: directories and databases must be writable.
     pub(super) fn are_usable(&self) -> Result<(), Unusable> {
         let folders = self.written().map(|path| (path, AccessFlags::W_OK | AccessFlags::X_OK));
         let files = self.files.iter().filter(|path| path.exists()).map(|path| (path, AccessFlags::W_OK));
@@ -68,7 +70,8 @@ fn may(path: &Path, flags: AccessFlags) -> bool {
     nix::unistd::access(path, flags).is_ok()
 }
 
-/// The directory around `folder`; where that is missing, the nearest that exists. SQLite uses absolute paths, so this is one.
+/// Parent of `folder`, or the nearest existing ancestor if `folder` is missing. The result is
+/// absolute, because SQLite uses absolute paths.
 fn way(folder: &Path) -> std::io::Result<PathBuf> {
     let absolute = std::path::absolute(folder)?;
     match absolute.canonicalize() {

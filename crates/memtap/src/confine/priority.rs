@@ -1,13 +1,15 @@
-//! The scheduling priority of memtap's threads. At the default priority they compete with the load that they watch, and on a machine
-//! whose processors are all busy the ring fills faster than they can empty it.
+//! Scheduling priority of memtap's threads. At the default priority they compete with the load that
+//! they watch. If all processors are busy, the ring buffer then fills faster than memtap can empty
+//! it.
 
 use std::io;
 
 use memtap_capture::{NICE, fix_priority};
 use nix::libc;
 
-/// Gives the calling thread, and all threads that it starts from now on, the nice value `nice`. Without one, they get [`NICE`] unless
-/// they have a better priority already, as a unit of systemd may give. Where that is not permitted, it logs how to permit it.
+/// Sets the nice value of the calling thread and of all threads that it starts later. The default
+/// is [`NICE`], or the current value if that is lower, for example from a systemd unit. If setting
+/// it is not permitted, the log says how to permit it.
 pub(super) fn set(nice: Option<i32>) {
     let target = nice.unwrap_or(NICE);
     let present = present();
@@ -23,9 +25,10 @@ pub(super) fn set(nice: Option<i32>) {
     }
 }
 
-/// The nice value of the calling thread.
+/// Nice value of the calling thread.
 pub(super) fn present() -> i32 {
-    // SAFETY: the call reads one number of the calling thread. -1 may be an error, which cannot happen here, or a nice value.
+    // SAFETY: the call reads one number of the calling thread. The result -1 may be an error, which
+    // cannot happen here, or a nice value.
     unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
 }
 

@@ -1,10 +1,11 @@
-//! A change of user that is taken back unless it is made final.
+//! A change of user that is undone unless it is made final.
 
 use nix::unistd::{Gid, ResGid, ResUid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
 
 use super::User;
 
-/// Acting as another user. Root's number stays among the saved ones, so that dropping this acts as root again.
+/// Temporary change to another user. The saved user ID stays root's, so that dropping this value
+/// switches back to root.
 pub(super) struct Switch {
     uid: nix::unistd::Uid,
     gid: Gid,
@@ -18,11 +19,12 @@ struct Before {
 }
 
 impl Switch {
-    /// Acts as `user` from here on: without effective capabilities and without root's groups.
+    /// Switches to `user`: without effective capabilities and without root's groups.
     pub(super) fn to(user: &User) -> nix::Result<Self> {
         let before = Before { uids: getresuid()?, gids: getresgid()?, groups: getgroups()? };
         let (root, group) = (before.uids.effective, before.gids.effective);
-        // A user namespace may forbid this one even to take back what is unchanged.
+        // In a user namespace, setgroups() may be forbidden, even for restoring the same groups. So
+        // it is called before anything else changes.
         setgroups(&[user.gid])?;
         let switch = Self { uid: user.uid, gid: user.gid, before: Some(before) };
         setresgid(user.gid, user.gid, group)?;
@@ -30,7 +32,7 @@ impl Switch {
         Ok(switch)
     }
 
-    /// Nothing leads back. The capabilities stay permitted.
+    /// Makes the change permanent. The capabilities stay permitted.
     pub(super) fn make_final(mut self) -> nix::Result<()> {
         setresgid(self.gid, self.gid, self.gid)?;
         nix::sys::prctl::set_keepcaps(true)?;
@@ -43,7 +45,7 @@ impl Switch {
 impl Drop for Switch {
     fn drop(&mut self) {
         let Some(Before { uids, gids, groups }) = self.before.take() else { return };
-        // The user first: it brings back the capabilities that the others need.
+        // The user first: this restores the capabilities that the other calls need.
         let done = setresuid(uids.real, uids.effective, uids.saved)
             .and_then(|()| setresgid(gids.real, gids.effective, gids.saved))
             .and_then(|()| setgroups(&groups));

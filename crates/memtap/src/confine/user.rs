@@ -1,4 +1,5 @@
-//! The user that root becomes: it is given the directories that are missing, and capabilities are kept.
+//! Changing from root to another user: creates the missing directories for that user and keeps
+//! capabilities.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
@@ -12,7 +13,7 @@ use super::Places;
 use super::places::Unusable;
 use super::switch::Switch;
 
-/// A user, by name or number.
+/// A user, chosen by name or number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     pub(super) name: String,
@@ -26,13 +27,13 @@ impl FromStr for User {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = nix::unistd::User::from_name(text).map_err(|error| error.to_string())?;
         let number = || text.parse().ok().map(Uid::from_raw);
-        let found = match named {
+        let existing = match named {
             Some(user) => Some(user),
             None => number().and_then(|uid| nix::unistd::User::from_uid(uid).ok().flatten()),
         };
-        match (found, number()) {
+        match (existing, number()) {
             (Some(user), _) => Ok(Self { name: user.name, uid: user.uid, gid: user.gid }),
-            // As in a container, whose numbers the machine does not name.
+            // A container may run with user IDs that the host does not name.
             (None, Some(uid)) => Ok(Self { name: text.to_owned(), uid, gid: Gid::from_raw(uid.as_raw()) }),
             (None, None) => Err(format!(
                 "there is no user '{text}'. Choose another, or create it: useradd --system --shell /usr/sbin/nologin {text}"
@@ -48,12 +49,12 @@ impl std::fmt::Display for User {
 }
 
 impl User {
-    /// Whether memtap runs as this user already.
+    /// Returns whether memtap already runs as this user.
     pub(super) fn is_present(&self) -> bool {
         self.uid == nix::unistd::geteuid()
     }
 
-    /// Gives the user something, where that is root's to do.
+    /// Makes the user the owner of a path, if memtap runs as root.
     pub(crate) fn take(&self, path: &Path) -> std::io::Result<()> {
         match nix::unistd::geteuid().is_root() {
             true => lchown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw())),
@@ -61,13 +62,14 @@ impl User {
         }
     }
 
-    /// Makes the first directory that is missing of a path, for that user alone. What is there already stays whose it is. Below one of the
-    /// user's nothing is done as root, since links there are the user's, too.
+    /// Creates the first missing directory of a path, accessible only by the user. Existing
+    /// directories keep their owners. Below a directory of the user, it does nothing as root,
+    /// because links there may be the user's.
     pub(super) fn make_folder(&self, folder: &Path) -> std::io::Result<()> {
         let parts = folder.ancestors().filter(|part| !part.as_os_str().is_empty());
         for part in parts.collect::<Vec<_>>().into_iter().rev() {
             match part.metadata() {
-                Ok(found) if found.uid() == self.uid.as_raw() => return Ok(()),
+                Ok(metadata) if metadata.uid() == self.uid.as_raw() => return Ok(()),
                 Ok(_) => {}
                 Err(_) => {
                     new_folder().create(part)?;
@@ -85,14 +87,14 @@ fn new_folder() -> DirBuilder {
     new
 }
 
-/// The name of the user that memtap runs as, else the number.
+/// Name of the user that memtap runs as, or its number if it has no name.
 pub(super) fn present() -> String {
     let uid = nix::unistd::geteuid();
     nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Gives the user those of the directories that are missing, and becomes it. The capabilities stay permitted. On failure the process
-/// is root as before.
+/// Creates missing directories for the user, and becomes that user. The capabilities stay
+/// permitted. On failure the process stays root.
 pub(super) fn become_other(user: &User, places: &Places) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("only root can become another user. Start memtap as {} without --user, or use sudo", user.name);

@@ -1,4 +1,5 @@
-//! What a run came to, gathered while it runs. All of it is bounded: of very many processes, those with the highest peaks are kept.
+//! Results of a run, gathered while it runs. Memory use is bounded: if there are too many
+//! processes, those with the highest peaks are kept.
 
 use std::sync::Arc;
 
@@ -8,12 +9,12 @@ use memtap_model::{Observation, Tgid, WallClock};
 use super::timeline::Timeline;
 use super::together::Together;
 
-/// Processes that are told one by one.
+/// Maximum number of processes that are listed individually.
 const PROCESSES: usize = 1000;
-/// Requests that are told one by one.
+/// Maximum number of requests that are listed individually.
 const LARGEST: usize = 10;
 
-/// What is gathered.
+/// Results gathered so far.
 pub(super) struct Gathering {
     root: Tgid,
     ledger: Ledger,
@@ -21,18 +22,18 @@ pub(super) struct Gathering {
     pub(super) ended: WallClock,
     pub(super) together: Together,
     timeline: Timeline,
-    /// The largest first.
+    /// Largest requests, in descending order.
     largest: Vec<BookedRequest>,
     sum: Option<ProcessSummary>,
     processes: Vec<Arc<ProcessSummary>>,
     left_out: u64,
 }
 
-/// What was gathered.
+/// Results of a complete run.
 pub(super) struct Gathered {
-    /// All processes added up, under the identity of the first.
+    /// Sum of all processes, with the identity of the first one.
     pub(super) sum: ProcessSummary,
-    /// In the order of their births, the first among them.
+    /// Processes ordered by start time, including the first one.
     pub(super) processes: Vec<Arc<ProcessSummary>>,
     pub(super) left_out: u64,
     pub(super) largest: Vec<BookedRequest>,
@@ -44,7 +45,7 @@ pub(super) struct Gathered {
 
 impl Gathering {
     pub(super) fn new(began: WallClock) -> Self {
-        // The views' own lists are not looked at.
+        // Nobody reads the lists of the views.
         let settings = Settings { latest_kept: 1, ended_kept: 1, names_kept: 1 };
         Self {
             root: Tgid(0),
@@ -60,8 +61,8 @@ impl Gathering {
         }
     }
 
-    /// Takes all of it, in the stream's order.
-    pub(super) fn take(&mut self, observations: &mut Vec<Observation>) {
+    /// Applies and removes all observations, in the order of the stream.
+    pub(super) fn apply(&mut self, observations: &mut Vec<Observation>) {
         for observation in observations.drain(..) {
             if self.root == Tgid(0)
                 && let Observation::Fork(state) = &observation
@@ -70,7 +71,7 @@ impl Gathering {
                 (self.began, self.ended) = (state.time, state.time);
                 self.timeline = Timeline::new(state.time);
             }
-            if let Some((at, sum)) = self.together.take(&observation) {
+            if let Some((at, sum)) = self.together.apply(&observation) {
                 self.timeline.set(at, sum);
                 self.ended = at;
             }
@@ -85,7 +86,7 @@ impl Gathering {
     }
 
     fn request(&mut self, booked: BookedRequest) {
-        // What was refused has asked for it all the same.
+        // Refused requests count too.
         if !booked.request.call.asks() || booked.request.requested_bytes == 0 {
             return;
         }
@@ -123,7 +124,7 @@ impl Gathering {
     }
 
     pub(super) fn finish(mut self) -> Gathered {
-        // Those that nobody waited for.
+        // Processes that are still running.
         for process in self.ledger.publish(self.ended).living.iter() {
             self.process(Arc::clone(process));
         }
@@ -146,7 +147,7 @@ impl Gathering {
     }
 }
 
-/// Adds a process to the sum, which has the identity of the first.
+/// Adds a process to the sum, which keeps the identity of the first process.
 fn add(sum: &mut ProcessSummary, process: &ProcessSummary, is_root: bool) {
     let (mut books, mut faults) = (std::mem::take(&mut sum.books), sum.faults);
     books += &process.books;

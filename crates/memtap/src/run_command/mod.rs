@@ -1,7 +1,7 @@
-//! `memtap run`: a command with all that descends from it, and what they asked for.
+//! `memtap run`: runs a command and reports what it and its descendants requested.
 
 mod gathering;
-mod telling;
+mod presentation;
 mod timeline;
 mod together;
 
@@ -17,10 +17,10 @@ use crate::cli::{RunArguments, RunFormat};
 use crate::output;
 use gathering::{Gathered, Gathering};
 
-/// Observations that are taken at a time.
+/// Maximum number of observations per poll.
 const BATCH: usize = 8192;
 
-/// Gives the status to end with.
+/// Runs the command and returns the exit code for memtap.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     if let Some(path) = &arguments.output {
         output::can_be_made(path)?;
@@ -36,20 +36,21 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         output::tell(format_args!("memtap: cannot run {}: {why}", arguments.command[0].display()));
         return Ok(ending.status());
     }
-    let told = telling::Told { arguments, gathered: &gathered, ending, source: kind.name() };
+    let presentation =
+        presentation::Presentation { arguments, gathered: &gathered, ending, source: kind.name() };
     let text = match format(arguments) {
-        RunFormat::Text => told.text(),
-        RunFormat::Json => told.json(read_host().map_or(0, |host| host.total_bytes))?,
-        RunFormat::Html => told.html(),
+        RunFormat::Text => presentation.text(),
+        RunFormat::Json => presentation.json(read_host().map_or(0, |host| host.total_bytes))?,
+        RunFormat::Html => presentation.html(),
     };
-    // memtap ends as the command did, whatever becomes of the report.
+    // memtap exits with the command's status, even if the report cannot be written.
     if let Err(error) = write(arguments.output.as_deref(), &text) {
-        output::tell(format_args!("memtap: {error:#}. The report follows:\n{}", told.text()));
+        output::tell(format_args!("memtap: {error:#}. The report follows:\n{}", presentation.text()));
     }
     Ok(ending.repeat())
 }
 
-/// What the system's number means for a command, and how to fix it.
+/// Explains why the command cannot run, and how to fix it.
 fn why_not_run(command: &Path, error: &std::io::Error) -> String {
     let is_path = command.components().count() > 1 || command.is_absolute();
     match error.kind() {
@@ -80,7 +81,7 @@ fn follow_to_the_end(
             source.tick()?;
         }
         let count = source.poll(BATCH, &mut observations)?;
-        gathering.take(&mut observations);
+        gathering.apply(&mut observations);
         if count == 0 && !source.is_over() {
             std::thread::sleep(settings.poll);
         }
@@ -97,7 +98,7 @@ fn format(arguments: &RunArguments) -> RunFormat {
     })
 }
 
-/// stdout is the command's.
+/// Writes the report to a file or to standard error. Standard output belongs to the command.
 fn write(path: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match path {
         Some(path) => output::to_file(path, |mut file| Ok(file.write_all(text.as_bytes())?)),

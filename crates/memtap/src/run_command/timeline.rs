@@ -1,10 +1,11 @@
-//! A size over a time whose length nobody knows before: the highest within each of a bounded number of steps, which grow as it goes on.
+//! The course of a size over an unknown duration: its maximum in each of a limited number of steps.
+//! The steps grow with the duration.
 
 use memtap_model::WallClock;
 
-/// Steps, at most.
+/// Maximum number of steps.
 const STEPS: usize = 240;
-/// The first steps' length, nanoseconds.
+/// Initial length of a step, in nanoseconds.
 const SHORTEST: i64 = 1_000_000;
 
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl Timeline {
         Self { from, step: SHORTEST, highest: Vec::new(), now: 0 }
     }
 
-    /// The size is this from here on. A time before the last one (the clock was set back) counts as the last.
+    /// Records a new size. A time before the last one (the clock was set back) counts as the last.
     pub(super) fn set(&mut self, at: WallClock, size: u64) {
         let steps = |step: i64| usize::try_from((at.0 - self.from.0).max(0) / step).unwrap_or(usize::MAX);
         while steps(self.step) >= STEPS {
@@ -28,13 +29,13 @@ impl Timeline {
             self.highest = self.highest.chunks(2).map(|two| two.iter().copied().max().unwrap_or(0)).collect();
         }
         let index = steps(self.step).max(self.highest.len().saturating_sub(1));
-        // What it was has lasted until now.
+        // The previous size lasted until now.
         self.highest.resize(index + 1, self.now);
         self.highest[index] = self.highest[index].max(size);
         self.now = size;
     }
 
-    /// The steps, and the length of one in seconds.
+    /// Returns the maximum of each step, and the length of a step in seconds.
     pub(super) fn finish(self) -> (Vec<u64>, f64) {
         (self.highest, self.step as f64 / 1e9)
     }

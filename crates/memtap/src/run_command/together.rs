@@ -1,10 +1,11 @@
-//! What the processes of a run have together at one moment. An address space that several have counts once.
+//! Total size of a run's processes at one moment. An address space that several processes share
+//! counts once.
 
 use std::collections::HashMap;
 
 use memtap_model::{Observation, ProcessState, SpaceId, Tgid, WallClock};
 
-/// Sizes of the processes that live, and the highest sums so far.
+/// Sizes of the running processes, and the highest sums so far.
 #[derive(Debug, Default)]
 pub(super) struct Together {
     processes: HashMap<Tgid, SpaceId>,
@@ -12,7 +13,8 @@ pub(super) struct Together {
     virtual_bytes: u64,
     resident_bytes: u64,
     pub(super) peak_virtual_bytes: u64,
-    /// The resident set is known at readings and at each end, so this is the highest that is known of.
+    /// Highest known resident size. It is known only at readings and exits, so the true peak may be
+    /// higher.
     pub(super) peak_resident_bytes: u64,
 }
 
@@ -24,8 +26,9 @@ struct Space {
 }
 
 impl Together {
-    /// Takes what an observation says of sizes; gives the time and the sum, where it says something.
-    pub(super) fn take(&mut self, observation: &Observation) -> Option<(WallClock, u64)> {
+    /// Updates the sizes from an observation. Returns its time and the new virtual size, if it has
+    /// one.
+    pub(super) fn apply(&mut self, observation: &Observation) -> Option<(WallClock, u64)> {
         let at = match observation {
             Observation::Request(request) => {
                 let space = *self.processes.get(&request.tgid)?;
@@ -34,17 +37,17 @@ impl Together {
                 request.time
             }
             Observation::Fork(state) | Observation::Exec(state) | Observation::Snapshot(state) => {
-                self.come(state);
+                self.update_process(state);
                 state.time
             }
             Observation::Exit(state) => {
-                // The highest that it ever had, with what the others have now.
-                self.come(state);
+                // Use the process's peak together with the current sizes of the others.
+                self.update_process(state);
                 if let Some(space) = self.processes.get(&state.tgid).copied() {
                     let size = state.virtual_bytes.unwrap_or(0);
                     self.set(space, size, state.peak_resident_bytes.max(state.resident.set_bytes()));
                 }
-                self.leave(state.tgid);
+                self.remove_process(state.tgid);
                 state.time
             }
             _ => return None,
@@ -52,9 +55,9 @@ impl Together {
         Some((at, self.virtual_bytes))
     }
 
-    fn come(&mut self, state: &ProcessState) {
+    fn update_process(&mut self, state: &ProcessState) {
         if self.processes.get(&state.tgid) != Some(&state.space) {
-            self.leave(state.tgid);
+            self.remove_process(state.tgid);
             self.processes.insert(state.tgid, state.space);
             self.spaces.entry(state.space).or_default().users += 1;
         }
@@ -63,7 +66,7 @@ impl Together {
         }
     }
 
-    fn leave(&mut self, tgid: Tgid) {
+    fn remove_process(&mut self, tgid: Tgid) {
         let Some(id) = self.processes.remove(&tgid) else { return };
         let Some(space) = self.spaces.get_mut(&id) else { return };
         space.users -= 1;
@@ -99,9 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_counts_once_and_peaks_are_sums_of_one_moment() {
+    fn shared_address_spaces_count_once_and_peaks_are_sums_of_one_moment() {
         let mut together = Together::default();
-        let mut sum = |observation: Observation| together.take(&observation).map(|(_, sum)| sum);
+        let mut sum = |observation: Observation| together.apply(&observation).map(|(_, sum)| sum);
         assert_eq!(sum(Observation::Fork(state(1, 1, 100, 10))), Some(100));
         assert_eq!(sum(Observation::Fork(state(2, 1, 100, 10))), Some(100), "a child of vfork");
         assert_eq!(sum(Observation::Exec(state(2, 2, 50, 5))), Some(150));

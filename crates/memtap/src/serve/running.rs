@@ -1,5 +1,6 @@
-//! The parts of `memtap serve` while they run, what ends them, and their end: in the order in which data flow, each within its time, so that
-//! one that hangs keeps nobody from ending.
+//! The running parts of `memtap serve`, the events that end them, and the shutdown. Parts stop in
+//! the order in which data flows, each within its own time limit, so that one hanging part cannot
+//! block the shutdown.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -17,25 +18,25 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::{deadline, panics};
 
-/// For the source's last records and the ledger.
+/// Time limit for the source's last records and the ledger.
 const BOOKED_WITHIN: Duration = Duration::from_millis(1200);
-/// For the history; the store's own bounds are below it.
+/// Time limit for the history. The store's own limits are lower.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(2400);
-/// For the server's last answers.
+/// Time limit for the server's last responses.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(600);
 
-/// All that runs.
+/// The running parts.
 pub(super) struct Running {
     pub(super) reader: ReaderHandle,
     pub(super) ledger: JoinHandle<()>,
     pub(super) store: Option<Arc<memtap_history::Handle>>,
     pub(super) server: JoinHandle<Result<(), ServerError>>,
     pub(super) stop_server: oneshot::Sender<()>,
-    /// Keeps the last view of a recording when no more come; `None` for other sources.
+    /// Keeps the last view of a recording available after its end; `None` for other sources.
     pub(super) last: Option<watch::Sender<Arc<LiveView>>>,
 }
 
-/// Ctrl-C, and what a service is ended with.
+/// The signals that stop memtap: SIGINT (Ctrl-C) and SIGTERM (from service managers).
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -48,7 +49,7 @@ impl Signals {
 }
 
 impl Running {
-    /// Waits for a signal (which is no failure), a panic, or a part that ends by itself.
+    /// Waits for a signal (not a failure), a panic, or a part that ends by itself.
     pub(super) async fn wait_for_the_end(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
         let endless = self.last.is_none();
         tokio::select! {
@@ -64,14 +65,15 @@ impl Running {
         }
     }
 
-    /// Ends all parts. What cannot be written in time is in the spool or counted, and the log says so. It asks nothing of the runtime: a panic in
-    /// one of its threads can leave it without timers.
+    /// Stops all parts. Data that cannot be written in time is in the spool or counted as lost, and
+    /// the log reports it. It does not use the runtime: after a panic in one of its threads, timers
+    /// may not work.
     pub(super) fn end(self, config: &Config) {
         deadline::begin();
         deadline::end_on_next_signal();
         tracing::info!("stopping: writing the captured data first");
         let Self { reader, ledger, store, server, stop_server, last: _last } = self;
-        // Its thread also detaches from the kernel. Nobody needs to wait for that.
+        // The reader's thread also detaches from the kernel. The shutdown does not wait for that.
         in_thread(move || reader.stop());
         if !within(BOOKED_WITHIN, || ledger.is_finished()) {
             tracing::warn!("the source does not stop. Its last requests are not in the history");
@@ -88,16 +90,16 @@ impl Running {
     }
 }
 
-/// Does the work in a thread of its own, and gives where its result comes.
+/// Runs `work` in its own thread, and returns the receiver of its result.
 fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (result, comes) = channel();
     let thread = std::thread::Builder::new().name("memtap-ending".to_owned());
-    // Without a thread there is no result, as when it takes too long.
+    // If the thread cannot start, no result arrives, as if the work took too long.
     let _ = thread.spawn(move || result.send(work()));
     comes
 }
 
-/// Waits until it is so; `false`: it takes too long.
+/// Waits until `is_so` returns true. Returns false on timeout.
 fn within(time: Duration, is_so: impl Fn() -> bool) -> bool {
     let end = Instant::now() + time;
     while !is_so() {

@@ -1,5 +1,6 @@
-//! A settings file that nobody named: it decides where memtap writes, so it is obeyed only when nobody can have written it who could not give
-//! memtap orders anyway. All is asked of what is open, so that nothing can be exchanged in between.
+//! Trust in a default settings file. The file decides where memtap writes, so memtap uses it only
+//! if nobody could have written it who could not give memtap orders anyway. All checks use open
+//! descriptors, so that nothing can be exchanged in between.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,29 +13,29 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, User};
 
-/// Write permission of a group, and of everybody.
+/// Write permission for the group and for everybody.
 const WRITTEN_BY_OTHERS: u32 = 0o022;
 
-/// Why a file is passed over.
+/// Reason why a file is ignored.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     NoFile,
-    /// The file belongs to this user.
+    /// The file belongs to this untrusted user.
     Owner(Uid),
-    /// Others may write the file, as its mode says.
+    /// Others can write to the file, according to its mode.
     Mode(u32),
-    /// The directory belongs to this user.
+    /// The directory belongs to this untrusted user.
     FolderOwner(PathBuf, Uid),
-    /// Others may write the directory, as its mode says.
+    /// Others can write to the directory, according to its mode.
     FolderMode(PathBuf, u32),
 }
 
-/// Opens the file, if there is one, for a memtap that runs as `user`.
+/// Opens the file, if it exists, for a memtap that runs as `user`.
 ///
-/// # Errors
-/// When there is a file that cannot be read.
+///  # Errors
+///  If the file exists but cannot be read.
 pub(super) fn open(path: &Path, user: Uid) -> io::Result<Option<Result<File, Reason>>> {
-    // A link leads to a file elsewhere: both directories matter.
+    // For a symbolic link, both the link's directory and the target's directory matter.
     let real = match path.canonicalize() {
         Ok(real) => real,
         Err(_) => return Ok(None),
@@ -58,7 +59,7 @@ pub(super) fn open(path: &Path, user: Uid) -> io::Result<Option<Result<File, Rea
     }))
 }
 
-/// The directory that a path is looked up in.
+/// Directory in which a path is looked up.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -71,7 +72,7 @@ fn open_folder(folder: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(folder)
 }
 
-/// `None` when the file has gone. A pipe does not make it wait.
+/// Opens a file in the directory; `None` if it no longer exists. Opening a pipe does not block.
 fn open_in(folder: &File, name: &OsStr) -> io::Result<Option<File>> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     match openat(folder, name, flags, Mode::empty()).map_err(io::Error::from) {
@@ -81,7 +82,8 @@ fn open_in(folder: &File, name: &OsStr) -> io::Result<Option<File>> {
     }
 }
 
-/// Root obeys only root; others obey themselves and root.
+/// Returns why the file is not trusted. Root trusts only root; other users trust themselves and
+/// root.
 fn reason_of_file(file: &Metadata, user: Uid) -> Option<Reason> {
     let owner = Uid::from_raw(file.uid());
     if !file.is_file() {
@@ -107,13 +109,13 @@ fn reason_of_folder(path: &Path, folder: &Metadata) -> Option<Reason> {
     }
 }
 
-/// Whether the mode lets users other than the owner write.
+/// Returns whether the mode allows users other than the owner to write.
 pub(super) fn is_written_by_others(file: &Metadata) -> bool {
     file.mode() & WRITTEN_BY_OTHERS != 0
 }
 
 impl Reason {
-    /// How to use the file all the same.
+    /// Advice on using the file anyway.
     pub(super) fn fix(&self, path: &Path) -> String {
         let path = path.display();
         let name = format!("If you trust the file, name it: --env-file {path}");
@@ -148,7 +150,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The name of a user, else the number.
+/// Name of a user, or its number if it has no name.
 fn name(user: Uid) -> String {
     let known = User::from_uid(user).ok().flatten();
     known.map_or_else(|| format!("user {user}"), |known| format!("user {}", known.name))

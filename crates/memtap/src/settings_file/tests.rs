@@ -1,4 +1,4 @@
-//! Which settings a file has, and what is said of a wrong one.
+//! Tests of the settings file and its error messages.
 
 use super::*;
 use crate::cli::Cli;
@@ -49,7 +49,7 @@ fn it_is_named_on_the_command_line() {
     assert_eq!(named("memtap --env-file"), None);
 }
 
-/// The example has every setting, as a comment with its default, and no other.
+/// The example contains every setting as a comment with its default, and no other setting.
 #[test]
 fn the_example_is_true() {
     let text = include_str!("../../../../packaging/memtap.env");
@@ -57,8 +57,8 @@ fn the_example_is_true() {
     let lines: HashMap<&str, &str> =
         lines.filter(|(key, _)| key.starts_with("MEMTAP_") && !key.contains(' ')).collect();
     let known = keys(&Cli::command());
-    let told: BTreeSet<String> = lines.keys().map(|key| (*key).to_owned()).collect();
-    assert_eq!(told, known);
+    let documented: BTreeSet<String> = lines.keys().map(|key| (*key).to_owned()).collect();
+    assert_eq!(documented, known);
     let command = Cli::command();
     let serve = command.find_subcommand("serve").unwrap();
     for arg in serve.get_arguments() {
@@ -111,7 +111,7 @@ fn a_wrong_line_is_named_by_its_number() {
     assert!(error.ends_with(" is a directory. Name a file with --env-file"), "{error}");
 }
 
-/// As packaging's file has them, once the `#` is removed.
+/// Uses the lines of the packaged file after removing the `#`.
 #[test]
 fn a_setting_without_a_value_has_its_default() {
     let text = include_str!("../../../../packaging/memtap.env");

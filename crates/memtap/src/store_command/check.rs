@@ -1,4 +1,4 @@
-//! `memtap store check`: whether a history is whole.
+//! `memtap store check`: checks that a history is intact.
 
 use std::fmt::Write as _;
 

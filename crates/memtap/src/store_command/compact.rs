@@ -1,4 +1,4 @@
-//! `memtap store compact`: a history without the room that holds nothing.
+//! `memtap store compact`: rewrites a history without free space.
 
 use indicatif::HumanBytes;
 use memtap_store::StoreUrl;

@@ -1,4 +1,4 @@
-//! `memtap store export`: requests of a history for other programs, a page at a time.
+//! `memtap store export`: writes requests of a history for other programs, one page at a time.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use crate::output;
 use crate::rows::{Csv, Jsonl, Rows};
 use crate::settings_file::SettingsFile;
 
-/// Requests that are held at a time.
+/// Requests per page.
 const PAGE: usize = 10_000;
 
 pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::Result<()> {
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &ExportArguments, file: &SettingsFile) -> anyhow::R
     }
 }
 
-/// What was asked for, else what the file's name says.
+/// Requested format, else the format for the file name's extension.
 fn format(arguments: &ExportArguments) -> ExportFormat {
     let end = arguments.output.as_ref().and_then(|path| path.extension()?.to_str());
     arguments.format.unwrap_or(match end.map(str::to_ascii_lowercase).as_deref() {
@@ -109,7 +109,8 @@ fn write_pages(
     }
 }
 
-/// Drawn on stderr, and only where that is a terminal. How many requests there will be, nobody has counted: it says how far back it is.
+/// Progress display on standard error, drawn only on a terminal. The total is unknown, so it shows
+/// the time of the last exported request.
 fn progress() -> ProgressBar {
     let bar = ProgressBar::no_length();
     match ProgressStyle::with_template("{spinner} {human_pos} requests in {elapsed}, back to {msg}") {

@@ -1,4 +1,4 @@
-//! `memtap store info`: what is in a history.
+//! `memtap store info`: shows the contents of a history.
 
 use std::fmt::Write as _;
 
@@ -43,7 +43,7 @@ fn text(url: &StoreUrl, contents: &Contents) -> Result<String, std::fmt::Error> 
     Ok(text)
 }
 
-/// RFC 3339 in UTC; a time that no clock shows comes from a damaged row.
+/// Formats a time as RFC 3339 in UTC. A damaged row may contain a time out of range.
 fn time(at: WallClock) -> String {
     match jiff::Timestamp::from_nanosecond(at.0.into()) {
         Ok(time) => format!("{time:.3}"),

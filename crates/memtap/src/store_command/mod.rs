@@ -1,4 +1,4 @@
-//! `memtap store`: what is done with a history on demand.
+//! `memtap store`: maintenance commands for a history.
 
 mod check;
 mod compact;
@@ -28,19 +28,19 @@ pub(crate) fn run(command: &StoreCommand, file: &SettingsFile) -> anyhow::Result
     }
 }
 
-/// Of a history that is there.
+/// Returns the URL of the history. `none` is an error.
 fn url(which: &WhichStore, file: &SettingsFile) -> anyhow::Result<StoreUrl> {
     let url = config::store(which.store.as_ref(), file)?;
     ensure!(!url.is_none(), "--store none keeps no history. Name the history with --store");
     Ok(url)
 }
 
-/// A history as it is told of: a file by its path.
+/// Name of the history in messages: the path of a file, else the URL.
 fn name(url: &StoreUrl) -> String {
     url.file().map_or_else(|| url.to_string(), |path| path.display().to_string())
 }
 
-/// Shows on stderr, where that is a terminal, that something takes its time, and what the work tells of itself.
+/// Shows progress on standard error while `work` runs. It is drawn only on a terminal.
 fn while_waiting<T>(
     what: &'static str,
     work: impl AsyncFnOnce(Progress<'_>) -> Result<T, StoreError>,
@@ -52,7 +52,7 @@ fn while_waiting<T>(
     done
 }
 
-/// A reader that wants no more (`| head`) is no failure.
+/// Prints to standard output. A reader that closed the pipe (`| head`) is not a failure.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! Requests as an Apache Parquet file, column by column, for programs that work on many of them.
+//! Requests as an Apache Parquet file, in columns, for programs that process many of them.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::rows::Rows;
 
-/// The columns of the API, each in its own type; `docs/stores.md` tells it to readers.
+/// Columns of the API with their types. `docs/stores.md` documents them for users.
 const SCHEMA: &str = "message request {
     optional binary host (STRING);
     required int64 timestamp (TIMESTAMP(MICROS, true));
@@ -33,10 +33,10 @@ const SCHEMA: &str = "message request {
     required int32 lost_before (INTEGER(32, false));
 }";
 
-/// Requests that are held at a time: a column of so many is written at once.
+/// Requests per row group, which is held in memory until it is written.
 const GROUP: usize = 100_000;
 
-/// A file that is being written.
+/// A Parquet file during writing.
 pub(super) struct Parquet<W: Write + Send> {
     file: SerializedFileWriter<W>,
     group: Vec<Request>,
@@ -45,7 +45,8 @@ pub(super) struct Parquet<W: Write + Send> {
 impl<W: Write + Send> Parquet<W> {
     pub(super) fn new(output: W) -> anyhow::Result<Self> {
         let schema = parse_message_type(SCHEMA)?;
-        // Times follow each other; what else is the same in many rows stands once in a dictionary.
+        // Timestamps are nearly sorted, so they are delta-encoded. Other columns repeat values and
+        // use a dictionary.
         let properties = WriterProperties::builder()
             .set_created_by(concat!("memtap ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::SNAPPY)
@@ -80,7 +81,7 @@ impl<W: Write + Send> Rows for Parquet<W> {
     }
 }
 
-/// In the order of [`SCHEMA`]. Unsigned numbers are the same bits.
+/// Writes the columns in the order of [`SCHEMA`]. Unsigned numbers keep their bits.
 fn columns<W: Write + Send>(mut to: SerializedRowGroupWriter<'_, W>, requests: &[Request]) -> Result<()> {
     let rows = || requests.iter();
     optional::<ByteArrayType, _>(&mut to, rows().map(|row| row.host.as_deref().map(ByteArray::from)))?;
@@ -108,7 +109,7 @@ fn required<T: DataType, W: Write + Send>(
     column::<T, W>(to, &values.collect::<Vec<_>>(), None)
 }
 
-/// What is there, and where it is.
+/// Writes an optional column: the present values, and which rows have one.
 fn optional<T: DataType, W: Write + Send>(
     to: &mut SerializedRowGroupWriter<'_, W>,
     values: impl Iterator<Item = Option<T::T>>,
@@ -130,7 +131,7 @@ fn column<T: DataType, W: Write + Send>(
     column.close()
 }
 
-/// The system's own error, where there is one.
+/// Returns the underlying I/O error, if there is one.
 fn cause(error: ParquetError) -> anyhow::Error {
     match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {

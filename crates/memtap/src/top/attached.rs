@@ -1,5 +1,7 @@
-//! Models of a running memtap: its live events, over a WebSocket. They tell only what has changed, once a tick, so many processes cost
-//! little at either end. The wire is Socket.IO 5 on Engine.IO 4 (socket.io's documents `engine.io-protocol` and `socket.io-protocol`).
+//! Models from a running memtap, through its live events over a WebSocket. Events contain only
+//! changes, once per tick, so even many processes cost little at both ends. The protocol is
+//! Socket.IO 5 on Engine.IO 4 (see socket.io's documents `engine.io-protocol` and
+//! `socket.io-protocol`).
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -14,18 +16,19 @@ use tungstenite::{Message, WebSocket, http};
 use super::Feed;
 use crate::confine;
 
-/// How long a connection, and each answer until it stands, may take: somebody else may listen there.
+/// Time limit for connecting, and for each response during the handshake. Another program may
+/// listen there.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long nothing may come; there is something every second.
+/// Time limit without data. Events arrive every second.
 const SILENCE: Duration = Duration::from_secs(10);
-/// Between two attempts.
+/// Pause between two connection attempts.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A snapshot takes about 1.5 KiB for each process.
+/// Maximum size of a message. A snapshot takes about 1.5 KiB per process.
 const LARGEST: usize = 256 << 20;
-/// Events of the namespace `/live`.
+/// Prefix of events in the namespace `/live`.
 const EVENT: &str = "42/live,";
 
-/// Connects, and follows in a thread from then on; a connection that breaks is made again.
+/// Connects, and follows the events in a thread. Reconnects when the connection breaks.
 pub(super) fn open(url: &str) -> anyhow::Result<Feed> {
     let link = Link::open(url).with_context(|| format!("no memtap serve answers at {url}"))?;
     confine::only_listen()?;
@@ -37,7 +40,7 @@ pub(super) fn open(url: &str) -> anyhow::Result<Feed> {
     Ok(Feed { models, reader: None, end: "the connection to memtap serve has ended" })
 }
 
-/// Until nobody wants models any more.
+/// Follows the events until nobody needs models any more.
 fn keep(link: Link, url: &str, models: &watch::Sender<Arc<Model>>) {
     let mut link = Ok(link);
     while !models.is_closed() {
@@ -91,7 +94,7 @@ impl Link {
             bail!("it is not memtap: no Engine.IO handshake");
         }
         link.say("40/live,")?;
-        // Engine.IO may ask for a sign of life before Socket.IO answers.
+        // Engine.IO may send a ping before Socket.IO responds.
         if !link.answer()?.starts_with("40/live,") {
             bail!("it is not memtap: it has no namespace /live");
         }
@@ -99,7 +102,7 @@ impl Link {
         Ok(link)
     }
 
-    /// The next event.
+    /// Returns the next event.
     fn event(&mut self) -> anyhow::Result<String> {
         loop {
             let text = self.answer()?;
@@ -111,7 +114,7 @@ impl Link {
         }
     }
 
-    /// The next that is said; what keeps the connection alive is answered.
+    /// Returns the next message. Pings are answered.
     fn answer(&mut self) -> anyhow::Result<String> {
         loop {
             match self.text()? {

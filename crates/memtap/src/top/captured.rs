@@ -1,4 +1,4 @@
-//! Models of an own capture: source, ledger, no store.
+//! Models from memtap's own capture: source and ledger, no store.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::confine;
 use crate::pipeline;
 use crate::serve::this_machine;
 
-/// Requests that are kept for the streams of single processes: there is no history to ask.
+/// Requests kept for the streams of single processes. There is no history to query.
 const LATEST: usize = 5000;
 
-/// Begins the capture.
+/// Starts the capture.
 pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::Result<Feed> {
     let budget = Budget::of(arguments.memory);
     let capture = memtap_capture::Settings {
@@ -45,7 +45,7 @@ pub(super) fn open(source: &SourceChoice, arguments: &TopArguments) -> anyhow::R
     let reader =
         memtap_capture::spawn(opened.source, &capture, sender).context("cannot start the capture thread")?;
     let ledger = Ledger::new(memtap_ledger::Settings { latest_kept: LATEST, ..Default::default() });
-    // What somebody looks at stands in the view's own requests.
+    // The view's own requests are enough for the process on the screen.
     let (_, focus) = watch::channel(BTreeSet::new());
     tokio::task::spawn_blocking(move || {
         pipeline::run(batches, ledger, &views, focus, None, false, &ClockSteps::default());

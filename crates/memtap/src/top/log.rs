@@ -1,4 +1,5 @@
-//! memtap's own log while the terminal is drawn on: lines wait here, are shown as notices, and are told when the terminal is back.
+//! memtap's log while the terminal is drawn on: lines are kept here, shown as notices, and written
+//! when the terminal is restored.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -6,14 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::output;
 
-/// Lines that are kept.
+/// Maximum number of lines that are kept.
 const KEPT: usize = 100;
 
 static LINES: Mutex<Lines> = Mutex::new(Lines { kept: VecDeque::new(), fresh: 0 });
 
 struct Lines {
     kept: VecDeque<String>,
-    /// How many at the end were not taken yet.
+    /// Number of lines at the end that were not taken yet.
     fresh: usize,
 }
 
@@ -21,7 +22,7 @@ fn lines() -> MutexGuard<'static, Lines> {
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the log is written to: each write is a line.
+/// Writer for the log layer: each write is one line.
 #[derive(Debug)]
 pub(crate) struct Writer;
 
@@ -41,15 +42,15 @@ impl Write for Writer {
     }
 }
 
-/// The lines that came since they were last taken.
-pub(super) fn take() -> Vec<String> {
+/// Returns the lines since the last call.
+pub(super) fn new_lines() -> Vec<String> {
     let mut lines = lines();
     let known = lines.kept.len() - std::mem::take(&mut lines.fresh);
     lines.kept.range(known..).cloned().collect()
 }
 
-/// Writes all that is kept to where a log goes.
-pub(super) fn tell() {
+/// Writes all kept lines to standard error.
+pub(super) fn write_kept() {
     for line in lines().kept.drain(..) {
         output::tell(line);
     }

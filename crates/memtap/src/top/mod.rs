@@ -1,4 +1,5 @@
-//! `memtap top`: models come from a capture or from a running memtap, keys from the terminal, frames go out.
+//! `memtap top`: receives models from a capture or a running memtap and keys from the terminal, and
+//! draws frames.
 
 mod attached;
 mod captured;
@@ -22,12 +23,12 @@ use tokio::sync::watch;
 
 use crate::cli::{SERVED_AT, TopArguments};
 
-/// Where models come from.
+/// Source of the models.
 struct Feed {
     models: watch::Receiver<Arc<Model>>,
-    /// The capture, when it is an own one.
+    /// The capture; `None` when attached to a running memtap.
     reader: Option<ReaderHandle>,
-    /// What it means when no more models come.
+    /// Message for the user when no more models arrive.
     end: &'static str,
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &TopArguments) -> anyhow::Result<()> {
             Ok(mut screen) => show(app, &mut screen, &mut feed).await,
             Err(error) => Err(error),
         };
-        log::tell();
+        log::write_kept();
         if let Some(reader) = feed.reader {
             tokio::task::spawn_blocking(move || reader.stop()).await?;
         }
@@ -68,7 +69,8 @@ fn settings(arguments: &TopArguments) -> Settings {
     }
 }
 
-/// What was asked for; else a memtap that answers where it does by default; else a capture.
+/// Opens the requested source. By default it attaches to a memtap at the default address, or
+/// captures if none answers.
 fn open(arguments: &TopArguments) -> anyhow::Result<Feed> {
     match (&arguments.attach, &arguments.source) {
         (Some(url), _) => attached::open(url),
@@ -77,7 +79,7 @@ fn open(arguments: &TopArguments) -> anyhow::Result<Feed> {
     }
 }
 
-/// Until somebody ends it.
+/// Shows frames until the user quits or a signal arrives.
 async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Result<()> {
     let mut events = EventStream::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -86,8 +88,8 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
     let mut stop = signal(SignalKind::from_raw(Signal::SIGTSTP as i32))?;
     let mut go_on = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    let mut taken = Instant::now();
-    let mut told = true;
+    let mut last_update = Instant::now();
+    let mut is_live = true;
     let mut draw = true;
     loop {
         if std::mem::take(&mut draw) {
@@ -103,29 +105,29 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
                     draw = true;
                 }
             },
-            change = feed.models.changed(), if told => {
-                told = change.is_ok();
-                if !told {
+            change = feed.models.changed(), if is_live => {
+                is_live = change.is_ok();
+                if !is_live {
                     app.trouble(feed.end.to_owned());
                     draw = true;
-                } else if wanted(&app, feed, taken) {
+                } else if is_due(&app, feed, last_update) {
                     app.take(Arc::clone(&feed.models.borrow_and_update()));
-                    taken = Instant::now();
+                    last_update = Instant::now();
                     draw = true;
                 }
             }
             _ = second.tick() => {
-                for line in log::take() {
+                for line in log::new_lines() {
                     app.log(line);
                     draw = true;
                 }
-                draw |= told && app.wait(taken.elapsed().as_secs());
+                draw |= is_live && app.wait(last_update.elapsed().as_secs());
             }
             _ = stop.recv() => {
                 screen.suspend(stand_still)?;
                 draw = true;
             }
-            // Whoever stopped it may have changed the terminal.
+            // The program that stopped memtap may have changed the terminal.
             _ = go_on.recv() => {
                 screen.suspend(|| ())?;
                 draw = true;
@@ -137,7 +139,7 @@ async fn show(mut app: App, screen: &mut Screen, feed: &mut Feed) -> anyhow::Res
     }
 }
 
-/// Until SIGCONT.
+/// Stops the process until SIGCONT.
 fn stand_still() {
     let _ = raise(Signal::SIGSTOP);
 }
@@ -154,9 +156,10 @@ fn react(app: &mut App, feed: &Feed, event: Option<io::Result<Event>>) -> anyhow
     Ok(reaction)
 }
 
-/// Whether it is time for new figures. An own capture keeps the pace itself; a running memtap has its own.
-fn wanted(app: &App, feed: &Feed, taken: Instant) -> bool {
+/// Returns whether it is time for a new model. memtap's own capture keeps the pace itself, but a
+/// running memtap has its own pace.
+fn is_due(app: &App, feed: &Feed, last_update: Instant) -> bool {
     const SLACK: Duration = Duration::from_millis(300);
     !app.paused()
-        && (feed.reader.is_some() || taken.elapsed() + SLACK >= app.pace().duration() || app.waits())
+        && (feed.reader.is_some() || last_update.elapsed() + SLACK >= app.pace().duration() || app.waits())
 }

@@ -1,17 +1,17 @@
-//! Why requests are missing in the output.
+//! Reasons why requests are missing from the output.
 
 use memtap_model::LossCause;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
-    /// They did not come from the source.
+    /// The source did not deliver them.
     Source(LossCause),
-    /// They came, and too many waited to be written.
+    /// They arrived, but too many were queued for writing.
     OutputTooSlow,
 }
 
 impl Cause {
-    /// Its name in JSON; of the source's causes, that of the API.
+    /// Name in JSON. Most causes of the source have their API name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Source(LossCause::DamagedRecording) => "damaged parts of the recording",
@@ -22,7 +22,7 @@ impl Cause {
         }
     }
 
-    /// For people.
+    /// Description for people.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Source(LossCause::RingFull) => "the kernel's ring buffer was full",

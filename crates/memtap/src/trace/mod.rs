@@ -1,5 +1,6 @@
-//! `memtap trace`: requests as they come back from the kernel, in the manner of strace. The source filters, one thread writes, and between
-//! them is a queue that is bounded, so that a slow reader of the output costs lines of it and nothing else.
+//! `memtap trace`: prints requests as they return from the kernel, like strace. The source filters,
+//! and one thread writes. The queue between them is bounded, so a slow reader of the output loses
+//! lines but slows down nothing else.
 
 mod loss;
 mod queue;
@@ -24,16 +25,16 @@ use crate::{confine, log, output};
 use queue::Queue;
 use stream::Stream;
 
-/// Batches on their way from the capture.
+/// Maximum number of batches queued between the capture and the trace.
 const BATCHES: usize = 4;
-/// How long the reader of the output has for what waits at the end, and then for the line that says what was left out.
+/// Time limits at exit: for the queued lines, and then for the line that reports what was left out.
 const PATIENCE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(2)];
 
 type Written = oneshot::Receiver<anyhow::Result<()>>;
 
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<()> {
     let choice = match &arguments.source {
-        // What /proc shows has no requests: there must be eBPF.
+        // /proc shows no requests, so eBPF is required.
         SourceChoice::Auto => SourceChoice::Bpf,
         choice => choice.clone(),
     };
@@ -42,12 +43,13 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(trace(arguments, &choice));
-    // The thread that writes may wait for a reader that has gone to sleep.
+    // The writer thread may still wait for a reader that is stopped.
     runtime.shutdown_background();
     output::unless_closed(done)
 }
 
-/// Processes only: a thread's number, or one that nobody has, would show nothing for ever.
+/// Checks that the PID is a process with memory of its own. A thread or a missing process would
+/// show nothing forever.
 fn has_memory(pid: u32) -> anyhow::Result<()> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
     let status = status.with_context(|| format!("there is no process {pid}"))?;
@@ -114,7 +116,7 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     };
     let stopped = tokio::task::spawn_blocking(move || reader.stop());
     while let Some(batch) = batches.recv().await {
-        trace.take(batch);
+        trace.queue_lines(batch);
     }
     stopped.await?;
     let time = begin.elapsed();
@@ -123,11 +125,11 @@ async fn trace(arguments: &TraceArguments, choice: &SourceChoice) -> anyhow::Res
     ended.and(written)
 }
 
-/// What is watched, and how.
+/// Description of the traced source.
 struct Watched {
-    /// Some processes, rather than all.
+    /// Only some processes are traced.
     some: bool,
-    /// What was written down, rather than what goes on.
+    /// The source has an end, because it reads recorded data.
     has_an_end: bool,
     about: String,
 }
@@ -149,7 +151,7 @@ struct Trace {
 }
 
 impl Trace {
-    fn take(&mut self, batch: Batch) {
+    fn queue_lines(&mut self, batch: Batch) {
         let ticked = batch.tick.is_some();
         self.queue.push(self.stream.lines(batch));
         if ticked {
@@ -157,7 +159,7 @@ impl Trace {
         }
     }
 
-    /// Until there is nothing more to trace, or nobody reads it.
+    /// Processes batches until there is nothing more to trace, or the output is closed.
     async fn go_on(&mut self, batches: &mut mpsc::Receiver<Batch>, watched: &Watched) -> anyhow::Result<()> {
         loop {
             tokio::select! {
@@ -170,7 +172,7 @@ impl Trace {
                         bail!("the source ended unexpectedly, see the log above")
                     };
                     let ticked = batch.tick.is_some();
-                    self.take(batch);
+                    self.queue_lines(batch);
                     if ticked && self.stream.readings() == 1 {
                         tracing::info!("{}", watched.about);
                     }
@@ -182,7 +184,7 @@ impl Trace {
         }
     }
 
-    /// Waits for what is still to be written, though not for ever.
+    /// Waits until the queued lines are written, or the time limits are over.
     async fn finish(&mut self, interrupt: &mut Signal) -> anyhow::Result<()> {
         self.queue.close();
         for patience in PATIENCE {
@@ -201,11 +203,12 @@ impl Trace {
     }
 }
 
-/// A pipe that was closed shows only when something is written, which may be a long time.
+/// Returns whether the pipe's reader has closed it. Otherwise that shows only at the next write,
+/// which may be much later.
 fn nobody_reads() -> bool {
     let output = std::io::stdout();
     let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
-    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    let closed = PollFlags::POLLERR | PollFlags::POLLHUP;
     poll(&mut polled, PollTimeout::ZERO).is_ok()
-        && polled[0].revents().is_some_and(|events| events.intersects(gone))
+        && polled[0].revents().is_some_and(|events| events.intersects(closed))
 }

@@ -1,5 +1,6 @@
-//! What waits to be written. It is bounded: beyond that, lines are left out, counted, and told where they are missing. So a slow reader of
-//! the output slows nothing else.
+//! Lines queued for writing. The queue is bounded: beyond the limit, lines are left out and
+//! counted, and the output reports them where they are missing. Thus a slow reader of the output
+//! slows down nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,24 +9,24 @@ use memtap_ledger::BookedRequest;
 
 use super::loss::Cause;
 
-/// Lines that may wait: about 8 MiB.
+/// Maximum number of queued lines, about 8 MiB.
 const LINES: usize = 32_768;
-/// Lines that are written at a time.
+/// Lines per write.
 const AT_ONCE: usize = 512;
 
 /// One line of the output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Line {
     Request(BookedRequest),
-    /// So many requests are missing here.
+    /// This many requests are missing here.
     Lost(Cause, u64),
 }
 
-/// What the writer has to do next.
+/// The next task of the writer.
 #[derive(Debug, PartialEq)]
 pub(super) struct Work {
     pub(super) lines: Vec<Line>,
-    /// Whether what was written shall go out, for there is no more now.
+    /// True if buffered output must be flushed, because no more lines are queued.
     pub(super) flush: bool,
 }
 
@@ -38,17 +39,17 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     lines: VecDeque<Line>,
-    /// What is missing behind the last line.
+    /// Requests missing after the last line.
     missing: BTreeMap<Cause, u64>,
     ticked: bool,
     closed: bool,
-    /// Whether what still waits is given up.
+    /// True if queued lines are given up.
     hurried: bool,
     not_shown: u64,
 }
 
 impl Queue {
-    /// Takes what there is room for, without waiting.
+    /// Queues the lines that fit, without waiting.
     pub(super) fn push(&self, lines: impl IntoIterator<Item = Line>) {
         let mut state = self.state();
         for line in lines {
@@ -57,19 +58,19 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// A tick is over: what was gathered goes out.
+    /// Marks the end of a tick: buffered output is flushed.
     pub(super) fn tick(&self) {
         self.state().ticked = true;
         self.changed.notify_one();
     }
 
-    /// There is nothing more to come.
+    /// Marks the end of the trace.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_one();
     }
 
-    /// There is no more time: what still waits counts as missing.
+    /// Gives up all queued lines and counts them as missing, because the time is over.
     pub(super) fn hurry(&self) {
         self.state().hurry();
         self.changed.notify_one();
@@ -105,7 +106,7 @@ impl State {
             self.miss(&line);
             return;
         }
-        self.tell_missing();
+        self.push_missing();
         self.lines.push_back(line);
     }
 
@@ -119,7 +120,7 @@ impl State {
         }
     }
 
-    fn tell_missing(&mut self) {
+    fn push_missing(&mut self) {
         let missing = std::mem::take(&mut self.missing);
         self.lines.extend(missing.into_iter().map(|(cause, count)| Line::Lost(cause, count)));
     }
@@ -138,7 +139,7 @@ impl State {
 
     fn work(&mut self) -> Option<Work> {
         if self.closed {
-            self.tell_missing();
+            self.push_missing();
         }
         if self.lines.is_empty() && !self.ticked {
             return None;
@@ -177,14 +178,14 @@ mod tests {
         }
     }
 
-    /// All that the writer gets until the end.
-    fn rest(queue: &Queue) -> Vec<Line> {
+    /// Returns all remaining lines that the writer gets.
+    fn remaining_lines(queue: &Queue) -> Vec<Line> {
         queue.close();
         std::iter::from_fn(|| queue.next()).flat_map(|work| work.lines).collect()
     }
 
     #[test]
-    fn what_finds_no_room_is_told_where_it_is_missing() {
+    fn lines_beyond_the_limit_are_reported_where_they_are_missing() {
         let queue = Queue::default();
         queue.push((0..LINES + 10).map(request));
         let full = Line::Lost(Cause::Source(LossCause::RingFull), 5);
@@ -193,23 +194,26 @@ mod tests {
         assert_eq!((work.lines.len(), work.flush), (AT_ONCE, false));
         queue.push([request(77)]);
         assert_eq!(queue.not_shown(), 11);
-        let rest = rest(&queue);
-        let first = rest.iter().filter_map(number);
+        let remaining = remaining_lines(&queue);
+        let first = remaining.iter().filter_map(number);
         assert!(first.eq((AT_ONCE as u64..LINES as u64).chain([77])));
-        assert_eq!(rest[LINES - AT_ONCE..][..2], [full, Line::Lost(Cause::OutputTooSlow, 11)]);
+        assert_eq!(remaining[LINES - AT_ONCE..][..2], [full, Line::Lost(Cause::OutputTooSlow, 11)]);
     }
 
     #[test]
-    fn a_hurried_end_tells_what_it_has_left_out() {
+    fn a_hurried_end_reports_the_lines_that_it_gave_up() {
         let queue = Queue::default();
         queue.push((0..100).map(request));
         queue.hurry();
         queue.push([request(100)]);
-        assert_eq!((rest(&queue), queue.not_shown()), (vec![Line::Lost(Cause::OutputTooSlow, 101)], 101));
+        assert_eq!(
+            (remaining_lines(&queue), queue.not_shown()),
+            (vec![Line::Lost(Cause::OutputTooSlow, 101)], 101)
+        );
     }
 
     #[test]
-    fn a_tick_without_lines_lets_out_what_was_written() {
+    fn a_tick_without_lines_flushes_the_output() {
         let queue = Queue::default();
         queue.push([request(1)]);
         assert_eq!(queue.next().map(|work| work.flush), Some(false));

@@ -1,4 +1,4 @@
-//! From observations to lines: which requests are shown, and who still lives.
+//! Turns observations into lines, and tracks which processes are still running.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,18 +13,18 @@ use super::summary::Summary;
 
 pub(super) struct Stream {
     name: Option<NamePattern>,
-    /// Whether each reading tells of all processes that are watched.
+    /// True if each reading includes all watched processes.
     whole_readings: bool,
-    lives: HashMap<Tgid, Life>,
-    /// Of whom this reading has told so far.
+    processes: HashMap<Tgid, TrackedProcess>,
+    /// Processes in the current reading so far.
     read: HashSet<Tgid>,
     readings: u64,
     pub(super) summary: Summary,
 }
 
-struct Life {
+struct TrackedProcess {
     process: ProcessId,
-    /// Requests of it that were lost, as of the last that came.
+    /// Lost requests of the process, as of its last request.
     lost: u32,
 }
 
@@ -33,36 +33,36 @@ impl Stream {
         Self {
             name,
             whole_readings,
-            lives: HashMap::new(),
+            processes: HashMap::new(),
             read: HashSet::new(),
             readings: 0,
             summary: Summary::default(),
         }
     }
 
-    /// What of a batch is shown.
+    /// Returns the lines to show for a batch.
     pub(super) fn lines(&mut self, batch: Batch) -> Vec<Line> {
-        batch.observations.into_iter().filter_map(|observation| self.take(observation)).collect()
+        batch.observations.into_iter().filter_map(|observation| self.line_for(observation)).collect()
     }
 
-    /// Readings of all processes that are complete.
+    /// Number of complete readings of all processes.
     pub(super) fn readings(&self) -> u64 {
         self.readings
     }
 
-    /// Whether not one process of those watched lives any more.
+    /// Returns whether none of the watched processes is still running.
     pub(super) fn all_have_ended(&self) -> bool {
-        self.whole_readings && self.readings > 0 && self.lives.is_empty()
+        self.whole_readings && self.readings > 0 && self.processes.is_empty()
     }
 
-    fn take(&mut self, observation: Observation) -> Option<Line> {
+    fn line_for(&mut self, observation: Observation) -> Option<Line> {
         match observation {
             Observation::Request(request) => return self.request(request),
             Observation::Snapshot(state) | Observation::Fork(state) | Observation::Exec(state) => {
-                self.lives(&state);
+                self.add_process(&state);
             }
             Observation::Exit(state) => {
-                self.lives.remove(&state.tgid);
+                self.processes.remove(&state.tgid);
             }
             Observation::AllRead => self.all_read(),
             Observation::Lost { cause, count } if cause.is_requests() => {
@@ -76,12 +76,12 @@ impl Stream {
     }
 
     fn request(&mut self, request: MemoryRequest) -> Option<Line> {
-        let (process, lost_before) = match self.lives.get_mut(&request.tgid) {
-            Some(life) => {
-                // Two that came at once may stand in the other order.
-                let more = request.lost.wrapping_sub(life.lost).cast_signed().max(0).cast_unsigned();
-                life.lost = life.lost.wrapping_add(more);
-                (life.process, more)
+        let (process, lost_before) = match self.processes.get_mut(&request.tgid) {
+            Some(tracked) => {
+                // Two simultaneous requests may arrive in reverse order.
+                let more = request.lost.wrapping_sub(tracked.lost).cast_signed().max(0).cast_unsigned();
+                tracked.lost = tracked.lost.wrapping_add(more);
+                (tracked.process, more)
             }
             None => (ProcessId { tgid: request.tgid, ..ProcessId::default() }, 0),
         };
@@ -93,21 +93,21 @@ impl Stream {
         Some(Line::Request(booked))
     }
 
-    fn lives(&mut self, state: &ProcessState) {
+    fn add_process(&mut self, state: &ProcessState) {
         self.read.insert(state.tgid);
-        let life = Life { process: state.process(), lost: state.lost as u32 };
-        let known = self.lives.entry(state.tgid).or_insert(Life { ..life });
-        if known.process != life.process {
-            *known = life;
+        let tracked = TrackedProcess { process: state.process(), lost: state.lost as u32 };
+        let known = self.processes.entry(state.tgid).or_insert(TrackedProcess { ..tracked });
+        if known.process != tracked.process {
+            *known = tracked;
         }
     }
 
-    /// Whoever was not in this reading has gone, though nobody told.
+    /// Ends a reading. Processes that it did not include have exited, even without an exit record.
     fn all_read(&mut self) {
         self.readings += 1;
         let read = std::mem::take(&mut self.read);
         if self.whole_readings {
-            self.lives.retain(|tgid, _| read.contains(tgid));
+            self.processes.retain(|tgid, _| read.contains(tgid));
         }
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn all_have_ended_when_the_last_has_and_whoever_a_reading_misses_has_gone() {
+    fn the_trace_ends_with_the_last_process_and_a_reading_removes_missing_ones() {
         let mut stream = Stream::new(None, true);
         assert!(!stream.all_have_ended(), "nothing has been read");
         let first = vec![
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_told_at_the_next_request_of_the_process_and_names_are_a_pattern() {
+    fn a_gap_is_reported_with_the_next_request_and_names_match_a_pattern() {
         let line = memtap_model::ScriptLine {
             call: memtap_model::Call::Mmap,
             pid: 7,

@@ -1,4 +1,4 @@
-//! What the requests of a trace came to.
+//! Totals of a trace.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use super::loss::Cause;
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     calls: [CallTotals; Call::COUNT],
-    /// By row of the call table and errno's number.
+    /// Refused requests by row of the call table and errno number.
     refusals: BTreeMap<(usize, u16), u64>,
     granted_bytes: u64,
     released_bytes: u64,
@@ -43,7 +43,7 @@ impl Summary {
         *self.lost.entry(cause).or_default() += count;
     }
 
-    /// For people; `not_shown` of the requests came and were not written.
+    /// Summary for people. `not_shown` requests arrived but were not written.
     pub(super) fn text(&self, time: Duration, not_shown: u64) -> String {
         let number = |number| count(number, Lang::En);
         let size = |size| bytes(size, Lang::En);
@@ -76,10 +76,10 @@ impl Summary {
     fn refused(&self) -> Vec<String> {
         let mut refusals: Vec<_> = self.refusals.iter().collect();
         refusals.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
-        let told = refusals.into_iter().map(|((row, errno), times)| {
+        let descriptions = refusals.into_iter().map(|((row, errno), times)| {
             let errno = memtap_model::Errno(*errno);
             format!("{} {errno} {}", CALLS[*row].name, count(*times, Lang::En))
         });
-        told.collect()
+        descriptions.collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Requests as lines for people: columns that fit the terminal, or, in a pipe, all there is to say.
+//! Requests as lines for people: columns that fit the terminal, or all details in a pipe.
 
 use std::io::{self, BufWriter, Write};
 
@@ -12,19 +12,19 @@ use unicode_width::UnicodeWidthChar as _;
 use super::loss::Cause;
 use crate::rows::BUFFER;
 
-/// From this width on there is room for everything but long arguments.
+/// Minimum width for all columns, except long arguments.
 const WIDE: usize = 110;
-/// What a narrow line shows of a name.
+/// Width of the name in narrow lines.
 const SHORT_NAME: usize = 12;
 
 const HEADING: Style = Style::new().bold();
 const REFUSED: Style = AnsiColor::Red.on_default();
 const LOST: Style = AnsiColor::Yellow.on_default();
 
-/// How the output looks.
+/// Style of the output.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
-    /// The terminal's width; `None`: there is no terminal.
+    /// Width of the terminal; `None` without a terminal.
     pub(super) width: Option<usize>,
     pub(super) colours: bool,
     pub(super) zone: TimeZone,
@@ -57,7 +57,7 @@ impl<W: Write> Text<W> {
         self.output.flush()
     }
 
-    /// The terminal may have another width by now.
+    /// Adapts to the terminal's current width.
     pub(super) fn fit(&mut self, width: Option<usize>) {
         self.look.width = width;
     }
@@ -115,7 +115,7 @@ impl Look {
         }
     }
 
-    /// The time of day.
+    /// Formats the time of day.
     fn clock(&self, time: Time) -> String {
         let at = self.zone.to_datetime(time.timestamp());
         let milliseconds = at.subsec_nanosecond() / 1_000_000;
@@ -132,7 +132,7 @@ fn signed(delta: i64) -> String {
     }
 }
 
-/// The words of a mapping as /proc/PID/maps has them: `rw- private anon`.
+/// Describes a mapping like /proc/PID/maps: `rw- private anon`.
 fn brief(words: &str, file: &str) -> String {
     let mut parts = Vec::new();
     for part in words.split(", ").filter(|part| !part.is_empty()) {
@@ -153,13 +153,13 @@ fn brief(words: &str, file: &str) -> String {
     parts.join(" ")
 }
 
-/// Filled up with blanks to so many columns.
+/// Pads the text with blanks to this many columns.
 fn pad(text: &str, columns: usize) -> String {
     let used = text.chars().map(|c| c.width().unwrap_or(0)).sum();
     format!("{text}{:1$}", "", columns.saturating_sub(used))
 }
 
-/// At most so many columns; what is cut off ends with a mark.
+/// Cuts the text to this many columns. A cut text ends with an ellipsis.
 fn cut(text: &str, columns: usize) -> String {
     let (mut used, mut room) = (0, 0);
     for (at, c) in text.char_indices() {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_all_and_a_terminal_what_fits() {
+    fn a_pipe_gets_all_columns_and_a_terminal_those_that_fit() {
         assert_eq!(
             shown(None, false, &request()),
             [
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal_and_none_of_a_stranger_steers_it() {
+    fn lines_fit_the_terminal_and_untrusted_text_does_not_control_it() {
         let hostile = Request {
             process_name: "\x1b[2J\u{202e}語語".to_owned(),
             file: Some("a\nb\x1b]0;x\x07.so".into()),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_ends_with_a_mark_and_fits() {
+    fn cut_text_fits_and_ends_with_an_ellipsis() {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("語語語", 5), "語語…");

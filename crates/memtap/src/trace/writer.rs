@@ -1,4 +1,4 @@
-//! The thread that writes: it alone waits for the reader of the output.
+//! The writer thread. Only this thread waits for the reader of the output.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
@@ -19,13 +19,13 @@ use super::text::{Look, Text};
 use crate::cli::TraceFormat;
 use crate::rows::{Csv, Jsonl, Rows as _};
 
-/// Starts the thread; it tells when it has ended, and why.
+/// Starts the thread. The receiver gets its result when it ends.
 pub(super) fn start(
     format: TraceFormat,
     queue: Arc<Queue>,
 ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
     let (ended, written) = oneshot::channel();
-    // Not the buffer of lines that the standard library has around it.
+    // Bypass the standard library's line buffer.
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let write = move || drop(ended.send(Output::new(format, output).and_then(|output| output.write(&queue))));
     std::thread::Builder::new()
@@ -37,7 +37,7 @@ pub(super) fn start(
 
 struct Output {
     format: Format,
-    /// A person waits for each line.
+    /// True if the output is a terminal, where each line must appear immediately.
     is_terminal: bool,
 }
 
@@ -47,7 +47,7 @@ enum Format {
     Csv(Box<Csv<File>>),
 }
 
-/// What is missing, as JSON.
+/// Missing requests, as JSON.
 #[derive(Serialize)]
 struct Lost {
     timestamp: Time,
@@ -70,7 +70,7 @@ impl Output {
         Ok(Self { format, is_terminal })
     }
 
-    /// To the end of the queue.
+    /// Writes lines until the end of the queue.
     fn write(mut self, queue: &Queue) -> anyhow::Result<()> {
         while let Some(work) = queue.next() {
             self.fit();
@@ -95,7 +95,8 @@ impl Output {
         }
     }
 
-    /// In CSV it has no place: the column `lost_before` and the summary tell.
+    /// Writes the number of missing requests. CSV has no such row: the column `lost_before` and the
+    /// summary show them.
     fn lost(&mut self, cause: Cause, count: u64) -> io::Result<()> {
         match &mut self.format {
             Format::Text(text) => text.lost(cause, count),
@@ -123,7 +124,7 @@ impl Output {
     }
 }
 
-/// Of the terminal; `None` where there is none.
+/// Width of the terminal; `None` without a terminal.
 fn width() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }

@@ -1,4 +1,4 @@
-//! Histories for the tests of `memtap store`, and the program that is asked of them.
+//! Histories for the tests of `memtap store`, and calls of the program.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use serde_json::Value;
 /// 2026-01-01 00:00:00 UTC.
 pub(crate) const T0: i64 = 1_767_225_600_000_000_000;
 pub(crate) const SECOND: i64 = 1_000_000_000;
-/// What a stranger may call a process.
+/// Hostile process names.
 pub(crate) const HOSTILE: [&[u8]; 9] = [
     b"a,b \"c\" %s",
     b"two\nlines",
@@ -54,7 +54,7 @@ pub(crate) fn refused(mut booked: BookedRequest) -> BookedRequest {
     booked
 }
 
-/// Writes as a run of memtap on that machine.
+/// Writes requests as a run of memtap on this machine.
 pub(crate) fn append(store: &mut TestStore, host: &str, requests: Vec<BookedRequest>) {
     let run = Run {
         id: Run::draw(),
@@ -73,7 +73,7 @@ pub(crate) fn hostile() -> Vec<BookedRequest> {
     names.map(|(n, name)| request(n as u32 + 1, name, Call::Mmap, n as i64, 4096)).collect()
 }
 
-/// A history in a folder of its own.
+/// A history in its own directory.
 pub(crate) struct History {
     pub(crate) folder: tempfile::TempDir,
 }
@@ -97,8 +97,8 @@ impl History {
         append(&mut self.open(&Settings::default()), host, requests);
     }
 
-    /// Length of the file, and when it was written last. It is not opened: a process that closes a file loses its locks on it, those of
-    /// its database among them.
+    /// Length and modification time of the file. The file is not opened: a process that closes a
+    /// file loses all its locks on it, including those of the database.
     pub(crate) fn state(&self) -> (u64, std::time::SystemTime) {
         let file = self.path().metadata().unwrap();
         (file.len(), file.modified().unwrap())
@@ -115,25 +115,25 @@ impl History {
         command
     }
 
-    /// Exit code, stdout and stderr.
+    /// Returns exit code, stdout and stderr.
     pub(crate) fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let done = self.command(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (done.status.code(), text(done.stdout), text(done.stderr))
     }
 
-    /// What is written out, by column.
+    /// Exported rows as CSV, split into columns.
     pub(crate) fn csv(&self, arguments: &[&str]) -> Vec<Vec<String>> {
-        let (code, out, told) = self.run(&[&["export"], arguments].concat());
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
+        let (code, out, stderr) = self.run(&[&["export"], arguments].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
         let mut reader = csv::Reader::from_reader(out.as_bytes());
         assert_eq!(reader.headers().unwrap(), &memtap_api::Request::COLUMNS[..]);
         reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        let (code, out, told) = self.run(&[&["export", "--format=jsonl"], arguments].concat());
-        assert_eq!((code, told.as_str()), (Some(0), ""), "{arguments:?}");
+        let (code, out, stderr) = self.run(&[&["export", "--format=jsonl"], arguments].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

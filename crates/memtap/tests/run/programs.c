@@ -1,4 +1,4 @@
-/* Programs that a tracer must not trip over. What each does is its first argument. */
+/* Programs that are difficult to trace. The first argument selects one. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -19,7 +19,7 @@ static void *map(long pages)
 	return mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* Each thread makes 200 pairs, and leaves 3 pages. */
+/* Each thread makes 200 pairs, and leaves 3 pages mapped. */
 static void *pairs(void *unused)
 {
 	for (int i = 0; i < 200; i++)
@@ -44,7 +44,7 @@ static void with_threads(int count, void *(*work)(void *), void *argument)
 		pthread_join(threads[i], NULL);
 }
 
-/* Children that do not exec, each of which has one of its own. */
+/* A tree of forks without exec, two children per process. Each child maps memory of its own. */
 static void forks(int depth)
 {
 	for (int i = 0; i < 2 && depth > 0; i++) {
@@ -77,7 +77,7 @@ int main(int count, char **words)
 		forks(atoi(last));
 	} else if (!strcmp(what, "vfork")) {
 		if (vfork() == 0) {
-			/* In the parent's memory, which keeps it. */
+			/* The mapping is made in the parent's memory and stays there. */
 			map(11);
 			execl(words[0], words[0], "last", (char *)NULL);
 			_exit(1);
@@ -105,7 +105,7 @@ int main(int count, char **words)
 	} else if (!strcmp(what, "untraced")) {
 		int status = 0;
 
-		/* Under a filter without its tracer, the child's mmap would fail with ENOSYS. */
+		/* With the filter but without a tracer, the child's mmap would fail with ENOSYS. */
 		if (syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, NULL, NULL, NULL, NULL) == 0)
 			_exit(map(17) == MAP_FAILED);
 		wait(&status);

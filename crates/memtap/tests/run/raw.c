@@ -1,6 +1,6 @@
 /*
- * A program without a C library, so that it makes the calls below and no others: what memtap counts of it can be told to the last one.
- * Built for 64-bit and, with -m32, for 32-bit callers.
+ * A program without a C library. It makes only the calls below, so that a test can check memtap's
+ * counts exactly. Built for 64-bit and, with -m32, for 32-bit callers.
  */
 #ifdef __i386__
 enum { MMAP = 192, MUNMAP = 91, MREMAP = 163, BRK = 45, MPROTECT = 125, GETPPID = 64, EXIT = 252 };
@@ -42,7 +42,7 @@ void _start(void)
 	call(MPROTECT, stays, PAGE, 1, 0, 0);
 	call(BRK, end + 9 * PAGE, 0, 0, 0, 0);
 	call(BRK, end + 4 * PAGE, 0, 0, 0, 0);
-	/* The whole address space, less a page. */
+	/* The whole address space except one page. */
 	call(MMAP, 0, -PAGE, 3, 0x22, -1);
 	for (int i = 0; i < 100; i++) {
 		long pair = call(MMAP, 0, 16 * PAGE, 3, 0x22, -1);

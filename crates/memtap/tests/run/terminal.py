@@ -1,6 +1,7 @@
-"""A person at a terminal: `memtap run cat` in an interactive shell is halted with ^Z, fetched back with fg, and ended with ^C.
+"""A user at a terminal: stops `memtap run cat` in an interactive shell with ^Z, resumes it with
+fg, and ends it with ^C.
 
-Usage: terminal.py MEMTAP SOURCE. Fails with what the terminal showed when something does not come.
+Usage: terminal.py MEMTAP SOURCE. Fails with the content of the terminal if expected text does not appear.
 """
 
 import os
@@ -24,7 +25,7 @@ class Terminal:
         os.write(self.screen, text.encode())
 
     def sees(self, text, patience_s):
-        """Reads until the text is shown, and forgets all up to it."""
+        """Reads until the text appears, and discards everything up to it."""
         end = time.monotonic() + patience_s
         while text not in self.shown:
             if time.monotonic() > end:
@@ -39,7 +40,7 @@ class Terminal:
             sys.exit(f"{text!r} does not come: {self.shown!r}")
 
     def insist(self, typed, answer):
-        """Types again what was lost: the terminal forgets what was typed when ^Z or ^C comes, and may be late with it."""
+        """Types repeatedly: after ^Z or ^C the terminal discards its input, possibly with a delay."""
         for _ in range(PATIENCE_S // 3):
             self.type(typed)
             if self.sees(answer, 3):
@@ -58,13 +59,13 @@ def main():
     terminal.type("\x1a")
     terminal.wait_for("Stopped")
     terminal.wait_for("prompt> ")
-    # The shell has the terminal: a command of its own works.
+    # The shell controls the terminal again: its own command works.
     terminal.insist("echo $((6*7))\r", "\n42")
     terminal.type("fg\r")
     terminal.wait_for("cat; cat'")
     terminal.type("two\r")
     terminal.wait_for("two\r\ntwo")
-    # It ends the first cat; the shell that memtap runs catches it and goes on.
+    # ^C ends the first cat. The shell that memtap runs catches the signal and continues.
     terminal.type("\x03")
     terminal.wait_for("caught")
     terminal.insist("three\r", "three\r\nthree")

@@ -1,4 +1,5 @@
-//! A memtap of the test's own: free port, temporary folder, ended at the end. And fixtures that wait to be told.
+//! Support for tests: a memtap with its own port and temporary directory, stopped at the end of the
+//! test, and fixtures that wait for a command.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -13,14 +14,14 @@ use serde_json::Value;
 /// Programs that load BPF run one at a time.
 static SERIAL: Mutex<()> = Mutex::new(());
 
-/// For a program that loads BPF and is no [`Memtap`].
+/// Lock for a program that loads BPF and is not a [`Memtap`].
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     SERIAL.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The user `nobody`, who may do nothing.
+/// The user `nobody`, who has no privileges.
 pub(crate) const NOBODY: u32 = 65534;
 
 /// A running memtap.
@@ -34,7 +35,8 @@ pub(crate) struct Memtap {
 }
 
 impl Memtap {
-    /// Starts with eBPF and a fresh store in a directory of its own, as users do, and waits until it serves.
+    /// Starts with eBPF and an empty store in its own directory, as users do, and waits until it
+    /// serves.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
@@ -42,7 +44,7 @@ impl Memtap {
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "these tests ask the real kernel: run them as root");
         let temporary = tempfile::tempdir().unwrap();
-        // Memtap becomes another user, who passes through it.
+        // memtap becomes another user, who must be able to traverse the directory.
         std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         let folder = temporary.path().join("history");
         std::fs::create_dir(&folder).unwrap();
@@ -52,7 +54,7 @@ impl Memtap {
         memtap
     }
 
-    /// With nothing but the history in `folder`: the log is elsewhere.
+    /// Starts with only the history in `folder`. The log is in another directory.
     pub(crate) fn start_alone_in(folder: &Path, log: &Path, arguments: &[&str]) -> Self {
         Self::start_for(folder, log, arguments, None)
     }
@@ -76,19 +78,19 @@ impl Memtap {
         memtap
     }
 
-    /// From a source that does not know memtap itself.
+    /// Starts with a source that does not observe memtap itself.
     pub(crate) fn start_from(folder: &Path, arguments: &[&str]) -> Self {
         let port = free_port();
         Self::start_command(folder, port, &mut command(folder, port, arguments))
     }
 
-    /// What a recording tells, as somebody who may do nothing, with a history of its own.
+    /// Plays a recording as an unprivileged user, with its own history.
     pub(crate) fn start_recording(folder: &Path, recording: &Path) -> Self {
         use std::os::unix::process::CommandExt as _;
         let port = free_port();
         let source = format!("--source=recording:{}", recording.display());
         let mut command = command(folder, port, &[&source]);
-        // Its history goes with the test even when it is killed.
+        // Its temporary history is deleted with the test, even if memtap is killed.
         command.env_remove("MEMTAP_STORE").env("TMPDIR", folder);
         Self::start_command(folder, port, command.uid(NOBODY).gid(NOBODY))
     }
@@ -110,7 +112,7 @@ impl Memtap {
         memtap
     }
 
-    /// Until its first reading has told of itself.
+    /// Waits until memtap's first reading includes memtap itself.
     fn wait_until_it_serves(&mut self) {
         self.wait_until(|memtap| {
             let process = memtap.child.id();
@@ -158,7 +160,7 @@ impl Memtap {
         self.get(&format!("/api/v1/processes/{pid}"))
     }
 
-    /// Asks until the answer satisfies.
+    /// Repeats the request until the response satisfies the condition.
     pub(crate) fn wait_for(&self, path: &str, what: &str, satisfied: impl Fn(&Value) -> bool) -> Value {
         let begin = Instant::now();
         loop {
@@ -173,7 +175,7 @@ impl Memtap {
         }
     }
 
-    /// Two ticks: whatever came before is in the views.
+    /// Waits two ticks. Everything that happened before is then in the views.
     pub(crate) fn settle(&self) {
         let begin = self.get("/api/v1/health")["uptime_s"].as_f64().unwrap();
         self.wait_for("/api/v1/health", "time passes", |health| {
@@ -181,7 +183,7 @@ impl Memtap {
         });
     }
 
-    /// Stops it where it stands, as a machine does that has no time for it.
+    /// Stops the process with SIGSTOP, like a machine that has no time for it.
     pub(crate) fn pause(&self) {
         self.signal(nix::sys::signal::Signal::SIGSTOP);
     }
@@ -200,7 +202,7 @@ impl Memtap {
         self.child.wait().unwrap();
     }
 
-    /// Ctrl-C; gives how long the end took, and whether it ended well.
+    /// Sends SIGINT (Ctrl-C). Returns the duration of the shutdown, and whether it succeeded.
     pub(crate) fn interrupt(mut self) -> (Duration, bool) {
         let begin = Instant::now();
         self.signal(nix::sys::signal::Signal::SIGINT);
@@ -219,7 +221,7 @@ impl Drop for Memtap {
     }
 }
 
-/// Waits until it is so.
+/// Waits until the condition is true.
 pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
@@ -228,10 +230,10 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// `memtap serve` with its store in `folder`.
+/// Command line for `memtap serve` with its store in `folder`.
 pub(crate) fn command(folder: &Path, port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtap"));
-    // Settings from a file name their own store.
+    // A settings file names its own store.
     if !arguments.iter().any(|argument| argument.starts_with("--env-file")) {
         command.env("MEMTAP_STORE", format!("sqlite:{}", folder.join("memtap.db").display()));
     }
@@ -254,7 +256,7 @@ fn log_in(folder: &Path) -> std::fs::File {
     std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap()
 }
 
-/// A fixture that waits to be told.
+/// A fixture that waits for a command.
 pub(crate) struct Fixture {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -266,7 +268,7 @@ impl Fixture {
         Self::start_example("fixture", arguments)
     }
 
-    /// Another example that speaks as it does.
+    /// Starts another example that uses the same protocol.
     pub(crate) fn start_example(example: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(fixture_path().with_file_name(example))
             .args(arguments)
@@ -290,7 +292,7 @@ impl Fixture {
         self.hear("done");
     }
 
-    /// Sends it to work that it does not survive.
+    /// Starts work that kills the fixture.
     pub(crate) fn go_and_die(&mut self) {
         self.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
         assert!(!self.child.wait().unwrap().success());
@@ -319,14 +321,14 @@ pub(crate) fn fixture_path() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_memtap")).with_file_name("examples").join("fixture")
 }
 
-/// `VmSize` of a process, bytes; `None` when it is gone or has no memory.
+/// `VmSize` of a process, in bytes; `None` if it does not exist or has no memory.
 pub(crate) fn vm_size(pid: u64) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
-/// Runs a command to its end and gives exit code and stderr; a command that does not end is ended.
+/// Runs a command to its end, or kills it after a time limit. Returns exit code and stderr.
 pub(crate) fn run(mut command: Command) -> (Option<i32>, String) {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
@@ -339,7 +341,7 @@ pub(crate) fn run(mut command: Command) -> (Option<i32>, String) {
     (child.wait().unwrap().code(), text)
 }
 
-/// A memory cgroup of the test's own, version 1 or 2.
+/// A memory cgroup for one test, version 1 or 2.
 pub(crate) struct Group(PathBuf);
 
 impl Group {

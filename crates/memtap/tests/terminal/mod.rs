@@ -1,4 +1,4 @@
-//! A terminal of the test's own: a pty with somebody who reads it as a terminal would.
+//! A test terminal: a pty, with an emulator that reads it like a real terminal.
 
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
@@ -19,20 +19,20 @@ const CELLS: NonZero<u16> = NonZero::new(80).unwrap();
 
 pub(crate) struct Terminal {
     pty: Pty,
-    /// Kept, so that what is written to the terminal can be read when the program has ended.
+    /// Kept open, so that output can be read after the program has ended.
     pts: Pts,
     screen: Arc<Mutex<vt100::Parser>>,
     child: Child,
 }
 
 impl Terminal {
-    /// Starts `memtap top` on 24 lines of 80 cells.
+    /// Starts `memtap top` on a terminal with 24 lines of 80 cells.
     pub(crate) fn start(arguments: &[&str], user: Option<u32>) -> Self {
         let memtap = Command::new(env!("CARGO_BIN_EXE_memtap")).arg("top").args(arguments);
         Self::start_command(memtap, user)
     }
 
-    /// Starts a program.
+    /// Starts a program on a terminal.
     pub(crate) fn start_command(command: Command, user: Option<u32>) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(LINES.get(), CELLS.get())).unwrap();
@@ -56,7 +56,7 @@ impl Terminal {
         self.pty.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until the screen is as wanted; gives its text.
+    /// Waits until the screen satisfies `wanted`. Returns its text.
     pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> String {
         let begin = Instant::now();
         loop {
@@ -75,7 +75,7 @@ impl Terminal {
         self.wait_for(text, |screen| screen.contents().contains(text))
     }
 
-    /// Waits for its end; gives its exit code.
+    /// Waits for the program's end. Returns its exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
@@ -87,8 +87,9 @@ impl Terminal {
         panic!("it does not end:\n{}", self.screen.lock().unwrap().screen().contents());
     }
 
-    /// Whether the terminal is as a shell wants it: lines are edited and echoed, the cursor is there, no second screen, no mouse.
-    pub(crate) fn assert_given_back(&self) {
+    /// Asserts that the terminal is restored: line editing and echo, visible cursor, main screen,
+    /// no mouse capture.
+    pub(crate) fn assert_restored(&self) {
         self.wait_for("the terminal is given back", |screen| {
             !screen.alternate_screen()
                 && !screen.hide_cursor()
@@ -98,7 +99,7 @@ impl Terminal {
     }
 
     pub(crate) fn edits_lines(&self) -> bool {
-        // SAFETY: the terminal is open, and the kernel fills all of the structure.
+        // SAFETY: the terminal is open, and the kernel fills the whole structure.
         let modes = unsafe {
             let mut modes = std::mem::zeroed::<libc::termios>();
             assert_eq!(libc::tcgetattr(self.pts.as_raw_fd(), &raw mut modes), 0);
@@ -111,7 +112,7 @@ impl Terminal {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Waits until it stands still.
+    /// Waits until the program is stopped.
     pub(crate) fn stops(&self) {
         let status = waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED)).unwrap();
         assert!(matches!(status, WaitStatus::Stopped(_, Signal::SIGSTOP)), "{status:?}");

@@ -1,4 +1,4 @@
-//! What was gathered, for people and for programs.
+//! Output of a run's results, for people and for programs.
 
 use jiff::tz::TimeZone;
 use memtap_api::{Process, Request};
@@ -13,39 +13,39 @@ use super::gathering::Gathered;
 use crate::cli::RunArguments;
 use crate::terminal;
 
-pub(super) struct Told<'a> {
+pub(super) struct Presentation<'a> {
     pub(super) arguments: &'a RunArguments,
     pub(super) gathered: &'a Gathered,
     pub(super) ending: &'a Ending,
     pub(super) source: &'static str,
 }
 
-/// The fields of one process, of the whole tree added up, with what is told of a run besides.
+/// JSON output: the fields of one process for the sum of all processes, and the results of the run.
 #[derive(Serialize)]
 struct Json {
     #[serde(flatten)]
     sum: Process,
-    /// As a shell tells it.
+    /// Exit status as a shell reports it.
     exit_status: u8,
     signal: Option<&'static str>,
     source: &'static str,
     duration_s: f64,
     processes: u64,
     children: Vec<Process>,
-    /// Further ones, with lower peaks; the sums have them.
+    /// Number of further processes with lower peaks. The sums include them.
     children_left_out: u64,
     largest_requests: Vec<Request>,
     timeline: JsonTimeline,
 }
 
-/// The highest virtual size of all processes together within each step.
+/// Highest virtual size of all processes together, for each step.
 #[derive(Serialize)]
 struct JsonTimeline {
     step_s: f64,
     virtual_bytes: Vec<u64>,
 }
 
-impl Told<'_> {
+impl Presentation<'_> {
     pub(super) fn text(&self) -> String {
         let screen = match self.arguments.output {
             None => terminal::screen(&std::io::stderr()),
@@ -58,13 +58,13 @@ impl Told<'_> {
         self.run().html(&audience())
     }
 
-    /// `total_bytes` is the machine's memory.
+    /// Returns the results as JSON. `total_bytes` is the machine's memory.
     pub(super) fn json(&self, total_bytes: u64) -> serde_json::Result<String> {
         let gathered = self.gathered;
         let root = gathered.sum.process;
         let mut sum = gathered.sum.clone();
         if sum.command.is_empty() {
-            // It ended before its command line could be read.
+            // The command exited before its command line could be read.
             sum.command = self.command().into();
         }
         let children = gathered.processes.iter().filter(|process| process.process != root);
@@ -127,7 +127,7 @@ impl Told<'_> {
     }
 }
 
-/// Whoever sits at this machine.
+/// Language and time zone of this machine's user.
 fn audience() -> Audience {
     Audience { lang: terminal::lang(), zone: TimeZone::system() }
 }
@@ -151,7 +151,8 @@ fn request(booked: &BookedRequest, gathered: &Gathered) -> RunRequest {
 }
 
 fn process(summary: &ProcessSummary, gathered: &Gathered) -> RunProcess {
-    // The first process waits for its tracer before the run begins: nothing lasts longer than the run.
+    // The first process waits for its tracer before the run starts. No process may last longer than
+    // the run.
     let began = summary.started_at.max(gathered.began);
     let named = || summary.name.to_text();
     RunProcess {
