@@ -13,7 +13,7 @@ type Step = (&'static str, fn() -> anyhow::Result<()>);
 const STEPS: &[Step] = &[
     ("tools", tools::all),
     ("format", || run(&mut cargo(&["fmt", "--all", "--check"]))),
-    ("texts for users", prose::check),
+    ("texts for users, and the language of comments", prose::check),
     ("the eBPF object matches its source", bpf::check),
     ("page: lints, types, tests, and the build matches its source", web::check),
     ("lints", || {

@@ -236,7 +236,8 @@ mod schema {
 
     use super::Amount;
 
-    // Not derived: that would offer whole numbers beside all numbers, and a value must match exactly one kind.
+    // Not derived: that would offer whole numbers beside all numbers, and a value must match
+    // exactly one kind.
     impl PartialSchema for Amount {
         fn schema() -> RefOr<Schema> {
             let number = Object::with_type(Type::Number);

@@ -18,7 +18,8 @@ pub struct Facts {
     /// Lockdown mode: `none`, `integrity` or `confidentiality`. `None` if securityfs is not mounted
     /// and the kernel was booted without one.
     pub lockdown: Option<String>,
-    /// An eBPF program was allowed to read kernel memory, which a lockdown of confidentiality denies.
+    /// An eBPF program was allowed to read kernel memory, which a lockdown of confidentiality
+    /// denies.
     pub reads_kernel: bool,
     /// `kernel.unprivileged_bpf_disabled`.
     pub unprivileged_bpf_disabled: Option<i8>,
@@ -178,7 +179,7 @@ fn lockdown() -> Option<String> {
         Err(_) => {
             let options = fs::read_to_string("/proc/cmdline").unwrap_or_default();
             let booted = options.split_whitespace().find_map(|option| option.strip_prefix("lockdown="));
-            // Where the security modules are listed, lockdown is not one of them.
+            // The kernel lists its security modules, and lockdown is not among them.
             let is_listed = fs::read("/sys/kernel/security/lsm").is_ok();
             booted.or(is_listed.then_some("none: not in this kernel")).map(str::to_owned)
         }

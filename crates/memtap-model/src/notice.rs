@@ -3,8 +3,8 @@
 /// A problem that the user should know about, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What is missing, or what went wrong.
+    /// The problem.
     pub what: String,
-    /// How to fix it.
+    /// The fix.
     pub fix: String,
 }

@@ -2,8 +2,8 @@
 //! module; the page has the same rule in `web/src/lib/visible.ts`.
 //!
 //! Escaped are characters that steer a terminal, that are not seen, that look like a space, or that
-//! change the direction or the shape of their neighbours. `web/test/unseen.txt` lists them; tests of
-//! both implementations compare every character with that list.
+//! change the direction or the shape of their neighbours. `web/test/unseen.txt` lists them; tests
+//! of both implementations compare every character with that list.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
-//! OpenAPI document of the API, generated from the handlers (`rest/`) and the types of memtap-api. The
-//! server serves it, and it is committed as `docs/openapi.json`, from which the types of the page
-//! are generated.
+//! OpenAPI document of the API, generated from the handlers (`rest/`) and the types of memtap-api.
+//! The server serves it, and it is committed as `docs/openapi.json`, from which the types of the
+//! page are generated.
 
 use axum::Router;
 use memtap_api::{FocusAnswer, FocusedRequests, Problem, Snapshot, Tick, Update};

@@ -1,4 +1,4 @@
-//! The ledger's views as models.
+//! Models made from the ledger's views.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use memtap_ledger::{LiveView, ProcessSummary};
 
 use crate::model::{About, Model};
 
-/// Makes models of views. What has not changed since the view before is not made again.
+/// Makes models of views. Unchanged processes are taken from the previous model.
 #[derive(Debug)]
 pub struct Modeller {
     about: Arc<About>,
@@ -17,17 +17,17 @@ pub struct Modeller {
     seen: u64,
 }
 
-/// A summary, and what was made of it.
+/// A summary, and the process made from it.
 type Made = (Arc<ProcessSummary>, Arc<Process>);
 
 impl Modeller {
-    /// For the views of one capture.
+    /// Returns a converter for the views of one capture.
     #[must_use]
     pub fn new(about: About) -> Self {
         Self { about: Arc::new(about), living: Vec::new(), ended: Vec::new(), latest: Vec::new(), seen: 0 }
     }
 
-    /// The model of a view; views come in their order, and some may be left out.
+    /// Returns the model of a view. Views must come in their order; some may be skipped.
     pub fn model(&mut self, view: &LiveView) -> Model {
         let total_bytes = view.host.total_bytes;
         renew(&mut self.living, &view.living, total_bytes, |summary| summary.process.tgid);
@@ -58,7 +58,7 @@ impl Modeller {
     }
 }
 
-/// Makes what is new or has changed; both lists are in the order of `place`.
+/// Converts new and changed summaries. Both lists are in the order of `place`.
 fn renew<Place: Ord>(
     made: &mut Vec<Made>,
     now: &[Arc<ProcessSummary>],
@@ -144,7 +144,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first.latest[0], &second.latest[0]), "it was made before");
         assert_eq!(second.latest.iter().map(|request| request.pid).collect::<Vec<_>>(), [1, 2, 2]);
 
-        // More than are kept: the oldest go.
+        // The oldest are dropped.
         ledger.apply(request(1));
         ledger.apply(Observation::Exit(state(2, 0)));
         let third = modeller.model(&ledger.publish(WallClock(3_000_000_000)));

@@ -1,5 +1,5 @@
-//! The state of a running memtap as its live events tell it: a snapshot, then what changes. The events are those of the namespace
-//! `/live` (docs/api.md).
+//! State of a running memtap, from its live events: a snapshot, then changes. The events are those
+//! of the namespace `/live` (docs/api.md).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use serde::Deserialize;
 
 use crate::model::{About, Model};
 
-/// Requests that are kept, as many as the server has.
+/// Number of requests that are kept, as in the server.
 const LATEST: usize = 1000;
 
-/// What has been told so far.
+/// State after the events so far.
 #[derive(Debug, Default)]
 pub struct Mirror {
     url: String,
@@ -24,16 +24,17 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Of the memtap at this address.
+    /// Returns an empty state of the memtap at this address.
     #[must_use]
     pub fn of(url: &str) -> Self {
         Self { url: url.to_owned(), ..Self::default() }
     }
 
-    /// Takes an event, `["tick",{...}]`; gives the model as it is then, or nothing of an event that tells nothing here.
+    /// Applies an event, `["tick",{...}]`. Returns the model after it, or `None` for an event that
+    /// has no data for the frames.
     ///
     /// # Errors
-    /// When it is not as described.
+    /// When the event has another form than docs/api.md describes.
     pub fn event(&mut self, json: &str) -> Result<Option<Model>, serde_json::Error> {
         let event: Event = serde_json::from_str(json)?;
         let (told, latest) = match event {
@@ -93,7 +94,7 @@ impl Mirror {
     }
 }
 
-/// An array of the name and the payload.
+/// Splits an event, which is an array of its name and its payload.
 #[derive(Debug)]
 enum Event {
     Snapshot(Box<Snapshot>),
@@ -128,7 +129,7 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-/// What both events tell.
+/// Data that both events have.
 struct Told {
     time: Time,
     host: Host,

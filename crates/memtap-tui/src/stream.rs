@@ -1,4 +1,4 @@
-//! The latest requests of the one process that one looks at.
+//! The latest requests of the process that is shown in detail.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,28 +7,29 @@ use memtap_api::{ProcessId, Request};
 
 use crate::model::Model;
 
-/// Entries that are kept.
+/// Maximum number of entries.
 const KEPT: usize = 500;
 
-/// What came.
+/// One entry of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
     Request(Arc<Request>),
-    /// More requests came at once than are handed on: some of this process may be missing here.
+    /// More requests arrived at once than the model holds, so some of this process may be missing.
     Gap,
 }
 
-/// The latest, newest last.
+/// Latest entries, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     process: Option<ProcessId>,
-    /// Number of the last request that was looked at.
+    /// Number of the last request that was examined.
     seen: u64,
     entries: VecDeque<Entry>,
 }
 
 impl Stream {
-    /// Takes what is new of this process; of one that it did not follow, what the model still has.
+    /// Adds the new requests of this process. For a process that was not followed before, adds those
+    /// that the model still holds.
     pub(crate) fn follow(&mut self, process: Option<ProcessId>, model: &Model) {
         let same = self.process == process && model.totals.seen >= self.seen;
         let from = if same { self.seen } else { 0 };
@@ -97,7 +98,7 @@ mod tests {
         stream.follow(process, &model(20, &[7, 8, 8]));
         assert_eq!(stream.entries().len(), 5);
         assert_eq!(stream.entries()[3], Entry::Gap);
-        // Another memtap answers: it counts anew.
+        // Another memtap answers, whose numbers start again.
         stream.follow(process, &model(2, &[7, 8]));
         assert_eq!(stream.entries().len(), 1);
         stream.follow(None, &model(2, &[7, 8]));

@@ -69,8 +69,8 @@ Examples:
 const DOCTOR_EXIT: &str = "\
 Exit code: 0 if memtap can see all requests, 1 if it sees memory usage only, 3 if a permission is missing.";
 
-/// Show every memory request of every Linux process, live and in history: what was requested, what the kernel
-/// answered, and where the memory went
+/// Show every memory request of every Linux process, live and in history: what was requested, what
+/// the kernel answered, and where the memory went
 #[derive(Debug, Parser)]
 #[command(name = "memtap", version, disable_version_flag = true, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -121,7 +121,8 @@ pub(crate) enum Command {
     },
     /// Print the manual page, or write all manual pages to a directory
     Man {
-        /// Output directory for memtap.1, memtap-serve.1 and so on [default: memtap.1 to standard output]
+        /// Output directory for memtap.1, memtap-serve.1 and so on [default: memtap.1 to standard
+        /// output]
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
@@ -187,7 +188,7 @@ pub(crate) struct ImportArguments {
     pub(crate) rejects: Option<PathBuf>,
 }
 
-/// What an imported file is.
+/// Format of an imported file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum ImportFormat {
     /// Lines of a SystemTap script
@@ -197,11 +198,12 @@ pub(crate) enum ImportFormat {
     Recording,
 }
 
-/// How a SystemTap script's lines are to be read.
+/// Layout of the lines of a SystemTap script.
 #[derive(Debug, Args)]
 pub(crate) struct LineArguments {
-    /// Columns of a SystemTap script's lines, in order, with their separator: a comma, a semicolon, | or \t, or a blank for any number
-    /// of blanks and tabs. The name may contain the separator; it takes whatever the other columns do not
+    /// Columns of a SystemTap script's lines, in order, with their separator: a comma, a semicolon,
+    /// | or \t, or a blank for any number of blanks and tabs. The name may contain the separator;
+    /// it takes whatever the other columns do not
     #[arg(long, env = "MEMTAP_COLUMNS", value_name = "COLUMNS", default_value = "call,pid,name,length,time")]
     pub(crate) columns: memtap_model::Layout,
 
@@ -216,9 +218,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_LISTEN", value_name = "ADDRESS:PORT", value_parser = number::address)]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Store of the history: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or MariaDB) or none. All users can see
-    /// a password on the command line; MEMTAP_STORE and the settings file keep it secret
-    /// [default: memtap.db in STATE_DIRECTORY if that is set, else in /var/lib/memtap for root and in ~/.local/share/memtap for others]
+    /// Store of the history: sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/DATABASE (MySQL or
+    /// MariaDB) or none. All users can see a password on the command line; MEMTAP_STORE and the
+    /// settings file keep it secret [default: memtap.db in STATE_DIRECTORY if that is set, else in
+    /// /var/lib/memtap for root and in ~/.local/share/memtap for others]
     #[arg(long, env = "MEMTAP_STORE", value_name = "URL", hide_env_values = true, value_parser = StoreUrlParser)]
     pub(crate) store: Option<StoreUrl>,
 
@@ -234,26 +237,29 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_MAX_SIZE", value_name = "SIZE", default_value = "2GiB", value_parser = bytes)]
     pub(crate) max_size: u64,
 
-    /// Source of the observations: auto, bpf, procfs, systemtap:FILE (lines of a SystemTap script) or recording:FILE (from memtap
-    /// record). FILE - is a pipe. A recording uses a temporary history that is deleted on exit, unless --store is given
+    /// Source of the observations: auto, bpf, procfs, systemtap:FILE (lines of a SystemTap script)
+    /// or recording:FILE (from memtap record). FILE - is a pipe. A recording uses a temporary
+    /// history that is deleted on exit, unless --store is given
     #[arg(long, env = "MEMTAP_SOURCE", value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: SourceChoice,
 
-    /// Playback speed of a recording: 1 is real time, 60 plays one minute per second [default: as fast as possible]
+    /// Playback speed of a recording: 1 is real time, 60 plays one minute per second [default: as
+    /// fast as possible]
     #[arg(long, env = "MEMTAP_SPEED", value_name = "TIMES", value_parser = speed)]
     pub(crate) speed: Option<f64>,
 
     #[command(flatten)]
     pub(crate) lines: LineArguments,
 
-    /// Settings file with KEY=VALUE lines. Keys are the environment variables of the options (MEMTAP_LISTEN, MEMTAP_STORE) and those
-    /// of the original system (PORT, DB_HOST, DB_PORT, DB_USER, DB_PASS, DB_NAME). As root, memtap reads a default file only if nobody
-    /// except root can write to it and its directory [default: .env or /etc/memtap/memtap.env]
+    /// Settings file with KEY=VALUE lines. Keys are the environment variables of the options
+    /// (MEMTAP_LISTEN, MEMTAP_STORE) and those of the original system (PORT, DB_HOST, DB_PORT,
+    /// DB_USER, DB_PASS, DB_NAME). As root, memtap reads a default file only if nobody except root
+    /// can write to it and its directory [default: .env or /etc/memtap/memtap.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// Memory that memtap may use, including its buffers in the kernel but not the database's page cache. It determines the
-    /// size of all buffers and queues
+    /// Memory that memtap may use, including its buffers in the kernel but not the database's page
+    /// cache. It determines the size of all buffers and queues
     #[arg(long, env = "MEMTAP_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = memory)]
     pub(crate) memory: u64,
 
@@ -262,36 +268,43 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "MEMTAP_SPOOL", value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
 
-    /// Size limit of the spool; with 0 there is no spool, and memtap drops what does not fit in memory
+    /// Size limit of the spool; with 0 there is no spool, and memtap drops what does not fit in
+    /// memory
     #[arg(long, env = "MEMTAP_SPOOL_SIZE", value_name = "SIZE", default_value = "1GiB", value_parser = bytes)]
     pub(crate) spool_size: u64,
 
-    /// Size of the kernel's ring buffer, a power of two; a larger one absorbs longer bursts [default: a quarter of --memory]
+    /// Size of the kernel's ring buffer, a power of two; a larger one absorbs longer bursts
+    /// [default: a quarter of --memory]
     #[arg(long, env = "MEMTAP_RING_SIZE", value_name = "SIZE", value_parser = ring_size)]
     pub(crate) ring_size: Option<u32>,
 
-    /// Part of the ring buffer that requests may fill [default: three quarters]. The remainder is reserved for forks, execs, exits
-    /// and readings. A request that does not fit is missing from the stream. memtap counts it as lost, and the sums include it
+    /// Part of the ring buffer that requests may fill [default: three quarters]. The remainder is
+    /// reserved for forks, execs, exits and readings. A request that does not fit is missing from
+    /// the stream. memtap counts it as lost, and the sums include it
     #[arg(long, env = "MEMTAP_RING_REQUESTS", value_name = "SIZE", value_parser = size)]
     pub(crate) ring_requests: Option<u32>,
 
-    /// Maximum number of processes with accounts in the kernel, about 1.25 KiB each [default: a quarter of --memory]
+    /// Maximum number of processes with accounts in the kernel, about 1.25 KiB each [default: a
+    /// quarter of --memory]
     #[arg(long, env = "MEMTAP_ACCOUNTS", value_name = "COUNT", value_parser = number::whole::<u32>(64..=4_194_304))]
     pub(crate) accounts: Option<u32>,
 
-    /// Read the clock for each request. Otherwise up to sixteen requests of one process within one tick of the kernel's timer (1 to
-    /// 10 ms) have the time of the first one, which saves about 80 ns per system call
+    /// Read the clock for each request. Otherwise up to sixteen requests of one process within one
+    /// tick of the kernel's timer (1 to 10 ms) have the time of the first one, which saves about 80
+    /// ns per system call
     #[arg(long, env = "MEMTAP_EXACT_TIMES")]
     pub(crate) exact_times: bool,
 
-    /// How to observe requests in the kernel: functions+locks, exit+locks, functions or exit (memtap doctor explains them)
-    /// [default: the best plan that this kernel allows]
+    /// How to observe requests in the kernel: functions+locks, exit+locks, functions or exit
+    /// (memtap doctor explains them) [default: the best plan that this kernel allows]
     #[arg(long, env = "MEMTAP_PLAN", value_name = "PLAN")]
     pub(crate) plan: Option<Plan>,
 
-    /// User that memtap becomes when root starts it: a name or a number; `root` stays root. memtap creates missing directories of the
-    /// history for that user, and keeps only the privileges that it needs [default: the user memtap if it exists, else an unused user
-    /// ID. That user becomes the owner of the history's directory if only memtap uses it; otherwise memtap stays root and reports why]
+    /// User that memtap becomes when root starts it: a name or a number; `root` stays root. memtap
+    /// creates missing directories of the history for that user, and keeps only the privileges that
+    /// it needs [default: the user memtap if it exists, else an unused user ID. That user becomes
+    /// the owner of the history's directory if only memtap uses it; otherwise memtap stays root and
+    /// reports why]
     #[arg(long, env = "MEMTAP_USER", value_name = "USER")]
     pub(crate) user: Option<User>,
 

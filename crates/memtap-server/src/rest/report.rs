@@ -48,8 +48,8 @@ pub(crate) struct ReportQuery {
     /// Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`.
     #[param(pattern = "^(html|md|json|csv|txt)$")]
     format: Option<String>,
-    /// Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in both
-    /// languages, CSV is always English.
+    /// Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in
+    /// both languages, CSV is always English.
     #[param(pattern = "^([eE][nN]|[eE][sS])([_.@-].*)?$")]
     lang: Option<String>,
 }

@@ -20,7 +20,8 @@ If memtap is killed or the disk is full, everything except the last seconds can 
 /// Settings of `record`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordArguments {
-    /// Output file; - is standard output. An existing file is replaced only if it is a recording, or empty
+    /// Output file; - is standard output. An existing file is replaced only if it is a recording,
+    /// or empty
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 

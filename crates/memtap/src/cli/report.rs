@@ -33,7 +33,8 @@ pub(crate) struct ReportArguments {
     #[command(flatten)]
     pub(crate) which: WhichStore,
 
-    /// Report on a recording instead of the history: all of it, unless a range is given. Its end counts as now
+    /// Report on a recording instead of the history: all of it, unless a range is given. Its end
+    /// counts as now
     #[arg(long, value_name = "FILE")]
     pub(crate) recording: Option<PathBuf>,
 
@@ -61,11 +62,13 @@ pub(crate) struct ReportArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
 
-    /// Compare with another range: last (the same length, just before), an age (the same length, that much earlier: 1d, 1w), or FROM..TO
+    /// Compare with another range: last (the same length, just before), an age (the same length,
+    /// that much earlier: 1d, 1w), or FROM..TO
     #[arg(long, value_name = "RANGE")]
     pub(crate) compare: Option<Compared>,
 
-    /// Output format: html, md, json, csv or txt [default: by the file name, else html; without a file, text for the terminal]
+    /// Output format: html, md, json, csv or txt [default: by the file name, else html; without a
+    /// file, text for the terminal]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
@@ -73,7 +76,8 @@ pub(crate) struct ReportArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Language of html, md and txt: en or es. JSON has both, CSV is always English [default: from the locale]
+    /// Language of html, md and txt: en or es. JSON has both, CSV is always English [default: from
+    /// the locale]
     #[arg(long, value_enum, value_name = "LANG")]
     pub(crate) lang: Option<ReportLang>,
 }

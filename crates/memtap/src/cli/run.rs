@@ -29,7 +29,8 @@ pub(crate) struct RunArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// How to follow the command: bpf (never stops it, needs privilege), ptrace, or auto (bpf if permitted, else ptrace)
+    /// How to follow the command: bpf (never stops it, needs privilege), ptrace, or auto (bpf if
+    /// permitted, else ptrace)
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: FollowBy,
 

@@ -31,13 +31,16 @@ pub(crate) struct StoreArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Show what the history contains: tables with rows and bytes, times, machines. Changes nothing; safe while memtap runs
+    /// Show what the history contains: tables with rows and bytes, times, machines. Changes
+    /// nothing; safe while memtap runs
     Info(WhichStore),
-    /// Check that the history is intact: its pages (on a server: CHECK TABLE), its tables, and that each request has its process, name
-    /// and call. Changes nothing; safe while memtap runs. Exit code 1 if it is damaged
+    /// Check that the history is intact: its pages (on a server: CHECK TABLE), its tables, and that
+    /// each request has its process, name and call. Changes nothing; safe while memtap runs. Exit
+    /// code 1 if it is damaged
     Check(WhichStore),
-    /// Rewrite the database without free space. If it is interrupted, the history stays unchanged. For a SQLite file, stop memtap first;
-    /// it needs twice the used size as free disk space. A server rewrites one table after the other, and new data may wait in the spool
+    /// Rewrite the database without free space. If it is interrupted, the history stays unchanged.
+    /// For a SQLite file, stop memtap first; it needs twice the used size as free disk space. A
+    /// server rewrites one table after the other, and new data may wait in the spool
     Compact(WhichStore),
     /// Export requests as CSV, JSON lines or Parquet, newest first. Safe while memtap runs
     #[command(after_help = EXPORT_EXAMPLES)]
@@ -55,7 +58,7 @@ pub(crate) struct WhichStore {
     pub(crate) env_file: Option<PathBuf>,
 }
 
-/// What a request is written as.
+/// File format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
     /// A header line, then one line per request

@@ -23,11 +23,13 @@ pub(crate) const SERVED_AT: &str = "http://127.0.0.1:3000";
 /// Settings of `top`.
 #[derive(Debug, Args)]
 pub(crate) struct TopArguments {
-    /// Show the data of a running memtap serve [default: http://127.0.0.1:3000, if memtap answers there and --source is not given]
+    /// Show the data of a running memtap serve [default: http://127.0.0.1:3000, if memtap answers
+    /// there and --source is not given]
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = SERVED_AT, conflicts_with = "source")]
     pub(crate) attach: Option<String>,
 
-    /// Capture instead of attaching: auto, bpf, procfs, systemtap:FILE or recording:FILE, as for memtap serve
+    /// Capture instead of attaching: auto, bpf, procfs, systemtap:FILE or recording:FILE, as for
+    /// memtap serve
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Option<SourceChoice>,
 

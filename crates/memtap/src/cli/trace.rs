@@ -24,7 +24,7 @@ and the arguments are shortened.
 If the reader of the output is too slow, memtap drops lines and prints how many are missing, in JSON as an object with `lost` \
 and `cause`. At the end a summary goes to stderr; it counts the dropped lines, too.";
 
-/// What a request is written as.
+/// Output format of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TraceFormat {
     /// Columns
@@ -45,7 +45,8 @@ pub(crate) struct TraceArguments {
     #[arg(short, long, requires = "pid")]
     pub(crate) follow: bool,
 
-    /// Only threads whose name matches: * matches any text, ? one character, `[ab]` a or b, `{one,other}` either word
+    /// Only threads whose name matches: * matches any text, ? one character, `[ab]` a or b,
+    /// `{one,other}` either word
     #[arg(long, value_name = "GLOB")]
     pub(crate) name: Option<NamePattern>,
 
@@ -60,7 +61,8 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: TraceFormat,
 
-    /// Source of the requests: auto, bpf, systemtap:FILE (lines of a SystemTap script) or recording:FILE (from memtap record). FILE - is a pipe
+    /// Source of the requests: auto, bpf, systemtap:FILE (lines of a SystemTap script) or
+    /// recording:FILE (from memtap record). FILE - is a pipe
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = source_of_requests)]
     pub(crate) source: SourceChoice,
 
