@@ -28,8 +28,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Adds the new requests of this process. For a process that was not followed before, adds those
-    /// that the model still holds.
+    /// Adds the new requests of this process. For a process that was not followed before, adds
+    /// those that the model still holds.
     pub(crate) fn follow(&mut self, process: Option<ProcessId>, model: &Model) {
         let same = self.process == process && model.totals.seen >= self.seen;
         let from = if same { self.seen } else { 0 };

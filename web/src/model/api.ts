@@ -3532,8 +3532,8 @@ export interface operations {
                 /** @description Format: `html`, `md`, `json`, `csv` or `txt`. Default: `html`. */
                 format?: string;
                 /**
-                 * @description Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in both
-                 *     languages, CSV is always English.
+                 * @description Language: `en` or `es`, or a locale of one of them. Default: `en`. JSON has the texts in
+                 *     both languages, CSV is always English.
                  */
                 lang?: string;
             };

@@ -30,8 +30,8 @@ struct Fault {
     text: String,
 }
 
-/// Fails if any text for users has a fault, and lists all faults. Fails as well if the comments of the
-/// code exceed their limits.
+/// Fails if any text for users has a fault, and lists all faults. Fails as well if the comments of
+/// the code exceed their limits.
 pub(crate) fn check() -> anyhow::Result<()> {
     crate::comments::check()?;
     let mut faults = Vec::new();
