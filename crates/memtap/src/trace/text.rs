@@ -246,10 +246,7 @@ mod tests {
             }
         }
         let all = shown(None, false, &hostile).join("\n");
-        assert!(
-            all.contains("\\u{1b}[2J\\u{202e}語語") && all.contains("a\\nb\\u{1b}]0;x\\u{7}.so"),
-            "{all}"
-        );
+        assert!(all.contains("\\x1b[2J\\u{202e}語語") && all.contains("a\\nb\\x1b]0;x\\x07.so"), "{all}");
         assert!(all.contains(" -4.00 KiB ENOMEM "), "{all}");
     }
 
