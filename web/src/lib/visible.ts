@@ -7,11 +7,22 @@ const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t"
 
 /**
  * Characters that steer a terminal, are not seen, look like a space, or change the direction or the
- * shape of their neighbours. The list is `web/test/unseen.txt`; a test compares
- * every character with it. Lone surrogates exist only here.
+ * shape of their neighbours. The list is `web/test/unseen.txt`; a test compares every character
+ * with it. Lone surrogates exist only here.
  */
-const UNSEEN =
-  /[\0-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{110bd}\u{110cd}\u{13430}-\u{1343f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}\u{f0000}-\u{10ffff}]/gu;
+const RANGES: readonly (readonly [number, number])[] = [
+  [0x0, 0x1f], [0x7f, 0xa0], [0xad, 0xad], [0x34f, 0x34f], [0x600, 0x605], [0x61c, 0x61c],
+  [0x6dd, 0x6dd], [0x70f, 0x70f], [0x890, 0x891], [0x8e2, 0x8e2], [0x115f, 0x1160], [0x1680,
+  0x1680], [0x17b4, 0x17b5], [0x180b, 0x180f], [0x2000, 0x200f], [0x2028, 0x202f], [0x205f,
+  0x206f], [0x2800, 0x2800], [0x3000, 0x3000], [0x3164, 0x3164], [0xd800, 0xdfff], [0xe000,
+  0xf8ff], [0xfe00, 0xfe0f], [0xfeff, 0xfeff], [0xffa0, 0xffa0], [0xfff0, 0xfffb], [0x110bd,
+  0x110bd], [0x110cd, 0x110cd], [0x13430, 0x1343f], [0x1bca0, 0x1bca3], [0x1d173, 0x1d17a],
+  [0xe0000, 0xe0fff], [0xf0000, 0xfffff], [0x100000, 0x10ffff],
+];
+
+const codePoint = (value: number): string => `\\u{${value.toString(16)}}`;
+
+const UNSEEN = new RegExp(`[${RANGES.map(([first, last]) => `${codePoint(first)}-${codePoint(last)}`).join("")}]`, "gu");
 
 /** Returns the text with these characters escaped: `\n`, `\x1b`, `\u{202e}`. */
 export function visible(text: string): string {

@@ -1,1 +1,0 @@
-import{ut as e,vt as t}from"./index-B4LAorx4.js";var n=e();function r({series:e}){return(0,n.jsx)(`ul`,{className:`keys`,children:e.map(e=>(0,n.jsxs)(`li`,{title:e.label,children:[(0,n.jsx)(`i`,{className:e.isLine?`key-line`:`swatch`,style:{background:e.colour},"aria-hidden":`true`}),(0,n.jsx)(`bdi`,{children:t(e.label,16)})]},e.key))})}export{r as t};
