@@ -144,21 +144,21 @@ fn what_is_watched(opened: &memtap_capture::Opened) -> String {
     format!("{how} {}{plan}", kind.name())
 }
 
-/// Opens the store and starts its threads. Threads inherit capabilities, so a thread that attaches
-/// nothing starts them.
+/// Opens the store and starts its threads. Threads inherit capabilities, so a thread of the runtime
+/// starts them, and not this one, which can still attach programs to the kernel.
 async fn open_store(
     config: &Arc<Config>,
     machine: &Arc<Machine>,
 ) -> anyhow::Result<Option<Arc<memtap_history::Handle>>> {
-    let Some(store) = config.store.open(&config.kept).await? else {
-        return Ok(None);
-    };
     let (config, machine) = (Arc::clone(config), Arc::clone(machine));
-    let starting = tokio::task::spawn_blocking(move || {
+    let opening = tokio::spawn(async move {
+        let Some(store) = config.store.open(&config.kept).await? else {
+            return Ok(None);
+        };
         let run = replay::run_of(&machine);
         Ok(Some(Arc::new(memtap_history::spawn(store, run, config.limits())?)))
     });
-    starting.await?
+    opening.await?
 }
 
 /// State for this machine: the kernel answers what the history does not contain.

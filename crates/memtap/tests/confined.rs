@@ -405,7 +405,7 @@ fn top_keeps_what_proc_needs_and_nothing_when_attached() {
     terminal.press(&format!("/{}\r\r", fixture.pid()));
     terminal.shows(&format!("fixture  pid {}", fixture.pid()));
     fixture.go();
-    terminal.shows("munmap            300");
+    terminal.shows("munmap           3,000");
     drop((terminal, alone));
 
     let memtap = Memtap::start();
