@@ -41,7 +41,7 @@ pub struct Health {
     pub own: SelfUsage,
     /// User, capabilities and priority of memtap.
     pub runs_as: RunsAs,
-    /// What the user should know.
+    /// Problems that the user should know about.
     pub notices: Vec<Notice>,
 }
 

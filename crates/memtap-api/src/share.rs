@@ -17,7 +17,7 @@ pub struct Share {
     /// Largest first.
     #[cfg_attr(feature = "openapi", schema(max_items = 10))]
     pub slices: Vec<Slice>,
-    /// All further names together.
+    /// All other names together.
     pub others: Option<Others>,
 }
 
@@ -31,7 +31,7 @@ pub struct Slice {
     pub bytes: u64,
 }
 
-/// All further names together.
+/// All other names together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Others {

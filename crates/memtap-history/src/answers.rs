@@ -107,16 +107,16 @@ pub struct MachinePoint {
 
 /// Process lifetimes in a range, largest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lives {
-    /// The largest lifetimes, at most [`LifeQuery::limit`](crate::LifeQuery::limit).
-    pub lives: Vec<Life>,
+pub struct ProcessLifetimes {
+    /// The largest lifetimes, at most [`LifetimeQuery::limit`](crate::LifetimeQuery::limit).
+    pub lives: Vec<ProcessLifetime>,
     /// Number of further lifetimes.
     pub more: u64,
 }
 
 /// Process lifetime, clipped to a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Life {
+pub struct ProcessLifetime {
     /// Host name.
     pub host: Arc<str>,
     /// Pid of the process.
@@ -154,7 +154,7 @@ pub struct Life {
     pub peak_resident_at: WallClock,
 }
 
-impl Life {
+impl ProcessLifetime {
     /// Virtual size at the end of the range or of the process, bytes. If the process ended within
     /// its first stored step, only the peak is known and returned.
     #[must_use]

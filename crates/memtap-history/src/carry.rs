@@ -11,7 +11,7 @@ use memtap_model::{Call, SizeRule, WallClock};
 use crate::cover::{Cover, nanoseconds, seconds};
 use crate::rows::{Details, ProcessRow, RunRow, SampleRow};
 use crate::steps::Point as _;
-use crate::{Life, Measure, Program, Programs, Range, UsagePoint};
+use crate::{Measure, ProcessLifetime, Program, Programs, Range, UsagePoint};
 
 /// A process lifetime while its samples are added.
 struct Lifetime {
@@ -175,7 +175,7 @@ impl Carry {
 
     /// Returns the largest lifetimes, each with the id of its latest row, and the number of further
     /// lifetimes.
-    pub(crate) fn lives(mut self, by: Measure, limit: usize) -> (Vec<(u64, Life)>, u64) {
+    pub(crate) fn lives(mut self, by: Measure, limit: usize) -> (Vec<(u64, ProcessLifetime)>, u64) {
         self.lives.retain(|life| life.has_data);
         let size = |life: &Lifetime| match by {
             Measure::Virtual => life.within.peak_virtual_bytes,
@@ -308,11 +308,11 @@ impl Lifetime {
         }
     }
 
-    fn into_life(self, host: Arc<str>, range: &Range) -> Life {
+    fn into_life(self, host: Arc<str>, range: &Range) -> ProcessLifetime {
         let length = range.to.0.saturating_sub(range.from.0).max(0).unsigned_abs();
         let [virtual_at, resident_at] = self.peaks_at_s.map(|at_s| nanoseconds(at_s).max(range.from));
         let [before_virtual_bytes, before_resident_bytes] = self.before;
-        Life {
+        ProcessLifetime {
             host,
             pid: self.row.pid,
             started_at: self.row.started_at,
@@ -324,7 +324,7 @@ impl Lifetime {
             within: UsagePoint { from: range.from, step: Duration::from_nanos(length), ..self.within },
             peak_virtual_at: virtual_at,
             peak_resident_at: resident_at,
-            ..Life::default()
+            ..ProcessLifetime::default()
         }
     }
 }
@@ -421,9 +421,9 @@ impl UsagePoint {
 
 impl Details {
     /// Copies these attributes into `life`.
-    pub(crate) fn complete(self, life: Life) -> Life {
+    pub(crate) fn complete(self, life: ProcessLifetime) -> ProcessLifetime {
         let Self { command, user, parent, container, pod, unit, .. } = self;
-        Life { command, user, parent, container, pod, unit, ..life }
+        ProcessLifetime { command, user, parent, container, pod, unit, ..life }
     }
 }
 

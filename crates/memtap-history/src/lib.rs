@@ -32,8 +32,9 @@ pub mod steps;
 mod writer;
 
 pub use answers::{
-    CallCount, CallStep, FrequentSize, HostRun, Life, Lives, MachinePoint, NameSince, ProcessCalls, Program,
-    Programs, Refused, RequestPage, SizeBucket, Sizes, StoredHost, StoredMoment, StoredOomKill, UsagePoint,
+    CallCount, CallStep, FrequentSize, HostRun, MachinePoint, NameSince, ProcessCalls, ProcessLifetime,
+    ProcessLifetimes, Program, Programs, Refused, RequestPage, SizeBucket, Sizes, StoredHost, StoredMoment,
+    StoredOomKill, UsagePoint,
 };
 pub use clock::{Clocks, Moment};
 pub use delivery::{AllProcesses, Appended, Batch, Delivery, Run};
@@ -41,7 +42,7 @@ pub use error::StoreError;
 pub use machine::machine_sizes;
 pub use memtap_api::Measure;
 pub use port::{Clock, Location, Pending, Reader, Settings, Store};
-pub use queries::{LifeQuery, ProgramQuery, Range, RequestQuery, UsageQuery};
+pub use queries::{LifetimeQuery, ProgramQuery, Range, RequestQuery, UsageQuery};
 pub use reading::History;
 pub use request::StoredRequest;
 pub use status::{DropCause, Status};

@@ -10,8 +10,9 @@ use memtap_model::WallClock;
 
 use crate::maintenance::Maintenance;
 use crate::{
-    Appended, Delivery, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs, Range,
-    Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, UsagePoint, UsageQuery,
+    Appended, Delivery, HostRun, LifetimeQuery, MachinePoint, ProcessCalls, ProcessLifetimes, ProgramQuery,
+    Programs, Range, Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill,
+    UsagePoint, UsageQuery,
 };
 
 /// Limits on what a store keeps.
@@ -34,7 +35,7 @@ pub enum Clock {
     #[default]
     Machine,
     /// Newest sample in the history: the time base for recordings, which have their own time.
-    Told,
+    LastSample,
 }
 
 impl Default for Settings {
@@ -121,7 +122,7 @@ pub trait Reader: Send + Sync {
     ///
     /// # Errors
     /// If the query fails.
-    fn lives<'a>(&'a self, query: &'a LifeQuery) -> Pending<'a, Lives>;
+    fn lifetimes<'a>(&'a self, query: &'a LifetimeQuery) -> Pending<'a, ProcessLifetimes>;
 
     /// Returns the programs of a range with their series.
     ///

@@ -91,7 +91,7 @@ impl UsagePoint {
 
 /// Selects process lifetimes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LifeQuery {
+pub struct LifetimeQuery {
     /// Only lifetimes that overlap this range.
     pub range: Range,
     /// Only this pid.

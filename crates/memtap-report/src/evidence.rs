@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    HostRun, Life, LifeQuery, MachinePoint, Measure, Pending, Range, Reader, Refused, RequestQuery, Sizes,
-    StoreError, StoredOomKill, StoredRequest, UsageQuery,
+    HostRun, LifetimeQuery, MachinePoint, Measure, Pending, ProcessLifetime, Range, Reader, Refused,
+    RequestQuery, Sizes, StoreError, StoredOomKill, StoredRequest, UsageQuery,
 };
 use memtap_model::{Call, MachineLimits, ProcessLimits, Tgid, WallClock};
 
@@ -79,7 +79,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Traced {
     /// Process lifetime as the history returns it.
-    pub life: Life,
+    pub life: ProcessLifetime,
     /// Course of its sizes, if they changed enough.
     pub track: Option<Track>,
     /// Sizes that it requests, if it requests often.
@@ -97,7 +97,7 @@ pub struct Strain {
     /// End of the period.
     pub to: WallClock,
     /// Processes in the period, with their sizes before it and at its end.
-    pub lives: Vec<Life>,
+    pub lives: Vec<ProcessLifetime>,
 }
 
 /// Limits of one machine at one moment, from /proc and the control groups.
@@ -130,7 +130,7 @@ pub struct Living {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotLookedAt {
     /// Number of processes that were not read, because the range has too many.
-    Lives(u64),
+    Processes(u64),
     /// Memory of the machine: the history has no data about it in this range.
     Machine,
     /// Limits: they are not in the history, and the queried machine is another one.
@@ -150,7 +150,7 @@ impl NotLookedAt {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Lives(_) => "lives",
+            Self::Processes(_) => "lives",
             Self::Machine => "machine",
             Self::LimitsElsewhere | Self::LimitsThen => "limits",
             Self::Requests => "requests",
@@ -163,7 +163,7 @@ impl NotLookedAt {
     #[must_use]
     pub fn text(self) -> Text {
         match self {
-            Self::Lives(more) => Text::told(|lang| {
+            Self::Processes(more) => Text::told(|lang| {
                 let more = crate::count(more, lang);
                 lang.pick(
                     format!("{more} smaller processes, because this range has too many to check them all."),
@@ -209,9 +209,13 @@ pub async fn gather(
     now: Result<Now, NotLookedAt>,
     enough: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evidence, StoreError> {
-    let query =
-        LifeQuery { range: range.clone(), by: Measure::Resident, limit: LIVES, ..LifeQuery::default() };
-    let answer = reader.lives(&query).await?;
+    let query = LifetimeQuery {
+        range: range.clone(),
+        by: Measure::Resident,
+        limit: LIVES,
+        ..LifetimeQuery::default()
+    };
+    let answer = reader.lifetimes(&query).await?;
     let (now, no_limits) = now.map_or_else(|why| (None, Some(why)), |now| (Some(now), None));
     let mut evidence = Evidence {
         range: range.clone(),
@@ -220,7 +224,7 @@ pub async fn gather(
         ..Evidence::default()
     };
     if answer.more > 0 {
-        evidence.not_looked_at.push(NotLookedAt::Lives(answer.more));
+        evidence.not_looked_at.push(NotLookedAt::Processes(answer.more));
     }
     evidence.not_looked_at.extend(no_limits);
     Gathering { reader, enough, evidence: &mut evidence }.details().await;
@@ -318,13 +322,13 @@ impl Gathering<'_> {
         stretches.sort_by_key(|(from, to)| from.0 - to.0);
         stretches.truncate(STRAINS);
         for (from, to) in stretches {
-            let query = LifeQuery {
+            let query = LifetimeQuery {
                 range: Range { from, to, ..range.clone() },
                 by: Measure::Resident,
                 limit: 1_000,
-                ..LifeQuery::default()
+                ..LifetimeQuery::default()
             };
-            if let Some(answer) = self.ask(self.reader.lives(&query)).await {
+            if let Some(answer) = self.ask(self.reader.lifetimes(&query)).await {
                 self.evidence.strains.push(Strain { from, to, lives: answer.lives });
             }
         }
@@ -410,7 +414,7 @@ impl Gathering<'_> {
 /// Returns how much the resident set changed, or 0 if that cannot matter. A process near a limit
 /// always counts.
 fn moved(evidence: &Evidence, traced: &Traced) -> u64 {
-    let Life { within, before_resident_bytes, .. } = &traced.life;
+    let ProcessLifetime { within, before_resident_bytes, .. } = &traced.life;
     let living = evidence.now.iter().flat_map(|now| &now.living);
     let tight = living.filter(|living| living.pid == traced.life.pid).any(|Living { limits, .. }| {
         let shares = [limits.address_space, limits.data, limits.locked, limits.mappings];
@@ -440,7 +444,7 @@ fn within(range: &Range) -> RequestQuery {
     }
 }
 
-fn requests_of(life: &Life, range: &Range) -> RequestQuery {
+fn requests_of(life: &ProcessLifetime, range: &Range) -> RequestQuery {
     RequestQuery { pid: Some(life.pid), started_at: Some(life.started_at), ..within(range) }
 }
 

@@ -1,6 +1,6 @@
 //! Sizes of a process over time at equal distances, and what they show: slope, falls, median.
 
-use memtap_history::{Life, Range, UsagePoint};
+use memtap_history::{ProcessLifetime, Range, UsagePoint};
 use memtap_model::WallClock;
 
 /// Sizes at the end of a step, and the highest within it, bytes.
@@ -34,13 +34,13 @@ pub(crate) fn resident(point: &UsagePoint) -> u64 {
 }
 
 /// Part of a process lifetime that lies within a range.
-pub(crate) fn lived(life: &Life, range: &Range) -> (WallClock, WallClock) {
+pub(crate) fn lived(life: &ProcessLifetime, range: &Range) -> (WallClock, WallClock) {
     let from = life.started_at.max(range.from);
     (from, life.ended_at.map_or(range.to, |ended| ended.min(range.to)).max(from))
 }
 
 /// Length of that part, seconds.
-pub(crate) fn lived_s(life: &Life, range: &Range) -> f64 {
+pub(crate) fn lived_s(life: &ProcessLifetime, range: &Range) -> f64 {
     let (from, to) = lived(life, range);
     to.seconds_since(from)
 }
@@ -60,7 +60,7 @@ impl Track {
     /// Builds a track from the stored steps of a process. Steps without a change are not stored:
     /// the previous sizes still hold. The track starts with the first known sizes.
     #[must_use]
-    pub fn of(life: &Life, range: &Range, points: &[UsagePoint]) -> Self {
+    pub fn of(life: &ProcessLifetime, range: &Range, points: &[UsagePoint]) -> Self {
         let Some(first) = points.first() else { return Self::default() };
         let step_ns = i64::try_from(first.step.as_nanos()).unwrap_or(i64::MAX).max(1);
         let (from, to) = lived(life, range);
@@ -213,7 +213,11 @@ mod tests {
     fn sizes_hold_until_the_next_step() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(10 * second), to: WallClock(20 * second) };
-        let life = Life { before_resident_bytes: 7, before_virtual_bytes: 70, ..Life::default() };
+        let life = ProcessLifetime {
+            before_resident_bytes: 7,
+            before_virtual_bytes: 70,
+            ..ProcessLifetime::default()
+        };
         let point = |at: i64, anonymous_bytes| UsagePoint {
             from: WallClock(at * second),
             step: Duration::from_secs(1),
@@ -238,7 +242,7 @@ mod tests {
             step: Duration::from_secs(1),
             ..UsagePoint::default()
         };
-        let track = Track::of(&Life::default(), &range, &[point]);
+        let track = Track::of(&ProcessLifetime::default(), &range, &[point]);
         assert_eq!((track.from, track.sizes.len()), (WallClock(3590 * second), 10));
     }
 
@@ -246,10 +250,10 @@ mod tests {
     fn an_ended_process_has_no_later_steps() {
         let second = 1_000_000_000;
         let range = Range { host: None, from: WallClock(0), to: WallClock(100 * second) };
-        let life = Life {
+        let life = ProcessLifetime {
             started_at: WallClock(11 * second),
             ended_at: Some(WallClock(14 * second)),
-            ..Life::default()
+            ..ProcessLifetime::default()
         };
         let point = UsagePoint {
             from: WallClock(11 * second),

@@ -11,7 +11,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use memtap_history::{LifeQuery, Measure, ProgramQuery, Range, RequestQuery, Settings};
+use memtap_history::{LifetimeQuery, Measure, ProgramQuery, Range, RequestQuery, Settings};
 use memtap_model::WallClock;
 use memtap_store::StoreUrl;
 use memtap_testing::OpenNow as _;
@@ -45,9 +45,9 @@ fn main() {
         limit: 2_000,
         ..RequestQuery::default()
     };
-    let lives = LifeQuery { range: range.clone(), limit: 5_000, ..LifeQuery::default() };
+    let lives = LifetimeQuery { range: range.clone(), limit: 5_000, ..LifetimeQuery::default() };
     let programs = ProgramQuery { range, by: Measure::Resident, top: 9, step: Duration::from_secs(1) };
-    measure("lives", || reader.lives(&lives).map(|result| result.lives.len()));
+    measure("lives", || reader.lifetimes(&lives).map(|result| result.lives.len()));
     measure("programs", || reader.programs(&programs).map(|result| result.programs.len()));
     measure("requests of the machine", || reader.requests(&requests).map(|page| page.requests.len()));
     measure("refusals of the machine", || reader.refusals(&requests).map(|result| result.len()));

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use memtap_history::{
-    Batch, Clocks, Handle, LifeQuery, Limits, Moment, Range, RequestQuery, Settings, UsagePoint, UsageQuery,
-    spawn,
+    Batch, Clocks, Handle, LifetimeQuery, Limits, Moment, Range, RequestQuery, Settings, UsagePoint,
+    UsageQuery, spawn,
 };
 use memtap_ledger::{LiveView, Totals};
 use memtap_model::{Call, Tgid, WallClock};
@@ -176,8 +176,10 @@ fn an_hour_ahead_for_five_seconds_loses_no_sample(open: Factory, folder: &Path) 
     let totals: Vec<_> =
         runs.iter().map(|run| (run.last.0 / SECOND - begin, run.requests, run.refused)).collect();
     assert_eq!(totals, [(HOUR + 15, 15, 5), (35, 60, 20), (10, 30, 10)], "each has its own");
-    let lives =
-        reader.lives(&LifeQuery { range: all.clone(), limit: 10, ..LifeQuery::default() }).unwrap().lives;
+    let lives = reader
+        .lifetimes(&LifetimeQuery { range: all.clone(), limit: 10, ..LifetimeQuery::default() })
+        .unwrap()
+        .lives;
     assert_eq!(lives.len(), 1, "{lives:?}");
     assert_eq!((lives[0].started_at.0, lives[0].within.requests), (begin_of_life(), 3 * 35));
     let calls: u64 = reader
@@ -243,8 +245,8 @@ fn eight_days_ahead_for_six_seconds_delete_nothing(open: Factory, folder: &Path)
         seconds(&usage(&machine, Some(7), [begin, begin + 100], 1), begin),
         [1, 2, 3, 4, 5, 12, 13, 14, 15, 16]
     );
-    let lives = LifeQuery { range: range([begin, begin + 100]), limit: 10, ..LifeQuery::default() };
-    assert_eq!(reader.lives(&lives).unwrap().lives.len(), 1);
+    let lives = LifetimeQuery { range: range([begin, begin + 100]), limit: 10, ..LifetimeQuery::default() };
+    assert_eq!(reader.lifetimes(&lives).unwrap().lives.len(), 1);
 }
 
 fn requests_from_a_clock_ahead_are_deleted_with_their_neighbours(open: Factory, folder: &Path) {

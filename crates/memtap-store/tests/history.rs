@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Batch, FrequentSize, Life, LifeQuery, Lives, Measure, ProgramQuery, Programs, Range, RequestQuery,
-    Settings, SizeBucket,
+    Batch, FrequentSize, LifetimeQuery, Measure, ProcessLifetime, ProcessLifetimes, ProgramQuery, Programs,
+    Range, RequestQuery, Settings, SizeBucket,
 };
 use memtap_ledger::{BookedRequest, Moment, OomReport, ProcessSummary};
 use memtap_model::{
@@ -75,14 +75,14 @@ fn range([from, to]: [i64; 2]) -> Range {
     Range { host: None, from: WallClock(from * SECOND), to: WallClock(to * SECOND) }
 }
 
-fn lives(store: &TestStore, between: [i64; 2]) -> Vec<Life> {
-    let query = LifeQuery { range: range(between), limit: 100, ..LifeQuery::default() };
-    store.reader().unwrap().lives(&query).unwrap().lives
+fn lives(store: &TestStore, between: [i64; 2]) -> Vec<ProcessLifetime> {
+    let query = LifetimeQuery { range: range(between), limit: 100, ..LifetimeQuery::default() };
+    store.reader().unwrap().lifetimes(&query).unwrap().lives
 }
 
 /// Resident sizes in MiB (before the range, at its end, highest) and the time of the highest, in
 /// seconds since `begin`.
-fn sizes_of(life: &Life, begin: i64) -> (u64, u64, u64, i64) {
+fn sizes_of(life: &ProcessLifetime, begin: i64) -> (u64, u64, u64, i64) {
     let at = life.peak_resident_at.0 / SECOND - begin;
     (
         life.before_resident_bytes / MIB,
@@ -146,8 +146,9 @@ fn lifetimes_are_sorted_by_each_measure(open: Factory, folder: &Path) {
     let mut store = open(folder, &Settings::default());
     let begin = four(&mut store);
     let asked = |by, limit| {
-        let query = LifeQuery { range: range([begin, begin + 3000]), by, limit, ..LifeQuery::default() };
-        let Lives { lives, more } = store.reader().unwrap().lives(&query).unwrap();
+        let query =
+            LifetimeQuery { range: range([begin, begin + 3000]), by, limit, ..LifetimeQuery::default() };
+        let ProcessLifetimes { lives, more } = store.reader().unwrap().lifetimes(&query).unwrap();
         (lives.into_iter().map(|life| life.pid.0).collect::<Vec<_>>(), more)
     };
     for by in [Measure::Requested, Measure::Granted, Measure::Requests, Measure::Refused] {
@@ -171,18 +172,18 @@ fn a_reused_pid_is_another_lifetime(open: Factory, folder: &Path) {
     ] {
         store.append(&[tick(begin + at_s, &[(name, at)])]).unwrap();
     }
-    let asked = |query: LifeQuery| {
-        let query = LifeQuery { range: range([begin, begin + 60]), limit: 9, ..query };
-        let result = store.reader().unwrap().lives(&query).unwrap().lives;
+    let asked = |query: LifetimeQuery| {
+        let query = LifetimeQuery { range: range([begin, begin + 60]), limit: 9, ..query };
+        let result = store.reader().unwrap().lifetimes(&query).unwrap().lives;
         result.into_iter().map(|life| (life.name, life.within.requests)).collect::<Vec<_>>()
     };
     let (first, second) = (("first".to_owned(), 300), ("second".to_owned(), 6));
-    let seven = LifeQuery { pid: Some(Tgid(7)), ..LifeQuery::default() };
+    let seven = LifetimeQuery { pid: Some(Tgid(7)), ..LifetimeQuery::default() };
     assert_eq!(asked(seven.clone()), [first, second.clone()]);
     let started_at = Some(WallClock((begin + 30) * SECOND + 999));
-    assert_eq!(asked(LifeQuery { started_at, ..seven.clone() }), std::slice::from_ref(&second));
-    assert_eq!(asked(LifeQuery { name: Some("SECO".into()), ..seven }), [second]);
-    assert_eq!(asked(LifeQuery { pid: Some(Tgid(8)), ..LifeQuery::default() }), []);
+    assert_eq!(asked(LifetimeQuery { started_at, ..seven.clone() }), std::slice::from_ref(&second));
+    assert_eq!(asked(LifetimeQuery { name: Some("SECO".into()), ..seven }), [second]);
+    assert_eq!(asked(LifetimeQuery { pid: Some(Tgid(8)), ..LifetimeQuery::default() }), []);
 }
 
 fn hostile_process_names_are_only_names(open: Factory, folder: &Path) {
@@ -196,13 +197,13 @@ fn hostile_process_names_are_only_names(open: Factory, folder: &Path) {
     let result: Vec<_> = lives(&store, [begin, begin + 10]).into_iter().map(|life| life.name).collect();
     assert_eq!(result, names.map(|name| Comm::new(name).to_text()));
     for (part, count) in [("%", 1), ("_", 1), ("' OR 1=1 --", 0), ("<b>", 1), ("", 7)] {
-        let query = LifeQuery {
+        let query = LifetimeQuery {
             range: range([begin, begin + 10]),
             name: Some(part.into()),
             limit: 9,
-            ..LifeQuery::default()
+            ..LifetimeQuery::default()
         };
-        assert_eq!(store.reader().unwrap().lives(&query).unwrap().lives.len(), count, "{part}");
+        assert_eq!(store.reader().unwrap().lifetimes(&query).unwrap().lives.len(), count, "{part}");
     }
     let programs = programs(&store, [begin, begin + 10], Measure::Requests, 9, 1);
     let result: Vec<_> = programs.programs.into_iter().map(|program| program.name).collect();
@@ -241,8 +242,8 @@ fn lifetimes_are_per_machine(open: Factory, folder: &Path) {
     assert_eq!((both.programs[0].lives, both.programs[0].value), (2, 17 * MIB));
     let of = |host: &str| Range { host: Some(host.into()), ..range(between) };
     for (host, mib) in [("vm", vec![10]), ("other", vec![7]), ("nobody", vec![])] {
-        let query = LifeQuery { range: of(host), limit: 9, ..LifeQuery::default() };
-        let result = store.reader().unwrap().lives(&query).unwrap().lives;
+        let query = LifetimeQuery { range: of(host), limit: 9, ..LifetimeQuery::default() };
+        let result = store.reader().unwrap().lifetimes(&query).unwrap().lives;
         assert_eq!(result.iter().map(|life| life.within.anonymous_bytes / MIB).collect::<Vec<_>>(), mib);
     }
 }
@@ -259,8 +260,8 @@ fn imports_have_lifetimes(open: Factory, folder: &Path) {
     let asked = |from: i64, to: i64| {
         let range =
             Range { host: None, from: WallClock(T0 + from * 1_000_000), to: WallClock(T0 + to * 1_000_000) };
-        let query = LifeQuery { range, limit: 9, ..LifeQuery::default() };
-        let result = store.reader().unwrap().lives(&query).unwrap().lives;
+        let query = LifetimeQuery { range, limit: 9, ..LifetimeQuery::default() };
+        let result = store.reader().unwrap().lifetimes(&query).unwrap().lives;
         result
             .iter()
             .map(|life| (life.pid.0, life.within.requests, life.within.granted_bytes))
@@ -389,8 +390,8 @@ fn ranges_beyond_the_history_are_empty(open: Factory, folder: &Path) {
         assert_eq!(reader.oom_kills(&range(between), 9).unwrap(), []);
     }
     let ever = Range { host: None, from: WallClock(i64::MIN), to: WallClock(i64::MAX) };
-    let query = LifeQuery { range: ever.clone(), limit: 9, ..LifeQuery::default() };
-    assert_eq!(reader.lives(&query).unwrap().lives.len(), 4);
+    let query = LifetimeQuery { range: ever.clone(), limit: 9, ..LifetimeQuery::default() };
+    assert_eq!(reader.lifetimes(&query).unwrap().lives.len(), 4);
     let query = ProgramQuery { range: ever, by: Measure::Virtual, top: 9, step: Duration::from_secs(1) };
     let result = reader.programs(&query).unwrap();
     assert_eq!(result.programs.len(), 4);

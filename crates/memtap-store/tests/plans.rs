@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use memtap_history::{LifeQuery, Measure, ProgramQuery, Range, RequestQuery, Run, Settings, UsageQuery};
+use memtap_history::{LifetimeQuery, Measure, ProgramQuery, Range, RequestQuery, Run, Settings, UsageQuery};
 use memtap_ledger::{BookedRequest, Moment, OomReport};
 use memtap_model::{Call, Errno, HostReading, OomKill, Outcome, Resident, Tgid, WallClock};
 use memtap_testing::{Delivery, OpenNow as _, TestReader};
@@ -195,7 +195,9 @@ fn read(reader: &TestReader) {
     for range in [range(None, [2, 19]), range(Some("vm"), [18, 19]), range(None, [-5, 0])] {
         for (pid, name) in [(None, None), (Some(Tgid(7)), None), (None, Some("pe".to_owned()))] {
             let range = range.clone();
-            reader.lives(&LifeQuery { range, pid, name, limit: 9, ..LifeQuery::default() }).unwrap();
+            reader
+                .lifetimes(&LifetimeQuery { range, pid, name, limit: 9, ..LifetimeQuery::default() })
+                .unwrap();
         }
         for step in [0, 60].map(Duration::from_secs) {
             let query = ProgramQuery { range: range.clone(), by: Measure::Virtual, top: 9, step };

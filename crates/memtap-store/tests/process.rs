@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memtap_history::{
-    Batch, CallCount, LifeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, UsagePoint,
+    Batch, CallCount, LifetimeQuery, NameSince, ProcessCalls, Range, RequestQuery, Settings, UsagePoint,
     UsageQuery,
 };
 use memtap_ledger::{BookedRequest, Peaks, ProcessSummary};
@@ -165,9 +165,12 @@ fn a_lifetime_within_one_step_has_its_peak_sizes(open: Factory, folder: &Path) {
     summary.tick_peaks = Peaks { virtual_bytes: 64 * MIB, resident_bytes: 8 * MIB };
     store.append(&[short]).unwrap();
     let at = |second: i64| WallClock((begin + second) * SECOND);
-    let query =
-        LifeQuery { range: Range { host: None, from: at(0), to: at(60) }, limit: 9, ..LifeQuery::default() };
-    let lives = store.reader().unwrap().lives(&query).unwrap().lives;
+    let query = LifetimeQuery {
+        range: Range { host: None, from: at(0), to: at(60) },
+        limit: 9,
+        ..LifetimeQuery::default()
+    };
+    let lives = store.reader().unwrap().lifetimes(&query).unwrap().lives;
     let sizes: Vec<_> = lives.iter().map(|life| (life.virtual_bytes(), life.resident_bytes())).collect();
     assert_eq!(sizes, [(64 * MIB, 8 * MIB)]);
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use memtap_history::{
-    Appended, Batch, Clock, HostRun, LifeQuery, Lives, MachinePoint, ProcessCalls, ProgramQuery, Programs,
-    Range, Reader, Refused, RequestPage, RequestQuery, Run, Settings, Sizes, Store, StoreError, StoredHost,
-    StoredOomKill, UsagePoint, UsageQuery,
+    Appended, Batch, Clock, HostRun, LifetimeQuery, MachinePoint, ProcessCalls, ProcessLifetimes,
+    ProgramQuery, Programs, Range, Reader, Refused, RequestPage, RequestQuery, Run, Settings, Sizes, Store,
+    StoreError, StoredHost, StoredOomKill, UsagePoint, UsageQuery,
 };
 use memtap_model::WallClock;
 use memtap_store::StoreUrl;
@@ -130,7 +130,7 @@ questions! {
     hosts() -> Vec<StoredHost>;
     runs(range: &Range, limit: usize) -> Vec<HostRun>;
     machine(range: &Range, step: Duration) -> Vec<MachinePoint>;
-    lives(query: &LifeQuery) -> Lives;
+    lifetimes(query: &LifetimeQuery) -> ProcessLifetimes;
     programs(query: &ProgramQuery) -> Programs;
     sizes(query: &RequestQuery) -> Sizes;
     calls(query: &RequestQuery, step: Duration) -> ProcessCalls;

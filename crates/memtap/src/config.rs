@@ -70,7 +70,7 @@ impl Config {
                     max_age: arguments.keep_requests,
                     max_sample_age: arguments.keep_samples,
                     max_bytes: arguments.max_size,
-                    clock: if is_recording { Clock::Told } else { Clock::Machine },
+                    clock: if is_recording { Clock::LastSample } else { Clock::Machine },
                 },
             },
             source: arguments.source.clone(),
@@ -197,7 +197,7 @@ pub(crate) const KEPT_FOR_EVER: memtap_history::Settings = memtap_history::Setti
     max_age: Duration::from_secs(1000 * 365 * 86_400),
     max_sample_age: Duration::from_secs(1000 * 365 * 86_400),
     max_bytes: 1 << 60,
-    clock: Clock::Told,
+    clock: Clock::LastSample,
 };
 
 /// Creates a history in a temporary directory. Dropping the directory deletes the history.

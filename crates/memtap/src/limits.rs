@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use memtap_capture::LimitReader;
-use memtap_history::{Life, LifeQuery, Measure, Range, Reader, StoreError};
+use memtap_history::{LifetimeQuery, Measure, ProcessLifetime, Range, Reader, StoreError};
 use memtap_ledger::{LiveView, ProcessSummary};
 use memtap_model::WallClock;
 use memtap_report::{Living, Now};
@@ -53,8 +53,8 @@ pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now
     let name = nix::unistd::gethostname().unwrap_or_default();
     let host: Arc<str> = name.to_string_lossy().into();
     let range = Range { host: Some(host.to_string()), ..range.clone() };
-    let query = LifeQuery { range, by: Measure::Virtual, limit: PROCESSES, ..LifeQuery::default() };
-    let recorded = reader.lives(&query).await?.lives;
+    let query = LifetimeQuery { range, by: Measure::Virtual, limit: PROCESSES, ..LifetimeQuery::default() };
+    let recorded = reader.lifetimes(&query).await?.lives;
     let mut limits = LimitReader::new();
     let machine = limits.machine();
     let living = recorded.iter().filter(|life| is_running(life)).map(|life| {
@@ -70,7 +70,7 @@ pub(crate) async fn of_history(reader: &dyn Reader, range: &Range) -> Result<Now
 }
 
 /// Returns whether the process still runs, by its PID and start time.
-fn is_running(life: &Life) -> bool {
+fn is_running(life: &ProcessLifetime) -> bool {
     let started_at = memtap_capture::started_at(life.pid.0);
     life.ended_at.is_none() && started_at.is_some_and(|at| at.seconds_since(life.started_at).abs() < START_S)
 }

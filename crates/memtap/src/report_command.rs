@@ -63,7 +63,7 @@ fn report_on_recording(recording: &Path, arguments: &ReportArguments) -> anyhow:
         arguments,
         &HistorySource {
             name: recording.display().to_string(),
-            clock: Clock::Told,
+            clock: Clock::LastSample,
             damaged: replayed.damaged,
         },
     )

@@ -659,7 +659,7 @@ export interface components {
             self: components["schemas"]["SelfUsage"];
             /** @description User, capabilities and priority of memtap. */
             runs_as: components["schemas"]["RunsAs"];
-            /** @description What the user should know. */
+            /** @description Problems that the user should know about. */
             notices: components["schemas"]["Notice"][];
         };
         /** @description The machine and its memory at one moment. */
@@ -1157,7 +1157,7 @@ export interface components {
              */
             value: number;
         };
-        /** @description All further names together. */
+        /** @description All other names together. */
         Others: {
             /**
              * Format: uint64

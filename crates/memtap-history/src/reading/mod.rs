@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::rows::{Database, Question, Snapshot};
 use crate::{
-    Clock, HostRun, LifeQuery, Lives, MachinePoint, Pending, ProcessCalls, ProgramQuery, Programs, Range,
-    Reader, Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost, StoredOomKill, UsagePoint,
-    UsageQuery,
+    Clock, HostRun, LifetimeQuery, MachinePoint, Pending, ProcessCalls, ProcessLifetimes, ProgramQuery,
+    Programs, Range, Reader, Refused, RequestPage, RequestQuery, Sizes, StoreError, StoredHost,
+    StoredOomKill, UsagePoint, UsageQuery,
 };
 
 /// Implements [`Reader`] on a database.
@@ -58,7 +58,7 @@ impl<Q: Dated> Question for Now<Q> {
     async fn answer<S: Snapshot>(self, snapshot: &mut S) -> Result<Q::Answer, StoreError> {
         let sampled_s = match self.clock {
             Clock::Machine => None,
-            Clock::Told => snapshot.last_sampled_s().await?,
+            Clock::LastSample => snapshot.last_sampled_s().await?,
         };
         let now_s = sampled_s.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -92,7 +92,7 @@ questions! {
     AskHosts {} -> Vec<StoredHost>, machine::hosts;
     AskRuns { range: Range, limit: usize } -> Vec<HostRun>, machine::runs;
     AskMachine { query: UsageQuery } -> Vec<MachinePoint>, machine::machine;
-    AskLives { query: LifeQuery } -> Lives, processes::lives;
+    AskLives { query: LifetimeQuery } -> ProcessLifetimes, processes::lives;
     AskPrograms { query: ProgramQuery } -> Programs, processes::programs;
     AskSizes { query: RequestQuery } -> Sizes, requests::sizes;
     AskCalls { query: RequestQuery, step: Duration } -> ProcessCalls, requests::calls;
@@ -121,7 +121,7 @@ impl<D: Database> Reader for History<D> {
         self.ask(AskMachine { query: range.in_steps(step) })
     }
 
-    fn lives<'a>(&'a self, query: &'a LifeQuery) -> Pending<'a, Lives> {
+    fn lifetimes<'a>(&'a self, query: &'a LifetimeQuery) -> Pending<'a, ProcessLifetimes> {
         self.ask(AskLives { query: query.clone() })
     }
 

@@ -8,16 +8,16 @@ use crate::carry::Carry;
 use crate::cover::Cover;
 use crate::rows::{ProcessQuery, ProcessRow, RunQuery, RunRow, SampleQuery, Snapshot, StepQuery};
 use crate::steps::STEPS;
-use crate::{LifeQuery, Lives, Measure, ProgramQuery, Programs, StoreError};
+use crate::{LifetimeQuery, Measure, ProcessLifetimes, ProgramQuery, Programs, StoreError};
 
 /// Up to this number of processes, samples are read process by process.
 const FEW: usize = 50;
 
 pub(super) async fn lives<S: Snapshot>(
     snapshot: &mut S,
-    query: LifeQuery,
+    query: LifetimeQuery,
     now_s: i64,
-) -> Result<Lives, StoreError> {
+) -> Result<ProcessLifetimes, StoreError> {
     let cover = Cover::new(&query.range, Duration::ZERO, now_s);
     let carry = follow(snapshot, cover, &query, None).await?;
     let (largest, more) = carry.lives(query.by, query.limit);
@@ -26,7 +26,7 @@ pub(super) async fn lives<S: Snapshot>(
     // A process that was just deleted has no details.
     let lives =
         largest.into_iter().map(|(row, life)| details.remove(&row).unwrap_or_default().complete(life));
-    Ok(Lives { lives: lives.collect(), more })
+    Ok(ProcessLifetimes { lives: lives.collect(), more })
 }
 
 pub(super) async fn programs<S: Snapshot>(
@@ -35,7 +35,7 @@ pub(super) async fn programs<S: Snapshot>(
     now_s: i64,
 ) -> Result<Programs, StoreError> {
     let cover = Cover::new(&query.range, query.step, now_s);
-    let all = LifeQuery { range: query.range.clone(), ..LifeQuery::default() };
+    let all = LifetimeQuery { range: query.range.clone(), ..LifetimeQuery::default() };
     let carry = follow(snapshot, cover, &all, Some(query.by)).await?;
     Ok(carry.programs(query.top, !query.step.is_zero()))
 }
@@ -43,7 +43,7 @@ pub(super) async fn programs<S: Snapshot>(
 async fn follow<S: Snapshot>(
     snapshot: &mut S,
     cover: Cover,
-    query: &LifeQuery,
+    query: &LifetimeQuery,
     measure: Option<Measure>,
 ) -> Result<Carry, StoreError> {
     let host = cover.range.host.clone();
@@ -66,7 +66,7 @@ async fn follow<S: Snapshot>(
 
 async fn rows<S: Snapshot>(
     snapshot: &mut S,
-    query: &LifeQuery,
+    query: &LifetimeQuery,
     runs: &[RunRow],
 ) -> Result<Vec<ProcessRow>, StoreError> {
     let selection = ProcessQuery {

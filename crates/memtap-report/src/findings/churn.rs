@@ -1,7 +1,7 @@
 //! The same memory mapped and released over and over: time that a pool or an allocator setting
 //! saves.
 
-use memtap_history::{Life, Sizes};
+use memtap_history::{ProcessLifetime, Sizes};
 use memtap_model::Call;
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
@@ -77,7 +77,7 @@ fn churn(evidence: &Evidence, traced: &Traced) -> Option<Churn> {
 }
 
 /// Duration of the period in which the sizes were counted, seconds.
-fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &Life) -> f64 {
+fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &ProcessLifetime) -> f64 {
     match sizes.since.filter(|_| sizes.cut) {
         Some(since) => life.ended_at.unwrap_or(evidence.range.to).min(evidence.range.to).seconds_since(since),
         None => lived_s(life, &evidence.range),
@@ -85,7 +85,7 @@ fn counted_s(sizes: &Sizes, evidence: &Evidence, life: &Life) -> f64 {
 }
 
 /// Returns the pair of mapping and release that occurs most often.
-fn most(sizes: &Sizes, life: &Life) -> Option<(ChurnKind, u64)> {
+fn most(sizes: &Sizes, life: &ProcessLifetime) -> Option<(ChurnKind, u64)> {
     let count = |call: Call, size: u64| {
         sizes.frequent.iter().find(|one| (one.call, one.size) == (call, size)).map_or(0, |one| one.count)
     };
@@ -126,7 +126,7 @@ fn finding(evidence: &Evidence, traced: &Traced, churn: &Churn) -> Finding {
     }
 }
 
-fn sentence(life: &Life, churn: &Churn, lang: Lang) -> String {
+fn sentence(life: &ProcessLifetime, churn: &Churn, lang: Lang) -> String {
     let (name, pid) = (&life.name, life.pid.0);
     let rate = amount::rate(churn.per_second, lang);
     let share = amount::rate(churn.share * 100.0, lang);

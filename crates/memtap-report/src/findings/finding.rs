@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use memtap_api::{Rule, Severity, View};
-use memtap_history::{Life, Range};
+use memtap_history::{ProcessLifetime, Range};
 use memtap_model::{Call, Tgid, WallClock};
 use serde::Serialize;
 
@@ -231,8 +231,8 @@ impl Finding {
     }
 }
 
-impl From<&Life> for Culprit {
-    fn from(life: &Life) -> Self {
+impl From<&ProcessLifetime> for Culprit {
+    fn from(life: &ProcessLifetime) -> Self {
         Self {
             host: Arc::clone(&life.host),
             pid: life.pid,

@@ -1,6 +1,6 @@
 //! A process that grows and does not release memory: it may leak.
 
-use memtap_history::Life;
+use memtap_history::ProcessLifetime;
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Traced};
@@ -140,7 +140,7 @@ fn finding(evidence: &Evidence, traced: &Traced, growth: &Growth) -> Finding {
     }
 }
 
-fn sentence(life: &Life, growth: &Growth, lang: Lang) -> String {
+fn sentence(life: &ProcessLifetime, growth: &Growth, lang: Lang) -> String {
     let (name, pid) = (&life.name, life.pid.0);
     let gain = amount::bytes(growth.gain as u64, lang);
     let span = amount::duration(growth.span_s, lang);

@@ -1,7 +1,7 @@
 //! A short peak far above the usual size. A machine or a container must be sized for it, although
 //! the memory is needed only for moments.
 
-use memtap_history::Life;
+use memtap_history::ProcessLifetime;
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
 use crate::evidence::{Evidence, Traced};
@@ -71,7 +71,7 @@ fn least_available(evidence: &Evidence, at: WallClock) -> Option<u64> {
     Some(point.least_available_bytes)
 }
 
-fn finding(evidence: &Evidence, life: &Life, burst: &Burst) -> Finding {
+fn finding(evidence: &Evidence, life: &ProcessLifetime, burst: &Burst) -> Finding {
     let total = evidence.total_bytes() as f64;
     let scarce = burst.least_available.is_some_and(|least| (least as f64) < SCARCE_SHARE * total);
     let mut figures = vec![
@@ -106,7 +106,7 @@ fn finding(evidence: &Evidence, life: &Life, burst: &Burst) -> Finding {
     }
 }
 
-fn sentence(life: &Life, burst: &Burst, scarce: bool, lang: Lang) -> String {
+fn sentence(life: &ProcessLifetime, burst: &Burst, scarce: bool, lang: Lang) -> String {
     let (name, pid) = (&life.name, life.pid.0);
     let (peak, usual) = (amount::bytes(burst.peak, lang), amount::bytes(burst.usual, lang));
     let times = amount::rate(burst.peak as f64 / burst.usual.max(1) as f64, lang);

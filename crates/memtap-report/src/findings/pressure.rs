@@ -1,7 +1,7 @@
 //! Memory shortage: tasks waited for memory, or the kernel moved pages out to swap. Also names the
 //! programs that grew at that time.
 
-use memtap_history::{Life, MachinePoint};
+use memtap_history::{MachinePoint, ProcessLifetime};
 use memtap_model::WallClock;
 
 use super::oom::PLENTY_SHARE;
@@ -154,7 +154,7 @@ fn grown(strain: &Strain) -> Vec<(String, u64)> {
 }
 
 /// Growth of a process within a period. An ended process counts with its peak.
-fn gain(life: &Life) -> u64 {
+fn gain(life: &ProcessLifetime) -> u64 {
     let after =
         if life.ended_at.is_some() { life.within.peak_resident_bytes } else { resident(&life.within) };
     after.saturating_sub(life.before_resident_bytes)

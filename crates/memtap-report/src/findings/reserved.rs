@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use memtap_history::{Life, StoredRequest};
+use memtap_history::{ProcessLifetime, StoredRequest};
 use memtap_model::{Call, Used};
 
 use super::{Culprit, Figure, Finding, Link, Rule, Severity, Subject, Text, Value, View};
@@ -70,7 +70,7 @@ fn promises(request: &StoredRequest, strict: bool) -> bool {
     protection & PROT_WRITE != 0 && flags & MAP_ANONYMOUS != 0 && (strict || flags & MAP_NORESERVE == 0)
 }
 
-fn finding(evidence: &Evidence, life: &Life, reserved: u64, commit: Option<Used>) -> Finding {
+fn finding(evidence: &Evidence, life: &ProcessLifetime, reserved: u64, commit: Option<Used>) -> Finding {
     let used = resident(&life.within);
     let mut figures = vec![
         Figure::new("reserved and writable", "reservada y escribible", Value::Bytes(reserved)),
@@ -111,7 +111,7 @@ fn advice(strict: bool) -> Text {
     }
 }
 
-fn sentence(life: &Life, reserved: u64, used: u64, commit: Option<Used>, lang: Lang) -> String {
+fn sentence(life: &ProcessLifetime, reserved: u64, used: u64, commit: Option<Used>, lang: Lang) -> String {
     let (name, pid) = (&life.name, life.pid.0);
     let (reserved, used) = (amount::bytes(reserved, lang), amount::bytes(used, lang));
     let share = commit.map(|commit| amount::rate(commit.share() * 100.0, lang));

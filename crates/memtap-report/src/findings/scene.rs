@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use memtap_history::{Life, MachinePoint, Range, UsagePoint};
+use memtap_history::{MachinePoint, ProcessLifetime, Range, UsagePoint};
 use memtap_model::{HostReading, Pressure, Tgid, WallClock};
 
 use crate::evidence::{Evidence, Traced};
@@ -62,7 +62,7 @@ impl Scene {
             .collect();
         let last = *sizes.last().unwrap();
         let first = sizes[0];
-        let life = Life {
+        let life = ProcessLifetime {
             host: "box".into(),
             pid: Tgid(1000 + u32::try_from(self.evidence.lives.len()).unwrap()),
             started_at: WallClock((BEGIN_S - 1000) * 1_000_000_000),
@@ -81,7 +81,7 @@ impl Scene {
                 granted_bytes: last.virtual_bytes.saturating_sub(first.virtual_bytes),
                 ..UsagePoint::default()
             },
-            ..Life::default()
+            ..ProcessLifetime::default()
         };
         let track = Some(Track { from: self.at(0), step_s: 1.0, sizes });
         self.evidence.lives.push(Traced { life, track, ..Traced::default() });

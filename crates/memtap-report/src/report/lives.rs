@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use memtap_history::{Life, LifeQuery, Measure, Program, ProgramQuery, Range, UsageQuery};
+use memtap_history::{LifetimeQuery, Measure, ProcessLifetime, Program, ProgramQuery, Range, UsageQuery};
 use memtap_model::{Tgid, WallClock};
 
 use super::making::{Making, owned};
@@ -33,7 +33,7 @@ const SHORT_S: f64 = 10.0;
 
 /// Processes of a range.
 pub(super) struct Lived {
-    lives: Vec<Life>,
+    lives: Vec<ProcessLifetime>,
     /// Number of processes that were not read.
     pub(super) more: u64,
 }
@@ -43,19 +43,19 @@ pub(super) async fn read(
     ask: &Ask,
     range: &Range,
 ) -> Result<Lived, ReportError> {
-    let query = LifeQuery {
+    let query = LifetimeQuery {
         range: range.clone(),
         pid: ask.pid,
         name: ask.name.as_ref().and_then(|pattern| pattern.part()).map(str::to_owned),
         by: Measure::Requests,
         limit: LIVES,
-        ..LifeQuery::default()
+        ..LifetimeQuery::default()
     };
-    let mut answer = making.ask(making.reader.lives(&query)).await?;
+    let mut answer = making.ask(making.reader.lifetimes(&query)).await?;
     if answer.more > 0 {
-        let large = LifeQuery { by: Measure::Resident, limit: LARGE, ..query };
+        let large = LifetimeQuery { by: Measure::Resident, limit: LARGE, ..query };
         let known: HashSet<_> = answer.lives.iter().map(identity).collect();
-        let mut large = making.ask(making.reader.lives(&large)).await?.lives;
+        let mut large = making.ask(making.reader.lifetimes(&large)).await?.lives;
         large.retain(|life| !known.contains(&identity(life)));
         answer.more -= (large.len() as u64).min(answer.more);
         answer.lives.append(&mut large);
@@ -64,7 +64,7 @@ pub(super) async fn read(
     Ok(Lived { lives: answer.lives, more: answer.more })
 }
 
-fn identity(life: &Life) -> (std::sync::Arc<str>, Tgid, WallClock) {
+fn identity(life: &ProcessLifetime) -> (std::sync::Arc<str>, Tgid, WallClock) {
     (std::sync::Arc::clone(&life.host), life.pid, life.started_at)
 }
 
@@ -91,7 +91,7 @@ impl Lived {
         (within().map(|point| point.requests).sum(), within().map(|point| point.refused).sum())
     }
 
-    fn short(&self, range: &Range) -> impl Iterator<Item = &Life> {
+    fn short(&self, range: &Range) -> impl Iterator<Item = &ProcessLifetime> {
         let (from, to) = (range.from, range.to);
         self.lives.iter().filter(move |life| {
             let ended = life.ended_at.filter(|ended| *ended < to && life.started_at >= from);
@@ -109,8 +109,8 @@ impl Lived {
         self.first(ask, |life| life.within.requests)
     }
 
-    fn first(&self, ask: &Ask, amount: impl Fn(&Life) -> u64) -> Vec<Process> {
-        let mut chosen: Vec<&Life> = self.lives.iter().filter(|life| amount(life) > 0).collect();
+    fn first(&self, ask: &Ask, amount: impl Fn(&ProcessLifetime) -> u64) -> Vec<Process> {
+        let mut chosen: Vec<&ProcessLifetime> = self.lives.iter().filter(|life| amount(life) > 0).collect();
         chosen.sort_by_key(|life| (Reverse(amount(life)), life.pid));
         chosen.into_iter().take(LONG_ROWS).map(|life| process(life, &ask.range)).collect()
     }
@@ -138,7 +138,7 @@ impl Lived {
 
     /// Sizes of the processes of each name, at the start and at the end of the range.
     fn sizes(&self, by: Measure, range: &Range) -> Option<HashMap<&str, (u64, u64)>> {
-        let size: fn(&Life) -> (u64, u64) = match by {
+        let size: fn(&ProcessLifetime) -> (u64, u64) = match by {
             Measure::Resident => |life| (life.before_resident_bytes, resident_bytes(&life.within)),
             Measure::Virtual => |life| (life.before_virtual_bytes, life.within.virtual_bytes),
             _ => return None,
@@ -155,7 +155,7 @@ impl Lived {
     }
 }
 
-fn process(life: &Life, range: &Range) -> Process {
+fn process(life: &ProcessLifetime, range: &Range) -> Process {
     Process {
         host: owned(&life.host),
         pid: life.pid.0,

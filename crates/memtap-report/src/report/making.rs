@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use memtap_history::{LifeQuery, Measure, Pending, Range, Reader, StoredHost, StoredOomKill};
+use memtap_history::{LifetimeQuery, Measure, Pending, Range, Reader, StoredHost, StoredOomKill};
 
 use super::lives::Lived;
 use super::visibility::{Visibility, visibility};
@@ -199,8 +199,8 @@ impl Making<'_, '_> {
         if ask.of_all() {
             return Ok(false);
         }
-        let query = LifeQuery { range: range.clone(), limit: 1, ..LifeQuery::default() };
-        Ok(!self.ask(self.reader.lives(&query)).await?.lives.is_empty())
+        let query = LifetimeQuery { range: range.clone(), limit: 1, ..LifetimeQuery::default() };
+        Ok(!self.ask(self.reader.lifetimes(&query)).await?.lives.is_empty())
     }
 
     async fn visibility(&mut self, ask: &Ask, range: &Range) -> Result<Visibility, ReportError> {

@@ -58,7 +58,7 @@ fn of_drops(cause: DropCause) -> memtap_model::Notice {
     let (why, fix) = match cause {
         DropCause::QueueFull => (
             "they arrive faster than memtap can write them, and the queue in memory is full",
-            "give memtap more memory with --memory, or a faster disk to the history (--store) and the spool (--spool)",
+            "give memtap more memory with --memory, or move the history (--store) and the spool (--spool) to a faster disk",
         ),
         DropCause::SpoolFull => (
             "the database is unavailable or too slow, and the spool has reached its size limit",

@@ -2,11 +2,11 @@
 
 use memtap_api::{Before, Life, Lives, Resident, Time};
 
-pub(crate) fn lives(found: memtap_history::Lives) -> Lives {
+pub(crate) fn lives(found: memtap_history::ProcessLifetimes) -> Lives {
     Lives { lives: found.lives.into_iter().map(life).collect(), more: found.more }
 }
 
-fn life(life: memtap_history::Life) -> Life {
+fn life(life: memtap_history::ProcessLifetime) -> Life {
     let (virtual_bytes, resident_bytes) = (life.virtual_bytes(), life.resident_bytes());
     let within = &life.within;
     Life {

@@ -18,7 +18,7 @@ use crate::walks::{Reading, Unread};
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct LifeQuery {
+pub(crate) struct LifetimeQuery {
     /// Start time, to the second. The answer is 404 if another process has the pid now.
     start_time: Option<Time>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct LifeQuery {
 #[utoipa::path(
     get,
     path = "/processes/{pid}/mappings",
-    params(("pid" = u32, Path, description = "Process id."), LifeQuery),
+    params(("pid" = u32, Path, description = "Process id."), LifetimeQuery),
     responses(
         (status = OK, body = Mappings),
         (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
@@ -41,7 +41,7 @@ pub(crate) struct LifeQuery {
 pub(crate) async fn mappings(
     Shared(state): Shared<State>,
     Path(pid): Path<String>,
-    Asked(query): Asked<LifeQuery>,
+    Asked(query): Asked<LifetimeQuery>,
 ) -> Answer<Mappings> {
     let process = living(&state, &pid, &query)?;
     let found = state.walks.mappings(process).await;
@@ -57,7 +57,7 @@ pub(crate) async fn mappings(
 #[utoipa::path(
     get,
     path = "/processes/{pid}/limits",
-    params(("pid" = u32, Path, description = "Process id."), LifeQuery),
+    params(("pid" = u32, Path, description = "Process id."), LifetimeQuery),
     responses(
         (status = OK, body = Limits),
         (status = NOT_FOUND, body = Problem, description = "No living process has this pid (and this start time, if given)."),
@@ -67,7 +67,7 @@ pub(crate) async fn mappings(
 pub(crate) async fn limits(
     Shared(state): Shared<State>,
     Path(pid): Path<String>,
-    Asked(query): Asked<LifeQuery>,
+    Asked(query): Asked<LifetimeQuery>,
 ) -> Answer<Limits> {
     let process = living(&state, &pid, &query)?;
     let found = state.walks.limits(process).await;
@@ -76,7 +76,7 @@ pub(crate) async fn limits(
 }
 
 /// Returns the process if it is alive and has the requested start time.
-fn living(state: &State, pid: &str, query: &LifeQuery) -> Result<ProcessId, ApiError> {
+fn living(state: &State, pid: &str, query: &LifetimeQuery) -> Result<ProcessId, ApiError> {
     let pid = pid.parse().map_err(|_| ApiError::wrong(format!("invalid pid '{pid}': expected a number")))?;
     let view = state.now();
     let second = |time: memtap_model::WallClock| time.0.div_euclid(1_000_000_000);

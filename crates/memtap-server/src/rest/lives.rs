@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State as Shared;
 use memtap_api::{Lives, Measure, Programs, Time};
-use memtap_history::{LifeQuery, ProgramQuery};
+use memtap_history::{LifetimeQuery, ProgramQuery};
 use memtap_model::Tgid;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -52,7 +52,7 @@ pub(crate) struct LivesQuery {
 ))]
 pub(crate) async fn lives(Shared(state): Shared<State>, Asked(query): Asked<LivesQuery>) -> Answer<Lives> {
     let (range, reader) = (range(query.host, query.from, query.to)?, reader(&state)?);
-    let query = LifeQuery {
+    let query = LifetimeQuery {
         range,
         pid: query.pid.map(Tgid),
         started_at: query.start_time.map(|time| time.0),
@@ -60,7 +60,7 @@ pub(crate) async fn lives(Shared(state): Shared<State>, Asked(query): Asked<Live
         by: query.by.unwrap_or_default(),
         limit: query.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
     };
-    Ok(Json(answer::lives(ask(reader.lives(&query)).await?)))
+    Ok(Json(answer::lives(ask(reader.lifetimes(&query)).await?)))
 }
 
 /// Measure and range.

@@ -34,7 +34,7 @@ pub(super) fn to_read(path: &Path) -> Done<Connection> {
     }
     if [&log, &index].into_iter().any(|file| eaccess(file, AccessFlags::R_OK).is_err()) {
         let reason = format!(
-            "its newest part is in {}, which can be read only with write permission in {}",
+            "its newest part is in {}. To read it, this user needs read permission for that file and its -shm file, or write permission in {}",
             log.display(),
             directory.display()
         );

@@ -75,10 +75,10 @@ pub(super) fn contents(path: &Path) -> Done<Contents> {
 pub(super) fn reach(path: &Path) -> Done<String> {
     let name = path.display();
     match reading(path, |_, _| Ok(())) {
-        Ok(()) => Ok(format!("{name} is a history of this memtap's version")),
+        Ok(()) => Ok(format!("{name} has the current schema version")),
         Err(Error::Store(StoreError::Missing { .. })) => Ok(format!("none yet; memtap serve creates {name}")),
         Err(Error::Store(StoreError::Older { .. })) => {
-            Ok(format!("{name} is an older history; memtap serve upgrades it"))
+            Ok(format!("{name} has an older schema version; memtap serve upgrades it"))
         }
         Err(error) => Err(error),
     }

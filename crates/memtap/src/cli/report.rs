@@ -25,8 +25,7 @@ Times are in this machine's time zone: 13:00 (the latest one in the past), 2026-
 now, or an age such as 2h (two hours ago). RFC 3339 times have their own offset: 2026-11-24T13:00:00Z.
 
 CSV is one table with one figure per line (section, host, name, pid, call, error, time, measure, value, unit), for filters \
-and pivot tables. It is English in every language. JSON has the texts in both languages, sizes in bytes and times in RFC \
-3339.";
+and pivot tables. It is always in English. JSON has the texts in both languages, sizes in bytes and times in RFC 3339.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
@@ -67,8 +66,8 @@ pub(crate) struct ReportArguments {
     #[arg(long, value_name = "RANGE")]
     pub(crate) compare: Option<Compared>,
 
-    /// Output format: html, md, json, csv or txt [default: by the file name, else html; without a
-    /// file, text for the terminal]
+    /// Output format: html, md, json, csv or txt [default: from the file name, else html; without
+    /// a file, text for the terminal]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 

@@ -21,7 +21,7 @@ When memtap exits, it kills the processes that still run.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Output format: text, json or html [default: by the file name, else text]
+    /// Output format: text, json or html [default: from the file name, else text]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<RunFormat>,
 

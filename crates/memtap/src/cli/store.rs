@@ -74,7 +74,7 @@ pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) which: WhichStore,
 
-    /// Output format [default: by the file name, else csv]
+    /// Output format [default: from the file name, else csv]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ExportFormat>,
 

@@ -83,8 +83,8 @@ fn damage(page: &Page<'_>) -> Option<(String, String)> {
         ),
     };
     Some((
-        format!("The recording is damaged. {english} All figures lack what happened there."),
-        format!("La grabación está dañada. {spanish} A todas las cifras les falta lo que ocurrió ahí."),
+        format!("The recording is damaged. {english} No figure includes what happened there."),
+        format!("La grabación está dañada. {spanish} Ninguna cifra incluye lo que ocurrió ahí."),
     ))
 }
 
@@ -116,8 +116,8 @@ const TIMES: usize = 3;
 fn not_seen(page: &Page<'_>) -> Option<(String, String)> {
     let gaps = &page.report.missing.requests_not_visible;
     let others = (
-        "Memory sizes come from samples, so processes that lived only between two samples are missing.",
-        "Los tamaños de memoria proceden de muestras, así que faltan los procesos que solo vivieron entre dos muestras.",
+        "Memory sizes come from samples, so processes that existed only between two samples are missing.",
+        "Los tamaños de memoria proceden de muestras, así que faltan los procesos que solo existieron entre dos muestras.",
     );
     if !page.report.totals.requests_visible {
         return Some((
