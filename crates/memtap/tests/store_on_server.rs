@@ -86,7 +86,7 @@ fn info_shows_rows_sizes_times_and_machines() {
     assert_eq!(words("memory_usage")[1], "3001", "{out}");
     assert!(words("memory_usage")[2].parse::<u64>().unwrap() > 3001 * 50, "as it is now: {out}");
     assert_eq!((&*words("process ")[1], &*words("run ")[1], &*words("vm")[2]), ("51", "2", "1"), "{out}");
-    assert!(out.contains("\\u{1b}[2Jhost") && !out.contains('\x1b'), "{out}");
+    assert!(out.contains("\\x1b[2Jhost") && !out.contains('\x1b'), "{out}");
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn a_name_that_would_steer_a_terminal_is_chosen_by_a_pattern_and_shown_as_text()
     let mut lines = out.lines();
     assert!(lines.next().unwrap().starts_with("TIME "));
     let shown: Vec<&str> = lines.filter(|line| line.contains("1.18 MiB")).collect();
-    assert!(shown.len() == 1 && shown[0].contains(" \\u{1b}[2Jevil\\n ") && !out.contains('\x1b'), "{out}");
+    assert!(shown.len() == 1 && shown[0].contains(" \\x1b[2Jevil\\n ") && !out.contains('\x1b'), "{out}");
     assert!(shown[0].contains("PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS"), "{out}");
     assert!(out.lines().skip(1).all(|line| line.contains("evil")), "{out}");
     assert!(summary.contains("CALL "), "{summary}");
