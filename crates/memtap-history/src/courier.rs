@@ -180,6 +180,10 @@ impl Courier {
     fn longest_pause(&self) -> Duration {
         let queue = self.shared.lock();
         let (is_busy, has_spooled) = (self.work.is_busy(), self.has_spooled());
+        // A store that panicked is never tried again.
+        if self.work.is_crashed() && queue.end_by.is_none() {
+            return self.limits.commit_every;
+        }
         match (self.failed, queue.end_by) {
             (_, Some(end_by)) if is_busy => end_by.saturating_duration_since(Instant::now()),
             (Some(_), Some(_)) => RETRY[0],
@@ -200,7 +204,7 @@ impl Courier {
     /// requests can leave it.
     fn is_wanted(&self) -> bool {
         let queue = self.shared.lock();
-        let is_direct = !self.work.is_busy() && !self.has_spooled() && self.failed.is_none();
+        let is_direct = self.work.is_idle() && !self.has_spooled() && self.failed.is_none();
         let is_enough = if is_direct {
             queue.fills_a_delivery(&self.limits)
         } else {
@@ -257,7 +261,11 @@ impl Courier {
                     reason: "it crashed (a bug in memtap)".to_owned(),
                     fix: "Restart memtap: queued data is written then",
                 };
-                self.delivered(Err(crashed), (0, 0));
+                if self.in_flight.is_some() {
+                    self.delivered(Err(crashed), (0, 0));
+                } else {
+                    self.fail(&crashed);
+                }
             }
         }
     }

@@ -478,3 +478,16 @@ fn a_full_disk_of_the_server_is_waited_out() {
     let status = handle.finish();
     assert_eq!((status.spooled, status.dropped.get(&DropCause::Refused)), (0, None));
 }
+
+/// The history writes in a runtime of its own. The runtime that opened the store may be stopped.
+#[test]
+fn a_store_does_not_need_the_runtime_that_opened_it() {
+    let (server, database) = (server(), server().database());
+    let opener = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = opener.block_on(server.url(&database).open(&kept())).unwrap().unwrap();
+    let handle = spawn(store, run("vm"), Limits::default()).unwrap();
+    handle.send(batch((0..10).map(|n| mmap(7, b"perl", n)).collect()));
+    wait("delivery", || handle.status().rows == 10);
+    let status = handle.finish();
+    assert_eq!((status.spooled, status.dropped.len()), (0, 0));
+}

@@ -65,3 +65,12 @@ fn one_delivery_is_below_the_backlog_threshold() {
         assert!(2 * limits.delivery_requests() <= limits.backlog_threshold());
     }
 }
+
+/// Without this, the thread would spin for as long as the queue is full.
+#[test]
+fn a_crashed_store_is_left_alone() {
+    let limits = Limits { queue_requests: 40_000, ..Limits::default() };
+    let pause = limits.commit_every;
+    let crashed = courier(limits, 10, 4_000);
+    assert!(!crashed.is_wanted() && crashed.longest_pause() == pause);
+}

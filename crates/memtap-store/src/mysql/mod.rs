@@ -115,6 +115,11 @@ impl Mysql {
             Err(error) if error.is_away() => tracing::warn!("{error}"),
             done => done?,
         }
+        // A connection belongs to the runtime that made it, and the caller's may stop. The first
+        // delivery makes its own.
+        if let Some(connection) = store.connection.take() {
+            link::close(&store.link, connection).await;
+        }
         Ok(store)
     }
 
